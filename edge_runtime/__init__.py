@@ -1,0 +1,1 @@
+"""Device runtime: the contract (preprocessing, bundle, labels) and inference. Imports no sibling."""

@@ -1,0 +1,121 @@
+"""Every error of snapship, and the exit code or HTTP status that it means.
+
+::
+
+    SnapshipError                 exit 2, HTTP 400
+    ├── UsageError                exit 2, HTTP 400   a wrong option or argument
+    │   └── UnknownNameError      exit 2, HTTP 400   a name that is not in a list
+    ├── DataError                 exit 2, HTTP 400   a folder, CSV or archive of images
+    ├── ImageError                exit 2, HTTP 400   one image
+    │   ├── ImageFormatError      exit 2, HTTP 415   not an allowed format
+    │   └── ImageTooLargeError    exit 2, HTTP 413   over a limit
+    ├── BundleError               exit 2, HTTP 500   manifest, labels or a bundle's files
+    │   └── ModelFileError        exit 2, HTTP 500   a model file that does not load
+    ├── RunError                  exit 2, HTTP 500   a run folder
+    ├── GateFailedError           exit 1, HTTP 500   the gate said fail
+    ├── InconclusiveError         exit 3, HTTP 500   the gate could not decide
+    └── EnvironmentMissingError   exit 4, HTTP 503   a missing extra, no credentials
+
+A message says the rule, what was received and the cure, in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class SnapshipError(Exception):
+    """Root of all errors that snapship raises on purpose."""
+
+    exit_code = 2
+    http_status = 400
+
+
+class UsageError(SnapshipError):
+    """An option or argument that makes no sense."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not one of the known names."""
+
+    @classmethod
+    def of(cls, kind: str, received: str, known: Iterable[str]) -> UnknownNameError:
+        """Builds the message that lists the names that exist.
+
+        Args:
+            kind: What is named, such as ``"model"``.
+            received: The name that was given.
+            known: The names that exist.
+        """
+        names = ", ".join(known)
+        return cls(f"The {kind} must be a known name. Received: {received!r}. Use one of: {names}.")
+
+
+class DataError(SnapshipError):
+    """Images or labels on disk that cannot be used as given."""
+
+
+class ImageError(SnapshipError):
+    """An image that cannot be decoded."""
+
+
+class ImageFormatError(ImageError):
+    """Content that is not one of the allowed image formats."""
+
+    http_status = 415
+
+
+class ImageTooLargeError(ImageError):
+    """An image over the limit of bytes or pixels."""
+
+    http_status = 413
+
+
+class BundleError(SnapshipError):
+    """A bundle whose manifest, labels or files are not what they must be."""
+
+    http_status = 500
+
+
+class ModelFileError(BundleError):
+    """A model file that its interpreter refuses."""
+
+
+class RunError(SnapshipError):
+    """A run folder that is missing or damaged."""
+
+    http_status = 500
+
+
+class GateFailedError(SnapshipError):
+    """An artifact that is worse than the full model by more than the margin."""
+
+    exit_code = 1
+    http_status = 500
+
+
+class InconclusiveError(SnapshipError):
+    """Too few images to say whether an artifact is within the margin."""
+
+    exit_code = 3
+    http_status = 500
+
+
+class EnvironmentMissingError(SnapshipError):
+    """Something outside the project is missing: an extra, credentials, a program."""
+
+    exit_code = 4
+    http_status = 503
+
+    @classmethod
+    def of_extra(cls, need: str, package: str, extra: str) -> EnvironmentMissingError:
+        """Builds the message that names the pip command.
+
+        Args:
+            need: What the user wanted to do.
+            package: The Python package that is not installed.
+            extra: The extra of snapship that brings it, empty for the base install.
+        """
+        target = f"snapship[{extra}]" if extra else "snapship"
+        return cls(f"{need} needs the package {package}. Received: it is not installed. "
+                   f"Run: pip install '{target}'")

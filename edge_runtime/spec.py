@@ -1,0 +1,41 @@
+"""What a model's input looks like: the one description of size, channels and fit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Fit = Literal["stretch", "crop"]
+"""How an image becomes the input's size.
+
+``stretch`` resizes both sides, ``crop`` resizes the short side and cuts the centre.
+"""
+
+
+class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pixels that every artifact of a bundle takes.
+
+    Attributes:
+        height: Rows of the input, in pixels.
+        width: Columns of the input, in pixels.
+        channels: 3 for RGB, 1 for grayscale (ITU-R 601-2 luma).
+        fit: ``stretch`` or ``crop``.
+    """
+
+    height: int
+    width: int
+    channels: int = 3
+    fit: Fit = "stretch"
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.height <= 8192 and 1 <= self.width <= 8192):
+            raise ValueError(f"height and width must be 1 to 8192 pixels. "
+                             f"Received: {self.height}x{self.width}")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 or 3. Received: {self.channels}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        return self.height, self.width, self.channels
