@@ -117,5 +117,6 @@ class EnvironmentMissingError(SnapshipError):
             extra: The extra of snapship that brings it, empty for the base install.
         """
         target = f"snapship[{extra}]" if extra else "snapship"
-        return cls(f"{need} needs the package {package}. Received: it is not installed. "
-                   f"Run: pip install '{target}'")
+        return cls(
+            f"{need} needs the package {package}. Received: it is not installed. Run: pip install '{target}'"
+        )

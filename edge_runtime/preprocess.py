@@ -29,7 +29,9 @@ from edge_runtime.errors import ImageError, ImageFormatError, ImageTooLargeError
 from edge_runtime.spec import InputSpec
 
 UInt8Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
-ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | UInt8Array"
+ImageSource: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | UInt8Array"
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Formats that are decoded, as Pillow names them; found by content, never by file name."""
@@ -44,8 +46,9 @@ Pillow's own limit is 179 million, at which one PNG takes 1.8 GB of memory.
 """
 
 
-def pixels(image: ImageSource, spec: InputSpec, *, max_bytes: int = MAX_BYTES,
-           max_pixels: int = MAX_PIXELS) -> UInt8Array:
+def pixels(
+    image: ImageSource, spec: InputSpec, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
+) -> UInt8Array:
     """Turns any image into the pixels that a model takes.
 
     Args:
@@ -64,15 +67,38 @@ def pixels(image: ImageSource, spec: InputSpec, *, max_bytes: int = MAX_BYTES,
         ImageFormatError: Its content is none of :data:`FORMATS`.
         ImageTooLargeError: It is over a limit.
     """
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape == spec.shape:
+        return np.ascontiguousarray(image)
+    picture = decoded(image, spec.channels, max_bytes=max_bytes, max_pixels=max_pixels)
+    array: UInt8Array = np.asarray(fit(picture, spec), dtype=np.uint8)
+    return np.ascontiguousarray(array.reshape(spec.shape))
+
+
+def decoded(
+    image: ImageSource, channels: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Does the stages up to colour: an upright 8-bit image of the file's own size.
+
+    Args:
+        image: Anything that :func:`pixels` takes.
+        channels: 3 for RGB, 1 for grayscale.
+        max_bytes: Limit of the encoded size.
+        max_pixels: Limit of width times height.
+
+    Raises:
+        ImageError: As :func:`pixels`.
+    """
     picture, name = _open(image, max_bytes, max_pixels)
     try:
-        picture = fit(upright_colour(picture, spec.channels), spec)
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, MemoryError,
-            Image.DecompressionBombError) as error:
-        raise ImageError(f"An image must decode to its last byte. Received: {name} ({_reason(error)}). "
-                         "Replace the file, it is truncated or damaged.") from error
-    array: UInt8Array = np.asarray(picture, dtype=np.uint8)
-    return np.ascontiguousarray(array.reshape(spec.shape))
+        return upright_colour(picture, channels)
+    except (
+        OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, MemoryError,
+        Image.DecompressionBombError,
+    ) as error:  # fmt: skip
+        raise ImageError(
+            f"An image must decode to its last byte. Received: {name} ({_reason(error)}). "
+            "Replace the file, it is truncated or damaged."
+        ) from error
 
 
 def upright_colour(picture: Image.Image, channels: int) -> Image.Image:
@@ -126,21 +152,28 @@ def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Im
     if not data:
         raise ImageError(f"An image must have content. Received: {name}, 0 bytes. Replace the file.")
     if len(data) > max_bytes:
-        raise ImageTooLargeError(f"An image must have at most {max_bytes:,} bytes. Received: {name}, "
-                                 f"{len(data):,} bytes. Send a smaller one or raise max_bytes.")
+        raise ImageTooLargeError(
+            f"An image must have at most {max_bytes:,} bytes. Received: {name}, "
+            f"{len(data):,} bytes. Send a smaller one or raise max_bytes."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise ImageFormatError(f"An image must be one of {', '.join(FORMATS)}. Received: {name}, "
-                               f"{_describe(data)}. Convert it first.") from error
+        raise ImageFormatError(
+            f"An image must be one of {', '.join(FORMATS)}. Received: {name}, "
+            f"{_describe(data)}. Convert it first."
+        ) from error
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(f"An image must have at most {max_pixels:,} pixels. Received: {name}, "
-                                 "far more. Send a smaller one.") from error
+        raise ImageTooLargeError(
+            f"An image must have at most {max_pixels:,} pixels. Received: {name}, "
+            "far more. Send a smaller one."
+        ) from error
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:
-        raise ImageError(f"An image must have a readable header. Received: {name} ({_reason(error)}). "
-                         "Replace the file.") from error
+        raise ImageError(
+            f"An image must have a readable header. Received: {name} ({_reason(error)}). Replace the file."
+        ) from error
     _check_pixels(picture, name, max_pixels)
     return picture, name
 
@@ -148,11 +181,14 @@ def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Im
 def _check_pixels(picture: Image.Image, name: str, max_pixels: int) -> None:
     count = picture.width * picture.height
     if count > max_pixels:
-        raise ImageTooLargeError(f"An image must have at most {max_pixels:,} pixels. Received: {name}, "
-                                 f"{picture.width}x{picture.height} = {count:,}. Send a smaller one.")
+        raise ImageTooLargeError(
+            f"An image must have at most {max_pixels:,} pixels. Received: {name}, "
+            f"{picture.width}x{picture.height} = {count:,}. Send a smaller one."
+        )
     if count == 0:
-        raise ImageError(f"An image must have pixels. Received: {name}, "
-                         f"{picture.width}x{picture.height}. Replace it.")
+        raise ImageError(
+            f"An image must have pixels. Received: {name}, {picture.width}x{picture.height}. Replace it."
+        )
 
 
 def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
@@ -167,25 +203,32 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
         except FileNotFoundError as error:
             raise ImageError(f"An image must exist. Received: {path}. Check the path.") from error
         except (OSError, ValueError) as error:
-            raise ImageError(f"An image must be a readable file. Received: {path} "
-                             f"({_reason(error)}). Check the path.") from error
+            raise ImageError(
+                f"An image must be a readable file. Received: {path} ({_reason(error)}). Check the path."
+            ) from error
     read = getattr(image, "read", None)
     if read is not None:
         data = read(max_bytes + 1)
         if isinstance(data, bytes):
             return data, str(getattr(image, "name", "the file"))
-    raise ImageError("An image must be a path, bytes, a binary file, a PIL image or a uint8 array. "
-                     f"Received: {type(image).__name__}. Open it in binary mode or convert it.")
+    raise ImageError(
+        "An image must be a path, bytes, a binary file, a PIL image or a uint8 array. "
+        f"Received: {type(image).__name__}. Open it in binary mode or convert it."
+    )
 
 
 def _from_array(array: UInt8Array, max_pixels: int) -> Image.Image:
     shape_ok = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
     if array.dtype != np.uint8 or not shape_ok or 0 in array.shape:
-        raise ImageError("An array must be uint8 [height, width, 1, 3 or 4 channels] with values 0..255. "
-                         f"Received: {array.dtype} {list(array.shape)}. Convert it, one image at a time.")
+        raise ImageError(
+            "An array must be uint8 [height, width, 1, 3 or 4 channels] with values 0..255. "
+            f"Received: {array.dtype} {list(array.shape)}. Convert it, one image at a time."
+        )
     if array.shape[0] * array.shape[1] > max_pixels:
-        raise ImageTooLargeError(f"An image must have at most {max_pixels:,} pixels. "
-                                 f"Received: an array {list(array.shape)}. Send a smaller one.")
+        raise ImageTooLargeError(
+            f"An image must have at most {max_pixels:,} pixels. "
+            f"Received: an array {list(array.shape)}. Send a smaller one."
+        )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     return Image.fromarray(np.ascontiguousarray(array))

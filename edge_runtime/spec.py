@@ -30,8 +30,9 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= 8192 and 1 <= self.width <= 8192):
-            raise ValueError(f"height and width must be 1 to 8192 pixels. "
-                             f"Received: {self.height}x{self.width}")
+            raise ValueError(
+                f"height and width must be 1 to 8192 pixels. Received: {self.height}x{self.width}"
+            )
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3. Received: {self.channels}")
 

@@ -61,9 +61,13 @@ def test_crop_cuts_the_centre() -> None:
 def test_exif_orientation_is_applied(orientation: int) -> None:
     upright = gradient()
     inverse = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_270,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
     }
     stored = upright.transpose(inverse[orientation]) if orientation in inverse else upright
     exif = Image.Exif()
@@ -109,16 +113,19 @@ def test_animated_image_is_its_first_frame() -> None:
     assert (pixels(data, RGB) == (255, 0, 0)).all()
 
 
-@pytest.mark.parametrize(("source", "kind", "words"), [
-    (b"", ImageError, "0 bytes"),
-    (b"I am not a picture", ImageFormatError, "text that starts"),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", ImageFormatError, "SVG"),
-    ("/nowhere/cat.jpg", ImageError, "must exist"),
-    (encoded(gradient(64), "JPEG")[:-200], ImageError, "last byte"),
-    (np.zeros((8, 8, 3), np.float32), ImageError, "uint8"),
-    (np.zeros((2, 8, 8, 3), np.uint8), ImageError, "one image at a time"),
-    (12, ImageError, "Received: int"),
-])
+@pytest.mark.parametrize(
+    ("source", "kind", "words"),
+    [
+        (b"", ImageError, "0 bytes"),
+        (b"I am not a picture", ImageFormatError, "text that starts"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", ImageFormatError, "SVG"),
+        ("/nowhere/cat.jpg", ImageError, "must exist"),
+        (encoded(gradient(64), "JPEG")[:-200], ImageError, "last byte"),
+        (np.zeros((8, 8, 3), np.float32), ImageError, "uint8"),
+        (np.zeros((2, 8, 8, 3), np.uint8), ImageError, "one image at a time"),
+        (12, ImageError, "Received: int"),
+    ],
+)
 def test_bad_input_is_a_one_line_error(source: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
         pixels(source, RGB)

@@ -1,0 +1,318 @@
+"""A bundle: a folder, or the same as one ``.zip``, verified before anything is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from edge_runtime.errors import BundleError, UnknownNameError
+from edge_runtime.labels import LABELS_FILE, parse_labels
+from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, read_manifest
+
+MAX_FILE_BYTES = 2_000_000_000
+"""Limit of one file inside a bundle; the flatbuffer format itself ends at 2 GB."""
+
+MAX_TEXT_BYTES = 50_000_000
+"""Limit of a bundle's JSON and text files, and of one golden image."""
+
+_HASH_CHUNK_BYTES = 1 << 20
+
+
+class _Store(Protocol):
+    """Where a bundle's files lie."""
+
+    def read(self, file: str, limit_bytes: int) -> bytes: ...
+    def path(self, file: str) -> Path | None: ...
+
+
+class Bundle:
+    """A bundle that is open for reading.
+
+    Attributes:
+        location: The folder or zip.
+        manifest: Its verified manifest.
+    """
+
+    def __init__(self, location: Path, manifest: Manifest, store: _Store) -> None:
+        self.location = location
+        self.manifest = manifest
+        self._store = store
+
+    @classmethod
+    def open(cls, location: str | os.PathLike[str]) -> Bundle:
+        """Opens a bundle and checks its manifest and labels.
+
+        Model files are checked when they are asked for, by :meth:`model`.
+
+        Args:
+            location: A folder that holds ``manifest.json``, or a zip of one.
+
+        Raises:
+            BundleError: There is no bundle, or its manifest or labels are damaged.
+        """
+        path = Path(location)
+        store: _Store
+        if path.is_dir():
+            store = _Folder(path)
+        elif path.is_file():
+            store = _Zip(path)
+        else:
+            raise BundleError(
+                f"A bundle must exist. Received: {path}. "
+                "Check the path, or make one with: snapship export RUN --out BUNDLE"
+            )
+        manifest = read_manifest(store.read(MANIFEST_FILE, MAX_TEXT_BYTES), f"{path}/{MANIFEST_FILE}")
+        for artifact in manifest.artifacts:
+            check_inside(artifact.file)
+        labels = parse_labels(_text(store, LABELS_FILE, path), f"{path}/{LABELS_FILE}")
+        if labels != manifest.labels:
+            raise BundleError(
+                f"{LABELS_FILE} must list the manifest's labels. Received: {len(labels)} labels, "
+                f"manifest {len(manifest.labels)}, or another order, in {path}. Export again."
+            )
+        return cls(path, manifest, store)
+
+    def artifact(self, kind: str) -> Artifact:
+        """Returns the entry of an artifact.
+
+        Args:
+            kind: Such as ``tflite-int8``.
+
+        Raises:
+            UnknownNameError: The bundle has no such artifact.
+        """
+        for artifact in self.manifest.artifacts:
+            if artifact.kind == kind:
+                return artifact
+        raise UnknownNameError.of("artifact", kind, [entry.kind for entry in self.manifest.artifacts])
+
+    def model(self, artifact: Artifact) -> Path | bytes:
+        """Returns a model file whose size and hash are the manifest's.
+
+        Args:
+            artifact: An entry of this bundle.
+
+        Returns:
+            The path in a folder (so that an interpreter can map it), the bytes from a zip.
+
+        Raises:
+            BundleError: The file is missing, leaves the bundle, or is not what was exported.
+        """
+        path = self._store.path(artifact.file)
+        if path is None:
+            data = self._store.read(artifact.file, min(artifact.bytes, MAX_FILE_BYTES))
+            self._compare(artifact, len(data), hashlib.sha256(data).hexdigest())
+            return data
+        size = path.stat().st_size
+        if size != artifact.bytes:
+            self._compare(artifact, size, "")
+        self._compare(artifact, size, file_sha256(path))
+        return path
+
+    def read(self, file: str, sha256: str | None = None) -> bytes:
+        """Reads a small file of the bundle, such as a golden image.
+
+        Args:
+            file: Path inside the bundle.
+            sha256: The hash that it must have.
+
+        Raises:
+            BundleError: It is missing, leaves the bundle, or has another hash.
+        """
+        data = self._store.read(file, MAX_TEXT_BYTES)
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise BundleError(
+                f"A bundle's file must be unchanged. Received: another sha256 for {file} in "
+                f"{self.location}. Copy the bundle again or export again."
+            )
+        return data
+
+    def verify(self) -> None:
+        """Checks every file that the manifest names.
+
+        Raises:
+            BundleError: One is missing or changed.
+        """
+        for artifact in self.manifest.artifacts:
+            self.model(artifact)
+        if self.manifest.golden is not None:
+            self.read(self.manifest.golden.file, self.manifest.golden.sha256)
+
+    def _compare(self, artifact: Artifact, size: int, sha256: str) -> None:
+        if size != artifact.bytes:
+            raise BundleError(
+                f"A model file must be the one that was exported. Received: {artifact.file} with "
+                f"{size:,} bytes, manifest {artifact.bytes:,}, in {self.location}. "
+                "Copy the bundle again or export again."
+            )
+        if sha256 != artifact.sha256:
+            raise BundleError(
+                f"A model file must be the one that was exported. Received: {artifact.file} with "
+                f"sha256 {sha256[:12]}..., manifest {artifact.sha256[:12]}..., in "
+                f"{self.location}. Copy the bundle again or export again."
+            )
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file in constant memory, 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def check_inside(file: str) -> PurePosixPath:
+    """Returns a bundle-relative path if it cannot leave the bundle.
+
+    Args:
+        file: A path as written in a manifest or zip.
+
+    Raises:
+        BundleError: It is absolute, empty, or has ``..``, a backslash, a drive or a null byte.
+    """
+    path = PurePosixPath(file)
+    if (
+        not file
+        or path.is_absolute()
+        or ".." in path.parts
+        or not path.parts
+        or any(sign in file for sign in ("\\", ":", "\0"))
+    ):
+        raise BundleError(
+            f"A bundle's file must lie inside the bundle. Received: {file!r}. "
+            "Do not use this bundle; export it again."
+        )
+    return path
+
+
+def _text(store: _Store, file: str, location: Path) -> str:
+    try:
+        return store.read(file, MAX_TEXT_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(
+            f"{file} must be UTF-8 text. Received: other bytes in {location}. Export again."
+        ) from error
+
+
+def _missing(file: str, location: Path) -> BundleError:
+    return BundleError(
+        f"A bundle must hold {file}. Received: {location} without it. "
+        "Check the path, or make one with: snapship export RUN --out BUNDLE"
+    )
+
+
+def _too_large(file: str, location: Path, size: int, limit: int) -> BundleError:
+    return BundleError(
+        f"{file} must have at most {limit:,} bytes. Received: {size:,} in {location}. "
+        "Copy the bundle again or export again."
+    )
+
+
+class _Folder:
+    """Files in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, file: str) -> Path | None:
+        path = self._root / check_inside(file)
+        try:
+            inside = path.resolve(strict=True).is_relative_to(self._root.resolve())
+        except (OSError, RuntimeError) as error:
+            raise _missing(file, self._root) from error
+        if not inside:
+            raise BundleError(
+                f"A bundle's file must lie inside the bundle. Received: {file!r}, a link to "
+                f"{path.resolve()}. Copy the file itself."
+            )
+        if not path.is_file():
+            raise _missing(file, self._root)
+        return path
+
+    def read(self, file: str, limit_bytes: int) -> bytes:
+        path = self.path(file)
+        assert path is not None
+        try:
+            size = path.stat().st_size
+            if size > limit_bytes:
+                raise _too_large(file, self._root, size, limit_bytes)
+            return path.read_bytes()
+        except OSError as error:
+            raise BundleError(
+                f"A bundle's file must be readable. Received: {path} ({error.strerror}). "
+                "Check its permissions."
+            ) from error
+
+
+class _Zip:
+    """Files in a zip; nothing is unpacked to disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._location = path
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self._entries = self._index(archive.infolist())
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise BundleError(
+                f"A bundle must be a folder or a zip. Received: {path} ({error}). "
+                "Pass the folder that holds manifest.json."
+            ) from error
+
+    def _index(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+        entries: dict[str, zipfile.ZipInfo] = {}
+        for info in infos:
+            name = str(check_inside(info.filename))
+            if info.is_dir():
+                continue
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise BundleError(
+                    f"A zip bundle must hold no links. Received: {name} in {self._location}. "
+                    "Zip the files themselves."
+                )
+            if name in entries:
+                raise BundleError(
+                    f"A zip bundle must hold each name once. Received: {name} twice in "
+                    f"{self._location}. Zip the folder again."
+                )
+            entries[name] = info
+        if MANIFEST_FILE not in entries:
+            tops = {name.split("/", 1)[0] for name in entries}
+            if len(tops) == 1 and f"{(top := tops.pop())}/{MANIFEST_FILE}" in entries:
+                return {name.removeprefix(f"{top}/"): info for name, info in entries.items()}
+        return entries
+
+    def path(self, file: str) -> Path | None:
+        return None
+
+    def read(self, file: str, limit_bytes: int) -> bytes:
+        info = self._entries.get(str(check_inside(file)))
+        if info is None:
+            raise _missing(file, self._location)
+        if info.file_size > limit_bytes:
+            raise _too_large(file, self._location, info.file_size, limit_bytes)
+        try:
+            with zipfile.ZipFile(self._location) as archive, archive.open(info) as member:
+                # The header's size may lie: never take more than the limit.
+                data = member.read(limit_bytes + 1)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            OSError,
+            EOFError,
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
+            raise BundleError(
+                f"A zip bundle must be undamaged. Received: {file} in {self._location} "
+                f"({error}). Copy the bundle again."
+            ) from error
+        if len(data) > limit_bytes:
+            raise _too_large(file, self._location, len(data), limit_bytes)
+        return data

@@ -1,0 +1,67 @@
+"""Which artifact of a bundle to use."""
+
+from __future__ import annotations
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.engines import ENGINES, usable
+from edge_runtime.engines.selection import check_name
+from edge_runtime.errors import EnvironmentMissingError, GateFailedError, UsageError
+from edge_runtime.manifest import Artifact
+
+_PROVEN = ("tflite-int8", "tflite-fp16", "tflite-fp32", "onnx-int8", "onnx-fp32")
+"""Order among artifacts that passed: the fastest on a device first."""
+
+_UNPROVEN = ("tflite-fp32", "onnx-fp32", "tflite-fp16")
+"""Order among the others: where least can have gone wrong first."""
+
+
+def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_failed: bool = False) -> Artifact:
+    """Picks the artifact to run.
+
+    Args:
+        bundle: An open bundle.
+        kind: The artifact that the user named, or None for the best one.
+        engine: ``auto`` or the engine that must run it.
+        allow_failed: Also take one whose verdict is ``fail``.
+
+    Raises:
+        UnknownNameError: The bundle has no such artifact, or there is no such engine.
+        GateFailedError: It failed its check, or all did.
+        EnvironmentMissingError: No installed engine runs any of them.
+    """
+    if engine != "auto":
+        check_name(engine)
+    if kind is not None:
+        artifact = bundle.artifact(kind)
+        if artifact.verdict == "fail" and not allow_failed:
+            raise _failed(bundle, kind)
+        return artifact
+    artifacts = bundle.manifest.artifacts
+    if engine != "auto":
+        artifacts = tuple(entry for entry in artifacts if entry.format == ENGINES[engine].format)
+        if not artifacts:
+            raise UsageError(
+                f"The engine must read one of the bundle's artifacts. Received: engine {engine}, artifacts "
+                f"{', '.join(entry.kind for entry in bundle.manifest.artifacts)}. Pass another --engine."
+            )
+    allowed = [entry for entry in artifacts if allow_failed or entry.verdict != "fail"]
+    if not allowed:
+        raise _failed(bundle, ", ".join(entry.kind for entry in artifacts))
+    runnable = [entry for entry in allowed if usable(entry.format, engine)]
+    if not runnable:
+        needed = next(known for known in ENGINES.values() if known.format == allowed[0].format)
+        raise EnvironmentMissingError.of_extra(f"Running {allowed[0].file}", needed.package, needed.extra)
+    return min(runnable, key=_order)
+
+
+def _order(artifact: Artifact) -> tuple[int, int]:
+    trust = ("pass", "unchecked", "inconclusive", "fail").index(artifact.verdict)
+    kinds = _PROVEN if artifact.verdict == "pass" else _UNPROVEN
+    return trust, kinds.index(artifact.kind) if artifact.kind in kinds else len(kinds)
+
+
+def _failed(bundle: Bundle, kinds: str) -> GateFailedError:
+    return GateFailedError(
+        f"An artifact must not have failed its check. Received: {kinds} with verdict fail in "
+        f"{bundle.location}. Choose another --artifact, or pass --allow-failed."
+    )

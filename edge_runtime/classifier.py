@@ -1,0 +1,216 @@
+"""From an image to its classes: a bundle's artifact, its preprocessing and an engine."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.choice import choose
+from edge_runtime.engines import Engine, open_engine
+from edge_runtime.errors import ImageError, ModelFileError, UsageError
+from edge_runtime.manifest import Artifact
+from edge_runtime.pool import EnginePool
+from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS, ImageSource, UInt8Array, pixels
+from edge_runtime.result import Float32Array, Result, rank
+from edge_runtime.spec import InputSpec
+
+
+class Classifier:
+    """An artifact of a bundle, ready to classify. Safe to use from several threads.
+
+    Attributes:
+        bundle: The open bundle.
+        artifact: The manifest's entry of the artifact in use.
+        labels: Class names in the order of the scores.
+        input: Size and channels of the pixels.
+        engine: Name of the interpreter in use.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        artifact: Artifact,
+        *,
+        engine: str = "auto",
+        threads: int = 1,
+        max_bytes: int = MAX_BYTES,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        """Loads an artifact; :meth:`open` is the usual way.
+
+        Args:
+            bundle: An open bundle.
+            artifact: One of its artifacts.
+            engine: ``auto`` or an engine's name.
+            threads: Threads of one inference.
+            max_bytes: Limit of an encoded image.
+            max_pixels: Limit of an image's width times height.
+        """
+        model = bundle.model(artifact)
+        name = f"{bundle.location}/{artifact.file}"
+
+        def make() -> Engine:
+            return open_engine(model, artifact.format, name, engine=engine, threads=threads)
+
+        self._pool = EnginePool(make)
+        self.engine = self._pool.first.name
+        self.bundle = bundle
+        self.artifact = artifact
+        self.labels: tuple[str, ...] = bundle.manifest.labels
+        self.input: InputSpec = bundle.manifest.input
+        self._max_bytes, self._max_pixels = max_bytes, max_pixels
+        self._check(self._pool.first, name)
+
+    @classmethod
+    def open(
+        cls,
+        bundle: str | os.PathLike[str],
+        artifact: str | None = None,
+        engine: str = "auto",
+        threads: int = 1,
+        *,
+        allow_failed: bool = False,
+        max_bytes: int = MAX_BYTES,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Classifier:
+        """Opens a bundle, verifies it, and loads one artifact.
+
+        Args:
+            bundle: A folder or zip.
+            artifact: Its kind, such as ``tflite-int8``; None takes the smallest that
+                passed its check and that an installed engine runs.
+            engine: ``auto``, ``litert`` or ``onnxruntime``.
+            threads: Threads of one inference; more than one hurts on a busy machine.
+            allow_failed: Also use an artifact whose verdict is ``fail``.
+            max_bytes: Limit of an encoded image.
+            max_pixels: Limit of an image's width times height.
+
+        Raises:
+            BundleError: The bundle or the model file is damaged or not as exported.
+            GateFailedError: The artifact failed its check.
+            UnknownNameError: There is no such artifact or engine.
+            EnvironmentMissingError: No installed engine runs it.
+        """
+        opened = Bundle.open(bundle)
+        chosen = choose(opened, artifact, engine=engine, allow_failed=allow_failed)
+        return cls(opened, chosen, engine=engine, threads=threads, max_bytes=max_bytes, max_pixels=max_pixels)
+
+    def classify(self, image: ImageSource, top_k: int = 5) -> Result:
+        """Names what an image shows.
+
+        Args:
+            image: A path, encoded bytes, a binary file, a PIL image, or a uint8 array
+                ``[height, width, channels]``.
+            top_k: How many classes to return, best first.
+
+        Raises:
+            ImageError: The image cannot be used.
+            UsageError: top_k is not positive, or the classifier is closed.
+        """
+        return rank(self.scores(image), self.labels, _positive("top_k", top_k))
+
+    def scores(self, image: ImageSource) -> Float32Array:
+        """Scores every class.
+
+        Args:
+            image: As :meth:`classify`.
+
+        Returns:
+            float32 ``[classes]``, summing to 1, in the order of :attr:`labels`.
+
+        Raises:
+            ImageError: The image cannot be used.
+        """
+        array = self.pixels(image)
+        with self._pool.lend() as engine:
+            return engine.run(array)
+
+    def pixels(self, image: ImageSource) -> UInt8Array:
+        """What the model sees of an image: uint8 ``[height, width, channels]``.
+
+        Raises:
+            ImageError: The image cannot be used.
+        """
+        return pixels(image, self.input, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
+
+    def classify_many(
+        self, images: Iterable[ImageSource], top_k: int = 5, workers: int = 1
+    ) -> Iterator[Result | ImageError]:
+        """Classifies a stream of images, in order, in flat memory.
+
+        Args:
+            images: Read as results are taken, a few images ahead.
+            top_k: How many classes to return for each.
+            workers: Threads, each with an interpreter of its own.
+
+        Yields:
+            A result, or the error of an image that cannot be used; the others go on.
+
+        Raises:
+            UsageError: top_k or workers is not positive, or the classifier is closed.
+        """
+        _positive("top_k", top_k)
+        self._pool.raise_limit(_positive("workers", workers))
+        return self._stream(images, top_k, workers)
+
+    def close(self) -> None:
+        """Lets go of the model; calls that run finish first."""
+        self._pool.close()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _stream(
+        self, images: Iterable[ImageSource], top_k: int, workers: int
+    ) -> Iterator[Result | ImageError]:
+        if workers == 1:
+            for image in images:
+                yield self._attempt(image, top_k)
+            return
+        ahead: deque[Future[Result | ImageError]] = deque()
+        with ThreadPoolExecutor(workers, thread_name_prefix="snapship") as threads:
+            try:
+                for image in images:
+                    ahead.append(threads.submit(self._attempt, image, top_k))
+                    if len(ahead) > 2 * workers:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _attempt(self, image: ImageSource, top_k: int) -> Result | ImageError:
+        try:
+            return self.classify(image, top_k)
+        except ImageError as error:
+            return error
+
+    def _check(self, engine: Engine, name: str) -> None:
+        """The file's own tensors must be what the manifest says."""
+        entry = self.artifact
+        found = (engine.input.dtype, engine.input.shape[1:], engine.output.shape[1:])
+        expected = (entry.input.dtype, entry.input.shape[1:], entry.output.shape[1:])
+        if found != expected:
+            raise ModelFileError(
+                f"A model's tensors must be those of the manifest. Received: {name} with {found}, manifest "
+                f"{expected}. Export the bundle again."
+            )
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        raise UsageError(f"{name} must be at least 1. Received: {value}. Pass {name}=1 or more.")
+    return value

@@ -1,0 +1,80 @@
+"""The seam between the runtime and an interpreter."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edge_runtime.errors import ModelFileError
+from edge_runtime.manifest import TensorSpec
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+
+
+class Engine(Protocol):
+    """One loaded model file. Not thread-safe: one engine per thread at a time.
+
+    Attributes:
+        name: ``litert`` or ``onnxruntime``.
+        input: The file's input tensor.
+        output: The file's output tensor.
+    """
+
+    name: str
+    input: TensorSpec
+    output: TensorSpec
+
+    def run(self, pixels: UInt8Array) -> Float32Array:
+        """Scores one image.
+
+        Args:
+            pixels: uint8 ``[height, width, channels]``, raw 0..255.
+
+        Returns:
+            float32 ``[classes]``, a copy that the caller owns.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of the interpreter's memory."""
+        ...
+
+
+def check_image_input(tensor: TensorSpec, name: str) -> None:
+    """Checks that a tensor takes raw pixels as they are.
+
+    Args:
+        tensor: The model's input.
+        name: The model's name, for messages.
+
+    Raises:
+        ModelFileError: It is not ``[1, height, width, 1 or 3]``, or its quantization
+            is not scale 1 and zero point 0, so that pixels would need arithmetic.
+    """
+    shape = tensor.shape
+    if len(shape) != 4 or not all(isinstance(size, int) for size in shape[1:]) or shape[3] not in (1, 3):
+        raise ModelFileError(
+            f"A model must take one image [1, height, width, 1 or 3 channels]. Received: {name} with input "
+            f"{list(shape)}. Export it with: snapship export"
+        )
+    if tensor.dtype == "uint8" and (abs((tensor.scale or 0.0) - 1.0) > 1e-3 or tensor.zero_point != 0):
+        raise ModelFileError(
+            f"A uint8 input must take raw pixels (scale 1, zero point 0). Received: {name} with scale "
+            f"{tensor.scale}, zero point {tensor.zero_point}. Export it with: snapship export"
+        )
+
+
+def check_score_output(tensor: TensorSpec, name: str) -> None:
+    """Checks that a tensor is one float32 score per class.
+
+    Args:
+        tensor: The model's output.
+        name: The model's name, for messages.
+
+    Raises:
+        ModelFileError: It is something else.
+    """
+    if len(tensor.shape) != 2 or not isinstance(tensor.shape[1], int) or tensor.dtype != "float32":
+        raise ModelFileError(
+            f"A model must return float32 scores [1, classes]. Received: {name} with output {tensor.dtype} "
+            f"{list(tensor.shape)}. Export it with: snapship export"
+        )

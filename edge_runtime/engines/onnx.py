@@ -1,0 +1,102 @@
+"""ONNX files on ONNX Runtime's CPU provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from edge_runtime.engines.base import check_image_input, check_score_output
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.manifest import Dtype, TensorSpec
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+
+_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+_FATAL_ONLY = 4
+
+
+class OnnxEngine:
+    """An ONNX file, loaded.
+
+    Attributes:
+        name: ``onnxruntime``.
+        input: Its input tensor.
+        output: Its output tensor.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, model: Path | bytes, name: str, threads: int) -> None:
+        """Loads the file.
+
+        Args:
+            model: A path, or the file's bytes.
+            name: The file's name, for messages.
+            threads: Threads of one inference.
+
+        Raises:
+            EnvironmentMissingError: onnxruntime is not installed.
+            ModelFileError: ONNX Runtime refuses the file, or it is no image classifier.
+        """
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise EnvironmentMissingError.of_extra("Running an .onnx file", "onnxruntime", "onnx") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Its warnings would reach stderr; what matters arrives as an exception.
+        options.log_severity_level = _FATAL_ONLY
+        source = model if isinstance(model, bytes) else str(model)
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                source, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            # ONNX Runtime's exceptions share no base class but Exception.
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ModelFileError(
+                f"An .onnx file must load in ONNX Runtime. Received: {name} ({reason}). Export it again."
+            ) from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelFileError(
+                f"A classifier must have one input and one output. Received: {name} with {len(inputs)} "
+                f"inputs, {len(outputs)} outputs. Export it with: snapship export"
+            )
+        self.input = _tensor(inputs[0], name)
+        self.output = _tensor(outputs[0], name)
+        check_image_input(self.input, name)
+        check_score_output(self.output, name)
+        self._dtype = np.dtype(self.input.dtype)
+        self._feed_name, self._fetch_names = self.input.name, [self.output.name]
+
+    def run(self, pixels: UInt8Array) -> Float32Array:
+        """Scores one image; see :class:`~edge_runtime.engines.base.Engine`."""
+        batch = pixels[np.newaxis].astype(self._dtype)
+        scores: Float32Array = self._session.run(self._fetch_names, {self._feed_name: batch})[0][0]
+        return scores
+
+    def close(self) -> None:
+        """Lets go of the session."""
+        self._session = None
+
+
+def _tensor(node: Any, name: str) -> TensorSpec:
+    dtype = _DTYPES.get(node.type)
+    if dtype is None:
+        raise ModelFileError(
+            f"A model's tensors must be float32 or uint8. Received: {name} with {node.type}. "
+            "Export it with: snapship export"
+        )
+    quantized = dtype == "uint8"
+    return TensorSpec(
+        name=str(node.name),
+        dtype=cast(Dtype, dtype),
+        # A nameless dynamic dimension is None here; only the first may be dynamic.
+        shape=tuple(size if isinstance(size, int | str) else "batch" for size in node.shape),
+        scale=1.0 if quantized else None,
+        zero_point=0 if quantized else None,
+    )

@@ -1,0 +1,229 @@
+"""Golden examples: images in the bundle whose hashes and scores any device can replay.
+
+Stages of a replay, the first that differs is the finding::
+
+    file    the encoded bytes       exact
+    decode  the upright image       exact
+    pixels  what the model sees     exact
+    scores  what the model says     within the artifact's tolerance
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.classifier import Classifier
+from edge_runtime.engines import usable
+from edge_runtime.errors import BundleError, SnapshipError
+from edge_runtime.manifest import Artifact, Strict, decode_json
+from edge_runtime.preprocess import UInt8Array, decoded, pixels
+from edge_runtime.spec import InputSpec
+
+GOLDEN_FILE = "golden/golden.json"
+
+Stage = Literal["file", "decode", "pixels", "model", "scores"]
+
+
+class GoldenExample(Strict, frozen=True):
+    """One image.
+
+    Attributes:
+        file: Path inside the bundle.
+        sha256: Hash of the file.
+        decoded_sha256: Hash of the upright image's bytes, before it is resized.
+        pixels_sha256: Hash of the model's input, uint8 ``[height, width, channels]``.
+        label: The true class.
+        scores: Scores of every class, per artifact kind.
+    """
+
+    file: str
+    sha256: str
+    decoded_sha256: str
+    pixels_sha256: str
+    label: str
+    scores: dict[str, tuple[float, ...]]
+
+
+class Golden(Strict, frozen=True):
+    """``golden/golden.json``.
+
+    Attributes:
+        schema_version: 1.
+        tolerance: Largest score difference that is not a finding, per artifact kind.
+        examples: The images.
+    """
+
+    schema_version: Literal[1]
+    tolerance: dict[str, float]
+    examples: tuple[GoldenExample, ...]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One example on one artifact.
+
+    Attributes:
+        artifact: Its kind.
+        engine: The interpreter that ran it, or why none did.
+        file: The example's image.
+        failed: The stage that differs, None when all agree.
+        max_abs_dp: Largest score difference; None when no scores were made.
+        tolerance: The largest that is allowed.
+        detail: What differs, in words; empty when all agree.
+    """
+
+    artifact: str
+    engine: str
+    file: str
+    failed: Stage | None
+    max_abs_dp: float | None
+    tolerance: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What a replay of all examples found.
+
+    Attributes:
+        replays: Every example on every artifact that an installed engine runs.
+        skipped: Artifacts without an installed engine.
+    """
+
+    replays: tuple[Replay, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether something ran and nothing differed."""
+        return bool(self.replays) and all(replay.failed is None for replay in self.replays)
+
+
+def image_hashes(data: bytes, spec: InputSpec) -> tuple[str, str]:
+    """Hashes an image's stages: the upright image, and the model's input.
+
+    Args:
+        data: Encoded image.
+        spec: The model's input.
+
+    Returns:
+        Two hashes of 64 hex digits.
+
+    Raises:
+        ImageError: The image cannot be used.
+    """
+    upright = decoded(data, spec.channels)
+    return _sha256(upright.tobytes()), _sha256(pixels(data, spec).tobytes())
+
+
+def read_golden(bundle: Bundle) -> Golden:
+    """Reads a bundle's golden examples.
+
+    Raises:
+        BundleError: There are none, or they do not follow the schema.
+    """
+    reference = bundle.manifest.golden
+    if reference is None:
+        raise BundleError(
+            f"A self-test needs golden examples. Received: {bundle.location} without them. "
+            "Export the bundle again with labelled images."
+        )
+    golden: Golden = decode_json(
+        bundle.read(reference.file, reference.sha256), Golden, f"{bundle.location}/{reference.file}"
+    )
+    return golden
+
+
+def selftest(
+    bundle: Bundle, *, artifacts: Sequence[str] = (), engine: str = "auto", threads: int = 1
+) -> SelfTest:
+    """Replays the golden examples on this machine.
+
+    Args:
+        bundle: An open bundle.
+        artifacts: Kinds to replay; none means all.
+        engine: ``auto`` or an engine's name.
+        threads: Threads of one inference.
+
+    Returns:
+        Every finding; nothing stops at the first.
+
+    Raises:
+        BundleError: The bundle has no readable golden examples.
+        UnknownNameError: The bundle has no such artifact.
+    """
+    golden = read_golden(bundle)
+    entries = [bundle.artifact(kind) for kind in artifacts] or list(bundle.manifest.artifacts)
+    replays: list[Replay] = []
+    skipped = []
+    for entry in entries:
+        if usable(entry.format, engine):
+            replays += _replay_artifact(bundle, golden, entry, engine, threads)
+        else:
+            skipped.append(entry.kind)
+    return SelfTest(tuple(replays), tuple(skipped))
+
+
+def _replay_artifact(
+    bundle: Bundle, golden: Golden, entry: Artifact, engine: str, threads: int
+) -> Iterator[Replay]:
+    tolerance = golden.tolerance.get(entry.kind, 0.0)
+
+    def finding(
+        file: str, stage: Stage | None, detail: str = "", dp: float | None = None, used: str = engine
+    ) -> Replay:
+        return Replay(entry.kind, used, file, stage, dp, tolerance, detail)
+
+    try:
+        classifier = Classifier(bundle, entry, engine=engine, threads=threads)
+    except SnapshipError as error:
+        yield finding(entry.file, "model", str(error))
+        return
+    with classifier:
+        for example in golden.examples:
+            used = classifier.engine
+            try:
+                data = bundle.read(example.file, example.sha256)
+            except BundleError as error:
+                yield finding(example.file, "file", str(error), used=used)
+                continue
+            stage, detail, array = _pixels_stage(data, example, bundle.manifest.input)
+            if array is None:
+                yield finding(example.file, stage, detail, used=used)
+                continue
+            expected = example.scores.get(entry.kind)
+            if expected is None or len(expected) != len(classifier.labels):
+                detail = f"golden.json holds no scores of {entry.kind} for every label"
+                yield finding(example.file, "scores", detail, used=used)
+                continue
+            found = classifier.scores(array)
+            dp = float(np.max(np.abs(found - np.asarray(expected, dtype=np.float32))))
+            # "not <=", so that a NaN is a finding.
+            if stage is None and not dp <= tolerance:
+                stage, detail = "scores", f"a score differs by {dp:.2g}, allowed {tolerance:.2g}"
+            yield finding(example.file, stage, detail, dp, used)
+
+
+def _pixels_stage(
+    data: bytes, example: GoldenExample, spec: InputSpec
+) -> tuple[Stage | None, str, UInt8Array | None]:
+    try:
+        decoded_hash, pixels_hash = image_hashes(data, spec)
+        array = pixels(data, spec)
+    except SnapshipError as error:
+        return "decode", str(error), None
+    if decoded_hash != example.decoded_sha256:
+        return "decode", "this machine's image library decodes to other values", array
+    if pixels_hash != example.pixels_sha256:
+        return "pixels", "this machine's image library resizes to other values", array
+    return None, "", array
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

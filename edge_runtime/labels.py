@@ -1,0 +1,80 @@
+"""Class names: ``labels.txt``, one name a line, in the order of the model's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_runtime.errors import BundleError
+
+LABELS_FILE = "labels.txt"
+
+
+def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
+    """Reads labels from text.
+
+    Args:
+        text: One label a line; a byte-order mark and empty lines at the end are dropped.
+        name: What to call the text in a message.
+
+    Returns:
+        The labels in the order of the model's outputs.
+
+    Raises:
+        BundleError: There is none, one is empty, or one occurs twice.
+    """
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
+    while lines and not lines[-1]:
+        lines.pop()
+    return validated(lines, name)
+
+
+def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
+    """Returns the labels as a tuple if each is named, once, on one line.
+
+    Args:
+        labels: Class names in the order of the model's outputs.
+        name: What to call them in a message.
+
+    Raises:
+        BundleError: There is none, one is empty or has a line break, or one occurs twice.
+    """
+    if not labels:
+        raise BundleError(
+            f"Labels must name every class. Received: {name} without a label. Write one class name a line."
+        )
+    seen: set[str] = set()
+    for index, label in enumerate(labels):
+        if not label.strip() or len(label.splitlines()) != 1:
+            raise BundleError(
+                f"A label must be one line of text. Received: {label!r} at index {index} "
+                f"of {name}. Name that class."
+            )
+        if label in seen:
+            raise BundleError(
+                f"A label must occur once. Received: {label!r} twice in {name}. "
+                "Rename one of the two classes."
+            )
+        seen.add(label)
+    return tuple(labels)
+
+
+def check_count(labels: Sequence[str], outputs: int) -> None:
+    """Checks that a model has one output for each label.
+
+    Args:
+        labels: Class names.
+        outputs: Length of the model's score vector.
+
+    Raises:
+        BundleError: The two differ.
+    """
+    if len(labels) != outputs:
+        raise BundleError(
+            f"Labels must match the model's outputs. Received: {len(labels)} labels, "
+            f"{outputs} outputs. Pass --labels or retrain."
+        )
+
+
+def labels_text(labels: Sequence[str]) -> str:
+    """The content of ``labels.txt``."""
+    return "".join(f"{label}\n" for label in labels)
