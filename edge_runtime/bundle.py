@@ -28,6 +28,7 @@ class _Store(Protocol):
 
     def read(self, file: str, limit_bytes: int) -> bytes: ...
     def path(self, file: str) -> Path | None: ...
+    def has(self, file: str) -> bool: ...
 
 
 class Bundle:
@@ -57,9 +58,13 @@ class Bundle:
         """
         path = Path(location)
         store: _Store
-        if path.is_dir():
+        try:
+            is_folder, is_file = path.is_dir(), path.is_file()
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if is_folder:
             store = _Folder(path)
-        elif path.is_file():
+        elif is_file:
             store = _Zip(path)
         else:
             raise BundleError(
@@ -108,10 +113,13 @@ class Bundle:
             data = self._store.read(artifact.file, min(artifact.bytes, MAX_FILE_BYTES))
             self._compare(artifact, len(data), hashlib.sha256(data).hexdigest())
             return data
-        size = path.stat().st_size
-        if size != artifact.bytes:
-            self._compare(artifact, size, "")
-        self._compare(artifact, size, file_sha256(path))
+        try:
+            size = path.stat().st_size
+            # A wrong size is an answer already: the file is not read for it.
+            found = file_sha256(path) if size == artifact.bytes else ""
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        self._compare(artifact, size, found)
         return path
 
     def read(self, file: str, sha256: str | None = None) -> bytes:
@@ -131,6 +139,14 @@ class Bundle:
                 f"{self.location}. Copy the bundle again or export again."
             )
         return data
+
+    def has(self, file: str) -> bool:
+        """Whether the bundle holds a file that no manifest entry vouches for, such as ``check.json``.
+
+        Args:
+            file: Path inside the bundle.
+        """
+        return self._store.has(file)
 
     def verify(self) -> None:
         """Checks every file that the manifest names.
@@ -207,6 +223,13 @@ def _missing(file: str, location: Path) -> BundleError:
     )
 
 
+def _unreadable(path: Path, error: Exception) -> BundleError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return BundleError(
+        f"A bundle's file must be readable. Received: {path} ({reason}). Check its name and permissions."
+    )
+
+
 def _too_large(file: str, location: Path, size: int, limit: int) -> BundleError:
     return BundleError(
         f"{file} must have at most {limit:,} bytes. Received: {size:,} in {location}. "
@@ -235,6 +258,9 @@ class _Folder:
             raise _missing(file, self._root)
         return path
 
+    def has(self, file: str) -> bool:
+        return (self._root / check_inside(file)).is_file()
+
     def read(self, file: str, limit_bytes: int) -> bytes:
         path = self.path(file)
         assert path is not None
@@ -244,10 +270,7 @@ class _Folder:
                 raise _too_large(file, self._root, size, limit_bytes)
             return path.read_bytes()
         except OSError as error:
-            raise BundleError(
-                f"A bundle's file must be readable. Received: {path} ({error.strerror}). "
-                "Check its permissions."
-            ) from error
+            raise _unreadable(path, error) from error
 
 
 class _Zip:
@@ -268,7 +291,7 @@ class _Zip:
         entries: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
             name = str(check_inside(info.filename))
-            if info.is_dir():
+            if info.is_dir() or name.startswith("__MACOSX/"):
                 continue
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise BundleError(
@@ -289,6 +312,9 @@ class _Zip:
 
     def path(self, file: str) -> Path | None:
         return None
+
+    def has(self, file: str) -> bool:
+        return str(check_inside(file)) in self._entries
 
     def read(self, file: str, limit_bytes: int) -> bytes:
         info = self._entries.get(str(check_inside(file)))

@@ -140,6 +140,28 @@ def read_golden(bundle: Bundle) -> Golden:
     return golden
 
 
+def verify_files(bundle: Bundle) -> int:
+    """Checks every file that the manifest and the golden examples name.
+
+    Args:
+        bundle: An open bundle.
+
+    Returns:
+        How many files were checked against their hash.
+
+    Raises:
+        BundleError: One is missing or changed.
+    """
+    bundle.verify()
+    count = len(bundle.manifest.artifacts)
+    if bundle.manifest.golden is not None:
+        examples = read_golden(bundle).examples
+        for example in examples:
+            bundle.read(example.file, example.sha256)
+        count += 1 + len(examples)
+    return count
+
+
 def selftest(
     bundle: Bundle, *, artifacts: Sequence[str] = (), engine: str = "auto", threads: int = 1
 ) -> SelfTest:

@@ -1,4 +1,7 @@
-"""Class names: ``labels.txt``, one name a line, in the order of the model's outputs."""
+"""Class names: ``labels.txt``, one name a line, in the order of the model's outputs.
+
+A name may occur twice: ImageNet's 1000 classes have two cranes and two maillots.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
         The labels in the order of the model's outputs.
 
     Raises:
-        BundleError: There is none, one is empty, or one occurs twice.
+        BundleError: There is none, or one is empty.
     """
     lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
     while lines and not lines[-1]:
@@ -29,32 +32,25 @@ def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
 
 
 def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
-    """Returns the labels as a tuple if each is named, once, on one line.
+    """Returns the labels as a tuple if each is named, on one line.
 
     Args:
         labels: Class names in the order of the model's outputs.
         name: What to call them in a message.
 
     Raises:
-        BundleError: There is none, one is empty or has a line break, or one occurs twice.
+        BundleError: There is none, or one is empty or has a line break.
     """
     if not labels:
         raise BundleError(
             f"Labels must name every class. Received: {name} without a label. Write one class name a line."
         )
-    seen: set[str] = set()
     for index, label in enumerate(labels):
         if not label.strip() or len(label.splitlines()) != 1:
             raise BundleError(
-                f"A label must be one line of text. Received: {label!r} at index {index} "
-                f"of {name}. Name that class."
+                f"A label must be one line of text. Received: {label!r} at index {index} of {name}. "
+                "Name that class."
             )
-        if label in seen:
-            raise BundleError(
-                f"A label must occur once. Received: {label!r} twice in {name}. "
-                "Rename one of the two classes."
-            )
-        seen.add(label)
     return tuple(labels)
 
 

@@ -134,8 +134,9 @@ def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
         return picture
     if spec.fit == "stretch":
         return picture.resize(size, Image.Resampling.BILINEAR)
-    scale = max(spec.width / picture.width, spec.height / picture.height)
-    box_width, box_height = spec.width / scale, spec.height / scale
+    # Sides rather than a scale factor: dividing by one leaves the picture by a rounding error.
+    box_width = min(picture.width, picture.height * spec.width / spec.height)
+    box_height = min(picture.height, picture.width * spec.height / spec.width)
     left, top = (picture.width - box_width) / 2, (picture.height - box_height) / 2
     box = (left, top, left + box_width, top + box_height)
     return picture.resize(size, Image.Resampling.BILINEAR, box=box)

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from edge_runtime.errors import ModelFileError
+
 Float32Array: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -63,7 +65,15 @@ def rank(scores: Float32Array, labels: Sequence[str], top_k: int) -> Result:
         scores: float32 ``[classes]``.
         labels: Class names.
         top_k: How many classes to return; more than there are gives all.
+
+    Raises:
+        ModelFileError: A score is not a finite number, so that no order means anything.
     """
+    if not np.isfinite(scores).all():
+        raise ModelFileError(
+            "A model must answer with finite scores. Received: NaN or infinity. "
+            "Run: snapship selftest BUNDLE, and export the model again."
+        )
     count = len(labels)
     wanted = min(max(top_k, 2), count)
     if wanted < count:

@@ -1,0 +1,180 @@
+"""Where image files lie: a folder on disk or the members of a zip, which is never unpacked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from edge_runtime.dataset.layout import IMAGE_SUFFIXES, is_ignored
+from edge_runtime.errors import DataError
+
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
+
+
+class Files(Protocol):
+    """Files below one root, by relative path with ``/``."""
+
+    source: str
+
+    def listing(self) -> tuple[list[str], list[str]]:
+        """Paths of all files and of all folders, sorted, hidden ones left out."""
+        ...
+
+    def size(self, ref: str) -> int:
+        """Size in bytes; raises DataError when the file is not there."""
+        ...
+
+    def read(self, ref: str, limit: int = -1) -> bytes:
+        """The first ``limit`` bytes, or all; raises DataError when that fails."""
+        ...
+
+
+def looks_like_image(files: Files, ref: str) -> bool:
+    """Whether a file claims to be an image, by suffix or else by its first bytes.
+
+    Args:
+        files: Where it lies.
+        ref: The file.
+    """
+    suffix = PurePosixPath(ref).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    if suffix and not suffix[1:].isdigit():
+        return False
+    try:
+        head = files.read(ref, 16)
+    except DataError:
+        return False
+    return head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+class DiskFiles:
+    """A folder on disk; links are followed, once each."""
+
+    def __init__(self, root: Path) -> None:
+        """Names the folder.
+
+        Args:
+            root: An existing folder.
+        """
+        self.root = root
+        self.source = str(root)
+
+    def listing(self) -> tuple[list[str], list[str]]:
+        """Paths of all files and of all folders, sorted, hidden ones left out."""
+        files: list[str] = []
+        folders: list[str] = []
+        visited: set[str] = set()
+
+        def refuse(error: OSError) -> None:
+            raise DataError(
+                f"A folder must be readable. Received: {error.filename} ({error.strerror}). "
+                "Check its permissions."
+            ) from error
+
+        for place, names, leaves in os.walk(self.root, onerror=refuse, followlinks=True):
+            real = os.path.realpath(place)
+            if real in visited:
+                names.clear()
+                continue
+            visited.add(real)
+            names[:] = [name for name in sorted(names) if not is_ignored([name])]
+            base = PurePosixPath(Path(place).relative_to(self.root).as_posix())
+            folders += [str(base / name) for name in names]
+            files += [str(base / name) for name in leaves if not is_ignored([name])]
+        return sorted(files), sorted(folders)
+
+    def size(self, ref: str) -> int:
+        """Size in bytes; raises DataError when the file is not there."""
+        try:
+            return (self.root / ref).stat().st_size
+        except (OSError, ValueError) as error:
+            raise _unreadable(str(self.root / ref), error) from error
+
+    def read(self, ref: str, limit: int = -1) -> bytes:
+        """The first ``limit`` bytes, or all; raises DataError when that fails."""
+        try:
+            with (self.root / ref).open("rb") as file:
+                return file.read(limit)
+        except (OSError, ValueError) as error:
+            raise _unreadable(str(self.root / ref), error) from error
+
+
+class ZipFiles:
+    """Members of a zip, read where they are."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the archive and indexes it.
+
+        Args:
+            path: An existing file.
+
+        Raises:
+            DataError: It is no zip, or a member's path leaves the archive.
+        """
+        self.source = str(path)
+        try:
+            # Open as long as the set is in use; reading members is safe from several threads.
+            self._archive = zipfile.ZipFile(path)
+            infos = self._archive.infolist()
+        except _ZIP_ERRORS as error:
+            raise DataError(
+                f"A .zip must be an undamaged zip archive. Received: {path} ({error}). Zip the folder again."
+            ) from error
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        self._folders: set[str] = set()
+        for info in infos:
+            self._index(info)
+
+    def _index(self, info: zipfile.ZipInfo) -> None:
+        name = info.filename.replace("\\", "/")
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts or (parts and ":" in parts[0]):
+            raise DataError(
+                f"A zip's paths must stay inside it. Received: {info.filename!r} in {self.source}. "
+                "Zip the folder again."
+            )
+        if not parts or is_ignored(parts) or stat.S_ISLNK(info.external_attr >> 16):
+            return
+        if info.is_dir():
+            self._folders.add("/".join(parts))
+        else:
+            self._members["/".join(parts)] = info
+
+    def listing(self) -> tuple[list[str], list[str]]:
+        """Paths of all files and of all folders, sorted, hidden ones left out."""
+        return sorted(self._members), sorted(self._folders)
+
+    def size(self, ref: str) -> int:
+        """Size in bytes; raises DataError when the member is not there."""
+        if ref not in self._members:
+            raise DataError(f"A file must be in the zip. Received: {ref} not in {self.source}. Check it.")
+        return self._members[ref].file_size
+
+    def read(self, ref: str, limit: int = -1) -> bytes:
+        """The first ``limit`` bytes, or all; raises DataError when that fails."""
+        # The header's size may lie: never take more than it says.
+        most = self.size(ref) if limit < 0 else limit
+        try:
+            with self._archive.open(self._members[ref]) as member:
+                return member.read(most)
+        except _ZIP_ERRORS as error:
+            raise _unreadable(f"{ref} in {self.source}", error) from error
+
+
+def _unreadable(name: str, error: Exception) -> DataError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return DataError(f"An image file must be readable. Received: {name} ({reason}). Check or replace it.")

@@ -1,0 +1,80 @@
+"""Image sets from class folders, on disk or in a zip."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from edge_runtime.dataset.files import Files, looks_like_image
+from edge_runtime.dataset.imageset import ImageSet, Item, Split
+from edge_runtime.dataset.layout import Folder, read_layout
+from edge_runtime.dataset.splitting import by_content
+from edge_runtime.errors import DataError
+
+
+def from_class_folders(files: Files, root: Folder, max_bytes: int) -> ImageSet:
+    """Opens a tree of class folders.
+
+    Args:
+        files: Where the files lie.
+        root: Their tree.
+        max_bytes: Larger files are skipped.
+
+    Raises:
+        DataError: It is no tree of class folders, or a class has no usable image.
+    """
+    layout = read_layout(root, files.source, lambda ref: looks_like_image(files, ref))
+    return from_files(files, layout.labels, layout.files, layout.skipped, max_bytes)
+
+
+def from_files(
+    files: Files,
+    labels: tuple[str, ...],
+    listed: Sequence[tuple[str, int, Split | None]],
+    skipped: tuple[str, ...],
+    max_bytes: int,
+) -> ImageSet:
+    """Hashes labelled files and gives each its split.
+
+    Args:
+        files: Where the files lie.
+        labels: Class names.
+        listed: ``(ref, label, split)``, split None where the content hash decides.
+        skipped: What was left out already.
+        max_bytes: Larger files are skipped.
+
+    Raises:
+        DataError: A class loses all its images.
+    """
+    with ThreadPoolExecutor(max(4, os.cpu_count() or 1)) as pool:
+        hashes = list(pool.map(lambda entry: _hashed(files, entry[0], max_bytes), listed))
+    whole = [(entry, sha256) for entry, (sha256, _) in zip(listed, hashes, strict=True) if sha256]
+    refused = [f"{entry[0]}: {why}" for entry, (_, why) in zip(listed, hashes, strict=True) if why]
+    lost = {label for _, label, _ in listed} - {label for (_, label, _), _ in whole}
+    if lost:
+        raise DataError(
+            f"A class must have readable images. Received: none for {labels[min(lost)]!r} in {files.source}, "
+            f"the first is {refused[0]}"
+        )
+    decided = [Item(ref, label, split, sha256) for (ref, label, split), sha256 in whole if split is not None]
+    open_ones = [(ref, label, sha256) for (ref, label, split), sha256 in whole if split is None]
+    return ImageSet(
+        source=files.source,
+        labels=labels,
+        items=(*decided, *by_content(open_ones)),
+        reader=lambda item: files.read(item.ref, max_bytes + 1),
+        skipped=(*skipped, *refused),
+    )
+
+
+def _hashed(files: Files, ref: str, max_bytes: int) -> tuple[str, str]:
+    """Hash of a file and an empty reason, or no hash and why."""
+    try:
+        size = files.size(ref)
+        if size > max_bytes:
+            return "", f"{size:,} bytes, over the limit of {max_bytes:,}"
+        return hashlib.sha256(files.read(ref)).hexdigest(), ""
+    except DataError as error:
+        return "", str(error)

@@ -1,0 +1,162 @@
+"""A labelled image set: which images, of which class, in which split, and how to read one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from edge_runtime.errors import DataError
+from edge_runtime.preprocess import UInt8Array
+
+Split = Literal["train", "val"]
+Content: TypeAlias = "bytes | UInt8Array"
+
+MAX_UNREADABLE = 0.2
+"""Largest share of images that may fail to decode before the set as a whole is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled image.
+
+    Attributes:
+        ref: Its name within the source, such as ``train/roses/123.jpg``; unique and stable.
+        label: Index of its class in the set's labels.
+        split: ``train`` or ``val``.
+        sha256: Hash of the encoded bytes, or of the pixels where the source is an array.
+    """
+
+    ref: str
+    label: int
+    split: Split
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A labelled image set; make one with :func:`edge_runtime.dataset.open_dataset`.
+
+    Attributes:
+        source: Absolute path, or the name of a known set.
+        labels: Class names, in the order of the model's outputs.
+        items: The images.
+        reader: Reads one item; use :meth:`read`.
+        skipped: Files that are not part of the set, as ``ref: reason``.
+        native_size: Height and width of array sources in pixels, None for image files.
+        gray: Whether the source has one channel.
+    """
+
+    source: str
+    labels: tuple[str, ...]
+    items: tuple[Item, ...]
+    reader: Callable[[Item], Content] = field(repr=False, compare=False)
+    skipped: tuple[str, ...] = ()
+    native_size: tuple[int, int] | None = None
+    gray: bool = False
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.items)
+
+    def read(self, item: Item) -> Content:
+        """Returns what :func:`edge_runtime.preprocess.pixels` takes.
+
+        Args:
+            item: One of this set's items.
+
+        Returns:
+            Encoded bytes, or a uint8 array ``[height, width]`` or ``[height, width, 3]``.
+
+        Raises:
+            DataError: The file has gone or changed into something unreadable since opening.
+        """
+        return self.reader(item)
+
+    def only(self, split: Split) -> ImageSet:
+        """Returns the images of one split; labels stay as they are.
+
+        Args:
+            split: ``train`` or ``val``.
+        """
+        return replace(self, items=tuple(item for item in self.items if item.split == split))
+
+    def relabelled(self, labels: Sequence[str]) -> ImageSet:
+        """Returns the same images with the class indices of another label order.
+
+        Args:
+            labels: The model's class names; may hold classes that this set lacks.
+
+        Raises:
+            DataError: An image's class is not among ``labels``.
+        """
+        target = tuple(labels)
+        if target == self.labels:
+            return self
+        index = {name: place for place, name in enumerate(target)}
+        used = sorted({item.label for item in self.items})
+        unknown = [self.labels[label] for label in used if self.labels[label] not in index]
+        if unknown:
+            raise DataError(
+                f"Every class of the data must be a class of the model. Received: {_listing(unknown)} in "
+                f"{self.source}, the model knows {_listing(target)}. Rename or remove those classes."
+            )
+        items = tuple(replace(item, label=index[self.labels[item.label]]) for item in self.items)
+        return replace(self, labels=target, items=items)
+
+    def without(self, failures: Mapping[str, str]) -> ImageSet:
+        """Drops images that do not decode and lists them under :attr:`skipped`.
+
+        Args:
+            failures: Reason by ref.
+
+        Raises:
+            DataError: More than :data:`MAX_UNREADABLE` of the images or a whole class fails.
+        """
+        if not failures:
+            return self
+        kept = tuple(item for item in self.items if item.ref not in failures)
+        lost = [item for item in self.items if item.ref in failures]
+        if not lost:
+            return self
+        first = f"{lost[0].ref}: {failures[lost[0].ref]}"
+        if len(lost) > MAX_UNREADABLE * len(self.items):
+            raise DataError(
+                f"At most {MAX_UNREADABLE:.0%} of the images may be unreadable. Received: {len(lost)} of "
+                f"{len(self.items)} in {self.source}, the first is {first}"
+            )
+        gone = sorted({item.label for item in lost} - {item.label for item in kept})
+        if gone:
+            raise DataError(
+                f"A class must have readable images. Received: none for {self.labels[gone[0]]!r} in "
+                f"{self.source}, the first is {first}"
+            )
+        skipped = self.skipped + tuple(f"{item.ref}: {failures[item.ref]}" for item in lost)
+        return replace(self, items=kept, skipped=skipped)
+
+    def counts(self) -> dict[str, dict[Split, int]]:
+        """Images per class and split, by label."""
+        tally = Counter((item.label, item.split) for item in self.items)
+        return {
+            name: {"train": tally[index, "train"], "val": tally[index, "val"]}
+            for index, name in enumerate(self.labels)
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Hash of which content has which class name in which split, 64 hex digits.
+
+        File names and order do not matter, so a copy elsewhere has the same hash.
+        """
+        digest = hashlib.sha256()
+        for line in sorted(f"{item.sha256} {item.split} {self.labels[item.label]}" for item in self.items):
+            digest.update(f"{line}\n".encode())
+        return digest.hexdigest()
+
+
+def _listing(names: Sequence[str], most: int = 8) -> str:
+    """The first names and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

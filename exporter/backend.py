@@ -1,0 +1,103 @@
+"""The one door to TensorFlow and Keras: loaded at use, on the right backend, quietly."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
+
+
+def load_tensorflow() -> Any:
+    """Imports TensorFlow, its own log lines silenced.
+
+    Raises:
+        EnvironmentMissingError: It is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with quiet():
+            import tensorflow
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Exporting a model", "tensorflow", "export") from error
+    return tensorflow
+
+
+def load_keras() -> Any:
+    """Imports Keras on its TensorFlow backend, whatever the model was trained on.
+
+    Raises:
+        EnvironmentMissingError: Keras or TensorFlow is not installed.
+        UsageError: The process already runs Keras on another backend.
+    """
+    load_tensorflow()
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        with quiet():
+            import keras
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Exporting a model", "keras", "export") from error
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise UsageError(
+            f"An export runs on Keras' TensorFlow backend. Received: this process runs it on {backend}. "
+            "Export in a process of its own, with: snapship export"
+        )
+    return keras
+
+
+def load_keras_model(path: Path) -> Any:
+    """Loads a full model; code inside the file is not run.
+
+    Args:
+        path: A ``.keras`` or ``.h5`` file.
+
+    Raises:
+        ModelFileError: Keras refuses the file.
+    """
+    keras = load_keras()
+    try:
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras raises anything from zipfile, h5py, json and its own layers here.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelFileError(
+            f"A full model must load in Keras. Received: {path} ({reason[:200]}). Save or train it again."
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drops what native code writes to stderr meanwhile, unless SNAPSHIP_DEBUG is set.
+
+    The converter reports its progress there and has no switch for it. Whatever
+    matters arrives as an exception.
+    """
+    if os.environ.get("SNAPSHIP_DEBUG"):
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    try:
+        sys.stderr.flush()
+        with tempfile.TemporaryFile() as sink:
+            os.dup2(sink.fileno(), 2)
+            try:
+                yield
+            finally:
+                sys.stderr.flush()
+                os.dup2(kept, 2)
+    finally:
+        os.close(kept)

@@ -1,0 +1,89 @@
+"""Writes the golden examples that ``snapship selftest`` replays."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from edge_runtime.bundle import file_sha256
+from edge_runtime.dataset import ImageSet, Item
+from edge_runtime.engines import open_engine
+from edge_runtime.golden import GOLDEN_FILE, Golden, GoldenExample, image_hashes
+from edge_runtime.manifest import GoldenRef, encode_json
+from edge_runtime.preprocess import decoded, pixels
+from edge_runtime.spec import InputSpec
+from exporter.kinds import Kind
+
+MAX_EXAMPLE_BYTES = 200_000
+"""A larger photo is stored smaller: a bundle travels to phones."""
+
+_SMALLER_SIDE = 640
+
+
+def write_golden(
+    folder: Path, images: ImageSet, spec: InputSpec, files: Mapping[Kind, Path]
+) -> GoldenRef | None:
+    """Stores images with the hashes and scores that they have here.
+
+    Args:
+        folder: The bundle in the making.
+        images: The images to store.
+        spec: The model's input.
+        files: The artifacts by kind.
+
+    Returns:
+        The entry for the manifest; None if there is no image.
+    """
+    if not len(images):
+        return None
+    (folder / "golden").mkdir()
+    names: list[tuple[Item, str, bytes]] = []
+    for index, item in enumerate(images.items):
+        data, suffix = _encoded(images, item)
+        name = f"golden/{index}.{suffix}"
+        (folder / name).write_bytes(data)
+        names.append((item, name, data))
+    scores: list[dict[str, tuple[float, ...]]] = [{} for _ in names]
+    for kind, file in files.items():
+        engine = open_engine(file, kind.format, file.name)
+        for place, (_, _, data) in enumerate(names):
+            scores[place][kind.name] = tuple(float(score) for score in engine.run(pixels(data, spec)))
+        engine.close()
+    examples = []
+    for place, (item, name, data) in enumerate(names):
+        upright, seen = image_hashes(data, spec)
+        examples.append(
+            GoldenExample(
+                file=name,
+                sha256=hashlib.sha256(data).hexdigest(),
+                decoded_sha256=upright,
+                pixels_sha256=seen,
+                label=images.labels[item.label],
+                scores=scores[place],
+            )
+        )
+    tolerance = {kind.name: kind.golden_tolerance for kind in files}
+    path = folder / GOLDEN_FILE
+    path.write_bytes(encode_json(Golden(1, tolerance, tuple(examples))))
+    return GoldenRef(GOLDEN_FILE, file_sha256(path))
+
+
+def _encoded(images: ImageSet, item: Item) -> tuple[bytes, str]:
+    """The image's own bytes where they are small enough, and their file suffix."""
+    content = images.read(item)
+    if isinstance(content, bytes):
+        if len(content) <= MAX_EXAMPLE_BYTES:
+            with Image.open(io.BytesIO(content)) as picture:
+                return content, {"JPEG": "jpg"}.get(str(picture.format), str(picture.format).lower())
+        upright = decoded(content, 3)
+        upright.thumbnail((_SMALLER_SIDE, _SMALLER_SIDE))
+        stored = io.BytesIO()
+        upright.save(stored, "JPEG", quality=90)
+        return stored.getvalue(), "jpg"
+    stored = io.BytesIO()
+    Image.fromarray(content if content.shape[-1] != 1 else content[..., 0]).save(stored, "PNG")
+    return stored.getvalue(), "png"

@@ -1,0 +1,175 @@
+"""The images of an export: those that calibrate and those that judge, never the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from edge_runtime.dataset import ImageSet, Item, decode_all, open_dataset
+from edge_runtime.errors import DataError
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.spec import InputSpec
+from trainer.run import read_data
+
+IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Chosen = Literal["train", "val", "all"]
+
+
+def run_images(run: Path) -> ImageSet:
+    """Opens the images that a run was trained and validated on, and no others.
+
+    Args:
+        run: A run folder.
+
+    Raises:
+        DataError: They are gone or changed.
+        RunError: The run's record of them is damaged.
+    """
+    record = read_data(run)
+    images = open_dataset(record.source).relabelled(record.labels)
+    present = {item.ref: item for item in images.items}
+    kept, lost = [], []
+    for known in record.items:
+        item = present.get(known.ref)
+        if item is not None and item.sha256 == known.sha256:
+            kept.append(Item(known.ref, known.label, known.split, known.sha256))
+        else:
+            lost.append(known.ref)
+    if lost:
+        raise DataError(
+            f"A run's images must be there unchanged. Received: {len(lost)} of {len(record.items)} missing or "
+            f"changed in {record.source}, the first is {lost[0]}. Restore them, or pass --data."
+        )
+    return replace(images, items=tuple(kept))
+
+
+def choose_split(images: ImageSet, split: Chosen) -> ImageSet:
+    """The images of a split, at least one.
+
+    Args:
+        images: A set.
+        split: ``train``, ``val`` or ``all``.
+
+    Raises:
+        DataError: There is none.
+    """
+    chosen = images if split == "all" else images.only(split)
+    if not len(chosen):
+        raise DataError(
+            f"The {split} split must hold images. Received: none in {images.source}. Pass other data."
+        )
+    return chosen
+
+
+def balanced(images: ImageSet, count: int) -> ImageSet:
+    """Up to ``count`` images, as equally spread over the classes as they allow.
+
+    Args:
+        images: A set.
+        count: How many.
+
+    Returns:
+        The same choice for the same content, whatever the files are called.
+    """
+    queues: dict[int, list[Item]] = defaultdict(list)
+    for item in sorted(images.items, key=lambda item: (item.sha256, item.ref)):
+        queues[item.label].append(item)
+    turns = [
+        (turn, label, item) for label, items in sorted(queues.items()) for turn, item in enumerate(items)
+    ]
+    turns.sort(key=lambda entry: entry[:2])
+    return replace(images, items=tuple(item for _, _, item in turns[:count]))
+
+
+def without_images_of(images: ImageSet, others: ImageSet) -> ImageSet:
+    """Leaves out whatever has the same content as an image of another set.
+
+    Args:
+        images: A set.
+        others: The set whose content must not be in it.
+    """
+    taken = {item.sha256 for item in others.items}
+    return replace(images, items=tuple(item for item in images.items if item.sha256 not in taken))
+
+
+def set_sha256(images: ImageSet) -> str:
+    """Hash of the set's contents, for the record; 64 hex digits."""
+    return hashlib.sha256("".join(sorted(item.sha256 for item in images.items)).encode()).hexdigest()
+
+
+@dataclass
+class PixelTable:
+    """Images decoded once, in a memory-mapped file, so that any number of them fits.
+
+    Use as a context manager: the file is deleted at its end.
+
+    Attributes:
+        pixels: uint8 ``[n, height, width, channels]``.
+        truth: True class indices, int64 ``[n]``.
+        images: The set, without what does not decode.
+    """
+
+    pixels: UInt8Array
+    truth: IntArray
+    images: ImageSet
+    _folder: tempfile.TemporaryDirectory[str]
+
+    def __enter__(self) -> PixelTable:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Deletes the file."""
+        self.pixels = np.empty((0, *self.pixels.shape[1:]), dtype=np.uint8)
+        self._folder.cleanup()
+
+
+def decode_table(
+    images: ImageSet, spec: InputSpec, *, progress: Callable[[int, int], None] | None = None
+) -> PixelTable:
+    """Decodes a set through the one preprocessing, on all cores.
+
+    Args:
+        images: The set, at least one image.
+        spec: The model's input.
+        progress: Called with images done and images in all.
+
+    Raises:
+        DataError: More than a fifth or a whole class does not decode.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="snapship-")
+    try:
+        path = os.path.join(folder.name, "pixels.npy")
+        table = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(images), *spec.shape))
+        failures: dict[str, str] = {}
+        row = 0
+        for done, (item, found) in enumerate(decode_all(images, spec), start=1):
+            if isinstance(found, str):
+                failures[item.ref] = found
+            else:
+                table[row] = found
+                row += 1
+            if progress is not None:
+                progress(done, len(images))
+        kept = images.without(failures)
+        truth = np.array([item.label for item in kept.items], dtype=np.int64)
+        return PixelTable(table[:row], truth, kept, folder)
+    except BaseException:
+        folder.cleanup()
+        raise

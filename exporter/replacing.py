@@ -1,0 +1,88 @@
+"""Outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_runtime.errors import UsageError
+
+
+@contextmanager
+def built_aside(out: Path) -> Iterator[Path]:
+    """Lends an empty folder beside ``out`` and moves it there when the block succeeds.
+
+    Args:
+        out: A folder that is replaced if it exists; check before that it may be.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        UsageError: The place cannot be written.
+    """
+    aside = side_folder(out)
+    try:
+        yield aside
+        if out.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+            os.rename(out, old / out.name)
+            try:
+                os.rename(aside, out)
+            except OSError:
+                os.rename(old / out.name, out)
+                raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def side_folder(out: Path) -> Path:
+    """Makes an empty folder on the same disk as ``out``.
+
+    Raises:
+        UsageError: The place cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        aside.chmod(0o755)
+    except OSError as error:
+        raise UsageError(
+            f"The output's folder must be writable. Received: {out} ({error.strerror}). Pass another --out."
+        ) from error
+    return aside
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file under a temporary name and renames it.
+
+    Args:
+        path: The file, replaced if it exists.
+        data: Its content.
+
+    Raises:
+        UsageError: The place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise UsageError(
+            f"An output must be writable. Received: {path} ({error.strerror}). Pass another path."
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

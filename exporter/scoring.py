@@ -1,0 +1,107 @@
+"""Scores of many images from any model: the full one, or an artifact on its device engine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Protocol
+
+import numpy as np
+
+from edge_runtime.engines import Engine
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from exporter.backend import load_tensorflow, quiet
+from exporter.source import FullModel
+
+_BATCH = 32
+_LATENCY_ROUNDS = 40
+_LATENCY_SECONDS = 3.0
+_WARM_UP = 3
+
+Progress = Callable[[int, int], None]
+
+
+class Scorer(Protocol):
+    """Whatever scores images."""
+
+    def __call__(self, pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+        """Scores images.
+
+        Args:
+            pixels: uint8 ``[n, height, width, channels]``.
+            progress: Called with images done and images in all.
+
+        Returns:
+            float32 ``[n, classes]``.
+        """
+        ...
+
+
+def keras_scorer(model: FullModel) -> Scorer:
+    """The full model, in batches.
+
+    Args:
+        model: The full model.
+    """
+    tensorflow = load_tensorflow()
+    signature = tensorflow.TensorSpec((None, *model.input.shape), tensorflow.float32)
+    call = tensorflow.function(
+        lambda batch: model.keras(batch, training=False), input_signature=[signature], autograph=False
+    )
+
+    def score(pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+        scores = np.empty((len(pixels), model.classes), dtype=np.float32)
+        for start in range(0, len(pixels), _BATCH):
+            batch = pixels[start : start + _BATCH].astype(np.float32)
+            # The first call traces, and native code talks meanwhile.
+            with quiet() if start == 0 else nullcontext():
+                scores[start : start + len(batch)] = call(tensorflow.constant(batch)).numpy()
+            if progress is not None:
+                progress(start + len(batch), len(pixels))
+        return scores
+
+    return score
+
+
+def engine_scorer(engine: Engine, classes: int) -> Scorer:
+    """An artifact on the engine that devices use, one image at a time.
+
+    Args:
+        engine: A loaded artifact.
+        classes: Length of its score vector.
+    """
+
+    def score(pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+        scores = np.empty((len(pixels), classes), dtype=np.float32)
+        for index, image in enumerate(pixels):
+            scores[index] = engine.run(np.asarray(image))
+            if progress is not None:
+                progress(index + 1, len(pixels))
+        return scores
+
+    return score
+
+
+def latencies_ms(engines: Mapping[str, Engine], image: UInt8Array) -> dict[str, float]:
+    """Median time of one inference, in milliseconds, taken in turns so that noise hits all alike.
+
+    Args:
+        engines: Loaded artifacts by kind.
+        image: uint8 ``[height, width, channels]``.
+    """
+    taken: dict[str, list[float]] = {kind: [] for kind in engines}
+    for engine in engines.values():
+        for _ in range(_WARM_UP):
+            engine.run(image)
+    end = time.perf_counter() + _LATENCY_SECONDS * max(1, len(engines))
+    for _ in range(_LATENCY_ROUNDS):
+        for kind, engine in engines.items():
+            start = time.perf_counter()
+            engine.run(image)
+            taken[kind].append(1000.0 * (time.perf_counter() - start))
+        if time.perf_counter() > end:
+            break
+    return {kind: statistics.median(times) for kind, times in taken.items()}

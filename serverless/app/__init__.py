@@ -1,0 +1,35 @@
+"""A bundle as an HTTP endpoint: one ASGI app for Lambda, a container and a laptop.
+
+Names load when they are asked for:
+
+``create_app``
+    Makes the ASGI app of a bundle.
+``handler``
+    The Lambda entry, ``serverless.app.handler``. Lambda asks for it while it starts
+    the function, so the model is loaded then and not by the first request.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from serverless.app.application import create_app
+    from serverless.app.entry import Handler
+
+    handler: Handler
+
+__all__ = ["create_app", "handler"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name at its first use and keeps it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: Any
+    if name == "handler":
+        from serverless.app.entry import load_handler
+
+        value = load_handler()
+    else:
+        from serverless.app.application import create_app as value
+    globals()[name] = value
+    return value

@@ -1,0 +1,49 @@
+"""The limit of a request's body, held while it is read and before anything is decoded."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from edge_runtime.errors import ImageTooLargeError
+
+
+def limited(request: Request, max_bytes: int) -> Request:
+    """Returns the request with a body that refuses to grow over the limit.
+
+    A ``Content-Length`` over the limit is refused before the first byte is read; a
+    body without one, or that is longer than it says, when it passes the limit.
+
+    Args:
+        request: A request whose body was not read.
+        max_bytes: Limit of the body.
+
+    Returns:
+        A request whose body raises ImageTooLargeError (HTTP 413) on reading.
+    """
+    return Request(request.scope, _counting(request, max_bytes))
+
+
+def _counting(request: Request, max_bytes: int) -> Receive:
+    receive = request.receive
+    declared = request.headers.get("content-length", "")
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+            raise _too_large(f"Content-Length {int(declared[:20]):,}", max_bytes)
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > max_bytes:
+            raise _too_large(f"{received:,} or more", max_bytes)
+        return message
+
+    return counted
+
+
+def _too_large(size: str, max_bytes: int) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"A request's body must have at most {max_bytes:,} bytes. Received: {size}. "
+        "Send a smaller image, or fewer in one request."
+    )

@@ -1,0 +1,71 @@
+"""Errors as ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edge_runtime.errors import SnapshipError
+from serverless.app.request_id import request_id
+from serverless.app.schema import Problem
+
+PROBLEM_TYPE = "application/problem+json"
+
+_ECHO_CHARACTERS = 100
+"""What of a path or method is repeated in a message."""
+
+_log = logging.getLogger("snapship.serverless")
+
+
+def problem_of(error: Exception, id: str = "") -> Problem:
+    """Describes an error without giving away anything of the server.
+
+    Args:
+        error: Any exception. The message of a :class:`SnapshipError` below 500 is for
+            the client; everything else stays in the server's log.
+        id: The request id; empty inside a list of results.
+    """
+    if isinstance(error, SnapshipError) and error.http_status < 500:
+        words = re.sub("(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+        kind = f"urn:snapship:{words.replace(' ', '-')}"
+        return Problem(kind, words.capitalize(), error.http_status, str(error), id)
+    status = error.http_status if isinstance(error, SnapshipError) else 500
+    detail = "The server could not answer this request; its log names the reason under the request id."
+    return Problem("about:blank", HTTPStatus(status).phrase, status, detail, id)
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Turns problem details into a response."""
+    body = msgspec.json.encode(problem)
+    return Response(body, problem.status, dict(headers or {}), media_type=PROBLEM_TYPE)
+
+
+async def on_snapship_error(request: Request, error: Exception) -> Response:
+    """Answers an error that snapship raised on purpose."""
+    problem = problem_of(error, request_id(request.scope))
+    if problem.status >= 500:
+        _log.error("request %s failed: %s", problem.request_id, error, exc_info=error)
+    return problem_response(problem)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answers what Starlette refuses by itself: an unknown path, a wrong method."""
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == 404:
+        path = request.url.path[:_ECHO_CHARACTERS]
+        detail = f"The path must exist. Received: {path!r}. Use /classify, /health or /labels."
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        method = request.method[:_ECHO_CHARACTERS]
+        detail = f"The method must be allowed here. Received: {method!r}. Use {allowed}."
+    title = HTTPStatus(error.status_code).phrase
+    problem = Problem("about:blank", title, error.status_code, detail, request_id(request.scope))
+    return problem_response(problem, error.headers)

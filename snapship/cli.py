@@ -1,0 +1,56 @@
+"""The ``snapship`` program."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+
+import click
+
+from snapship.group import LazyGroup
+from snapship.version import version
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"snapship {version()}")
+        ctx.exit()
+
+
+@click.group(
+    name="snapship",
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND ...",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """Train an image classifier once, ship it, and prove that it still gives the same answers.
+
+    \b
+    Examples:
+      snapship demo
+      snapship predict flowers.bundle photo.jpg
+      snapship train photos/ --model mobilenet_v2 --out runs/flowers
+
+    \b
+    Exit codes: 0 done or pass, 1 gate failed, 2 bad usage or input,
+                3 inconclusive, 4 something is not installed.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script; ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name need not be text in the terminal's encoding.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli()

@@ -1,0 +1,47 @@
+"""Which command lives where: names and one-line helps, so that ``--help`` imports no command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command that is not imported yet.
+
+    Attributes:
+        name: What the user types.
+        target: ``module:function`` of its click command.
+        help: One line for the list of commands.
+    """
+
+    name: str
+    target: str
+    help: str
+
+
+SECTIONS: dict[str, tuple[Entry, ...]] = {
+    "Train": (
+        Entry("train", "trainer.cli:train", "Train a classifier on labelled images."),
+        Entry("models", "trainer.cli:models", "List the architectures."),
+        Entry("evaluate", "trainer.cli:evaluate", "Measure a run or a bundle on labelled images."),
+    ),
+    "Export and check": (
+        Entry("export", "exporter.cli:export", "Turn a run into a bundle of model files."),
+        Entry("check", "exporter.cli:check", "Fail when a model file is worse than the full model."),
+    ),
+    "Run": (
+        Entry("predict", "edge_runtime.cli:predict", "Name what images show."),
+        Entry("selftest", "edge_runtime.cli:selftest", "Replay a bundle's golden examples here."),
+        Entry("info", "edge_runtime.cli:info", "Show what a bundle holds and verify its files."),
+    ),
+    "Serve": (Entry("serve", "serverless.cli:serve", "Answer HTTP requests on this machine."),),
+    "Tools": (
+        Entry("demo", "snapship.demo:demo", "Train, export, check and predict on embedded images."),
+        Entry("doctor", "snapship.doctor:doctor", "Show what is installed and what is missing."),
+    ),
+}
+"""Commands by section, in the order of ``snapship --help``."""
+
+COMMANDS: dict[str, Entry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
+"""The same by name."""

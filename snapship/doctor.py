@@ -1,0 +1,215 @@
+"""``snapship doctor``: what is installed, what is missing, and how to get it.
+
+Imports nothing that could be missing or slow: packages are looked up, not loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+
+from snapship.extras import NEEDED_BY, OPTIONAL, PACKAGES, cure
+from snapship.version import version
+
+_Row: TypeAlias = tuple[str, str, str, str]
+
+_GPU_TIMEOUT_S = 15.0
+"""A driver that is broken can make nvidia-smi hang."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One package of one extra.
+
+    Attributes:
+        name: The distribution.
+        extra: The extra that brings it, empty for the base install.
+        version: None when it is not installed.
+    """
+
+    name: str
+    extra: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All that ``doctor`` found.
+
+    Attributes:
+        snapship: Version of snapship.
+        python: Version of Python.
+        platform: Operating system and processor.
+        cores: Cores that this process may use.
+        memory_gb: Main memory in units of 10^9 bytes, None when unknown.
+        gpus: One line for each NVIDIA GPU.
+        cache: Folder of downloaded data sets.
+        cache_writable: Whether it can be written, or made.
+        packages: Every package of every extra.
+    """
+
+    snapship: str
+    python: str
+    platform: str
+    cores: int
+    memory_gb: float | None
+    gpus: tuple[str, ...]
+    cache: str
+    cache_writable: bool
+    packages: tuple[Found, ...]
+
+    def missing(self, extra: str) -> list[str]:
+        """Packages of an extra that are not installed."""
+        return [entry.name for entry in self.packages if entry.extra == extra and entry.version is None]
+
+
+def checkup() -> Checkup:
+    """Looks at this machine; nothing heavy is imported and nothing is changed."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snapship"
+    return Checkup(
+        snapship=version(),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cores=_cores(),
+        memory_gb=_memory_gb(),
+        gpus=_gpus(),
+        cache=str(cache),
+        cache_writable=_writable(cache),
+        packages=tuple(
+            Found(package.name, extra, _version_of(package.name) if package.installed else None)
+            for extra, packages in PACKAGES.items()
+            for package in packages
+        ),
+    )
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> int:
+    """Show what is installed, what is missing, and the command that installs it.
+
+    \b
+    Example:
+      snapship doctor
+    """
+    found = checkup()
+    if as_json:
+        record = asdict(found) | {"cures": {name: cure(name) for name in PACKAGES if found.missing(name)}}
+        click.echo(json.dumps(record, indent=2))
+    else:
+        _print(found)
+    # The base install is what every command needs; extras are a matter of choice.
+    return 4 if found.missing("") else 0
+
+
+def _print(found: Checkup) -> None:
+    memory = "unknown" if found.memory_gb is None else f"{found.memory_gb:.1f} GB"
+    writable = "" if found.cache_writable else " (not writable: set XDG_CACHE_HOME to a folder that is)"
+    facts = {
+        "snapship": found.snapship,
+        "Python": found.python,
+        "platform": found.platform,
+        "cores": str(found.cores),
+        "memory": memory,
+        "GPU": "; ".join(found.gpus) or "none found by nvidia-smi",
+        "engines": ", ".join(_engines(found)) or "none",
+        "cache": found.cache + writable,
+    }
+    for name, value in facts.items():
+        click.echo(f"{name:<10}{value}")
+    click.echo()
+    header = ("extra", "package", "version", "for")
+    rows = [
+        (entry.extra or "(base)", entry.name, entry.version or "missing", _purpose(entry.extra))
+        for entry in found.packages
+    ]
+    _print_rows(header, rows)
+    cures = [(extra, cure(extra)) for extra in PACKAGES if found.missing(extra)]
+    if cures:
+        click.echo("\nTo install what is missing:")
+    for extra, command in cures:
+        click.echo(f"  {command:<38}  {_purpose(extra)}")
+
+
+def _print_rows(header: _Row, rows: list[_Row]) -> None:
+    try:
+        from edge_runtime.terminal import Column, is_terminal, print_table
+    except ImportError:
+        # The base install is damaged, which is what this command is there to say.
+        for row in (header, *rows):
+            click.echo("  ".join(f"{cell:<16}" for cell in row).rstrip())
+        return
+    previous = None
+    shown = []
+    for extra, name, installed, purpose in rows:
+        # People read groups; programs read lines that stand alone.
+        first = extra != previous or not is_terminal()
+        style = "red" if installed == "missing" else "green"
+        shown.append((extra if first else "", name, (installed, style), purpose if first else ""))
+        previous = extra
+    print_table([Column(name) for name in header], shown)
+
+
+def _engines(found: Checkup) -> list[str]:
+    installed = {entry.name for entry in found.packages if entry.version is not None}
+    runs = {"ai-edge-litert": "litert (.tflite)", "onnxruntime": "onnxruntime (.onnx)"}
+    return [text for package, text in runs.items() if package in installed]
+
+
+def _purpose(extra: str) -> str:
+    commands = ", ".join(NEEDED_BY[extra])
+    return f"{commands}: {OPTIONAL[extra]}" if extra in OPTIONAL else commands
+
+
+def _version_of(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_gb() -> float | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _gpus() -> tuple[str, ...]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ()
+    try:
+        answer = subprocess.run(
+            [program, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=_GPU_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.strip() for line in answer.stdout.splitlines() if line.strip())
+
+
+def _writable(folder: Path) -> bool:
+    """Whether the folder can be written, or made: looks at its nearest parent that exists."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)

@@ -1,0 +1,95 @@
+"""Which package belongs to which extra; a test holds this against ``pyproject.toml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that snapship needs.
+
+    Attributes:
+        name: The distribution, as pip knows it.
+        module: What is imported.
+    """
+
+    name: str
+    module: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is there; nothing is imported."""
+        return find_spec(self.module) is not None
+
+
+_KERAS = (Package("keras", "keras"), Package("tensorflow", "tensorflow"))
+_ONNXRUNTIME = Package("onnxruntime", "onnxruntime")
+_REPORTS = (
+    Package("scikit-learn", "sklearn"),
+    Package("matplotlib", "matplotlib"),
+    Package("jinja2", "jinja2"),
+)
+
+PACKAGES: dict[str, tuple[Package, ...]] = {
+    "": (
+        Package("numpy", "numpy"),
+        Package("Pillow", "PIL"),
+        Package("msgspec", "msgspec"),
+        Package("click", "click"),
+        Package("rich", "rich"),
+        Package("ai-edge-litert", "ai_edge_litert"),
+    ),
+    "train": (*_KERAS, *_REPORTS),
+    "export": (*_KERAS, Package("tf2onnx", "tf2onnx"), Package("onnx", "onnx"), _ONNXRUNTIME, *_REPORTS),
+    "serverless": (
+        Package("starlette", "starlette"),
+        Package("mangum", "mangum"),
+        Package("uvicorn", "uvicorn"),
+        Package("python-multipart", "python_multipart"),
+    ),
+    "onnx": (_ONNXRUNTIME,),
+    "fast": (Package("simplejpeg", "simplejpeg"),),
+}
+"""Packages by extra; the empty name is the base install."""
+
+NEEDED_BY: dict[str, tuple[str, ...]] = {
+    "": ("predict", "selftest", "info"),
+    "train": ("train", "evaluate", "demo"),
+    "export": ("export", "check", "demo"),
+    "serverless": ("serve",),
+    "onnx": ("predict", "selftest"),
+    "fast": ("predict",),
+}
+"""Commands that need an extra."""
+
+OPTIONAL = {
+    "onnx": "runs .onnx artifacts",
+    "fast": "faster JPEG decoding",
+}
+"""Extras that add something to commands that run without them, and what."""
+
+
+def cure(extra: str) -> str:
+    """The pip command that installs an extra; the empty name is the base install."""
+    return f"pip install 'snapship[{extra}]'" if extra else "pip install snapship"
+
+
+def missing_package(module: str, command: str) -> tuple[Package, str] | None:
+    """Finds which package, of which extra, brings a module that could not be imported.
+
+    Args:
+        module: The module's dotted name.
+        command: The command that wanted it: an extra that it needs is preferred.
+
+    Returns:
+        The package and the extra; None when the module is not one of an extra, or is there.
+    """
+    root = module.partition(".")[0]
+    wanted = sorted(PACKAGES, key=lambda extra: (extra != "", command not in NEEDED_BY[extra]))
+    for extra in wanted:
+        for package in PACKAGES[extra]:
+            if package.module == root and not package.installed:
+                return package, extra
+    return None

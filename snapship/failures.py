@@ -1,0 +1,109 @@
+"""What the user sees of an exception: one line, and the exit code that it means.
+
+::
+
+    SnapshipError        the error's own line     its class's code: 1, 2, 3 or 4
+    click's errors       the line and a hint      2
+    a missing package    the pip command          4
+    Ctrl-C               "Interrupted."           130, as a shell does
+    a closed pipe        nothing                  141, as a shell does
+    anything else        "internal error"         70, EX_SOFTWARE of sysexits.h
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass
+
+import click
+
+from snapship.extras import Package, cure, missing_package
+
+DEBUG_VARIABLE = "SNAPSHIP_DEBUG"
+"""Environment variable; ``1`` shows tracebacks."""
+
+_BAD_USAGE, _ENVIRONMENT, _INTERNAL, _INTERRUPTED, _CLOSED_PIPE = 2, 4, 70, 130, 141
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What to print and return.
+
+    Attributes:
+        line: For stderr, empty for nothing.
+        exit_code: For the shell.
+    """
+
+    line: str
+    exit_code: int
+
+
+def failure_of(error: BaseException, command: str) -> Failure:
+    """Describes an exception in one line.
+
+    Args:
+        error: Anything that a command raised.
+        command: The command's name.
+    """
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return Failure("Interrupted.", _INTERRUPTED)
+    if isinstance(error, BrokenPipeError):
+        return Failure("", _CLOSED_PIPE)
+    if isinstance(error, click.ClickException):
+        # Never click's own code 1, which here means that the gate said fail.
+        return Failure(f"Error: {one_line(_usage(error))}", _BAD_USAGE)
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        found = missing_package(error.name, command)
+        if found is not None:
+            return _missing(command, *found)
+    return _own(error) or Failure(
+        f"Error: internal error, {one_line(f'{type(error).__name__}: {error}')}. "
+        f"Please report it; run with {DEBUG_VARIABLE}=1 for the traceback.",
+        _INTERNAL,
+    )
+
+
+def debug_text(error: BaseException) -> str:
+    """The traceback when the user asked for it, else nothing."""
+    if os.environ.get(DEBUG_VARIABLE, "") in ("", "0"):
+        return ""
+    return "".join(traceback.format_exception(error))
+
+
+def one_line(text: str) -> str:
+    """Joins lines and escapes what a terminal would act on."""
+    joined = " ".join(text.split())
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in joined
+    )
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message().strip()
+    if not message.endswith((".", "?", "!")):
+        message += "."
+    context = getattr(error, "ctx", None)
+    return f"{message} Run: {context.command_path} --help" if context is not None else message
+
+
+def _own(error: BaseException) -> Failure | None:
+    """Imports the runtime only now: ``--help`` and ``doctor`` work without numpy."""
+    try:
+        from edge_runtime.errors import SnapshipError
+    except ImportError:
+        return None
+    if isinstance(error, SnapshipError):
+        return Failure(f"Error: {one_line(str(error))}", error.exit_code)
+    return None
+
+
+def _missing(command: str, package: Package, extra: str) -> Failure:
+    need = f"snapship {command}" if command else "snapship"
+    try:
+        from edge_runtime.errors import EnvironmentMissingError
+    except ImportError:
+        line = f"{need} needs the package {package.name}. Received: it is not installed. Run: {cure('')}"
+        return Failure(f"Error: {line}", _ENVIRONMENT)
+    error = EnvironmentMissingError.of_extra(need, package.name, extra)
+    return Failure(f"Error: {error}", error.exit_code)

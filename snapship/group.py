@@ -1,0 +1,118 @@
+"""A click group that imports a command when it is used, and ends in one line when it fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from snapship.commands import COMMANDS, SECTIONS
+from snapship.failures import debug_text, failure_of
+
+
+class _KeptError(Exception):
+    """Carries an exception that click would end in its own way past click."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class LazyGroup(click.Group):
+    """The commands of :mod:`snapship.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports one command; None when there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuses an unknown command with the names that are close to it."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = get_close_matches(args[0], COMMANDS, n=3, cutoff=0.5)
+            hint = f"Did you mean: {', '.join(close)}?" if close else f"Use one of: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"The command must be a known name. Received: {args[0]!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands by section, without importing them."""
+        width = max(map(len, COMMANDS))
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in entries])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; click gets no hold of what :func:`failure_of` describes better."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError, BrokenPipeError) as error:
+            raise _KeptError(error) from error
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs a command line; see :meth:`click.Command.main`.
+
+        Args:
+            args: The arguments; None for those of the process.
+            prog_name: What the help calls the program.
+            complete_var: As in click.
+            standalone_mode: End the process, with one line for an error; False raises it.
+            windows_expand_args: As in click.
+            extra: As in click.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        options: Mapping[str, Any] = {
+            "prog_name": prog_name or "snapship",
+            "complete_var": complete_var,
+            "windows_expand_args": windows_expand_args,
+            **extra,
+        }
+        if not standalone_mode:
+            try:
+                return super().main(words, standalone_mode=False, **options)
+            except _KeptError as kept:
+                raise kept.error from None
+        try:
+            returned = super().main(words, standalone_mode=False, **options)
+            # Here and not at the interpreter's end, where a closed pipe would be a traceback.
+            sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            shown = error.error if isinstance(error, _KeptError) else error
+            _fail(shown, next((word for word in words if word in COMMANDS), ""))
+        # Commands return their exit code, or nothing.
+        sys.exit(returned if type(returned) is int else 0)
+
+
+def _fail(error: BaseException, command: str) -> NoReturn:
+    no_arguments = getattr(click.exceptions, "NoArgsIsHelpError", None)
+    if no_arguments is not None and isinstance(error, no_arguments):
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    failure = failure_of(error, command)
+    if isinstance(error, BrokenPipeError):
+        # Python flushes stdout once more at its end: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    elif failure.line:
+        click.echo(debug_text(error) + failure.line, err=True)
+    sys.exit(failure.exit_code)

@@ -1,0 +1,185 @@
+"""Who may import whom: the arrows of the design, in the source and in fresh processes.
+
+::
+
+    trainer ─────┐
+    exporter ────┼──> edge_runtime      (exporter also reads trainer.run)
+    serverless ──┘
+    snapship ──> each of them, imported only by the command that needs it
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "edge_runtime": (),
+    "trainer": ("edge_runtime",),
+    "exporter": ("edge_runtime", "trainer.run"),
+    "serverless": ("edge_runtime",),
+    "snapship": ("edge_runtime", "trainer", "exporter", "serverless"),
+}
+HEAVY = {"tensorflow", "keras", "boto3", "botocore"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name, where it stands, and whether it runs when the file is imported."""
+
+    file: str
+    line: int
+    name: str
+    at_import: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.name}"
+
+
+def imports_of(house: str) -> list[Import]:
+    found = []
+    for path in sorted((ROOT / house).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        file = path.relative_to(ROOT).as_posix()
+        found += [Import(file, line, name, now) for line, name, now in _walk(tree, True)]
+    assert found, f"no source found for {house}"
+    return found
+
+
+def _walk(node: ast.AST, at_import: bool) -> Iterator[tuple[int, str, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield child.lineno, alias.name, at_import
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"relative import in line {child.lineno}"
+            for alias in child.names:
+                yield child.lineno, f"{child.module}.{alias.name}", at_import
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _walk(child, False)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            yield from _walk(ast.Module(child.body, []), False)
+            yield from _walk(ast.Module(child.orelse, []), at_import)
+        else:
+            yield from _walk(child, at_import)
+
+
+def within(name: str, packages: tuple[str, ...] | set[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_arrows(house: str) -> None:
+    siblings = tuple(other for other in HOUSES if other != house)
+    wrong = [
+        str(entry)
+        for entry in imports_of(house)
+        if within(entry.name, siblings) and not within(entry.name, ALLOWED[house])
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_snapship_imports_houses_only_when_a_command_runs() -> None:
+    wrong = [
+        str(entry)
+        for entry in imports_of("snapship")
+        if entry.at_import
+        and within(entry.name, set(HOUSES) - {"snapship"})
+        # What a command's own module imports is that command's.
+        and entry.file != "snapship/demo.py"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_device_and_cloud_code_never_imports_training_or_aws() -> None:
+    entries = imports_of("edge_runtime")
+    entries += [entry for entry in imports_of("serverless") if entry.file.startswith("serverless/app/")]
+    wrong = [str(entry) for entry in entries if within(entry.name, HEAVY)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_boto3_lives_in_one_file() -> None:
+    files = {
+        entry.file
+        for house in HOUSES
+        for entry in imports_of(house)
+        if within(entry.name, {"boto3", "botocore"})
+    }
+    assert len(files) <= 1, sorted(files)
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules and houses' modules that a fresh process has loaded after the code."""
+    program = f"{code}\nimport json, sys\nprint('\\n' + json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return {str(name) for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def command(*words: str) -> str:
+    return f"""
+from snapship.cli import cli
+try:
+    cli({list(words)!r})
+except SystemExit as left:
+    assert not left.code, left.code
+"""
+
+
+INTERPRETERS = {"onnxruntime", "ai_edge_litert"}
+CLOUD = {"starlette", "mangum", "uvicorn", "boto3", "botocore"}
+TRAINING = {"tensorflow", "keras", "sklearn", "matplotlib", "tf2onnx", "onnx", "jax", "torch"}
+OTHER_HOUSES = {"trainer", "exporter", "serverless"}
+
+
+def test_importing_the_runtime_loads_no_interpreter_and_no_terminal() -> None:
+    banned = INTERPRETERS | CLOUD | TRAINING | OTHER_HOUSES | {"click", "rich", "snapship"}
+    assert not modules_after("import edge_runtime") & banned
+
+
+def test_help_loads_no_house() -> None:
+    banned = INTERPRETERS | CLOUD | TRAINING | OTHER_HOUSES | {"edge_runtime", "numpy", "PIL", "rich"}
+    assert not modules_after(command("--help")) & banned
+
+
+def test_predict_loads_only_the_runtime_and_one_interpreter(digits_bundle: Path) -> None:
+    image = str(digits_bundle / "golden" / "0.png")
+    words = ("predict", str(digits_bundle), image, "--artifact", "tflite-fp32", "--json")
+    loaded = modules_after(command(*words))
+    assert "ai_edge_litert" in loaded
+    assert not loaded & (CLOUD | TRAINING | OTHER_HOUSES | {"onnxruntime"})
+
+
+@pytest.mark.parametrize("words", [("info",), ("selftest", "--artifact", "tflite-int8")])
+def test_other_device_commands_load_only_the_runtime(digits_bundle: Path, words: tuple[str, ...]) -> None:
+    loaded = modules_after(command(words[0], str(digits_bundle), *words[1:]))
+    assert not loaded & (CLOUD | TRAINING | OTHER_HOUSES | {"onnxruntime"})
+
+
+def test_doctor_loads_nothing_that_it_looks_for() -> None:
+    assert not modules_after(command("doctor")) & (INTERPRETERS | CLOUD | TRAINING | OTHER_HOUSES)
+
+
+@pytest.mark.parametrize(
+    "module", ["trainer.run", "serverless.app", "trainer.cli", "exporter.cli", "serverless.cli"]
+)
+def test_module_is_imported_without_training_libraries(module: str) -> None:
+    assert not modules_after(f"import {module}") & (TRAINING | INTERPRETERS | {"boto3", "botocore"})
+
+
+def test_importing_snapship_loads_nothing_until_a_name_is_used() -> None:
+    assert not modules_after("import snapship") & {"edge_runtime", "numpy", "click", *OTHER_HOUSES}
+    loaded = modules_after("import snapship; snapship.Classifier")
+    assert "edge_runtime" in loaded
+    assert not loaded & OTHER_HOUSES

@@ -1,0 +1,102 @@
+"""Which interpreter reads which file, and what is said when it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.engines import ENGINES, open_engine, usable
+from edge_runtime.engines.base import check_image_input, check_score_output
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UnknownNameError, UsageError
+from edge_runtime.manifest import Dtype, Format, TensorSpec
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.engines.selection.available", lambda engine: False)
+
+
+def test_unknown_engine_lists_the_known_ones() -> None:
+    for call in (
+        lambda: usable("tflite", "tensorrt"),
+        lambda: open_engine(b"", "tflite", "m.tflite", engine="tensorrt"),
+    ):
+        with pytest.raises(UnknownNameError, match="auto, litert, onnxruntime"):
+            call()
+
+
+def test_engine_of_another_format_is_refused() -> None:
+    with pytest.raises(UsageError, match="Use: litert"):
+        open_engine(b"", "tflite", "m.tflite", engine="onnxruntime")
+    assert not usable("tflite", "onnxruntime")
+
+
+def test_threads_must_be_positive() -> None:
+    with pytest.raises(UsageError, match=r"threads must be at least 1. Received: 0"):
+        open_engine(b"", "tflite", "m.tflite", threads=0)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+@pytest.mark.parametrize(
+    ("format", "cure"), [("tflite", "pip install 'snapship'"), ("onnx", r"pip install 'snapship\[onnx\]'")]
+)
+def test_missing_interpreter_names_the_pip_command(format: Format, cure: str) -> None:
+    assert not usable(format)
+    with pytest.raises(EnvironmentMissingError, match=cure):
+        open_engine(b"", format, f"m.{format}")
+
+
+def test_every_format_has_an_engine() -> None:
+    assert {entry.format for entry in ENGINES.values()} == {"tflite", "onnx"}
+
+
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize("content", [b"", b"hello", b"\0" * 4096, b"\x1c\0\0\0TFL3" + b"\xff" * 64])
+@pytest.mark.parametrize("as_path", [True, False])
+def test_file_that_is_no_model_is_a_one_line_error(
+    tmp_path: Path, format: Format, content: bytes, as_path: bool
+) -> None:
+    if not usable(format):
+        pytest.skip(f"no engine for {format} is installed")
+    path = tmp_path / f"m.{format}"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=f"m.{format}") as caught:
+        open_engine(path if as_path else content, format, f"m.{format}")
+    assert "Received:" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def tensor(
+    shape: tuple[int | str, ...],
+    dtype: Dtype = "float32",
+    scale: float | None = None,
+    zero: int | None = None,
+) -> TensorSpec:
+    return TensorSpec("t", dtype, shape, scale, zero)
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad", "words"),
+    [
+        (check_image_input, tensor((1, 8, 8, 3)), tensor((1, 3, 8, 8)), "one image"),
+        (check_image_input, tensor(("batch", 8, 8, 1)), tensor((1, "h", 8, 1)), "one image"),
+        (check_image_input, tensor((1, 8, 8, 3), "uint8", 1.0, 0), tensor((1, 64)), "one image"),
+        (
+            check_image_input,
+            tensor((1, 8, 8, 3), "uint8", 1.0, 0),
+            tensor((1, 8, 8, 3), "uint8", 0.0078, 128),
+            "raw pixels",
+        ),
+        (check_score_output, tensor((1, 5)), tensor((1, 5), "uint8", 1 / 256, 0), "float32 scores"),
+        (check_score_output, tensor(("batch", 5)), tensor((1, 1, 5)), "float32 scores"),
+        (check_score_output, tensor((1, 5)), tensor((1, "classes")), "float32 scores"),
+    ],
+)
+def test_tensors_must_be_pixels_in_and_scores_out(
+    check: Callable[[TensorSpec, str], None], good: TensorSpec, bad: TensorSpec, words: str
+) -> None:
+    check(good, "m.tflite")
+    with pytest.raises(ModelFileError, match=words):
+        check(bad, "m.tflite")

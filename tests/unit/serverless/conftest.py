@@ -1,0 +1,72 @@
+"""A model that needs no bundle, and a client that needs no port."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from edge_runtime.errors import ImageError
+from edge_runtime.preprocess import ImageSource
+from edge_runtime.result import Prediction, Result
+from serverless.app.routes import build
+from serverless.app.schema import Served
+from serverless.app.service import Service
+
+
+class FakeModel:
+    """Names an image by its bytes: ``b"bad"`` cannot be used, ``b"crash"`` finds a bug."""
+
+    labels = ("cat", "dog")
+    engine = "fake"
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+        self.closed = False
+
+    def classify(self, image: ImageSource, top_k: int = 5) -> Result:
+        self.threads.add(threading.get_ident())
+        if image == b"bad":
+            raise ImageError("An image must be good. Received: bad. Send another.")
+        if image == b"crash":
+            raise ZeroDivisionError("secret of the server")
+        both = (Prediction("dog", 1, 0.75), Prediction("cat", 0, 0.25))
+        return Result(both[:top_k], 0.5)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+def service(model: FakeModel) -> Service:
+    return Service(model, Served("pets", "tflite-fp32"), workers=2, owns_model=True)
+
+
+@pytest.fixture
+def app(service: Service) -> Starlette:
+    return build(service, top_k=5, max_bytes=1000, max_images=3)
+
+
+@pytest.fixture
+def ask(app: Starlette) -> Callable[..., httpx.Response]:
+    def send(method: str, path: str, **options: Any) -> httpx.Response:
+        async def once() -> httpx.Response:
+            # An exception that leaves the app fails the test.
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://test"
+            ) as client:
+                return await client.request(method, path, **options)
+
+        return asyncio.run(once())
+
+    return send

@@ -1,0 +1,95 @@
+"""The Lambda entry without a bundle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+
+import serverless.app
+from edge_runtime.errors import BundleError, UsageError
+from serverless.app.entry import Handler, load_handler
+
+CONTEXT = SimpleNamespace(aws_request_id="aws-1")
+
+
+def event(path: str, stage: str, version: str = "2.0") -> dict[str, Any]:
+    return {
+        "version": version,
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "id.execute-api.eu-west-1.amazonaws.com"},
+        "requestContext": {
+            "http": {"method": "GET", "path": path, "sourceIp": "192.0.2.1"},
+            "stage": stage,
+            "requestId": "gw-1",
+        },
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "stage", "status"),
+    [
+        ("/health", "$default", 200),
+        ("/prod/health", "prod", 200),
+        ("/health", "prod", 200),
+        ("/health/health", "health", 200),
+        ("/production/health", "prod", 404),
+        ("/prod/health", "$default", 404),
+        ("/prod", "prod", 404),
+    ],
+)
+def test_the_stage_of_an_http_api_is_no_part_of_the_path(
+    app: Starlette, path: str, stage: str, status: int
+) -> None:
+    assert Handler(app)(event(path, stage), CONTEXT)["statusCode"] == status
+
+
+def test_the_request_id_is_lambdas(app: Starlette) -> None:
+    answer = Handler(app)(event("/health", "$default"), CONTEXT)
+    assert answer["headers"]["x-request-id"] == "aws-1"
+
+
+def test_json_and_problems_are_text(app: Starlette) -> None:
+    handler = Handler(app)
+    for path in ("/health", "/nowhere"):
+        answer = handler(event(path, "$default"), CONTEXT)
+        assert answer["isBase64Encoded"] is False
+        assert isinstance(json.loads(answer["body"]), dict)
+
+
+@pytest.mark.parametrize("content", [{}, {"Records": []}, [], "text"])
+def test_another_event_is_a_one_line_error(app: Starlette, content: Any) -> None:
+    with pytest.raises(UsageError, match="API Gateway") as caught:
+        Handler(app)(content, CONTEXT)
+    assert "\n" not in str(caught.value)
+
+
+def test_it_works_after_the_loop_was_closed_and_in_another_thread(app: Starlette) -> None:
+    handler = Handler(app)
+    asyncio.run(asyncio.sleep(0))
+    assert handler(event("/health", "$default"), CONTEXT)["statusCode"] == 200
+    answers: list[int] = []
+    thread = threading.Thread(
+        target=lambda: answers.append(handler(event("/health", "$default"), CONTEXT)["statusCode"])
+    )
+    thread.start()
+    thread.join()
+    assert answers == [200]
+
+
+def test_a_missing_bundle_is_told_while_the_function_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHIP_BUNDLE", str(tmp_path / "gone.bundle"))
+    with pytest.raises(BundleError, match=r"gone\.bundle"):
+        serverless.app.handler  # noqa: B018
+    with pytest.raises(UsageError, match="SNAPSHIP_BUNDLE"):
+        load_handler({"LAMBDA_TASK_ROOT": str(tmp_path)})

@@ -1,0 +1,143 @@
+"""From a request to encoded images."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from edge_runtime.errors import SnapshipError, UsageError
+from serverless.app.errors import UnprocessableError
+from serverless.app.intake import Order, decode_base64, from_json, parse_top_k
+
+Ask = Callable[..., httpx.Response]
+
+
+def test_json_with_one_image() -> None:
+    assert from_json(b'{"image": "YWJj", "top_k": 2}', 3) == Order((b"abc",), 2)
+
+
+def test_json_with_several_images_keeps_a_bad_one_in_its_place() -> None:
+    order = from_json(b'{"images": ["YWJj", "!", "ZGVm"]}', 3)
+    assert order.several
+    assert order.images[0] == b"abc"
+    assert isinstance(order.images[1], SnapshipError)
+    assert order.images[2] == b"def"
+
+
+def test_json_list_of_one_is_answered_with_a_list() -> None:
+    assert from_json(b'{"images": ["YWJj"]}', 3).several
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"image": 1}', r"got `int` - at `\$\.image`"),
+        (b'{"img": "YWJj"}', "unknown field `img`"),
+        (b'{"image": "YWJj", "top_k": 0}', r"\$\.top_k"),
+        (b'{"image": "YWJj", "top_k": "3"}', r"\$\.top_k"),
+        (b"[]", "Expected `object`"),
+        (b"null", "Expected `object`"),
+        (b"{}", "neither"),
+        (b'{"image": "YWJj", "images": []}', "both"),
+        (b'{"images": []}', "Received: 0"),
+        (b'{"images": ["", "", "", ""]}', "Received: 4"),
+        (b'{"image": "not base64!"}', "base64"),
+        (b'{"image": "https://example.org/cat.jpg"}', "base64"),
+        ('{"image": "ümlaut"}'.encode(), "base64"),
+    ],
+)
+def test_json_that_breaks_a_rule_is_422(body: bytes, words: str) -> None:
+    with pytest.raises(UnprocessableError, match=words) as caught:
+        from_json(body, 3)
+    assert caught.value.http_status == 422
+    assert "Received:" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xd8\xff", b'{"image": "\xff"}', b"{} {}"])
+def test_no_json_is_400(body: bytes) -> None:
+    with pytest.raises(UsageError, match="must be JSON") as caught:
+        from_json(body, 3)
+    assert "\n" not in str(caught.value)
+    assert caught.value.http_status == 400
+
+
+def test_json_that_nests_deeply_is_refused() -> None:
+    with pytest.raises(UsageError):
+        from_json(b'{"images": ' + b"[" * 100_000, 3)
+
+
+def test_base64_may_have_line_breaks_and_a_data_url() -> None:
+    data = bytes(range(256))
+    wrapped = base64.encodebytes(data).decode()
+    assert wrapped.count("\n") > 2
+    for text in (wrapped, f"data:image/png;base64,{wrapped}", f"DATA:;BASE64,{wrapped}"):
+        assert decode_base64(text) == data
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "data:image/svg+xml,<svg/>", "data:image/png;base64,%%%", "YWJj=YWJj"]
+)
+def test_bad_base64_is_refused(text: str) -> None:
+    with pytest.raises(UnprocessableError, match="base64"):
+        decode_base64(text)
+
+
+def test_top_k_in_text() -> None:
+    assert parse_top_k("7") == 7
+    for text in ("", "0", "-1", "1.5", "two", "٣", "1e9", "9" * 5000, " 1"):
+        with pytest.raises(UnprocessableError, match="top_k"):
+            parse_top_k(text)
+
+
+@pytest.mark.parametrize("kind", [None, "image/jpeg", "IMAGE/PNG; q=1", "application/octet-stream"])
+def test_raw_bytes_of_these_types_are_an_image(ask: Ask, kind: str | None) -> None:
+    response = ask("POST", "/classify", content=b"x", headers={"content-type": kind} if kind else {})
+    assert response.status_code == 200
+    assert response.json()["label"] == "dog"
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "video/mp4", "nonsense"])
+def test_raw_bytes_of_another_type_are_415_with_the_cure(ask: Ask, kind: str) -> None:
+    response = ask("POST", "/classify", content=b"x", headers={"content-type": kind})
+    assert response.status_code == 415
+    assert "-H 'Content-Type: image/jpeg'" in response.json()["detail"]
+
+
+def test_multipart_with_one_file_is_one_answer(ask: Ask) -> None:
+    answer = ask("POST", "/classify", files={"image": b"x"}, data={"top_k": "1"}).json()
+    assert answer["label"] == "dog"
+    assert len(answer["predictions"]) == 1
+
+
+def test_multipart_with_several_files_is_a_list(ask: Ask) -> None:
+    files = [("image", ("a.png", data)) for data in (b"x", b"bad", b"y")]
+    results = ask("POST", "/classify", files=files).json()["results"]
+    assert [sorted(result)[0] for result in results] == ["label", "error", "label"]
+    assert results[1]["error"]["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        ({"files": [("i", ("a", b"x"))] * 4}, 400, "at most 3 files"),
+        ({"files": {"top_k": (None, b"1")}}, 422, "top_k text fields"),
+        ({"files": {"i": b"x"}, "data": {"top_k": "many"}}, 422, "top_k"),
+        ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "boundary"),
+        ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400, "multipart"),
+        ({"files": {"i": b"x", "field": (None, b"x" * 1001)}, "params": {}}, 413, "1,000"),
+    ],
+)
+def test_bad_multipart_is_told(ask: Ask, options: dict[str, object], status: int, words: str) -> None:
+    response = ask("POST", "/classify", **options)
+    assert (response.status_code, words in response.json()["detail"]) == (status, True), response.text
+
+
+def test_top_k_of_the_query_is_the_first_choice(ask: Ask) -> None:
+    body = {"image": "YWJj", "top_k": 2}
+    assert len(ask("POST", "/classify", json=body).json()["predictions"]) == 2
+    assert len(ask("POST", "/classify?top_k=1", json=body).json()["predictions"]) == 1
+    assert ask("POST", "/classify?top_k=none", json=body).status_code == 422

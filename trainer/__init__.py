@@ -1,0 +1,25 @@
+"""Labelled images -> a run folder. Importing this loads no Keras; training does."""
+
+from trainer import models
+from trainer.config import TrainConfig
+from trainer.evaluation import Evaluation, evaluate
+from trainer.progress import Event, Progress
+from trainer.run import DataRecord, RunMetrics, RunRecord, model_path, read_data, read_run
+from trainer.training import Run, train
+
+__all__ = [
+    "DataRecord",
+    "Evaluation",
+    "Event",
+    "Progress",
+    "Run",
+    "RunMetrics",
+    "RunRecord",
+    "TrainConfig",
+    "evaluate",
+    "model_path",
+    "models",
+    "read_data",
+    "read_run",
+    "train",
+]

@@ -1,0 +1,158 @@
+"""Decoded pixels, kept: every image is decoded once, whatever is trained on it later.
+
+The pixels come from :func:`edge_runtime.preprocess.pixels` and from nowhere else, so
+what the trainer sees is what the device sees. They lie in one uint8 array on disk,
+mapped into memory, named by what it was made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import PIL
+
+from edge_runtime.dataset import ImageSet, decode_all
+from edge_runtime.errors import DataError
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.spec import InputSpec
+from trainer.progress import Event, Progress, silent
+
+_FORMAT = 1
+"""Part of every name; raise it when the files' meaning changes."""
+
+Int64Array = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Decoded images.
+
+    Attributes:
+        images: The set, without the images that do not decode.
+        array: uint8 ``[len(images), height, width, channels]``, mapped from disk, read-only.
+        labels: int64 ``[len(images)]``.
+    """
+
+    images: ImageSet
+    array: UInt8Array
+    labels: Int64Array
+
+    def only(self, split: str) -> Int64Array:
+        """Indices of the images of a split, int64.
+
+        Args:
+            split: ``train`` or ``val``.
+        """
+        return np.flatnonzero([item.split == split for item in self.images.items]).astype(np.int64)
+
+
+def default_cache_dir() -> Path:
+    """``$XDG_CACHE_HOME`` or ``~/.cache``, below it ``snapship/pixels``."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(home) / "snapship" / "pixels"
+
+
+def cached_pixels(
+    images: ImageSet,
+    spec: InputSpec,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress = silent,
+) -> Pixels:
+    """Returns the pixels of a set, decoding only what was not decoded before.
+
+    Args:
+        images: The set; images that do not decode are dropped from the result's set.
+        spec: The model's input.
+        cache_dir: Where to keep them, None for :func:`default_cache_dir`.
+        progress: Told of every image decoded.
+
+    Raises:
+        DataError: Too many images do not decode, or the folder cannot be written.
+    """
+    folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    stem = _key(images, spec)
+    array_path, note_path = folder / f"{stem}.npy", folder / f"{stem}.json"
+    stored = _load(array_path, note_path, len(images), spec)
+    if stored is None:
+        try:
+            _store(images, spec, array_path, note_path, progress)
+        except OSError as error:
+            raise DataError(
+                f"The pixel cache must be writable. Received: {folder} ({error.strerror or error}). "
+                "Free some space, or set XDG_CACHE_HOME to another folder."
+            ) from error
+        stored = _load(array_path, note_path, len(images), spec)
+        if stored is None:
+            raise DataError(f"The pixel cache must be readable. Received: {array_path}. Delete it.")
+    array, failures = stored
+    kept = images.without({images.items[index].ref: reason for index, reason in failures.items()})
+    labels = np.array([item.label for item in kept.items], np.int64)
+    return Pixels(kept, array, labels)
+
+
+def _key(images: ImageSet, spec: InputSpec) -> str:
+    """Name of the cache file: contents in order, input, and the decoder's version."""
+    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {spec.shape} {spec.fit}\n".encode())
+    for item in images.items:
+        digest.update(item.sha256.encode())
+    return digest.hexdigest()[:32]
+
+
+def _load(
+    array_path: Path, note_path: Path, count: int, spec: InputSpec
+) -> tuple[UInt8Array, dict[int, str]] | None:
+    """What an earlier call stored, None when there is nothing whole."""
+    try:
+        failures = msgspec.json.decode(note_path.read_bytes(), type=dict[int, str])
+        array = np.load(array_path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, msgspec.MsgspecError):
+        return None
+    if array.dtype != np.uint8 or array.shape != (count - len(failures), *spec.shape):
+        return None
+    return array, failures
+
+
+def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path, progress: Progress) -> None:
+    """Decodes everything into a temporary file and renames it when it is whole."""
+    array_path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(suffix=".tmp", dir=array_path.parent)
+    temporary = Path(name)
+    failures: dict[int, str] = {}
+    total = len(images)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # The header has a fixed length, so that the count can be corrected at the end.
+            header = _header(total, spec)
+            file.write(header)
+            progress(Event("pixels", 0, total, f"decoding {total} images to {spec.width}x{spec.height}"))
+            for index, (_, result) in enumerate(decode_all(images, spec)):
+                if isinstance(result, str):
+                    failures[index] = result
+                else:
+                    file.write(result.tobytes())
+                progress(Event("pixels", index + 1, total))
+            # Refuses a set with too many failures before anything is kept of it.
+            images.without({images.items[index].ref: reason for index, reason in failures.items()})
+            file.seek(0)
+            file.write(_header(total - len(failures), spec).ljust(len(header)))
+        note = tempfile.NamedTemporaryFile(dir=array_path.parent, suffix=".tmp", delete=False)  # noqa: SIM115
+        with note:
+            note.write(msgspec.json.encode(failures))
+        os.replace(note.name, note_path)
+        os.replace(temporary, array_path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _header(count: int, spec: InputSpec) -> bytes:
+    """Header of a version 1.0 .npy file, padded to 128 bytes (numpy.lib.format)."""
+    shape = (count, *spec.shape)
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"

@@ -1,0 +1,126 @@
+"""What to train: every knob, its default and its limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any, cast, get_args
+
+from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.spec import Fit, InputSpec
+from trainer.models.catalog import info
+
+MIN_NATIVE_SIZE = 28
+"""Smaller arrays are enlarged to this side in pixels: two rounds of pooling need it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Configuration of :func:`trainer.train`.
+
+    Attributes:
+        data: One of ``edge_runtime.dataset.FORMS``.
+        out: The run folder to make.
+        model: One of ``trainer.models.names()``.
+        size: Side of the square input in pixels; None for the model's default.
+        channels: 3 or 1; None for what suits the data and the model.
+        fit: ``stretch`` or ``crop``.
+        weights: Pretrained weights: ``imagenet``, ``none`` or None, or a path. Models that
+            have none ignore the default.
+        width: Width multiplier of the model's layers; 1.0 is the published one.
+        epochs: Most epochs of plain training, or of the head of a pretrained model;
+            None for the default of that way.
+        fine_tune_epochs: Most epochs in which all layers of a pretrained model are trained.
+        batch_size: Images per step.
+        learning_rate: Highest rate of plain training or of fine-tuning; None for the default.
+        seed: Seed of everything random.
+        patience: Epochs without a better val result after which a phase ends.
+        augment: Whether to train on shifted, cropped and flipped copies.
+        overwrite: Whether an existing run folder may be replaced.
+        cache_dir: Where decoded pixels are kept; None for ``~/.cache/snapship/pixels``.
+
+    Raises:
+        UsageError: A value that makes no sense.
+        UnknownNameError: A model or fit that does not exist.
+    """
+
+    data: str | os.PathLike[str]
+    out: str | os.PathLike[str]
+    model: str = "mobilenet_v2"
+    size: int | None = None
+    channels: int | None = None
+    fit: str = "stretch"
+    weights: str | os.PathLike[str] | None = "imagenet"
+    width: float = 1.0
+    epochs: int | None = None
+    fine_tune_epochs: int | None = None
+    batch_size: int = 32
+    learning_rate: float | None = None
+    seed: int = 0
+    patience: int | None = None
+    augment: bool = True
+    overwrite: bool = False
+    cache_dir: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks every value that can be checked without the data."""
+        model = info(self.model)
+        if self.fit not in get_args(Fit):
+            raise UnknownNameError.of("fit", self.fit, get_args(Fit))
+        if self.channels not in (None, 1, 3):
+            raise _wrong("channels", "1 or 3", self.channels)
+        if self.size is not None and not model.min_size <= self.size <= 1024:
+            raise _wrong("size", f"{model.min_size} to 1024 pixels for {self.model}", self.size)
+        if not 0.1 <= self.width <= 4.0:
+            raise _wrong("width", "0.1 to 4.0", self.width)
+        if not model.widths and self.width != 1.0:
+            raise _wrong("width", f"1.0 for {self.model}", self.width)
+        if not model.pretrained and self.weights not in (None, "none", "imagenet"):
+            raise _wrong("weights", f"none for {self.model}, which has no pretrained weights", self.weights)
+        if self.pretrained and self.weights == "imagenet" and self.width not in model.widths:
+            widths = ", ".join(str(width) for width in model.widths)
+            raise _wrong("width", f"one of {widths} with weights=imagenet", self.width)
+        if self.epochs is not None and not 1 <= self.epochs <= 10_000:
+            raise _wrong("epochs", "1 to 10000", self.epochs)
+        if self.fine_tune_epochs is not None and not 0 <= self.fine_tune_epochs <= 10_000:
+            raise _wrong("fine_tune_epochs", "0 to 10000", self.fine_tune_epochs)
+        if not 1 <= self.batch_size <= 4096:
+            raise _wrong("batch_size", "1 to 4096", self.batch_size)
+        if self.learning_rate is not None and not 0.0 < self.learning_rate <= 10.0:
+            raise _wrong("learning_rate", "above 0 and at most 10", self.learning_rate)
+        if not 0 <= self.seed < 2**32:
+            raise _wrong("seed", "0 to 4294967295", self.seed)
+        if self.patience is not None and self.patience < 1:
+            raise _wrong("patience", "at least 1", self.patience)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether training starts from pretrained weights."""
+        return info(self.model).pretrained and self.weights not in (None, "none")
+
+    def input_spec(self, native_size: tuple[int, int] | None, gray: bool) -> InputSpec:
+        """Returns the model's input for this data.
+
+        Args:
+            native_size: Height and width of array sources, None for image files.
+            gray: Whether the data has one channel.
+        """
+        model = info(self.model)
+        height = width = self.size or model.default_size
+        if self.size is None and native_size is not None:
+            least = max(MIN_NATIVE_SIZE, model.min_size)
+            height, width = max(native_size[0], least), max(native_size[1], least)
+        channels = self.channels or (1 if gray and not model.pretrained else 3)
+        return InputSpec(height=height, width=width, channels=channels, fit=cast(Fit, self.fit))
+
+    def record(self) -> dict[str, Any]:
+        """Plain data for ``run.json``."""
+        values = asdict(self)
+        for name in ("data", "out", "weights", "cache_dir"):
+            if values[name] is not None:
+                values[name] = os.fspath(values[name])
+        return values
+
+
+def _wrong(name: str, rule: str, received: object) -> UsageError:
+    return UsageError(f"{name} must be {rule}. Received: {name}={received}. Change that option.")

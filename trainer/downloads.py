@@ -1,0 +1,62 @@
+"""Data sets that Keras downloads, kept where ``edge_runtime.dataset`` looks for them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.dataset import ARRAY_NAMES, array_file
+from edge_runtime.errors import EnvironmentMissingError
+from trainer.backend import load_keras
+from trainer.progress import Event, Progress, silent
+
+
+def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent) -> None:
+    """Downloads a known set once; does nothing for any other data.
+
+    Args:
+        data: What the user passed as DATA.
+        progress: Told when a download starts.
+
+    Raises:
+        EnvironmentMissingError: Keras is missing, the network is, or the cache cannot be written.
+    """
+    name = os.fspath(data)
+    if name not in ARRAY_NAMES or array_file(name).is_file():
+        return
+    progress(Event("data", 0, 0, f"downloading {name}"))
+    keras = load_keras()
+    source = importlib.import_module(f"{keras.__name__}.datasets.{name}")
+    try:
+        (x_train, y_train), (x_test, y_test) = source.load_data()
+    # Keras' download raises bare Exception for a failed fetch.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EnvironmentMissingError(
+            f"The data set {name} must be downloaded once. Received: {reason[:200]}. "
+            "Connect to a network, or use digits or a folder of your own."
+        ) from error
+    _store(array_file(name), {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test})
+
+
+def _store(path: Path, arrays: dict[str, Any]) -> None:
+    """Writes to a temporary sibling, then renames."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **arrays)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise EnvironmentMissingError(
+            f"The data cache must be writable. Received: {path.parent} ({error.strerror or error}). "
+            "Free some space or set XDG_CACHE_HOME to another folder."
+        ) from error

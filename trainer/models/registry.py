@@ -1,0 +1,60 @@
+"""Builds an architecture by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from edge_runtime.errors import UsageError
+from trainer.models.catalog import info
+from trainer.models.mobilenet_v2 import mobilenet_v2
+from trainer.models.small_cnn import small_cnn
+
+Weights = str | os.PathLike[str] | None
+
+_BUILDERS: dict[str, Callable[[tuple[int, int, int], int, Weights, float], Any]] = {
+    "mobilenet_v2": mobilenet_v2,
+    "small_cnn": small_cnn,
+}
+
+
+def build(
+    name: str,
+    *,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    weights: Weights = None,
+    width: float = 1.0,
+) -> Any:
+    """Builds a model on raw pixels.
+
+    Args:
+        name: One of :func:`trainer.models.names`.
+        input_shape: Height, width and channels (1 or 3).
+        classes: Number of outputs, at least 1.
+        weights: None or ``none`` for random, ``imagenet``, or a path of a Keras weights file.
+            The head comes from a file only if it has one and ``classes`` is 1000.
+        width: Width multiplier.
+
+    Returns:
+        A functional ``keras.Model``: input layer ``image``, float32 pixels 0..255
+        ``[batch, *input_shape]``; output layer ``scores``, float32 ``[batch, classes]``,
+        each row summing to 1. No layer is nested.
+
+    Raises:
+        UnknownNameError: There is no such architecture.
+        UsageError: A shape, class count, width or weights file that does not fit.
+        EnvironmentMissingError: Keras is not installed, or ``imagenet`` without a network.
+    """
+    model = info(name)
+    height, wide, channels = input_shape
+    if min(height, wide) < model.min_size or channels not in (1, 3):
+        raise UsageError(
+            f"The input of {name} must be at least {model.min_size}x{model.min_size} with 1 or 3 channels. "
+            f"Received: input_shape={input_shape}. Choose a larger size."
+        )
+    if classes < 1:
+        raise UsageError(f"A model must have a class. Received: classes={classes}. Pass at least 1.")
+    chosen = None if weights == "none" else weights
+    return _BUILDERS[name]((height, wide, channels), classes, chosen, width)

@@ -1,0 +1,124 @@
+"""Weights files: is it one, has it a head, does it fit."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import EnvironmentMissingError, UsageError
+
+HEAD_LAYERS = frozenset({"predictions", "Logits", "dense"})
+"""Names of the classifier layer: in the HDF5 files of Keras 2, of TF-Slim, and of Keras 3."""
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SUFFIXES = (".h5", ".hdf5")
+
+
+def check_weights_file(path: str | os.PathLike[str]) -> Path:
+    """Returns the path if it looks like a Keras weights file; loads nothing.
+
+    Args:
+        path: What the user passed.
+
+    Raises:
+        UsageError: It is missing, a folder, empty or not HDF5.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise UsageError(
+            f"weights must be imagenet, none or an existing .h5 file. Received: {os.fspath(path)}. "
+            "Check the path."
+        )
+    if not file.is_file():
+        raise UsageError(f"A weights file must be a file. Received: the folder {file}. Pass the .h5 in it.")
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(len(_HDF5_SIGNATURE))
+    except OSError as error:
+        raise UsageError(
+            f"A weights file must be readable. Received: {file} ({error.strerror}). Check its permissions."
+        ) from error
+    if head != _HDF5_SIGNATURE or file.suffix.lower() not in _SUFFIXES:
+        what = (
+            "another suffix" if head == _HDF5_SIGNATURE else f"{file.stat().st_size:,} bytes of another kind"
+        )
+        raise UsageError(
+            f"A weights file must be HDF5 named .weights.h5 or .h5. Received: {file}, {what}. "
+            "Save it with Keras' model.save_weights."
+        )
+    return file
+
+
+def has_head(weights: str | os.PathLike[str], classes: int) -> bool:
+    """Whether the weights bring a classifier.
+
+    Args:
+        weights: ``imagenet`` or a path.
+        classes: Outputs of the model to build; ``imagenet`` brings a head for 1000.
+
+    Raises:
+        UsageError: The path is no weights file.
+    """
+    if weights == "imagenet":
+        return classes == 1000
+    file = check_weights_file(weights)
+    try:
+        # Typed as Any: the package has no types.
+        h5py: Any = importlib.import_module("h5py")
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Reading weights", "h5py", "train") from error
+    try:
+        with h5py.File(file, "r") as stored:
+            names = set(stored["layers"]) if "layers" in stored else set(stored)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise _misfit(file, error) from error
+    return bool(names & HEAD_LAYERS)
+
+
+def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
+    """Loads a file into a model of exactly that architecture.
+
+    Args:
+        model: A ``keras.Model``.
+        path: The weights file.
+
+    Raises:
+        UsageError: The file is damaged or of another architecture or width.
+    """
+    try:
+        model.load_weights(os.fspath(path))
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise _misfit(path, error) from error
+
+
+def copy_imagenet(model: Any, application: Any, **options: Any) -> None:
+    """Downloads published weights and copies them into a model of the same architecture.
+
+    Args:
+        model: A ``keras.Model``.
+        application: The function of ``keras.applications`` that knows the weights.
+        options: What it must be called with, besides ``weights``.
+
+    Raises:
+        EnvironmentMissingError: They could not be downloaded.
+    """
+    try:
+        published = application(weights="imagenet", **options)
+    # Keras' download raises bare Exception for a failed fetch.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EnvironmentMissingError(
+            f"weights=imagenet must be downloaded once. Received: {reason[:200]}. "
+            "Connect to a network, or pass --weights PATH of a file, or --weights none."
+        ) from error
+    model.set_weights(published.get_weights())
+
+
+def _misfit(path: str | os.PathLike[str], error: Exception) -> UsageError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return UsageError(
+        f"A weights file must fit the model and its width. Received: {os.fspath(path)} ({reason[:200]}). "
+        "Pass the file of this architecture, or weights=none."
+    )

@@ -1,0 +1,248 @@
+"""What a run folder holds: the schema that training writes and the exporter reads.
+
+::
+
+    run.json      RunRecord: configuration, labels, input, metrics, data hash, versions
+    model.keras   the full model, on raw RGB or gray pixels 0..255
+    data.json     DataRecord: which image was train and which val, with content hashes
+    history.csv   one line an epoch
+    report.html   the same for people
+
+Loads no Keras.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from edge_runtime.errors import BundleError, RunError
+from edge_runtime.labels import validated
+from edge_runtime.spec import InputSpec
+
+RUN_FILE = "run.json"
+MODEL_FILE = "model.keras"
+DATA_FILE = "data.json"
+HISTORY_FILE = "history.csv"
+REPORT_FILE = "report.html"
+RUN_FILES = (RUN_FILE, MODEL_FILE, DATA_FILE, HISTORY_FILE, REPORT_FILE)
+
+SCHEMA_VERSION: Literal[1] = 1
+
+_CURE = "Pass a folder that was made with: snapship train DATA --out RUN"
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A struct that refuses fields that it does not know."""
+
+
+class RunMetrics(_Strict, frozen=True):
+    """How good the saved model is.
+
+    Attributes:
+        val_top1: Share of val images whose best class is right, 0..1.
+        val_loss: Mean cross-entropy on val, in nats.
+        val_images: Val images it was measured on.
+        train_images: Images it was trained on.
+        epochs: Epochs run, all phases together.
+        seconds: Wall-clock time from opening the data to the saved model.
+    """
+
+    val_top1: float
+    val_loss: float
+    val_images: int
+    train_images: int
+    epochs: int
+    seconds: float
+
+
+class RunRecord(_Strict, frozen=True):
+    """``run.json``.
+
+    Attributes:
+        schema_version: 1.
+        name: The run folder's name.
+        model: Architecture, one of ``trainer.models.names()``.
+        labels: Class names in the order of the model's outputs.
+        input: What the model takes.
+        config: The configuration as it was used, defaults filled in.
+        metrics: How good the model is.
+        data_source: Absolute path or name of the data.
+        data_sha256: Hash of the data's contents, labels and split.
+        versions: Package versions by name.
+        seed: Seed of everything random.
+        backend: Keras backend.
+        created: UTC time, ISO 8601.
+    """
+
+    schema_version: Literal[1]
+    name: str
+    model: str
+    labels: tuple[str, ...]
+    input: InputSpec
+    config: dict[str, Any]
+    metrics: RunMetrics
+    data_source: str
+    data_sha256: str
+    versions: dict[str, str]
+    seed: int
+    backend: str
+    created: str
+
+
+class DataItem(_Strict, frozen=True):
+    """One image of ``data.json``; fields as in :class:`edge_runtime.dataset.Item`."""
+
+    ref: str
+    label: int
+    split: Literal["train", "val"]
+    sha256: str
+
+
+class DataRecord(_Strict, frozen=True):
+    """``data.json``.
+
+    Attributes:
+        source: Absolute path or name, to open the data again.
+        labels: Class names that the items' labels index.
+        items: Every image that was used.
+        skipped: Files that were not, with the reason.
+    """
+
+    source: str
+    labels: tuple[str, ...]
+    items: tuple[DataItem, ...]
+    skipped: tuple[str, ...] = ()
+
+
+class _Version(msgspec.Struct):
+    """The one field that every past and future run has."""
+
+    schema_version: int
+
+
+_Record = TypeVar("_Record", bound=msgspec.Struct)
+
+
+def is_run(folder: str | os.PathLike[str]) -> bool:
+    """Whether a path is a run folder, damaged or not.
+
+    Args:
+        folder: Any path.
+    """
+    return (Path(folder) / RUN_FILE).is_file()
+
+
+def read_run(folder: str | os.PathLike[str]) -> RunRecord:
+    """Reads ``run.json``.
+
+    Args:
+        folder: A run folder.
+
+    Raises:
+        RunError: It is no run folder, or the file is damaged or of another version.
+    """
+    data = _bytes(folder, RUN_FILE)
+    name = str(Path(folder) / RUN_FILE)
+    version = _decode(data, _Version, name).schema_version
+    if version != SCHEMA_VERSION:
+        raise RunError(
+            f"{RUN_FILE} must have schema_version {SCHEMA_VERSION}. Received: {version} in {folder}. "
+            "Install the snapship version that wrote it, or train again."
+        )
+    record = _decode(data, RunRecord, name)
+    try:
+        validated(record.labels, name)
+    except BundleError as error:
+        raise RunError(str(error)) from error
+    return record
+
+
+def read_data(folder: str | os.PathLike[str]) -> DataRecord:
+    """Reads ``data.json``.
+
+    Args:
+        folder: A run folder.
+
+    Raises:
+        RunError: It is no run folder, or the file is damaged.
+    """
+    record = _decode(_bytes(folder, DATA_FILE), DataRecord, str(Path(folder) / DATA_FILE))
+    if any(not 0 <= item.label < len(record.labels) for item in record.items):
+        raise RunError(
+            f"Every label in {DATA_FILE} must be one of its classes. Received: another in {folder}. "
+            "Train again."
+        )
+    return record
+
+
+def model_path(folder: str | os.PathLike[str]) -> Path:
+    """Returns the path of the full model.
+
+    Args:
+        folder: A run folder.
+
+    Raises:
+        RunError: It is no run folder, or the model is missing or empty.
+    """
+    if not is_run(folder):
+        raise _no_run(folder)
+    path = Path(folder) / MODEL_FILE
+    if not path.is_file() or not path.stat().st_size:
+        raise RunError(
+            f"A run folder must hold {MODEL_FILE}. Received: {folder} without it, or empty. Train again."
+        )
+    return path
+
+
+def write_run(folder: Path, record: RunRecord) -> None:
+    """Writes ``run.json``.
+
+    Args:
+        folder: An existing folder.
+        record: Its content.
+    """
+    (folder / RUN_FILE).write_bytes(_encode(record))
+
+
+def write_data(folder: Path, record: DataRecord) -> None:
+    """Writes ``data.json``.
+
+    Args:
+        folder: An existing folder.
+        record: Its content.
+    """
+    (folder / DATA_FILE).write_bytes(_encode(record))
+
+
+def _bytes(folder: str | os.PathLike[str], file: str) -> bytes:
+    if not is_run(folder):
+        raise _no_run(folder)
+    try:
+        return (Path(folder) / file).read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"A run folder must hold {file}. Received: {folder} ({error.strerror}). Train again."
+        ) from error
+
+
+def _no_run(folder: str | os.PathLike[str]) -> RunError:
+    what = "which does not exist" if not Path(folder).exists() else f"which has no {RUN_FILE}"
+    return RunError(f"A run must be a folder with {RUN_FILE}. Received: {os.fspath(folder)}, {what}. {_CURE}")
+
+
+def _decode(data: bytes, kind: type[_Record], name: str) -> _Record:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(
+            f"{name} must follow its schema. Received: {reason}. Restore the file or train again."
+        ) from error
+
+
+def _encode(record: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
