@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import Path
 
+from edge_runtime.bundle_store import FolderStore, Store, ZipStore, check_inside, unreadable
 from edge_runtime.errors import BundleError, UnknownNameError
 from edge_runtime.labels import LABELS_FILE, parse_labels
 from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, read_manifest
@@ -23,14 +20,6 @@ MAX_TEXT_BYTES = 50_000_000
 _HASH_CHUNK_BYTES = 1 << 20
 
 
-class _Store(Protocol):
-    """Where a bundle's files lie."""
-
-    def read(self, file: str, limit_bytes: int) -> bytes: ...
-    def path(self, file: str) -> Path | None: ...
-    def has(self, file: str) -> bool: ...
-
-
 class Bundle:
     """A bundle that is open for reading.
 
@@ -39,7 +28,7 @@ class Bundle:
         manifest: Its verified manifest.
     """
 
-    def __init__(self, location: Path, manifest: Manifest, store: _Store) -> None:
+    def __init__(self, location: Path, manifest: Manifest, store: Store) -> None:
         self.location = location
         self.manifest = manifest
         self._store = store
@@ -57,15 +46,15 @@ class Bundle:
             BundleError: There is no bundle, or its manifest or labels are damaged.
         """
         path = Path(location)
-        store: _Store
+        store: Store
         try:
             is_folder, is_file = path.is_dir(), path.is_file()
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         if is_folder:
-            store = _Folder(path)
+            store = FolderStore(path)
         elif is_file:
-            store = _Zip(path)
+            store = ZipStore(path)
         else:
             raise BundleError(
                 f"A bundle must exist. Received: {path}. "
@@ -118,7 +107,7 @@ class Bundle:
             # A wrong size is an answer already: the file is not read for it.
             found = file_sha256(path) if size == artifact.bytes else ""
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         self._compare(artifact, size, found)
         return path
 
@@ -183,162 +172,10 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_inside(file: str) -> PurePosixPath:
-    """Returns a bundle-relative path if it cannot leave the bundle.
-
-    Args:
-        file: A path as written in a manifest or zip.
-
-    Raises:
-        BundleError: It is absolute, empty, or has ``..``, a backslash, a drive or a null byte.
-    """
-    path = PurePosixPath(file)
-    if (
-        not file
-        or path.is_absolute()
-        or ".." in path.parts
-        or not path.parts
-        or any(sign in file for sign in ("\\", ":", "\0"))
-    ):
-        raise BundleError(
-            f"A bundle's file must lie inside the bundle. Received: {file!r}. "
-            "Do not use this bundle; export it again."
-        )
-    return path
-
-
-def _text(store: _Store, file: str, location: Path) -> str:
+def _text(store: Store, file: str, location: Path) -> str:
     try:
         return store.read(file, MAX_TEXT_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise BundleError(
             f"{file} must be UTF-8 text. Received: other bytes in {location}. Export again."
         ) from error
-
-
-def _missing(file: str, location: Path) -> BundleError:
-    return BundleError(
-        f"A bundle must hold {file}. Received: {location} without it. "
-        "Check the path, or make one with: snapship export RUN --out BUNDLE"
-    )
-
-
-def _unreadable(path: Path, error: Exception) -> BundleError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return BundleError(
-        f"A bundle's file must be readable. Received: {path} ({reason}). Check its name and permissions."
-    )
-
-
-def _too_large(file: str, location: Path, size: int, limit: int) -> BundleError:
-    return BundleError(
-        f"{file} must have at most {limit:,} bytes. Received: {size:,} in {location}. "
-        "Copy the bundle again or export again."
-    )
-
-
-class _Folder:
-    """Files in a folder."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def path(self, file: str) -> Path | None:
-        path = self._root / check_inside(file)
-        try:
-            inside = path.resolve(strict=True).is_relative_to(self._root.resolve())
-        except (OSError, RuntimeError) as error:
-            raise _missing(file, self._root) from error
-        if not inside:
-            raise BundleError(
-                f"A bundle's file must lie inside the bundle. Received: {file!r}, a link to "
-                f"{path.resolve()}. Copy the file itself."
-            )
-        if not path.is_file():
-            raise _missing(file, self._root)
-        return path
-
-    def has(self, file: str) -> bool:
-        return (self._root / check_inside(file)).is_file()
-
-    def read(self, file: str, limit_bytes: int) -> bytes:
-        path = self.path(file)
-        assert path is not None
-        try:
-            size = path.stat().st_size
-            if size > limit_bytes:
-                raise _too_large(file, self._root, size, limit_bytes)
-            return path.read_bytes()
-        except OSError as error:
-            raise _unreadable(path, error) from error
-
-
-class _Zip:
-    """Files in a zip; nothing is unpacked to disk."""
-
-    def __init__(self, path: Path) -> None:
-        self._location = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self._entries = self._index(archive.infolist())
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise BundleError(
-                f"A bundle must be a folder or a zip. Received: {path} ({error}). "
-                "Pass the folder that holds manifest.json."
-            ) from error
-
-    def _index(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-        entries: dict[str, zipfile.ZipInfo] = {}
-        for info in infos:
-            name = str(check_inside(info.filename))
-            if info.is_dir() or name.startswith("__MACOSX/"):
-                continue
-            if stat.S_ISLNK(info.external_attr >> 16):
-                raise BundleError(
-                    f"A zip bundle must hold no links. Received: {name} in {self._location}. "
-                    "Zip the files themselves."
-                )
-            if name in entries:
-                raise BundleError(
-                    f"A zip bundle must hold each name once. Received: {name} twice in "
-                    f"{self._location}. Zip the folder again."
-                )
-            entries[name] = info
-        if MANIFEST_FILE not in entries:
-            tops = {name.split("/", 1)[0] for name in entries}
-            if len(tops) == 1 and f"{(top := tops.pop())}/{MANIFEST_FILE}" in entries:
-                return {name.removeprefix(f"{top}/"): info for name, info in entries.items()}
-        return entries
-
-    def path(self, file: str) -> Path | None:
-        return None
-
-    def has(self, file: str) -> bool:
-        return str(check_inside(file)) in self._entries
-
-    def read(self, file: str, limit_bytes: int) -> bytes:
-        info = self._entries.get(str(check_inside(file)))
-        if info is None:
-            raise _missing(file, self._location)
-        if info.file_size > limit_bytes:
-            raise _too_large(file, self._location, info.file_size, limit_bytes)
-        try:
-            with zipfile.ZipFile(self._location) as archive, archive.open(info) as member:
-                # The header's size may lie: never take more than the limit.
-                data = member.read(limit_bytes + 1)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            OSError,
-            EOFError,
-            ValueError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
-            raise BundleError(
-                f"A zip bundle must be undamaged. Received: {file} in {self._location} "
-                f"({error}). Copy the bundle again."
-            ) from error
-        if len(data) > limit_bytes:
-            raise _too_large(file, self._location, len(data), limit_bytes)
-        return data

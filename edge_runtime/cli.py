@@ -18,6 +18,7 @@ from edge_runtime.golden import read_golden, verify_files
 from edge_runtime.golden import selftest as replay_golden
 from edge_runtime.listing import STDIN, image_files
 from edge_runtime.manifest import encode_json
+from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import ImageSource
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -82,7 +83,9 @@ def predict(
       snapship predict flowers.bundle photos/ --workers 2 --json > answers.jsonl
     """
     names = image_files(images)
-    with Classifier.open(bundle, artifact, engine, threads, allow_failed=allow_failed) as classifier:
+    with quiet():
+        classifier = Classifier.open(bundle, artifact, engine, threads, allow_failed=allow_failed)
+    with classifier:
         answers = classifier.classify_many(map(_source, names), top_k, workers)
         bad = print_answers(names, answers, classifier, as_json=as_json)
     return 2 if bad else 0
@@ -106,7 +109,8 @@ def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int,
     Example:
       snapship selftest flowers.bundle
     """
-    outcome = replay_golden(Bundle.open(bundle), artifacts=artifacts, engine=engine, threads=threads)
+    with quiet():
+        outcome = replay_golden(Bundle.open(bundle), artifacts=artifacts, engine=engine, threads=threads)
     if as_json:
         click.echo(json.dumps(selftest_record(outcome), indent=2))
     else:

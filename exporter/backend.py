@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
+from edge_runtime.native_output import quiet
 
 
 def load_tensorflow() -> Any:
@@ -73,31 +71,3 @@ def load_keras_model(path: Path) -> Any:
         raise ModelFileError(
             f"A full model must load in Keras. Received: {path} ({reason[:200]}). Save or train it again."
         ) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Drops what native code writes to stderr meanwhile, unless SNAPSHIP_DEBUG is set.
-
-    The converter reports its progress there and has no switch for it. Whatever
-    matters arrives as an exception.
-    """
-    if os.environ.get("SNAPSHIP_DEBUG"):
-        yield
-        return
-    try:
-        kept = os.dup(2)
-    except OSError:
-        yield
-        return
-    try:
-        sys.stderr.flush()
-        with tempfile.TemporaryFile() as sink:
-            os.dup2(sink.fileno(), 2)
-            try:
-                yield
-            finally:
-                sys.stderr.flush()
-                os.dup2(kept, 2)
-    finally:
-        os.close(kept)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from edge_runtime.errors import ModelFileError
-from exporter.backend import load_tensorflow, quiet
+from edge_runtime.native_output import quiet
+from exporter.backend import load_tensorflow
 from exporter.source import FullModel
 
 INPUT_NAME = "image"

@@ -6,7 +6,8 @@ import logging
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
-from exporter.backend import load_keras, load_tensorflow, quiet
+from edge_runtime.native_output import quiet
+from exporter.backend import load_keras, load_tensorflow
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME
 from exporter.source import FullModel
 

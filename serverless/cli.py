@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.native_output import quiet
 
 GRACE_SECONDS = 5
 """How long requests in work may take to end after Ctrl-C."""
@@ -44,7 +45,10 @@ def serve(
     from serverless.app.application import create_app
 
     with listen(host, port) as sock:
-        app = create_app(bundle, artifact=artifact, engine=engine, threads=threads, allow_failed=allow_failed)
+        with quiet():
+            app = create_app(
+                bundle, artifact=artifact, engine=engine, threads=threads, allow_failed=allow_failed
+            )
         url = address(host, sock.getsockname()[1])
         click.echo(f"Serving {bundle} at {url} (Ctrl-C ends it)")
         click.echo(f"Try: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {url}/classify")

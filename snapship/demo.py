@@ -32,6 +32,7 @@ def demo(out: str, as_json: bool) -> None:
       snapship demo --out elsewhere --json
     """
     from edge_runtime import Classifier
+    from edge_runtime.native_output import quiet
     from exporter import ExportConfig, export
     from exporter.console import StepProgress
     from exporter.printing import print_report
@@ -60,7 +61,9 @@ def demo(out: str, as_json: bool) -> None:
         print_report(report)
     _say(as_json, "3. Classifying three held-out images on the device runtime ...")
     images = _write_images(folder / "images")
-    with Classifier.open(bundle.location) as classifier:
+    with quiet():
+        classifier = Classifier.open(bundle.location)
+    with classifier:
         answers = [(path, label, classifier.classify(path, top_k=2)) for path, label in images]
         used = f"{classifier.artifact.kind} on {classifier.engine}"
     seconds = time.perf_counter() - started
