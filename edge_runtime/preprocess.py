@@ -10,7 +10,8 @@ Stages, in this order::
     pixels -> uint8 [height, width, channels], raw 0..255
 
 The trainer, the calibration, the check, the device and the cloud all call
-:func:`pixels`. It imports numpy and Pillow and nothing else.
+:func:`pixels`. It imports numpy and Pillow and nothing else; the extra ``fast``
+decodes JPEG faster, to the same bits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from edge_runtime import fast_jpeg
 from edge_runtime.errors import ImageError, ImageFormatError, ImageTooLargeError
 from edge_runtime.spec import InputSpec
 
@@ -176,7 +178,7 @@ def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Im
             f"An image must have a readable header. Received: {name} ({_reason(error)}). Replace the file."
         ) from error
     _check_pixels(picture, name, max_pixels)
-    return picture, name
+    return fast_jpeg.decode(data, picture) or picture, name
 
 
 def _check_pixels(picture: Image.Image, name: str, max_pixels: int) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -76,14 +77,20 @@ def open_downloaded(name: str) -> ImageSet:
             f"The data set {name} must be downloaded first. Received: no file {path}. "
             f"Run: snapship train {name} --model small_cnn --out RUN (with a network)"
         )
+    count = len(ARRAY_NAMES[name])
     try:
         with np.load(path, allow_pickle=False) as stored:
             parts = {
                 "train": (stored["x_train"], stored["y_train"].reshape(-1)),
                 "val": (stored["x_test"], stored["y_test"].reshape(-1)),
             }
+        for images, targets in parts.values():
+            if images.dtype != np.uint8 or images.ndim not in (3, 4) or not len(images):
+                raise ValueError(f"{images.dtype} images of shape {images.shape}")
+            if targets.dtype.kind not in "iu" or not 0 <= targets.min() <= targets.max() < count:
+                raise ValueError(f"labels that are not 0 to {count - 1}")
         return _image_set(name, ARRAY_NAMES[name], parts)
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
             f"A downloaded data set must be undamaged. Received: {path} ({error}). Delete it and train again."
         ) from error
@@ -127,6 +134,10 @@ def open_idx(root: Path) -> ImageSet:
             )
         parts[{"train": "train", "t10k": "val"}[part]] = images, labels
     count = 1 + max(int(labels.max()) for _, labels in parts.values())
+    if count < 2:
+        raise DataError(
+            f"DATA must have at least two classes. Received: label 0 alone in {root}. Download it again."
+        )
     if len(parts) == 1:
         parts = {"": next(iter(parts.values()))}
     return _image_set(str(root), tuple(str(index) for index in range(count)), parts)

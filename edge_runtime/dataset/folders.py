@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from edge_runtime.dataset.files import Files, looks_like_image
 from edge_runtime.dataset.imageset import ImageSet, Item, Split
-from edge_runtime.dataset.layout import Folder, read_layout
+from edge_runtime.dataset.layout import Folder, as_utf8, read_layout
 from edge_runtime.dataset.splitting import by_content
 from edge_runtime.errors import DataError
 
@@ -51,12 +51,16 @@ def from_files(
     with ThreadPoolExecutor(max(4, os.cpu_count() or 1)) as pool:
         hashes = list(pool.map(lambda entry: _hashed(files, entry[0], max_bytes), listed))
     whole = [(entry, sha256) for entry, (sha256, _) in zip(listed, hashes, strict=True) if sha256]
-    refused = [f"{entry[0]}: {why}" for entry, (_, why) in zip(listed, hashes, strict=True) if why]
+    refused = [
+        (label, f"{as_utf8(ref)}: {why}")
+        for (ref, label, _), (_, why) in zip(listed, hashes, strict=True) if why
+    ]  # fmt: skip
     lost = {label for _, label, _ in listed} - {label for (_, label, _), _ in whole}
     if lost:
+        first = next(line for label, line in refused if label == min(lost))
         raise DataError(
             f"A class must have readable images. Received: none for {labels[min(lost)]!r} in {files.source}, "
-            f"the first is {refused[0]}"
+            f"the first is {first}"
         )
     decided = [Item(ref, label, split, sha256) for (ref, label, split), sha256 in whole if split is not None]
     open_ones = [(ref, label, sha256) for (ref, label, split), sha256 in whole if split is None]
@@ -65,16 +69,18 @@ def from_files(
         labels=labels,
         items=(*decided, *by_content(open_ones)),
         reader=lambda item: files.read(item.ref, max_bytes + 1),
-        skipped=(*skipped, *refused),
+        skipped=(*skipped, *(line for _, line in refused)),
     )
 
 
 def _hashed(files: Files, ref: str, max_bytes: int) -> tuple[str, str]:
     """Hash of a file and an empty reason, or no hash and why."""
+    if as_utf8(ref) != ref:
+        return "", "its name is not UTF-8, which data.json could not hold; rename it"
     try:
         size = files.size(ref)
         if size > max_bytes:
-            return "", f"{size:,} bytes, over the limit of {max_bytes:,}"
+            return "", f"{size:,} bytes, over the limit of {max_bytes:,}; make it smaller"
         return hashlib.sha256(files.read(ref)).hexdigest(), ""
     except DataError as error:
         return "", str(error)

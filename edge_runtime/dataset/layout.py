@@ -81,6 +81,11 @@ def is_ignored(parts: Iterable[str]) -> bool:
     return any(part.startswith(".") or part in _IGNORED for part in parts)
 
 
+def as_utf8(name: str) -> str:
+    """The name, with escapes for what is not UTF-8: on Linux a file name may be any bytes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def tree(files: Iterable[str], folders: Iterable[str]) -> Folder:
     """Arranges relative paths (with ``/``) as folders.
 
@@ -121,6 +126,7 @@ def read_layout(root: Folder, source: str, is_image: Callable[[str], bool]) -> L
     if train is None or val is None or not (train.folders or val.folders):
         if train is not None and val is not None:
             raise DataError(f"train and val must hold class folders. Received: none in {source}. {_CURE}")
+        _refuse_half_a_split(top, train, val, source)
         names = _classes(top, source, is_image, skipped)
         files = [(ref, label, None) for label, name in enumerate(names)
                  for ref in _images(top.folders[name], is_image, skipped)]  # fmt: skip
@@ -133,7 +139,7 @@ def read_layout(root: Folder, source: str, is_image: Callable[[str], bool]) -> L
     unknown = [name for name in val.folders if name not in names]
     if unknown:
         raise DataError(
-            f"A class in val must be a class in train. Received: {', '.join(sorted(unknown)[:5])} in "
+            f"A class in val must be a class in train. Received: {', '.join(map(as_utf8, sorted(unknown)[:5]))} in "
             f"{source}, train has {', '.join(names[:8])}. Rename the folder or add it to train."
         )
     if not val.folders:
@@ -149,6 +155,17 @@ def read_layout(root: Folder, source: str, is_image: Callable[[str], bool]) -> L
     if not any(split == "val" for _, _, split in placed):
         raise DataError(f"val must hold images. Received: none in {source}. Add some per class.")
     return Layout(names, tuple(placed), tuple(skipped))
+
+
+def _refuse_half_a_split(top: Folder, train: Folder | None, val: Folder | None, source: str) -> None:
+    """Refuses train/ with class folders beside something else: the split would become classes."""
+    for folder, missing in ((train, "val"), (val, "train")):
+        if folder is not None and len(folder.folders) > 1 and len(top.folders) > 1:
+            others = sorted(name for name, other in top.folders.items() if other is not folder)
+            raise DataError(
+                f"train and val must lie side by side. Received: no {missing} folder beside "
+                f"{', '.join(others[:3])} in {source}. Rename one of them to {missing}."
+            )
 
 
 def _split_folder(top: Folder, names: tuple[str, ...]) -> Folder | None:

@@ -50,7 +50,11 @@ def from_csv(path: Path, max_bytes: int) -> ImageSet:
     files = DiskFiles(path.parent)
     found: dict[str, tuple[str, Split | None]] = {}
     skipped: list[str] = []
+    left_out = _left_out(body, columns[2])
     for number, row in body:
+        if left_out and row[-1 if columns[2] is None else columns[2]].lower() in left_out:
+            skipped.append(f"line {number}: neither in the train nor in the val split")
+            continue
         ref, label, split = _entry(path, number, row, columns)
         if ref in found:
             if found[ref] != (label, split):
@@ -113,6 +117,15 @@ def _columns(
 
 def _find(head: Sequence[str], names: Sequence[str]) -> int | None:
     return next((head.index(name) for name in names if name in head), None)
+
+
+def _left_out(body: list[tuple[int, list[str]]], split: int | None) -> tuple[str, ...]:
+    """Names of a test split when there is a val split too, as with folders."""
+    if split is None:
+        return ()
+    used = {row[split].lower() for _, row in body if len(row) > split}
+    tests = tuple(name for name in VAL_NAMES if name.startswith("test"))
+    return tests if used & (set(VAL_NAMES) - set(tests)) else ()
 
 
 def _entry(
