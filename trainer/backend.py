@@ -36,6 +36,11 @@ def load_keras() -> Any:
             import keras
     except ImportError as error:
         package = (error.name or "keras").partition(".")[0]
+        if package == chosen and chosen != "tensorflow":
+            raise EnvironmentMissingError(
+                f"KERAS_BACKEND must name an installed package. Received: {chosen}, which is not. "
+                f"Run: pip install {chosen}, or unset KERAS_BACKEND."
+            ) from error
         raise EnvironmentMissingError.of_extra("Training", package, "train") from error
     return keras
 

@@ -111,7 +111,8 @@ def _load(
     """What an earlier call stored, None when there is nothing whole."""
     try:
         failures = msgspec.json.decode(note_path.read_bytes(), type=dict[int, str])
-        array = np.load(array_path, mmap_mode="r", allow_pickle=False)
+        # Not np.load, which takes a damaged file for a zip or a pickle.
+        array: UInt8Array = np.lib.format.open_memmap(array_path, mode="r")
     except (OSError, ValueError, EOFError, msgspec.MsgspecError):
         return None
     if array.dtype != np.uint8 or array.shape != (count - len(failures), *spec.shape):
@@ -123,7 +124,7 @@ def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path,
     """Decodes everything into a temporary file and renames it when it is whole."""
     array_path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(suffix=".tmp", dir=array_path.parent)
-    temporary = Path(name)
+    temporary, note = Path(name), Path(f"{name}.json.tmp")
     failures: dict[int, str] = {}
     total = len(images)
     try:
@@ -142,13 +143,13 @@ def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path,
             images.without({images.items[index].ref: reason for index, reason in failures.items()})
             file.seek(0)
             file.write(_header(total - len(failures), spec).ljust(len(header)))
-        note = tempfile.NamedTemporaryFile(dir=array_path.parent, suffix=".tmp", delete=False)  # noqa: SIM115
-        with note:
-            note.write(msgspec.json.encode(failures))
-        os.replace(note.name, note_path)
+        # One name of its own for both, so that the finally clause knows what to remove.
+        note.write_bytes(msgspec.json.encode(failures))
+        os.replace(note, note_path)
         os.replace(temporary, array_path)
     finally:
         temporary.unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
 
 
 def _header(count: int, spec: InputSpec) -> bytes:

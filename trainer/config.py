@@ -114,7 +114,7 @@ class TrainConfig:
         return InputSpec(height=height, width=width, channels=channels, fit=cast(Fit, self.fit))
 
     def record(self) -> dict[str, Any]:
-        """Plain data for ``run.json``."""
+        """Plain data; :func:`trainer.schedule.used` makes of it what ``run.json`` holds."""
         values = asdict(self)
         for name in ("data", "out", "weights", "cache_dir"):
             if values[name] is not None:

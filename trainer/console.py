@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from edge_runtime.terminal import printable
 from trainer.progress import Event
 
 
@@ -53,10 +54,10 @@ class ConsoleProgress:
         if self._bars is None:
             if event.message:
                 # Not through rich: it would wrap long lines in a log file.
-                print(event.message, file=sys.stderr, flush=True)
+                print(printable(event.message), file=sys.stderr, flush=True)
             return
         if event.message:
-            self._bars.console.print(event.message, markup=False)
+            self._bars.console.print(printable(event.message), markup=False, emoji=False)
         if not event.total:
             return
         if self._stage is None or self._stage[0] != event.stage:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,9 @@ def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent)
     keras = load_keras()
     source = importlib.import_module(f"{keras.__name__}.datasets.{name}")
     try:
-        (x_train, y_train), (x_test, y_test) = source.load_data()
+        # Keras draws its bar on stdout, which belongs to results.
+        with redirect_stdout(sys.stderr):
+            (x_train, y_train), (x_test, y_test) = source.load_data()
     # Keras' download raises bare Exception for a failed fetch.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

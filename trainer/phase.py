@@ -10,6 +10,7 @@ from edge_runtime.errors import DataError
 from trainer.backend import compile_options, load_keras
 from trainer.history import EpochRow
 from trainer.progress import Event, Progress
+from trainer.schedule import Phase
 
 WARMUP_SHARE = 0.15
 """Share of the steps in which a phase's learning rate rises from zero."""
@@ -31,13 +32,11 @@ def rate_schedule(peak: float, steps: int) -> Any:
 
 def run_phase(
     model: Any,
-    phase: str,
+    step: Phase,
     train: Any,
     val: Any,
     *,
-    epochs: int,
     learning_rate: Any,
-    patience: int,
     progress: Progress,
     started: float,
     to_beat: tuple[float, float] | None = None,
@@ -49,12 +48,10 @@ def run_phase(
 
     Args:
         model: A ``keras.Model`` whose output is a softmax.
-        phase: Its name in the history.
+        step: Its name, epochs and patience.
         train: What ``fit`` takes: batches, or a pair of arrays.
         val: What ``validation_data`` takes.
-        epochs: At most so many.
         learning_rate: A number or a schedule.
-        patience: Epochs without a better result after which it ends.
         progress: Told of every batch and epoch.
         started: ``time.monotonic()`` at the start of training.
         to_beat: Val accuracy and loss of the weights that the model has; None takes any.
@@ -64,6 +61,7 @@ def run_phase(
         DataError: The loss is no longer a number.
     """
     keras = load_keras()
+    phase, epochs = step.name, step.epochs
     rows: list[EpochRow] = []
 
     class KeepBest(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
@@ -111,7 +109,7 @@ def run_phase(
             self.waited += 1
             if self.weights is None and to_beat is None:
                 self.weights = self.model.get_weights()
-            if self.waited >= patience:
+            if self.waited >= step.patience:
                 self.model.stop_training = True
 
         def _total(self) -> int:

@@ -11,11 +11,7 @@ from trainer.config import TrainConfig
 from trainer.history import EpochRow
 from trainer.phase import rate_schedule, run_phase
 from trainer.progress import Progress
-
-EPOCHS = 20
-PATIENCE = 8
-LEARNING_RATE = 2e-3
-"""Defaults of :class:`trainer.TrainConfig` for this way of training."""
+from trainer.schedule import phases
 
 
 def train_plain(
@@ -38,10 +34,6 @@ def train_plain(
         augment=change if config.augment else None,
     )  # fmt: skip
     check = make_batches(pixels.array, pixels.labels, val, batch_size=256, seed=config.seed, shuffle=False)
-    epochs = config.epochs or EPOCHS
-    peak = config.learning_rate or LEARNING_RATE
-    return run_phase(
-        model, "train", batches, check, epochs=epochs,
-        learning_rate=rate_schedule(peak, epochs * len(batches)),
-        patience=config.patience or PATIENCE, progress=progress, started=started,
-    )  # fmt: skip
+    (step,) = phases(config)
+    rate = rate_schedule(step.learning_rate, step.epochs * len(batches))
+    return run_phase(model, step, batches, check, learning_rate=rate, progress=progress, started=started)

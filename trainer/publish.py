@@ -30,7 +30,15 @@ def check_out(out: str | os.PathLike[str], overwrite: bool) -> Path:
         return path
     if path.is_symlink() or not path.is_dir():
         raise UsageError(f"--out must be a new folder. Received: {path}, not a folder. Choose another name.")
-    names = {entry.name for entry in path.iterdir()}
+    if path.is_mount():
+        raise UsageError(f"--out must be a folder that can be renamed. Received: {path}, a mount point. "
+                         f"Choose a folder in it: {path / 'run'}.")  # fmt: skip
+    try:
+        names = {entry.name for entry in path.iterdir()}
+    except OSError as error:
+        raise UsageError(
+            f"--out must be readable. Received: {path} ({error.strerror}). Choose another name."
+        ) from error
     if not names:
         return path
     if RUN_FILE not in names or names - set(RUN_FILES):
@@ -72,6 +80,9 @@ def building(out: Path, overwrite: bool) -> Iterator[Path]:
         folder.mkdir()
         yield folder
         _swap(folder, check_out(out, overwrite), temporary)
+    except BrokenPipeError:
+        # The reader of our progress has gone; nothing is wrong with the folder.
+        raise
     except OSError as error:
         raise UsageError(
             f"The run folder must be writable. Received: {out} ({error.strerror or error}). "
@@ -89,7 +100,8 @@ def _swap(folder: Path, out: Path, temporary: Path) -> None:
         os.rename(out, old)
     try:
         os.rename(folder, out)
-    except OSError:
-        if old.exists():
+    except BaseException:
+        # Ctrl-C too: what is still in the temporary folder is about to be removed.
+        if old.exists() and not out.exists():
             os.rename(old, out)
         raise

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,17 @@ class Confused:
     share: float
 
 
+def check_report_packages() -> None:
+    """Says before training, not after it, that the report cannot be written.
+
+    Raises:
+        EnvironmentMissingError: Jinja2 or matplotlib is not installed.
+    """
+    for package in ("jinja2", "matplotlib"):
+        if find_spec(package) is None:
+            raise EnvironmentMissingError.of_extra("The training report", package, "train")
+
+
 def write_report(
     folder: Path,
     record: RunRecord,
@@ -72,10 +84,9 @@ def write_report(
     Raises:
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("The training report", "jinja2", "train") from error
+    check_report_packages()
+    import jinja2
+
     source = (Path(__file__).parent / "templates" / "report.html").read_text("utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
     text = template.render(
@@ -91,7 +102,7 @@ def write_report(
         matrix=_matrix(evaluation) if len(record.labels) <= MATRIX_CLASSES else None,
         confused=_confused(evaluation, record.labels),
         mistakes=_mistakes(scores, pixels, record.labels),
-        config={name: value for name, value in record.config.items() if value is not None},
+        config=_shown(record.config),
     )
     (folder / REPORT_FILE).write_text(text, "utf-8")
 
@@ -112,6 +123,16 @@ def _facts(record: RunRecord, evaluation: Evaluation) -> list[tuple[str, str]]:
         ("epochs", str(record.metrics.epochs)),
         ("time", f"{record.metrics.seconds:.0f} s"),
     ]
+
+
+def _shown(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without what was left open, and its phases as text."""
+    shown = {name: value for name, value in config.items() if value is not None}
+    shown["phases"] = "; ".join(
+        f"{step['name']}: up to {step['epochs']} epochs, patience {step['patience']}, "
+        f"learning rate {step['learning_rate']:g}" for step in config["phases"]
+    )  # fmt: skip
+    return shown
 
 
 def _matrix(evaluation: Evaluation) -> list[list[tuple[int, float]]]:

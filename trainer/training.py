@@ -2,7 +2,7 @@
 
 Stages::
 
-    config, weights file, --out    everything that can be refused at once is
+    config, weights file, --out, packages    everything that can be refused at once is
     -> data      open, hash, split                   edge_runtime.dataset
     -> pixels    decode once into a memory map       cache
     -> model     build, with weights                 models
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import DataError
+from edge_runtime.errors import DataError, UsageError
 from edge_runtime.spec import InputSpec
 from trainer.backend import load_keras
 from trainer.cache import Pixels, cached_pixels
@@ -35,7 +35,7 @@ from trainer.models.weights import check_weights_file
 from trainer.plain import train_plain
 from trainer.progress import Event, Progress, silent
 from trainer.publish import building, check_out
-from trainer.report import write_report
+from trainer.report import check_report_packages, write_report
 from trainer.run import (
     HISTORY_FILE,
     MODEL_FILE,
@@ -47,6 +47,7 @@ from trainer.run import (
     write_data,
     write_run,
 )
+from trainer.schedule import used
 from trainer.transfer import train_transfer
 
 _PACKAGES = ("snapship", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
@@ -85,6 +86,8 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     out = check_out(config.out, config.overwrite)
     if config.pretrained and config.weights is not None and config.weights != "imagenet":
         check_weights_file(config.weights)
+    _check_writable_names(config, out)
+    check_report_packages()
     started = time.monotonic()
     with building(out, config.overwrite) as folder:
         ensure_downloaded(config.data, progress)
@@ -130,6 +133,17 @@ def _fit(
     return model, fit(model, pixels, config, progress, started)
 
 
+def _check_writable_names(config: TrainConfig, out: Path) -> None:
+    """Refuses paths that run.json could not hold: on Linux they may be any bytes."""
+    for name, path in (("data", os.path.abspath(config.data)), ("out", str(out))):
+        try:
+            path.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"{name} must be a path in UTF-8. Received: {path!r}. Rename the folder."
+            ) from error
+
+
 def _check_trainable(images: ImageSet) -> None:
     """Refuses data without val, or with a class that cannot be learnt."""
     counts = images.counts()
@@ -168,7 +182,7 @@ def _record(
         model=config.model,
         labels=pixels.images.labels,
         input=spec,
-        config=config.record(),
+        config=used(config, spec),
         metrics=RunMetrics(
             val_top1=evaluation.top1,
             val_loss=evaluation.loss,

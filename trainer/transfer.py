@@ -1,4 +1,4 @@
-"""Training from pretrained weights, in two phases.
+"""Training from pretrained weights, in three steps.
 
 1. Features: the frozen backbone sees every image once, and once mirrored.
 2. Head: a softmax layer is trained on those features, in seconds.
@@ -24,14 +24,7 @@ from trainer.metrics import log_loss, top1
 from trainer.models.mobilenet_v2 import FEATURES
 from trainer.phase import rate_schedule, run_phase
 from trainer.progress import Event, Progress
-
-HEAD_EPOCHS = 40
-HEAD_PATIENCE = 8
-HEAD_RATE = 1e-3
-FINE_TUNE_EPOCHS = 5
-FINE_TUNE_PATIENCE = 3
-FINE_TUNE_RATE = 1e-4
-"""Defaults of :class:`trainer.TrainConfig` for this way of training."""
+from trainer.schedule import Phase, phases
 
 _BATCH = 64
 
@@ -49,17 +42,17 @@ def train_transfer(
         progress: Told of every batch and epoch.
         started: ``time.monotonic()`` at the start of training.
     """
-    rows, val_scores = _train_head(model, pixels, config, progress, started)
-    fine_tune_epochs = FINE_TUNE_EPOCHS if config.fine_tune_epochs is None else config.fine_tune_epochs
-    if fine_tune_epochs:
-        labels = pixels.labels[pixels.only("val")]
-        reached = top1(val_scores, labels), log_loss(val_scores, labels)
-        rows += _fine_tune(model, pixels, config, fine_tune_epochs, reached, progress, started)
+    head, *further = phases(config)
+    rows, val_scores = _train_head(model, head, pixels, config, progress, started)
+    labels = pixels.labels[pixels.only("val")]
+    reached = top1(val_scores, labels), log_loss(val_scores, labels)
+    for step in further:
+        rows += _fine_tune(model, step, pixels, config, reached, progress, started)
     return rows
 
 
 def _train_head(
-    model: Any, pixels: Pixels, config: TrainConfig, progress: Progress, started: float
+    model: Any, step: Phase, pixels: Pixels, config: TrainConfig, progress: Progress, started: float
 ) -> tuple[list[EpochRow], Float32Array]:
     """Trains the head on cached features; also returns the scores on val."""
     keras = load_keras()
@@ -80,10 +73,8 @@ def _train_head(
     head = keras.Model(entry, layer(keras.layers.Dropout(0.2)(entry)))
     layer.set_weights(source.get_weights())
     rows = run_phase(
-        head, "head", (np.concatenate(views), np.concatenate(targets)), (val_features, val_labels),
-        epochs=config.epochs or HEAD_EPOCHS, learning_rate=HEAD_RATE,
-        patience=config.patience or HEAD_PATIENCE, progress=progress, started=started,
-        batch_size=config.batch_size,
+        head, step, (np.concatenate(views), np.concatenate(targets)), (val_features, val_labels),
+        learning_rate=step.learning_rate, progress=progress, started=started, batch_size=config.batch_size,
     )  # fmt: skip
     source.set_weights(layer.get_weights())
     return rows, head.predict(val_features, verbose=0)
@@ -117,9 +108,9 @@ def features(
 
 def _fine_tune(
     model: Any,
+    step: Phase,
     pixels: Pixels,
     config: TrainConfig,
-    epochs: int,
     reached: tuple[float, float],
     progress: Progress,
     started: float,
@@ -135,9 +126,7 @@ def _fine_tune(
     check = make_batches(
         pixels.array, pixels.labels, pixels.only("val"), batch_size=_BATCH, seed=0, shuffle=False
     )
-    peak = config.learning_rate or FINE_TUNE_RATE
+    rate = rate_schedule(step.learning_rate, step.epochs * len(batches))
     return run_phase(
-        model, "fine-tune", batches, check, epochs=epochs,
-        learning_rate=rate_schedule(peak, epochs * len(batches)),
-        patience=config.patience or FINE_TUNE_PATIENCE, progress=progress, started=started, to_beat=reached,
+        model, step, batches, check, learning_rate=rate, progress=progress, started=started, to_beat=reached
     )  # fmt: skip

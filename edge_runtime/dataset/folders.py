@@ -69,7 +69,7 @@ def from_files(
         labels=labels,
         items=(*decided, *by_content(open_ones)),
         reader=lambda item: files.read(item.ref, max_bytes + 1),
-        skipped=(*skipped, *(line for _, line in refused)),
+        skipped=(*map(as_utf8, skipped), *(line for _, line in refused)),
     )
 
 

@@ -11,7 +11,8 @@ from edge_runtime.dataset.order import class_order
 from edge_runtime.errors import DataError
 
 TRAIN_NAMES = ("train", "training")
-VAL_NAMES = ("val", "valid", "validation", "test", "testing")
+TEST_NAMES = ("test", "testing")
+VAL_NAMES = ("val", "valid", "validation", *TEST_NAMES)
 """Names of split folders, best first: a test folder beside val is left alone."""
 
 IMAGE_SUFFIXES = frozenset(

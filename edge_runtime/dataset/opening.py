@@ -9,9 +9,10 @@ from edge_runtime.dataset.arrays import ARRAY_NAMES, is_idx_folder, open_digits,
 from edge_runtime.dataset.files import DiskFiles, ZipFiles
 from edge_runtime.dataset.folders import from_class_folders
 from edge_runtime.dataset.imageset import ImageSet
-from edge_runtime.dataset.layout import tree
+from edge_runtime.dataset.layout import as_utf8, tree
 from edge_runtime.dataset.table import from_csv
-from edge_runtime.errors import DataError
+from edge_runtime.errors import BundleError, DataError
+from edge_runtime.labels import validated
 from edge_runtime.preprocess import MAX_BYTES
 
 FORMS = (
@@ -35,7 +36,12 @@ def open_dataset(data: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
         DataError: There is nothing of the kind, or it cannot be used; the message says why.
         EnvironmentMissingError: ``digits`` without scikit-learn.
     """
-    name = os.fspath(data)
+    images = _open(os.fspath(data), max_bytes)
+    _check_names(images)
+    return images
+
+
+def _open(name: str, max_bytes: int) -> ImageSet:
     # A known name wins over a folder of that name; write ./digits for the folder.
     if name == "digits":
         return open_digits()
@@ -59,6 +65,20 @@ def open_dataset(data: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"DATA must be readable. Received: {name!r} ({reason}). Check the path.") from error
     raise DataError(f"DATA must be a folder, a .zip or a .csv. Received: the file {path}. Use {FORMS}.")
+
+
+def _check_names(images: ImageSet) -> None:
+    """Refuses class names now that a run or a labels.txt could not hold later."""
+    try:
+        validated(images.labels, images.source)
+    except BundleError as error:
+        raise DataError(str(error)) from error
+    wrong = [name for name in images.labels if as_utf8(name) != name]
+    if wrong:
+        raise DataError(
+            f"A class name must be UTF-8. Received: {as_utf8(wrong[0])} in {images.source}. "
+            "Rename that folder."
+        )
 
 
 def _open_folder(path: Path, max_bytes: int) -> ImageSet:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from edge_runtime.dataset.files import DiskFiles
 from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet, Split
-from edge_runtime.dataset.layout import TRAIN_NAMES, VAL_NAMES
+from edge_runtime.dataset.layout import TEST_NAMES, TRAIN_NAMES, VAL_NAMES
 from edge_runtime.dataset.order import class_order, distinct_labels
 from edge_runtime.errors import DataError
 from edge_runtime.labels import LABELS_FILE
@@ -49,12 +49,8 @@ def from_csv(path: Path, max_bytes: int) -> ImageSet:
     columns, body = _columns(path, rows)
     files = DiskFiles(path.parent)
     found: dict[str, tuple[str, Split | None]] = {}
-    skipped: list[str] = []
-    left_out = _left_out(body, columns[2])
+    body, skipped = _without_test(body, columns[2])
     for number, row in body:
-        if left_out and row[-1 if columns[2] is None else columns[2]].lower() in left_out:
-            skipped.append(f"line {number}: neither in the train nor in the val split")
-            continue
         ref, label, split = _entry(path, number, row, columns)
         if ref in found:
             if found[ref] != (label, split):
@@ -87,7 +83,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         text = path.read_bytes().decode("utf-8-sig")
         first = text.split("\n", 1)[0]
         separator = max(",;\t", key=first.count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"A CSV must be UTF-8 text. Received: {path} ({error}). {_CURE}") from error
@@ -119,13 +115,21 @@ def _find(head: Sequence[str], names: Sequence[str]) -> int | None:
     return next((head.index(name) for name in names if name in head), None)
 
 
-def _left_out(body: list[tuple[int, list[str]]], split: int | None) -> tuple[str, ...]:
-    """Names of a test split when there is a val split too, as with folders."""
+def _without_test(
+    body: list[tuple[int, list[str]]], split: int | None
+) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """The lines without those of a test split beside val, as with folders; and what was left out."""
     if split is None:
-        return ()
-    used = {row[split].lower() for _, row in body if len(row) > split}
-    tests = tuple(name for name in VAL_NAMES if name.startswith("test"))
-    return tests if used & (set(VAL_NAMES) - set(tests)) else ()
+        return body, []
+    sides = [row[split].lower() if len(row) > split else "" for _, row in body]
+    if not any(side in VAL_NAMES and side not in TEST_NAMES for side in sides):
+        return body, []
+    kept = [line for line, side in zip(body, sides, strict=True) if side not in TEST_NAMES]
+    skipped = [
+        f"line {number}: neither in the train nor in the val split"
+        for (number, _), side in zip(body, sides, strict=True) if side in TEST_NAMES
+    ]  # fmt: skip
+    return kept, skipped
 
 
 def _entry(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +91,10 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
         UsageError: The file is damaged or of another architecture or width.
     """
     try:
-        model.load_weights(os.fspath(path))
+        with warnings.catch_warnings():
+            # Of a file that does not fit Keras warns once a layer, then raises; the error is enough.
+            warnings.simplefilter("ignore")
+            model.load_weights(os.fspath(path))
     except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise _misfit(path, error) from error
 
@@ -105,7 +111,9 @@ def copy_imagenet(model: Any, application: Any, **options: Any) -> None:
         EnvironmentMissingError: They could not be downloaded.
     """
     try:
-        published = application(weights="imagenet", **options)
+        # Keras draws its bar on stdout, which belongs to results.
+        with redirect_stdout(sys.stderr):
+            published = application(weights="imagenet", **options)
     # Keras' download raises bare Exception for a failed fetch.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

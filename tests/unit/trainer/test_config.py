@@ -1,0 +1,111 @@
+"""Every knob's limits, the input that follows, and the defaults that are filled in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.spec import InputSpec
+from trainer.config import TrainConfig
+from trainer.schedule import phases, used
+
+
+def config(**options: Any) -> TrainConfig:
+    return TrainConfig(**({"data": "digits", "out": "run", "model": "small_cnn"} | options))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"channels": 2}, "channels must be 1 or 3"),
+        ({"size": 9}, "size must be 10 to 1024 pixels for small_cnn. Received: size=9"),
+        ({"model": "mobilenet_v2", "size": 31}, "32 to 1024"),
+        ({"size": 1025}, "10 to 1024"),
+        ({"width": 0.5}, "width must be 1.0 for small_cnn"),
+        (
+            {"model": "mobilenet_v2", "width": 0.6},
+            "one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 with weights=imagenet",
+        ),
+        ({"model": "mobilenet_v2", "width": 0.0}, "0.1 to 4.0"),
+        ({"model": "mobilenet_v2", "width": float("nan")}, "0.1 to 4.0"),
+        ({"weights": "some.h5"}, "none for small_cnn"),
+        ({"epochs": 0}, "epochs must be 1 to 10000"),
+        ({"fine_tune_epochs": -1}, "fine_tune_epochs must be 0 to 10000"),
+        ({"batch_size": 0}, "batch_size must be 1 to 4096"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be above 0"),
+        ({"seed": -1}, "seed must be 0 to 4294967295"),
+        ({"seed": 2**32}, "seed must be"),
+        ({"patience": 0}, "patience must be at least 1"),
+    ],
+)
+def test_value_out_of_its_limits_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        config(**options)
+    assert "Received:" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"model": "resnet"}, {"fit": "squash"}])
+def test_unknown_name_lists_the_known_ones(options: dict[str, Any]) -> None:
+    with pytest.raises(UnknownNameError, match=r"Use one of: (mobilenet_v2, small_cnn|stretch, crop)"):
+        config(**options)
+
+
+def test_any_width_goes_without_published_weights() -> None:
+    assert config(model="mobilenet_v2", width=0.6, weights="none").width == 0.6
+    assert config(model="mobilenet_v2", width=0.6, weights="own.weights.h5").pretrained
+
+
+@pytest.mark.parametrize(
+    ("options", "native", "gray", "shape"),
+    [
+        ({}, (8, 8), True, (28, 28, 1)),
+        ({}, (32, 40), False, (32, 40, 3)),
+        ({"size": 20}, (8, 8), True, (20, 20, 1)),
+        ({"channels": 3}, (28, 28), True, (28, 28, 3)),
+        ({}, None, False, (96, 96, 3)),
+        ({"model": "mobilenet_v2"}, None, False, (224, 224, 3)),
+        ({"model": "mobilenet_v2"}, (8, 8), True, (32, 32, 3)),
+        ({"model": "mobilenet_v2", "weights": "none"}, (28, 28), True, (32, 32, 3)),
+        ({"model": "mobilenet_v2", "channels": 1}, None, False, (224, 224, 1)),
+    ],
+)
+def test_input_follows_data_and_model(
+    options: dict[str, Any], native: tuple[int, int] | None, gray: bool, shape: tuple[int, int, int]
+) -> None:
+    spec = config(**options).input_spec(native, gray)
+    assert spec.shape == shape
+    assert spec.fit == "stretch"
+
+
+def test_plain_training_is_one_phase_with_its_defaults_recorded() -> None:
+    record = used(config(weights="imagenet"), InputSpec(28, 28, 1))
+    assert record["phases"] == [{"name": "train", "epochs": 20, "patience": 8, "learning_rate": 2e-3}]
+    expected = {"size": 28, "channels": 1, "weights": "none", "epochs": 20, "fine_tune_epochs": 0,
+                "learning_rate": 2e-3, "patience": 8, "batch_size": 32, "data": "digits"}  # fmt: skip
+    assert {name: record[name] for name in expected} == expected
+
+
+def test_pretrained_training_is_two_phases_with_their_defaults_recorded() -> None:
+    record = used(config(model="mobilenet_v2", weights=Path("w.h5")), InputSpec(160, 160))
+    assert [(step["name"], step["epochs"], step["patience"], step["learning_rate"])
+            for step in record["phases"]] == [("head", 40, 8, 1e-3), ("fine-tune", 5, 3, 1e-4)]  # fmt: skip
+    expected = {"size": 160, "channels": 3, "weights": "w.h5", "epochs": 40, "fine_tune_epochs": 5,
+                "learning_rate": 1e-4, "patience": None}  # fmt: skip
+    assert {name: record[name] for name in expected} == expected
+
+
+def test_what_the_user_says_wins() -> None:
+    asked = config(model="mobilenet_v2", epochs=3, fine_tune_epochs=2, patience=1, learning_rate=0.5)
+    assert [(step.epochs, step.patience, step.learning_rate) for step in phases(asked)] == [
+        (3, 1, 1e-3), (2, 1, 0.5)]  # fmt: skip
+    assert used(asked, InputSpec(96, 96))["patience"] == 1
+    assert [step.name for step in phases(config(model="mobilenet_v2", fine_tune_epochs=0))] == ["head"]
+
+
+def test_size_of_an_oblong_input_stays_open() -> None:
+    assert used(config(), InputSpec(32, 40))["size"] is None

@@ -1,0 +1,84 @@
+"""Which phases a configuration trains in, with every default filled in."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge_runtime.spec import InputSpec
+from trainer.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of training.
+
+    Attributes:
+        name: ``train``, ``head`` or ``fine-tune``; its name in the history.
+        epochs: At most so many.
+        patience: Epochs without a better val result after which it ends.
+        learning_rate: Highest rate.
+    """
+
+    name: str
+    epochs: int
+    patience: int
+    learning_rate: float
+
+
+PLAIN = Phase("train", epochs=20, patience=8, learning_rate=2e-3)
+"""Defaults of training from random weights."""
+
+HEAD = Phase("head", epochs=40, patience=8, learning_rate=1e-3)
+"""Defaults of the head of a pretrained model; its rate is fixed."""
+
+FINE_TUNE = Phase("fine-tune", epochs=5, patience=3, learning_rate=1e-4)
+"""Defaults of training all layers of a pretrained model."""
+
+
+def phases(config: TrainConfig) -> tuple[Phase, ...]:
+    """The phases in the order in which they run: one, or head and fine-tuning.
+
+    Args:
+        config: The configuration.
+    """
+    if not config.pretrained:
+        return (_filled(PLAIN, config, config.epochs, config.learning_rate),)
+    head = _filled(HEAD, config, config.epochs, None)
+    if config.fine_tune_epochs == 0:
+        return (head,)
+    return head, _filled(FINE_TUNE, config, config.fine_tune_epochs, config.learning_rate)
+
+
+def used(config: TrainConfig, spec: InputSpec) -> dict[str, Any]:
+    """The configuration as it is used: plain data without an open default.
+
+    Args:
+        config: What the user asked for.
+        spec: The input that it came to.
+    """
+    steps = phases(config)
+    record = config.record()
+    record |= {
+        "channels": spec.channels,
+        "epochs": steps[0].epochs,
+        "fine_tune_epochs": steps[1].epochs if len(steps) > 1 else 0,
+        "learning_rate": steps[-1].learning_rate,
+        "phases": [asdict(step) for step in steps],
+    }
+    if spec.height == spec.width:
+        record["size"] = spec.height
+    if not config.pretrained:
+        record["weights"] = "none"
+    if len({step.patience for step in steps}) == 1:
+        record["patience"] = steps[0].patience
+    return record
+
+
+def _filled(default: Phase, config: TrainConfig, epochs: int | None, rate: float | None) -> Phase:
+    return Phase(
+        default.name,
+        epochs=default.epochs if epochs is None else epochs,
+        patience=default.patience if config.patience is None else config.patience,
+        learning_rate=default.learning_rate if rate is None else rate,
+    )
