@@ -43,7 +43,8 @@ class StepProgress(AbstractContextManager["StepProgress"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Shows a step.

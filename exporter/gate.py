@@ -190,9 +190,14 @@ def compare(
     lost = int(np.sum(right & ~right_now))
     won = int(np.sum(~right & right_now))
     bound, upper = paired_interval(lost, won, n)
-    # NaN must fail, so it is carried through and compared with "not <=".
+    finite = bool(np.isfinite(candidate).all())
+    if not finite:
+        # Counted as zeros from here on: the record of a failure must still be numbers.
+        candidate = np.nan_to_num(candidate, nan=0.0, posinf=0.0, neginf=0.0)
     max_abs_dp = float(np.max(np.abs(candidate.astype(np.float64) - reference.astype(np.float64))))
-    verdict, reason = _verdict(lost, won, n, margin, max_abs_dp, exact)
+    verdict, reason = _verdict(lost, won, n, margin, max_abs_dp if exact else 0.0)
+    if not finite:
+        verdict, reason = "fail", "its scores are not all numbers"
     return Comparison(
         verdict=verdict,
         reason=reason,
@@ -212,15 +217,11 @@ def compare(
     )
 
 
-def _verdict(
-    lost: int, won: int, n: int, margin: float, max_abs_dp: float, exact: bool
-) -> tuple[GateVerdict, str]:
-    if not math.isfinite(max_abs_dp):
-        return "fail", "its scores are not all numbers"
-    if exact and not max_abs_dp <= EXACT_DP:
+def _verdict(lost: int, won: int, n: int, margin: float, must_be_small: float) -> tuple[GateVerdict, str]:
+    if must_be_small > EXACT_DP:
         return (
             "fail",
-            f"a float export's scores must equal the full model's to {EXACT_DP:g}, not {max_abs_dp:.2g}",
+            f"a float export's scores must equal the full model's to {EXACT_DP:g}, not {must_be_small:.2g}",
         )
     bound, upper = paired_interval(lost, won, n)
     verdict = decide(lost, won, n, margin)

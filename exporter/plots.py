@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
@@ -94,4 +95,5 @@ def _svg(figure: Any) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snapship"}):
         figure.savefig(stored, format="svg", metadata={"Date": None})
     text = stored.getvalue()
-    return text[text.index("<svg") :]
+    # Its metadata says nothing but where the RDF vocabulary lives.
+    return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)

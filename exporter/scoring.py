@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 
 from edge_runtime.engines import Engine
+from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
-from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
 from exporter.source import FullModel
 

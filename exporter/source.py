@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edge_runtime.bundle import file_sha256
 from edge_runtime.dataset import distinct_labels
 from edge_runtime.errors import ModelFileError, RunError, UsageError
 from edge_runtime.labels import check_count, parse_labels
+from edge_runtime.native_output import quiet
 from edge_runtime.spec import Fit, InputSpec
-from exporter.backend import load_keras_model
+from exporter.backend import load_keras, load_keras_model
+from exporter.precision import in_float32
 from trainer.run import RunRecord, is_run, model_path, read_run
 
 KERAS_SUFFIXES = (".keras", ".h5")
@@ -132,7 +136,7 @@ def load_source(source: Source) -> FullModel:
         BundleError: The labels do not match its outputs.
         EnvironmentMissingError: Keras or TensorFlow is not installed.
     """
-    model = load_keras_model(source.file)
+    model = in_float32(load_keras_model(source.file))
     try:
         shapes = tuple(model.input_shape), tuple(model.output_shape)
     except (AttributeError, TypeError) as error:
@@ -150,4 +154,25 @@ def load_source(source: Source) -> FullModel:
     if source.labels is not None:
         check_count(source.labels, given[1])
     spec = InputSpec(height=taken[1], width=taken[2], channels=taken[3], fit=source.fit)
+    _check_scores(model, spec, source.file)
     return FullModel(model, spec, given[1])
+
+
+def _check_scores(model: Any, spec: InputSpec, file: Path) -> None:
+    """One gray image tells logits from scores."""
+    keras = load_keras()
+    gray = np.full((1, *spec.shape), 127.0, dtype=np.float32)
+    try:
+        with quiet():
+            total = float(keras.ops.convert_to_numpy(model(gray, training=False)).astype(np.float64).sum())
+    except Exception as error:
+        # Any layer may raise anything.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelFileError(
+            f"A full model must run on one image. Received: {file} ({reason[:200]}). Fix the model."
+        ) from error
+    if not abs(total - 1.0) <= 1e-3:
+        raise ModelFileError(
+            f"A classifier's scores must sum to 1. Received: {total:.4g} on a gray image from {file}. "
+            "End the model with a softmax layer."
+        )

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.errors import ModelFileError, UsageError
-from edge_runtime.preprocess import UInt8Array
 from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import UInt8Array
 from exporter.backend import load_tensorflow
 from exporter.flatbuffer import name_tensors, set_input_range
 

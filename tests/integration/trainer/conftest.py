@@ -1,4 +1,4 @@
-"""One trained run for all tests of this folder, and tiny photos to train on."""
+"""Tiny photos to train on."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from trainer import Run, TrainConfig, train
-
-
-@pytest.fixture(scope="session")
-def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The digits after a few epochs. Read only."""
-    base = tmp_path_factory.mktemp("digits")
-    return train(
-        TrainConfig(data="digits", model="small_cnn", out=base / "run", epochs=6, cache_dir=base / "cache")
-    )
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainer import Run, TrainConfig, train
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def snapship(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "snapship", *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, timeout=200,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+
+
+def one_error(done: subprocess.CompletedProcess[str], code: int, words: str) -> None:
+    assert done.returncode == code, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert len(errors) == 1
+    assert words in errors[0]
+    assert "Traceback" not in done.stderr
+    assert done.stderr.rstrip().splitlines()[-1] == errors[0]
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has hardly learnt anything."""
+    base = tmp_path_factory.mktemp("worse")
+    config = TrainConfig(
+        data="digits", model="small_cnn", out=base / "run", epochs=1, learning_rate=1e-5, cache_dir=base
+    )
+    return train(config).path
+
+
+def test_pass_prints_a_table_and_writes_files(exported: Path, tmp_path: Path) -> None:
+    done = snapship("check", exported, "--json", "out/check.json", "--report", "r.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Verdict: pass" in done.stdout
+    assert json.loads((tmp_path / "out" / "check.json").read_text())["verdict"] == "pass"
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_json_alone_is_all_of_stdout(exported: Path, tmp_path: Path) -> None:
+    done = snapship("check", exported, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["artifacts"]["tflite-int8"]["engine"] == "litert"
+
+
+def test_worse_candidate_fails_with_1(exported: Path, digits_run: Run, worse: Path, tmp_path: Path) -> None:
+    made = snapship("export", worse, "--out", "w.bundle", "--artifacts", "tflite-fp32", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    done = snapship(
+        "check", "--reference", digits_run.path, "--candidate", "w.bundle/run_fp32.tflite", "--data", "digits",
+        cwd=tmp_path,
+    )  # fmt: skip
+    one_error(done, 1, "worse by more than 2 points")
+    against_bundle = snapship("check", "w.bundle", "--reference", digits_run.path, cwd=tmp_path)
+    one_error(against_bundle, 1, "tflite-fp32")
+
+
+def test_good_candidate_passes(exported: Path, digits_run: Run, tmp_path: Path) -> None:
+    done = snapship(
+        "check", "--reference", digits_run.path, "--candidate", exported / "run_int8.tflite", "--data", "digits",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("settled", "code"), [(None, 3), ("pass", 0), ("fail", 1)])
+def test_too_few_images(exported: Path, tmp_path: Path, settled: str | None, code: int) -> None:
+    options = [] if settled is None else ["--inconclusive", settled]
+    done = snapship("check", exported, "--margin", "0.001", *options, cwd=tmp_path)
+    assert "Verdict: inconclusive" in done.stdout
+    if code:
+        one_error(done, code, "images would decide")
+    else:
+        assert done.returncode == 0
+
+
+def test_bad_usage_is_one_line(exported: Path, digits_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one" / "only").mkdir(parents=True)
+    (tmp_path / "text.keras").write_text("hello")
+    (tmp_path / "empty.tflite").write_bytes(b"")
+    (tmp_path / "text.tflite").write_text("hello " * 100)
+    before = sorted(tmp_path.rglob("*"))
+    run = digits_run.path
+    for arguments, words in (
+        (["check"], "no bundle"),
+        (["check", "missing.bundle"], "must exist"),
+        (["check", exported, "--margin", "0"], "margin"),
+        (["check", exported, "--data", "one"], "must hold images"),
+        (["check", "--candidate", "x.tflite"], "--reference"),
+        (["check", "--reference", run, "--candidate", "empty.tflite", "--data", "digits"], "0 bytes"),
+        (["check", "--reference", run, "--candidate", "text.tflite", "--data", "digits"], "load in LiteRT"),
+        (["export", "missing", "--out", "x.bundle"], "must exist"),
+        (["export", "one", "--out", "x.bundle"], "run.json"),
+        (["export", "text.keras", "--out", "x.bundle", "--data", "digits"], "load in Keras"),
+        (["export", run, "--out", "x.bundle", "--artifacts", "tflite-int4"], "tflite-int8"),
+        (["export", run, "--out", "one"], "exists"),
+        (["export", run, "--out", "one", "--overwrite"], "Only a bundle"),
+        (["export", run, "--out", "x.bundle", "--labels", "l.txt"], "own labels"),
+    ):
+        one_error(snapship(*arguments, cwd=tmp_path), 2, words)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime import Bundle, Classifier, selftest
+from edge_runtime.dataset import open_dataset
+from edge_runtime.errors import DataError, ModelFileError, SnapshipError, UsageError
+from exporter import ExportConfig, check, export
+from exporter.backend import load_keras_model
+from trainer import Run
+
+
+def test_bundle_holds_what_the_design_says(exported: Path) -> None:
+    names = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
+    assert {
+        "manifest.json", "labels.txt", "check.json", "report.html", "golden/golden.json",
+        "run_fp32.tflite", "run_int8.tflite", "run_fp32.onnx",
+    } <= names  # fmt: skip
+    manifest = Bundle.open(exported).manifest
+    assert [entry.kind for entry in manifest.artifacts] == ["tflite-fp32", "tflite-int8", "onnx-fp32"]
+    assert {entry.verdict for entry in manifest.artifacts} == {"pass"}
+    assert manifest.provenance.calibration_images == 200
+    page = (exported / "report.html").read_text(encoding="utf-8")
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize("kind", ["tflite-fp32", "onnx-fp32"])
+def test_classifier_equals_keras_on_the_same_pixels(exported: Path, digits_run: Run, kind: str) -> None:
+    keras = load_keras_model(digits_run.path / "model.keras")
+    images = open_dataset("digits").only("val")
+    with Classifier.open(exported, kind) as classifier:
+        for item in images.items[:60]:
+            pixels = classifier.pixels(images.read(item))
+            wanted = np.asarray(keras(pixels[np.newaxis].astype(np.float32), training=False))[0]
+            assert np.abs(classifier.scores(images.read(item)) - wanted).max() <= 1e-4
+
+
+def test_golden_examples_replay_and_notice_tampering(exported: Path, tmp_path: Path) -> None:
+    assert selftest(Bundle.open(exported)).passed
+    copy = tmp_path / "copy.bundle"
+    shutil.copytree(exported, copy)
+    (copy / "golden" / "0.png").write_bytes((copy / "golden" / "1.png").read_bytes())
+    found = selftest(Bundle.open(copy))
+    assert not found.passed
+    assert {replay.failed for replay in found.replays} == {None, "file"}
+
+
+def test_check_repeats_the_verdict(exported: Path) -> None:
+    report = check(exported)
+    recorded = json.loads((exported / "check.json").read_text(encoding="utf-8"))
+    assert report.verdict == "pass" == recorded["verdict"]
+    for kind, found in report.artifacts.items():
+        assert found.lost == recorded["artifacts"][kind]["lost"]
+        assert found.top1 == recorded["artifacts"][kind]["top1"]
+
+
+def test_zip_bundle(digits_run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "digits.zip"
+    export(ExportConfig(source=digits_run.path, out=out, artifacts=("tflite-fp32",), name="zipped"))
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.zip"]
+    with Classifier.open(out) as classifier:
+        assert classifier.artifact.file == "zipped_fp32.tflite"
+    assert selftest(Bundle.open(out)).passed
+    assert check(out).verdict == "pass"
+
+
+def test_keras_file_with_labels_and_photos(saved: Callable[..., Path], tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("ash\nbirch\noak\nzelkova\n", encoding="utf-8")
+    photos = tmp_path / "photos"
+    rng = np.random.default_rng(0)
+    for name in ("ash", "birch", "oak", "zelkova"):
+        (photos / name).mkdir(parents=True)
+        for index in range(12):
+            array = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+            Image.fromarray(array).save(photos / name / f"{index}.png")
+    out = tmp_path / "trees.bundle"
+    bundle = export(ExportConfig(source=saved(), out=out, labels=labels, data=photos, fit="crop"))
+    assert bundle.manifest.labels == ("ash", "birch", "oak", "zelkova")
+    assert bundle.manifest.input.fit == "crop"
+    # A model that guesses, on few images: nothing can be said, and that is said.
+    assert check(out, data=photos, split="all").n == 48
+
+
+def test_export_without_images_is_unchecked(saved: Callable[..., Path], tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("a\nb\nc\nd\n", encoding="utf-8")
+    config = ExportConfig(
+        source=saved(), out=tmp_path / "x.bundle", labels=labels, artifacts=("tflite-fp32", "onnx-fp32")
+    )
+    bundle = export(config)
+    assert {entry.verdict for entry in bundle.manifest.artifacts} == {"unchecked"}
+    assert bundle.manifest.golden is None
+    assert not bundle.has("check.json")
+
+
+def test_int8_without_images_is_an_error_and_leaves_nothing(
+    saved: Callable[..., Path], tmp_path: Path
+) -> None:
+    labels, out = tmp_path / "labels.txt", tmp_path / "out" / "x.bundle"
+    labels.write_text("a\nb\nc\nd\n", encoding="utf-8")
+    with pytest.raises(DataError, match="--calibration-data"):
+        export(ExportConfig(source=saved(), out=out, labels=labels))
+    assert not out.exists()
+    assert not list(out.parent.iterdir())
+
+
+def test_interrupt_keeps_the_old_bundle(
+    digits_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "digits.bundle"
+    config = ExportConfig(source=digits_run.path, out=out, artifacts=("tflite-fp32",), overwrite=True)
+    export(config)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def interrupt(step: str, done: int, total: int) -> None:
+        if step.startswith("writing"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(config, interrupt)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.bundle"]
+
+
+def test_damaged_files_are_one_line_errors(tmp_path: Path) -> None:
+    for content in (b"", b"hello", b"PK\x03\x04" + b"\0" * 40):
+        path = tmp_path / "model.keras"
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError) as caught:
+            export(
+                ExportConfig(
+                    source=path, out=tmp_path / "x.bundle", artifacts=("tflite-fp32",), data="digits"
+                )
+            )
+        assert "\n" not in str(caught.value)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_labels_must_match_the_outputs(saved: Callable[..., Path], tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("a\nb\n", encoding="utf-8")
+    config = ExportConfig(source=saved(), out=tmp_path / "x.bundle", labels=labels, artifacts=("onnx-fp32",))
+    with pytest.raises(SnapshipError, match="2 labels, 4 outputs"):
+        export(config)
+
+
+def test_changed_full_model_is_noticed(exported: Path, digits_run: Run, tmp_path: Path) -> None:
+    run, bundle = tmp_path / "run", tmp_path / "digits.bundle"
+    shutil.copytree(digits_run.path, run)
+    export(ExportConfig(source=run, out=bundle, artifacts=("tflite-fp32",)))
+    with (run / "model.keras").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(UsageError, match="has changed"):
+        check(bundle)
+    shutil.rmtree(run)
+    with pytest.raises(UsageError, match="--reference"):
+        check(bundle)
+    assert check(bundle, reference=digits_run.path).verdict == "pass"
