@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_lock = threading.Lock()
+_depth = 0
+_kept = -1
 
 
 @contextmanager
@@ -14,24 +18,42 @@ def quiet() -> Iterator[None]:
     """Drops what native code writes to stderr meanwhile, unless SNAPSHIP_DEBUG is set.
 
     For commands and for conversions; the runtime itself never touches the descriptors of
-    the program that it is part of. Whatever matters arrives as an exception.
+    the program that it is part of. Whatever matters arrives as an exception. Blocks may
+    nest and overlap in threads: the first one redirects, the last one restores.
     """
     if os.environ.get("SNAPSHIP_DEBUG"):
         yield
         return
+    _enter()
     try:
-        kept = os.dup(2)
-    except OSError:
         yield
-        return
-    try:
-        sys.stderr.flush()
-        with tempfile.TemporaryFile() as sink:
-            os.dup2(sink.fileno(), 2)
-            try:
-                yield
-            finally:
-                sys.stderr.flush()
-                os.dup2(kept, 2)
     finally:
-        os.close(kept)
+        _leave()
+
+
+def _enter() -> None:
+    global _depth, _kept
+    with _lock:
+        if _depth == 0:
+            try:
+                _kept = os.dup(2)
+            except OSError:
+                # A daemon without stderr has nothing to hide.
+                _kept = -1
+            else:
+                sys.stderr.flush()
+                sink = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(sink, 2)
+                os.close(sink)
+        _depth += 1
+
+
+def _leave() -> None:
+    global _depth, _kept
+    with _lock:
+        _depth -= 1
+        if _depth == 0 and _kept >= 0:
+            sys.stderr.flush()
+            os.dup2(_kept, 2)
+            os.close(_kept)
+            _kept = -1

@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import ModelFileError, UsageError
+from edge_runtime.spec import Fit
 from exporter.exporting import Progress
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.images import Chosen, PixelTable, choose_split, decode_table, run_images
@@ -19,7 +20,7 @@ from exporter.report import render_report
 from exporter.scoring import keras_scorer
 from exporter.source import Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport, saved_report
-from trainer.run import is_run
+from trainer.run import MODEL_FILE, is_run
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def check_files(
     data: str | os.PathLike[str],
     *,
     labels: tuple[str, ...] | None = None,
+    fit: Fit = "stretch",
     margin: float = DEFAULT_MARGIN,
     split: Chosen = "val",
     threads: int = 1,
@@ -119,6 +121,7 @@ def check_files(
         candidate: A ``.tflite`` or ``.onnx`` file.
         data: Labelled images.
         labels: Class names in the order of the outputs; None takes the run's or the data's.
+        fit: How images become the input's size; a run folder has its own.
         margin: Largest top-1 drop that passes, in fractions of 1.
         split: Which images of ``data`` judge.
         threads: Threads of one inference.
@@ -132,12 +135,17 @@ def check_files(
     suffix = file.suffix.lower()
     if suffix not in (".tflite", ".onnx"):
         raise UsageError(f"A candidate must be a .tflite or .onnx file. Received: {file}. Pass one of these.")
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise ModelFileError(
+            f"A model file must exist. Received: {file} ({error.strerror}). Check the path."
+        ) from error
     if not file.is_file():
-        raise ModelFileError(f"A model file must exist. Received: {file}. Check the path.")
-    size = file.stat().st_size
+        raise ModelFileError(f"A model file must be a file. Received: {file}, a folder. Check the path.")
     if not size:
         raise ModelFileError(f"A model file must have content. Received: {file}, 0 bytes. Export it again.")
-    source = find_source(reference)
+    source = find_source(reference, fit=fit)
     images = choose_split(open_dataset(data), split)
     names = labels or source.labels or images.labels
     source = replace(source, labels=names)
@@ -192,9 +200,10 @@ def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
         raise UsageError(
             f"{rule} Received: {bundle.location} without {CHECK_FILE}, which says where it is. Pass {cure}."
         )
-    file = Path(os.path.normpath(bundle.location.absolute() / report.reference.file))
+    file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
     if not file.is_file():
         raise UsageError(f"{rule} Received: no file {file}. Pass {cure}.")
     if file_sha256(file) != bundle.manifest.provenance.source_sha256:
         raise UsageError(f"{rule} Received: {file}, which has changed since. Export again, or pass {cure}.")
-    return find_source(file.parent if is_run(file.parent) else file)
+    in_run = file.name == MODEL_FILE and is_run(file.parent)
+    return find_source(file.parent if in_run else file)

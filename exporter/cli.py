@@ -10,6 +10,7 @@ import click
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import UsageError
 from exporter import exporting
+from exporter.bundle_files import REPORT_FILE
 from exporter.checking import Checked, check_bundle, check_files
 from exporter.config import ExportConfig
 from exporter.console import StepProgress
@@ -121,8 +122,8 @@ def _print_bundle(bundle: Bundle) -> None:
     else:
         print_report(report)
     click.echo(f"Bundle: {bundle.location}")
-    if bundle.has(exporting.REPORT_FILE) and bundle.location.is_dir():
-        click.echo(f"Report: {bundle.location / exporting.REPORT_FILE}")
+    if bundle.has(REPORT_FILE) and bundle.location.is_dir():
+        click.echo(f"Report: {bundle.location / REPORT_FILE}")
 
 
 @click.command("check")
@@ -138,6 +139,13 @@ def _print_bundle(bundle: Bundle) -> None:
 @click.option("--reference", metavar="FILE", help="The full model; default: the one that was exported.")
 @click.option("--candidate", metavar="FILE", help="A .tflite or .onnx file to judge instead of a bundle.")
 @click.option("--labels", metavar="FILE", help="Class names, one a line, for --candidate.")
+@click.option(
+    "--fit",
+    type=click.Choice(["stretch", "crop"]),
+    default="stretch",
+    show_default=True,
+    help="How images become the input's size, for --candidate and a .keras or .h5 file.",
+)
 @click.option(
     "--margin", default=0.02, show_default=True, metavar="DROP", help="Largest top-1 drop that passes."
 )
@@ -161,6 +169,7 @@ def check(
     reference: str | None,
     candidate: str | None,
     labels: str | None,
+    fit: str,
     margin: float,
     inconclusive: str,
     threads: int,
@@ -190,7 +199,8 @@ def check(
             names = None if labels is None else read_labels(labels)
             found = check_files(
                 reference, candidate, data,
-                labels=names, margin=margin, split=chosen, threads=threads, progress=progress,
+                labels=names, fit="crop" if fit == "crop" else "stretch",
+                margin=margin, split=chosen, threads=threads, progress=progress,
             )  # fmt: skip
         elif bundle is None:
             raise UsageError(

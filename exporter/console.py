@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 
 class StepProgress(AbstractContextManager["StepProgress"]):
     """Shows steps as they are told: call it with what is being done, how much is done, and of how much."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        self._bar = Progress(*columns, console=self._console, transient=True, redirect_stdout=False)
-        self._task = self._bar.add_task("", visible=False)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._own: TextIO | None = None
         self._step = ""
 
     def __enter__(self) -> StepProgress:
-        if self._console.is_terminal:
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            # A descriptor of its own: the bar goes on while quiet() has descriptor 2.
+            self._own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
+            columns: tuple[ProgressColumn, ...] = (
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=24),
+                _Count(),
+                TimeElapsedColumn(),
+            )
+            console = Console(file=self._own, highlight=False)
+            self._bar = Progress(*columns, console=console, transient=True, redirect_stdout=False)
             self._bar.start()
         return self
 
@@ -43,8 +54,11 @@ class StepProgress(AbstractContextManager["StepProgress"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._console.is_terminal:
+        if self._bar is not None:
             self._bar.stop()
+        if self._own is not None:
+            self._own.close()
+        self._bar = self._own = None
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Shows a step.
@@ -54,9 +68,23 @@ class StepProgress(AbstractContextManager["StepProgress"]):
             done: How much is done.
             total: Of how much; 0 where unknown.
         """
-        if step != self._step:
+        if self._bar is None:
+            if step != self._step:
+                self._step = step
+                print(step, file=sys.stderr, flush=True)
+            return
+        if step != self._step or self._task is None:
             self._step = step
-            if not self._console.is_terminal:
-                self._console.print(step, markup=False, soft_wrap=True)
-            self._bar.reset(self._task, description=step, visible=True)
-        self._bar.update(self._task, completed=done, total=total or None)
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            # A new task: rich has no way to make a total unknown again.
+            self._task = self._bar.add_task(step, total=total or None)
+        self._bar.update(self._task, completed=done)
+
+
+class _Count(MofNCompleteColumn):
+    """``12/385``; nothing where the total is unknown."""
+
+    def render(self, task: object) -> Text:
+        """Renders one task."""
+        return Text("") if task.total is None else super().render(task)  # type: ignore[attr-defined,arg-type]

@@ -25,7 +25,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import BundleError, DataError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, Provenance, encode_json
-from exporter.bundle_files import bundle_in_making, describe, may_write, write_manifest
+from exporter.bundle_files import REPORT_FILE, bundle_in_making, describe, may_write, write_manifest
 from exporter.config import ExportConfig, valid_name
 from exporter.golden import write_golden
 from exporter.images import (
@@ -43,7 +43,6 @@ from exporter.scoring import keras_scorer
 from exporter.source import FullModel, Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport
 
-REPORT_FILE = "report.html"
 _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "pillow")
 
 Progress = Callable[[str, int, int], None]
@@ -70,6 +69,8 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
     source = find_source(config.source, labels=config.labels, fit=config.fit)
     name = config.name or _safe(source.name)
     sets = _sets(config, source)
+    if any(kind.name == "tflite-int8" for kind in config.kinds):
+        _check_calibration(sets.calibration)
     tell("loading the full model", 0, 0)
     model = load_source(source)
     labels = _labels(source, sets, model)
@@ -119,7 +120,7 @@ def _sets(config: ExportConfig, source: Source) -> _Sets:
         opened = open_dataset(config.data)
         if config.calibration_data is None:
             judging = choose_split(opened, "val")
-            calibration = choose_split(opened, "train")
+            calibration = opened.only("train")
         else:
             judging, calibration = opened, open_dataset(config.calibration_data)
     elif source.run is not None:
@@ -133,6 +134,17 @@ def _sets(config: ExportConfig, source: Source) -> _Sets:
     else:
         return _Sets(None, None)
     return _Sets(without_images_of(calibration, judging), judging)
+
+
+def _check_calibration(images: ImageSet | None) -> ImageSet:
+    """Asked before the full model is loaded, and again where the images are used."""
+    if images is None or not len(images):
+        where = "" if images is None else f" in {images.source}"
+        raise DataError(
+            f"int8 artifacts need calibration images that do not judge. Received: none{where}. Pass "
+            "--calibration-data with real images, or leave the int8 artifacts out with --artifacts."
+        )
+    return images
 
 
 def _labels(source: Source, sets: _Sets, model: FullModel) -> tuple[str, ...]:
@@ -175,13 +187,7 @@ class _Tables:
             )
 
     def calibration(self) -> PixelTable:
-        images = self._sets.calibration
-        if images is None or not len(images):
-            raise DataError(
-                "int8 artifacts need calibration images that do not judge. Received: none. Pass "
-                "--calibration-data with real images, or leave the int8 artifacts out with --artifacts."
-            )
-        chosen = balanced(images, self._count)
+        chosen = balanced(_check_calibration(self._sets.calibration), self._count)
         table = self._stack.enter_context(
             decode_table(chosen, self._model.input, progress=_step(self._tell, "decoding calibration images"))
         )
@@ -267,8 +273,11 @@ def _own_version() -> str:
 
 
 def _relative(file: Path, out: Path) -> str:
-    """The full model's place as seen from the bundle, so that both can move together."""
-    return Path(os.path.relpath(file.absolute(), out.absolute())).as_posix()
+    """The full model's place as seen from the bundle, so that both can move together.
+
+    Links are followed first: the way up from a linked folder is not the way down to it.
+    """
+    return Path(os.path.relpath(os.path.realpath(file), os.path.realpath(out))).as_posix()
 
 
 def _safe(name: str) -> str:

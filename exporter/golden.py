@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from edge_runtime.bundle import file_sha256
@@ -51,7 +52,10 @@ def write_golden(
     for kind, file in files.items():
         engine = open_engine(file, kind.format, file.name)
         for place, (_, _, data) in enumerate(names):
-            scores[place][kind.name] = tuple(float(score) for score in engine.run(pixels(data, spec)))
+            found = engine.run(pixels(data, spec))
+            # JSON has no NaN; a replay then reports that there are no scores to compare with.
+            if np.isfinite(found).all():
+                scores[place][kind.name] = tuple(float(score) for score in found)
         engine.close()
     examples = []
     for place, (item, name, data) in enumerate(names):

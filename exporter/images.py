@@ -35,7 +35,7 @@ def run_images(run: Path) -> ImageSet:
         RunError: The run's record of them is damaged.
     """
     record = read_data(run)
-    images = open_dataset(record.source).relabelled(record.labels)
+    images = open_dataset(record.source)
     present = {item.ref: item for item in images.items}
     kept, lost = [], []
     for known in record.items:
@@ -49,7 +49,8 @@ def run_images(run: Path) -> ImageSet:
             f"A run's images must be there unchanged. Received: {len(lost)} of {len(record.items)} missing or "
             f"changed in {record.source}, the first is {lost[0]}. Restore them, or pass --data."
         )
-    return replace(images, items=tuple(kept))
+    # The record's classes, not the folder's: one that was added since concerns nobody here.
+    return replace(images, labels=record.labels, items=tuple(kept))
 
 
 def choose_split(images: ImageSet, split: Chosen) -> ImageSet:

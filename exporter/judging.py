@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edge_runtime.engines import Engine, open_engine, usable
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.labels import check_count
@@ -80,10 +82,16 @@ def judge(
 
     Raises:
         EnvironmentMissingError: No installed engine runs any of them.
-        ModelFileError: An artifact does not load, or takes other images.
+        ModelFileError: An artifact does not load or takes other images, or the full
+            model's scores are no numbers.
     """
     labels, classes = table.images.labels, reference.shape[1]
     check_count(labels, classes)
+    if not np.isfinite(reference).all():
+        raise ModelFileError(
+            f"A full model's scores must be numbers. Received: NaN or infinity from {file} on images of "
+            f"{table.images.source}. Train it again, with a smaller learning rate."
+        )
     engines: dict[str, Engine] = {}
     skipped: dict[str, str] = {}
     try:

@@ -7,11 +7,14 @@ import re
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
+from exporter.amounts import latency_text, size_text
 from exporter.verdict import CheckReport
 
 _COLOURS = {"pass": "#1a7f4b", "inconclusive": "#b7791f", "fail": "#c0392b"}
 _NEUTRAL = "#8a94a6"
 _INK = "#5b6472"
+_WIDTH_INCHES = 5.2
+"""What a card of the page is wide, so that text is shown at its own size."""
 
 
 def interval_plot(report: CheckReport) -> str:
@@ -50,17 +53,26 @@ def size_latency_plot(report: CheckReport) -> str:
     names = list(report.artifacts)
     figure, axes = _figure(0.9 + 0.42 * len(names), columns=2)
     rows = range(len(names))
-    sizes = [report.artifacts[name].bytes / 1e6 for name in names]
-    times = [report.artifacts[name].latency_ms for name in names]
-    for plot, values, title in ((axes[0], sizes, "MB"), (axes[1], times, "ms, one thread")):
-        plot.barh(
-            rows, values, color=[_COLOURS[report.artifacts[name].verdict] for name in names], height=0.55
-        )
+    found = [report.artifacts[name] for name in names]
+    columns = (
+        ("MB", [one.bytes / 1e6 for one in found], [size_text(one.bytes) for one in found]),
+        (
+            "ms, one thread",
+            [one.latency_ms for one in found],
+            [latency_text(one.latency_ms) for one in found],
+        ),
+    )
+    for plot, (title, values, texts) in zip(axes, columns, strict=True):
+        plot.barh(rows, values, color=[_COLOURS[one.verdict] for one in found], height=0.55)
         plot.set_ylim(len(names) - 0.5, -0.5)
         plot.set_xlabel(title)
-        for row, value in enumerate(values):
-            plot.text(value, row, f" {value:.3g}", va="center", color=_INK, fontsize=8)
-        plot.set_xlim(0, 1.25 * max(values))
+        plot.locator_params(axis="x", nbins=4)
+        for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+            plot.annotate(
+                text, (value, row), (4, 0), textcoords="offset points", va="center", color=_INK, fontsize=8
+            )
+        # Room for the text of the longest bar.
+        plot.set_xlim(0, 1.6 * max(values))
     axes[0].set_yticks(rows, names)
     axes[1].set_yticks([])
     return _svg(figure)
@@ -75,7 +87,7 @@ def _figure(height_inches: float, columns: int = 1) -> tuple[Any, Any]:
     # Text as text: smaller, selectable, and in the page's font.
     style = {"svg.fonttype": "none", "font.size": 9, "svg.hashsalt": "snapship"}
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(6.4, height_inches), layout="constrained")
+        figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
         axes = figure.subplots(1, columns)
     for plot in axes if columns > 1 else [axes]:
         plot.patch.set_alpha(0)

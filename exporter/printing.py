@@ -6,6 +6,7 @@ import click
 
 from edge_runtime.manifest import Manifest
 from edge_runtime.terminal import Cell, Column, print_table
+from exporter.amounts import latency_text, size_text
 from exporter.verdict import CheckReport
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
@@ -36,7 +37,7 @@ def print_report(report: CheckReport) -> None:
                 f"{100 * found.top1:.2f} %",
                 f"{_drop(found.delta)} (≤ {_drop(found.bound)})",
                 f"{100 * found.agreement:.2f} %",
-                f"{found.latency_ms:.2f} ms",
+                latency_text(found.latency_ms),
                 (found.verdict, _STYLES[found.verdict]),
             ]
         )
@@ -61,15 +62,6 @@ def print_artifacts(manifest: Manifest) -> None:
         [Column("artifact"), Column("file"), Column("size", right=True)],
         [[entry.kind, entry.file, size_text(entry.bytes)] for entry in manifest.artifacts],
     )
-
-
-def size_text(count: int) -> str:
-    """A size for people: ``3.90 MB`` or ``129.7 kB``, decimal units.
-
-    Args:
-        count: In bytes.
-    """
-    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def _drop(change: float) -> str:

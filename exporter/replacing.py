@@ -28,37 +28,48 @@ def built_aside(out: Path) -> Iterator[Path]:
     aside = side_folder(out)
     try:
         yield aside
-        if out.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-            os.rename(out, old / out.name)
-            try:
-                os.rename(aside, out)
-            except OSError:
-                os.rename(old / out.name, out)
-                raise
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.rename(aside, out)
+        _move(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def side_folder(out: Path) -> Path:
-    """Makes an empty folder on the same disk as ``out``.
+    """Makes an empty folder on the same disk as ``out``; folders above it are not made yet.
 
     Raises:
         UsageError: The place cannot be written.
     """
+    place = out.parent
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=place))
         aside.chmod(0o755)
     except OSError as error:
         raise UsageError(
             f"The output's folder must be writable. Received: {out} ({error.strerror}). Pass another --out."
         ) from error
     return aside
+
+
+def _move(aside: Path, out: Path) -> None:
+    """Renames the finished folder into its place; what was there stays until that is done."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            if os.path.lexists(out):
+                os.rename(out, old / out.name)
+            os.rename(aside, out)
+        finally:
+            # Also on Ctrl-C between the two renames: a bundle must be there again.
+            if not os.path.lexists(out) and os.path.lexists(old / out.name):
+                os.rename(old / out.name, out)
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(
+            f"The output's place must be writable. Received: {out} ({error.strerror}). Pass another --out."
+        ) from error
 
 
 def write_whole(path: Path, data: bytes) -> None:

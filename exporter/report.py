@@ -11,6 +11,7 @@ from PIL import Image
 
 from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.preprocess import UInt8Array
+from exporter.amounts import latency_text, size_text
 from exporter.images import PixelTable
 from exporter.judging import Judgement
 from exporter.plots import interval_plot, size_latency_plot
@@ -44,22 +45,21 @@ def render_report(name: str, found: Judgement, table: PixelTable) -> str:
     )  # fmt: skip
     environment.filters["points"] = lambda value: f"{100 * value:+.2f}"
     environment.filters["percent"] = lambda value: f"{100 * value:.2f} %"
-    environment.filters["size"] = _size
+    environment.filters["size"] = size_text
+    environment.filters["latency"] = latency_text
     report = found.report
     flips, flipped = _flips(found, table)
+    classes = _classes(found, table)
     return environment.get_template("report.html").render(
         name=name,
         report=report,
         intervals=interval_plot(report),
         costs=size_latency_plot(report),
-        classes=_classes(found, table),
+        classes=classes[:_MOST_CLASSES],
+        class_count=len(classes),
         flips=flips,
         flipped=flipped,
     )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def _classes(found: Judgement, table: PixelTable) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def _classes(found: Judgement, table: PixelTable) -> list[dict[str, Any]]:
             {"label": labels[index], "n": int(chosen.sum()), "full": full, "shares": shares, "worst": worst}
         )
     rows.sort(key=lambda row: (row["worst"], row["label"]))
-    return rows[:_MOST_CLASSES]
+    return rows
 
 
 def _flips(found: Judgement, table: PixelTable) -> tuple[list[dict[str, Any]], int]:

@@ -74,10 +74,19 @@ def find_source(
 
     Raises:
         RunError: The folder is no run.
-        UsageError: The file is of another kind, or a run came with labels.
-        BundleError: The labels file cannot be read.
+        UsageError: The file cannot be read or is of another kind, or a run came with labels.
+        BundleError: The labels file holds no label.
     """
     place = Path(path)
+    try:
+        return _found(place, labels, fit)
+    except OSError as error:
+        raise UsageError(
+            f"A source must be readable. Received: {place} ({error.strerror}). Check the path."
+        ) from error
+
+
+def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit) -> Source:
     if place.is_dir() or is_run(place):
         record, file = read_run(place), model_path(place)
         if labels is not None:
@@ -171,6 +180,10 @@ def _check_scores(model: Any, spec: InputSpec, file: Path) -> None:
         raise ModelFileError(
             f"A full model must run on one image. Received: {file} ({reason[:200]}). Fix the model."
         ) from error
+    if not np.isfinite(total):
+        raise ModelFileError(
+            f"A full model must give numbers. Received: {total} on a gray image from {file}. Train it again."
+        )
     if not abs(total - 1.0) <= 1e-3:
         raise ModelFileError(
             f"A classifier's scores must sum to 1. Received: {total:.4g} on a gray image from {file}. "

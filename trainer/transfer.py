@@ -21,7 +21,7 @@ from trainer.cache import Int64Array, Pixels
 from trainer.config import TrainConfig
 from trainer.history import EpochRow
 from trainer.metrics import log_loss, top1
-from trainer.models.mobilenet_v2 import FEATURES
+from trainer.models.pretrained import FEATURES
 from trainer.phase import rate_schedule, run_phase
 from trainer.progress import Event, Progress
 from trainer.schedule import Phase, phases
@@ -36,7 +36,7 @@ def train_transfer(
 
     Args:
         model: A ``keras.Model`` with pretrained weights, a layer named as
-            :data:`trainer.models.mobilenet_v2.FEATURES` and a dense layer ``scores``.
+            :data:`trainer.models.pretrained.FEATURES` and a dense layer ``scores``.
         pixels: Train and val images.
         config: How.
         progress: Told of every batch and epoch.

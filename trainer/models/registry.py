@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from edge_runtime.errors import UsageError
+from trainer.backend import load_keras
 from trainer.models.catalog import info
-from trainer.models.mobilenet_v2 import mobilenet_v2
-from trainer.models.small_cnn import small_cnn
+from trainer.models.families import FAMILIES
+from trainer.models.pretrained import build_pretrained
+from trainer.models.scratch import build_scratch
 
 Weights = str | os.PathLike[str] | None
-
-_BUILDERS: dict[str, Callable[[tuple[int, int, int], int, Weights, float], Any]] = {
-    "mobilenet_v2": mobilenet_v2,
-    "small_cnn": small_cnn,
-}
 
 
 def build(
@@ -57,4 +53,11 @@ def build(
     if classes < 1:
         raise UsageError(f"A model must have a class. Received: classes={classes}. Pass at least 1.")
     chosen = None if weights == "none" else weights
-    return _BUILDERS[name]((height, wide, channels), classes, chosen, width)
+    keras = load_keras()
+    if name in FAMILIES:
+        return build_pretrained(keras, name, (height, wide, channels), classes, chosen, width)
+    if chosen is not None:
+        raise UsageError(f"{name} must start from random weights. Received: {chosen}. Pass weights=None.")
+    if width != 1.0:
+        raise UsageError(f"{name} must have width 1.0. Received: {width}. Leave the width out.")
+    return build_scratch(keras, name, (height, wide, channels), classes)

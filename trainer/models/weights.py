@@ -75,9 +75,18 @@ def has_head(weights: str | os.PathLike[str], classes: int) -> bool:
     try:
         with h5py.File(file, "r") as stored:
             names = set(stored["layers"]) if "layers" in stored else set(stored)
+            found = bool(names & HEAD_LAYERS) or _has_imagenet_bias(h5py, stored)
     except (OSError, KeyError, RuntimeError) as error:
         raise _misfit(file, error) from error
-    return bool(names & HEAD_LAYERS)
+    return found
+
+
+def _has_imagenet_bias(h5py: Any, stored: Any) -> bool:
+    """Whether any array has one number per ImageNet class: MobileNetV3's head is a convolution."""
+    found = stored.visititems(
+        lambda _, entry: True if isinstance(entry, h5py.Dataset) and entry.shape == (1000,) else None
+    )
+    return bool(found)
 
 
 def load_weights(model: Any, path: str | os.PathLike[str]) -> None:

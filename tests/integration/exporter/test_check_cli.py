@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,32 @@ def test_bad_usage_is_one_line(exported: Path, digits_run: Run, tmp_path: Path) 
         (["export", run, "--out", "one"], "exists"),
         (["export", run, "--out", "one", "--overwrite"], "Only a bundle"),
         (["export", run, "--out", "x.bundle", "--labels", "l.txt"], "own labels"),
+        (["export", run, "--out", ""], "must have a name"),
+        (["export", run, "--out", f"{'long' * 100}.bundle"], "usable path"),
+        (["export", f"{'long' * 100}.keras", "--out", "x.bundle"], "readable"),
+        (
+            ["check", "--reference", run, "--candidate", f"{'long' * 100}.onnx", "--data", "digits"],
+            "must exist",
+        ),
     ):
         one_error(snapship(*arguments, cwd=tmp_path), 2, words)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_interrupt_during_the_conversion_leaves_nothing(digits_run: Run, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snapship", "export", str(digits_run.path), "--out", "deep/x.bundle"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("calibrating"):
+            process.send_signal(signal.SIGINT)
+            break
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr.splitlines()[-1] == "Interrupted."
+    assert "Traceback" not in stderr
+    assert not list(tmp_path.iterdir())

@@ -108,8 +108,7 @@ def test_int8_without_images_is_an_error_and_leaves_nothing(
     labels.write_text("a\nb\nc\nd\n", encoding="utf-8")
     with pytest.raises(DataError, match="--calibration-data"):
         export(ExportConfig(source=saved(), out=out, labels=labels))
-    assert not out.exists()
-    assert not list(out.parent.iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.txt", "model0.keras"]
 
 
 def test_interrupt_keeps_the_old_bundle(
@@ -128,6 +127,71 @@ def test_interrupt_keeps_the_old_bundle(
         export(config, interrupt)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["digits.bundle"]
+
+
+def photos_of(folder: Path, split: str, count: int) -> None:
+    rng = np.random.default_rng(len(split))
+    for name in ("ash", "birch", "oak", "zelkova"):
+        (folder / split / name).mkdir(parents=True)
+        for index in range(count):
+            array = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+            Image.fromarray(array).save(folder / split / name / f"{index}.png")
+
+
+def test_float_artifacts_need_no_train_images(
+    saved: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = tmp_path / "photos"
+    photos_of(photos, "val", 5)
+    (photos / "train").mkdir()
+    table = tmp_path / "photos" / "val.csv"
+    rows = [f"{path.relative_to(photos).as_posix()},{path.parent.name},val" for path in photos.rglob("*.png")]
+    table.write_text("path,label,split\n" + "\n".join(rows), encoding="utf-8")
+    floats = ExportConfig(
+        source=saved(), out=tmp_path / "x.bundle", data=table, artifacts=("tflite-fp32", "onnx-fp32")
+    )
+    bundle = export(floats)
+    assert bundle.manifest.provenance.calibration_images == 0
+    assert {entry.metrics.n for entry in bundle.manifest.artifacts if entry.metrics} == {20}
+
+    def not_reached(source: object) -> None:
+        raise AssertionError("the model was loaded before the data was checked")
+
+    monkeypatch.setattr("exporter.exporting.load_source", not_reached)
+    with pytest.raises(DataError, match="--calibration-data"):
+        export(ExportConfig(source=saved(), out=tmp_path / "y.bundle", data=table))
+
+
+def test_data_may_lack_classes_of_the_model(saved: Callable[..., Path], tmp_path: Path) -> None:
+    labels, photos = tmp_path / "labels.txt", tmp_path / "photos"
+    labels.write_text("zelkova\noak\nbirch\nash\n", encoding="utf-8")
+    photos_of(photos, "train", 4)
+    photos_of(photos, "val", 4)
+    for split in ("train", "val"):
+        shutil.rmtree(photos / split / "birch")
+    bundle = export(
+        ExportConfig(source=saved(), out=tmp_path / "x.bundle", data=photos, labels=labels, golden=12)
+    )
+    assert bundle.manifest.labels == ("zelkova", "oak", "birch", "ash")
+    golden = json.loads(bundle.read("golden/golden.json"))
+    assert {example["label"] for example in golden["examples"]} == {"zelkova", "oak", "ash"}
+    assert {len(example["scores"]["tflite-int8"]) for example in golden["examples"]} == {4}
+
+
+def test_model_is_found_through_links(digits_run: Run, tmp_path: Path) -> None:
+    real, far = tmp_path / "disk" / "deep" / "er", tmp_path / "far"
+    real.mkdir(parents=True)
+    far.mkdir()
+    (tmp_path / "out").symlink_to(real)
+    shutil.copytree(digits_run.path, far / "run")
+    (tmp_path / "runs").symlink_to(far)
+    export(
+        ExportConfig(
+            source=tmp_path / "runs" / "run", out=tmp_path / "out" / "x.bundle", artifacts=("tflite-fp32",)
+        )
+    )
+    for way in (tmp_path / "out", real):
+        assert check(way / "x.bundle").verdict == "pass"
 
 
 def test_damaged_files_are_one_line_errors(tmp_path: Path) -> None:

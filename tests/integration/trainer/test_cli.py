@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from snapship.cli import cli
-from trainer import Run
+from trainer import Run, models
 from trainer.run import MODEL_FILE, RUN_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,7 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("nowhere", "--model", "small_cnn"), "DATA must exist"),
         (("empty", "--model", "small_cnn"), "an empty folder"),
         (("lonely", "--model", "small_cnn"), "at least two classes"),
-        (("digits", "--model", "lenet9"), "Use one of: mobilenet_v2, small_cnn"),
+        (("digits", "--model", "lenet9"), "Use one of: bn_cnn, cifar_cnn"),
         (("digits", "--weights", "missing.h5"), "missing.h5"),
         (("digits", "--weights", "text.jpg"), "HDF5"),
         (("broken", "--model", "small_cnn"), "At most 20% of the images may be unreadable"),
@@ -155,8 +155,9 @@ def test_models_lists_the_zoo() -> None:
     assert result.exit_code == 0
     assert "121,930" in result.stdout
     entries = json.loads(run("models", "--json").stdout)
-    assert [entry["name"] for entry in entries] == ["mobilenet_v2", "small_cnn"]
-    assert entries[0]["imagenet_top1"] == 0.713
+    assert [entry["name"] for entry in entries] == list(models.names())
+    top1 = {entry["name"]: entry["imagenet_top1"] for entry in entries}
+    assert (top1["mobilenet_v2"], top1["small_cnn"]) == (0.713, None)
 
 
 def test_evaluate_a_run(digits_run: Run) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from exporter.replacing import write_whole
 def test_new_place_may_be_written(tmp_path: Path) -> None:
     may_write(tmp_path / "new.bundle", overwrite=False)
     (tmp_path / "empty").mkdir()
+    may_write(tmp_path / "empty", overwrite=False)
     may_write(tmp_path / "empty", overwrite=True)
 
 
@@ -34,6 +36,28 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path: Path, overwrite: bool) ->
             may_write(place, overwrite)
 
 
+def test_bundle_that_holds_more_is_never_replaced(own_digits_bundle: Path) -> None:
+    (own_digits_bundle / "thesis.txt").write_text("x")
+    with pytest.raises(UsageError, match=r"thesis\.txt"):
+        may_write(own_digits_bundle, overwrite=True)
+
+
+def test_links_and_folders_in_place_of_a_zip_are_left_alone(own_digits_bundle: Path, tmp_path: Path) -> None:
+    link, folder = tmp_path / "latest.bundle", tmp_path / "x.zip"
+    link.symlink_to(own_digits_bundle)
+    folder.mkdir()
+    for place, words in ((link, "a link"), (folder, "a folder")):
+        with pytest.raises(UsageError, match=words):
+            may_write(place, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "x" * 300])
+def test_name_that_cannot_be_one_is_one_line(name: str) -> None:
+    with pytest.raises(UsageError, match="--out") as caught:
+        may_write(Path(name), overwrite=True)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["old.bundle", "old.zip"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_failure_keeps_what_was_there(tmp_path: Path, name: str, error: type[BaseException]) -> None:
@@ -52,6 +76,36 @@ def test_failure_keeps_what_was_there(tmp_path: Path, name: str, error: type[Bas
     assert sorted(tmp_path.rglob("*")) == before
     if out.is_dir():
         assert (out / "a.txt").read_text() == "old"
+
+
+def test_failure_leaves_no_new_folders_above(tmp_path: Path) -> None:
+    for name in ("x.bundle", "x.zip"):
+        with pytest.raises(RuntimeError), bundle_in_making(tmp_path / "new" / "deep" / name):
+            raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_interrupt_between_the_two_renames_brings_the_old_bundle_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    out = tmp_path / "old.bundle"
+    with bundle_in_making(out) as folder:
+        (folder / "a.txt").write_text("old")
+    rename, calls = os.rename, []
+
+    def second_fails(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == 2:
+            raise error
+        rename(source, target)
+
+    monkeypatch.setattr("os.rename", second_fails)
+    wanted = UsageError if error is OSError else error
+    with pytest.raises(wanted), bundle_in_making(out) as folder:
+        (folder / "a.txt").write_text("new")
+    assert (out / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["old.bundle"]
 
 
 def test_folder_is_replaced_whole(tmp_path: Path) -> None:

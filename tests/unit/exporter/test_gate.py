@@ -119,6 +119,17 @@ def test_a_truly_worse_model_seldom_passes() -> None:
     assert passed / 400 <= 0.05
 
 
+@pytest.mark.parametrize("n", [81, 82, 100, 150, 200, 385, 700, 1000, 3000])
+def test_a_model_worse_by_twice_the_margin_passes_at_most_once_in_twenty(n: int) -> None:
+    # Exact: the candidate loses each image with probability 0.04 and wins none.
+    chance = 0.0
+    for lost in range(n + 1):
+        if decide(lost, 0, n, 0.02) != "pass":
+            break
+        chance += math.comb(n, lost) * 0.04**lost * 0.96 ** (n - lost)
+    assert chance <= 0.05
+
+
 def test_an_equal_model_usually_passes() -> None:
     rng = np.random.default_rng(12)
     passed = 0

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_runtime import InputSpec, pixels
-from edge_runtime.dataset import ImageSet, Item
+from edge_runtime.dataset import ImageSet, Item, open_dataset
 from edge_runtime.errors import DataError
-from exporter.images import balanced, choose_split, decode_table, without_images_of
+from exporter.images import balanced, choose_split, decode_table, run_images, without_images_of
+from trainer.run import DataItem, DataRecord, write_data
 
 
 def image_set(counts: dict[int, int], split: str = "train", broken: int = 0) -> ImageSet:
@@ -65,3 +68,45 @@ def test_unreadable_images_are_left_out_and_too_many_are_an_error() -> None:
 def test_empty_split_is_an_error() -> None:
     with pytest.raises(DataError, match="val split"):
         choose_split(image_set({0: 2, 1: 2}), "val")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder whose record names the photos in ``photos`` beside it."""
+    for split in ("train", "val"):
+        for label, name in enumerate(("cat", "dog")):
+            folder = tmp_path / "photos" / split / name
+            folder.mkdir(parents=True)
+            for index in range(3):
+                colour = (80 * label, 70 * index, 90 * len(split))
+                Image.new("RGB", (9, 7), colour).save(folder / f"{index}.png")
+    images = open_dataset(tmp_path / "photos")
+    items = tuple(DataItem(item.ref, item.label, item.split, item.sha256) for item in images.items)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "run.json").write_text("{}")
+    write_data(folder, DataRecord(images.source, images.labels, items))
+    return folder
+
+
+def test_run_brings_its_own_images_and_no_others(run: Path) -> None:
+    before = run_images(run)
+    photos = run.parent / "photos"
+    for place in (photos / "val" / "cat" / "new.png", photos / "train" / "ape" / "0.png"):
+        place.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (5, 5), (1, 2, 3)).save(place)
+    after = run_images(run)
+    assert after.items == before.items
+    assert after.labels == ("cat", "dog")
+    assert len(after.only("val")) == 6
+
+
+@pytest.mark.parametrize("change", ["remove", "repaint"])
+def test_run_whose_images_changed_is_an_error(run: Path, change: str) -> None:
+    photo = run.parent / "photos" / "val" / "dog" / "1.png"
+    photo.unlink()
+    if change == "repaint":
+        Image.new("RGB", (9, 7), (1, 2, 3)).save(photo)
+    with pytest.raises(DataError, match=r"1 of 12 missing or changed .*val/dog/1\.png") as caught:
+        run_images(run)
+    assert "\n" not in str(caught.value)
