@@ -13,6 +13,7 @@
     │   └── ModelFileError        exit 2, HTTP 500   a model file that does not load
     ├── RunError                  exit 2, HTTP 500   a run folder
     ├── GateFailedError           exit 1, HTTP 500   the gate said fail
+    ├── LeakError                 exit 1, HTTP 500   val images that are in train too
     ├── InconclusiveError         exit 3, HTTP 500   the gate could not decide
     └── EnvironmentMissingError   exit 4, HTTP 503   a missing extra, no credentials
 
@@ -89,6 +90,13 @@ class RunError(SnapshipError):
 
 class GateFailedError(SnapshipError):
     """An artifact that is worse than the full model by more than the margin."""
+
+    exit_code = 1
+    http_status = 500
+
+
+class LeakError(SnapshipError):
+    """Images to measure on that are also among those to train on."""
 
     exit_code = 1
     http_status = 500

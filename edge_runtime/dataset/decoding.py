@@ -13,6 +13,13 @@ from edge_runtime.preprocess import UInt8Array, pixels
 from edge_runtime.spec import InputSpec
 
 
+def cores() -> int:
+    """Cores that this process may use: in a container or under taskset fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def decode_all(
     images: ImageSet, spec: InputSpec, *, workers: int | None = None
 ) -> Iterator[tuple[Item, UInt8Array | str]]:
@@ -27,7 +34,7 @@ def decode_all(
         The item and its uint8 pixels ``spec.shape``, or the item and why it does not decode.
         Collect the reasons by ref and pass them to :meth:`ImageSet.without`.
     """
-    count = workers or os.cpu_count() or 1
+    count = workers or cores()
 
     def one(item: Item) -> UInt8Array | str:
         try:

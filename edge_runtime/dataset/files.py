@@ -6,6 +6,7 @@ import os
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -22,6 +23,13 @@ _ZIP_ERRORS = (
     RuntimeError,
     NotImplementedError,
 )
+
+
+_SAYS_UTF8 = 0x800
+"""Bit 11 of a zip member's flags (APPNOTE.TXT 4.4.4): its name is UTF-8."""
+
+_MOST_LINKS = 100
+"""Times that one folder may be reached through links: folders that link to each other have no end of paths."""
 
 
 class Files(Protocol):
@@ -62,7 +70,7 @@ def looks_like_image(files: Files, ref: str) -> bool:
 
 
 class DiskFiles:
-    """A folder on disk; links are followed, once each."""
+    """A folder on disk; links are followed like what they point to, except back to where they lie."""
 
     def __init__(self, root: Path) -> None:
         """Names the folder.
@@ -77,7 +85,18 @@ class DiskFiles:
         """Paths of all files and of all folders, sorted, hidden ones left out."""
         files: list[str] = []
         folders: list[str] = []
-        visited: set[str] = set()
+        # Real paths of a folder and of those that it was reached through.
+        chains = {str(self.root): frozenset({os.path.realpath(self.root)})}
+        reached: Counter[str] = Counter()
+
+        def is_new(place: str, name: str) -> bool:
+            path = os.path.join(place, name)
+            real = os.path.realpath(path)
+            reached[real] += 1
+            if real in chains[place] or reached[real] > _MOST_LINKS:
+                return False
+            chains[path] = chains[place] | {real}
+            return True
 
         def refuse(error: OSError) -> None:
             raise DataError(
@@ -86,12 +105,7 @@ class DiskFiles:
             ) from error
 
         for place, names, leaves in os.walk(self.root, onerror=refuse, followlinks=True):
-            real = os.path.realpath(place)
-            if real in visited:
-                names.clear()
-                continue
-            visited.add(real)
-            names[:] = [name for name in sorted(names) if not is_ignored([name])]
+            names[:] = [name for name in sorted(names) if not is_ignored([name]) and is_new(place, name)]
             base = PurePosixPath(Path(place).relative_to(self.root).as_posix())
             folders += [str(base / name) for name in names]
             files += [str(base / name) for name in leaves if not is_ignored([name])]
@@ -100,12 +114,17 @@ class DiskFiles:
     def size(self, ref: str) -> int:
         """Size in bytes; raises DataError when the file is not there."""
         try:
-            return (self.root / ref).stat().st_size
+            found = (self.root / ref).stat()
+            # Reading a pipe or a device would wait for ever.
+            if not stat.S_ISREG(found.st_mode):
+                raise ValueError("not a regular file")
+            return found.st_size
         except (OSError, ValueError) as error:
             raise _unreadable(str(self.root / ref), error) from error
 
     def read(self, ref: str, limit: int = -1) -> bytes:
         """The first ``limit`` bytes, or all; raises DataError when that fails."""
+        self.size(ref)
         try:
             with (self.root / ref).open("rb") as file:
                 return file.read(limit)
@@ -140,7 +159,7 @@ class ZipFiles:
             self._index(info)
 
     def _index(self, info: zipfile.ZipInfo) -> None:
-        name = info.filename.replace("\\", "/")
+        name = _member_name(info).replace("\\", "/")
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or (parts and ":" in parts[0]):
             raise DataError(
@@ -173,6 +192,16 @@ class ZipFiles:
                 return member.read(most)
         except _ZIP_ERRORS as error:
             raise _unreadable(f"{ref} in {self.source}", error) from error
+
+
+def _member_name(info: zipfile.ZipInfo) -> str:
+    """A member's name; macOS writes UTF-8 and does not say so, which zipfile takes for cp437."""
+    if info.flag_bits & _SAYS_UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _unreadable(name: str, error: Exception) -> DataError:

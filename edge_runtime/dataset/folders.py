@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from edge_runtime.dataset.decoding import cores
 from edge_runtime.dataset.files import Files, looks_like_image
-from edge_runtime.dataset.imageset import ImageSet, Item, Split
+from edge_runtime.dataset.imageset import ImageSet, Item, Split, refuse_unreadable
 from edge_runtime.dataset.layout import Folder, as_utf8, read_layout
 from edge_runtime.dataset.splitting import by_content
 from edge_runtime.errors import DataError
@@ -46,9 +46,9 @@ def from_files(
         max_bytes: Larger files are skipped.
 
     Raises:
-        DataError: A class loses all its images.
+        DataError: A class loses all its images, or the set too many.
     """
-    with ThreadPoolExecutor(max(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max(4, cores())) as pool:
         hashes = list(pool.map(lambda entry: _hashed(files, entry[0], max_bytes), listed))
     whole = [(entry, sha256) for entry, (sha256, _) in zip(listed, hashes, strict=True) if sha256]
     refused = [
@@ -62,6 +62,8 @@ def from_files(
             f"A class must have readable images. Received: none for {labels[min(lost)]!r} in {files.source}, "
             f"the first is {first}"
         )
+    if refused:
+        refuse_unreadable(len(refused), len(listed), files.source, refused[0][1])
     decided = [Item(ref, label, split, sha256) for (ref, label, split), sha256 in whole if split is not None]
     open_ones = [(ref, label, sha256) for (ref, label, split), sha256 in whole if split is None]
     return ImageSet(

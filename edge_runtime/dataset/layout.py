@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -37,7 +38,12 @@ IMAGE_SUFFIXES = frozenset(
 )
 """Suffixes that claim to be an image, including formats that must be converted first."""
 
-_IGNORED = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+_IGNORED = frozenset(
+    ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",
+     "lost+found", "@eadir", "#recycle", "__pycache__")
+)  # fmt: skip
+"""What Windows, macOS, Linux, NAS boxes and Python leave behind, in lower case."""
+
 _CURE = "Make one sub-folder per class, at least two, with images in each."
 
 
@@ -65,10 +71,11 @@ class Folder:
         self.files: dict[str, str] = {}
 
     def add(self, parts: Iterable[str]) -> Folder:
-        """Returns the sub-folder at ``parts``, made where missing."""
+        """Returns the sub-folder at ``parts``, made where missing; its name in Unicode's NFC."""
         folder = self
         for part in parts:
-            folder = folder.folders.setdefault(part, Folder())
+            # macOS writes "é" as two signs and others as one: it is one class all the same.
+            folder = folder.folders.setdefault(unicodedata.normalize("NFC", part), Folder())
         return folder
 
     def refs(self) -> list[str]:
@@ -79,7 +86,7 @@ class Folder:
 
 def is_ignored(parts: Iterable[str]) -> bool:
     """Whether a path is hidden or what an operating system leaves behind."""
-    return any(part.startswith(".") or part in _IGNORED for part in parts)
+    return any(part.startswith(".") or part.lower() in _IGNORED for part in parts)
 
 
 def as_utf8(name: str) -> str:

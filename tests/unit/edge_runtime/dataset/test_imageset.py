@@ -49,7 +49,7 @@ def test_decoding_may_stop_early(tmp_path: Path, write_classes: WriteClasses) ->
 
 
 def test_what_does_not_decode_is_skipped_with_the_reason(tmp_path: Path, write_classes: WriteClasses) -> None:
-    write_classes(tmp_path, {"cat": 9, "dog": 9})
+    write_classes(tmp_path, {"cat": 20, "dog": 21})
     (tmp_path / "cat" / "3.png").write_text("not a picture")
     (tmp_path / "dog" / "5.png").unlink()
     images = open_dataset(tmp_path)
@@ -61,12 +61,15 @@ def test_what_does_not_decode_is_skipped_with_the_reason(tmp_path: Path, write_c
     assert left.skipped[0].startswith("cat/3.png: ")
 
 
-def test_more_than_a_fifth_unreadable_is_refused(tmp_path: Path, write_classes: WriteClasses) -> None:
-    images = open_dataset(write_classes(tmp_path, {"cat": 5, "dog": 5}))
-    refs = [item.ref for item in images.items]
-    assert len(images.without(dict.fromkeys(refs[:2], "x"))) == 8
-    with pytest.raises(DataError, match=r"At most 20%.*3 of 10.*the first is cat/0.png: x"):
-        images.without(dict.fromkeys(refs[:3], "x"))
+@pytest.mark.parametrize(("count", "most"), [(6, 1), (10, 1), (39, 1), (40, 2), (100, 5)])
+def test_more_than_a_twentieth_unreadable_is_refused_but_not_one_alone(
+    tmp_path: Path, write_classes: WriteClasses, count: int, most: int
+) -> None:
+    images = open_dataset(write_classes(tmp_path, {"cat": count - 3, "dog": 3}))
+    refs = [item.ref for item in images.items if item.ref.startswith("cat")]
+    assert len(images.without(dict.fromkeys(refs[:most], "x"))) == count - most
+    with pytest.raises(DataError, match=rf"At most 5%.*{most + 1} of {count}.*the first is cat/0.png: x"):
+        images.without(dict.fromkeys(refs[: most + 1], "x"))
 
 
 def test_class_that_does_not_decode_at_all_is_refused(tmp_path: Path, write_classes: WriteClasses) -> None:

@@ -1,0 +1,154 @@
+"""Looks a data set over: files, copies, classes, sizes.
+
+Stages::
+
+    decode   once, small, on all cores, into a temporary file   (skipped when pixels are given)
+    copies   equal files and equal pictures                     duplicates
+    sizes    from the headers                                   sizes
+    report   counts and what they mean                          report
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from edge_runtime.dataset import ImageSet, decode_all
+from edge_runtime.errors import DataError
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from edge_runtime.spec import InputSpec
+from trainer.cache import Pixels
+from trainer.care.compare import is_gray
+from trainer.care.descriptor import descriptors
+from trainer.care.duplicates import find_copies
+from trainer.care.report import MOST_GRAY, ClassCount, DataReport
+from trainer.care.sizes import Size, header_sizes, judged, recording
+from trainer.progress import Event, Progress, silent
+
+DECODED_SIDE = 64
+"""Side in pixels at which image files are decoded to be compared; copies show at 32."""
+
+INPUT_SIZE = 96
+"""Side of a model's input in pixels that sizes are judged by unless told: the smallest usual one."""
+
+QUICK_HEADERS = 200
+"""Images whose header is read in a quick look: enough to notice."""
+
+BLANK = 1.0
+"""An image whose pixels deviate less from their mean, in levels, is blank."""
+
+
+def check_data(
+    images: ImageSet,
+    pixels: Pixels | None = None,
+    *,
+    input_size: int = INPUT_SIZE,
+    quick: bool = False,
+    progress: Progress = silent,
+) -> DataReport:
+    """Looks a data set over.
+
+    Args:
+        images: The set, as :func:`edge_runtime.dataset.open_dataset` opened it.
+        pixels: Its decoded images where there are some already; None decodes it here, small.
+        input_size: Side of the model's input in pixels, by which sizes are judged.
+        quick: With ``pixels``: read the sizes of at most :data:`QUICK_HEADERS` images and leave
+            out what comes to notes alone, so that it takes a fraction of decoding.
+        progress: Told of every image decoded.
+
+    Returns:
+        What was found; a set that training would refuse has a ``refusal``.
+
+    Raises:
+        DataError: No image decodes.
+    """
+    if pixels is not None:
+        found = header_sizes(pixels.images, QUICK_HEADERS if quick else None)
+        unreadable = pixels.images.skipped[len(images.skipped) :]
+        return _report(images, pixels.images, pixels.array, found, unreadable, "", input_size, quick)
+    with _decoded(images, progress) as (kept, array, found, unreadable, refusal):
+        progress(Event("copies", 0, 0, "looking for copies"))
+        return _report(images, kept, array, found, unreadable, refusal, input_size)
+
+
+def _report(
+    images: ImageSet,
+    kept: ImageSet,
+    array: UInt8Array,
+    found: dict[str, Size],
+    unreadable: tuple[str, ...],
+    refusal: str,
+    input_size: int,
+    quick: bool = False,
+) -> DataReport:
+    described = descriptors(array)
+    copies = find_copies(kept, array, described)
+    gray = np.ones(len(kept), bool) if quick else is_gray(array)
+    refs = [item.ref for item in kept.items]
+    counts = kept.counts()
+    return DataReport(
+        source=images.source,
+        images=len(kept),
+        classes=tuple(ClassCount(label, sides["train"], sides["val"]) for label, sides in counts.items()),
+        skipped=images.skipped,
+        unreadable=unreadable,
+        refusal=refusal,
+        leaks=copies.leaks,
+        conflicts=copies.conflicts,
+        repeats=copies.repeats,
+        sizes=judged(found, input_size),
+        input_size=input_size,
+        gray=tuple(refs[place] for place in np.flatnonzero(gray)) if gray.mean() <= MOST_GRAY else (),
+        blank=tuple(refs[place] for place in _blank(array, described)),
+    )
+
+
+def _blank(array: UInt8Array, described: Float32Array) -> list[int]:
+    """Indices of images of one brightness; only those without low frequencies can be."""
+    smooth = np.flatnonzero(~described.any(axis=1))
+    return [int(place) for place in smooth if array[place].astype(np.float32).std(axis=(0, 1)).max() < BLANK]
+
+
+@contextmanager
+def _decoded(
+    images: ImageSet, progress: Progress
+) -> Iterator[tuple[ImageSet, UInt8Array, dict[str, Size], tuple[str, ...], str]]:
+    """Decodes small into a temporary file, which is gone afterwards: memory does not hold a large set."""
+    height, width = images.native_size or (DECODED_SIDE, DECODED_SIDE)
+    spec = InputSpec(min(height, DECODED_SIDE), min(width, DECODED_SIDE), 1 if images.gray else 3)
+    reading, found = recording(images)
+    failures: dict[str, str] = {}
+    with tempfile.TemporaryFile() as file:
+        total = len(images)
+        progress(Event("pixels", 0, total, f"decoding {total:,} images"))
+        for done, (item, result) in enumerate(decode_all(reading, spec), 1):
+            if isinstance(result, str):
+                failures[item.ref] = result
+            else:
+                file.write(result.tobytes())
+            progress(Event("pixels", done, total))
+        file.flush()
+        kept, refusal = _without(images, failures)
+        array = np.memmap(file, np.uint8, "r", shape=(len(kept), *spec.shape))
+        unreadable = tuple(f"{ref}: {why}" for ref, why in failures.items())
+        yield kept, array, found, unreadable, refusal
+
+
+def _without(images: ImageSet, failures: dict[str, str]) -> tuple[ImageSet, str]:
+    """The images that decode, and why training would refuse the set."""
+    kept = tuple(item for item in images.items if item.ref not in failures)
+    if not kept:
+        first = next(iter(failures.items()), ("", "it is empty"))
+        raise DataError(
+            f"DATA must hold images that decode. Received: none of {len(images)} in {images.source}, "
+            f"the first is {first[0]}: {first[1]}"
+        )
+    try:
+        return images.without(failures), ""
+    except DataError as error:
+        return replace(images, items=kept), str(error)

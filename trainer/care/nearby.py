@@ -1,0 +1,179 @@
+"""Which pictures may be the same: pairs that lie close, without comparing all with all.
+
+::
+
+    descriptors -> principal components      even and odd ones apart, so that a mirrored
+                                             picture differs in signs alone
+                -> key                       the signs of the largest components
+                -> probes                    the key, and the keys with its least certain
+                                             signs flipped; the same for the mirrored picture
+                -> pairs in one bucket       then the exact cosine decides
+
+A copy differs by little, so the signs that differ are those of components near 0, and
+those are the ones that are flipped. Time and memory grow with ``n log n``. Measured
+against comparing all with all on 12,000 CIFAR pictures: no pair missed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.result import Float32Array
+from trainer.care.descriptor import ODD, blocks, mirrored
+
+MIN_COSINE = 0.98
+"""Pairs below are not looked at: copies made 25 % brighter (with clipping) have 0.982 or more."""
+
+FEW = 5_000
+"""Up to so many pictures all are compared with all, in blocks, which is faster and misses none."""
+
+_PROBED = 5
+"""Least certain signs that are tried both ways: 32 probes for a picture, 32 for its mirror image."""
+
+_SPARE_BITS = 4
+"""Bits of a key beyond log2(n): fewer fill the buckets, more would lose pairs."""
+
+_MAX_BITS = 24
+_BUCKET = 64
+"""Most neighbours that one probe looks at; more are there only where thousands look alike."""
+
+_BLOCK, _SMALL_BLOCK = 10_000, 1_000
+_SAMPLE = 20_000
+
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Near:
+    """Pairs of pictures that lie close.
+
+    Attributes:
+        first: Indices, int64 ``[pairs]``, each below its ``second``.
+        second: Indices, int64 ``[pairs]``.
+        flipped: Whether the second is closer when mirrored, bool ``[pairs]``.
+        cosine: float32 ``[pairs]``.
+    """
+
+    first: IntArray
+    second: IntArray
+    flipped: BoolArray
+    cosine: Float32Array
+
+    def only(self, kept: IntArray | BoolArray) -> Near:
+        """The pairs of an index or a mask."""
+        return Near(self.first[kept], self.second[kept], self.flipped[kept], self.cosine[kept])
+
+    def at(self, places: IntArray) -> Near:
+        """The same pairs where index ``i`` is called ``places[i]``."""
+        return Near(places[self.first], places[self.second], self.flipped, self.cosine)
+
+
+def near_pairs(described: Float32Array) -> Near:
+    """Finds pairs whose cosine is at least :data:`MIN_COSINE`, as they are or with one mirrored.
+
+    Args:
+        described: float32 ``[n, 63]`` of :func:`trainer.care.descriptor.descriptors`; rows of 0 match nothing.
+    """
+    seen = np.flatnonzero(described.any(axis=1))
+    rows = described[seen]
+    if len(rows) < 2:
+        none = np.zeros(0, np.int64)
+        return Near(none, none, none.astype(bool), none.astype(np.float32))
+    table = _Table(rows) if len(rows) > FEW else None
+    parts: list[tuple[IntArray, IntArray, BoolArray, Float32Array]] = []
+    for block in blocks(len(rows), _BLOCK if table else _SMALL_BLOCK):
+        for flipped, queries in ((False, rows[block]), (True, mirrored(rows[block]))):
+            query, found = table.probe(queries) if table else np.nonzero(queries @ rows.T >= MIN_COSINE)
+            first, second = np.minimum(query + block.start, found), np.maximum(query + block.start, found)
+            pair = np.unique((first * len(rows) + second)[first != second])
+            first, second = pair // len(rows), pair % len(rows)
+            cosine = _cosine(rows, first, second, flipped)
+            close = cosine >= MIN_COSINE
+            turned = np.full(int(close.sum()), flipped)
+            parts.append((first[close], second[close], turned, cosine[close]))
+    first, second, turned, cosine = (np.concatenate(column) for column in zip(*parts, strict=True))
+    # A pair may be found from either side and both ways round: keep the closest.
+    order = np.lexsort((-cosine, second, first))
+    pair = first[order] * len(rows) + second[order]
+    kept = order[np.flatnonzero(np.diff(pair, prepend=-1))]
+    return Near(seen[first[kept]], seen[second[kept]], turned[kept], cosine[kept])
+
+
+class _Table:
+    """Pictures sorted by key, and by their first component within a key."""
+
+    def __init__(self, rows: Float32Array) -> None:
+        self._axes, self._centre = _axes(rows)
+        self._bits = min(_MAX_BITS, math.ceil(math.log2(len(rows))) + _SPARE_BITS)
+        parts = self._parts(rows)
+        keys = self._keys(parts)
+        places = _place(keys, parts[:, 0])
+        self._order = np.argsort(places, kind="stable")
+        self._places, self._sorted_keys = places[self._order], keys[self._order]
+
+    def probe(self, queries: Float32Array) -> tuple[IntArray, IntArray]:
+        """Indices of queries and of the pictures that share one of their keys, doubles included."""
+        parts = self._parts(queries)
+        keys = self._keys(parts)
+        unsure = np.argpartition(np.abs(parts[:, : self._bits]), _PROBED, axis=1)[:, :_PROBED]
+        masks = np.int64(1) << unsure
+        found: list[tuple[IntArray, IntArray]] = []
+        for choice in product((0, 1), repeat=_PROBED):
+            probes = keys ^ (masks * np.array(choice)).sum(axis=1)
+            # Sorted ones are looked up several times faster.
+            order = np.argsort(probes, kind="stable")
+            probes = probes[order]
+            middle = np.searchsorted(self._places, _place(probes, parts[order, 0]))
+            start = np.searchsorted(self._sorted_keys, probes, "left")
+            stop = np.searchsorted(self._sorted_keys, probes, "right")
+            start, stop = np.maximum(start, middle - _BUCKET // 2), np.minimum(stop, middle + _BUCKET // 2)
+            length = np.maximum(stop - start, 0)
+            query = np.repeat(order, length)
+            offset = np.arange(len(query)) - np.repeat(np.cumsum(length) - length, length)
+            found.append((query, self._order[np.repeat(start, length) + offset]))
+        return np.concatenate([query for query, _ in found]), np.concatenate([place for _, place in found])
+
+    def _parts(self, rows: Float32Array) -> Float32Array:
+        return np.asarray(rows @ self._axes - self._centre, np.float32)
+
+    def _keys(self, parts: Float32Array) -> IntArray:
+        signs = (parts[:, : self._bits] > 0).astype(np.int64)
+        return np.asarray(signs @ (np.int64(1) << np.arange(self._bits)), np.int64)
+
+
+def _place(keys: IntArray, first: Float32Array) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """One number that sorts by key, then by the first component, which lies in -2..2."""
+    return np.asarray(keys * 8.0 + first, np.float64)
+
+
+def _axes(rows: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Principal axes ``[63, 63]``, the largest first, each even or odd under mirroring; and the centre on them."""
+    sample = rows[:: max(1, len(rows) // _SAMPLE)].astype(np.float64)
+    # Mirror images belong to the set too, which makes the mean of the odd numbers 0.
+    mean = np.where(ODD, 0.0, sample.mean(axis=0))
+    found: list[tuple[float, Any]] = []
+    for side in (ODD, ~ODD):
+        part = sample[:, side] - mean[side]
+        values, vectors = np.linalg.eigh(part.T @ part)
+        for value, vector in zip(values, vectors.T, strict=True):
+            axis = np.zeros(len(ODD))
+            axis[side] = vector
+            found.append((float(value), axis))
+    found.sort(key=lambda entry: -entry[0])
+    axes = np.stack([axis for _, axis in found], axis=1)
+    return axes.astype(np.float32), (mean @ axes).astype(np.float32)
+
+
+def _cosine(rows: Float32Array, first: IntArray, second: IntArray, flipped: bool) -> Float32Array:
+    """Cosine of each pair, the second mirrored if so wished."""
+    result = np.empty(len(first), np.float32)
+    for block in blocks(len(first), 100_000):
+        other = rows[second[block]]
+        result[block] = np.einsum("ij,ij->i", rows[first[block]], mirrored(other) if flipped else other)
+    return result

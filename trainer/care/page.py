@@ -1,0 +1,110 @@
+"""One HTML page that shows copies side by side; opens offline."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image
+
+from edge_runtime.dataset import ImageSet
+from edge_runtime.errors import EnvironmentMissingError, SnapshipError, UsageError
+from edge_runtime.preprocess import decoded
+from trainer.care.duplicates import Pair
+from trainer.care.report import DataReport
+
+MOST_PAIRS = 100
+"""Pairs of each kind that the page shows: each takes about 20 kB."""
+
+_SIDE = 240
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair with its pictures as data URIs."""
+
+    pair: Pair
+    first: str
+    second: str
+
+
+def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSet) -> None:
+    """Writes the page; nothing is left when that fails.
+
+    Args:
+        path: The file to make or replace.
+        report: What was found.
+        images: The set that it was found in, to read the pictures from.
+
+    Raises:
+        EnvironmentMissingError: Jinja2 is not installed.
+        UsageError: The file cannot be written.
+    """
+    if find_spec("jinja2") is None:
+        raise EnvironmentMissingError.of_extra("The data report", "jinja2", "train")
+    import jinja2
+
+    source = (Path(__file__).parent / "templates" / "data.html").read_text("utf-8")
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
+    sections = [
+        (title, words, _shown(pairs, images), max(0, len(pairs) - MOST_PAIRS))
+        for title, words, pairs in (
+            ("Leaks", "Val images that are in train too.", report.leaks),
+            ("Conflicts", "One picture under two labels.", report.conflicts),
+            ("Copies", "Copies in the same class and split.", report.repeats),
+        )
+        if pairs
+    ]
+    val = sum(entry.val for entry in report.classes)
+    text = template.render(report=report, sections=sections, val=val, largest=max(
+        (entry.train for entry in report.classes), default=1))  # fmt: skip
+    _write(Path(path), text)
+
+
+def _shown(pairs: Sequence[Pair], images: ImageSet) -> list[Shown]:
+    return [
+        Shown(pair, *(_data_uri(images, picture.ref) for picture in (pair.first, pair.second)))
+        for pair in pairs[:MOST_PAIRS]
+    ]
+
+
+def _data_uri(images: ImageSet, ref: str) -> str:
+    """The image as text, as the model would see it upright; empty when its file has gone."""
+    item = next(item for item in images.items if item.ref == ref)
+    try:
+        picture = decoded(images.read(item), 1 if images.gray else 3)
+    except SnapshipError:
+        return ""
+    if max(picture.size) < _SIDE // 2:
+        factor = _SIDE // max(picture.size)
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    else:
+        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes to a temporary sibling, then renames."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).chmod(0o644)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The report must be a file that can be written. Received: {path} ({error.strerror or error}). "
+            "Choose another path."
+        ) from error
