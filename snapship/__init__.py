@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from exporter import ExportConfig, check, export
     from serverless.app import create_app
+    from snapship.run import run_recipe
     from trainer import TrainConfig, evaluate, models, train
 
     __version__: str
@@ -39,6 +40,7 @@ __all__ = [
     "evaluate",
     "export",
     "models",
+    "run_recipe",
     "selftest",
     "train",
 ]

@@ -23,6 +23,7 @@ _HOUSES = {
     "evaluate": "trainer",
     "export": "exporter",
     "models": "trainer",
+    "run_recipe": "snapship.run",
     "selftest": "edge_runtime",
     "train": "trainer",
 }

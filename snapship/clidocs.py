@@ -34,6 +34,10 @@ def page() -> str:
             command = cli.get_command(parent, entry.name)
             assert command is not None
             parts += [f"### snapship {entry.name}\n", _block(command, entry.name, parent)]
+            if isinstance(command, click.Group):
+                inner = command.make_context(entry.name, [], parent, resilient_parsing=True)
+                for name, part in command.commands.items():
+                    parts += [f"### snapship {entry.name} {name}\n", _block(part, name, inner)]
     return "\n".join(parts)
 
 

@@ -24,7 +24,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Train": (
         Entry("train", "trainer.cli:train", "Train a classifier on labelled images."),
         Entry("models", "trainer.cli:models", "List the architectures."),
-        Entry("evaluate", "trainer.cli:evaluate", "Measure a run or a bundle on labelled images."),
+        Entry("evaluate", "trainer.evaluate_cli:evaluate", "Measure a run or a bundle on labelled images."),
+        Entry("data", "trainer.care.cli:data", "Look a data set over before training."),
     ),
     "Export and check": (
         Entry("export", "exporter.cli:export", "Turn a run into a bundle of model files."),
@@ -37,6 +38,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "Serve": (Entry("serve", "serverless.cli:serve", "Answer HTTP requests on this machine."),),
     "Tools": (
+        Entry("run", "snapship.run.cli:run", "Train, export and check as a recipe says."),
         Entry("demo", "snapship.demo:demo", "Train, export, check and predict on embedded images."),
         Entry("doctor", "snapship.doctor:doctor", "Show what is installed and what is missing."),
     ),

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import click
 
 from snapship.extras import NEEDED_BY, OPTIONAL, PACKAGES, cure
+from snapship.keras_backend import EXTRAS, KerasBackend, keras_backend
 from snapship.version import version
 
 _Row: TypeAlias = tuple[str, str, str, str]
@@ -52,6 +53,7 @@ class Checkup:
         cores: Cores that this process may use.
         memory_gb: Main memory in units of 10^9 bytes, None when unknown.
         gpus: One line for each NVIDIA GPU.
+        backend: What training would run on.
         cache: Folder of downloaded data sets.
         cache_writable: Whether it can be written, or made.
         packages: Every package of every extra.
@@ -63,6 +65,7 @@ class Checkup:
     cores: int
     memory_gb: float | None
     gpus: tuple[str, ...]
+    backend: KerasBackend
     cache: str
     cache_writable: bool
     packages: tuple[Found, ...]
@@ -70,6 +73,11 @@ class Checkup:
     def missing(self, extra: str) -> list[str]:
         """Packages of an extra that are not installed."""
         return [entry.name for entry in self.packages if entry.extra == extra and entry.version is None]
+
+    def cures(self) -> dict[str, str]:
+        """The pip command of every extra that lacks a package; of other backends only the chosen one's."""
+        others = set(EXTRAS.values()) - {"train", self.backend.extra}
+        return {extra: cure(extra) for extra in PACKAGES if extra not in others and self.missing(extra)}
 
 
 def checkup() -> Checkup:
@@ -82,6 +90,7 @@ def checkup() -> Checkup:
         cores=_cores(),
         memory_gb=_memory_gb(),
         gpus=_gpus(),
+        backend=keras_backend(),
         cache=str(cache),
         cache_writable=_writable(cache),
         packages=tuple(
@@ -103,7 +112,7 @@ def doctor(as_json: bool) -> int:
     """
     found = checkup()
     if as_json:
-        record = asdict(found) | {"cures": {name: cure(name) for name in PACKAGES if found.missing(name)}}
+        record = asdict(found) | {"cures": found.cures()}
         click.echo(json.dumps(record, indent=2))
     else:
         _print(found)
@@ -122,6 +131,7 @@ def _print(found: Checkup) -> None:
         "memory": memory,
         "GPU": "; ".join(found.gpus) or "none found by nvidia-smi",
         "engines": ", ".join(_engines(found)) or "none",
+        "training": _training(found.backend),
         "cache": found.cache + writable,
     }
     for name, value in facts.items():
@@ -133,10 +143,10 @@ def _print(found: Checkup) -> None:
         for entry in found.packages
     ]
     _print_rows(header, rows)
-    cures = [(extra, cure(extra)) for extra in PACKAGES if found.missing(extra)]
+    cures = found.cures()
     if cures:
         click.echo("\nTo install what is missing:")
-    for extra, command in cures:
+    for extra, command in cures.items():
         click.echo(f"  {command:<38}  {_purpose(extra)}")
 
 
@@ -163,6 +173,15 @@ def _engines(found: Checkup) -> list[str]:
     installed = {entry.name for entry in found.packages if entry.version is not None}
     runs = {"ai-edge-litert": "litert (.tflite)", "onnxruntime": "onnxruntime (.onnx)"}
     return [text for package, text in runs.items() if package in installed]
+
+
+def _training(backend: KerasBackend) -> str:
+    shown = f"Keras on {backend.name} ({backend.reason})"
+    if backend.installed:
+        return shown
+    if not backend.extra:
+        return f"{shown}, which is not one of {', '.join(EXTRAS)}"
+    return f"{shown}, which is not installed"
 
 
 def _purpose(extra: str) -> str:

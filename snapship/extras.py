@@ -24,8 +24,10 @@ class Package:
         return find_spec(self.module) is not None
 
 
-_KERAS = (Package("keras", "keras"), Package("tensorflow", "tensorflow"))
+_KERAS = Package("keras", "keras")
+_TENSORFLOW = Package("tensorflow", "tensorflow")
 _ONNXRUNTIME = Package("onnxruntime", "onnxruntime")
+_TENSORBOARD = Package("tensorboardX", "tensorboardX")
 _REPORTS = (
     Package("scikit-learn", "sklearn"),
     Package("matplotlib", "matplotlib"),
@@ -41,8 +43,17 @@ PACKAGES: dict[str, tuple[Package, ...]] = {
         Package("rich", "rich"),
         Package("ai-edge-litert", "ai_edge_litert"),
     ),
-    "train": (*_KERAS, *_REPORTS),
-    "export": (*_KERAS, Package("tf2onnx", "tf2onnx"), Package("onnx", "onnx"), _ONNXRUNTIME, *_REPORTS),
+    "train": (_KERAS, _TENSORFLOW, *_REPORTS, _TENSORBOARD),
+    "train-jax": (_KERAS, Package("jax", "jax"), *_REPORTS, _TENSORBOARD),
+    "train-torch": (_KERAS, Package("torch", "torch"), *_REPORTS, _TENSORBOARD),
+    "export": (
+        _KERAS,
+        _TENSORFLOW,
+        Package("tf2onnx", "tf2onnx"),
+        Package("onnx", "onnx"),
+        _ONNXRUNTIME,
+        *_REPORTS,
+    ),
     "serverless": (
         Package("starlette", "starlette"),
         Package("mangum", "mangum"),
@@ -55,9 +66,11 @@ PACKAGES: dict[str, tuple[Package, ...]] = {
 """Packages by extra; the empty name is the base install."""
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
-    "": ("predict", "selftest", "info"),
-    "train": ("train", "evaluate", "demo"),
-    "export": ("export", "check", "demo"),
+    "": ("predict", "selftest", "info", "data"),
+    "train": ("train", "evaluate", "demo", "run"),
+    "train-jax": ("train", "evaluate"),
+    "train-torch": ("train", "evaluate"),
+    "export": ("export", "check", "demo", "run"),
     "serverless": ("serve",),
     "onnx": ("predict", "selftest"),
     "fast": ("predict",),
@@ -65,6 +78,8 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
 """Commands that need an extra."""
 
 OPTIONAL = {
+    "train-jax": "on JAX, without TensorFlow",
+    "train-torch": "on PyTorch, without TensorFlow",
     "onnx": "runs .onnx artifacts",
     "fast": "faster JPEG decoding",
 }

@@ -67,7 +67,7 @@ def test_unknown_command_lists_close_matches() -> None:
     failed = run("trian")
     assert failed.exit_code == 2
     assert failed.stderr == (
-        "Error: The command must be a known name. Received: 'trian'. Did you mean: train? "
+        "Error: The command must be a known name. Received: 'trian'. Did you mean: train, run? "
         "Run: snapship --help\n"
     )
     assert "Use one of: train, models" in run("zzzzzz").stderr

@@ -1,0 +1,127 @@
+"""``snapship run``: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from edge_runtime.errors import UsageError
+
+
+@click.command("run")
+@click.argument("recipe", required=False)
+@click.option("--data", metavar="DATA", help="Train on this instead; any form that snapship train takes.")
+@click.option("--weights", metavar="FILE", help="Pretrained weights: a file instead of a download, or none.")
+@click.option(
+    "--out", metavar="DIR", help="Folder that gets run, bundle and verdict. Default: runs/<name of RECIPE>"
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE",
+    help="Set any key of the recipe, as in train.epochs=3; may be given several times.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Run every step, whatever has changed.")
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would run, and run nothing.")
+@click.option("--list", "listed", is_flag=True, help="List the built-in recipes.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
+)
+def run(
+    recipe: str | None,
+    data: str | None,
+    weights: str | None,
+    out: str | None,
+    settings: tuple[str, ...],
+    force: bool,
+    plan_only: bool,
+    listed: bool,
+    as_json: bool,
+) -> None:
+    """Train, export and check as RECIPE says; skip each step whose inputs did not change.
+
+    RECIPE is a .toml file with the tables [train], [export] and [check], or the name of a
+    built-in one. Relative paths in your file start from its folder; those of the options
+    and of built-in recipes from the current one. An option wins over the file, the file
+    over the default.
+
+    A step runs again when one of its settings, the contents of its data or weights, the
+    version of snapship or what the step before left has changed, or when its results were
+    changed or removed. The exit code is the verdict, also when every step was skipped: 0
+    pass, 1 fail, 3 too few images to tell.
+
+    \b
+    Example:
+      snapship run --list
+      snapship run mnist
+      snapship run flowers --data photos/ --set train.epochs=20
+      snapship run recipe.toml --plan
+    """
+    if listed:
+        _print_recipes(as_json)
+        return
+    if recipe is None:
+        raise UsageError(
+            "A run needs a recipe. Received: none. Pass a .toml file or a name of: snapship run --list"
+        )
+    from snapship.run.running import plan_recipe, run_recipe
+
+    chosen = _pairs(settings)
+    if plan_only:
+        settled, plan = plan_recipe(recipe, data=data, weights=weights, out=out, settings=chosen, force=force)
+        if as_json:
+            steps = [{"name": entry.step, "runs": entry.runs, "reason": entry.reason} for entry in plan]
+            document = {"recipe": settled.name, "out": str(settled.layout.out), "steps": steps}
+            click.echo(json.dumps(document, indent=2))
+            return
+        from snapship.run.console import plan_lines
+
+        for line in plan_lines(settled, plan):
+            click.echo(line)
+        return
+    from exporter.printing import print_report
+    from snapship.run.console import ConsoleWatcher
+
+    result = run_recipe(
+        recipe, data=data, weights=weights, out=out, settings=chosen, force=force,
+        watcher=ConsoleWatcher(to_stderr=as_json),
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=2))
+    else:
+        click.echo(f"val top-1 {result.val_top1:.1%}")
+        print_report(result.report)
+        click.echo(f"run     {result.run}")
+        click.echo(f"bundle  {result.bundle}")
+    result.raise_for_verdict()
+
+
+def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(
+                f"A setting must be TABLE.KEY=VALUE. Received: --set {text!r}. Write it as --set train.epochs=3."
+            )
+        if name in pairs:
+            raise UsageError(f"{name} must be given once. Received: --set {name} twice. Leave one out.")
+        pairs[name] = value.strip()
+    return pairs
+
+
+def _print_recipes(as_json: bool) -> None:
+    from edge_runtime.terminal import Column, print_table
+    from snapship.run.recipe import builtin_names, read_recipe
+
+    found = [read_recipe(name) for name in builtin_names()]
+    if as_json:
+        click.echo(json.dumps([{"name": entry.name, "summary": entry.summary, **entry.tables} for entry in found],
+                              indent=2))  # fmt: skip
+        return
+    rows = [
+        [entry.name, str(entry.tables["train"].get("data", "--data DATA")),
+         str(entry.tables["train"].get("model", "")), entry.summary]
+        for entry in found
+    ]  # fmt: skip
+    print_table([Column("recipe"), Column("data"), Column("model"), Column("what it does")], rows)

@@ -1,0 +1,47 @@
+"""How a recipe tells what it is doing; it prints nothing itself."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.exporting import Progress as StepProgress
+    from snapship.run.plan import Decision
+    from snapship.run.settings import Settings
+    from trainer import Progress as TrainProgress
+
+
+class Watcher:
+    """Is told of everything and shows nothing; override what shall be shown."""
+
+    def planned(self, settings: Settings, plan: tuple[Decision, ...]) -> None:
+        """Before anything is done.
+
+        Args:
+            settings: The recipe.
+            plan: What will happen to each step.
+        """
+
+    def begins(self, step: str) -> None:
+        """A step begins.
+
+        Args:
+            step: Its name.
+        """
+
+    def ended(self, step: str, seconds: float) -> None:
+        """A step has ended well.
+
+        Args:
+            step: Its name.
+            seconds: How long it took.
+        """
+
+    def training(self) -> AbstractContextManager[TrainProgress]:
+        """What is told of the progress of training."""
+        return nullcontext(lambda event, /: None)
+
+    def working(self) -> AbstractContextManager[StepProgress]:
+        """What is told of the progress of export and check."""
+        return nullcontext(lambda step, done, total: None)
