@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
 from edge_runtime.native_output import quiet
+from trainer.run import register_layers
 
 
 def load_tensorflow() -> Any:
@@ -34,9 +35,10 @@ def load_keras() -> Any:
         EnvironmentMissingError: Keras or TensorFlow is not installed.
         UsageError: The process already runs Keras on another backend.
     """
-    load_tensorflow()
     if "keras" not in sys.modules:
+        # Before TensorFlow, which imports Keras.
         os.environ["KERAS_BACKEND"] = "tensorflow"
+    load_tensorflow()
     try:
         with quiet():
             import keras
@@ -61,6 +63,7 @@ def load_keras_model(path: Path) -> Any:
         ModelFileError: Keras refuses the file.
     """
     keras = load_keras()
+    register_layers()
     try:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -6,6 +6,7 @@ the softmax: an integer softmax resolves only 1/256 and its 1000 scores sum to 0
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,6 +108,8 @@ def _converter(frozen: Any) -> Any:
 def _convert(converter: Any, kind: str) -> bytes:
     from tensorflow.lite.python.convert import ConverterError
 
+    # Earlier steps leave whole copies of the weights in reference cycles.
+    gc.collect()
     try:
         with quiet():
             converted: bytes = converter.convert()

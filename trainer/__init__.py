@@ -2,7 +2,8 @@
 
 from trainer import models
 from trainer.config import TrainConfig
-from trainer.evaluation import Evaluation, evaluate
+from trainer.evaluation import Evaluation
+from trainer.measuring import evaluate
 from trainer.progress import Event, Progress
 from trainer.run import DataRecord, RunMetrics, RunRecord, model_path, read_data, read_run
 from trainer.training import Run, train

@@ -1,38 +1,62 @@
-"""Batches from pixels in memory-mapped files, for every Keras backend."""
+"""Batches from arrays in memory-mapped files, for every Keras backend."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.preprocess import UInt8Array
-from trainer.augment import Augment
 from trainer.backend import load_keras
 from trainer.cache import Int64Array
 
 
-def make_batches(
-    array: UInt8Array,
-    labels: Int64Array,
-    chosen: Int64Array,
-    *,
-    batch_size: int,
-    seed: int,
-    shuffle: bool,
-    augment: Augment | None = None,
-) -> Any:
-    """Returns a ``keras.utils.PyDataset`` of float32 pixels 0..255 and int64 labels.
+@dataclass(frozen=True)
+class Feed:
+    """What a model is trained on or measured on.
+
+    Attributes:
+        views: Arrays ``[n, ...]`` of one shape and dtype: pixels, or activations of views of the
+            same images in the same order. Mapped arrays are read batch by batch.
+        labels: int64 ``[n]``.
+    """
+
+    views: Sequence[Any]
+    labels: Int64Array
+
+
+def index_batches(chosen: Int64Array, batch_size: int) -> list[Int64Array]:
+    """Returns the indices of each batch, in order, to predict on without shuffling.
 
     Args:
-        array: uint8 ``[n, height, width, channels]``.
-        labels: int64 ``[n]``.
-        chosen: Indices that take part.
+        chosen: Indices that take part, int64.
         batch_size: Images per batch; the last one may be smaller.
-        seed: Of the order and of the augmentation.
-        shuffle: Whether to draw a new order every epoch.
-        augment: What to do to each image, None for nothing.
     """
+    return [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+
+
+def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0) -> Any:
+    """Returns what the training model of :mod:`trainer.harness` is fitted on.
+
+    Every epoch is one pass over the images. Where they are shuffled, the last batch is filled
+    up from the epoch's first images: batches of one size are compiled once, and none is too
+    small for batch normalisation. With several views each image shows another
+    one every epoch, so that all take part equally.
+
+    Args:
+        feed: Images and labels.
+        batch_size: Images per batch; the last one may be smaller.
+        seed: Of the order.
+        shuffle: Whether to draw a new order every epoch.
+        first_epoch: The epoch to begin with, so that a resumed run goes on as it would have.
+
+    Returns:
+        A ``keras.utils.PyDataset`` of ``({"image", "label"}, label)``.
+    """
+    views, labels = feed.views, feed.labels
+    size = min(batch_size, len(labels)) if shuffle else batch_size
     keras = load_keras()
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
@@ -40,27 +64,56 @@ def make_batches(
 
         def __init__(self) -> None:
             super().__init__(workers=1)
-            self._epoch = 0
+            self._epoch = first_epoch
             self._reorder()
 
         def __len__(self) -> int:
-            return -(-len(chosen) // batch_size)
+            return -(-len(labels) // size)
 
-        def __getitem__(self, index: int) -> tuple[Any, Any]:
+        def __getitem__(self, index: int) -> tuple[dict[str, Any], Any]:
             # Sorted, so that the map is read forwards.
-            rows = np.sort(self._order[index * batch_size : (index + 1) * batch_size])
-            batch = array[rows]
-            if augment is not None:
-                random = np.random.default_rng((seed, self._epoch, index))
-                batch = np.stack([augment(image, random) for image in batch])
-            return batch.astype(np.float32), labels[rows]
+            rows = np.sort(self._order[index * size : (index + 1) * size])
+            found = labels[rows].astype(np.int32)
+            return {"image": self._take(rows), "label": found}, found
 
         def on_epoch_end(self) -> None:
             self._epoch += 1
             self._reorder()
 
+        def _take(self, rows: Int64Array) -> Any:
+            if len(views) == 1:
+                return views[0][rows]
+            which = (rows + self._epoch) % len(views)
+            batch = np.empty((len(rows), *views[0].shape[1:]), views[0].dtype)
+            for place, view in enumerate(views):
+                batch[which == place] = view[rows[which == place]]
+            return batch
+
         def _reorder(self) -> None:
             random = np.random.default_rng((seed, self._epoch))
-            self._order = random.permutation(chosen) if shuffle else chosen
+            self._order = np.arange(len(labels))
+            if shuffle:
+                order = random.permutation(len(labels))
+                self._order = np.concatenate([order, order[: len(self) * size - len(labels)]])
 
     return Batches()
+
+
+class Rows:
+    """Some rows of a mapped array, looked up when they are asked for."""
+
+    def __init__(self, array: UInt8Array, chosen: Int64Array) -> None:
+        """Copies nothing.
+
+        Args:
+            array: uint8 ``[n, ...]``.
+            chosen: Indices of the rows, int64.
+        """
+        self._array, self._chosen = array, chosen
+        self.shape = (len(chosen), *array.shape[1:])
+        self.dtype = array.dtype
+
+    def __getitem__(self, rows: Int64Array) -> UInt8Array:
+        """The rows, copied."""
+        found: UInt8Array = self._array[self._chosen[rows]]
+        return found

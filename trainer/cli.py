@@ -1,4 +1,4 @@
-"""``snapship train``, ``snapship models`` and ``snapship evaluate``: parse, call, print."""
+"""``snapship train`` and ``snapship models``: parse, call, print."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from edge_runtime.terminal import Column, print_table, printable
+from edge_runtime.errors import UsageError
+from edge_runtime.terminal import Column, print_table
 from trainer import models as zoo
+from trainer.augmentation.choices import AUGMENTATIONS
 from trainer.config import TrainConfig
 from trainer.console import ConsoleProgress
-from trainer.evaluation import Evaluation
-from trainer.evaluation import evaluate as run_evaluation
 from trainer.run import REPORT_FILE
 from trainer.training import train as run_training
 
@@ -36,33 +36,95 @@ _JSON_HELP = "Print one JSON document on stdout and nothing else there."
     "--weights",
     default="imagenet",
     show_default=True,
-    help="imagenet (downloaded once), none, or the path of a Keras .h5 weights file.",
+    help="imagenet (downloaded once), none, or the path of a Keras .h5 weights file; "
+    "of feature_extractor, the folder of a SavedModel.",
 )
 @click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier of the layers.")
+@click.option(
+    "--pixel-range",
+    metavar="RANGE",
+    help="What feature_extractor's SavedModel takes: 0..1 (default), -1..1 or 0..255.",
+)
 @click.option("--epochs", type=int, help="Most epochs of plain training, or of a pretrained model's head.")
 @click.option(
-    "--fine-tune-epochs", type=int, help="Most epochs for all layers of a pretrained model; 0 for none."
+    "--fine-tune-epochs", type=int, help="Most epochs of fine-tuning a pretrained model; 0 for none."
 )
+@click.option(
+    "--unfreeze",
+    default="all",
+    show_default=True,
+    metavar="N|all",
+    help="What fine-tuning trains: the last N layers of the backbone, from kept activations, or all.",
+)
+@click.option(
+    "--views",
+    type=int,
+    default=2,
+    show_default=True,
+    help="Augmented views kept of what a frozen part gives.",
+)
+@click.option("--train-batch-norm", is_flag=True, help="Let fine-tuning train batch normalisation too.")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Images per step.")
-@click.option("--learning-rate", type=float, help="Highest rate of plain training or fine-tuning.")
+@click.option(
+    "--learning-rate",
+    metavar="RATE|auto",
+    help="Highest rate of plain training or fine-tuning; auto looks for it.",
+)
+@click.option(
+    "--schedule", default="cosine", show_default=True, help="cosine (with warm-up), constant or plateau."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--patience", type=int, help="Epochs without a better val result before a phase ends.")
-@click.option("--no-augment", is_flag=True, help="Train on the images as they are.")
+@click.option(
+    "--augment",
+    default="auto",
+    show_default=True,
+    metavar="NAMES",
+    help=f"auto, none, or some of {', '.join(AUGMENTATIONS)}, separated by commas.",
+)
+@click.option(
+    "--label-smoothing",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of each target spread over all.",
+)
+@click.option(
+    "--class-weights", default="none", show_default=True, help="balanced: every class counts alike."
+)
+@click.option("--ema", type=float, default=0.0, show_default=True, help="Average the weights, such as 0.99.")
+@click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    help="float32, mixed_bfloat16 or mixed_float16; what is saved is float32.",
+)
+@click.option("--logs", metavar="DIR", help="Write a CSV and TensorBoard events there, an epoch at a time.")
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if there is one.")
+@click.option("--fresh", is_flag=True, help="Start over where an interrupted run could go on.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
-def train(as_json: bool, no_augment: bool, **options: Any) -> None:
+def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: Any) -> None:
     """Train a classifier on DATA and write a run folder.
 
     DATA is a folder with train/ and val/ of class folders, one folder of class folders,
     a .zip of either, a .csv of path,label, a folder of IDX files, or one of digits,
     mnist, fashion_mnist, cifar10.
 
+    Interrupted, even killed, it goes on after its last epoch when the same command is
+    given again.
+
     \b
     Example:
       snapship train digits --model small_cnn --out runs/digits
       snapship train photos/ --size 160 --out runs/photos
     """
-    config = TrainConfig(augment=not no_augment, **options)
+    config = TrainConfig(
+        unfreeze=_number("unfreeze", unfreeze, int, "all"),
+        learning_rate=None
+        if learning_rate is None
+        else _number("learning_rate", learning_rate, float, "auto"),
+        **options,
+    )
     with ConsoleProgress() as progress:
         run = run_training(config, progress)
     if as_json:
@@ -93,58 +155,28 @@ def models(as_json: bool) -> None:
         return
     columns = [
         Column("model"), Column("parameters", True), Column("fp32 MB", True), Column("at"), Column("input", True),
-        Column("ImageNet", True), Column("widths"), Column("what it is"),
+        Column("ImageNet", True), Column("pixels become"), Column("widths"), Column("what it is"),
     ]  # fmt: skip
     rows = [
-        [entry.name, f"{entry.parameters:,}", f"{entry.file_mb}", entry.reference, str(entry.default_size),
-         f"{entry.imagenet_top1:.1%}" if entry.imagenet_top1 else "-",
+        [entry.name, "-" if entry.parameters is None else f"{entry.parameters:,}", str(entry.file_mb or "-"),
+         entry.reference, str(entry.default_size),
+         f"{entry.imagenet_top1:.1%}" if entry.imagenet_top1 else "-", entry.preprocessing,
          " ".join(str(width) for width in entry.widths) or "-", entry.summary]
         for entry in entries
     ]  # fmt: skip
     print_table(columns, rows)
 
 
-@click.command()
-@click.argument("source", metavar="RUN_OR_BUNDLE")
-@click.argument("data")
-@click.option("--split", default="val", show_default=True, help="val or all.")
-@click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
-def evaluate(source: str, data: str, split: str, as_json: bool) -> None:
-    """Measure a run folder or a bundle on labelled images.
-
-    A run is measured through Keras, a bundle through the device runtime. Classes are
-    matched by name.
-
-    \b
-    Example:
-      snapship evaluate runs/digits digits
-      snapship evaluate photos.bundle photos/ --split all --json
-    """
-    with ConsoleProgress() as progress:
-        result = run_evaluation(source, data, split, progress=progress)  # type: ignore[arg-type]
-    if as_json:
-        _print_json(result.to_dict())
-        return
-    _print_evaluation(result)
-
-
-def _print_evaluation(result: Evaluation) -> None:
-    click.echo(
-        f"top-1 {result.top1:.1%}   top-5 {result.top5:.1%}   loss {result.loss:.3f}   "
-        f"calibration error {result.ece:.1%}   {result.n} images, {result.seconds:.1f} s"
-    )
-    if result.skipped:
-        click.echo(f"{len(result.skipped)} files skipped, the first is {printable(result.skipped[0])}")
-    columns = [Column("class"), Column("images", True), Column("recall", True), Column("precision", True)]
-    rows = [
-        [printable(entry.label), str(entry.images), _share(entry.recall), _share(entry.precision)]
-        for entry in result.per_class if entry.images
-    ]  # fmt: skip
-    print_table(columns, rows)
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
+def _number(name: str, text: str, kind: type[int] | type[float], word: str) -> Any:
+    """A number, or the one word that may stand for it."""
+    if text == word:
+        return text
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{name} must be {word} or a number. Received: {name}={text}. Change that option."
+        ) from error
 
 
 def _plain(record: Any) -> dict[str, Any]:

@@ -1,67 +1,112 @@
-"""Progress on a terminal: a bar where there is one, plain lines elsewhere; always on stderr."""
+"""Progress on a terminal: a live line where there is one, plain lines elsewhere; always on stderr."""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.text import Text
 
 from edge_runtime.terminal import printable
+from trainer.meter import Meter
 from trainer.progress import Event
+from trainer.progress_line import duration, progress_line, speed
+
+_REFRESH_HZ = 8
 
 
 class ConsoleProgress:
     """Shows events; use it as a context manager.
 
-    Messages become lines in both cases. On a terminal the running stage has a bar below them.
+    Messages become lines in both cases. On a terminal a line below them shows the running
+    stage: its epoch and bar, images/s, time left, and the last and best val accuracy.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(
+        self, quiet: bool = False, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Looks at what stderr is.
 
         Args:
             quiet: Whether to show nothing at all.
+            console: Where to show it; None for stderr.
+            clock: Seconds that never go back.
         """
         self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False)
-        self._bars: RichProgress | None = None
-        self._stage: tuple[str, TaskID] | None = None
+        self._given = console
+        self._meter = Meter(clock)
+        self._own: TextIO | None = None
+        self._live: Live | None = None
 
     def __enter__(self) -> ConsoleProgress:
-        """Starts the bar on a terminal."""
-        if self._console.is_terminal and not self._quiet:
-            self._bars = RichProgress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                console=self._console, transient=True,
+        """Starts the live line on a terminal."""
+        console = self._given or self._console()
+        if console.is_terminal and not console.is_dumb_terminal and not self._quiet:
+            # stdout belongs to results: rich would send it through this console, to stderr.
+            self._live = Live(
+                _Line(self._meter), console=console, refresh_per_second=_REFRESH_HZ, transient=True,
+                redirect_stdout=False,
             )  # fmt: skip
-            self._bars.start()
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Takes the bar away."""
-        if self._bars is not None:
-            self._bars.stop()
+        """Takes the live line away."""
+        if self._live is not None:
+            self._live.stop()
+        if self._own is not None:
+            self._own.close()
+        self._live = self._own = None
 
     def __call__(self, event: Event, /) -> None:
         """Shows one event."""
         if self._quiet:
             return
-        if self._bars is None:
-            if event.message:
-                # Not through rich: it would wrap long lines in a log file.
-                print(printable(event.message), file=sys.stderr, flush=True)
+        self._meter.take(event)
+        if not event.message:
             return
-        if event.message:
-            self._bars.console.print(printable(event.message), markup=False, emoji=False)
-        if not event.total:
-            return
-        if self._stage is None or self._stage[0] != event.stage:
-            if self._stage is not None:
-                self._bars.remove_task(self._stage[1])
-            self._stage = event.stage, self._bars.add_task(event.stage, total=event.total)
-        self._bars.update(self._stage[1], completed=event.done, total=event.total)
+        line = printable(event.message)
+        if self._live is None:
+            # Not through rich: it would wrap long lines in a log file.
+            print(line + self._pace(event), file=sys.stderr, flush=True)
+        else:
+            # Text and not a string, so that "[x]" in a file name is no markup.
+            self._live.console.print(Text(line), soft_wrap=True)
+
+    def _console(self) -> Console:
+        if not sys.stderr.isatty():
+            return Console(stderr=True, highlight=False)
+        # A descriptor of its own: the line goes on while quiet() has descriptor 2.
+        self._own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
+        return Console(file=self._own, highlight=False)
+
+    def _pace(self, event: Event) -> str:
+        """What an epoch's line in a log adds, where it is known; a terminal shows it live."""
+        reading = self._meter.read()
+        if not event.metrics or not event.epochs or reading is None:
+            return ""
+        parts = [] if reading.images_per_second is None else [speed(reading.images_per_second)]
+        if reading.left is not None and event.done < event.total:
+            parts.append(f"{duration(reading.left)} left")
+        return f" [{', '.join(parts)}]" if parts else ""
+
+
+class _Line:
+    """The live line, drawn anew for each refresh."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        reading = self._meter.read()
+        if reading is not None:
+            # One column free: some terminals wrap when the last one is filled.
+            yield progress_line(reading, options.max_width - 1, options.ascii_only)

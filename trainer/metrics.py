@@ -26,12 +26,52 @@ class ClassMetrics:
         images: Images of the class.
         recall: Share of them that are named right, 0..1; None without images.
         precision: Share of what is named so that is right, 0..1; None when nothing is.
+        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of both, 0..1 (van Rijsbergen 1979,
+            Information Retrieval, chapter 7); None without images.
     """
 
     label: str
     images: int
     recall: float | None
     precision: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class MacroMetrics:
+    """Means over the classes that have images, each class counting the same.
+
+    A class that is never named counts with precision 0. The macro F1 is the mean of the
+    classes' F1, not the F1 of the two means (Opitz and Burst 2019, arXiv 1911.03347).
+
+    Attributes:
+        recall: Mean recall, also called balanced accuracy, 0..1.
+        precision: Mean precision, 0..1.
+        f1: Mean F1, 0..1.
+    """
+
+    recall: float
+    precision: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """One bar of the reliability diagram (Niculescu-Mizil and Caruana 2005, ICML).
+
+    Attributes:
+        low: Scores of the bin are at least this, 0..1.
+        high: And below this; the last bin holds 1.0 too.
+        images: Images whose best score lies in it.
+        confidence: Their mean best score; None without images.
+        accuracy: Share of them that is right; None without images.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float | None
+    accuracy: float | None
 
 
 def top1(scores: Float32Array, labels: Int64Array) -> float:
@@ -67,8 +107,8 @@ def log_loss(scores: Float32Array, labels: Int64Array) -> float:
     return float(-np.log(np.clip(right, FLOOR, 1.0)).mean())
 
 
-def calibration_error(scores: Float32Array, labels: Int64Array) -> float:
-    """Expected calibration error over :data:`ECE_BINS` equal bins, 0..1.
+def reliability(scores: Float32Array, labels: Int64Array) -> tuple[ReliabilityBin, ...]:
+    """How often answers of each confidence are right, in :data:`ECE_BINS` equal bins.
 
     Args:
         scores: float32 ``[n, classes]``.
@@ -77,8 +117,35 @@ def calibration_error(scores: Float32Array, labels: Int64Array) -> float:
     sure = scores.max(axis=1).astype(np.float64)
     right = scores.argmax(axis=1) == labels
     place = np.minimum((sure * ECE_BINS).astype(int), ECE_BINS - 1)
+    bins = []
+    for index in range(ECE_BINS):
+        inside = place == index
+        count = int(inside.sum())
+        bins.append(
+            ReliabilityBin(
+                low=index / ECE_BINS,
+                high=(index + 1) / ECE_BINS,
+                images=count,
+                confidence=float(sure[inside].mean()) if count else None,
+                accuracy=float(right[inside].mean()) if count else None,
+            )
+        )
+    return tuple(bins)
+
+
+def calibration_error(scores: Float32Array, labels: Int64Array) -> float:
+    """Expected calibration error, 0..1 (Guo et al. 2017, arXiv 1706.04599, equation 3).
+
+    The mean over all images of their bin's distance between confidence and accuracy.
+
+    Args:
+        scores: float32 ``[n, classes]``.
+        labels: int64 ``[n]``.
+    """
     gaps = [
-        abs(float(sure[place == bin_].sum()) - float(right[place == bin_].sum())) for bin_ in range(ECE_BINS)
+        bin_.images * abs(bin_.confidence - bin_.accuracy)
+        for bin_ in reliability(scores, labels)
+        if bin_.confidence is not None and bin_.accuracy is not None
     ]
     return sum(gaps) / len(labels)
 
@@ -96,7 +163,7 @@ def confusion(scores: Float32Array, labels: Int64Array) -> Int64Array:
 
 
 def by_class(counts: Int64Array, labels: tuple[str, ...]) -> tuple[ClassMetrics, ...]:
-    """Recall and precision of every class.
+    """Recall, precision and F1 of every class.
 
     Args:
         counts: What :func:`confusion` returns.
@@ -108,5 +175,25 @@ def by_class(counts: Int64Array, labels: tuple[str, ...]) -> tuple[ClassMetrics,
         right = int(counts[index, index])
         recall = right / images if images else None
         precision = right / answers if answers else None
-        result.append(ClassMetrics(label, images, recall, precision))
+        # images + answers = (TP + FN) + (TP + FP).
+        f1 = 2 * right / (images + answers) if images else None
+        result.append(ClassMetrics(label, images, recall, precision, f1))
     return tuple(result)
+
+
+def macro(per_class: tuple[ClassMetrics, ...]) -> MacroMetrics:
+    """Means over the classes that have images.
+
+    Args:
+        per_class: What :func:`by_class` returns; at least one class must have images.
+    """
+    present = [entry for entry in per_class if entry.images]
+
+    def mean(values: list[float | None]) -> float:
+        return sum(value or 0.0 for value in values) / len(values)
+
+    return MacroMetrics(
+        recall=mean([entry.recall for entry in present]),
+        precision=mean([entry.precision for entry in present]),
+        f1=mean([entry.f1 for entry in present]),
+    )

@@ -2,128 +2,143 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
-from edge_runtime.errors import DataError
+import numpy as np
+
+from trainer.augmentation import image_layer, target_layer
 from trainer.backend import compile_options, load_keras
+from trainer.batches import Feed, fit_batches
+from trainer.checkpoint import Saved
+from trainer.harness import accuracy, harness, loss
 from trainer.history import EpochRow
-from trainer.progress import Event, Progress
+from trainer.keeper import make_keeper
+from trainer.progress import Event
+from trainer.rates import PLATEAU_FACTOR, find_rate, rate_schedule
 from trainer.schedule import Phase
+from trainer.session import Session
 
-WARMUP_SHARE = 0.15
-"""Share of the steps in which a phase's learning rate rises from zero."""
-
-
-def rate_schedule(peak: float, steps: int) -> Any:
-    """Returns a learning rate that rises linearly to ``peak`` and falls by a cosine to zero.
-
-    Args:
-        peak: Highest rate.
-        steps: Batches in the whole phase.
-    """
-    keras = load_keras()
-    warm = max(1, round(steps * WARMUP_SHARE))
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0, decay_steps=max(1, steps - warm), warmup_target=peak, warmup_steps=warm
-    )
+_VAL_BATCH = 128
 
 
 def run_phase(
-    model: Any,
+    session: Session,
     step: Phase,
-    train: Any,
-    val: Any,
+    core: Any,
+    train: Feed,
+    val: Feed,
     *,
-    learning_rate: Any,
-    progress: Progress,
-    started: float,
     to_beat: tuple[float, float] | None = None,
-    **fit_options: Any,
-) -> list[EpochRow]:
+) -> tuple[float, float]:
     """Trains a model and leaves its best weights in it.
 
-    Better is a higher val accuracy, then a lower val loss.
+    A phase that an interrupted run finished is not run again, one that it began goes on
+    where it was.
 
     Args:
-        model: A ``keras.Model`` whose output is a softmax.
-        step: Its name, epochs and patience.
-        train: What ``fit`` takes: batches, or a pair of arrays.
-        val: What ``validation_data`` takes.
-        learning_rate: A number or a schedule.
-        progress: Told of every batch and epoch.
-        started: ``time.monotonic()`` at the start of training.
-        to_beat: Val accuracy and loss of the weights that the model has; None takes any.
-        fit_options: Further options of ``fit``.
+        session: The run; its rows grow by the phase's epochs.
+        step: The phase.
+        core: A ``keras.Model`` from what the feeds hold to logits.
+        train: What to train on. Pixels (uint8) are augmented on the way, activations are not.
+        val: What to measure on after every epoch.
+        to_beat: Val accuracy and loss of the weights that the core has; None takes any.
+
+    Returns:
+        Val accuracy and loss of the weights that the core has now.
 
     Raises:
         DataError: The loss is no longer a number.
     """
     keras = load_keras()
-    phase, epochs = step.name, step.epochs
-    rows: list[EpochRow] = []
-
-    class KeepBest(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
-        """Remembers the best weights and tells of progress."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.best = to_beat or (-1.0, math.inf)
-            self.weights: Any = None
-            self.waited = 0
-            self.epoch = 0
-
-        def on_train_begin(self, logs: Any = None) -> None:
-            progress(Event(phase, 0, self._total(), f"{phase}: up to {epochs} epochs"))
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.epoch = epoch
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            steps = self.params["steps"] or 0
-            progress(Event(phase, min(self.epoch * steps + batch + 1, self._total()), self._total()))
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            logs = logs or {}
-            figures = {key: float(logs[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
-            if not math.isfinite(figures["loss"]) or not math.isfinite(figures["val_loss"]):
-                raise DataError(
-                    f"The loss must stay a number. Received: loss={figures['loss']} in epoch {epoch + 1}. "
-                    "Lower --learning-rate."
-                )
-            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-            seconds = time.monotonic() - started
-            rows.append(EpochRow(phase, epoch + 1, **figures, learning_rate=rate, seconds=seconds))
-            shown = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
-            progress(
-                Event(
-                    phase, (epoch + 1) * (self.params["steps"] or 0), self._total(),
-                    f"{phase} epoch {epoch + 1}: {shown} ({seconds:.0f} s)", figures,
-                )
-            )  # fmt: skip
-            result = figures["val_accuracy"], figures["val_loss"]
-            if result[0] > self.best[0] or (result[0] == self.best[0] and result[1] < self.best[1]):
-                self.best, self.weights, self.waited = result, self.model.get_weights(), 0
-                return
-            self.waited += 1
-            if self.weights is None and to_beat is None:
-                self.weights = self.model.get_weights()
-            if self.waited >= step.patience:
-                self.model.stop_training = True
-
-        def _total(self) -> int:
-            return epochs * (self.params["steps"] or 0)
-
-    keeper = KeepBest()
-    before = model.get_weights() if to_beat is not None else None
+    saved = session.checkpoint.load(step.name)
+    if saved is not None:
+        session.started = min(session.started, time.monotonic() - saved.note["seconds"])
+        if saved.note["finished"]:
+            return _taken_up(session, step, core, saved)
+    config = session.config
+    seeds = _seeds(config.seed, step.name)
+    keras.utils.set_random_seed(seeds[0])
+    model = _training_model(session, core, train, seeds)
+    batches = fit_batches(
+        train, batch_size=config.batch_size, seed=config.seed, shuffle=True,
+        first_epoch=len(saved.note["rows"]) if saved is not None else 0,
+    )  # fmt: skip
+    check = fit_batches(val, batch_size=_VAL_BATCH, seed=0, shuffle=False)
+    rate = saved.note["rate"] if saved is not None else _rate(session, step, model, train)
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        optimizer=_optimizer(session, rate, step.epochs * len(batches)), loss=loss, metrics=[accuracy],
         **compile_options(keras),
+    )  # fmt: skip
+    model.optimizer.build(model.trainable_variables)
+    plateau = None
+    if config.schedule == "plateau":
+        plateau = keras.callbacks.ReduceLROnPlateau(
+            monitor="val_loss", factor=PLATEAU_FACTOR, patience=max(1, step.patience // 2)
+        )
+    keeper = make_keeper(session, step, core, len(train.labels), rate, to_beat, plateau)
+    if saved is not None:
+        keeper.restore(saved)
+    # The keeper notes the plateau's state after it, and takes averages before they are swapped out.
+    callbacks = [*([plateau] if plateau else []), keeper]
+    if config.ema:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
+    if keeper.waited < step.patience:
+        model.fit(
+            batches, validation_data=check, epochs=step.epochs, initial_epoch=len(keeper.rows),
+            callbacks=callbacks, verbose=0, shuffle=False,
+        )  # fmt: skip
+    core.set_weights(keeper.weights)
+    keeper.set_model(model)
+    keeper.save(finished=True)
+    session.rows += keeper.rows
+    best: tuple[float, float] = keeper.best
+    return best
+
+
+def _taken_up(session: Session, step: Phase, core: Any, saved: Saved) -> tuple[float, float]:
+    core.set_weights(list(saved.arrays))
+    session.rows += [EpochRow(**row) for row in saved.note["rows"]]
+    session.progress(Event(step.name, message=f"{step.name}: done by an interrupted run"))
+    return saved.note["best"][0], saved.note["best"][1]
+
+
+def _training_model(session: Session, core: Any, train: Feed, seeds: list[int]) -> Any:
+    """The model to fit: pixels are augmented, activations were when they were made."""
+    config, view = session.config, train.views[0]
+    names = session.augment if view.dtype == np.uint8 else ()
+    augment = image_layer(names, seeds[1]) if view.dtype == np.uint8 else None
+    targets = target_layer(
+        names, session.classes, seeds[2], smoothing=config.label_smoothing,
+        class_weights=session.class_weights(),
+    )  # fmt: skip
+    return harness(core, tuple(view.shape[1:]), str(view.dtype), augment, targets)
+
+
+def _optimizer(session: Session, rate: float, steps: int) -> Any:
+    keras = load_keras()
+    ema = session.config.ema
+    averaging = {"use_ema": True, "ema_momentum": ema} if ema else {}
+    return keras.optimizers.Adam(rate_schedule(session.config.schedule, rate, steps), **averaging)
+
+
+def _rate(session: Session, step: Phase, model: Any, train: Feed) -> float:
+    """The phase's highest rate, found by a range test where the user asked for that."""
+    if step.learning_rate is not None:
+        return step.learning_rate
+    keras = load_keras()
+    session.progress(Event(step.name, message=f"{step.name}: looking for the learning rate"))
+    model.compile(
+        optimizer=keras.optimizers.Adam(1e-6), loss=loss, metrics=[accuracy], **compile_options(keras)
     )
-    pair = train if isinstance(train, tuple) else (train,)
-    model.fit(*pair, validation_data=val, epochs=epochs, callbacks=[keeper], verbose=0, **fit_options)
-    model.set_weights(keeper.weights if keeper.weights is not None else before)
-    return rows
+    batches = fit_batches(train, batch_size=session.config.batch_size, seed=session.config.seed, shuffle=True)
+    rate = find_rate(model, batches)
+    session.progress(Event(step.name, message=f"{step.name}: learning rate {rate:.2g}"))
+    return rate
+
+
+def _seeds(seed: int, phase: str) -> list[int]:
+    """Independent seeds of a phase: they do not depend on what ran before it."""
+    sequence = np.random.SeedSequence([seed, *phase.encode()])
+    # 31 bits: JAX and Keras take signed seeds.
+    return [int(value) >> 1 for value in sequence.generate_state(3)]

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer.augment import cropped, shifted
-from trainer.batches import make_batches
-from trainer.cache import Pixels
-from trainer.config import TrainConfig
-from trainer.history import EpochRow
-from trainer.phase import rate_schedule, run_phase
-from trainer.progress import Progress
+from trainer.batches import Feed, Rows
+from trainer.harness import as_logits
+from trainer.phase import run_phase
 from trainer.schedule import phases
+from trainer.session import Session
 
 
-def train_plain(
-    model: Any, pixels: Pixels, config: TrainConfig, progress: Progress, started: float
-) -> list[EpochRow]:
+def train_plain(model: Any, session: Session) -> None:
     """Trains all layers.
 
     Args:
         model: A ``keras.Model`` on raw pixels.
-        pixels: Train and val images.
-        config: How.
-        progress: Told of every batch and epoch.
-        started: ``time.monotonic()`` at the start of training.
+        session: The run.
     """
-    train, val = pixels.only("train"), pixels.only("val")
-    # Arrays are digits and the like, for which a mirrored picture is another one.
-    change = shifted if pixels.images.native_size is not None else cropped
-    batches = make_batches(
-        pixels.array, pixels.labels, train, batch_size=config.batch_size, seed=config.seed, shuffle=True,
-        augment=change if config.augment else None,
-    )  # fmt: skip
-    check = make_batches(pixels.array, pixels.labels, val, batch_size=256, seed=config.seed, shuffle=False)
-    (step,) = phases(config)
-    rate = rate_schedule(step.learning_rate, step.epochs * len(batches))
-    return run_phase(model, step, batches, check, learning_rate=rate, progress=progress, started=started)
+    train, val = pixel_feeds(session)
+    (step,) = phases(session.config)
+    with as_logits(model):
+        run_phase(session, step, model, train, val)
+
+
+def pixel_feeds(session: Session) -> tuple[Feed, Feed]:
+    """Train and val as pixels, read from the cache batch by batch.
+
+    Args:
+        session: The run.
+    """
+    pixels = session.pixels
+    feeds = [
+        Feed((Rows(pixels.array, chosen),), pixels.labels[chosen]) for chosen in (session.train, session.val)
+    ]
+    return feeds[0], feeds[1]

@@ -1,17 +1,24 @@
-"""Training curves as inline SVG that follows the page's colours."""
+"""Plots as inline SVG that follows the page's colours."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
 from trainer.history import EpochRow
+from trainer.insight.robustness import Robustness
+from trainer.metrics import ReliabilityBin
 
 _INK = "#010203"
 """Stands for the page's text colour until the SVG is done; matplotlib knows no currentColor."""
 
 _TRAIN, _VAL = "#8a8f98", "#2f7ed8"
+_FAMILY_COLOURS = ("#2f7ed8", "#8a8f98", "#d9a400", "#d64541", "#1f9d7a", "#9463d6", "#e2793a")
+_FAMILY_MARKS = ("o", "s", "^", "D", "v", "P", "X")
+"""Marks as well as colours, for those who cannot tell the colours apart."""
 
 
 def curve(rows: Sequence[EpochRow], figure: str, title: str) -> str:
@@ -28,21 +35,10 @@ def curve(rows: Sequence[EpochRow], figure: str, title: str) -> str:
     Raises:
         EnvironmentMissingError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
+
+    def draw(axes: Any) -> None:
         from matplotlib.ticker import MaxNLocator
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("The training report", "matplotlib", "train") from error
-    settings = {
-        "svg.fonttype": "none", "svg.hashsalt": figure, "font.family": "sans-serif", "text.color": _INK,
-        "axes.edgecolor": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
-        "axes.spines.top": False, "axes.spines.right": False,
-    }  # fmt: skip
-    with matplotlib.rc_context(settings):
-        # Figure without pyplot: no display, no global state.
-        canvas = Figure(figsize=(5.2, 3.0), layout="constrained")
-        axes = canvas.add_subplot()
+
         epochs = list(range(1, len(rows) + 1))
         mark = "o" if len(rows) <= 30 else ""
         for values, name, colour in (
@@ -60,9 +56,93 @@ def curve(rows: Sequence[EpochRow], figure: str, title: str) -> str:
         axes.set_title(title, fontsize=11)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.2)
         axes.legend(frameon=False, loc="best")
+
+    return _svg(figure, draw)
+
+
+def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
+    """Draws the reliability diagram: how often answers of each confidence are right.
+
+    Args:
+        bins: What :func:`trainer.metrics.reliability` returns.
+    """
+
+    def draw(axes: Any) -> None:
+        width = bins[0].high - bins[0].low
+        most = max(bin_.images for bin_ in bins)
+        axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.9, linestyle="--", alpha=0.7, label="perfect")
+        first = True
+        for bin_ in bins:
+            if bin_.accuracy is None:
+                continue
+            # Paler where there are few images to tell by.
+            axes.bar(
+                bin_.low, bin_.accuracy, width * 0.92, align="edge", color=_VAL,
+                alpha=0.3 + 0.7 * bin_.images / most, label="right" if first else None,
+            )  # fmt: skip
+            axes.annotate(
+                str(bin_.images), ((bin_.low + bin_.high) / 2, bin_.accuracy), (0, 2),
+                textcoords="offset points", ha="center", fontsize=6.5,
+            )  # fmt: skip
+            first = False
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1.08)
+        axes.set_xlabel("confidence of the answer")
+        axes.set_ylabel("share right")
+        axes.legend(frameon=False, loc="upper left")
+
+    return _svg("reliability", draw, (5.2, 3.6))
+
+
+def robustness_plot(found: Robustness) -> str:
+    """Draws accuracy over severity, one line a family.
+
+    Args:
+        found: What was measured.
+    """
+
+    def draw(axes: Any) -> None:
+        severities = [0, *found.severities]
+        for place, line in enumerate(found.curves):
+            axes.plot(
+                severities, [100 * value for value in (found.clean, *line.top1)], label=line.family,
+                color=_FAMILY_COLOURS[place % len(_FAMILY_COLOURS)], markersize=4,
+                marker=_FAMILY_MARKS[place % len(_FAMILY_MARKS)],
+            )  # fmt: skip
+        axes.set_xticks(severities)
+        axes.set_ylim(0, 103)
+        axes.set_xlabel("severity (0: as it is)")
+        axes.set_ylabel("top-1, %")
+        axes.legend(frameon=False, loc="lower left", ncols=2, fontsize=8)
+
+    return _svg("robustness", draw, (5.2, 3.6))
+
+
+def _svg(name: str, draw: Callable[[Any], None], inches: tuple[float, float] = (5.2, 3.0)) -> str:
+    """One plot; the name keeps its ids apart from those of the others on the page."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("The report", "matplotlib", "train") from error
+    settings = {
+        "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "text.color": _INK,
+        "axes.edgecolor": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
+        "axes.spines.top": False, "axes.spines.right": False,
+    }  # fmt: skip
+    with matplotlib.rc_context(settings):
+        # Figure without pyplot: no display, no global state.
+        canvas = Figure(figsize=inches, layout="constrained")
+        axes = canvas.add_subplot()
+        axes.grid(alpha=0.2)
+        axes.set_axisbelow(True)
+        draw(axes)
         buffer = io.StringIO()
         canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(_INK, "currentColor")
+    text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    # Names of groups that nothing refers to; on a page of several plots they would clash.
+    text = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", text)
+    # Its metadata says nothing but where the RDF vocabulary lives.
+    return re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -54,6 +54,18 @@ def check_out(out: str | os.PathLike[str], overwrite: bool) -> Path:
     return path
 
 
+def check_writable(out: Path) -> None:
+    """Says before training, not after it, that the run folder cannot be made.
+
+    Args:
+        out: What :func:`check_out` returned.
+
+    Raises:
+        UsageError: The place cannot be written.
+    """
+    _temporary(out).rmdir()
+
+
 @contextmanager
 def building(out: Path, overwrite: bool) -> Iterator[Path]:
     """Yields a temporary sibling that becomes ``out`` when the block ends well.
@@ -65,16 +77,7 @@ def building(out: Path, overwrite: bool) -> Iterator[Path]:
     Raises:
         UsageError: The place cannot be written.
     """
-    place = out.parent
-    while not place.is_dir() and place != place.parent:
-        place = place.parent
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=place))
-    except OSError as error:
-        raise UsageError(
-            f"--out must be in a folder that can be written. Received: {place} ({error.strerror}). "
-            "Choose another place."
-        ) from error
+    temporary = _temporary(out)
     try:
         folder = temporary / "new"
         folder.mkdir()
@@ -90,6 +93,20 @@ def building(out: Path, overwrite: bool) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(out: Path) -> Path:
+    """Makes a hidden folder on the file system of ``out``."""
+    place = out.parent
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    try:
+        return Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=place))
+    except OSError as error:
+        raise UsageError(
+            f"--out must be in a folder that can be written. Received: {place} ({error.strerror}). "
+            "Choose another place."
+        ) from error
 
 
 def _swap(folder: Path, out: Path, temporary: Path) -> None:

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from edge_runtime.errors import EnvironmentMissingError
-from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from trainer.cache import Pixels
-from trainer.evaluation import Evaluation
+from trainer.evaluation import Evaluation, predict
 from trainer.history import EpochRow
+from trainer.insight.page import common_parts
+from trainer.insight.robustness import (
+    FEWEST_IMAGES,
+    Robustness,
+    measure_robustness,
+    seconds_per_image,
+)
+from trainer.pages import render, write_page
 from trainer.plots import curve
 from trainer.run import REPORT_FILE, RunRecord
+from trainer.scored import Scored
 
-MATRIX_CLASSES = 20
-"""Up to so many classes the whole confusion matrix is shown, above it the worst pairs."""
+ROBUSTNESS_IMAGES = 150
+"""Most val images that are changed and scored again."""
 
-MISTAKES = 12
-"""Images that are shown of those answered wrong."""
+ROBUSTNESS_SEVERITIES = ((1, 3, 5), (2, 4), (3,))
+"""The first of these that the time allows is measured."""
 
-_THUMBNAIL = 144
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One image that was answered wrong: a data URI, names and the score of the wrong class."""
-
-    image: str
-    ref: str
-    truth: str
-    answer: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Confused:
-    """Two classes and how many images of the first were taken for the second."""
-
-    truth: str
-    answer: str
-    count: int
-    share: float
+_SHARE_OF_TRAINING, _LEAST_SECONDS, _MOST_SECONDS = 0.05, 5.0, 60.0
+"""What robustness, and explaining, may each add to a training: a share of it, within limits."""
 
 
 def check_report_packages() -> None:
@@ -60,7 +44,7 @@ def check_report_packages() -> None:
     """
     for package in ("jinja2", "matplotlib"):
         if find_spec(package) is None:
-            raise EnvironmentMissingError.of_extra("The training report", package, "train")
+            raise EnvironmentMissingError.of_extra("The report", package, "train")
 
 
 def write_report(
@@ -70,6 +54,9 @@ def write_report(
     evaluation: Evaluation,
     scores: Float32Array,
     pixels: Pixels,
+    *,
+    model: Any = None,
+    care: Sequence[str] = (),
 ) -> None:
     """Writes ``report.html``.
 
@@ -80,31 +67,67 @@ def write_report(
         evaluation: The model on val.
         scores: float32 ``[val images, classes]``.
         pixels: All images of the run.
+        model: The ``keras.Model`` on raw pixels; without it the page has nothing that looks
+            inside or scores further images.
+        care: Findings about the data, one line each, shown on top.
 
     Raises:
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
     check_report_packages()
-    import jinja2
-
-    source = (Path(__file__).parent / "templates" / "report.html").read_text("utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
-    text = template.render(
-        record=record,
-        evaluation=evaluation,
-        counts=pixels.images.counts(),
-        skipped=pixels.images.skipped,
-        facts=_facts(record, evaluation),
-        curves=[
-            curve(rows, "accuracy", "Accuracy"),
-            curve(rows, "loss", "Loss (nats)"),
-        ],
-        matrix=_matrix(evaluation) if len(record.labels) <= MATRIX_CLASSES else None,
-        confused=_confused(evaluation, record.labels),
-        mistakes=_mistakes(scores, pixels, record.labels),
-        config=_shown(record.config),
+    scored = _scored(scores, pixels, model)
+    seconds = min(max(_SHARE_OF_TRAINING * record.metrics.seconds, _LEAST_SECONDS), _MOST_SECONDS)
+    robustness, no_robustness = _robustness(scored, seconds)
+    parts = common_parts(scored, evaluation, robustness, no_robustness, seconds=seconds)
+    if model is None:
+        parts["inside_notes"] = ["Left out. The model was not at hand."]
+    text = render(
+        "report.html",
+        parts
+        | {
+            "title": record.name,
+            "record": record,
+            "care": list(care),
+            "counts": pixels.images.counts(),
+            "skipped": pixels.images.skipped,
+            "facts": _facts(record, evaluation),
+            "curves": [curve(rows, "accuracy", "Accuracy"), curve(rows, "loss", "Loss (nats)")],
+            "config": _shown(record.config),
+        },
     )
-    (folder / REPORT_FILE).write_text(text, "utf-8")
+    write_page(folder / REPORT_FILE, text)
+
+
+def _scored(scores: Float32Array, pixels: Pixels, model: Any) -> Scored:
+    val = pixels.only("val")
+    return Scored(
+        labels=pixels.images.labels,
+        refs=tuple(pixels.images.items[place].ref for place in val),
+        scores=scores,
+        targets=pixels.labels[val],
+        pixels=lambda place: np.array(pixels.array[val[place]]),
+        predict=lambda array: predict(model, array, np.arange(len(array))),
+        model=model,
+    )
+
+
+def _robustness(scored: Scored, seconds: float) -> tuple[Robustness | None, str]:
+    """Measures what the time allows, or says why it does not."""
+    if scored.model is None:
+        return None, "Left out. The model was not at hand."
+    if len(scored.targets) < FEWEST_IMAGES:
+        return None, f"Left out. It takes {FEWEST_IMAGES} val images, there are {len(scored.targets)}."
+    each = seconds_per_image(scored)
+    for severities in ROBUSTNESS_SEVERITIES:
+        images = int(seconds / (each * len(severities)))
+        if images >= FEWEST_IMAGES:
+            return measure_robustness(
+                scored, images=min(images, ROBUSTNESS_IMAGES), severities=severities
+            ), ""
+    return None, (
+        f"Left out. It would have added about {each * FEWEST_IMAGES:.0f} s to the training. "
+        "Run: snapship evaluate RUN DATA --robustness --report FILE.html"
+    )
 
 
 def _facts(record: RunRecord, evaluation: Evaluation) -> list[tuple[str, str]]:
@@ -115,6 +138,7 @@ def _facts(record: RunRecord, evaluation: Evaluation) -> list[tuple[str, str]]:
         facts.append(("val top-5", f"{evaluation.top5:.1%}"))
     return [
         *facts,
+        ("macro F1", f"{evaluation.macro.f1:.1%}"),
         ("val loss", f"{evaluation.loss:.3f}"),
         ("calibration error", f"{evaluation.ece:.1%}"),
         ("train / val images", f"{record.metrics.train_images:,} / {evaluation.n:,}"),
@@ -126,62 +150,14 @@ def _facts(record: RunRecord, evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def _shown(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without what was left open, and its phases as text."""
+    """The configuration without what was left open, its phases as text."""
     shown = {name: value for name, value in config.items() if value is not None}
-    shown["phases"] = "; ".join(
-        f"{step['name']}: up to {step['epochs']} epochs, patience {step['patience']}, "
-        f"learning rate {step['learning_rate']:g}" for step in config["phases"]
-    )  # fmt: skip
+    if isinstance(config.get("phases"), list):
+        shown["phases"] = "; ".join(_phase_text(step) for step in config["phases"])
     return shown
 
 
-def _matrix(evaluation: Evaluation) -> list[list[tuple[int, float]]]:
-    """Counts with their share of the row, which colours the cell."""
-    return [[(cell, cell / max(1, sum(row))) for cell in row] for row in evaluation.confusion]
-
-
-def _confused(evaluation: Evaluation, labels: Sequence[str]) -> list[Confused]:
-    counts = np.array(evaluation.confusion)
-    totals = counts.sum(axis=1)
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:10]
-    pairs = [(int(place) // len(labels), int(place) % len(labels)) for place in order]
-    return [
-        Confused(labels[truth], labels[answer], int(counts[truth, answer]),
-                 float(counts[truth, answer] / totals[truth]))
-        for truth, answer in pairs if counts[truth, answer]
-    ]  # fmt: skip
-
-
-def _mistakes(scores: Float32Array, pixels: Pixels, labels: Sequence[str]) -> list[Mistake]:
-    """Wrong answers, the surest first."""
-    val = pixels.only("val")
-    targets, answers = pixels.labels[val], scores.argmax(axis=1)
-    wrong = np.flatnonzero(targets != answers)
-    worst = wrong[np.argsort(-scores[wrong, answers[wrong]], kind="stable")][:MISTAKES]
-    return [
-        Mistake(
-            image=_data_uri(pixels.array[val[place]]),
-            ref=pixels.images.items[val[place]].ref,
-            truth=labels[targets[place]],
-            answer=labels[answers[place]],
-            score=float(scores[place, answers[place]]),
-        )
-        for place in worst
-    ]
-
-
-def _data_uri(image: UInt8Array) -> str:
-    """A small picture as text: PNG enlarged without blur for tiny inputs, else JPEG."""
-    picture: Any = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    tiny = max(picture.size) < _THUMBNAIL // 2
-    if tiny:
-        factor = _THUMBNAIL // max(picture.size)
-        size = (picture.width * factor, picture.height * factor)
-        picture = picture.resize(size, Image.Resampling.NEAREST)
-    else:
-        picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BILINEAR)
-    kind = "PNG" if tiny else "JPEG"
-    buffer = io.BytesIO()
-    picture.save(buffer, kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+def _phase_text(step: dict[str, Any]) -> str:
+    rate = step["learning_rate"]
+    rate = f"{rate:g}" if isinstance(rate, int | float) else rate
+    return f"{step['name']}: up to {step['epochs']} epochs, patience {step['patience']}, learning rate {rate}"

@@ -198,6 +198,16 @@ def model_path(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
+def register_layers() -> None:
+    """Makes Keras know the layers of snapship that ``model.keras`` may hold; call before loading one.
+
+    Keras must be loaded already; of the trainer nothing else is used.
+    """
+    from trainer.models.frozen_graph import layer_class
+
+    layer_class()
+
+
 def write_run(folder: Path, record: RunRecord) -> None:
     """Writes ``run.json``.
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_runtime.spec import InputSpec
+from trainer.augmentation.choices import chosen
 from trainer.config import TrainConfig
 
 
@@ -17,23 +18,23 @@ class Phase:
         name: ``train``, ``head`` or ``fine-tune``; its name in the history.
         epochs: At most so many.
         patience: Epochs without a better val result after which it ends.
-        learning_rate: Highest rate.
+        learning_rate: Highest rate; None to find it.
     """
 
     name: str
     epochs: int
     patience: int
-    learning_rate: float
+    learning_rate: float | None
 
 
 PLAIN = Phase("train", epochs=20, patience=8, learning_rate=2e-3)
 """Defaults of training from random weights."""
 
-HEAD = Phase("head", epochs=40, patience=8, learning_rate=1e-3)
+HEAD = Phase("head", epochs=40, patience=8, learning_rate=1e-2)
 """Defaults of the head of a pretrained model; its rate is fixed."""
 
 FINE_TUNE = Phase("fine-tune", epochs=5, patience=3, learning_rate=1e-4)
-"""Defaults of training all layers of a pretrained model."""
+"""Defaults of training the backbone of a pretrained model, at a hundredth of the head's rate."""
 
 
 def phases(config: TrainConfig) -> tuple[Phase, ...]:
@@ -50,12 +51,13 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     return head, _filled(FINE_TUNE, config, config.fine_tune_epochs, config.learning_rate)
 
 
-def used(config: TrainConfig, spec: InputSpec) -> dict[str, Any]:
+def used(config: TrainConfig, spec: InputSpec, arrays: bool) -> dict[str, Any]:
     """The configuration as it is used: plain data without an open default.
 
     Args:
         config: What the user asked for.
         spec: The input that it came to.
+        arrays: Whether the data are arrays of a fixed size and not image files.
     """
     steps = phases(config)
     record = config.record()
@@ -63,7 +65,8 @@ def used(config: TrainConfig, spec: InputSpec) -> dict[str, Any]:
         "channels": spec.channels,
         "epochs": steps[0].epochs,
         "fine_tune_epochs": steps[1].epochs if len(steps) > 1 else 0,
-        "learning_rate": steps[-1].learning_rate,
+        "learning_rate": steps[-1].learning_rate or "auto",
+        "augment": list(chosen(config.augment, arrays)),
         "phases": [asdict(step) for step in steps],
     }
     if spec.height == spec.width:
@@ -75,10 +78,11 @@ def used(config: TrainConfig, spec: InputSpec) -> dict[str, Any]:
     return record
 
 
-def _filled(default: Phase, config: TrainConfig, epochs: int | None, rate: float | None) -> Phase:
+def _filled(default: Phase, config: TrainConfig, epochs: int | None, rate: float | str | None) -> Phase:
+    wanted = default.learning_rate if rate is None else rate
     return Phase(
         default.name,
         epochs=default.epochs if epochs is None else epochs,
         patience=default.patience if config.patience is None else config.patience,
-        learning_rate=default.learning_rate if rate is None else rate,
+        learning_rate=None if isinstance(wanted, str) else wanted,
     )

@@ -5,8 +5,9 @@ Stages::
     config, weights file, --out, packages    everything that can be refused at once is
     -> data      open, hash, split                   edge_runtime.dataset
     -> pixels    decode once into a memory map       cache
+    -> care      copies across the split, few images care
     -> model     build, with weights                 models
-    -> fit       plain, or head then fine-tuning     plain, transfer
+    -> fit       plain, or head then fine-tuning     plain, transfer; checkpoint after every epoch
     -> evaluate  the saved model, on val             evaluation
     -> save      temporary sibling, then rename      publish
 """
@@ -14,6 +15,7 @@ Stages::
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import time
 from dataclasses import dataclass
@@ -24,17 +26,22 @@ from typing import Any
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import DataError, UsageError
 from edge_runtime.spec import InputSpec
+from trainer.augmentation import chosen
 from trainer.backend import load_keras
 from trainer.cache import Pixels, cached_pixels
+from trainer.care import care_before_training
+from trainer.checkpoint import checkpoint_key, open_checkpoint
 from trainer.config import TrainConfig
 from trainer.downloads import ensure_downloaded
 from trainer.evaluation import Evaluation, evaluate_scores, predict
+from trainer.harness import SCORES
 from trainer.history import EpochRow, history_csv
+from trainer.logs import EpochLog
 from trainer.models import build
 from trainer.models.weights import check_weights_file
 from trainer.plain import train_plain
 from trainer.progress import Event, Progress, silent
-from trainer.publish import building, check_out
+from trainer.publish import building, check_out, check_writable
 from trainer.report import check_report_packages, write_report
 from trainer.run import (
     HISTORY_FILE,
@@ -48,6 +55,7 @@ from trainer.run import (
     write_run,
 )
 from trainer.schedule import used
+from trainer.session import Session
 from trainer.transfer import train_transfer
 
 _PACKAGES = ("snapship", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
@@ -71,6 +79,10 @@ class Run:
 def train(config: TrainConfig, progress: Progress = silent) -> Run:
     """Trains a classifier and writes a run folder.
 
+    An interrupted run, even one that was killed, goes on after its last epoch when it is
+    started again with the same configuration, data, weights and versions, and ends with the
+    same model.
+
     Args:
         config: What to train on what.
         progress: Told of every step; training itself prints nothing.
@@ -87,50 +99,113 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     if config.pretrained and config.weights is not None and config.weights != "imagenet":
         check_weights_file(config.weights)
     _check_writable_names(config, out)
+    check_writable(out)
     check_report_packages()
     started = time.monotonic()
+    ensure_downloaded(config.data, progress)
+    progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
+    images = open_dataset(config.data)
+    _check_trainable(images)
+    spec = config.input_spec(images.native_size, images.gray)
+    progress(Event("data", 1, 1, _describe(images)))
+    pixels = cached_pixels(images, spec, config.cache_dir, progress)
+    _check_trainable(pixels.images)
+    for line in pixels.images.skipped[:10]:
+        progress(Event("pixels", message=f"skipped {line}"))
+    care = care_before_training(images, pixels, progress)
+    for line in care:
+        progress(Event("care", message=line))
+    log = EpochLog(config.logs)
+    try:
+        with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
+            augment = chosen(config.augment, pixels.images.native_size is not None)
+            session = Session(config, pixels, augment, checkpoint, log, progress, started)
+            model = fitted(session, spec)
+            return _publish(session, model, spec, out, care)
+    finally:
+        log.close()
+
+
+def fitted(session: Session, spec: InputSpec) -> Any:
+    """Builds the model and trains it.
+
+    Args:
+        session: The run.
+        spec: The model's input.
+
+    Returns:
+        A float32 ``keras.Model`` on raw pixels, whatever precision it was trained in.
+    """
+    config = session.config
+    session.progress(Event("model", 0, 0, f"building {config.model}"))
+    keras = load_keras()
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        model = _built(config, spec, session.classes, config.weights if config.pretrained else None)
+        # Logits of 8 bits of mantissa would be too coarse for the loss.
+        model.get_layer(SCORES).dtype_policy = keras.dtype_policies.DTypePolicy("float32")
+        (train_transfer if config.pretrained else train_plain)(model, session)
+    finally:
+        keras.config.set_dtype_policy(kept)
+    if config.precision == "float32":
+        return model
+    plain = _built(config, spec, session.classes, None)
+    plain.set_weights(model.get_weights())
+    return plain
+
+
+def _built(config: TrainConfig, spec: InputSpec, classes: int, weights: Any) -> Any:
+    load_keras().utils.set_random_seed(config.seed)
+    return build(config.model, input_shape=spec.shape, classes=classes, weights=weights, width=config.width)
+
+
+def _publish(session: Session, model: Any, spec: InputSpec, out: Path, care: tuple[str, ...]) -> Run:
+    """Measures the model and writes the run folder."""
+    config, pixels, progress = session.config, session.pixels, session.progress
     with building(out, config.overwrite) as folder:
-        ensure_downloaded(config.data, progress)
-        progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
-        images = open_dataset(config.data)
-        _check_trainable(images)
-        spec = config.input_spec(images.native_size, images.gray)
-        progress(Event("data", 1, 1, _describe(images)))
-        pixels = cached_pixels(images, spec, config.cache_dir, progress)
-        _check_trainable(pixels.images)
-        for line in pixels.images.skipped[:10]:
-            progress(Event("pixels", message=f"skipped {line}"))
-
-        model, rows = _fit(config, pixels, spec, progress, started)
         model.save(folder / MODEL_FILE)
-
         progress(Event("evaluate", 0, 0, "evaluating"))
-        val = pixels.only("val")
-        scores = predict(model, pixels.array, val)
-        seconds = time.monotonic() - started
-        evaluation = evaluate_scores(scores, pixels.labels[val], pixels.images.labels, seconds)
-        record = _record(config, pixels, spec, rows, evaluation, out, seconds)
-        (folder / HISTORY_FILE).write_text(history_csv(rows), "utf-8")
+        scores = predict(model, pixels.array, session.val, progress)
+        evaluation = evaluate_scores(
+            scores, pixels.labels[session.val], pixels.images.labels, session.seconds()
+        )
+        record = _record(config, pixels, spec, session.rows, evaluation, out, session.seconds())
+        (folder / HISTORY_FILE).write_text(history_csv(session.rows), "utf-8")
         items = tuple(DataItem(item.ref, item.label, item.split, item.sha256) for item in pixels.images.items)
-        write_data(folder, DataRecord(images.source, images.labels, items, pixels.images.skipped))
-        write_report(folder, record, rows, evaluation, scores, pixels)
+        write_data(
+            folder, DataRecord(pixels.images.source, pixels.images.labels, items, pixels.images.skipped)
+        )
+        write_report(folder, record, session.rows, evaluation, scores, pixels, model=model, care=care)
         write_run(folder, record)
     progress(Event("save", 1, 1, f"saved {out}"))
     return Run(out, record, evaluation)
 
 
-def _fit(
-    config: TrainConfig, pixels: Pixels, spec: InputSpec, progress: Progress, started: float
-) -> tuple[Any, list[EpochRow]]:
-    progress(Event("model", 0, 0, f"building {config.model}"))
-    keras = load_keras()
-    keras.utils.set_random_seed(config.seed)
-    model = build(
-        config.model, input_shape=spec.shape, classes=len(pixels.images.labels), weights=config.weights
-        if config.pretrained else None, width=config.width,
-    )  # fmt: skip
-    fit = train_transfer if config.pretrained else train_plain
-    return model, fit(model, pixels, config, progress, started)
+def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str:
+    """Name of the checkpoint: everything that decides the model, and where it goes."""
+    record = config.record()
+    for name in ("overwrite", "fresh", "logs", "cache_dir"):
+        del record[name]
+    weights = config.weights if config.pretrained and config.weights != "imagenet" else None
+    return checkpoint_key(
+        {
+            **record,
+            "out": str(out),
+            "data": pixels.images.sha256,
+            "order": [item.ref for item in pixels.images.items],
+            "labels": pixels.images.labels,
+            "input": [spec.shape, spec.fit],
+            "weights_sha256": _sha256(weights) if weights is not None else None,
+            "backend": load_keras().backend.backend(),
+            "versions": _versions(),
+        }
+    )
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_writable_names(config: TrainConfig, out: Path) -> None:
@@ -182,7 +257,7 @@ def _record(
         model=config.model,
         labels=pixels.images.labels,
         input=spec,
-        config=used(config, spec),
+        config=used(config, spec, pixels.images.native_size is not None),
         metrics=RunMetrics(
             val_top1=evaluation.top1,
             val_loss=evaluation.loss,

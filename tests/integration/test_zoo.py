@@ -1,8 +1,21 @@
-"""Architectures of moderate size train a step and become every artifact."""
+"""Every architecture trains a step and becomes every artifact; the large ones in processes of their own.
+
+Parameters, not pixels, make a model large, so all are exported at the smallest useful size.
+A process keeps what the converters took, so each large one gets its own: run this file with a name.
+"""
 
 from __future__ import annotations
 
+import gc
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,31 +27,152 @@ from exporter.scoring import engine_scorer, keras_scorer
 from exporter.source import find_source, load_source
 from exporter.tflite import calibrate, convert_fp32, quantize
 from trainer import models
+from trainer.backend import load_keras
 
-# The others export too, but a process that does them all needs 17 GB of memory and more.
-NAMES = ("bn_cnn", "cifar_cnn", "deep_cnn", "lenet5", "mobilenet_v2", "mobilenet_v3_small", "small_cnn")
+ROOT = Path(__file__).resolve().parents[2]
+EXTRACTOR = "feature_extractor"
+LARGE = {
+    "efficientnet_b0": 4,
+    "efficientnet_v2_b0": 4,
+    "efficientnet_v2_l": 17,
+    "inception_v3": 4,
+    "mobilenet_v3_large": 4,
+    "resnet101": 5,
+    "resnet18": 4,
+    "resnet50": 4,
+    "vgg16": 5,
+    "vgg19": 5,
+}
+"""Those that get a process of their own, and the GB of memory that one needs, with some to spare."""
+
+SLOW = {EXTRACTOR, "mobilenet_v2", "mobilenet_v3_small", *LARGE}
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in models.names()]
 
 
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("name", NAMES)
 def test_trains_a_step_and_exports(name: str, tmp_path: Path) -> None:
-    size = max(32, models.info(name).min_size)
-    images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
-    model = models.build(name, input_shape=(size, size, 3), classes=3)
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    before = [weight.copy() for weight in model.get_weights()]
-    model.train_on_batch(images.astype(np.float32), np.array([0, 1, 2, 0]))
-    assert any(not np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
+    if name not in LARGE:
+        found = trained_and_exported(name, tmp_path)
+    else:
+        free = available_gb()
+        if free < LARGE[name]:
+            pytest.skip(f"{name} needs {LARGE[name]} GB of memory, {free:.0f} are free")
+        paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        done = subprocess.run(
+            [sys.executable, __file__, name],
+            env={**os.environ, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        found = json.loads(done.stdout.splitlines()[-1])
+        print(found)
+    assert found["changed"] > 0
+    assert found["tflite-fp32"] <= 1e-4
+    assert found["onnx-fp32"] <= 1e-4
+    assert found["int8 input"] == "uint8"
+    assert found["int8 sums"] < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "policy"), [("mobilenet_v2", "mixed_bfloat16"), (EXTRACTOR, "mixed_float16")]
+)
+def test_mixed_precision_exports_in_float32(name: str, policy: str, tmp_path: Path) -> None:
+    keras = load_keras()
+    twin = build(name, tmp_path)
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model = build(name, tmp_path)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert model.get_layer("scores").compute_dtype == policy.removeprefix("mixed_")
+    twin.set_weights(model.get_weights())
     model.save(tmp_path / "model.keras")
-    del model, before
 
     full = load_source(find_source(tmp_path / "model.keras"))
+    images = images_for(model)
     reference = keras_scorer(full)(images)
-    frozen = freeze(full)
-    for data, kind in ((convert_fp32(frozen), "tflite"), (convert_onnx(full), "onnx")):
+    # All of the computation, not only its result, is in float32 again.
+    assert {layer.compute_dtype for layer in full.keras.layers} == {"float32"}
+    assert np.abs(reference - twin.predict(images.astype(np.float32), verbose=0)).max() <= 1e-5
+    for data, kind in ((convert_fp32(freeze(full)), "tflite"), (convert_onnx(full), "onnx")):
         engine = open_engine(data, kind, name)  # type: ignore[arg-type]
         assert np.abs(engine_scorer(engine, 3)(images) - reference).max() <= 1e-4
         engine.close()
-    engine = open_engine(quantize(calibrate(frozen, images)), "tflite", name)
-    assert engine.input.dtype == "uint8"
-    scores = engine_scorer(engine, 3)(images)
-    assert np.abs(scores.sum(axis=1) - 1.0).max() < 1e-5
+
+
+def build(name: str, folder: Path) -> Any:
+    """A model of three classes, on the smallest useful image."""
+    if name != EXTRACTOR:
+        size = max(32, models.info(name).min_size)
+        return models.build(name, input_shape=(size, size, 3), classes=3)
+    saved = folder / "saved"
+    if not saved.exists():
+        applications = load_keras().applications
+        network = applications.MobileNetV2((96, 96, 3), alpha=0.35, include_top=False, weights=None)
+        network.export(saved, verbose=False)
+    return models.build(name, input_shape=(96, 96, 3), classes=3, weights=saved)
+
+
+def images_for(model: Any) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (4, *model.input_shape[1:]), dtype=np.uint8)
+
+
+def trained_and_exported(name: str, folder: Path) -> dict[str, Any]:
+    """Trains a step, saves, loads and exports; returns what the artifacts make of it."""
+    keras = load_keras()
+    keras.utils.set_random_seed(0)
+    model = build(name, folder)
+    images = images_for(model)
+    # Of a deep network with random weights the gradient may be huge.
+    model.compile(keras.optimizers.SGD(0.01, clipnorm=1.0), "sparse_categorical_crossentropy")
+    before = [np.array(weight) for weight in model.trainable_weights]
+    model.train_on_batch(images.astype(np.float32), np.array([0, 1, 2, 0]))
+    changed = sum(
+        not np.array_equal(old, np.array(new))
+        for old, new in zip(before, model.trainable_weights, strict=True)
+    )
+    model.save(folder / "model.keras")
+    del model, before
+    gc.collect()
+
+    full = load_source(find_source(folder / "model.keras"))
+    reference = keras_scorer(full)(images)
+    frozen = freeze(full)
+    found: dict[str, Any] = {"name": name, "changed": changed}
+    found["tflite-fp32"] = largest_difference(convert_fp32(frozen), "tflite", images, reference)
+    quantized = quantize(calibrate(frozen, images))
+    del frozen
+    engine = open_engine(quantized, "tflite", name)
+    found["int8 input"] = engine.input.dtype
+    found["int8 sums"] = float(np.abs(engine_scorer(engine, 3)(images).sum(axis=1) - 1.0).max())
+    engine.close()
+    del quantized, engine
+    found["onnx-fp32"] = largest_difference(convert_onnx(full), "onnx", images, reference)
+    return found
+
+
+def largest_difference(data: bytes, kind: Any, images: np.ndarray, reference: np.ndarray) -> float:
+    engine = open_engine(data, kind, kind)
+    difference = float(np.abs(engine_scorer(engine, 3)(images) - reference).max())
+    engine.close()
+    return difference
+
+
+def available_gb() -> float:
+    """Memory that a new process may take; unlimited where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return float("inf")
+    return next(int(line.split()[1]) / 1e6 for line in lines if line.startswith("MemAvailable"))
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as work:
+        result = trained_and_exported(sys.argv[1], Path(work))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(json.dumps(result | {"seconds": round(time.monotonic() - started), "peak GB": round(peak, 1)}))

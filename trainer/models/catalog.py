@@ -14,20 +14,21 @@ class ModelInfo:
     Attributes:
         name: Its name everywhere.
         summary: One line for people.
-        parameters: Count at the reference input and class count.
+        parameters: Count at the reference input and class count, None where it is the user's.
         reference: That input and class count, in words.
-        file_mb: Estimated float32 file size in megabytes (4 bytes a parameter).
+        file_mb: Estimated float32 file size in megabytes (4 bytes a parameter), None without a count.
         default_size: Side of the input in pixels unless the data or the user says otherwise.
         min_size: Smallest side in pixels that can be built.
         preprocessing: What the model does to raw pixels 0..255 inside.
         pretrained: Whether there are pretrained weights.
         imagenet_top1: Published ImageNet top-1, 0..1, None when there is none.
         widths: Width multipliers with published weights, empty when width is fixed.
+        frozen: Whether only the head can be trained.
     """
 
     name: str
     summary: str
-    parameters: int
+    parameters: int | None
     reference: str
     default_size: int
     min_size: int
@@ -35,14 +36,16 @@ class ModelInfo:
     pretrained: bool = False
     imagenet_top1: float | None = None
     widths: tuple[float, ...] = ()
+    frozen: bool = False
 
     @property
-    def file_mb(self) -> float:
+    def file_mb(self) -> float | None:
         """Estimated float32 file size in megabytes."""
-        return round(self.parameters * 4 / 1e6, 1)
+        return None if self.parameters is None else round(self.parameters * 4 / 1e6, 1)
 
 
 _UNIT = "x / 127.5 - 1"
+_STANDARDIZED = "x / 255, ImageNet mean and std"
 _CAFFE = "minus ImageNet means, BGR"
 _IMAGENET = "224x224x3, 1000 classes"
 
@@ -107,7 +110,7 @@ _MODELS = {
             _IMAGENET,
             224,
             32,
-            "inside",
+            _STANDARDIZED,
             True,
             0.771,
         ),
@@ -118,7 +121,7 @@ _MODELS = {
             _IMAGENET,
             224,
             32,
-            "inside",
+            _STANDARDIZED,
             True,
             0.787,
         ),
@@ -129,7 +132,7 @@ _MODELS = {
             "480x480x3, 1000 classes",
             480,
             32,
-            "inside",
+            "x / 128 - 1",
             True,
             0.857,
         ),
@@ -163,7 +166,7 @@ _MODELS = {
             _IMAGENET,
             224,
             32,
-            "inside",
+            _UNIT,
             True,
             0.756,
             (0.75, 1.0),
@@ -175,7 +178,7 @@ _MODELS = {
             _IMAGENET,
             224,
             32,
-            "inside",
+            _UNIT,
             True,
             0.681,
             (0.75, 1.0),
@@ -214,6 +217,18 @@ _MODELS = {
             0.713,
         ),
         ModelInfo("vgg19", "Nineteen plain layers", 143_667_240, _IMAGENET, 224, 32, _CAFFE, True, 0.713),
+        # What it holds and takes is the SavedModel's; smaller than 8 none is known.
+        ModelInfo(
+            "feature_extractor",
+            "Any SavedModel or TF-Hub feature vector: --weights FOLDER",
+            None,
+            "the SavedModel's",
+            224,
+            8,
+            "x / 255, or --pixel-range",
+            True,
+            frozen=True,
+        ),
     )
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 from edge_runtime.errors import UsageError
 from trainer.backend import load_keras
 from trainer.models.catalog import info
+from trainer.models.extractor import FEATURE_EXTRACTOR, build_extractor
 from trainer.models.families import FAMILIES
 from trainer.models.pretrained import build_pretrained
 from trainer.models.scratch import build_scratch
@@ -22,6 +23,7 @@ def build(
     classes: int,
     weights: Weights = None,
     width: float = 1.0,
+    pixel_range: str | None = None,
 ) -> Any:
     """Builds a model on raw pixels.
 
@@ -30,8 +32,11 @@ def build(
         input_shape: Height, width and channels (1 or 3).
         classes: Number of outputs, at least 1.
         weights: None or ``none`` for random, ``imagenet``, or a path of a Keras weights file.
-            The head comes from a file only if it has one and ``classes`` is 1000.
+            The head comes from a file only if it has one and ``classes`` is 1000. Of
+            ``feature_extractor``, the folder of a SavedModel.
         width: Width multiplier.
+        pixel_range: What the SavedModel of ``feature_extractor`` takes: ``0..1``, ``-1..1`` or
+            ``0..255``; None for the first. The others know what they take.
 
     Returns:
         A functional ``keras.Model``: input layer ``image``, float32 pixels 0..255
@@ -39,8 +44,9 @@ def build(
         each row summing to 1. No layer is nested.
 
     Raises:
-        UnknownNameError: There is no such architecture.
+        UnknownNameError: There is no such architecture or pixel range.
         UsageError: A shape, class count, width or weights file that does not fit.
+        ModelFileError: A SavedModel that does what a frozen backbone cannot.
         EnvironmentMissingError: Keras is not installed, or ``imagenet`` without a network.
     """
     model = info(name)
@@ -53,11 +59,17 @@ def build(
     if classes < 1:
         raise UsageError(f"A model must have a class. Received: classes={classes}. Pass at least 1.")
     chosen = None if weights == "none" else weights
+    if pixel_range is not None and name != FEATURE_EXTRACTOR:
+        raise UsageError(
+            f"{name} knows what pixels it takes. Received: pixel_range={pixel_range}. Leave it out."
+        )
+    if width != 1.0 and not model.widths:
+        raise UsageError(f"{name} must have width 1.0. Received: {width}. Leave the width out.")
     keras = load_keras()
+    if name == FEATURE_EXTRACTOR:
+        return build_extractor(keras, (height, wide, channels), classes, chosen, pixel_range)
     if name in FAMILIES:
         return build_pretrained(keras, name, (height, wide, channels), classes, chosen, width)
     if chosen is not None:
         raise UsageError(f"{name} must start from random weights. Received: {chosen}. Pass weights=None.")
-    if width != 1.0:
-        raise UsageError(f"{name} must have width 1.0. Received: {width}. Leave the width out.")
     return build_scratch(keras, name, (height, wide, channels), classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
@@ -10,7 +11,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from trainer.models.catalog import info
+from trainer.models.saved_model import check_saved_model
 
 HEAD_LAYERS = frozenset({"predictions", "Logits", "dense"})
 """Names of the classifier layer: in the HDF5 files of Keras 2, of TF-Slim, and of Keras 3."""
@@ -52,6 +56,33 @@ def check_weights_file(path: str | os.PathLike[str]) -> Path:
             "Save it with Keras' model.save_weights."
         )
     return file
+
+
+def check_weights(model: str, weights: str | os.PathLike[str]) -> Path:
+    """Returns the path if it looks like what the architecture starts from; loads nothing.
+
+    Args:
+        model: One of :func:`trainer.models.names`.
+        weights: What the user passed, neither ``imagenet`` nor ``none``.
+
+    Raises:
+        UsageError: A missing or wrong file, or for a frozen backbone no SavedModel folder.
+    """
+    return check_saved_model(weights) if info(model).frozen else check_weights_file(weights)
+
+
+def weights_sha256(weights: str | os.PathLike[str]) -> str:
+    """Hash of a weights file, or of every file in a SavedModel folder by name and content.
+
+    Args:
+        weights: What :func:`check_weights` returned.
+    """
+    place = Path(weights)
+    if place.is_file():
+        return file_sha256(place)
+    found = sorted(entry for entry in place.rglob("*") if entry.is_file())
+    lines = [f"{entry.relative_to(place).as_posix()} {file_sha256(entry)}" for entry in found]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def has_head(weights: str | os.PathLike[str], classes: int) -> bool:

@@ -16,7 +16,11 @@ from trainer.backend import load_keras
 from trainer.models.families import FAMILIES
 
 LARGE = {"efficientnet_v2_l", "resnet101", "vgg16", "vgg19"}
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in models.names()]
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name
+    for name in models.names()
+    if models.info(name).parameters is not None
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

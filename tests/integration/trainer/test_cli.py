@@ -56,7 +56,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("digits", "--model", "lenet9"), "Use one of: bn_cnn, cifar_cnn"),
         (("digits", "--weights", "missing.h5"), "missing.h5"),
         (("digits", "--weights", "text.jpg"), "HDF5"),
-        (("broken", "--model", "small_cnn"), "At most 20% of the images may be unreadable"),
+        (("broken", "--model", "small_cnn"), "At most 5% of the images may be unreadable"),
         (("digits", "--model", "small_cnn", "--size", "5"), "size=5"),
         (("digits", "--model", "small_cnn", "--fit", "squash"), "stretch, crop"),
         (("text.jpg", "--model", "small_cnn"), "text.jpg"),

@@ -75,7 +75,7 @@ def test_too_many_failures_leave_no_cache(tmp_path: Path, photos: Photos) -> Non
     folder = photos(5)
     for place in range(4):
         (folder / "cat" / f"{place}.png").write_text(f"not a picture {place}")
-    with pytest.raises(DataError, match=r"At most 20%.*4 of 10"):
+    with pytest.raises(DataError, match=r"At most 5%.*4 of 10"):
         cached_pixels(open_dataset(folder), SPEC, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 

@@ -40,6 +40,18 @@ def config(**options: Any) -> TrainConfig:
         ({"seed": -1}, "seed must be 0 to 4294967295"),
         ({"seed": 2**32}, "seed must be"),
         ({"patience": 0}, "patience must be at least 1"),
+        ({"learning_rate": "fast"}, "learning_rate must be auto or a number. Received: learning_rate=fast"),
+        ({"unfreeze": "some"}, "unfreeze must be all or a number of layers"),
+        ({"unfreeze": 0}, "for none use fine_tune_epochs=0"),
+        ({"views": 0}, "views must be 1 to 64"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1"),
+        ({"label_smoothing": float("nan")}, "label_smoothing must be"),
+        ({"ema": 1.0}, "ema must be at least 0 and below 1"),
+        ({"augment": "auto,flip"}, "augment must be auto, none or a list of names"),
+        (
+            {"model": "mobilenet_v2", "unfreeze": 20, "augment": "mixup"},
+            "without cutmix and mixup where a frozen part is computed ahead. Received: augment=mixup",
+        ),
     ],
 )
 def test_value_out_of_its_limits_is_refused(options: dict[str, Any], words: str) -> None:
@@ -49,9 +61,19 @@ def test_value_out_of_its_limits_is_refused(options: dict[str, Any], words: str)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"model": "resnet"}, {"fit": "squash"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "resnet"},
+        {"fit": "squash"},
+        {"schedule": "linear"},
+        {"precision": "float16"},
+        {"class_weights": "inverse"},
+        {"augment": "blur"},
+    ],
+)
 def test_unknown_name_lists_the_known_ones(options: dict[str, Any]) -> None:
-    with pytest.raises(UnknownNameError, match=r"Use one of: (bn_cnn, .*small_cnn|stretch, crop)"):
+    with pytest.raises(UnknownNameError, match=r"must be a known name. Received: .* Use one of: \w+, "):
         config(**options)
 
 
@@ -83,29 +105,41 @@ def test_input_follows_data_and_model(
 
 
 def test_plain_training_is_one_phase_with_its_defaults_recorded() -> None:
-    record = used(config(weights="imagenet"), InputSpec(28, 28, 1))
+    record = used(config(weights="imagenet"), InputSpec(28, 28, 1), arrays=True)
     assert record["phases"] == [{"name": "train", "epochs": 20, "patience": 8, "learning_rate": 2e-3}]
     expected = {"size": 28, "channels": 1, "weights": "none", "epochs": 20, "fine_tune_epochs": 0,
-                "learning_rate": 2e-3, "patience": 8, "batch_size": 32, "data": "digits"}  # fmt: skip
+                "learning_rate": 2e-3, "patience": 8, "batch_size": 32, "data": "digits",
+                "augment": ["shift"], "schedule": "cosine", "precision": "float32"}  # fmt: skip
     assert {name: record[name] for name in expected} == expected
 
 
 def test_pretrained_training_is_two_phases_with_their_defaults_recorded() -> None:
-    record = used(config(model="mobilenet_v2", weights=Path("w.h5")), InputSpec(160, 160))
+    record = used(config(model="mobilenet_v2", weights=Path("w.h5")), InputSpec(160, 160), arrays=False)
     assert [(step["name"], step["epochs"], step["patience"], step["learning_rate"])
-            for step in record["phases"]] == [("head", 40, 8, 1e-3), ("fine-tune", 5, 3, 1e-4)]  # fmt: skip
+            for step in record["phases"]] == [("head", 40, 8, 1e-2), ("fine-tune", 5, 3, 1e-4)]  # fmt: skip
     expected = {"size": 160, "channels": 3, "weights": "w.h5", "epochs": 40, "fine_tune_epochs": 5,
-                "learning_rate": 1e-4, "patience": None}  # fmt: skip
+                "learning_rate": 1e-4, "patience": None, "augment": ["crop", "flip"], "unfreeze": "all"}  # fmt: skip
     assert {name: record[name] for name in expected} == expected
 
 
 def test_what_the_user_says_wins() -> None:
     asked = config(model="mobilenet_v2", epochs=3, fine_tune_epochs=2, patience=1, learning_rate=0.5)
     assert [(step.epochs, step.patience, step.learning_rate) for step in phases(asked)] == [
-        (3, 1, 1e-3), (2, 1, 0.5)]  # fmt: skip
-    assert used(asked, InputSpec(96, 96))["patience"] == 1
+        (3, 1, 1e-2), (2, 1, 0.5)]  # fmt: skip
+    assert used(asked, InputSpec(96, 96), arrays=False)["patience"] == 1
     assert [step.name for step in phases(config(model="mobilenet_v2", fine_tune_epochs=0))] == ["head"]
 
 
+def test_rate_that_is_to_be_found_stays_open() -> None:
+    (step,) = phases(config(learning_rate="auto"))
+    assert step.learning_rate is None
+    assert used(config(learning_rate="auto"), InputSpec(28, 28, 1), arrays=True)["learning_rate"] == "auto"
+
+
+def test_fine_tuning_is_a_hundred_times_slower_than_the_head() -> None:
+    head, tail = phases(config(model="mobilenet_v2"))
+    assert head.learning_rate == pytest.approx(100 * (tail.learning_rate or 0.0))
+
+
 def test_size_of_an_oblong_input_stays_open() -> None:
-    assert used(config(), InputSpec(32, 40))["size"] is None
+    assert used(config(), InputSpec(32, 40), arrays=True)["size"] is None

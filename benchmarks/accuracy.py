@@ -1,0 +1,228 @@
+"""Accuracy, seconds and images per second of training, with the plain-Keras way next to it.
+
+Each task is trained in both ways in one run, in turns: `snapship train` with the settings below, and
+what a tutorial does (`benchmarks.plain_keras`) for the same epochs. Each task has a JSON of its own.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import machine
+from benchmarks.options import parser
+from benchmarks.plain_keras import Plain, PlainOutcome, train_plainly
+from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
+from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
+from edge_runtime.dataset import open_dataset
+from trainer import Run, TrainConfig, train
+from trainer.backend import load_keras
+from trainer.cache import Pixels, cached_pixels
+
+MODULE = "benchmarks.accuracy"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One line of the comparison.
+
+    Attributes:
+        data: Below ``--data``, or the name of an embedded set.
+        train: Options of ``TrainConfig``.
+        plain: The tutorial's way, for the same epochs of the same phases.
+        least: Val accuracy that is asked for, None for none.
+    """
+
+    data: str
+    train: dict[str, Any]
+    plain: Plain
+    least: float | None = None
+
+
+_PHOTO = ("flip", "rotation")
+_FLOWERS = {
+    "model": "mobilenet_v2", "epochs": 20, "fine_tune_epochs": 6, "unfreeze": "all", "patience": 20
+}  # fmt: skip
+_FLOWERS_PLAIN = Plain(epochs=20, fine_tune_epochs=6, augment=_PHOTO)
+
+# The one place to tune. Both ways must have the same epochs, and patience must not end one of them.
+TASKS: dict[str, Task] = {
+    "flowers-96": Task("flowers", {**_FLOWERS, "size": 96}, _FLOWERS_PLAIN),
+    "flowers-160": Task("flowers", {**_FLOWERS, "size": 160}, _FLOWERS_PLAIN, least=0.88),
+    "flowers-224": Task("flowers", {**_FLOWERS, "size": 224}, _FLOWERS_PLAIN, least=0.90),
+    "mnist": Task(
+        "mnist",
+        {"model": "small_cnn", "epochs": 15, "patience": 15},
+        Plain(epochs=15, augment=("shift",)),
+        least=0.985,
+    ),
+    "cifar10-subset": Task(
+        "cifar10-subset.zip",
+        {"model": "cifar_cnn", "epochs": 30, "patience": 30, "augment": "flip,shift"},
+        Plain(epochs=30, augment=("flip", "shift")),
+    ),
+    "digits": Task(
+        "digits",
+        {"model": "small_cnn", "epochs": 10, "patience": 10},
+        Plain(epochs=10, augment=("shift",)),
+    ),
+}
+EMBEDDED = ("digits",)
+DEFAULT = ("flowers-96", "flowers-160", "flowers-224", "mnist", "cifar10-subset")
+
+METHOD = """*snapship*: `snapship train`, from opening the data (nothing decoded before) to a trained, measured and
+saved run. *plain Keras*: what a tutorial does, for the same epochs of the same phases: `image_dataset_from_directory`
+cached in memory, or arrays, augmentation layers in the model, the frozen base inside `model.fit`, then unfrozen at a
+hundredth of the rate. Both keep the epoch that is best on val. *On the device*: val accuracy on the pixels that the
+device runtime makes of the same photos; for snapship that is what it trained on. *img/s*: training images times
+epochs, divided by all the seconds. The two take turns in one process; medians of {repeats} rounds."""
+
+
+def main(arguments: Sequence[str] | None = None) -> list[Result]:
+    """Measures the chosen tasks and writes a result of each.
+
+    Args:
+        arguments: Words of the command line; None for those of this process.
+    """
+    made = parser(MODULE, __doc__ or "")
+    made.add_argument("--data", type=Path, help="folder that holds flowers/, mnist/ and cifar10-subset.zip")
+    made.add_argument("--weights", type=Path, help="MobileNetV2 weights file without its head")
+    made.add_argument(
+        "--only", default=",".join(DEFAULT), help=f"some of {', '.join(TASKS)}, separated by commas"
+    )
+    options = made.parse_args(arguments)
+    names = [name for name in options.only.split(",") if name]
+    if unknown := [name for name in names if name not in TASKS]:
+        made.error(f"--only must be some of {', '.join(TASKS)}. Received: {unknown[0]}.")
+    if not options.quick:
+        if options.data is None and any(TASKS[name].data not in EMBEDDED for name in names):
+            made.error("--data is needed for these tasks")
+        if options.weights is None and any(TASKS[name].plain.fine_tune_epochs for name in names):
+            made.error("--weights is needed for the flowers")
+    keras = load_keras()
+    results = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            result = _task(keras, name, options, Path(folder), command_line(MODULE, arguments))
+        print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
+        results.append(result)
+    return results
+
+
+def _task(keras: Any, name: str, options: Any, place: Path, command: str) -> Result:
+    facts = machine(keras)
+    task, weights, width = TASKS[name], options.weights, 1.0
+    pretrained = bool(task.plain.fine_tune_epochs)
+    if options.quick:
+        task, weights, width = _shrunk(keras, task, place)
+    data, folder = _located(task, options, place)
+    config = TrainConfig(
+        data=data, out=place / "run", weights=weights if pretrained else None, width=width,
+        seed=options.seed, overwrite=True, fresh=True, cache_dir=place / "cache", **task.train,
+    )  # fmt: skip
+    images = open_dataset(data)
+    spec = config.input_spec(images.native_size, images.gray)
+    # Of another cache than the run's, which is timed on its decoding.
+    pixels = cached_pixels(images, spec, place / "seen")
+    # The reader of folders is TensorFlow's; on other backends the tutorial has arrays.
+    folder = folder if keras.backend.backend() == "tensorflow" else None
+    runs: list[Run] = []
+    plain: list[PlainOutcome] = []
+    for index in range(options.repeats):
+        for way in ("snapship", "plain")[:: -1 if index % 2 else 1]:
+            keras.utils.clear_session()
+            if way == "snapship":
+                runs.append(train(replace(config, cache_dir=place / f"cache-{index}")))
+                continue
+            plain.append(
+                train_plainly(
+                    keras, task.plain, pixels, folder=folder, model=config.model, width=width, seed=options.seed,
+                    weights=weights if pretrained else None,
+                )
+            )  # fmt: skip
+    return _result(name, task, options, facts, command, pixels, spec.height, runs, plain)
+
+
+def _result(
+    name: str,
+    task: Task,
+    options: Any,
+    facts: dict[str, str],
+    command: str,
+    pixels: Pixels,
+    size: int,
+    runs: list[Run],
+    plain: list[PlainOutcome],
+) -> Result:
+    median = statistics.median
+    count = len(pixels.only("train"))
+    what = f"{name}: {task.train['model']} at {size}, {count:,} images"
+    epochs = runs[0].record.metrics.epochs
+    top1 = median(run.record.metrics.val_top1 for run in runs)
+    seconds = median(run.record.metrics.seconds for run in runs)
+    plain_seconds = median(outcome.seconds for outcome in plain)
+    plain_top1 = median(outcome.top1 for outcome in plain)
+    on_device = median(outcome.device_top1 for outcome in plain)
+    rows: tuple[tuple[Cell, ...], ...] = (
+        (what, "snapship", epochs, top1, top1, seconds, count * epochs / seconds),
+        (what, "plain Keras", plain[0].epochs, plain_top1, on_device, plain_seconds,
+         count * plain[0].epochs / plain_seconds),
+    )  # fmt: skip
+    figures = [Figure(f"{name}: seconds, plain Keras / snapship", plain_seconds / seconds)]
+    if task.least is not None:
+        figures.append(Figure(f"{name}: val top-1 of snapship", top1, task.least))
+    return Result(
+        name=f"accuracy-{name}",
+        group="accuracy",
+        title="Accuracy and time of training",
+        method=METHOD.format(repeats=options.repeats),
+        command=command,
+        created=now(),
+        quick=options.quick,
+        machine=facts,
+        settings={"train": task.train, "plain": asdict(task.plain), "seed": options.seed},
+        columns=(
+            Column("task"), Column("way"), Column("epochs", "count"), Column("val top-1", "percent"),
+            Column("on the device", "percent"), Column("s", "seconds"), Column("img/s", "rate"),
+        ),
+        rows=rows,
+        figures=tuple(figures),
+    )  # fmt: skip
+
+
+def _located(task: Task, options: Any, place: Path) -> tuple[str | Path, Path | None]:
+    """What ``TrainConfig`` opens, and the class folders of it, if it has any."""
+    if task.data in EMBEDDED:
+        return task.data, None
+    path = Path(task.data) if options.quick else options.data / task.data
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(place / "extracted")
+        found = next((place / "extracted").rglob("train"))
+        return path, found.parent
+    return path, path if (path / "train").is_dir() else None
+
+
+def _shrunk(keras: Any, task: Task, place: Path) -> tuple[Task, Path, float]:
+    """The task on made-up data, for an epoch a phase."""
+    pretrained = bool(task.plain.fine_tune_epochs)
+    plain = replace(task.plain, epochs=1, fine_tune_epochs=int(pretrained))
+    options = {**task.train, "epochs": 1, "patience": 1}
+    if task.data in EMBEDDED:
+        return replace(task, train=options, plain=plain, least=None), Path(), 1.0
+    options["size"] = 32
+    if pretrained:
+        options["fine_tune_epochs"] = 1
+    photos = tiny_photos(place / "photos")
+    small = replace(task, data=str(photos), train=options, plain=plain, least=None)
+    return (small, tiny_weights(keras, place), TINY_WIDTH) if pretrained else (small, Path(), 1.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Options that every benchmark has."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.result import RESULTS
+
+
+def parser(module: str, description: str) -> argparse.ArgumentParser:
+    """Returns a parser with the common options.
+
+    Args:
+        module: Such as ``benchmarks.feeding``.
+        description: What is measured.
+    """
+    made = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        epilog="Run it on a quiet machine. The backend is KERAS_BACKEND's, TensorFlow by default.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--quick", action="store_true", help="only show that it runs; its figures mean nothing")
+    made.add_argument(
+        "--repeats", type=int, default=1, help="rounds; the ways take turns, medians are reported (default 1)"
+    )
+    made.add_argument("--seed", type=int, default=0, help="seed of everything random (default 0)")
+    made.add_argument(
+        "--results", type=Path, default=RESULTS, help="folder for the JSON (default benchmarks/results)"
+    )
+    return made

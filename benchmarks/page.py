@@ -1,0 +1,142 @@
+"""Makes ``docs/benchmarks.md`` of every result in ``benchmarks/results``.
+
+Quick results are left out unless ``--quick`` is given: their figures mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks.machine import LOAD
+from benchmarks.result import RESULTS, Cell, Figure, Kind, Result, read_results
+
+MODULE = "benchmarks.page"
+PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
+
+ORDER = ("accuracy", "cached-training", "feeding")
+"""Groups in the order of the page; others follow."""
+
+_HEAD = """# Benchmarks
+
+<!-- Made by: python -m benchmarks.page. Do not edit; run a script of benchmarks/ and make it again. -->
+
+Every figure comes from a script in `benchmarks/`, with what it is compared with measured in the same run. Compare
+within a table, not between machines. What each script does is in its `--help`.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> str:
+    """Writes the page and returns it.
+
+    Args:
+        arguments: Words of the command line; None for those of this process.
+    """
+    made = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
+    made.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
+    made.add_argument("--out", type=Path, default=PAGE, help="the page (default docs/benchmarks.md)")
+    made.add_argument("--quick", action="store_true", help="show quick results too")
+    options = made.parse_args(arguments)
+    results = [result for result in read_results(options.results) if options.quick or not result.quick]
+    text = page(results)
+    temporary = options.out.with_name(f"{options.out.name}.tmp")
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, options.out)
+    return text
+
+
+def page(results: Sequence[Result]) -> str:
+    """Renders results as Markdown.
+
+    Args:
+        results: In the order in which those of one group are to stand.
+    """
+    if not results:
+        return f"{_HEAD}\nNothing was measured yet.\n"
+
+    def place(result: Result) -> tuple[int, str]:
+        known = ORDER.index(result.group) if result.group in ORDER else len(ORDER)
+        return known, result.group
+
+    ordered = sorted(results, key=place)
+    return "\n".join([_HEAD, *(_section(list(group)) for _, group in groupby(ordered, place))])
+
+
+def _section(results: list[Result]) -> str:
+    first = results[0]
+    columns = first.columns
+    parts = [f"## {first.title}", *_methods(results)]
+    if any(result.quick for result in results):
+        parts.append("**Quick form: shows that the script runs; its figures mean nothing.**")
+    lines = [_row([column.name for column in columns])]
+    lines.append(_row(["---" if column.kind == "text" else "---:" for column in columns]))
+    for result in results:
+        lines += [
+            _row([_cell(cell, column.kind) for cell, column in zip(row, columns, strict=True)])
+            for row in result.rows
+        ]
+    parts.append("\n".join(lines))
+    figures = [figure for result in results for figure in result.figures]
+    if figures:
+        lines = [
+            _row(["figure", "value", "asked for"]),
+            _row(["---", "---:", "---:"]),
+            *map(_figure, figures),
+        ]
+        parts.append("\n".join(lines))
+    parts.append("\n".join(["Made by:", "", "```text", *dict.fromkeys(r.command for r in results), "```"]))
+    parts += _machines(results)
+    return "\n\n".join(parts) + "\n"
+
+
+def _methods(results: list[Result]) -> list[str]:
+    return list(dict.fromkeys(" ".join(result.method.split()) for result in results))
+
+
+def _figure(figure: Figure) -> str:
+    asked = "" if figure.least is None else f"at least {figure.least:g}"
+    value = f"{figure.value:.2f}" if figure.value >= 1.0 or figure.least is None else f"{figure.value:.3f}"
+    short = figure.least is not None and figure.value < figure.least
+    return _row([figure.name, f"{value} (missed)" if short else value, asked])
+
+
+def _machines(results: list[Result]) -> list[str]:
+    """One line for each machine, with the days and the loads of all that ran on it."""
+    seen: dict[str, tuple[set[str], set[str]]] = {}
+    for result in results:
+        facts = "; ".join(f"{name}: {value}" for name, value in result.machine.items() if name != LOAD)
+        days, loads = seen.setdefault(facts, (set(), set()))
+        days.add(result.created[:10])
+        loads.add(result.machine.get(LOAD, "unknown"))
+    return [
+        f"Measured on {_span(days)}. {facts}; {LOAD}: {_span(loads)}."
+        for facts, (days, loads) in seen.items()
+    ]
+
+
+def _span(values: set[str]) -> str:
+    ordered = sorted(values)
+    return ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell, kind: Kind) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, str):
+        return cell.replace("|", "\\|")
+    if kind == "percent":
+        return f"{cell:.1%}"
+    if kind == "count":
+        return f"{cell:,.0f}"
+    return f"{cell:,.1f}" if cell < 100 else f"{cell:,.0f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What a benchmark leaves: one strict JSON, from which the page is made."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+Cell = str | float | int | None
+Kind = Literal["text", "percent", "seconds", "rate", "count"]
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column of a table.
+
+    Attributes:
+        name: Its head.
+        kind: How its cells are shown; ``percent`` takes 0..1, ``seconds`` and ``rate`` plain numbers.
+    """
+
+    name: str
+    kind: Kind = "text"
+
+
+class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A figure that counts: mostly a quotient of two of the same run.
+
+    Attributes:
+        name: What, and by what.
+        value: The number.
+        least: What is asked for, None when nothing is.
+    """
+
+    name: str
+    value: float
+    least: float | None = None
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One run of one benchmark.
+
+    Attributes:
+        name: The file's name.
+        group: Results of one group share a table.
+        title: Its heading.
+        method: How it was measured, in Markdown.
+        command: What made it.
+        created: UTC time, ISO 8601.
+        quick: Whether it only shows that the script runs.
+        machine: See :func:`benchmarks.machine.machine`.
+        settings: Everything that was chosen.
+        columns: Columns of the table.
+        rows: Its cells.
+        figures: What to look at.
+    """
+
+    name: str
+    group: str
+    title: str
+    method: str
+    command: str
+    created: str
+    quick: bool
+    machine: dict[str, str]
+    settings: dict[str, Any]
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    figures: tuple[Figure, ...]
+
+
+def command_line(module: str, arguments: Sequence[str] | None = None) -> str:
+    """The command to repeat this, with absolute paths made relative.
+
+    Args:
+        module: Such as ``benchmarks.feeding``.
+        arguments: Its words; None for those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    shown = [os.path.relpath(word) if os.path.isabs(word) else word for word in words]
+    backend = os.environ.get("KERAS_BACKEND", "")
+    prefix = f"KERAS_BACKEND={backend} " if backend not in ("", "tensorflow") else ""
+    return prefix + shlex.join(["python", "-m", module, *shown])
+
+
+def now() -> str:
+    """UTC time, ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def write_result(result: Result, folder: Path = RESULTS) -> Path:
+    """Writes ``NAME.json``, whole or not at all.
+
+    Args:
+        result: The result.
+        folder: Where to.
+
+    Returns:
+        The file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result.name}.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+    os.replace(temporary, path)
+    return path
+
+
+def read_results(folder: Path = RESULTS) -> list[Result]:
+    """All results of a folder, in the order of their names, numbers in them by value.
+
+    Args:
+        folder: Where they lie.
+
+    Raises:
+        msgspec.ValidationError: A file does not follow the schema.
+    """
+    found = [msgspec.json.decode(path.read_bytes(), type=Result) for path in folder.glob("*.json")]
+    return sorted(found, key=lambda result: _natural(result.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,80 @@
+"""Every benchmark runs in its quick form, and the page shows what it found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import accuracy, page
+from benchmarks.result import read_results
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = ("accuracy", "cached_training", "feeding", "page")
+
+
+def start(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{script}", *words], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_says_what_is_measured(script: str) -> None:
+    done = start(script, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"usage: python -m benchmarks.{script}" in done.stdout
+    assert "--quick" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "missing"),
+    [
+        ("accuracy", (), "--data"),
+        ("accuracy", ("--only", "digits,roses"), "roses"),
+        ("cached_training", (), "--data and --weights"),
+    ],
+)
+def test_options_that_are_missing_are_told(script: str, words: tuple[str, ...], missing: str) -> None:
+    done = start(script, *words)
+    assert done.returncode == 2
+    assert missing in done.stderr.splitlines()[-1]
+
+
+def test_both_ways_of_a_task_have_the_same_epochs() -> None:
+    for name, task in accuracy.TASKS.items():
+        assert task.train["epochs"] == task.plain.epochs, name
+        assert task.train.get("fine_tune_epochs", 0) == task.plain.fine_tune_epochs, name
+        assert task.train["patience"] >= task.plain.epochs, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "words", "names", "ways"),
+    [
+        ("accuracy", ("--only", "digits"), ["accuracy-digits"], {"snapship", "plain Keras"}),
+        ("accuracy", ("--only", "flowers-96"), ["accuracy-flowers-96"], {"snapship", "plain Keras"}),
+        ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
+        ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
+    ],
+)
+def test_quick_form_leaves_a_result_for_the_page(
+    script: str, words: tuple[str, ...], names: list[str], ways: set[str], tmp_path: Path
+) -> None:
+    done = start(script, "--quick", *words, "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = read_results(tmp_path)
+    assert [entry.name.replace("-gpu", "-cpu") for entry in found] == names
+    (result,) = found
+    assert result.quick
+    assert ways <= {cell for row in result.rows for cell in row}
+    assert all(len(row) == len(result.columns) for row in result.rows)
+    assert all(figure.value > 0 for figure in result.figures)
+    assert result.command.startswith(f"python -m benchmarks.{script} --quick")
+    shown = page.page(found)
+    assert f"## {result.title}" in shown
+    assert result.figures[0].name in shown

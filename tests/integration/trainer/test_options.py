@@ -1,0 +1,102 @@
+"""Options of training on real small data: each does what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer import Event, Run, TrainConfig, train
+from trainer.evaluation import load_model
+
+Photos = Callable[..., Path]
+
+
+def digits(tmp_path: Path, progress: Callable[[Event], None] = lambda event: None, **options: Any) -> Run:
+    known = {"data": "digits", "model": "lenet5", "out": tmp_path / "run", "epochs": 3}
+    return train(TrainConfig(**{**known, **options}), progress)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_saves_a_float32_model(tmp_path: Path, precision: str) -> None:
+    import keras
+
+    run = digits(tmp_path, precision=precision)
+    model = load_model(run.path)
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    assert run.evaluation.top1 > 0.8
+    assert run.record.config["precision"] == precision
+
+
+def test_logs_grow_an_epoch_at_a_time(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    seen: list[int] = []
+
+    def count(event: Event) -> None:
+        if event.metrics:
+            seen.append(len((logs / "history.csv").read_text().splitlines()))
+
+    run = digits(tmp_path, count, logs=logs, epochs=2)
+    assert seen == [2, 3]
+    assert (logs / "history.csv").read_text() == (run.path / "history.csv").read_text()
+    (events,) = logs.glob("events.out.tfevents.*")
+    data = events.read_bytes()
+    assert b"train/val_accuracy" in data
+    assert b"train/learning_rate" in data
+
+
+def test_balanced_class_weights_find_more_of_the_rare_class(tmp_path: Path, photos: Photos) -> None:
+    # Two classes that overlap: noise of different means, one of them ten times rarer.
+    import io
+
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for split, name, mean, count in (
+        ("train", "common", 120, 160), ("train", "rare", 128, 16), ("val", "common", 120, 60), ("val", "rare", 128, 60)
+    ):  # fmt: skip
+        folder = tmp_path / "data" / split / name
+        folder.mkdir(parents=True)
+        for place in range(count):
+            level = random.normal(mean, 6)
+            picture = np.clip(random.normal(level, 3, (12, 12, 3)), 0, 255).astype(np.uint8)
+            buffer = io.BytesIO()
+            Image.fromarray(picture).save(buffer, "PNG")
+            (folder / f"{place}.png").write_bytes(buffer.getvalue())
+    recalls = {}
+    for weights in ("none", "balanced"):
+        run = train(
+            TrainConfig(data=tmp_path / "data", model="small_cnn", size=12, out=tmp_path / weights, epochs=8,
+                        augment="none", class_weights=weights, learning_rate=1e-3)
+        )  # fmt: skip
+        (rare,) = [entry for entry in run.evaluation.per_class if entry.label == "rare"]
+        recalls[weights] = rare.recall or 0.0
+    assert recalls["balanced"] > recalls["none"] + 0.2
+
+
+def test_found_rate_trains(tmp_path: Path) -> None:
+    said: list[str] = []
+    run = digits(tmp_path, lambda event: said.append(event.message), learning_rate="auto")
+    assert any(line.startswith("train: learning rate ") for line in said)
+    assert run.evaluation.top1 > 0.8
+    assert run.record.config["learning_rate"] == "auto"
+
+
+def test_mixing_is_left_out_of_head_training_but_not_of_fine_tuning(tmp_path: Path, photos: Photos) -> None:
+    import keras
+
+    bare = keras.applications.MobileNetV2(
+        input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None
+    )
+    bare.save_weights(tmp_path / "own.weights.h5")
+    run = train(
+        TrainConfig(data=photos(cat=8, dog=8), model="mobilenet_v2", out=tmp_path / "run", size=32, width=0.35,
+                    weights=tmp_path / "own.weights.h5", epochs=2, fine_tune_epochs=1, batch_size=8,
+                    augment="mixup,flip", train_batch_norm=True, views=3)
+    )  # fmt: skip
+    assert run.record.config["augment"] == ["flip", "mixup"]
+    assert run.record.metrics.epochs == 3

@@ -1,0 +1,78 @@
+"""RandAugment: a few random changes an image, all of the same strength.
+
+After Cubuk et al. 2020 (arXiv 1909.13719). Every image draws its own changes, the
+geometric ones are resampled together, and the whole costs a few milliseconds a batch;
+``keras.layers.RandAugment`` computes all of its changes of every image and draws one set
+a batch. Equalize and sharpness of the paper are left out: they need histograms and
+convolutions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from trainer.augmentation.affine import AffineMap
+from trainer.augmentation.colours import (
+    brightened,
+    contrasted,
+    posterized,
+    saturated,
+    solarized,
+    stretched,
+)
+
+CHANGES = (
+    "identity", "autocontrast", "brightness", "contrast", "colour", "posterize", "solarize",
+    "rotate", "shear_x", "shear_y", "shift_x", "shift_y",
+)  # fmt: skip
+"""What is drawn from."""
+
+COUNT = 2
+"""Changes an image (N of the paper)."""
+
+STRENGTH = 0.3
+"""Share of the largest change, 0..1: M = 9 of 30 of the paper."""
+
+_ROTATE = math.radians(30.0 / 0.3)
+_SHEAR = 0.3 / 0.3
+_SHIFT = 0.15 / 0.3
+"""Largest turn, shear and shift, so that the strength of 0.3 gives 30 degrees, 0.3 and 15 %."""
+
+
+def rand_augmented(keras: Any, images: Any, map_: AffineMap, draw: Any, pick: Any) -> Any:
+    """Changes the colours at once, and composes the geometric changes for later.
+
+    Args:
+        keras: The keras module.
+        images: float32 ``[count, height, width, channels]``, 0..255.
+        map_: What the geometric changes are composed with.
+        draw: ``draw(low, high)`` gives float32 ``[count]``.
+        pick: ``pick(n)`` gives int32 ``[count, COUNT]`` in 0..n-1.
+
+    Returns:
+        The images, float32, of the same shape.
+    """
+    ops = keras.ops
+    drawn = pick(len(CHANGES))
+
+    def has(name: str) -> Any:
+        return ops.any(ops.equal(drawn, CHANGES.index(name)), axis=1)
+
+    def signed(name: str, most: float) -> Any:
+        """Plus or minus ``most`` where the change was drawn, else 0."""
+        sign = ops.where(draw(-1.0, 1.0) < 0.0, -1.0, 1.0)
+        return ops.where(has(name), sign * most, 0.0)
+
+    images = stretched(ops, images, has("autocontrast"))
+    images = brightened(ops, images, signed("brightness", STRENGTH))
+    images = contrasted(ops, images, 1.0 + signed("contrast", STRENGTH))
+    images = saturated(ops, images, 1.0 + signed("colour", STRENGTH))
+    images = posterized(ops, images, ops.where(has("posterize"), 2.0 ** round(4 * STRENGTH + 2), 1.0))
+    images = solarized(ops, images, ops.where(has("solarize"), 256.0 * (1.0 - STRENGTH), 1e6))
+    angle = signed("rotate", STRENGTH * _ROTATE)
+    map_.then(ops.cos(angle), -ops.sin(angle), ops.sin(angle), ops.cos(angle))
+    map_.then(1.0, signed("shear_x", STRENGTH * _SHEAR), 0.0, 1.0)
+    map_.then(1.0, 0.0, signed("shear_y", STRENGTH * _SHEAR), 1.0)
+    map_.move(signed("shift_x", STRENGTH * _SHIFT), signed("shift_y", STRENGTH * _SHIFT))
+    return images

@@ -1,0 +1,176 @@
+"""Where a run stands, on disk, so that a killed one goes on.
+
+::
+
+    <cache>/checkpoints/<key>/
+        head.npz, fine-tune.npz    one file a phase: every variable, and what the phase has seen
+        *.npy                      activations of the frozen part
+        lock                       held while a process trains
+
+The key is made of all that decides the result: configuration, data, weights, versions. It
+is removed when the run is saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from edge_runtime.errors import UsageError
+from trainer.cache import default_cache_dir
+
+KEPT_DAYS = 30
+"""Checkpoints of abandoned runs are removed after so many days."""
+
+_NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What :meth:`Checkpoint.save` wrote.
+
+    Attributes:
+        note: Plain data.
+        arrays: In the order in which they were given.
+    """
+
+    note: dict[str, Any]
+    arrays: tuple[Any, ...]
+
+
+class Checkpoint:
+    """The checkpoint folder of one run; see :func:`open_checkpoint`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Takes an existing folder.
+
+        Args:
+            folder: It.
+        """
+        self.folder = folder
+        self._cost_s = 0.0
+        self._saved_at = 0.0
+
+    def save(self, phase: str, note: dict[str, Any], arrays: Sequence[Any], *, needed: bool) -> None:
+        """Replaces the file of a phase, whole or not at all.
+
+        Args:
+            phase: Its name.
+            note: Plain data.
+            arrays: numpy arrays.
+            needed: Whether to write in any case; otherwise a large model is not written so often
+                that training waits for the disk.
+        """
+        started = time.monotonic()
+        if not needed and started - self._saved_at < 10 * self._cost_s:
+            return
+        path, temporary = self._path(phase), self._path(phase).with_suffix(".tmp")
+        named = {str(place): array for place, array in enumerate(arrays)}
+        with temporary.open("wb") as file:
+            np.savez(file, **{_NOTE: np.frombuffer(json.dumps(note).encode(), np.uint8)}, **named)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        self._saved_at = time.monotonic()
+        self._cost_s = self._saved_at - started
+
+    def load(self, phase: str) -> Saved | None:
+        """What was saved of a phase, None when there is nothing whole.
+
+        Args:
+            phase: Its name.
+        """
+        try:
+            with np.load(self._path(phase), allow_pickle=False) as file:
+                note = json.loads(file[_NOTE].tobytes())
+                return Saved(note, tuple(file[str(place)] for place in range(len(file.files) - 1)))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return None
+
+    def remove(self) -> None:
+        """Deletes the folder: the run is saved, or shall start over."""
+        for entry in self.folder.iterdir():
+            if entry.name != "lock":
+                entry.unlink(missing_ok=True)
+
+    def _path(self, phase: str) -> Path:
+        return self.folder / f"{phase}.npz"
+
+
+def checkpoint_key(parts: dict[str, Any]) -> str:
+    """Name of a run's checkpoint folder.
+
+    Args:
+        parts: Plain data: all that decides the result.
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+@contextmanager
+def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: bool) -> Iterator[Checkpoint]:
+    """Opens, and locks, the checkpoint of a run; removes it when the block ends well.
+
+    Args:
+        key: What :func:`checkpoint_key` returned.
+        cache_dir: Folder of the pixel cache, None for the default.
+        fresh: Whether to forget what is there.
+
+    Raises:
+        UsageError: Another process is training the same, or the folder cannot be written.
+    """
+    root = (Path(cache_dir) if cache_dir is not None else default_cache_dir().parent) / "checkpoints"
+    folder = root / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise UsageError(
+            f"The checkpoint folder must be writable. Received: {root} ({error.strerror or error}). "
+            "Free some space, or set XDG_CACHE_HOME to another folder."
+        ) from error
+    with lock:
+        _hold(lock, folder)
+        _forget_old(root, folder)
+        checkpoint = Checkpoint(folder)
+        if fresh:
+            checkpoint.remove()
+        yield checkpoint
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hold(lock: Any, folder: Path) -> None:
+    """Takes the lock; it ends with the process, however that ends."""
+    try:
+        import fcntl
+    except ImportError:
+        # Windows: two runs of the same command at once are the user's to avoid.
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise UsageError(
+            f"A run must be trained by one process. Received: another one holds {folder / 'lock'}. "
+            "Wait for it, or choose another --out."
+        ) from error
+
+
+def _forget_old(root: Path, current: Path) -> None:
+    oldest = time.time() - KEPT_DAYS * 86_400
+    for folder in root.iterdir():
+        try:
+            times = [entry.stat().st_mtime for entry in [folder, *folder.iterdir()]]
+        except OSError:
+            continue
+        if folder != current and max(times) < oldest:
+            shutil.rmtree(folder, ignore_errors=True)

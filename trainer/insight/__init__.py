@@ -1,0 +1,1 @@
+"""What a trained model gets wrong, and what it looks at; the parts that the pages show."""

@@ -1,0 +1,140 @@
+"""What happens to photos between the lens and the model, in five severities.
+
+The families follow ImageNet-C (Hendrycks and Dietterich 2019, arXiv 1903.12261); the
+amounts are this project's, as shares of the side where they are lengths, so that a
+severity means the same at 28 and at 224 pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from edge_runtime.errors import UsageError
+from edge_runtime.preprocess import UInt8Array
+
+SEVERITIES = (1, 2, 3, 4, 5)
+"""0 is the image as it is."""
+
+_LEAST_BLUR_PIXELS = 0.35
+
+Change = Callable[[UInt8Array, float, np.random.Generator], UInt8Array]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of change.
+
+    Attributes:
+        name: Its name everywhere.
+        amounts: What a severity means, for 1 to 5.
+        unit: Of the amounts, for people.
+        change: Applies an amount to uint8 ``[height, width, channels]``.
+    """
+
+    name: str
+    amounts: tuple[float, ...]
+    unit: str
+    change: Change
+
+    def amount_text(self, severity: int) -> str:
+        """An amount with its unit.
+
+        Args:
+            severity: 1 to 5.
+        """
+        return self.unit.format(self.amounts[severity - 1])
+
+
+def corrupted(image: UInt8Array, family: Family, severity: int, seed: int) -> UInt8Array:
+    """An image under one change.
+
+    Args:
+        image: uint8 ``[height, width, 1 or 3]``.
+        family: One of :data:`FAMILIES`.
+        severity: 0 to 5; 0 returns the image itself.
+        seed: Of what is random: the direction of a turn or shift, the noise. With the same
+            seed a higher severity is more of the same.
+
+    Returns:
+        uint8, the same shape.
+
+    Raises:
+        UsageError: ``severity`` is something else.
+    """
+    if severity == 0:
+        return image
+    if severity not in SEVERITIES:
+        raise UsageError(f"A severity must be 0 to 5. Received: {severity}. Choose one of these.")
+    return family.change(image, family.amounts[severity - 1], np.random.default_rng(seed))
+
+
+def _blur(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
+    """Gaussian; on tiny images at least a third of a pixel, below which Pillow changes nothing."""
+    radius = float(np.hypot(amount * min(image.shape[:2]), _LEAST_BLUR_PIXELS))
+    return _through_pillow(image, lambda picture: picture.filter(ImageFilter.GaussianBlur(radius)))
+
+
+def _scale(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
+    return _clipped(image * np.float32(amount))
+
+
+def _jpeg(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
+    def encode(picture: Any) -> Any:
+        stored = io.BytesIO()
+        picture.save(stored, "JPEG", quality=int(amount))
+        return Image.open(stored)
+
+    return _through_pillow(image, encode)
+
+
+def _rotate(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
+    """Corners are filled with the mirrored picture: a black wedge would be a change of its own."""
+    angle = amount * random.choice((-1.0, 1.0))
+    height, width = image.shape[:2]
+    margin = max(height, width) // 2
+    wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+    turned = _through_pillow(wide, lambda picture: picture.rotate(angle, Image.Resampling.BILINEAR))
+    return np.ascontiguousarray(turned[margin : margin + height, margin : margin + width])
+
+
+def _noise(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
+    return _clipped(image + np.float32(amount) * random.standard_normal(image.shape, np.float32))
+
+
+def _shift(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
+    """Whole pixels, at least one: parts of pixels would blur."""
+    directions = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
+    down, right = directions[int(random.integers(len(directions)))]
+    height, width = image.shape[:2]
+    steps = max(1, round(amount * min(height, width)))
+    rows = np.clip(np.arange(height) - down * steps, 0, height - 1)
+    columns = np.clip(np.arange(width) - right * steps, 0, width - 1)
+    return np.ascontiguousarray(image[rows][:, columns])
+
+
+def _through_pillow(image: UInt8Array, change: Callable[[Any], Any]) -> UInt8Array:
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    return np.array(change(picture), np.uint8).reshape(image.shape)
+
+
+def _clipped(values: Any) -> UInt8Array:
+    clipped: UInt8Array = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return clipped
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family("blur", (0.004, 0.008, 0.014, 0.022, 0.032), "radius {:.1%} of the side", _blur),
+    Family("darker", (0.8, 0.6, 0.45, 0.3, 0.2), "light x {:g}", _scale),
+    Family("brighter", (1.25, 1.5, 1.9, 2.4, 3.0), "light x {:g}", _scale),
+    Family("JPEG", (70, 45, 25, 12, 6), "quality {:g}", _jpeg),
+    Family("rotation", (5, 10, 15, 22, 30), "{:g} degrees", _rotate),
+    Family("noise", (8, 16, 28, 44, 64), "deviation {:g} of 255", _noise),
+    Family("shift", (0.03, 0.06, 0.09, 0.13, 0.18), "{:.0%} of the side", _shift),
+)
+"""Every family, in the order of the plot."""

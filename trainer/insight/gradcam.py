@@ -1,0 +1,110 @@
+"""Grad-CAM: where in an image the evidence for a class lies.
+
+Selvaraju et al. 2017 (arXiv 1610.02391), equations 1 and 2: the channels of the last
+feature map are weighted by the mean gradient of the class's score before the softmax,
+added up, and cut off below zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from trainer.backend import load_keras
+from trainer.insight.gradients import input_gradient
+from trainer.insight.layers import NothingToShowError, spatial_layers
+
+
+class GradCam:
+    """A model cut in two at its last feature map.
+
+    Attributes:
+        layer: Name of the layer whose output it is.
+    """
+
+    def __init__(self, model: Any) -> None:
+        """Cuts the model.
+
+        Args:
+            model: A ``keras.Model`` on raw pixels with one input and one output of class scores.
+
+        Raises:
+            NothingToShowError: It cannot be cut: there is no feature map that everything
+                passes through.
+        """
+        keras = load_keras()
+        features, self._pick = _before_softmax(keras, model)
+        candidates = spatial_layers(model)
+        if not candidates:
+            raise NothingToShowError("The model has no feature map in front of its pooling.")
+        # In front of a last pooling the map is finer; the paper takes the last convolution's too.
+        pools = [layer for layer in candidates if "Pooling" in type(layer).__name__]
+        others = [layer for layer in candidates if layer not in pools]
+        for layer in [*reversed(others), *reversed(pools)]:
+            try:
+                self._body = keras.Model(model.input, layer.output)
+                self._tail = keras.Model(layer.output, features)
+            # A nested or branching model: the layer's output is not of this graph, or not all of the cut.
+            except Exception:
+                continue
+            self.layer = str(layer.name)
+            return
+        raise NothingToShowError("No feature map of the model carries all that its scores depend on.")
+
+    def maps(self, image: UInt8Array) -> Float32Array:
+        """The last feature map itself.
+
+        Args:
+            image: uint8 ``[height, width, channels]``.
+
+        Returns:
+            float32 ``[rows, columns, features]``.
+        """
+        keras = load_keras()
+        values = self._body(np.asarray(image, np.float32)[None], training=False)
+        maps: Float32Array = keras.ops.convert_to_numpy(keras.ops.cast(values, "float32"))[0]
+        return maps
+
+    def heat(self, image: UInt8Array, label: int) -> Float32Array:
+        """Evidence for a class.
+
+        Args:
+            image: uint8 ``[height, width, channels]``.
+            label: Index of the class.
+
+        Returns:
+            float32 ``[rows, columns]`` of the feature map, 0 and above, in units of the
+            class's score before the softmax.
+        """
+        maps = self.maps(image)
+        gradient = input_gradient(self._tail, maps[None], lambda output: self._pick(output, label))[0]
+        weights = gradient.mean(axis=(0, 1))
+        evidence: Float32Array = np.maximum((maps * weights).sum(axis=2), np.float32(0))
+        return evidence
+
+
+def _before_softmax(keras: Any, model: Any) -> tuple[Any, Callable[[Any, int], Any]]:
+    """The tensor that a class's score before the softmax is taken of, and how."""
+    ops = keras.ops
+
+    def column(output: Any, label: int) -> Any:
+        return ops.sum(ops.cast(output, "float32")[:, label])
+
+    last = model.layers[-1]
+    softmax = getattr(keras.activations, "softmax", None)
+    kind = type(last).__name__
+    if kind == "Dense" and last.activation is softmax and len(last.input.shape) == 2:
+
+        def logit(output: Any, label: int) -> Any:
+            kernel = ops.cast(ops.convert_to_tensor(last.kernel), "float32")
+            # The bias has no gradient.
+            return ops.sum(ops.matmul(ops.cast(output, "float32"), kernel[:, label : label + 1]))
+
+        return last.input, logit
+    if kind == "Softmax" or (kind == "Activation" and last.activation is softmax):
+        return last.input, column
+    return model.output, column

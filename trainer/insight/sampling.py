@@ -1,0 +1,34 @@
+"""A few images that stand for all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.cache import Int64Array
+
+
+def spread_over_classes(targets: Int64Array, count: int, seed: int = 0) -> Int64Array:
+    """Draws images evenly over the classes.
+
+    Takes one image of every class in turn until there are enough; a class that runs out
+    leaves its turns to the others.
+
+    Args:
+        targets: int64 ``[n]``, the true classes.
+        count: Most images.
+        seed: Of the draw.
+
+    Returns:
+        Places in ``targets``, int64, ascending.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(targets))
+    # The turn in which an image's class reaches it.
+    turn = np.empty(len(targets), np.int64)
+    seen: dict[int, int] = {}
+    for place in order:
+        label = int(targets[place])
+        turn[place] = seen.get(label, 0)
+        seen[label] = turn[place] + 1
+    chosen = order[np.argsort(turn[order], kind="stable")][:count]
+    return np.sort(chosen).astype(np.int64)

@@ -1,0 +1,216 @@
+"""Measuring a run folder through Keras, or a bundle through the device runtime."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from edge_runtime.dataset import ImageSet, open_dataset
+from edge_runtime.errors import DataError, ImageError, RunError, UnknownNameError, UsageError
+from edge_runtime.manifest import MANIFEST_FILE
+from edge_runtime.result import Float32Array
+from edge_runtime.spec import InputSpec
+from trainer.cache import cached_pixels
+from trainer.downloads import ensure_downloaded
+from trainer.evaluation import Evaluation, evaluate_scores, load_model, predict
+from trainer.progress import Event, Progress, silent
+from trainer.run import RunRecord, is_run, read_run
+from trainer.scored import Scored
+
+Part = Literal["val", "all"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run or a bundle after it was measured, with all that a page about it needs.
+
+    Attributes:
+        name: The run's or the bundle's name.
+        made_of: What answered: the architecture, or the artifact and its engine.
+        input: What the model takes.
+        data: Where the images come from.
+        split: ``val`` or ``all``.
+        evaluation: The figures.
+        scored: The images with their scores.
+        record: The run's ``run.json``, None for a bundle.
+    """
+
+    name: str
+    made_of: str
+    input: InputSpec
+    data: str
+    split: Part
+    evaluation: Evaluation
+    scored: Scored
+    record: RunRecord | None = None
+
+
+def evaluate(
+    source: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    split: Part = "val",
+    *,
+    artifact: str | None = None,
+    progress: Progress = silent,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Evaluation:
+    """Measures a run folder through Keras, or a bundle through the device runtime.
+
+    Args:
+        source: A run folder or a bundle.
+        data: Any of ``edge_runtime.dataset.FORMS``; classes are matched by name.
+        split: ``val`` or ``all``.
+        artifact: Which of a bundle's model files, such as ``tflite-int8``; None lets the
+            runtime choose as it does on a device.
+        progress: Told of every batch.
+        cache_dir: Where decoded pixels are kept; None for the default.
+
+    Raises:
+        RunError: ``source`` is neither, or damaged.
+        DataError: The data cannot be used, or has a class that the model lacks.
+        UsageError: ``artifact`` with a run.
+        EnvironmentMissingError: Keras is not installed and ``source`` is a run.
+    """
+    return measure(source, data, split, artifact=artifact, progress=progress, cache_dir=cache_dir).evaluation
+
+
+def measure(
+    source: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    split: Part = "val",
+    *,
+    artifact: str | None = None,
+    progress: Progress = silent,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Measured:
+    """Does what :func:`evaluate` does and keeps the scores, the images and the model.
+
+    Args:
+        source: As there.
+        data: As there.
+        split: As there.
+        artifact: As there.
+        progress: As there.
+        cache_dir: As there.
+    """
+    if split not in get_args(Part):
+        raise UnknownNameError.of("split", split, get_args(Part))
+    kind = source_kind(source)
+    record = read_run(source) if kind == "run" else None
+    if record is not None and artifact is not None:
+        raise UsageError(
+            f"An artifact must be one of a bundle. Received: {artifact!r} with the run {os.fspath(source)}. "
+            "Leave it out, or pass the bundle."
+        )
+    ensure_downloaded(data, progress)
+    images = open_dataset(data)
+    if split == "val":
+        images = images.only("val")
+    if not images.items:
+        raise DataError(
+            f"There must be images to measure on. Received: none in the {split} split of {images.source}. "
+            "Use --split all."
+        )
+    if record is None:
+        return _measure_bundle(source, images, split, artifact, progress)
+    return _measure_run(source, record, images, split, progress, cache_dir)
+
+
+def _measure_run(
+    source: str | os.PathLike[str],
+    record: RunRecord,
+    images: ImageSet,
+    split: Part,
+    progress: Progress,
+    cache_dir: str | os.PathLike[str] | None,
+) -> Measured:
+    started = time.monotonic()
+    labels = record.labels
+    pixels = cached_pixels(images.relabelled(labels), record.input, cache_dir, progress)
+    progress(Event("evaluate", 0, 0, f"evaluating {len(pixels.images)} images"))
+    model = load_model(source)
+    scores = predict(model, pixels.array, np.arange(len(pixels.labels)), progress)
+    if scores.shape[1:] != (len(labels),):
+        raise RunError(
+            f"A run's model must have one output per label. Received: {scores.shape[1]} outputs, "
+            f"{len(labels)} labels in {source}. Train again."
+        )
+    skipped = pixels.images.skipped
+    evaluation = evaluate_scores(scores, pixels.labels, labels, time.monotonic() - started, skipped)
+    scored = Scored(
+        labels=labels,
+        refs=tuple(item.ref for item in pixels.images.items),
+        scores=scores,
+        targets=pixels.labels,
+        pixels=lambda place: np.array(pixels.array[place]),
+        predict=lambda array: predict(model, array, np.arange(len(array))),
+        model=model,
+    )
+    return Measured(record.name, record.model, record.input, images.source, split, evaluation, scored, record)
+
+
+def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
+    """Whether a path is a run folder or a bundle, damaged or not.
+
+    Args:
+        source: Any path.
+
+    Raises:
+        RunError: It is neither.
+    """
+    path = Path(source)
+    if is_run(path):
+        return "run"
+    if (path / MANIFEST_FILE).is_file() or path.suffix.lower() == ".zip":
+        return "bundle"
+    what = "which does not exist" if not path.exists() else "which is neither"
+    raise RunError(
+        f"The model must be a run folder or a bundle. Received: {path}, {what}. "
+        "Make one with: snapship train DATA --out RUN"
+    )
+
+
+def _measure_bundle(
+    source: str | os.PathLike[str],
+    images: ImageSet,
+    split: Part,
+    artifact: str | None,
+    progress: Progress,
+) -> Measured:
+    """Reads image by image, so that a device measures a data set of any size."""
+    from edge_runtime.classifier import Classifier
+
+    started = time.monotonic()
+    # A named artifact is measured whatever its check said: this is how one finds out why.
+    classifier = Classifier.open(source, artifact, allow_failed=artifact is not None)
+    labels = tuple(classifier.labels)
+    images = images.relabelled(labels)
+    rows: list[Float32Array] = []
+    failures: dict[str, str] = {}
+    progress(Event("evaluate", 0, len(images), f"evaluating {len(images)} images"))
+    for place, item in enumerate(images.items):
+        try:
+            rows.append(classifier.scores(images.read(item)))
+        except (ImageError, DataError) as error:
+            failures[item.ref] = str(error)
+        progress(Event("evaluate", place + 1, len(images)))
+    kept = images.without(failures)
+    targets = np.array([item.label for item in kept.items], np.int64)
+    scores = np.stack(rows)
+    evaluation = evaluate_scores(scores, targets, labels, time.monotonic() - started, kept.skipped)
+    scored = Scored(
+        labels=labels,
+        refs=tuple(item.ref for item in kept.items),
+        scores=scores,
+        targets=targets,
+        pixels=lambda place: classifier.pixels(kept.read(kept.items[place])),
+        predict=lambda array: np.stack([classifier.scores(image) for image in array]),
+    )
+    made_of = f"{classifier.artifact.kind} on {classifier.engine}"
+    name = classifier.bundle.manifest.name
+    return Measured(name, made_of, classifier.input, images.source, split, evaluation, scored)

@@ -1,0 +1,72 @@
+"""Pages of one file each: Jinja2 templates, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import EnvironmentMissingError, UsageError
+
+
+def render(template: str, context: dict[str, Any]) -> str:
+    """Renders a template of this package; every value is escaped.
+
+    Args:
+        template: Its file name in ``templates/``.
+        context: What it shows.
+
+    Raises:
+        EnvironmentMissingError: Jinja2 is not installed.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("The report", "jinja2", "train") from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["percent"] = lambda value: "-" if value is None else f"{100 * value:.1f} %"
+    environment.filters["hundredths"] = lambda value: "-" if value is None else f"{100 * value:.1f}"
+    # A file name may hold bytes that are no text; a page must still be written.
+    return printable_text(environment.get_template(template).render(context))
+
+
+def printable_text(text: str) -> str:
+    """Replaces the lone surrogates that stand for undecodable bytes of file names.
+
+    Args:
+        text: Any text.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def write_page(path: Path, text: str) -> None:
+    """Writes a page to a temporary name beside it, then renames it.
+
+    Args:
+        path: Where; folders above it are made, a page of that name is replaced.
+        text: HTML.
+
+    Raises:
+        UsageError: The place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            # mkstemp makes files that only their owner reads.
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"The report's folder must be writable. Received: {path} ({error.strerror or error}). "
+            "Pass another --report."
+        ) from error
