@@ -146,7 +146,7 @@ def _mapped_batches(options: Any, folder: Path) -> Any:
 def _fit_clock(keras: Any, model: Any, batches: Any) -> Callable[[], float]:
     """Returns a function that fits one epoch and returns its seconds."""
 
-    class Clock(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
         """Times an epoch, its first batch included."""
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -25,6 +25,9 @@ _RATE = 1e-3
 _FINE_TUNE_RATE = 1e-5
 """The guide's rate for the unfrozen base."""
 
+VAL_FOLDERS = ("val", "valid", "validation", "test")
+"""Names of the folder to measure on, the first that is there."""
+
 
 @dataclass(frozen=True)
 class Plain:
@@ -86,7 +89,7 @@ def train_plainly(
         keras: The keras module.
         recipe: How.
         pixels: The images as a device sees them; also what is trained on without ``folder``.
-        folder: ``train`` and ``val`` of class folders, read with ``image_dataset_from_directory``.
+        folder: ``train`` and one of :data:`VAL_FOLDERS` of class folders, read with ``image_dataset_from_directory``.
         model: The architecture: MobileNetV2 with ``weights``, else one of the project's.
         weights: Pretrained weights without their head, None for random ones.
         width: Width multiplier of the weights.
@@ -147,7 +150,8 @@ def _folder_data(keras: Any, folder: Path, shape: tuple[int, ...], seed: int) ->
         "verbose": False,
     }
     train = read(folder / "train", seed=seed, **options).cache().shuffle(100, seed=seed)
-    val = read(folder / "val", shuffle=False, **options).cache()
+    side = next(folder / name for name in VAL_FOLDERS if (folder / name).is_dir())
+    val = read(side, shuffle=False, **options).cache()
     return train.prefetch(2), val.prefetch(2)
 
 

@@ -27,7 +27,7 @@ from trainer.metrics import (
     top_k,
 )
 from trainer.progress import Event, Progress, silent
-from trainer.run import model_path
+from trainer.run import model_path, register_layers
 
 BATCH = 64
 """Images per pass."""
@@ -113,6 +113,7 @@ def load_model(source: str | os.PathLike[str]) -> Any:
     """
     path = model_path(source)
     keras = load_keras()
+    register_layers()
     try:
         return keras.models.load_model(path, compile=False)
     # A damaged .keras file raises almost anything: zip, JSON, HDF5 and Keras' own errors.

@@ -8,6 +8,7 @@ from typing import Any
 from edge_runtime.spec import InputSpec
 from trainer.augmentation.choices import chosen
 from trainer.config import TrainConfig
+from trainer.models.catalog import info
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     if not config.pretrained:
         return (_filled(PLAIN, config, config.epochs, config.learning_rate),)
     head = _filled(HEAD, config, config.epochs, None)
-    if config.fine_tune_epochs == 0:
+    if config.fine_tune_epochs == 0 or info(config.model).frozen:
         return (head,)
     return head, _filled(FINE_TUNE, config, config.fine_tune_epochs, config.learning_rate)
 

@@ -15,7 +15,6 @@ Stages::
 from __future__ import annotations
 
 import datetime
-import hashlib
 import os
 import time
 from dataclasses import dataclass
@@ -37,8 +36,8 @@ from trainer.evaluation import Evaluation, evaluate_scores, predict
 from trainer.harness import SCORES
 from trainer.history import EpochRow, history_csv
 from trainer.logs import EpochLog
-from trainer.models import build
-from trainer.models.weights import check_weights_file
+from trainer.models import build, info
+from trainer.models.weights import check_weights, weights_sha256
 from trainer.plain import train_plain
 from trainer.progress import Event, Progress, silent
 from trainer.publish import building, check_out, check_writable
@@ -97,7 +96,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     """
     out = check_out(config.out, config.overwrite)
     if config.pretrained and config.weights is not None and config.weights != "imagenet":
-        check_weights_file(config.weights)
+        check_weights(config.model, config.weights)
     _check_writable_names(config, out)
     check_writable(out)
     check_report_packages()
@@ -150,14 +149,19 @@ def fitted(session: Session, spec: InputSpec) -> Any:
         keras.config.set_dtype_policy(kept)
     if config.precision == "float32":
         return model
-    plain = _built(config, spec, session.classes, None)
+    # A frozen backbone is made of its SavedModel, whatever numbers it gets afterwards.
+    again = config.weights if info(config.model).frozen else None
+    plain = _built(config, spec, session.classes, again)
     plain.set_weights(model.get_weights())
     return plain
 
 
 def _built(config: TrainConfig, spec: InputSpec, classes: int, weights: Any) -> Any:
     load_keras().utils.set_random_seed(config.seed)
-    return build(config.model, input_shape=spec.shape, classes=classes, weights=weights, width=config.width)
+    return build(
+        config.model, input_shape=spec.shape, classes=classes, weights=weights, width=config.width,
+        pixel_range=config.pixel_range,
+    )  # fmt: skip
 
 
 def _publish(session: Session, model: Any, spec: InputSpec, out: Path, care: tuple[str, ...]) -> Run:
@@ -196,16 +200,11 @@ def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str
             "order": [item.ref for item in pixels.images.items],
             "labels": pixels.images.labels,
             "input": [spec.shape, spec.fit],
-            "weights_sha256": _sha256(weights) if weights is not None else None,
+            "weights_sha256": weights_sha256(weights) if weights is not None else None,
             "backend": load_keras().backend.backend(),
             "versions": _versions(),
         }
     )
-
-
-def _sha256(path: str | os.PathLike[str]) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_writable_names(config: TrainConfig, out: Path) -> None:

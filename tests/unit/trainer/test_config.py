@@ -77,6 +77,13 @@ def test_unknown_name_lists_the_known_ones(options: dict[str, Any]) -> None:
         config(**options)
 
 
+@pytest.mark.parametrize(
+    "name", ["resnet50", "vgg16", "efficientnet_b0", "inception_v3", "mobilenet_v3_small"]
+)
+def test_published_weights_go_with_every_architecture_that_has_some(name: str) -> None:
+    assert config(model=name).pretrained
+
+
 def test_any_width_goes_without_published_weights() -> None:
     assert config(model="mobilenet_v2", width=0.6, weights="none").width == 0.6
     assert config(model="mobilenet_v2", width=0.6, weights="own.weights.h5").pretrained
