@@ -42,6 +42,11 @@ def chosen_backend() -> str:
     return next((name for name in BACKENDS if find_spec(name) is not None), BACKENDS[0])
 
 
+def training_extra() -> str:
+    """The extra of snapship that brings what training needs on the chosen backend."""
+    return EXTRAS[chosen_backend()]
+
+
 def load_keras() -> Any:
     """Returns the keras module, on the backend that it has or on :func:`chosen_backend`.
 

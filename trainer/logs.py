@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from trainer.backend import training_extra
 from trainer.history import EpochRow, history_csv
 from trainer.run import HISTORY_FILE
 
@@ -34,7 +35,7 @@ class EpochLog:
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:
-            raise EnvironmentMissingError.of_extra("--logs", "tensorboardX", "train") from error
+            raise EnvironmentMissingError.of_extra("--logs", "tensorboardX", training_extra()) from error
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._writer = SummaryWriter(str(self._folder))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from trainer.backend import training_extra
 
 
 def render(template: str, context: dict[str, Any]) -> str:
@@ -23,7 +24,7 @@ def render(template: str, context: dict[str, Any]) -> str:
     try:
         import jinja2
     except ImportError as error:
-        raise EnvironmentMissingError.of_extra("The report", "jinja2", "train") from error
+        raise EnvironmentMissingError.of_extra("The report", "jinja2", training_extra()) from error
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
+from trainer.backend import training_extra
 from trainer.history import EpochRow
 from trainer.insight.robustness import Robustness
 from trainer.metrics import ReliabilityBin
@@ -125,7 +126,7 @@ def _svg(name: str, draw: Callable[[Any], None], inches: tuple[float, float] = (
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise EnvironmentMissingError.of_extra("The report", "matplotlib", "train") from error
+        raise EnvironmentMissingError.of_extra("The report", "matplotlib", training_extra()) from error
     settings = {
         "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "text.color": _INK,
         "axes.edgecolor": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,

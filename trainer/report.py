@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.result import Float32Array
+from trainer.backend import training_extra
 from trainer.cache import Pixels
 from trainer.evaluation import Evaluation, predict
 from trainer.history import EpochRow
@@ -44,7 +45,7 @@ def check_report_packages() -> None:
     """
     for package in ("jinja2", "matplotlib"):
         if find_spec(package) is None:
-            raise EnvironmentMissingError.of_extra("The report", package, "train")
+            raise EnvironmentMissingError.of_extra("The report", package, training_extra())
 
 
 def write_report(

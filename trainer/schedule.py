@@ -31,11 +31,11 @@ class Phase:
 PLAIN = Phase("train", epochs=20, patience=8, learning_rate=2e-3)
 """Defaults of training from random weights."""
 
-HEAD = Phase("head", epochs=40, patience=8, learning_rate=1e-2)
+HEAD = Phase("head", epochs=40, patience=8, learning_rate=3e-3)
 """Defaults of the head of a pretrained model; its rate is fixed."""
 
-FINE_TUNE = Phase("fine-tune", epochs=5, patience=3, learning_rate=1e-4)
-"""Defaults of training the backbone of a pretrained model, at a hundredth of the head's rate."""
+FINE_TUNE = Phase("fine-tune", epochs=8, patience=4, learning_rate=1e-4)
+"""Defaults of training the backbone of a pretrained model, at a thirtieth of the head's rate."""
 
 
 def phases(config: TrainConfig) -> tuple[Phase, ...]:

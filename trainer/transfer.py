@@ -2,7 +2,7 @@
 
 1. Head: the backbone is frozen, so it runs once an image and view; what follows it is
    trained on the kept features, in seconds.
-2. Fine-tuning, at a rate a hundred times lower: the last layers of the backbone, again on
+2. Fine-tuning, at a far lower rate: the last layers of the backbone, again on
    kept activations of where the freeze ends, or all of them on augmented pixels.
 
 Batch normalisation keeps the statistics of the pretrained weights unless asked

@@ -13,6 +13,7 @@ from typing import Any
 
 from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from trainer.backend import training_extra
 from trainer.models.catalog import info
 from trainer.models.saved_model import check_saved_model
 
@@ -102,7 +103,7 @@ def has_head(weights: str | os.PathLike[str], classes: int) -> bool:
         # Typed as Any: the package has no types.
         h5py: Any = importlib.import_module("h5py")
     except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Reading weights", "h5py", "train") from error
+        raise EnvironmentMissingError.of_extra("Reading weights", "h5py", training_extra()) from error
     try:
         with h5py.File(file, "r") as stored:
             names = set(stored["layers"]) if "layers" in stored else set(stored)
