@@ -98,6 +98,11 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to go on from."""
+        return any(self.folder.glob("*.npz"))
+
     def remove(self) -> None:
         """Deletes the folder: the run is saved, or shall start over."""
         for entry in self.folder.iterdir():
@@ -135,18 +140,28 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
     except OSError as error:
-        raise UsageError(
-            f"The checkpoint folder must be writable. Received: {root} ({error.strerror or error}). "
-            "Free some space, or set XDG_CACHE_HOME to another folder."
-        ) from error
+        raise _unwritable(root, error) from error
     with lock:
         _hold(lock, folder)
         _forget_old(root, folder)
         checkpoint = Checkpoint(folder)
         if fresh:
             checkpoint.remove()
-        yield checkpoint
+        try:
+            yield checkpoint
+        except BrokenPipeError:
+            # The reader of our progress has gone; nothing is wrong with the folder.
+            raise
+        except OSError as error:
+            raise _unwritable(root, error) from error
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritable(root: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"The checkpoint folder must be writable. Received: {root} ({error.strerror or error}). "
+        "Free some space, or set XDG_CACHE_HOME to another folder."
+    )
 
 
 def _hold(lock: Any, folder: Path) -> None:

@@ -119,8 +119,13 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
         with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
             augment = chosen(config.augment, pixels.images.native_size is not None)
             session = Session(config, pixels, augment, checkpoint, log, progress, started)
-            model = fitted(session, spec)
-            return _publish(session, model, spec, out, care)
+            try:
+                model = fitted(session, spec)
+                return _publish(session, model, spec, out, care)
+            except KeyboardInterrupt:
+                if checkpoint.begun:
+                    progress(Event("save", message="interrupted: the same command goes on from here"))
+                raise
     finally:
         log.close()
 

@@ -112,6 +112,24 @@ def test_interrupt_leaves_nothing(tmp_path: Path, photos: Photos, stage: str) ->
         assert not list((tmp_path / "cache").glob("*.tmp"))
 
 
+def test_interrupted_training_says_that_it_can_go_on(tmp_path: Path, photos: Photos) -> None:
+    config = TrainConfig(data=photos(cat=6, dog=6), model="small_cnn", out=tmp_path / "run", size=12, epochs=3,
+                         cache_dir=tmp_path / "cache")  # fmt: skip
+    said: list[str] = []
+
+    def interrupt(event: Event, /) -> None:
+        said.append(event.message)
+        if event.metrics and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, interrupt)
+    assert said[-1] == "interrupted: the same command goes on from here"
+    lines: list[str] = []
+    train(config, lambda event: lines.append(event.message))
+    assert any(line.startswith("train: going on after epoch") for line in lines)
+
+
 def test_broken_pictures_and_a_class_without_val_are_no_obstacle(tmp_path: Path, photos: Photos) -> None:
     folder = photos(train__cat=8, train__dog=8, train__cow=8, val__dog=4)
     (folder / "train" / "cat" / "3.png").write_text("not a picture")

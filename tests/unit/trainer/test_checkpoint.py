@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -83,3 +84,19 @@ def test_key_depends_on_every_part() -> None:
     parts = {"seed": 1, "data": "a"}
     assert checkpoint_key(parts) == checkpoint_key(dict(reversed(parts.items())))
     assert checkpoint_key(parts) != checkpoint_key(parts | {"seed": 2})
+
+
+def test_full_disk_is_one_line_with_the_cure_and_keeps_the_state(tmp_path: Path) -> None:
+    with (  # noqa: PT012
+        pytest.raises(UsageError, match=r"No space left on device.*Free some space"),
+        open_checkpoint("k", tmp_path, fresh=False) as checkpoint,
+    ):
+        checkpoint.save("head", {}, ARRAYS, needed=True)
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with open_checkpoint("k", tmp_path, fresh=False) as checkpoint:
+        assert checkpoint.begun
+
+
+def test_closed_pipe_is_no_fault_of_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), open_checkpoint("k", tmp_path, fresh=False):
+        raise BrokenPipeError
