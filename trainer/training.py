@@ -17,6 +17,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -100,6 +101,13 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     _check_writable_names(config, out)
     check_writable(out)
     check_report_packages()
+    # Closed whatever happens, opened before anything slow.
+    with closing(EpochLog(config.logs)) as log:
+        return _train(config, out, log, progress)
+
+
+def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) -> Run:
+    """Everything after what can be refused at once."""
     started = time.monotonic()
     ensure_downloaded(config.data, progress)
     progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
@@ -114,20 +122,16 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     care = care_before_training(images, pixels, progress)
     for line in care:
         progress(Event("care", message=line))
-    log = EpochLog(config.logs)
-    try:
-        with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
-            augment = chosen(config.augment, pixels.images.native_size is not None)
-            session = Session(config, pixels, augment, checkpoint, log, progress, started)
-            try:
-                model = fitted(session, spec)
-                return _publish(session, model, spec, out, care)
-            except KeyboardInterrupt:
-                if checkpoint.begun:
-                    progress(Event("save", message="interrupted: the same command goes on from here"))
-                raise
-    finally:
-        log.close()
+    with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
+        augment = chosen(config.augment, pixels.images.native_size is not None)
+        session = Session(config, pixels, augment, checkpoint, log, progress, started)
+        try:
+            model = fitted(session, spec)
+            return _publish(session, model, spec, out, care)
+        except KeyboardInterrupt:
+            if checkpoint.begun:
+                progress(Event("save", message="interrupted: the same command goes on from here"))
+            raise
 
 
 def fitted(session: Session, spec: InputSpec) -> Any:
