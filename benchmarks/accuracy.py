@@ -95,9 +95,9 @@ saved run; on flowers the head and then the last 44 layers from kept activations
 fine-tuned on augmented pixels, with averaged weights, smoothed labels and bfloat16: what moved accuracy further.
 *plain Keras*: what a tutorial does, for the same epochs of the same phases: `image_dataset_from_directory`
 cached in memory, or arrays, augmentation layers in the model, the frozen base inside `model.fit`, then its last 54
-layers at a hundredth of the rate. Both keep the epoch that is best on val. *On the device*: val
-accuracy on the pixels that the device runtime makes of the same photos; for snapship that is what it trained on. *img/s*: training images times
-epochs, divided by all the seconds. The two take turns in one process; medians of {repeats} rounds."""
+layers at a hundredth of the rate. Both keep the epoch that is best on val. *On the device*: val accuracy on the
+pixels that the device runtime makes of the same photos; for snapship that is what it trained on. *img/s*: training
+images times epochs, divided by all the seconds. The two take turns in one process; medians of {repeats} rounds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Result]:
