@@ -31,6 +31,17 @@ def quiet() -> Iterator[None]:
         _leave()
 
 
+def restore() -> None:
+    """Gives stderr back, whatever is still open; for a command that ends with an error.
+
+    Ctrl-C can arrive while a block is entered or left, and then no clause restores it.
+    """
+    global _depth
+    if _kept >= 0:
+        _depth = 1
+        _leave()
+
+
 def _enter() -> None:
     global _depth, _kept
     with _lock:
@@ -51,7 +62,8 @@ def _enter() -> None:
 def _leave() -> None:
     global _depth, _kept
     with _lock:
-        _depth -= 1
+        # Never below 0: restore() may have ended the block before.
+        _depth = max(0, _depth - 1)
         if _depth == 0 and _kept >= 0:
             sys.stderr.flush()
             os.dup2(_kept, 2)

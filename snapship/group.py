@@ -109,6 +109,9 @@ def _fail(error: BaseException, command: str) -> NoReturn:
     if no_arguments is not None and isinstance(error, no_arguments):
         click.echo(error.format_message(), err=True)
         sys.exit(2)
+    # Loaded by now where stderr may have been redirected; the help loads no house.
+    if "edge_runtime.native_output" in sys.modules:
+        sys.modules["edge_runtime.native_output"].restore()
     failure = failure_of(error, command)
     if isinstance(error, BrokenPipeError):
         # Python flushes stdout once more at its end: let that go nowhere.

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.errors import DataError
 from trainer.augmentation import image_layer
 from trainer.backend import load_keras
 from trainer.batches import index_batches
 from trainer.cache import Int64Array, Pixels
+from trainer.checkpoint import unwritable
 from trainer.progress import Event, Progress
 
 _BATCH = 64
@@ -42,6 +44,10 @@ def cached_activations(
         seed: Of the augmentation.
         progress: Told of every batch.
 
+    Raises:
+        DataError: A value is no finite number.
+        UsageError: The disk is full.
+
     Returns:
         ``[len(chosen), ...]``, mapped, read-only. Feature vectors are float32; feature maps
         are float16 unless a value is beyond its range.
@@ -51,9 +57,24 @@ def cached_activations(
     if found is not None:
         return found
     model = _with_view(front, augment, seed) if augment else front
-    dtype = np.float16 if len(shape) > 2 else np.float32
-    if not _store(model, pixels, chosen, path, shape, dtype, progress):
-        _store(model, pixels, chosen, path, shape, np.float32, progress)
+    kinds = (np.float16, np.float32) if len(shape) > 2 else (np.float32,)
+    temporary = path.with_suffix(".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not any(_store(model, pixels, chosen, temporary, shape, kind, progress) for kind in kinds):
+            raise DataError(
+                "What the frozen layers give must be numbers. Received: infinity or no number. "
+                "Use --precision float32, or other weights."
+            )
+        os.replace(temporary, path)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader of our progress has gone; nothing is wrong with the folder.
+            raise
+        raise unwritable(path.parent, error) from error
+    finally:
+        if temporary.is_file():
+            temporary.unlink()
     return np.lib.format.open_memmap(path, mode="r")
 
 
@@ -77,27 +98,25 @@ def _store(
     chosen: Int64Array,
     path: Path,
     shape: tuple[int, ...],
-    dtype: Any,
+    kind: type[np.floating[Any]],
     progress: Progress,
 ) -> bool:
-    """Writes the file; False, and no file, when a value does not fit the type."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+    """Writes the file; False when a value does not fit the type."""
+    dtype = np.dtype(kind)
     batches = index_batches(chosen, _BATCH)
-    limit, done = np.finfo(dtype).max, 0
-    for index, rows in enumerate(batches):
-        batch = pixels.array[rows].astype(np.float32)
-        if index and len(rows) < _BATCH:
-            # The shape of the batches before: another one would be compiled again.
-            batch = np.concatenate([batch, np.zeros((_BATCH - len(rows), *batch.shape[1:]), np.float32)])
-        values = np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
-        if np.abs(values).max() > limit:
-            return False
-        array[done : done + len(rows)] = values
-        done += len(rows)
-        progress(Event("features", index + 1, len(batches)))
-    array.flush()
-    del array
-    os.replace(temporary, path)
+    # Written and not mapped: on a full disk a write fails, a mapping kills the process.
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": dtype.str, "fortran_order": False, "shape": shape}
+        )
+        for index, rows in enumerate(batches):
+            batch = pixels.array[rows].astype(np.float32)
+            if index and len(rows) < _BATCH:
+                # The shape of the batches before: another one would be compiled again.
+                batch = np.concatenate([batch, np.zeros((_BATCH - len(rows), *batch.shape[1:]), np.float32)])
+            values = np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
+            if not np.abs(values).max() <= np.finfo(dtype).max:
+                return False
+            file.write(np.ascontiguousarray(values, dtype).tobytes())
+            progress(Event("features", index + 1, len(batches), images=(index + 1) * _BATCH))
     return True

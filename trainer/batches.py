@@ -21,10 +21,18 @@ class Feed:
         views: Arrays ``[n, ...]`` of one shape and dtype: pixels, or activations of views of the
             same images in the same order. Mapped arrays are read batch by batch.
         labels: int64 ``[n]``.
+        dtype: That the batches have; None for the views' own.
     """
 
     views: Sequence[Any]
     labels: Int64Array
+    dtype: Any = None
+
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """The type of the batches."""
+        found: np.dtype[Any] = np.dtype(self.dtype or self.views[0].dtype)
+        return found
 
 
 def index_batches(chosen: Int64Array, batch_size: int) -> list[Int64Array]:
@@ -71,10 +79,14 @@ def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_
             return -(-len(labels) // size)
 
         def __getitem__(self, index: int) -> tuple[dict[str, Any], Any]:
-            # Sorted, so that the map is read forwards.
-            rows = np.sort(self._order[index * size : (index + 1) * size])
-            found = labels[rows].astype(np.int32)
-            return {"image": self._take(rows), "label": found}, found
+            drawn = self._order[index * size : (index + 1) * size]
+            # Read forwards through the map, then put back as drawn: neighbours in a batch are mixed,
+            # and folders come sorted by class.
+            forwards = np.argsort(drawn, kind="stable")
+            place = np.empty_like(forwards)
+            place[forwards] = np.arange(len(drawn))
+            found = labels[drawn].astype(np.int32)
+            return {"image": self._take(drawn[forwards])[place], "label": found}, found
 
         def on_epoch_end(self) -> None:
             self._epoch += 1
@@ -82,9 +94,9 @@ def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_
 
         def _take(self, rows: Int64Array) -> Any:
             if len(views) == 1:
-                return views[0][rows]
+                return views[0][rows].astype(feed.kind, copy=False)
             which = (rows + self._epoch) % len(views)
-            batch = np.empty((len(rows), *views[0].shape[1:]), views[0].dtype)
+            batch = np.empty((len(rows), *views[0].shape[1:]), feed.kind)
             for place, view in enumerate(views):
                 batch[which == place] = view[rows[which == place]]
             return batch

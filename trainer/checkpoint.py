@@ -71,19 +71,30 @@ class Checkpoint:
             arrays: numpy arrays.
             needed: Whether to write in any case; otherwise a large model is not written so often
                 that training waits for the disk.
+
+        Raises:
+            UsageError: The disk is full, or the folder cannot be written.
         """
         started = time.monotonic()
         if not needed and started - self._saved_at < 10 * self._cost_s:
             return
         path, temporary = self._path(phase), self._path(phase).with_suffix(".tmp")
         named = {str(place): array for place, array in enumerate(arrays)}
+        try:
+            self._write(temporary, path, note, named)
+        except OSError as error:
+            if temporary.is_file():
+                temporary.unlink()
+            raise unwritable(self.folder, error) from error
+        self._saved_at = time.monotonic()
+        self._cost_s = self._saved_at - started
+
+    def _write(self, temporary: Path, path: Path, note: dict[str, Any], named: dict[str, Any]) -> None:
         with temporary.open("wb") as file:
             np.savez(file, **{_NOTE: np.frombuffer(json.dumps(note).encode(), np.uint8)}, **named)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        self._saved_at = time.monotonic()
-        self._cost_s = self._saved_at - started
 
     def load(self, phase: str) -> Saved | None:
         """What was saved of a phase, None when there is nothing whole.
@@ -140,26 +151,26 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
     except OSError as error:
-        raise _unwritable(root, error) from error
+        raise unwritable(root, error) from error
     with lock:
         _hold(lock, folder)
         _forget_old(root, folder)
         checkpoint = Checkpoint(folder)
         if fresh:
             checkpoint.remove()
-        try:
-            yield checkpoint
-        except BrokenPipeError:
-            # The reader of our progress has gone; nothing is wrong with the folder.
-            raise
-        except OSError as error:
-            raise _unwritable(root, error) from error
+        yield checkpoint
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unwritable(root: Path, error: OSError) -> UsageError:
+def unwritable(folder: Path, error: OSError) -> UsageError:
+    """What to tell when the state of a run cannot be kept.
+
+    Args:
+        folder: Where it was to be.
+        error: Why it is not.
+    """
     return UsageError(
-        f"The checkpoint folder must be writable. Received: {root} ({error.strerror or error}). "
+        f"The checkpoint folder must be writable. Received: {folder} ({error.strerror or error}). "
         "Free some space, or set XDG_CACHE_HOME to another folder."
     )
 

@@ -166,7 +166,8 @@ class TrainConfig:
         if not 0.0 <= self.ema < 1.0:
             raise _wrong("ema", "at least 0 and below 1", self.ema)
         mixing = MIXING & set(names) if isinstance(names, tuple) else set()
-        on_activations = self.pretrained and (self.fine_tune_epochs == 0 or unfreeze != "all")
+        frozen = self.fine_tune_epochs == 0 or info(self.model).frozen
+        on_activations = self.pretrained and (frozen or unfreeze != "all")
         if mixing and on_activations:
             raise _wrong(
                 "augment",

@@ -127,7 +127,9 @@ def _keeper_class() -> Any:
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             logs = logs or {}
-            figures = {key: float(logs[key]) for key in _FIGURES}
+            # Without what regularises weights, which Keras adds to its loss.
+            plain = {"val_loss": logs["val_cross_entropy"]}
+            figures = {key: float({**logs, **plain}[key]) for key in _FIGURES}
             if not math.isfinite(figures["loss"]) or not math.isfinite(figures["val_loss"]):
                 raise DataError(
                     f"The loss must stay a number. Received: loss={figures['loss']} in epoch {epoch + 1}. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,48 +20,60 @@ class EpochLog:
     """Writes ``history.csv`` and TensorBoard scalars into a folder, or nothing without one."""
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
-        """Makes the folder.
+        """Checks what can be checked; nothing is written before the first epoch.
 
         Args:
             folder: Where to write; None for nowhere.
 
         Raises:
-            UsageError: It cannot be written.
+            UsageError: It is no folder.
             EnvironmentMissingError: tensorboardX is not installed.
         """
         self._folder = Path(folder) if folder is not None else None
         self._writer: Any = None
         if self._folder is None:
             return
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise EnvironmentMissingError.of_extra("--logs", "tensorboardX", training_extra()) from error
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._writer = SummaryWriter(str(self._folder))
-        except OSError as error:
-            raise UsageError(
-                f"--logs must be a folder that can be written. Received: {folder} ({error.strerror or error}). "
-                "Choose another."
-            ) from error
+        if find_spec("tensorboardX") is None:
+            raise EnvironmentMissingError.of_extra("--logs", "tensorboardX", training_extra())
+        place = self._folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            raise _unwritable(self._folder, "no folder" if not place.is_dir() else "not writable")
 
     def write(self, rows: Sequence[EpochRow]) -> None:
         """Logs the last of the epochs so far.
 
         Args:
             rows: All epochs so far, of all phases.
+
+        Raises:
+            UsageError: The folder cannot be written.
         """
         if self._folder is None or not rows:
             return
-        temporary = self._folder / f"{HISTORY_FILE}.tmp"
-        temporary.write_text(history_csv(rows), "utf-8")
-        os.replace(temporary, self._folder / HISTORY_FILE)
-        for figure in _FIGURES:
-            self._writer.add_scalar(f"{rows[-1].phase}/{figure}", getattr(rows[-1], figure), len(rows))
-        self._writer.flush()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary = self._folder / f"{HISTORY_FILE}.tmp"
+            temporary.write_text(history_csv(rows), "utf-8")
+            os.replace(temporary, self._folder / HISTORY_FILE)
+            if self._writer is None:
+                from tensorboardX import SummaryWriter
+
+                self._writer = SummaryWriter(str(self._folder))
+            for figure in _FIGURES:
+                self._writer.add_scalar(f"{rows[-1].phase}/{figure}", getattr(rows[-1], figure), len(rows))
+            self._writer.flush()
+        except OSError as error:
+            raise _unwritable(self._folder, error.strerror or str(error)) from error
 
     def close(self) -> None:
         """Closes the event file."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _unwritable(folder: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"--logs must be a folder that can be written. Received: {folder} ({reason}). Choose another."
+    )

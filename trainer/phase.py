@@ -11,7 +11,7 @@ from trainer.augmentation import image_layer, target_layer
 from trainer.backend import compile_options, load_keras
 from trainer.batches import Feed, fit_batches
 from trainer.checkpoint import Saved
-from trainer.harness import accuracy, harness, loss
+from trainer.harness import accuracy, cross_entropy, harness, loss
 from trainer.history import EpochRow
 from trainer.keeper import make_keeper
 from trainer.progress import Event
@@ -59,6 +59,7 @@ def run_phase(
     config = session.config
     seeds = _seeds(config.seed, step.name)
     keras.utils.set_random_seed(seeds[0])
+    _reseed(core, seeds[0])
     model = _training_model(session, core, train, seeds)
     batches = fit_batches(
         train, batch_size=config.batch_size, seed=config.seed, shuffle=True,
@@ -67,15 +68,19 @@ def run_phase(
     check = fit_batches(val, batch_size=_VAL_BATCH, seed=0, shuffle=False)
     rate = saved.note["rate"] if saved is not None else _rate(session, step, model, train)
     model.compile(
-        optimizer=_optimizer(session, rate, step.epochs * len(batches)), loss=loss, metrics=[accuracy],
+        optimizer=_optimizer(session, rate, step.epochs * len(batches)), loss=loss, metrics=[accuracy, cross_entropy],
         **compile_options(keras),
     )  # fmt: skip
     model.optimizer.build(model.trainable_variables)
     plateau = None
     if config.schedule == "plateau":
         plateau = keras.callbacks.ReduceLROnPlateau(
-            monitor="val_loss", factor=PLATEAU_FACTOR, patience=max(1, step.patience // 2)
+            monitor="val_cross_entropy",
+            mode="min",
+            factor=PLATEAU_FACTOR,
+            patience=max(1, step.patience // 2),
         )
+    session.rates[step.name] = rate
     keeper = make_keeper(session, step, core, len(train.labels), rate, to_beat, plateau)
     if saved is not None:
         keeper.restore(saved)
@@ -99,6 +104,7 @@ def run_phase(
 def _taken_up(session: Session, step: Phase, core: Any, saved: Saved) -> tuple[float, float]:
     core.set_weights(list(saved.arrays))
     session.rows += [EpochRow(**row) for row in saved.note["rows"]]
+    session.rates[step.name] = saved.note["rate"]
     session.progress(Event(step.name, message=f"{step.name}: done by an interrupted run"))
     return saved.note["best"][0], saved.note["best"][1]
 
@@ -112,7 +118,7 @@ def _training_model(session: Session, core: Any, train: Feed, seeds: list[int]) 
         names, session.classes, seeds[2], smoothing=config.label_smoothing,
         class_weights=session.class_weights(),
     )  # fmt: skip
-    return harness(core, tuple(view.shape[1:]), str(view.dtype), augment, targets)
+    return harness(core, tuple(view.shape[1:]), str(train.kind), augment, targets)
 
 
 def _optimizer(session: Session, rate: float, steps: int) -> Any:
@@ -135,6 +141,14 @@ def _rate(session: Session, step: Phase, model: Any, train: Feed) -> float:
     rate = find_rate(model, batches)
     session.progress(Event(step.name, message=f"{step.name}: learning rate {rate:.2g}"))
     return rate
+
+
+def _reseed(core: Any, seed: int) -> None:
+    """Sets what dropout draws from: a resumed run has not drawn what the phases before it drew."""
+    weights = {id(variable) for variable in core.weights}
+    states = [variable for variable in core.variables if id(variable) not in weights]
+    for place, state in enumerate(states):
+        state.assign(np.array([(seed + place) % 2**31, 0], np.uint32).reshape(state.shape))
 
 
 def _seeds(seed: int, phase: str) -> list[int]:

@@ -46,9 +46,9 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     """
     if not config.pretrained:
         return (_filled(PLAIN, config, config.epochs, config.learning_rate),)
-    head = _filled(HEAD, config, config.epochs, None)
     if config.fine_tune_epochs == 0 or info(config.model).frozen:
-        return (head,)
+        return (_filled(HEAD, config, config.epochs, config.learning_rate),)
+    head = _filled(HEAD, config, config.epochs, None)
     return head, _filled(FINE_TUNE, config, config.fine_tune_epochs, config.learning_rate)
 
 

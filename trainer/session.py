@@ -27,6 +27,7 @@ class Session:
         started: ``time.monotonic()`` at which training began; moved back by what an
             interrupted run had spent.
         rows: Epochs so far, all phases.
+        rates: Highest learning rate of each phase so far, by its name.
     """
 
     config: TrainConfig
@@ -37,6 +38,7 @@ class Session:
     progress: Progress
     started: float
     rows: list[EpochRow] = field(default_factory=list)
+    rates: dict[str, float] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:

@@ -35,9 +35,9 @@ from trainer.config import TrainConfig
 from trainer.downloads import ensure_downloaded
 from trainer.evaluation import Evaluation, evaluate_scores, predict
 from trainer.harness import SCORES
-from trainer.history import EpochRow, history_csv
+from trainer.history import history_csv
 from trainer.logs import EpochLog
-from trainer.models import build, info
+from trainer.models import build
 from trainer.models.weights import check_weights, weights_sha256
 from trainer.plain import train_plain
 from trainer.progress import Event, Progress, silent
@@ -101,6 +101,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     _check_writable_names(config, out)
     check_writable(out)
     check_report_packages()
+    _check_logs(config, out)
     # Closed whatever happens, opened before anything slow.
     with closing(EpochLog(config.logs)) as log:
         return _train(config, out, log, progress)
@@ -130,7 +131,8 @@ def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) ->
             return _publish(session, model, spec, out, care)
         except KeyboardInterrupt:
             if checkpoint.begun:
-                progress(Event("save", message="interrupted: the same command goes on from here"))
+                again = "the same command without --fresh" if config.fresh else "the same command"
+                progress(Event("save", message=f"interrupted: {again} goes on from here"))
             raise
 
 
@@ -158,10 +160,13 @@ def fitted(session: Session, spec: InputSpec) -> Any:
         keras.config.set_dtype_policy(kept)
     if config.precision == "float32":
         return model
-    # A frozen backbone is made of its SavedModel, whatever numbers it gets afterwards.
-    again = config.weights if info(config.model).frozen else None
-    plain = _built(config, spec, session.classes, again)
+    # From the same weights, which decide what is built, whatever numbers it gets afterwards.
+    plain = _built(config, spec, session.classes, config.weights if config.pretrained else None)
     plain.set_weights(model.get_weights())
+    for layer in plain.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            # It calls with copies of its weights, taken here.
+            layer.finalize_state()
     return plain
 
 
@@ -183,7 +188,7 @@ def _publish(session: Session, model: Any, spec: InputSpec, out: Path, care: tup
         evaluation = evaluate_scores(
             scores, pixels.labels[session.val], pixels.images.labels, session.seconds()
         )
-        record = _record(config, pixels, spec, session.rows, evaluation, out, session.seconds())
+        record = _record(session, spec, evaluation, out)
         (folder / HISTORY_FILE).write_text(history_csv(session.rows), "utf-8")
         items = tuple(DataItem(item.ref, item.label, item.split, item.sha256) for item in pixels.images.items)
         write_data(
@@ -209,11 +214,21 @@ def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str
             "order": [item.ref for item in pixels.images.items],
             "labels": pixels.images.labels,
             "input": [spec.shape, spec.fit],
-            "weights_sha256": weights_sha256(weights) if weights is not None else None,
+            "weights_sha256": weights_sha256(check_weights(config.model, weights))
+            if weights is not None
+            else None,
             "backend": load_keras().backend.backend(),
             "versions": _versions(),
         }
     )
+
+
+def _check_logs(config: TrainConfig, out: Path) -> None:
+    """Refuses logs where the run folder is to be: it would hold something else in the end."""
+    if config.logs is not None and out in (logs := Path(os.path.abspath(config.logs)), *logs.parents):
+        raise UsageError(
+            f"--logs must lie outside the run folder. Received: {config.logs} in {out}. Choose another folder."
+        )
 
 
 def _check_writable_names(config: TrainConfig, out: Path) -> None:
@@ -249,36 +264,35 @@ def _describe(images: ImageSet) -> str:
     return f"{len(images.labels)} classes, {train} train and {len(images) - train} val images{skipped}"
 
 
-def _record(
-    config: TrainConfig,
-    pixels: Pixels,
-    spec: InputSpec,
-    rows: list[EpochRow],
-    evaluation: Evaluation,
-    out: Path,
-    seconds: float,
-) -> RunRecord:
-    keras = load_keras()
+def _record(session: Session, spec: InputSpec, evaluation: Evaluation, out: Path) -> RunRecord:
+    config, pixels, rates = session.config, session.pixels, session.rates
+    asked = used(config, spec, pixels.images.native_size is not None)
+    # What was done: rates that were found, and no phase that had nothing to train.
+    asked["phases"] = [
+        step | {"learning_rate": rates[step["name"]]} for step in asked["phases"] if step["name"] in rates
+    ]
+    if config.pretrained and len(asked["phases"]) < 2:
+        asked["fine_tune_epochs"] = 0
     return RunRecord(
         schema_version=SCHEMA_VERSION,
         name=out.name,
         model=config.model,
         labels=pixels.images.labels,
         input=spec,
-        config=used(config, spec, pixels.images.native_size is not None),
+        config=asked,
         metrics=RunMetrics(
             val_top1=evaluation.top1,
             val_loss=evaluation.loss,
             val_images=evaluation.n,
-            train_images=len(pixels.only("train")),
-            epochs=len(rows),
-            seconds=round(seconds, 2),
+            train_images=len(session.train),
+            epochs=len(session.rows),
+            seconds=round(session.seconds(), 2),
         ),
         data_source=pixels.images.source,
         data_sha256=pixels.images.sha256,
         versions=_versions(),
         seed=config.seed,
-        backend=keras.backend.backend(),
+        backend=load_keras().backend.backend(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from trainer.activations import cached_activations
 from trainer.augmentation.choices import MIXING
 from trainer.batches import Feed
@@ -78,7 +80,9 @@ def _on_activations(
 
     views = [activations(f"train-{view}", session.train, view) for view in range(count)]
     val = activations("val", session.val, 0)
+    # A single view with a value beyond float16 makes all of them float32.
+    kind = np.result_type(*views, val)
     return run_phase(
-        session, step, tail, Feed(views, pixels.labels[session.train]),
-        Feed((val,), pixels.labels[session.val]), to_beat=reached,
+        session, step, tail, Feed(views, pixels.labels[session.train], kind),
+        Feed((val,), pixels.labels[session.val], kind), to_beat=reached,
     )  # fmt: skip

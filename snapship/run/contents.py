@@ -51,7 +51,9 @@ class Contents:
         """
         name = os.fspath(weights)
         if name not in self._weights:
-            self._weights[name] = _tree_sha256(Path(name))
+            path = Path(name)
+            # A SavedModel may be named by its file; its numbers lie beside it.
+            self._weights[name] = _tree_sha256(path.parent if path.name == "saved_model.pb" else path)
         return self._weights[name]
 
 

@@ -106,11 +106,19 @@ def typed_text(name: str, text: str, hint: Any, where: str) -> Any:
     """
     listed = [part.strip() for part in text.split(",") if part.strip()]
     # The text itself before the list, or every text would be a list of one.
-    for value in (*_toml(text), text, listed, *([None] if text.lower() == "none" else [])):
+    for value in (*_toml(text), *_number(text), text, listed, *([None] if text.lower() == "none" else [])):
         found = _converted(value, hint)
         if found is not _NO:
             return found
     return typed(name, text, hint, where)
+
+
+def _number(text: str) -> list[Any]:
+    """``.001``, which TOML does not know."""
+    try:
+        return [float(text)]
+    except ValueError:
+        return []
 
 
 def _toml(text: str) -> list[Any]:

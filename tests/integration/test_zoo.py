@@ -45,6 +45,9 @@ LARGE = {
 }
 """Those that get a process of their own, and the GB of memory that one needs, with some to spare."""
 
+HUGE = {"efficientnet_v2_l"}
+"""Those that take more of the time of all tests than they are worth every time."""
+
 SLOW = {EXTRACTOR, "mobilenet_v2", "mobilenet_v3_small", *LARGE}
 NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in models.names()]
 
@@ -55,6 +58,8 @@ def test_trains_a_step_and_exports(name: str, tmp_path: Path) -> None:
     if name not in LARGE:
         found = trained_and_exported(name, tmp_path)
     else:
+        if name in HUGE and not os.environ.get("SNAPSHIP_HUGE"):
+            pytest.skip(f"{name} takes minutes: set SNAPSHIP_HUGE=1 to run it")
         free = available_gb()
         if free < LARGE[name]:
             pytest.skip(f"{name} needs {LARGE[name]} GB of memory, {free:.0f} are free")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from edge_runtime.errors import DataError, UsageError
 from trainer.activations import cached_activations
 from trainer.progress import silent
 
@@ -46,6 +48,20 @@ def test_values_beyond_float16_are_kept_as_float32(session: Any, tmp_path: Path)
     made = cached_activations(front(scale=1000.0), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
     assert made.dtype == np.float32
     np.testing.assert_allclose(made, ARRAY[CHOSEN] * 1000.0, rtol=1e-6)
+
+
+def test_values_that_are_no_numbers_are_refused_in_one_line(session: Any, tmp_path: Path) -> None:
+    pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
+    with pytest.raises(DataError, match="must be numbers"):
+        cached_activations(front(scale=float("inf")), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
+    assert not list(tmp_path.glob("a*"))
+
+
+def test_folder_that_cannot_be_written_is_refused_in_one_line(session: Any, tmp_path: Path) -> None:
+    pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
+    (tmp_path / "a.tmp").mkdir()
+    with pytest.raises(UsageError, match="must be writable"):
+        cached_activations(front(), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
 
 
 def test_feature_vectors_are_float32(session: Any, tmp_path: Path) -> None:

@@ -41,6 +41,22 @@ def test_shuffled_batches_are_all_images_in_an_order_of_seed_and_epoch() -> None
     assert order(fit_batches(feed, batch_size=8, seed=5, shuffle=True)) != before
 
 
+def test_neighbours_in_a_batch_are_drawn_and_not_sorted() -> None:
+    # Mixing pairs a batch with its reverse; folders come sorted by class.
+    feed = Feed((np.arange(50, dtype=np.float32)[:, None],), LABELS)
+    inputs, labels = fit_batches(feed, batch_size=32, seed=4, shuffle=True)[0]
+    np.testing.assert_array_equal(inputs["image"][:, 0], labels)
+    assert sorted(labels) != labels.tolist()
+    assert abs(np.corrcoef(labels, labels[::-1])[0, 1]) < 0.5
+
+
+def test_batches_have_the_type_that_all_views_fit_in() -> None:
+    feed = Feed((np.zeros((4, 2), np.float16), np.full((4, 2), 1e6, np.float32)), LABELS[:4], np.float32)
+    inputs, _ = fit_batches(feed, batch_size=4, seed=0, shuffle=False)[0]
+    assert inputs["image"].dtype == np.float32
+    assert inputs["image"].max() == 1e6
+
+
 def test_views_take_turns_and_each_image_shows_all_of_them() -> None:
     views = [np.full((50, 3), view, np.float16) for view in range(3)]
     batches = fit_batches(Feed(views, LABELS), batch_size=50, seed=0, shuffle=True)

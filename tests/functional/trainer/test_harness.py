@@ -35,6 +35,18 @@ def test_loss_and_accuracy_are_those_of_the_scores(core: Any) -> None:
     np.testing.assert_array_equal(np.asarray(accuracy(None, output)), scores.argmax(axis=1) == LABELS)
 
 
+def test_gradient_of_a_weighted_target_is_the_weighted_gradient() -> None:
+    import tensorflow
+
+    logits = tensorflow.Variable([[0.3, -0.2, 0.1], [1.0, 0.5, -1.0]])
+    targets = np.array([[0.25, 0.0, 0.0], [0.0, 4.0, 0.0]], np.float32)
+    with tensorflow.GradientTape() as tape:
+        value = loss(None, tensorflow.concat([logits, targets], axis=1))
+    scores = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(axis=1, keepdims=True)
+    weights = targets.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(tape.gradient(value, logits), weights * scores - targets, atol=1e-6)
+
+
 def test_as_logits_gives_the_softmax_back_even_after_an_error(core: Any) -> None:
     before = np.asarray(core(IMAGES.astype(np.float32)))
     with pytest.raises(KeyError), as_logits(core):  # noqa: PT012

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import Event, Run, TrainConfig, train
+from edge_runtime.errors import UsageError
+from trainer import Event, Run, TrainConfig, evaluate, train
 from trainer.evaluation import load_model
 
 Photos = Callable[..., Path]
@@ -84,6 +85,8 @@ def test_found_rate_trains(tmp_path: Path) -> None:
     assert any(line.startswith("train: learning rate ") for line in said)
     assert run.evaluation.top1 > 0.8
     assert run.record.config["learning_rate"] == "auto"
+    (step,) = run.record.config["phases"]
+    assert f"train: learning rate {step['learning_rate']:.2g}" in said
 
 
 def test_mixing_is_left_out_of_head_training_but_not_of_fine_tuning(tmp_path: Path, photos: Photos) -> None:
@@ -100,3 +103,48 @@ def test_mixing_is_left_out_of_head_training_but_not_of_fine_tuning(tmp_path: Pa
     )  # fmt: skip
     assert run.record.config["augment"] == ["flip", "mixup"]
     assert run.record.metrics.epochs == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "efficientnet_b0"])
+def test_mixed_precision_measures_what_it_saves(tmp_path: Path, photos: Photos, name: str) -> None:
+    import keras
+
+    application = {"mobilenet_v3_small": "MobileNetV3Small", "efficientnet_b0": "EfficientNetB0"}[name]
+    bare = getattr(keras.applications, application)(input_shape=(32, 32, 3), include_top=False, weights=None)
+    for layer in bare.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = layer.mean + 0.5, layer.variance * 4.0
+            layer.set_weights([np.full(3, 0.45, np.float32), np.full(3, 0.05, np.float32), np.int32(1)])
+    bare.save_weights(tmp_path / "own.weights.h5")
+    run = train(
+        TrainConfig(data=photos(cat=9, dog=9), model=name, out=tmp_path / "run", size=32, epochs=2,
+                    weights=tmp_path / "own.weights.h5", fine_tune_epochs=0, precision="mixed_bfloat16")
+    )  # fmt: skip
+    again = evaluate(run.path, tmp_path / "photos")
+    assert again.loss == pytest.approx(run.evaluation.loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("place", ["run", "run/logs"])
+def test_logs_inside_the_run_folder_are_refused_before_training(tmp_path: Path, place: str) -> None:
+    with pytest.raises(UsageError, match="--logs must lie outside the run folder"):
+        digits(tmp_path, logs=tmp_path / place)
+    assert not list(tmp_path.iterdir())
+
+
+def test_logs_that_cannot_be_written_name_the_option(tmp_path: Path) -> None:
+    (tmp_path / "logs" / "history.csv").mkdir(parents=True)
+    with pytest.raises(UsageError, match="--logs must be a folder that can be written"):
+        digits(tmp_path, logs=tmp_path / "logs")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"--logs must be a folder.*no folder"):
+        digits(tmp_path, logs=tmp_path / "file")
+
+
+def test_regularised_model_reports_plain_val_loss(tmp_path: Path) -> None:
+    import csv
+
+    run = digits(tmp_path, model="bn_cnn", epochs=1)
+    with (run.path / "history.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["val_loss"]) == pytest.approx(run.evaluation.loss, rel=1e-3)

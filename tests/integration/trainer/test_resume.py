@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -54,6 +55,11 @@ def assert_same_model(first: Path, second: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+def losses(run: Path) -> list[tuple[str, str]]:
+    with (run / "history.csv").open() as file:
+        return [(row["loss"], row["val_loss"]) for row in csv.DictReader(file)]
+
+
 def test_run_killed_twice_ends_with_the_model_of_an_undisturbed_one(tmp_path: Path) -> None:
     # Dropout, batch norm, weight averages, mixing and a rate that depends on the past: all must come back.
     options = ("--model", "bn_cnn", "--epochs", "5", "--ema", "0.9", "--augment", "rotation,mixup",
@@ -88,10 +94,13 @@ def test_transfer_killed_in_each_phase_ends_with_the_same_model(tmp_path: Path, 
     assert "fine-tune: 45 images through the" in said
     command = arguments(data, killed, *options)
     kill_at(command, tmp_path / "cache_b", "head epoch 2")
+    kill_at(command, tmp_path / "cache_b", "fine-tune: up to")
     kill_at(command, tmp_path / "cache_b", "fine-tune epoch 1")
     said = run_whole(command, tmp_path / "cache_b")
     assert "head: done by an interrupted run" in said
     assert_same_model(undisturbed, killed)
+    # Not only where the best weights are those of the head.
+    assert losses(undisturbed) == losses(killed)
 
 
 def test_changed_command_starts_over(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from edge_runtime.native_output import quiet
+from edge_runtime.native_output import quiet, restore
 
 
 def test_native_lines_are_dropped_and_stderr_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
@@ -51,3 +51,23 @@ def test_debugging_shows_everything(
     with quiet():
         os.write(2, b"chatter\n")
     assert capfd.readouterr().err == "chatter\n"
+
+
+def test_restore_gives_stderr_back_after_an_interrupted_entry(capfd: pytest.CaptureFixture[str]) -> None:
+    # What Ctrl-C between the redirection and the block leaves behind.
+    block = quiet()
+    block.__enter__()
+    os.write(2, b"chatter\n")
+    restore()
+    os.write(2, b"kept\n")
+    assert capfd.readouterr().err == "kept\n"
+    restore()
+    with quiet():
+        os.write(2, b"chatter\n")
+    os.write(2, b"kept too\n")
+    assert capfd.readouterr().err == "kept too\n"
+    # The forgotten block may still end; nothing is restored twice.
+    block.__exit__(None, None, None)
+    with quiet():
+        os.write(2, b"chatter\n")
+    assert capfd.readouterr().err == ""
