@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ from edge_runtime.errors import DataError
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.spec import InputSpec
 from trainer.progress import Event, Progress, silent
+
+_ABANDONED_S = 86_400.0
+"""Seconds after which a temporary file belongs to no process any more."""
 
 _FORMAT = 1
 """Part of every name; raise it when the files' meaning changes."""
@@ -123,6 +128,7 @@ def _load(
 def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path, progress: Progress) -> None:
     """Decodes everything into a temporary file and renames it when it is whole."""
     array_path.parent.mkdir(parents=True, exist_ok=True)
+    _forget_killed(array_path.parent)
     handle, name = tempfile.mkstemp(suffix=".tmp", dir=array_path.parent)
     temporary, note = Path(name), Path(f"{name}.json.tmp")
     failures: dict[int, str] = {}
@@ -150,6 +156,14 @@ def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path,
     finally:
         temporary.unlink(missing_ok=True)
         note.unlink(missing_ok=True)
+
+
+def _forget_killed(folder: Path) -> None:
+    """Removes what decoding left that was killed: nobody writes a file for a day."""
+    for path in folder.glob("tmp*.tmp"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - _ABANDONED_S:
+                path.unlink()
 
 
 def _header(count: int, spec: InputSpec) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +142,16 @@ def test_folder_that_cannot_be_made_is_a_one_line_error(tmp_path: Path, photos: 
     with pytest.raises(DataError, match="pixel cache must be writable") as caught:
         cached_pixels(open_dataset(photos(2)), SPEC, tmp_path / "file" / "cache")
     assert "\n" not in str(caught.value)
+
+
+def test_leftovers_of_killed_decoding_are_removed_after_a_day(tmp_path: Path, photos: Photos) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    old, recent = cache / "tmpold.tmp", cache / "tmprecent.tmp"
+    for path, hours in ((old, 25), (recent, 1)):
+        path.write_bytes(b"x")
+        then = time.time() - hours * 3600
+        os.utime(path, (then, then))
+    cached_pixels(open_dataset(photos(3)), SPEC, cache)
+    assert not old.exists()
+    assert recent.exists()
