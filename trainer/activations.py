@@ -15,12 +15,10 @@ import numpy as np
 from edge_runtime.errors import DataError
 from trainer.augmentation import image_layer
 from trainer.backend import load_keras
-from trainer.batches import index_batches
+from trainer.batches import BATCH, predicted
 from trainer.cache import Int64Array, Pixels
 from trainer.checkpoint import unwritable
 from trainer.progress import Event, Progress
-
-_BATCH = 64
 
 
 def cached_activations(
@@ -103,20 +101,17 @@ def _store(
 ) -> bool:
     """Writes the file; False when a value does not fit the type."""
     dtype = np.dtype(kind)
-    batches = index_batches(chosen, _BATCH)
+
+    def tell(done: int, total: int) -> None:
+        progress(Event("features", done, total, images=done * BATCH))
+
     # Written and not mapped: on a full disk a write fails, a mapping kills the process.
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": dtype.str, "fortran_order": False, "shape": shape}
         )
-        for index, rows in enumerate(batches):
-            batch = pixels.array[rows].astype(np.float32)
-            if index and len(rows) < _BATCH:
-                # The shape of the batches before: another one would be compiled again.
-                batch = np.concatenate([batch, np.zeros((_BATCH - len(rows), *batch.shape[1:]), np.float32)])
-            values = np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
+        for values in predicted(model, pixels.array, chosen, tell):
             if not np.abs(values).max() <= np.finfo(dtype).max:
                 return False
             file.write(np.ascontiguousarray(values, dtype).tobytes())
-            progress(Event("features", index + 1, len(batches), images=(index + 1) * _BATCH))
     return True

@@ -6,13 +6,12 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.native_output import quiet
 
 BACKENDS = ("tensorflow", "jax", "torch")
 """What ``KERAS_BACKEND`` may name; the first one that is installed is the default."""
@@ -65,7 +64,8 @@ def load_keras() -> Any:
     # 3 leaves fatal errors; failures still arrive as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _muted_stderr():
+        # TensorFlow writes lines at import, before it reads its log level.
+        with quiet():
             import keras
     except ImportError as error:
         raise _missing(chosen, error) from error
@@ -135,22 +135,3 @@ def _leave_tensorflow_alone() -> None:
         # Keras has no public switch; without this one training still works, with the import.
         if hasattr(type(lazy), "available"):
             lazy._available = False
-
-
-@contextmanager
-def _muted_stderr() -> Iterator[None]:
-    """Mutes the lines that TensorFlow's C++ side writes at import, before it reads its log level."""
-    try:
-        kept = os.dup(2)
-    except OSError:
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        sys.stderr.flush()
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)

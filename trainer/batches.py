@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
 from trainer.backend import load_keras
 from trainer.cache import Int64Array
+
+BATCH = 64
+"""Images per pass."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,29 @@ class Feed:
         return found
 
 
-def index_batches(chosen: Int64Array, batch_size: int) -> list[Int64Array]:
-    """Returns the indices of each batch, in order, to predict on without shuffling.
+def predicted(
+    model: Any, array: UInt8Array, chosen: Int64Array, tell: Callable[[int, int], None]
+) -> Iterator[Float32Array]:
+    """Yields what a model makes of images, a batch at a time and in order.
 
     Args:
-        chosen: Indices that take part, int64.
-        batch_size: Images per batch; the last one may be smaller.
+        model: A ``keras.Model`` on raw pixels.
+        array: uint8 ``[n, height, width, channels]``.
+        chosen: Indices of the images wanted, int64.
+        tell: Called with the batches done and their number.
+
+    Yields:
+        float32 ``[at most BATCH, ...]``.
     """
-    return [chosen[start : start + batch_size] for start in range(0, len(chosen), batch_size)]
+    starts = range(0, len(chosen), BATCH)
+    for index, start in enumerate(starts):
+        rows = chosen[start : start + BATCH]
+        batch = array[rows].astype(np.float32)
+        if start and len(rows) < BATCH:
+            # The shape of the batches before: another one would be compiled again.
+            batch = np.concatenate([batch, np.zeros((BATCH - len(rows), *batch.shape[1:]), np.float32)])
+        yield np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
+        tell(index + 1, len(starts))
 
 
 def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0) -> Any:

@@ -12,6 +12,7 @@ from edge_runtime.errors import RunError
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from trainer.backend import load_keras
+from trainer.batches import predicted
 from trainer.cache import Int64Array
 from trainer.metrics import (
     ClassMetrics,
@@ -28,9 +29,6 @@ from trainer.metrics import (
 )
 from trainer.progress import Event, Progress, silent
 from trainer.run import model_path, register_layers
-
-BATCH = 64
-"""Images per pass."""
 
 
 @dataclass(frozen=True)
@@ -136,15 +134,8 @@ def predict(model: Any, array: UInt8Array, chosen: Int64Array, progress: Progres
     Returns:
         float32 ``[len(chosen), classes]``.
     """
-    parts = []
-    starts = range(0, len(chosen), BATCH)
-    for index, start in enumerate(starts):
-        rows = chosen[start : start + BATCH]
-        batch = array[rows].astype(np.float32)
-        if start and len(rows) < BATCH:
-            # The shape of the batches before: another one would be compiled again.
-            batch = np.concatenate([batch, np.zeros((BATCH - len(rows), *batch.shape[1:]), np.float32)])
-        answer = np.asarray(model.predict_on_batch(batch), np.float32)
-        parts.append(answer[: len(rows)])
-        progress(Event("evaluate", index + 1, len(starts)))
-    return np.concatenate(parts)
+
+    def tell(done: int, total: int) -> None:
+        progress(Event("evaluate", done, total))
+
+    return np.concatenate(list(predicted(model, array, chosen, tell)))

@@ -14,8 +14,16 @@ def backbone_layers(model: Any) -> list[Any]:
     Args:
         model: A ``keras.Model`` with a layer named :data:`~trainer.models.pretrained.FEATURES`.
     """
-    names = [layer.name for layer in model.layers]
-    return list(model.layers[1 : names.index(FEATURES) + 1])
+    return list(model.layers[1 : features_place(model) + 1])
+
+
+def features_place(model: Any) -> int:
+    """Index in ``model.layers`` of the layer that ends the backbone.
+
+    Args:
+        model: As for :func:`backbone_layers`.
+    """
+    return [layer.name for layer in model.layers].index(FEATURES)
 
 
 def set_trainable(model: Any, unfreeze: int | str, batch_norm: bool) -> int:

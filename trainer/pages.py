@@ -68,6 +68,6 @@ def write_page(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise UsageError(
-            f"The report's folder must be writable. Received: {path} ({error.strerror or error}). "
+            f"The report must be a file that can be written. Received: {path} ({error.strerror or error}). "
             "Pass another --report."
         ) from error

@@ -214,9 +214,7 @@ def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str
             "order": [item.ref for item in pixels.images.items],
             "labels": pixels.images.labels,
             "input": [spec.shape, spec.fit],
-            "weights_sha256": weights_sha256(check_weights(config.model, weights))
-            if weights is not None
-            else None,
+            "weights_sha256": weights_sha256(weights) if weights is not None else None,
             "backend": load_keras().backend.backend(),
             "versions": _versions(),
         }

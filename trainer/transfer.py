@@ -18,9 +18,8 @@ import numpy as np
 from trainer.activations import cached_activations
 from trainer.augmentation.choices import MIXING
 from trainer.batches import Feed
-from trainer.freezing import halves, last_cut, set_trainable
+from trainer.freezing import backbone_layers, features_place, halves, last_cut, set_trainable
 from trainer.harness import as_logits
-from trainer.models.pretrained import FEATURES
 from trainer.phase import run_phase
 from trainer.plain import pixel_feeds
 from trainer.progress import Event
@@ -38,8 +37,7 @@ def train_transfer(model: Any, session: Session) -> None:
     """
     head, *further = phases(session.config)
     with as_logits(model):
-        names = [layer.name for layer in model.layers]
-        reached = _on_activations(model, names.index(FEATURES), head, session, None)
+        reached = _on_activations(model, features_place(model), head, session, None)
         for step in further:
             _fine_tune(model, step, session, reached)
 
@@ -47,8 +45,7 @@ def train_transfer(model: Any, session: Session) -> None:
 def _fine_tune(model: Any, step: Phase, session: Session, reached: tuple[float, float]) -> None:
     config = session.config
     first = set_trainable(model, config.unfreeze, config.train_batch_norm)
-    names = [layer.name for layer in model.layers]
-    if not any(layer.trainable_weights for layer in model.layers[: names.index(FEATURES)]):
+    if not any(layer.trainable_weights for layer in backbone_layers(model)):
         session.progress(Event(step.name, message=f"{step.name}: nothing in the backbone can be trained"))
         return
     cut = 0 if config.unfreeze == "all" else last_cut(model, first)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
 
-from edge_runtime.bundle import file_sha256
 from edge_runtime.dataset import ARRAY_NAMES, array_file, open_dataset
 from edge_runtime.errors import UsageError
+from trainer.models.weights import weights_sha256
 
 MISSING = "not downloaded yet"
 """Stands for the hash of a set that is still to be downloaded."""
@@ -51,22 +49,11 @@ class Contents:
         """
         name = os.fspath(weights)
         if name not in self._weights:
-            path = Path(name)
-            # A SavedModel may be named by its file; its numbers lie beside it.
-            self._weights[name] = _tree_sha256(path.parent if path.name == "saved_model.pb" else path)
+            try:
+                self._weights[name] = weights_sha256(name)
+            except OSError as error:
+                raise UsageError(
+                    f"weights must be imagenet, none or an existing file. Received: {name} ({error.strerror}). "
+                    "Check the path."
+                ) from error
         return self._weights[name]
-
-
-def _tree_sha256(path: Path) -> str:
-    try:
-        if not path.is_dir():
-            return file_sha256(path)
-        digest = hashlib.sha256()
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
-            digest.update(f"{file.relative_to(path).as_posix()} {file_sha256(file)}\n".encode())
-        return digest.hexdigest()
-    except OSError as error:
-        raise UsageError(
-            f"weights must be imagenet, none or an existing file. Received: {path} ({error.strerror}). "
-            "Check the path."
-        ) from error

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +13,10 @@ from pathlib import Path
 from PIL import Image
 
 from edge_runtime.dataset import ImageSet
-from edge_runtime.errors import EnvironmentMissingError, SnapshipError, UsageError
+from edge_runtime.dataset.imageset import Item
+from edge_runtime.errors import EnvironmentMissingError, SnapshipError
 from edge_runtime.preprocess import decoded
+from trainer import pages
 from trainer.care.duplicates import Pair
 from trainer.care.report import DataReport
 
@@ -52,8 +53,9 @@ def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSe
 
     source = (Path(__file__).parent / "templates" / "data.html").read_text("utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
+    items = {item.ref: item for item in images.items}
     sections = [
-        (title, words, _shown(pairs, images), max(0, len(pairs) - MOST_PAIRS))
+        (title, words, _shown(pairs, images, items), max(0, len(pairs) - MOST_PAIRS))
         for title, words, pairs in (
             ("Leaks", "Val images that are in train too.", report.leaks),
             ("Conflicts", "One picture under two labels.", report.conflicts),
@@ -64,19 +66,18 @@ def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSe
     val = sum(entry.val for entry in report.classes)
     text = template.render(report=report, sections=sections, val=val, largest=max(
         (entry.train for entry in report.classes), default=1))  # fmt: skip
-    _write(Path(path), text)
+    pages.write_page(Path(path), text)
 
 
-def _shown(pairs: Sequence[Pair], images: ImageSet) -> list[Shown]:
+def _shown(pairs: Sequence[Pair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:
     return [
-        Shown(pair, *(_data_uri(images, picture.ref) for picture in (pair.first, pair.second)))
+        Shown(pair, *(_data_uri(images, items[picture.ref]) for picture in (pair.first, pair.second)))
         for pair in pairs[:MOST_PAIRS]
     ]
 
 
-def _data_uri(images: ImageSet, ref: str) -> str:
+def _data_uri(images: ImageSet, item: Item) -> str:
     """The image as text, as the model would see it upright; empty when its file has gone."""
-    item = next(item for item in images.items if item.ref == ref)
     try:
         picture = decoded(images.read(item), 1 if images.gray else 3)
     except SnapshipError:
@@ -89,22 +90,3 @@ def _data_uri(images: ImageSet, ref: str) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes to a temporary sibling, then renames."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"The report must be a file that can be written. Received: {path} ({error.strerror or error}). "
-            "Choose another path."
-        ) from error

@@ -17,6 +17,9 @@ from edge_runtime.native_output import quiet
 from edge_runtime.result import Float32Array
 from trainer.models.frozen_graph import FEATURES_NODE, IMAGE_NODE, check_operations
 
+SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+"""Either of them makes a folder a SavedModel."""
+
 _SIGNATURES = ("serving_default", "default")
 """Tried in this order; the second is that of TF1 Hub modules."""
 
@@ -49,7 +52,7 @@ def check_saved_model(path: str | os.PathLike[str]) -> Path:
         UsageError: It is none.
     """
     folder = Path(path)
-    if folder.name in ("saved_model.pb", "saved_model.pbtxt"):
+    if folder.name in SAVED_MODEL_FILES:
         folder = folder.parent
     if not folder.is_dir():
         what = "a file; unpack it first" if folder.exists() else "which does not exist"
@@ -57,7 +60,7 @@ def check_saved_model(path: str | os.PathLike[str]) -> Path:
             f"weights of feature_extractor must be a SavedModel folder. Received: {folder}, {what}. "
             "Pass --weights FOLDER with saved_model.pb in it."
         )
-    if not any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
+    if not any((folder / name).is_file() for name in SAVED_MODEL_FILES):
         raise UsageError(
             f"A SavedModel folder must hold saved_model.pb. Received: {folder} without it. "
             "Pass the folder that holds it."

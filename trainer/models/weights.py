@@ -15,7 +15,7 @@ from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import EnvironmentMissingError, UsageError
 from trainer.backend import training_extra
 from trainer.models.catalog import info
-from trainer.models.saved_model import check_saved_model
+from trainer.models.saved_model import SAVED_MODEL_FILES, check_saved_model
 
 HEAD_LAYERS = frozenset({"predictions", "Logits", "dense"})
 """Names of the classifier layer: in the HDF5 files of Keras 2, of TF-Slim, and of Keras 3."""
@@ -76,10 +76,15 @@ def weights_sha256(weights: str | os.PathLike[str]) -> str:
     """Hash of a weights file, or of every file in a SavedModel folder by name and content.
 
     Args:
-        weights: What :func:`check_weights` returned.
+        weights: The file or the folder; a SavedModel may also be named by its ``saved_model.pb``.
+
+    Raises:
+        OSError: It is not there or cannot be read.
     """
     place = Path(weights)
-    if place.is_file():
+    if place.name in SAVED_MODEL_FILES:
+        place = place.parent
+    if not place.is_dir():
         return file_sha256(place)
     found = sorted(entry for entry in place.rglob("*") if entry.is_file())
     lines = [f"{entry.relative_to(place).as_posix()} {file_sha256(entry)}" for entry in found]

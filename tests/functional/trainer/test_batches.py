@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.batches import Feed, Rows, fit_batches, index_batches
+from trainer.batches import Feed, Rows, fit_batches, predicted
 
 LABELS = np.arange(50, dtype=np.int64)
 
@@ -69,9 +69,23 @@ def test_views_take_turns_and_each_image_shows_all_of_them() -> None:
     assert set(seen[0].tolist()) == {0.0, 1.0, 2.0}
 
 
-def test_index_batches_are_all_indices_in_order() -> None:
-    parts = index_batches(LABELS[:7], 3)
-    assert [part.tolist() for part in parts] == [[0, 1, 2], [3, 4, 5], [6]]
+def test_predicted_batches_are_all_images_in_order_and_of_one_shape() -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    class Model:
+        """Gives the first pixel of each image."""
+
+        def predict_on_batch(self, batch: Any) -> Any:
+            shapes.append(batch.shape)
+            return batch[:, 0, 0]
+
+    array = np.arange(200, dtype=np.uint8).reshape(200, 1, 1, 1)
+    chosen = np.arange(7, 157, dtype=np.int64)
+    told: list[tuple[int, int]] = []
+    parts = list(predicted(Model(), array, chosen, lambda done, total: told.append((done, total))))
+    np.testing.assert_array_equal(np.concatenate(parts)[:, 0], np.arange(7, 157))
+    assert shapes == [(64, 1, 1, 1)] * 3
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_set_smaller_than_a_batch_is_one_batch() -> None:
