@@ -6,12 +6,14 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ACCEPTANCE := $(VENV)/acceptance
 
-.PHONY: help demo test check format docs clean
+.PHONY: help demo test acceptance check format docs clean
 
 help:
 	@echo "make demo    train, export, check and predict on embedded data"
 	@echo "make test    all tests that this machine can run"
+	@echo "make acceptance  other people's software, on which make test tries the exported files"
 	@echo "make check   lint, format and types"
 	@echo "make format  rewrite the source in the project's format"
 	@echo "make docs    write docs/cli.md from the commands' help"
@@ -26,8 +28,24 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/snapship demo
 
-test: $(READY)
+test: $(READY) acceptance
 	$(BIN)/python -m pytest
+
+# What cannot be installed leaves its reason in log.txt, and the tests that need it skip with that line.
+acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready
+
+$(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
+	@mkdir -p $(@D) && rm -f $@
+	@{ $(PYTHON) -m venv $(@D) && \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $< && \
+	$(@D)/bin/python -c 'from mediapipe.tasks.python import vision'; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "No MediaPipe here, its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+$(ACCEPTANCE)/web/.ready: tests/e2e/exporter/web/package.json
+	@mkdir -p $(@D) && rm -f $@ && cp $< $(@D)
+	@{ npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
+	--fetch-retries 1 --fetch-retry-mintimeout 1000; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "No browser runtimes here, their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 check: $(READY)
 	$(BIN)/python -m ruff check .

@@ -83,8 +83,8 @@ TASKS: dict[str, Task] = {
     ),
     "cifar10-subset": Task(
         "cifar10-subset.zip",
-        {"model": "cifar_cnn", "epochs": 8, "patience": 8, "augment": "flip,shift"},
-        Plain(epochs=8, augment=("flip", "shift")),
+        {"model": "cifar_cnn", "size": 32, "epochs": 12, "patience": 12, "augment": "flip,shift"},
+        Plain(epochs=12, augment=("flip", "shift")),
     ),
     "digits": Task(
         "digits",

@@ -17,7 +17,7 @@ from benchmarks.result import RESULTS, Cell, Figure, Kind, Result, read_results
 MODULE = "benchmarks.page"
 PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
 
-ORDER = ("accuracy", "cached-training", "feeding")
+ORDER = ("accuracy", "cached-training", "feeding", "quantization", "export-speed")
 """Groups in the order of the page; others follow."""
 
 _HEAD = """# Benchmarks
@@ -97,10 +97,12 @@ def _methods(results: list[Result]) -> list[str]:
 
 
 def _figure(figure: Figure) -> str:
-    asked = "" if figure.least is None else f"at least {figure.least:g}"
-    value = f"{figure.value:.2f}" if figure.value >= 1.0 or figure.least is None else f"{figure.value:.3f}"
-    short = figure.least is not None and figure.value < figure.least
-    return _row([figure.name, f"{value} (missed)" if short else value, asked])
+    limits = (("at least", figure.least), ("at most", figure.most))
+    asked = " and ".join(f"{words} {limit:g}" for words, limit in limits if limit is not None)
+    value = f"{figure.value:.2f}" if figure.value >= 1.0 or not asked else f"{figure.value:.3f}"
+    if figure.most is not None and abs(figure.value) < 0.1:
+        value = f"{figure.value:.4f}"
+    return _row([figure.name, f"{value} (missed)" if figure.missed else value, asked])
 
 
 def _machines(results: list[Result]) -> list[str]:
@@ -126,6 +128,9 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_PLACES: dict[Kind, str] = {"points": "+.1f", "ratio": ".2f", "nats": ".4f"}
+
+
 def _cell(cell: Cell, kind: Kind) -> str:
     if cell is None:
         return "-"
@@ -135,6 +140,8 @@ def _cell(cell: Cell, kind: Kind) -> str:
         return f"{cell:.1%}"
     if kind == "count":
         return f"{cell:,.0f}"
+    if kind in _PLACES:
+        return format(cell, _PLACES[kind])
     return f"{cell:,.1f}" if cell < 100 else f"{cell:,.0f}"
 
 

@@ -16,7 +16,7 @@ import msgspec
 RESULTS = Path(__file__).resolve().parent / "results"
 
 Cell = str | float | int | None
-Kind = Literal["text", "percent", "seconds", "rate", "count"]
+Kind = Literal["text", "percent", "seconds", "rate", "count", "points", "ratio", "nats"]
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,7 +24,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: Its head.
-        kind: How its cells are shown; ``percent`` takes 0..1, ``seconds`` and ``rate`` plain numbers.
+        kind: How its cells are shown; ``percent`` takes 0..1, ``points`` hundredths of top-1, all
+            others plain numbers.
     """
 
     name: str
@@ -37,12 +38,21 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: What, and by what.
         value: The number.
-        least: What is asked for, None when nothing is.
+        least: The least that is asked for, None when nothing is.
+        most: The most that may be, None when nothing is asked for.
     """
 
     name: str
     value: float
     least: float | None = None
+    most: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether it is not what is asked for."""
+        return (self.least is not None and self.value < self.least) or (
+            self.most is not None and self.value > self.most
+        )
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

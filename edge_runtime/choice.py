@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.engines import ENGINES, usable
-from edge_runtime.engines.selection import check_name
+from edge_runtime.engines.selection import check_name, without_engine
 from edge_runtime.errors import EnvironmentMissingError, GateFailedError, UsageError
 from edge_runtime.manifest import Artifact
 
-_PROVEN = ("tflite-int8", "tflite-fp16", "tflite-fp32", "onnx-int8", "onnx-fp32")
-"""Order among artifacts that passed: the fastest on a device first."""
+_PROVEN = (
+    "tflite-int8", "tflite-fp16", "tflite-fp32", "onnx-int8", "onnx-fp32", "onnx-fp16",
+    "tflite-dynamic", "tflite-int16x8",
+)  # fmt: skip
+"""Order among artifacts that passed: the fastest on a device first.
 
-_UNPROVEN = ("tflite-fp32", "onnx-fp32", "tflite-fp16")
+ONNX Runtime computes fp16 in float32 on a CPU, with casts around each operation.
+"""
+
+_UNPROVEN = (
+    "tflite-fp32",
+    "onnx-fp32",
+    "tflite-fp16",
+    "onnx-fp16",
+    "tflite-int8",
+    "onnx-int8",
+    "tflite-dynamic",
+)
 """Order among the others: where least can have gone wrong first."""
 
 
@@ -28,6 +42,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         UnknownNameError: The bundle has no such artifact, or there is no such engine.
         GateFailedError: It failed its check, or all did.
         EnvironmentMissingError: No installed engine runs any of them.
+        UsageError: There is none that any engine could run.
     """
     if engine != "auto":
         check_name(engine)
@@ -36,7 +51,11 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         if artifact.verdict == "fail" and not allow_failed:
             raise _failed(bundle, kind)
         return artifact
-    artifacts = bundle.manifest.artifacts
+    formats = {entry.format for entry in ENGINES.values()}
+    artifacts = tuple(entry for entry in bundle.manifest.artifacts if entry.format in formats)
+    if not artifacts:
+        other = bundle.manifest.artifacts[0]
+        raise without_engine(other.format, f"{bundle.location}/{other.file}")
     if engine != "auto":
         artifacts = tuple(entry for entry in artifacts if entry.format == ENGINES[engine].format)
         if not artifacts:

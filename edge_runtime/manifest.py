@@ -17,7 +17,9 @@ from edge_runtime.spec import InputSpec
 MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
 
-Format = Literal["tflite", "onnx"]
+Format = Literal["tflite", "onnx", "saved-model", "coreml", "c-array"]
+"""What kind of file an artifact is; only ``tflite`` and ``onnx`` files run on this package's engines."""
+
 Verdict = Literal["pass", "fail", "inconclusive", "unchecked"]
 Dtype = Literal["float32", "uint8"]
 
@@ -89,7 +91,7 @@ class Artifact(Strict, frozen=True):
     Attributes:
         kind: Its name everywhere, such as ``tflite-int8``.
         file: Path inside the bundle, with ``/``.
-        format: ``tflite`` or ``onnx``.
+        format: What kind of file it is.
         precision: ``fp32``, ``int8``, ...
         sha256: Hash of the file, 64 hex digits.
         bytes: Size of the file.
@@ -97,6 +99,9 @@ class Artifact(Strict, frozen=True):
         output: Its output tensor.
         verdict: What the gate said.
         metrics: What it was based on; None when unchecked.
+        temperature: T of ``p^(1/T)``, renormalised, that makes its scores mean what they say;
+            1 leaves them as they are.
+        repairs: What brought it back to the full model, in order; such as ``bias correction``.
     """
 
     kind: str
@@ -109,6 +114,8 @@ class Artifact(Strict, frozen=True):
     output: TensorSpec
     verdict: Verdict = "unchecked"
     metrics: Metrics | None = None
+    temperature: float = 1.0
+    repairs: tuple[str, ...] = ()
 
 
 class Preprocess(Strict, frozen=True):
@@ -133,6 +140,7 @@ class Provenance(Strict, frozen=True):
         data_sha256: Hash of the training data, empty when unknown.
         calibration_images: Images that calibrated the int8 artifacts.
         versions: Packages that took part.
+        input_range: What the full model takes for a pixel; the artifacts take raw pixels all the same.
     """
 
     created: str
@@ -142,6 +150,7 @@ class Provenance(Strict, frozen=True):
     data_sha256: str = ""
     calibration_images: int = 0
     versions: dict[str, str] = {}
+    input_range: str = "0..255"
 
 
 class GoldenRef(Strict, frozen=True):

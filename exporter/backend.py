@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -10,7 +11,11 @@ from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
 from edge_runtime.native_output import quiet
+from exporter.reasons import first_line
 from trainer.run import register_layers
+
+_CAUSE = re.compile(r"Could not locate \w+ '[^']{1,80}'|Requested the deserialization of a `Lambda` layer")
+"""What Keras says of a model that holds code of its user."""
 
 
 def load_tensorflow() -> Any:
@@ -70,7 +75,14 @@ def load_keras_model(path: Path) -> Any:
             return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         # Keras raises anything from zipfile, h5py, json and its own layers here.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        found = _CAUSE.search(str(error))
+        # A class that is not known here comes wrapped in the model's whole configuration.
+        reason = found.group(0) if found else first_line(error)
+        cure = (
+            "Run model.export(FOLDER) where it was made, and pass that SavedModel"
+            if found
+            else "Save or train it again"
+        )
         raise ModelFileError(
-            f"A full model must load in Keras. Received: {path} ({reason[:200]}). Save or train it again."
+            f"A full model must load in Keras. Received: {path} ({reason}). {cure}."
         ) from error

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from edge_runtime.bundle import Bundle, file_sha256
-from edge_runtime.engines import open_engine
-from edge_runtime.errors import SnapshipError, UsageError
+from edge_runtime.engines import ENGINES, open_engine
+from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.golden import GOLDEN_FILE
 from edge_runtime.labels import LABELS_FILE, labels_text
-from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, encode_json
+from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, TensorSpec, encode_json
+from edge_runtime.spec import InputSpec
 from exporter.kinds import Kind
 from exporter.replacing import built_aside, side_folder
 from exporter.verdict import CHECK_FILE
@@ -120,31 +123,69 @@ def bundle_in_making(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def describe(kind: Kind, file: Path) -> Artifact:
-    """Loads a model file on its device engine and describes it.
+def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
+    """Describes a model file; what a device engine takes is loaded and run once.
 
     Args:
         kind: Its kind.
         file: The file.
+        spec: The model's input.
+        classes: Length of the model's score vector.
 
     Raises:
         EnvironmentMissingError: No engine for it is installed.
-        ModelFileError: The engine refuses it.
+        ModelFileError: The engine refuses it, or its scores are no numbers.
     """
+    if any(engine.format == kind.format for engine in ENGINES.values()):
+        taken, given = _tensors(kind, file)
+    else:
+        taken, given = _by_kind(kind, spec, classes)
+    return Artifact(
+        kind=kind.name,
+        file=kind_path(kind, file),
+        format=kind.format,
+        precision=kind.precision,
+        sha256=file_sha256(file),
+        bytes=file.stat().st_size,
+        input=taken,
+        output=given,
+    )
+
+
+def kind_path(kind: Kind, file: Path) -> str:
+    """A model file's path in its bundle, with ``/``; a SavedModel lies in a folder of its own.
+
+    Args:
+        kind: Its kind.
+        file: The file.
+    """
+    return PurePosixPath(*file.parts[-1 - kind.ending.count("/") :]).as_posix()
+
+
+def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec]:
     engine = open_engine(file, kind.format, file.name)
     try:
-        return Artifact(
-            kind=kind.name,
-            file=file.name,
-            format=kind.format,
-            precision=kind.precision,
-            sha256=file_sha256(file),
-            bytes=file.stat().st_size,
-            input=engine.input,
-            output=engine.output,
-        )
+        scores = engine.run(np.full(engine.input.shape[1:], 127, dtype=np.uint8))
+        if not np.isfinite(scores).all():
+            raise ModelFileError(
+                f"A model's scores must be numbers. Received: NaN or infinity from {file.name} on a gray image. "
+                f"Leave {kind.name} out with --artifacts, or train with smaller weights."
+            )
+        return engine.input, engine.output
     finally:
         engine.close()
+
+
+def _by_kind(kind: Kind, spec: InputSpec, classes: int) -> tuple[TensorSpec, TensorSpec]:
+    """What the converters of formats without an engine write."""
+    batch: int | str = "batch" if kind.format == "saved-model" else 1
+    # A Core ML model takes an image, which is uint8 pixels.
+    pixels = kind.precision == "int8" or kind.format == "coreml"
+    taken = TensorSpec(
+        "image", "uint8" if pixels else "float32", (batch, *spec.shape),
+        1.0 if pixels else None, 0 if pixels else None,
+    )  # fmt: skip
+    return taken, TensorSpec("scores", "float32", (batch, classes))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

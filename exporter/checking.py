@@ -9,18 +9,28 @@ from pathlib import Path
 
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import ModelFileError, UsageError
-from edge_runtime.spec import Fit
+from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.manifest import Artifact
+from edge_runtime.spec import Fit, InputSpec
+from exporter.demands import NO_DEMANDS, Demands, with_demands
+from exporter.evidence.classes import MissingClasses
+from exporter.evidence.golden import replay_golden
+from exporter.evidence.options import EvidenceOptions
 from exporter.exporting import Progress
+from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.images import Chosen, PixelTable, choose_split, decode_table, run_images
+from exporter.input_range import InputRange, check_range
 from exporter.judging import Candidate, Judgement, judge
 from exporter.kinds import KINDS
+from exporter.openers import opener_of
+from exporter.outcomes import Outcomes, outcomes_of
 from exporter.report import render_report
-from exporter.scoring import keras_scorer
+from exporter.saved_source import folder_sha256, is_saved_model
+from exporter.scoring import Scorer, full_scorer
 from exporter.source import Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport, saved_report
-from trainer.run import MODEL_FILE, is_run
+from trainer.run import MODEL_FILE, is_run, model_path, read_run
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,25 @@ class Checked:
     Attributes:
         report: The numbers.
         page: The same as one HTML page.
+        outcomes: Which images each artifact named right, for a baseline.
+        notes: What was done to the numbers of files that are not ours, in words.
     """
 
     report: CheckReport
     page: str
+    outcomes: Outcomes
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """How it is judged, whatever is judged."""
+
+    margin: float
+    threads: int
+    demands: Demands
+    quick: bool
+    missing_classes: MissingClasses
 
 
 def check(
@@ -44,6 +69,9 @@ def check(
     margin: float = DEFAULT_MARGIN,
     split: Chosen = "val",
     threads: int = 1,
+    demands: Demands = NO_DEMANDS,
+    quick: bool = False,
+    missing_classes: MissingClasses = "error",
     progress: Progress | None = None,
 ) -> CheckReport:
     """Compares every artifact of a bundle with the full model.
@@ -55,6 +83,9 @@ def check(
         margin: Largest top-1 drop that passes, in fractions of 1.
         split: Which images of ``data`` judge.
         threads: Threads of one inference.
+        demands: What is asked beyond top-1.
+        quick: Leave the slow evidence out; the verdict is the same.
+        missing_classes: What a class without images means.
         progress: Told how far it is.
 
     Returns:
@@ -64,8 +95,9 @@ def check(
         SnapshipError: The bundle, the full model or the data is not as it must be.
     """
     return check_bundle(
-        bundle, data=data, reference=reference, margin=margin, split=split, threads=threads, progress=progress
-    ).report
+        bundle, data=data, reference=reference, margin=margin, split=split, threads=threads,
+        demands=demands, quick=quick, missing_classes=missing_classes, progress=progress,
+    ).report  # fmt: skip
 
 
 def check_bundle(
@@ -76,6 +108,9 @@ def check_bundle(
     margin: float = DEFAULT_MARGIN,
     split: Chosen = "val",
     threads: int = 1,
+    demands: Demands = NO_DEMANDS,
+    quick: bool = False,
+    missing_classes: MissingClasses = "error",
     progress: Progress | None = None,
 ) -> Checked:
     """As :func:`check`, with the page for people."""
@@ -92,14 +127,14 @@ def check_bundle(
             f"A check needs labelled images. Received: {os.fspath(bundle)}, whose full model {source.file} is "
             "no run folder, and no --data. Pass --data."
         )
-    candidates = [
-        Candidate(entry.kind, opened.model(entry), entry.format, _exact(entry.kind), entry.bytes)
-        for entry in manifest.artifacts
-    ]
+    candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit)
-    return _run(
-        manifest.name, candidates, source, images.relabelled(manifest.labels), margin, threads, progress
-    )
+    terms = _Terms(margin, threads, demands, quick, missing_classes)
+    _tell(progress)("loading the full model", 0, 0)
+    model = load_source(source, check_range(manifest.provenance.input_range))
+    full = _Full(full_scorer(model), model.input, source.file, source.sha256)
+    named = images.relabelled(manifest.labels)
+    return _run(manifest.name, candidates, full, named, terms, progress, bundle=opened)
 
 
 def check_files(
@@ -109,81 +144,140 @@ def check_files(
     *,
     labels: tuple[str, ...] | None = None,
     fit: Fit = "stretch",
+    input_range: InputRange = "0..255",
+    reference_range: InputRange | None = None,
     margin: float = DEFAULT_MARGIN,
     split: Chosen = "val",
     threads: int = 1,
+    demands: Demands = NO_DEMANDS,
+    quick: bool = False,
+    missing_classes: MissingClasses = "error",
     progress: Progress | None = None,
 ) -> Checked:
-    """Compares one model file with a full model; both take raw pixels.
+    """Compares two model files of anybody's on the same images.
 
     Args:
-        reference: A run folder, ``.keras`` or ``.h5`` file.
-        candidate: A ``.tflite`` or ``.onnx`` file.
+        reference: A run folder, a ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` file, or a SavedModel.
+        candidate: Another one of these.
         data: Labelled images.
         labels: Class names in the order of the outputs; None takes the run's or the data's.
         fit: How images become the input's size; a run folder has its own.
+        input_range: What both files take for a pixel; a run folder takes raw pixels.
+        reference_range: The same for the reference, where it differs.
         margin: Largest top-1 drop that passes, in fractions of 1.
         split: Which images of ``data`` judge.
         threads: Threads of one inference.
+        demands: What is asked beyond top-1.
+        quick: Leave the slow evidence out; the verdict is the same.
+        missing_classes: What a class without images means.
         progress: Told how far it is.
 
     Raises:
         SnapshipError: A model or the data is not as it must be.
     """
     check_margin(margin)
-    file = Path(candidate)
-    suffix = file.suffix.lower()
-    if suffix not in (".tflite", ".onnx"):
-        raise UsageError(f"A candidate must be a .tflite or .onnx file. Received: {file}. Pass one of these.")
-    try:
-        size = file.stat().st_size
-    except OSError as error:
-        raise ModelFileError(
-            f"A model file must exist. Received: {file} ({error.strerror}). Check the path."
-        ) from error
-    if not file.is_file():
-        raise ModelFileError(f"A model file must be a file. Received: {file}, a folder. Check the path.")
-    if not size:
-        raise ModelFileError(f"A model file must have content. Received: {file}, 0 bytes. Export it again.")
-    source = find_source(reference, fit=fit)
+    tell = _tell(progress)
+    full, small = Path(reference), Path(candidate)
+    # Before images are read and TensorFlow is loaded.
+    for path in (small, full):
+        _check_path(path)
     images = choose_split(open_dataset(data), split)
-    names = labels or source.labels or images.labels
-    source = replace(source, labels=names)
-    # Nothing says how the candidate was quantized: its answers are judged, not its digits.
-    one = Candidate(file.name, file, "tflite" if suffix == ".tflite" else "onnx", False, size)
-    return _run(file.name, [one], source, images.relabelled(names), margin, threads, progress)
+    record = read_run(full) if is_run(full) else None
+    names = labels or (record.labels if record is not None else images.labels)
+    tell("loading the full model", 0, 0)
+    one = _look(full, reference_range or input_range)
+    tell(f"loading {small.name}", 0, 0)
+    two = _look(small, input_range)
+    spec = common_input(one, two, fit if record is None else record.input.fit)
+    if len(names) != one.classes:
+        told = "--labels" if labels else full if record is not None else images.source
+        raise BundleError(
+            f"Labels must match the models' outputs. Received: {len(names)} labels in {told}, {one.classes} "
+            "outputs. Pass --labels FILE with a name for every output, in their order."
+        )
+    sides = prepared(one, spec), prepared(two, spec)
+    notes = tuple(note for side in sides for note in side.notes)
+    for note in notes:
+        tell(note, 0, 0)
+    terms = _Terms(margin, threads, demands, quick, missing_classes)
+    found = _run(
+        small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256),
+        images.relabelled(names), terms, progress,
+    )  # fmt: skip
+    return replace(found, notes=notes)
+
+
+@dataclass(frozen=True)
+class _Full:
+    """The full model, ready to score."""
+
+    scorer: Scorer
+    input: InputSpec
+    file: Path
+    sha256: str
 
 
 def _run(
     name: str,
     candidates: list[Candidate],
-    source: Source,
+    full: _Full,
     images: ImageSet,
-    margin: float,
-    threads: int,
+    terms: _Terms,
     progress: Progress | None,
+    bundle: Bundle | None = None,
 ) -> Checked:
-    tell: Progress = progress or (lambda step, done, total: None)
-    tell("loading the full model", 0, 0)
-    model = load_source(source)
+    tell = _tell(progress)
     with ExitStack() as stack:
         table: PixelTable = stack.enter_context(
-            decode_table(images, model.input, progress=lambda done, total: tell("decoding", done, total))
+            decode_table(images, full.input, progress=lambda done, total: tell("decoding", done, total))
         )
-        scores = keras_scorer(model)(
+        scores = full.scorer(
             table.pixels, lambda done, total: tell("scoring with the full model", done, total)
         )
         found: Judgement = judge(
             candidates,
             scores,
             table,
-            file=source.file.as_posix(),
-            sha256=source.sha256,
-            margin=margin,
-            threads=threads,
+            file=full.file.as_posix(),
+            sha256=full.sha256,
+            margin=terms.margin,
+            threads=terms.threads,
+            evidence=EvidenceOptions.quick() if terms.quick else None,
+            missing_classes=terms.missing_classes,
+            input=full.input,
             progress=progress,
         )
-        return Checked(found.report, render_report(name, found, table))
+        if bundle is not None:
+            tell("replaying golden examples", 0, 0)
+            found = found.with_golden(replay_golden(bundle, threads=terms.threads))
+        found = with_demands(found, table, terms.demands)
+        return Checked(found.report, render_report(name, found, table), outcomes_of(found, table))
+
+
+def _tell(progress: Progress | None) -> Progress:
+    return progress or (lambda step, done, total: None)
+
+
+def _check_path(path: Path) -> None:
+    """That it is a run folder or a model file; nothing is loaded."""
+    try:
+        run = is_run(path)
+    except OSError:
+        # Such as a name that is too long: the next check says so.
+        run = False
+    if not run:
+        check_file(path)
+
+
+def _look(path: Path, input_range: InputRange) -> ForeignModel:
+    """A model file, or the one in a run folder, whose models take raw pixels."""
+    return look_at(model_path(path), "0..255") if is_run(path) else look_at(path, input_range)
+
+
+def _of_bundle(bundle: Bundle, entry: Artifact) -> Candidate:
+    model = bundle.model(entry)
+    opener = opener_of(entry.format, model, entry.file, bundle.manifest.input)
+    return Candidate(entry.kind, model, entry.format, _exact(entry.kind), entry.bytes, opener)
 
 
 def _exact(kind: str) -> bool:
@@ -201,9 +295,9 @@ def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
             f"{rule} Received: {bundle.location} without {CHECK_FILE}, which says where it is. Pass {cure}."
         )
     file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
-    if not file.is_file():
+    if not file.is_file() and not is_saved_model(file):
         raise UsageError(f"{rule} Received: no file {file}. Pass {cure}.")
-    if file_sha256(file) != bundle.manifest.provenance.source_sha256:
+    if (folder_sha256 if file.is_dir() else file_sha256)(file) != bundle.manifest.provenance.source_sha256:
         raise UsageError(f"{rule} Received: {file}, which has changed since. Export again, or pass {cure}.")
     in_run = file.name == MODEL_FILE and is_run(file.parent)
     return find_source(file.parent if in_run else file)

@@ -1,25 +1,20 @@
-"""The commands ``export`` and ``check``: they parse, call one function, and print."""
+"""The command ``export``: it parses, calls one function, and prints."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import click
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.errors import UsageError
 from exporter import exporting
 from exporter.bundle_files import REPORT_FILE
-from exporter.checking import Checked, check_bundle, check_files
-from exporter.config import ExportConfig
+from exporter.config import DEFAULT_AGREEMENT, Best, ExportConfig, Repair
 from exporter.console import StepProgress
-from exporter.images import Chosen
+from exporter.evidence.classes import MissingClasses
+from exporter.input_range import RANGES, InputRange
 from exporter.kinds import DEFAULT_KINDS, KINDS
-from exporter.printing import print_artifacts, print_report
-from exporter.replacing import write_whole
-from exporter.source import read_labels
-from exporter.verdict import saved_report
+from exporter.printing import print_artifacts, print_pareto, print_report
+from exporter.search import why
+from exporter.verdict import CheckReport, saved_report
 
 
 def _split(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -35,7 +30,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     show_default=True,
     callback=_split,
     metavar="KIND,...",
-    help=f"What to write. Kinds: {', '.join(KINDS)}.",
+    help=f"What to write: {', '.join(KINDS)}, or all. Other spellings, such as w8a8, are known too.",
 )
 @click.option("--data", metavar="DATA", help="Labelled images that judge; default: the run's own.")
 @click.option(
@@ -59,6 +54,40 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     "--margin", default=0.02, show_default=True, metavar="DROP", help="Largest top-1 drop that passes."
 )
 @click.option(
+    "--best",
+    type=click.Choice(["size", "latency"]),
+    help="Try all artifacts that run here (or --artifacts) and ship the smallest or fastest that passes, alone.",
+)
+@click.option(
+    "--repair",
+    type=click.Choice(["auto", "off", "full"]),
+    default="auto",
+    show_default=True,
+    help="What int8 artifacts that fail or disagree get; full fine-tunes where only agreement is missing.",
+)
+@click.option(
+    "--agreement",
+    default=DEFAULT_AGREEMENT,
+    show_default=True,
+    metavar="SHARE",
+    help="Repair an int8 artifact that gives the full model's answer less often.",
+)
+@click.option(
+    "--missing-classes",
+    type=click.Choice(["error", "allow"]),
+    default="error",
+    show_default=True,
+    help="What a class without judging images means.",
+)
+@click.option(
+    "--input-range",
+    type=click.Choice(RANGES),
+    default="0..255",
+    show_default=True,
+    help="What the source takes for a pixel; the artifacts take raw pixels all the same.",
+)
+@click.option("--quick", is_flag=True, help="Leave out what takes seconds and does not move the verdict.")
+@click.option(
     "--golden", default=5, show_default=True, metavar="N", help="How many golden examples to store."
 )
 @click.option("--check/--no-check", "check_", default=True, help="Compare each artifact with the full model.")
@@ -75,6 +104,12 @@ def export(
     fit: str,
     name: str | None,
     margin: float,
+    best: Best | None,
+    repair: Repair,
+    agreement: float,
+    missing_classes: MissingClasses,
+    input_range: InputRange,
+    quick: bool,
     golden: int,
     check_: bool,
     overwrite: bool,
@@ -82,13 +117,15 @@ def export(
 ) -> None:
     """Writes a bundle: RUN's model as TFLite and ONNX, checked against it.
 
-    RUN is a run folder, or a .keras or .h5 file that takes raw pixels 0..255. The exit
-    code is 0 when the bundle is written, whatever the verdicts; `snapship check` is the
-    command that fails a build.
+    RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 when the
+    bundle is written, whatever the verdicts; `snapship check` is the command that fails a
+    build. With --best it is 1 when nothing passes.
 
     \b
     Example:
       snapship export runs/flowers --out flowers.bundle
+      snapship export runs/flowers --out flowers.bundle --artifacts all
+      snapship export runs/flowers --out flowers.bundle --best size --margin 0.01
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
     """
     config = ExportConfig(
@@ -102,6 +139,12 @@ def export(
         fit="crop" if fit == "crop" else "stretch",
         name=name,
         margin=margin,
+        best=best,
+        repair=repair,
+        agreement=agreement,
+        missing_classes=missing_classes,
+        input_range=input_range,
+        evidence="quick" if quick else "full",
         golden=golden,
         check=check_,
         overwrite=overwrite,
@@ -121,109 +164,15 @@ def _print_bundle(bundle: Bundle) -> None:
         click.echo("Not checked: pass labelled images with --data, or use snapship check.")
     else:
         print_report(report)
+        _print_search(report)
     click.echo(f"Bundle: {bundle.location}")
     if bundle.has(REPORT_FILE) and bundle.location.is_dir():
         click.echo(f"Report: {bundle.location / REPORT_FILE}")
 
 
-@click.command("check")
-@click.argument("bundle", metavar="[BUNDLE]", required=False)
-@click.option("--data", metavar="DATA", help="Labelled images that judge; default: the run's own.")
-@click.option(
-    "--split",
-    type=click.Choice(["val", "train", "all"]),
-    default="val",
-    show_default=True,
-    help="Which of the images judge.",
-)
-@click.option("--reference", metavar="FILE", help="The full model; default: the one that was exported.")
-@click.option("--candidate", metavar="FILE", help="A .tflite or .onnx file to judge instead of a bundle.")
-@click.option("--labels", metavar="FILE", help="Class names, one a line, for --candidate.")
-@click.option(
-    "--fit",
-    type=click.Choice(["stretch", "crop"]),
-    default="stretch",
-    show_default=True,
-    help="How images become the input's size, for --candidate and a .keras or .h5 file.",
-)
-@click.option(
-    "--margin", default=0.02, show_default=True, metavar="DROP", help="Largest top-1 drop that passes."
-)
-@click.option(
-    "--inconclusive",
-    type=click.Choice(["error", "pass", "fail"]),
-    default="error",
-    show_default=True,
-    help="What too few images mean: exit 3, 0 or 1.",
-)
-@click.option("--threads", default=1, show_default=True, metavar="N", help="Threads of one inference.")
-@click.option("--report", metavar="FILE", help="Write the report as one HTML page.")
-@click.option(
-    "--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]",
-    help="Write the result as JSON to FILE; without FILE, or with -, to stdout.",
-)  # fmt: skip
-def check(
-    bundle: str | None,
-    data: str | None,
-    split: str,
-    reference: str | None,
-    candidate: str | None,
-    labels: str | None,
-    fit: str,
-    margin: float,
-    inconclusive: str,
-    threads: int,
-    report: str | None,
-    json_file: str | None,
-) -> None:
-    """Compares artifacts with the full model and fails when one is worse.
-
-    Exit code 0: all pass. 1: one lost more top-1 than the margin. 3: too few images to
-    tell. Judged by a paired one-sided 95 % bound on the difference.
-
-    \b
-    Example:
-      snapship check flowers.bundle
-      snapship check flowers.bundle --data photos/ --margin 0.01 --json result.json
-      snapship check --reference full.keras --candidate small.tflite --data photos/
-    """
-    chosen: Chosen = "all" if split == "all" else "train" if split == "train" else "val"
-    with StepProgress() as progress:
-        if candidate is not None:
-            if bundle is not None or reference is None or data is None:
-                raise UsageError(
-                    "A candidate is judged against a reference on data. Received: --candidate "
-                    f"{candidate}{' and a bundle' if bundle else ''}. "
-                    "Pass --reference, --candidate and --data, and no bundle."
-                )
-            names = None if labels is None else read_labels(labels)
-            found = check_files(
-                reference, candidate, data,
-                labels=names, fit="crop" if fit == "crop" else "stretch",
-                margin=margin, split=chosen, threads=threads, progress=progress,
-            )  # fmt: skip
-        elif bundle is None:
-            raise UsageError(
-                "A check needs something to check. Received: no bundle. "
-                "Pass a bundle, or --reference, --candidate and --data."
-            )
-        else:
-            found = check_bundle(
-                bundle, data=data, reference=reference,
-                margin=margin, split=chosen, threads=threads, progress=progress,
-            )  # fmt: skip
-    _write(found, report, json_file)
-    if json_file != "-":
-        print_report(found.report)
-    found.report.raise_for_verdict(inconclusive)
-
-
-def _write(found: Checked, report: str | None, json_file: str | None) -> None:
-    if report is not None:
-        write_whole(Path(report), found.page.encode())
-    if json_file is not None:
-        text = json.dumps(found.report.to_dict(), indent=2)
-        if json_file == "-":
-            click.echo(text)
-        else:
-            write_whole(Path(json_file), f"{text}\n".encode())
+def _print_search(report: CheckReport) -> None:
+    """What else was tried, where the best was picked."""
+    points = () if report.pareto is None else report.pareto.points
+    if any(point.picked for point in points):
+        print_pareto(points)
+        click.echo(why(points))

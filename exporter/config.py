@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.spec import Fit
+from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
+from exporter.input_range import InputRange, check_range
 from exporter.kinds import DEFAULT_KINDS, Kind, parse_kinds
+
+DEFAULT_AGREEMENT = 0.975
+"""Share of images on which an int8 artifact must answer as the full model does, or it is repaired."""
+
+SEARCHED_KINDS = (
+    "tflite-fp32", "tflite-fp16", "tflite-dynamic", "tflite-int8", "onnx-fp32", "onnx-fp16", "onnx-int8",
+)  # fmt: skip
+"""What is tried for the best where nothing is named: all that devices run, but int16x8, which never is."""
+
+Repair = Literal["auto", "off", "full"]
+Best = Literal["size", "latency"]
+Evidence = Literal["full", "quick"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +33,7 @@ class ExportConfig:
     Attributes:
         source: A run folder, or a ``.keras`` or ``.h5`` file that takes raw pixels.
         out: The bundle: a folder, or a file that ends in ``.zip``.
-        artifacts: Kinds to write.
+        artifacts: Kinds to write; names, other spellings of them, or ``all``.
         data: Labelled images to judge on (their val split) and, without
             calibration_data, to calibrate on (their train split). None takes the run's.
         calibration_data: Other images to calibrate on; then all of ``data`` judges.
@@ -27,6 +42,15 @@ class ExportConfig:
         fit: How images become the input's size, for a source that is no run folder.
         name: The bundle's name; None takes the source's.
         margin: Largest top-1 drop that passes, in fractions of 1.
+        agreement: An int8 artifact that gives the full model's answer on a smaller share of
+            the images than this is repaired, and so is one that fails the gate; 0 to 1.
+        repair: ``auto``: what takes seconds, and fine-tuning only where the gate still fails;
+            ``full``: fine-tuning also where only agreement is missing; ``off``: nothing.
+        best: ``size`` or ``latency``: try every artifact and ship the smallest or fastest that
+            passes, alone; None ships all artifacts.
+        missing_classes: ``error`` refuses to judge where a class has no images; ``allow`` does not.
+        input_range: What the source takes for a pixel; the artifacts take raw pixels all the same.
+        evidence: ``full``, or ``quick``: leave out what takes seconds and does not move the verdict.
         golden: How many golden examples to write, 0 to 100.
         check: Whether to compare the artifacts with the full model.
         overwrite: Replace a bundle that is there.
@@ -42,6 +66,12 @@ class ExportConfig:
     fit: Fit = "stretch"
     name: str | None = None
     margin: float = DEFAULT_MARGIN
+    agreement: float = DEFAULT_AGREEMENT
+    repair: Repair = "auto"
+    best: Best | None = None
+    missing_classes: MissingClasses = "error"
+    input_range: InputRange = "0..255"
+    evidence: Evidence = "full"
     golden: int = 5
     check: bool = True
     overwrite: bool = False
@@ -59,6 +89,24 @@ class ExportConfig:
         if not 0 <= self.golden <= 100:
             raise UsageError(f"golden must be 0 to 100 examples. Received: {self.golden}. Pass --golden 5.")
         check_margin(self.margin)
+        check_range(self.input_range)
+        if not 0.0 <= self.agreement <= 1.0:
+            raise UsageError(
+                f"agreement must be 0 to 1 (0.975 is 97.5 %). Received: {self.agreement}. Pass --agreement 0.975."
+            )
+        for option, received, known in (
+            ("repair", self.repair, get_args(Repair)),
+            ("best", self.best, (None, *get_args(Best))),
+            ("evidence", self.evidence, get_args(Evidence)),
+            ("missing-classes", self.missing_classes, get_args(MissingClasses)),
+        ):
+            if received not in known:
+                raise UnknownNameError.of(option, str(received), [name for name in known if name])
+        if self.best is not None and not self.check:
+            raise UsageError(
+                "The best artifact is found by checking all of them. Received: best and no check. "
+                "Leave --no-check out."
+            )
         if self.name is not None and not valid_name(self.name):
             raise UsageError(
                 f"A bundle's name must be letters, digits, '.', '_' and '-'. Received: {self.name!r}. "
@@ -68,11 +116,13 @@ class ExportConfig:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of :attr:`artifacts`.
+        """The kinds of :attr:`artifacts`; where the best is asked for and none is named, many.
 
         Raises:
             UnknownNameError: One is not known.
         """
+        if self.best is not None and self.artifacts == DEFAULT_KINDS:
+            return parse_kinds(SEARCHED_KINDS)
         return parse_kinds(self.artifacts)
 
 

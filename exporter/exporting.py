@@ -4,7 +4,8 @@ Stages::
 
     source  -> full model     loaded on TensorFlow, checked to be a classifier
     images  -> two tables     those that calibrate, those that judge; never the same
-    model   -> files          frozen once, then written as each kind
+    model   -> files          converted once, then written as each kind
+    files   -> repaired       int8 files that fail or disagree, up the ladder
     files   -> verdicts       each against the full model, on the images that judge
     all     -> bundle         manifest, labels, golden examples, check.json, report.html
 """
@@ -14,36 +15,34 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import BundleError, DataError, UsageError
-from edge_runtime.manifest import Artifact, Manifest, Provenance, encode_json
+from edge_runtime.errors import DataError
+from edge_runtime.manifest import Artifact, Manifest, encode_json
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, describe, may_write, write_manifest
-from exporter.config import ExportConfig, valid_name
+from exporter.candidate import Candidate
+from exporter.config import Best, ExportConfig, valid_name
+from exporter.evidence.classes import check_classes
+from exporter.evidence.golden import replay_golden
+from exporter.evidence.options import EvidenceOptions
 from exporter.golden import write_golden
-from exporter.images import (
-    PixelTable,
-    balanced,
-    choose_split,
-    decode_table,
-    run_images,
-    without_images_of,
-)
-from exporter.judging import Candidate, Judgement, judge
+from exporter.images import PixelTable, balanced
+from exporter.judging import Judgement, judge
 from exporter.kinds import Kind
+from exporter.making import Maker
+from exporter.mending import Mender
+from exporter.openers import opener_of
+from exporter.provenance import provenance
 from exporter.report import render_report
-from exporter.scoring import keras_scorer
+from exporter.scoring import full_scorer
+from exporter.search import pick
+from exporter.sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.source import FullModel, Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport
-
-_PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "pillow")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is; 0, 0 where unknown."""
@@ -62,214 +61,157 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
     Raises:
         SnapshipError: The source, the data or an option is not as it must be. Nothing is
             left behind, and a bundle that was there is untouched.
+        GateFailedError: The best artifact was asked for, and none passed.
+        InconclusiveError: The same, and there were too few images to tell.
     """
     tell = progress or (lambda step, done, total: None)
     out = Path(config.out)
     may_write(out, config.overwrite)
     source = find_source(config.source, labels=config.labels, fit=config.fit)
-    name = config.name or _safe(source.name)
-    sets = _sets(config, source)
-    if any(kind.name == "tflite-int8" for kind in config.kinds):
-        _check_calibration(sets.calibration)
+    sets = image_sets(config, source)
+    if any(kind.quantized for kind in config.kinds):
+        check_calibration(sets.calibration)
+    if config.best is not None and sets.judging is None:
+        raise DataError(
+            f"The best artifact is found on labelled images. Received: none, and {source.file} is no run folder. "
+            "Pass --data."
+        )
     tell("loading the full model", 0, 0)
-    model = load_source(source)
-    labels = _labels(source, sets, model)
+    model = load_source(source, config.input_range)
+    labels = bundle_labels(source, sets, model)
+    if config.check and sets.judging is not None:
+        check_classes(sets.judging.relabelled(labels), config.missing_classes)
     with ExitStack() as stack:
         folder = stack.enter_context(bundle_in_making(out))
-        tables = _Tables(sets, labels, model, config.calibration, stack, tell)
-        files = _write_artifacts(folder, name, model, config.kinds, tables, tell)
-        entries = [describe(kind, file) for kind, file in files.items()]
-        examples = ImageSet("", labels, (), lambda item: b"")
-        judgement: Judgement | None = None
-        if config.check and tables.judging is not None:
-            judgement = _judge(config, source, model, files, tables.judging, out, tell)
-            entries = [_judged(entry, judgement.report) for entry in entries]
-        if tables.judging is not None:
-            examples = balanced(tables.judging.images, config.golden)
-        tell("writing the bundle", 0, 0)
-        golden = write_golden(folder, examples, model.input, files)
-        manifest = Manifest(
-            schema_version=1,
-            name=name,
-            labels=labels,
-            input=model.input,
-            artifacts=tuple(entries),
-            provenance=_provenance(source, tables.calibrated),
-            golden=golden,
-        )
-        write_manifest(folder, manifest)
-        if judgement is not None:
-            (folder / CHECK_FILE).write_bytes(encode_json(judgement.report))
-            assert tables.judging is not None
-            page = render_report(name, judgement, tables.judging)
-            (folder / REPORT_FILE).write_text(page, encoding="utf-8")
+        tables = Tables(sets, labels, model, config.calibration, stack, tell)
+        _Export(config, source, model, labels, tables, folder, tell).run()
     return Bundle.open(out)
 
 
-@dataclass(frozen=True)
-class _Sets:
-    """Image sets before anything is decoded; None where there is no data."""
-
-    calibration: ImageSet | None
-    judging: ImageSet | None
-
-
-def _sets(config: ExportConfig, source: Source) -> _Sets:
-    """Decides which images calibrate and which judge; the two share no content."""
-    if config.data is not None:
-        opened = open_dataset(config.data)
-        if config.calibration_data is None:
-            judging = choose_split(opened, "val")
-            calibration = opened.only("train")
-        else:
-            judging, calibration = opened, open_dataset(config.calibration_data)
-    elif source.run is not None:
-        images = run_images(source.run)
-        judging = choose_split(images, "val")
-        calibration = images.only("train")
-        if config.calibration_data is not None:
-            calibration = open_dataset(config.calibration_data)
-    elif config.calibration_data is not None:
-        return _Sets(open_dataset(config.calibration_data), None)
-    else:
-        return _Sets(None, None)
-    return _Sets(without_images_of(calibration, judging), judging)
-
-
-def _check_calibration(images: ImageSet | None) -> ImageSet:
-    """Asked before the full model is loaded, and again where the images are used."""
-    if images is None or not len(images):
-        where = "" if images is None else f" in {images.source}"
-        raise DataError(
-            f"int8 artifacts need calibration images that do not judge. Received: none{where}. Pass "
-            "--calibration-data with real images, or leave the int8 artifacts out with --artifacts."
-        )
-    return images
-
-
-def _labels(source: Source, sets: _Sets, model: FullModel) -> tuple[str, ...]:
-    """The run's, the labels file's, or the data's, in this order."""
-    if source.labels is not None:
-        return source.labels
-    if sets.judging is None:
-        raise UsageError(
-            f"A bundle needs class names. Received: {source.file} and neither --labels nor --data. "
-            "Pass --labels FILE with one name a line."
-        )
-    if len(sets.judging.labels) != model.classes:
-        raise BundleError(
-            f"Labels must match the model's outputs. Received: {len(sets.judging.labels)} classes in "
-            f"{sets.judging.source}, {model.classes} outputs. Pass --labels."
-        )
-    return sets.judging.labels
-
-
-class _Tables:
-    """Decoded images, made when they are first needed."""
+class _Export:
+    """One export, its inputs at hand."""
 
     def __init__(
         self,
-        sets: _Sets,
-        labels: tuple[str, ...],
+        config: ExportConfig,
+        source: Source,
         model: FullModel,
-        calibration: int,
-        stack: ExitStack,
+        labels: tuple[str, ...],
+        tables: Tables,
+        folder: Path,
         tell: Progress,
     ) -> None:
-        self.judging: PixelTable | None = None
-        self.calibrated = 0
-        self._sets, self._model, self._count = sets, model, calibration
-        self._stack, self._tell = stack, tell
-        if sets.judging is not None:
-            named = sets.judging.relabelled(labels)
-            self.judging = stack.enter_context(
-                decode_table(named, model.input, progress=_step(tell, "decoding images that judge"))
-            )
+        self._config, self._source, self._model, self._labels = config, source, model, labels
+        self._tables, self._folder, self._tell = tables, folder, tell
+        self._name = config.name or _safe(source.name)
+        self._files: dict[Kind, Path] = {}
+        self._shipped: tuple[Kind, ...] = config.kinds
 
-    def calibration(self) -> PixelTable:
-        chosen = balanced(_check_calibration(self._sets.calibration), self._count)
-        table = self._stack.enter_context(
-            decode_table(chosen, self._model.input, progress=_step(self._tell, "decoding calibration images"))
+    def run(self) -> None:
+        """Fills the folder."""
+        maker = Maker(
+            self._model, self._name, self._labels, self._tables.calibrating, self._folder, self._tell
         )
-        self.calibrated = len(table.truth)
-        return table
+        self._files = maker.make(self._config.kinds)
+        judgement = self._judged(maker)
+        if judgement is not None and self._config.best is not None:
+            judgement = self._only_the_best(judgement, self._config.best)
+        self._tell("writing the bundle", 0, 0)
+        manifest = self._manifest()
+        write_manifest(self._folder, manifest)
+        if judgement is not None:
+            self._write_check(judgement, manifest)
+
+    def _judged(self, maker: Maker) -> Judgement | None:
+        table = self._tables.judging if self._config.check else None
+        reference = None
+        if table is not None:
+            reference = full_scorer(self._model)(
+                table.pixels, _step(self._tell, "scoring with the full model")
+            )
+        mender = Mender(self._config, self._model, self._labels, maker, self._tables, self._tell)
+        mender.mend(reference, table)
+        candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
+        if table is None or reference is None or all(one.unusable for one in candidates):
+            return None
+        found = judge(
+            candidates,
+            reference,
+            table,
+            file=_relative(self._source.file, Path(self._config.out)),
+            sha256=self._source.sha256,
+            margin=self._config.margin,
+            progress=self._tell,
+            evidence=EvidenceOptions() if self._config.evidence == "full" else EvidenceOptions.quick(),
+            missing_classes=self._config.missing_classes,
+            input=self._model.input,
+        )
+        report = found.report.with_repairs(mender.reports())
+        return replace(found, report=report.with_calibrations(mender.calibrations()))
+
+    def _candidate(self, kind: Kind, file: Path) -> Candidate:
+        opener = opener_of(kind.format, file, file.name, self._model.input)
+        return Candidate(kind.name, file, kind.format, kind.exact, file.stat().st_size, opener)
+
+    def _only_the_best(self, judgement: Judgement, best: Best) -> Judgement:
+        picked = pick(judgement.report.artifacts, best, self._config.margin)
+        self._shipped = tuple(kind for kind in self._files if kind.name == picked)
+        for kind, file in self._files.items():
+            if kind.name != picked:
+                file.unlink()
+                if file.parent != self._folder:
+                    file.parent.rmdir()
+        return replace(judgement, report=judgement.report.with_pareto(picked))
+
+    def _manifest(self) -> Manifest:
+        files = {kind: self._files[kind] for kind in self._shipped}
+        table = self._tables.judging
+        golden = None
+        if table is not None:
+            examples = balanced(table.images, self._config.golden)
+            golden = write_golden(self._folder, examples, self._model.input, files)
+        return Manifest(
+            schema_version=1,
+            name=self._name,
+            labels=self._labels,
+            input=self._model.input,
+            artifacts=tuple(
+                describe(kind, file, self._model.input, len(self._labels)) for kind, file in files.items()
+            ),
+            provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
+            golden=golden,
+        )
+
+    def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:
+        """The bundle as written is replayed before its verdicts are."""
+        report = judgement.report.with_golden(replay_golden(Bundle.open(self._folder)))
+        page = render_report(self._name, replace(judgement, report=report), self._table)
+        (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
+        kept = report.only([kind.name for kind in self._shipped])
+        (self._folder / CHECK_FILE).write_bytes(encode_json(kept))
+        entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)
+        write_manifest(self._folder, msgspec.structs.replace(manifest, artifacts=entries))
+
+    @property
+    def _table(self) -> PixelTable:
+        assert self._tables.judging is not None
+        return self._tables.judging
 
 
-def _write_artifacts(
-    folder: Path, name: str, model: FullModel, kinds: tuple[Kind, ...], tables: _Tables, tell: Progress
-) -> dict[Kind, Path]:
-    from exporter.freeze import freeze
-    from exporter.onnx_file import convert_onnx
-    from exporter.tflite import calibrate, convert_fp32, quantize
-
-    frozen = freeze(model) if any(kind.format == "tflite" for kind in kinds) else None
-    files: dict[Kind, Path] = {}
-    for kind in kinds:
-        if kind.name == "tflite-int8":
-            pixels = tables.calibration().pixels
-            tell(f"calibrating {kind.name} on {len(pixels)} images", 0, 0)
-            data = quantize(calibrate(frozen, pixels))
-        else:
-            tell(f"converting to {kind.name}", 0, 0)
-            data = convert_fp32(frozen) if kind.format == "tflite" else convert_onnx(model)
-        files[kind] = folder / kind.file(name)
-        files[kind].write_bytes(data)
-    return files
-
-
-def _judge(
-    config: ExportConfig,
-    source: Source,
-    model: FullModel,
-    files: dict[Kind, Path],
-    table: PixelTable,
-    out: Path,
-    tell: Progress,
-) -> Judgement:
-    reference = keras_scorer(model)(table.pixels, _step(tell, "scoring with the full model"))
-    candidates = [
-        Candidate(kind.name, file, kind.format, kind.exact, file.stat().st_size)
-        for kind, file in files.items()
-    ]
-    return judge(
-        candidates,
-        reference,
-        table,
-        file=_relative(source.file, out),
-        sha256=source.sha256,
-        margin=config.margin,
-        progress=tell,
+def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
+    """An artifact that nothing here runs stays unchecked."""
+    found = report.artifacts.get(entry.kind)
+    if found is None:
+        return entry
+    return msgspec.structs.replace(
+        entry,
+        verdict=found.verdict,
+        metrics=found.metrics(report.n),
+        temperature=1.0 if found.temperature is None else round(found.temperature.temperature, 4),
+        repairs=()
+        if found.repair is None
+        else tuple(rung.name for rung in found.repair.rungs[1:] if rung.kept),
     )
-
-
-def _judged(entry: Artifact, report: CheckReport) -> Artifact:
-    found = report.artifacts[entry.kind]
-    return msgspec.structs.replace(entry, verdict=found.verdict, metrics=found.metrics(report.n))
-
-
-def _provenance(source: Source, calibrated: int) -> Provenance:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return Provenance(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        snapship=_own_version(),
-        model=source.architecture,
-        source_sha256=source.sha256,
-        data_sha256="" if source.record is None else source.record.data_sha256,
-        calibration_images=calibrated,
-        versions=versions,
-    )
-
-
-def _own_version() -> str:
-    try:
-        return version("snapship")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def _relative(file: Path, out: Path) -> str:

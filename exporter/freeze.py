@@ -1,4 +1,4 @@
-"""A full model as one graph with a fixed batch of 1: what every TFLite artifact is made from."""
+"""A full model as one graph without variables: what every artifact is made from."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
+from exporter.reasons import first_line, outside_operations
 from exporter.source import FullModel
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
 
 
-def freeze(model: FullModel) -> Any:
+def freeze(model: FullModel, batch: int | None = 1) -> Any:
     """Traces the model for inference and turns its weights into constants.
 
     A fixed batch because LiteRT.js and MediaPipe refuse a dynamic one; constants
@@ -21,30 +22,41 @@ def freeze(model: FullModel) -> Any:
 
     Args:
         model: The full model.
+        batch: Images at a time; None leaves it open, for servers.
 
     Returns:
-        A concrete function, float32 ``[1, height, width, channels]`` -> ``[1, classes]``.
+        A concrete function, float32 ``[batch, height, width, channels]`` -> ``[batch, classes]``.
 
     Raises:
-        ModelFileError: The model cannot be traced.
+        ModelFileError: The model cannot be traced or frozen.
     """
     tensorflow = load_tensorflow()
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = tensorflow.TensorSpec((1, *model.input.shape), tensorflow.float32, name=INPUT_NAME)
+    signature = tensorflow.TensorSpec((batch, *model.input.shape), tensorflow.float32, name=INPUT_NAME)
 
     def scores(image: Any) -> Any:
-        return tensorflow.identity(
-            tensorflow.cast(model.keras(image, training=False), tensorflow.float32), name=OUTPUT_NAME
-        )
+        return tensorflow.identity(model.call(image), name=OUTPUT_NAME)
 
     try:
         with quiet():
             traced = tensorflow.function(scores, input_signature=[signature], autograph=False)
-            frozen = convert_variables_to_constants_v2(traced.get_concrete_function())
-    except (ValueError, TypeError, NotImplementedError, tensorflow.errors.OpError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            concrete = traced.get_concrete_function()
+    except Exception as error:
+        # Any layer may raise anything.
         raise ModelFileError(
-            f"A full model must run on one image. Received: an error of {reason[:200]}. Fix the model."
+            f"A full model must run on one image. Received: an error of {first_line(error)}. Fix the model."
         ) from error
-    return frozen
+    outside = outside_operations(concrete.graph)
+    if outside:
+        raise ModelFileError(
+            f"A full model must be arithmetic on tensors. Received: {outside}: a lookup table, random numbers "
+            "or Python code. Replace it, or move it out of the model."
+        )
+    try:
+        with quiet():
+            return convert_variables_to_constants_v2(concrete, aggressive_inlining=True)
+    except (ValueError, TypeError, NotImplementedError, AttributeError, tensorflow.errors.OpError) as error:
+        raise ModelFileError(
+            f"A full model's weights must become constants. Received: {first_line(error)}. Fix the model."
+        ) from error

@@ -12,7 +12,7 @@ from PIL import Image
 
 from edge_runtime.bundle import file_sha256
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.engines import open_engine
+from edge_runtime.engines import open_engine, usable
 from edge_runtime.golden import GOLDEN_FILE, Golden, GoldenExample, image_hashes
 from edge_runtime.manifest import GoldenRef, encode_json
 from edge_runtime.preprocess import decoded, pixels
@@ -34,7 +34,7 @@ def write_golden(
         folder: The bundle in the making.
         images: The images to store.
         spec: The model's input.
-        files: The artifacts by kind.
+        files: The artifacts by kind; those that no installed engine runs are left out.
 
     Returns:
         The entry for the manifest; None if there is no image.
@@ -49,6 +49,7 @@ def write_golden(
         (folder / name).write_bytes(data)
         names.append((item, name, data))
     scores: list[dict[str, tuple[float, ...]]] = [{} for _ in names]
+    files = {kind: file for kind, file in files.items() if usable(kind.format)}
     for kind, file in files.items():
         engine = open_engine(file, kind.format, file.name)
         for place, (_, _, data) in enumerate(names):

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
+import msgspec
 import numpy as np
 
-from edge_runtime.engines import Engine, open_engine, usable
+from edge_runtime.engines import Engine
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.labels import check_count
-from edge_runtime.manifest import Format
+from edge_runtime.native_output import quiet
 from edge_runtime.result import Float32Array
-from exporter.drift import expected_calibration_error
+from edge_runtime.spec import InputSpec
+from exporter.candidate import Candidate
+from exporter.evidence.classes import MissingClasses, check_classes, class_reports
+from exporter.evidence.gathering import Gatherer
+from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.parity import parity_report
+from exporter.evidence.record import GoldenReport, LayerReport
+from exporter.evidence.temperature import temperature_report
 from exporter.gate import compare, overall
 from exporter.images import PixelTable, set_sha256
 from exporter.scoring import engine_scorer, latencies_ms
-from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport
+from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
+
+__all__ = ["Candidate", "Judgement", "Progress", "judge"]
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, images done, images in all."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model file to judge.
-
-    Attributes:
-        name: What to call it, an artifact's kind or a file name.
-        model: Its path or bytes.
-        format: ``tflite`` or ``onnx``.
-        exact: Whether its scores must equal the full model's.
-        bytes: Its size.
-    """
-
-    name: str
-    model: Path | bytes
-    format: Format
-    exact: bool
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -50,11 +40,21 @@ class Judgement:
         report: What was found.
         reference: The full model's scores, float32 ``[n, classes]``.
         scores: Each artifact's scores, by name.
+        tensors: All tensors of quantized artifacts against their float file, by name.
     """
 
     report: CheckReport
     reference: Float32Array
     scores: Mapping[str, Float32Array]
+    tensors: Mapping[str, tuple[LayerReport, ...]] = field(default_factory=dict)
+
+    def with_golden(self, replays: Mapping[str, GoldenReport]) -> Judgement:
+        """Adds a golden replay; an artifact that does not repeat itself fails.
+
+        Args:
+            replays: What :func:`exporter.evidence.golden.replay_golden` found.
+        """
+        return replace(self, report=self.report.with_golden(replays))
 
 
 def judge(
@@ -67,6 +67,9 @@ def judge(
     margin: float,
     threads: int = 1,
     progress: Progress | None = None,
+    evidence: EvidenceOptions | None = None,
+    missing_classes: MissingClasses = "error",
+    input: InputSpec | None = None,
 ) -> Judgement:
     """Judges artifacts.
 
@@ -79,72 +82,92 @@ def judge(
         margin: Largest top-1 drop that passes, in fractions of 1.
         threads: Threads of one inference.
         progress: Told how far it is.
+        evidence: What to measure beside the verdict; None measures all.
+        missing_classes: What a class without images means.
+        input: The model's input; without it, attribution leaves preprocessing out.
 
     Raises:
+        BundleError: The labels do not match the full model's outputs.
+        DataError: A class has no images, and that is not allowed.
         EnvironmentMissingError: No installed engine runs any of them.
-        ModelFileError: An artifact does not load or takes other images, or the full
-            model's scores are no numbers.
+        ModelFileError: An artifact does not load, takes other images, has other classes or
+            gives no numbers, or the full model's scores are no numbers.
     """
     labels, classes = table.images.labels, reference.shape[1]
     check_count(labels, classes)
-    if not np.isfinite(reference).all():
-        raise ModelFileError(
-            f"A full model's scores must be numbers. Received: NaN or infinity from {file} on images of "
-            f"{table.images.source}. Train it again, with a smaller learning rate."
-        )
+    absent = check_classes(table.images, missing_classes)
+    _check_numbers(reference, "the full model", file, table)
+    tell = progress or (lambda step, done, total: None)
     engines: dict[str, Engine] = {}
-    skipped: dict[str, str] = {}
+    skipped = {one.name: one.unusable for one in candidates if one.unusable}
+    judged = [one for one in candidates if not one.unusable]
     try:
-        for candidate in candidates:
-            if not usable(candidate.format):
-                skipped[candidate.name] = f"no engine for .{candidate.format} is installed"
-                continue
-            engine = open_engine(candidate.model, candidate.format, candidate.name, threads=threads)
+        for candidate in judged:
+            with quiet():
+                engine = candidate.open(threads)
             engines[candidate.name] = engine
             _check_shapes(engine, candidate.name, table, classes)
         if not engines:
             raise EnvironmentMissingError.of_extra("Running the artifacts", "onnxruntime", "export")
         scores = {}
         for name, engine in engines.items():
-            step = f"checking {name}"
-            scores[name] = engine_scorer(engine, classes)(
-                table.pixels, None if progress is None else _named(progress, step)
-            )
+            scores[name] = engine_scorer(engine, classes)(table.pixels, _named(tell, f"checking {name}"))
+            _check_numbers(scores[name], "an artifact", name, table)
         latency = latencies_ms(engines, table.pixels[0])
-        reports = {
-            candidate.name: ArtifactReport.of(
-                compare(
-                    reference,
-                    scores[candidate.name],
-                    table.truth,
-                    labels,
-                    margin=margin,
-                    exact=candidate.exact,
-                ),
-                bytes=candidate.bytes,
-                latency_ms=latency[candidate.name],
-                engine=engines[candidate.name].name,
+        options = evidence or EvidenceOptions()
+        gatherer = Gatherer(options, judged, reference, scores, table, input)
+        reports: dict[str, ArtifactReport] = {}
+        tensors: dict[str, tuple[LayerReport, ...]] = {}
+        for candidate in judged:
+            name = candidate.name
+            tell(f"looking into {name}", 0, 0)
+            with quiet():
+                found = gatherer.gather(candidate, engines[name])
+            compared = compare(
+                reference, scores[name], table.truth, labels, margin=margin, exact=candidate.exact
             )
-            for candidate in candidates
-            if candidate.name in engines
-        }
+            reports[name] = msgspec.structs.replace(
+                ArtifactReport.of(
+                    compared, bytes=candidate.bytes, latency_ms=latency[name], engine=engines[name].name
+                ),
+                temperature=temperature_report(scores[name], table.truth),
+                attribution=found.attribution,
+                engines=found.engines,
+                layers=found.layers,
+                missing=found.missing,
+            )
+            if found.tensors:
+                tensors[name] = found.tensors
     finally:
         for engine in engines.values():
             engine.close()
     right = reference.argmax(axis=1) == table.truth
+    softened = temperature_report(reference, table.truth)
     report = CheckReport(
         verdict=overall([found.verdict for found in reports.values()]),
         margin=margin,
         n=len(table.truth),
         data=table.images.source,
         data_sha256=set_sha256(table.images),
-        reference=ReferenceReport(
-            file, float(right.mean()), expected_calibration_error(reference, table.truth), sha256
-        ),
+        reference=ReferenceReport(file, float(right.mean()), softened.ece, sha256, softened),
         artifacts=reports,
         skipped=skipped,
+        classes=class_reports(reference, scores, table.truth, labels),
+        missing_classes=absent,
+        parity=parity_report(reference, scores),
+        pareto=pareto_of(reports),
     )
-    return Judgement(report, reference, scores)
+    return Judgement(report, reference, scores, tensors)
+
+
+def _check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable) -> None:
+    rows = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(rows):
+        raise ModelFileError(
+            f"The scores of {whose} must be numbers. Received: NaN or infinity from {name} on {len(rows)} of "
+            f"{len(scores)} images of {table.images.source}, the first is {table.images.items[rows[0]].ref}. "
+            "Train or export it again."
+        )
 
 
 def _check_shapes(engine: Engine, name: str, table: PixelTable, classes: int) -> None:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import warnings
 from collections.abc import Callable
+from graphlib import TopologicalSorter
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.native_output import quiet
-from exporter.backend import load_keras, load_tensorflow
-from exporter.freeze import INPUT_NAME, OUTPUT_NAME
+from exporter.backend import load_tensorflow
+from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
+from exporter.reasons import first_line, unknown_to
 from exporter.source import FullModel
 
 OPSET = 17
 """ONNX operator set; read by ONNX Runtime 1.12 and later, and by its web build."""
 
 BATCH_NAME = "batch"
+
+_FLOAT32_OPERATIONS = ("Softmax",)
+"""Operations that stay in float32 in an fp16 file, so that its scores sum to 1."""
+
+_GRAPH_OPERATIONS = {"Const", "Placeholder", "NoOp"}
+"""What tf2onnx takes from a graph without translating it."""
 
 _CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 """tf2onnx's switch: whether to go on when an optimizer fails, at the price of copies."""
@@ -36,62 +45,160 @@ def convert_onnx(model: FullModel) -> bytes:
         EnvironmentMissingError: tf2onnx or onnx is not installed.
         ModelFileError: tf2onnx refuses the model, or the file is not valid.
     """
-    tensorflow, keras = load_tensorflow(), load_keras()
+    load_tensorflow()
     try:
         with quiet():
             import onnx
             import tf2onnx  # noqa: F401
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Writing an .onnx file", "tf2onnx", "export") from error
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    # A Sequential as it is ends in KeyError: 'keras_tensor_7' inside tf2onnx.
-    functional = keras.Model(model.keras.inputs, model.keras.outputs)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    frozen = freeze(model, batch=None)
     # Earlier steps leave whole copies of the weights in reference cycles.
     gc.collect()
-    signature = tensorflow.TensorSpec((None, *model.input.shape), tensorflow.float32, name=INPUT_NAME)
     try:
         with quiet():
-            proto = _converted(functional, signature)
+            proto = _converted(frozen)
             _name_tensors(proto)
             onnx.checker.check_model(proto, full_check=True)
     except Exception as error:
         # tf2onnx raises KeyError, AttributeError and others of the graph that it walks.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelFileError(
-            f"A model must convert to onnx-fp32. Received: {type(error).__name__}: {reason[:300]}. "
-            "Replace the operation that is named, or leave this artifact out with --artifacts."
-        ) from error
+        reason = (
+            unknown_to(frozen.graph, _known_operations())
+            or f"{type(error).__name__}: {first_line(error, 300)}"
+        )
+        raise _refused("onnx-fp32", reason) from error
     data: bytes = proto.SerializeToString()
     return data
 
 
-def _converted(functional: Any, signature: Any) -> Any:
-    """The model as an ONNX proto, without the copies of all weights that tf2onnx makes on its way.
+def convert_onnx_fp16(fp32: bytes) -> bytes:
+    """Stores and computes in float16, all but the softmax; input and output stay float32.
+
+    Args:
+        fp32: A file from :func:`convert_onnx`.
+
+    Returns:
+        An .onnx file: float32 ``[batch, height, width, channels]``, 0..255 in, half the size.
+
+    Raises:
+        EnvironmentMissingError: onnx or onnxruntime is not installed.
+        ModelFileError: An operation has no form in float16.
+    """
+    try:
+        with quiet():
+            import onnx
+            from onnxruntime.transformers import float16
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Writing an .onnx file", "onnxruntime", "export") from error
+    try:
+        with quiet(), warnings.catch_warnings():
+            # It tells of every number below float16's smallest, which becomes that or zero.
+            warnings.simplefilter("ignore")
+            proto = float16.convert_float_to_float16(
+                onnx.load_from_string(fp32),
+                keep_io_types=True,
+                op_block_list=[*float16.DEFAULT_OP_BLOCK_LIST, *_FLOAT32_OPERATIONS],
+            )
+            _keep_scores_exact(proto.graph)
+            # The pass puts its casts at the end, behind their use.
+            _sort(proto.graph)
+            onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:
+        # The pass raises ValueError and others, the checker its own.
+        raise _refused("onnx-fp16", f"{type(error).__name__}: {first_line(error, 300)}") from error
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def _keep_scores_exact(graph: Any) -> None:
+    """Takes out the way through float16 behind the softmax: softmax -> float16 -> float32 scores."""
+    made = {name: node for node in graph.node for name in node.output}
+    last = made[OUTPUT_NAME]
+    before = made.get(last.input[0])
+    if last.op_type != "Cast" or before is None or before.op_type != "Cast":
+        return
+    softmax = made.get(before.input[0])
+    if softmax is None or softmax.op_type not in _FLOAT32_OPERATIONS:
+        return
+    softmax.output[0] = OUTPUT_NAME
+    graph.node.remove(last)
+    graph.node.remove(before)
+
+
+def _sort(graph: Any) -> None:
+    """Puts every node behind those whose outputs it takes."""
+    nodes = list(graph.node)
+    maker = {name: index for index, node in enumerate(nodes) for name in node.output}
+    needs = {index: [maker[name] for name in node.input if name in maker] for index, node in enumerate(nodes)}
+    del graph.node[:]
+    graph.node.extend(nodes[index] for index in TopologicalSorter(needs).static_order())
+
+
+def _refused(kind: str, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"A model must convert to {kind}. Received: {reason}. "
+        "Replace what is named, or leave this artifact out with --artifacts."
+    )
+
+
+def _known_operations() -> set[str]:
+    """TensorFlow operations that tf2onnx has a translation of."""
+    from tf2onnx.handler import tf_op
+
+    return {
+        name for domain in tf_op.get_opsets().values() for version in domain if version for name in version
+    } | _GRAPH_OPERATIONS
+
+
+def _converted(frozen: Any) -> Any:
+    """The function as an ONNX proto, without the copies of all weights that tf2onnx makes on its way.
 
     It copies the graph before each optimizer, to go on without one that fails, and leaves the
     copies to the garbage collector: 134 MB of weights took 9 GB, and half of the time. So it is
     told to make none; should an optimizer fail, the slow way leaves it out.
     """
-    import tf2onnx
+    import tensorflow
+    from tf2onnx.convert import _convert_common
+    from tf2onnx.tf_loader import from_function
 
-    options = {"input_signature": [signature], "opset": OPSET}
-    kept = os.environ.get(_CATCH_ERRORS)
-    os.environ[_CATCH_ERRORS] = "FALSE"
-    try:
-        return tf2onnx.convert.from_keras(functional, optimizers=_optimizers(), **options)[0]
-    except Exception:
-        os.environ[_CATCH_ERRORS] = "TRUE"
-        return tf2onnx.convert.from_keras(functional, optimizers=_optimizers(), **options)[0]
-    finally:
-        if kept is None:
-            del os.environ[_CATCH_ERRORS]
-        else:
-            os.environ[_CATCH_ERRORS] = kept
+    inputs, outputs = [frozen.inputs[0].name], [frozen.outputs[0].name]
+    with tensorflow.device("/cpu:0"):
+        graph = from_function(frozen, inputs, outputs)
+
+        def converted() -> Any:
+            return _convert_common(
+                graph, name=OUTPUT_NAME, opset=OPSET, optimizers=_optimizers(),
+                input_names=inputs, output_names=outputs,
+            )[0]  # fmt: skip
+
+        kept = os.environ.get(_CATCH_ERRORS)
+        # Set to anything, it means no: tf2onnx 1.17 compares the name of the variable with TRUE.
+        os.environ[_CATCH_ERRORS] = "FALSE"
+        try:
+            return converted()
+        except Exception:
+            os.environ.pop(_CATCH_ERRORS, None)
+            return converted()
+        finally:
+            os.environ.pop(_CATCH_ERRORS, None)
+            if kept is not None:
+                os.environ[_CATCH_ERRORS] = kept
 
 
 def _optimizers() -> dict[str, Callable[[], Any]]:
     """tf2onnx's optimizers in their order; each would write all weights once more, as the end does anyway."""
     from tf2onnx.optimizer import _get_optimizers
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
+
+    class Transposes(TransposeOptimizer):  # type: ignore[misc]
+        def _add_handler(self, trans: Any, node: Any) -> Any:
+            # Of MobileNetV3's `x + 3` it takes the largest size of a scalar's shape, and fails;
+            # the file would keep a hundred transposes.
+            constant = node.inputs[1]
+            if constant.is_const() and not constant.get_tensor_value(as_list=False).shape:
+                constant.set_tensor_value(constant.get_tensor_value(as_list=False).reshape(1))
+            return super()._add_handler(trans, node)
 
     def frugal(kind: Any) -> Callable[[], Any]:
         class Frugal(kind):  # type: ignore[misc]
@@ -103,7 +210,8 @@ def _optimizers() -> dict[str, Callable[[], Any]]:
 
         return Frugal
 
-    return {name: frugal(kind) for name, kind in _get_optimizers().items()}
+    kinds = {**_get_optimizers(), "optimize_transpose": Transposes}
+    return {name: frugal(kind) for name, kind in kinds.items()}
 
 
 def _name_tensors(proto: Any) -> None:

@@ -1,20 +1,19 @@
-"""Plots of a report, as inline SVG."""
+"""Plots of what a check found of all artifacts, as inline SVG."""
 
 from __future__ import annotations
 
-import io
-import re
-from typing import Any
-
-from edge_runtime.errors import EnvironmentMissingError
 from exporter.amounts import latency_text, size_text
+from exporter.evidence.record import ParetoReport, StepName
+from exporter.figure import COLOURS, INK, NEUTRAL, SERIES, WIDE_INCHES, figure, legend, svg
 from exporter.verdict import CheckReport
 
-_COLOURS = {"pass": "#1a7f4b", "inconclusive": "#b7791f", "fail": "#c0392b"}
-_NEUTRAL = "#8a94a6"
-_INK = "#5b6472"
-_WIDTH_INCHES = 5.2
-"""What a card of the page is wide, so that text is shown at its own size."""
+_STEPS: dict[StepName, str] = {
+    "preprocessing": SERIES[2],
+    "conversion": SERIES[0],
+    "quantization": SERIES[1],
+    "conversion and quantization": SERIES[5],
+    "engine": SERIES[4],
+}
 
 
 def interval_plot(report: CheckReport) -> str:
@@ -27,18 +26,18 @@ def interval_plot(report: CheckReport) -> str:
         An ``<svg>`` element.
     """
     names = list(report.artifacts)
-    figure, axes = _figure(0.9 + 0.42 * len(names))
+    drawn, (plot,) = figure(0.9 + 0.42 * len(names))
     for row, name in enumerate(names):
         found = report.artifacts[name]
-        colour = _COLOURS[found.verdict]
-        axes.plot([100 * found.bound, 100 * found.upper], [row, row], color=colour, linewidth=3, alpha=0.55)
-        axes.plot([100 * found.delta], [row], "o", color=colour, markersize=7)
-    axes.axvline(0, color=_NEUTRAL, linewidth=1)
-    axes.axvline(-100 * report.margin, color=_COLOURS["fail"], linewidth=1.2, linestyle="--")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlabel("top-1 change, points (dashed: margin)")
-    return _svg(figure)
+        colour = COLOURS[found.verdict]
+        plot.plot([100 * found.bound, 100 * found.upper], [row, row], color=colour, linewidth=3, alpha=0.55)
+        plot.plot([100 * found.delta], [row], "o", color=colour, markersize=7)
+    plot.axvline(0, color=NEUTRAL, linewidth=1)
+    plot.axvline(-100 * report.margin, color=COLOURS["fail"], linewidth=1.2, linestyle="--")
+    plot.set_yticks(range(len(names)), names)
+    plot.set_ylim(len(names) - 0.5, -0.5)
+    plot.set_xlabel("top-1 change, points (dashed: margin)")
+    return svg(drawn)
 
 
 def size_latency_plot(report: CheckReport) -> str:
@@ -51,7 +50,7 @@ def size_latency_plot(report: CheckReport) -> str:
         An ``<svg>`` element.
     """
     names = list(report.artifacts)
-    figure, axes = _figure(0.9 + 0.42 * len(names), columns=2)
+    drawn, plots = figure(0.9 + 0.42 * len(names), columns=2)
     rows = range(len(names))
     found = [report.artifacts[name] for name in names]
     columns = (
@@ -62,50 +61,85 @@ def size_latency_plot(report: CheckReport) -> str:
             [latency_text(one.latency_ms) for one in found],
         ),
     )
-    for plot, (title, values, texts) in zip(axes, columns, strict=True):
-        plot.barh(rows, values, color=[_COLOURS[one.verdict] for one in found], height=0.55)
+    for plot, (title, values, texts) in zip(plots, columns, strict=True):
+        plot.barh(rows, values, color=[COLOURS[one.verdict] for one in found], height=0.55)
         plot.set_ylim(len(names) - 0.5, -0.5)
         plot.set_xlabel(title)
         plot.locator_params(axis="x", nbins=4)
         for row, (value, text) in enumerate(zip(values, texts, strict=True)):
             plot.annotate(
-                text, (value, row), (4, 0), textcoords="offset points", va="center", color=_INK, fontsize=8
+                text, (value, row), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=8
             )
         # Room for the text of the longest bar.
         plot.set_xlim(0, 1.6 * max(values))
-    axes[0].set_yticks(rows, names)
-    axes[1].set_yticks([])
-    return _svg(figure)
+    plots[0].set_yticks(rows, names)
+    plots[1].set_yticks([])
+    return svg(drawn)
 
 
-def _figure(height_inches: float, columns: int = 1) -> tuple[Any, Any]:
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Writing a report", "matplotlib", "export") from error
-    # Text as text: smaller, selectable, and in the page's font.
-    style = {"svg.fonttype": "none", "font.size": 9, "svg.hashsalt": "snapship"}
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
-        axes = figure.subplots(1, columns)
-    for plot in axes if columns > 1 else [axes]:
-        plot.patch.set_alpha(0)
-        plot.tick_params(colors=_INK, length=0)
-        plot.xaxis.label.set_color(_INK)
-        for side, spine in plot.spines.items():
-            spine.set_visible(side == "bottom")
-            spine.set_color(_NEUTRAL)
-    figure.patch.set_alpha(0)
-    return figure, axes
+def pareto_plot(report: ParetoReport) -> str:
+    """Top-1 over size and over latency; artifacts of the Pareto set are filled.
+
+    Args:
+        report: The artifacts.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    drawn, plots = figure(3.6, columns=2, width_inches=WIDE_INCHES)
+    handles = []
+    for place, point in enumerate(report.points):
+        colour = SERIES[place % len(SERIES)]
+        marker = "os^Dvp"[place // len(SERIES) % 6]
+        for plot, cost in zip(plots, (point.bytes / 1e6, point.latency_ms), strict=True):
+            (drawn_point,) = plot.plot(
+                [cost], [100 * point.top1], marker, markersize=9, color=colour, linestyle="none",
+                markerfacecolor=colour if point.on_front else "none", markeredgewidth=1.6, alpha=0.9,
+            )  # fmt: skip
+            if point.picked:
+                plot.plot([cost], [100 * point.top1], "o", markersize=17, color=INK, markerfacecolor="none")
+        handles.append(drawn_point)
+    for plot, title in zip(plots, ("size, MB", "latency, ms, one thread"), strict=True):
+        plot.set_xlabel(title)
+        plot.set_xlim(left=0)
+        plot.margins(x=0.1, y=0.2)
+        plot.grid(color=NEUTRAL, alpha=0.25)
+        plot.set_axisbelow(True)
+        plot.yaxis.get_major_formatter().set_useOffset(False)
+    plots[0].set_ylabel("top-1, %")
+    legend(drawn, handles, [point.name for point in report.points], columns=min(4, len(handles)))
+    return svg(drawn)
 
 
-def _svg(figure: Any) -> str:
-    import matplotlib
+def attribution_plot(report: CheckReport) -> str:
+    """Share of images whose answer changes at each step, one bar for each artifact.
 
-    stored = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "snapship"}):
-        figure.savefig(stored, format="svg", metadata={"Date": None})
-    text = stored.getvalue()
-    # Its metadata says nothing but where the RDF vocabulary lives.
-    return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    Args:
+        report: What a check found; at least one artifact with an attribution.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    rows = [(name, found.attribution) for name, found in report.artifacts.items() if found.attribution]
+    drawn, (plot,) = figure(1.3 + 0.42 * len(rows), width_inches=WIDE_INCHES)
+    used: dict[str, object] = {}
+    for row, (_, attribution) in enumerate(rows):
+        left = 0.0
+        for one in attribution.steps:
+            if one.name not in _STEPS:
+                continue
+            share = 100 * one.changed / max(1, one.n)
+            bar = plot.barh([row], [share], left=left, color=_STEPS[one.name], height=0.55)
+            used.setdefault(one.name, bar)
+            left += share
+        text = "no answer changes at any step" if left == 0 else f"{left:.2g} %"
+        plot.annotate(
+            text, (left, row), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=8
+        )
+    plot.set_yticks(range(len(rows)), [name for name, _ in rows])
+    plot.set_ylim(len(rows) - 0.5, -0.5)
+    plot.set_xlim(0, max(1.0, 1.12 * plot.get_xlim()[1]))
+    plot.set_xlabel("images whose answer changes at this step, %")
+    names = [name for name in _STEPS if name in used]
+    legend(drawn, [used[name] for name in names], list(names), columns=len(names))
+    return svg(drawn)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from edge_runtime.manifest import Manifest
 from edge_runtime.terminal import Cell, Column, print_table
 from exporter.amounts import latency_text, size_text
-from exporter.verdict import CheckReport
+from exporter.evidence.calibrating import calibration_warnings
+from exporter.evidence.record import ParetoPoint
+from exporter.verdict import ArtifactReport, CheckReport
 
+_MOST_NAMED = 5
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 
 
@@ -45,11 +50,61 @@ def print_report(report: CheckReport) -> None:
     for name, found in report.artifacts.items():
         if found.verdict != "pass":
             click.echo(f"{name}: {found.reason}")
+        for line in _remarks(found):
+            click.echo(f"{name}: {line}")
     for name, why in report.skipped.items():
         click.echo(f"{name}: not checked, {why}")
+    if report.missing_classes:
+        absent = ", ".join(report.missing_classes[:_MOST_NAMED])
+        more = ", ..." if len(report.missing_classes) > _MOST_NAMED else ""
+        click.echo(f"Not judged for want of images: {len(report.missing_classes)} classes ({absent}{more})")
     click.echo(
         f"Verdict: {report.verdict} on {report.n:,} images, margin {100 * report.margin:g} points of top-1"
     )
+
+
+def _remarks(found: ArtifactReport) -> list[str]:
+    """What else a user should know of an artifact: its repair, and what its calibration lacks."""
+    remarks = []
+    if found.repair is not None and found.repair.rungs:
+        first, kept = found.repair.rungs[0], [rung for rung in found.repair.rungs[1:] if rung.kept]
+        if kept:
+            remarks.append(
+                f"repaired by {', '.join(rung.name for rung in kept)}: floored KL {first.kl:.4f} -> "
+                f"{kept[-1].kl:.4f}, agreement {100 * first.agreement:.2f} -> {100 * kept[-1].agreement:.2f} % "
+                "on calibration-side images"
+            )
+        else:
+            remarks.append("repair was tried and nothing helped; the report shows every rung")
+    if found.calibration is not None:
+        remarks += [f"calibration: {line}" for line in calibration_warnings(found.calibration)]
+    return remarks
+
+
+def print_pareto(points: Sequence[ParetoPoint]) -> None:
+    """Prints all artifacts that were tried, the Pareto set starred.
+
+    Args:
+        points: What was tried.
+    """
+    columns = [
+        Column("tried"),
+        Column("size", right=True),
+        Column("latency", right=True),
+        Column("top-1", right=True),
+        Column("verdict"),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            f"{point.name}{' *' if point.on_front else ''}",
+            size_text(point.bytes),
+            latency_text(point.latency_ms),
+            f"{100 * point.top1:.2f} %",
+            (point.verdict, _STYLES.get(point.verdict, "")),
+        ]
+        for point in points
+    ]
+    print_table(columns, rows)
 
 
 def print_artifacts(manifest: Manifest) -> None:

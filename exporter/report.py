@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-import base64
-import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from edge_runtime.errors import EnvironmentMissingError
-from edge_runtime.preprocess import UInt8Array
 from exporter.amounts import latency_text, size_text
+from exporter.evidence.calibrating import calibration_warnings
+from exporter.evidence.parity import FULL_MODEL
+from exporter.flips import flips
 from exporter.images import PixelTable
 from exporter.judging import Judgement
-from exporter.plots import interval_plot, size_latency_plot
+from exporter.plots import attribution_plot, interval_plot, pareto_plot, size_latency_plot
+from exporter.plots_detail import calibration_plot, layers_plot, reliability_plot
+from exporter.verdict import CheckReport
 
-_MOST_FLIPS = 24
 _MOST_CLASSES = 40
-_THUMBNAIL_PIXELS = 112
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page.
+
+    Attributes:
+        id: Its anchor, and the name of its template.
+        title: Its headline.
+        values: What its template shows beside the report.
+    """
+
+    id: str
+    title: str
+    values: dict[str, Any]
 
 
 def render_report(name: str, found: Judgement, table: PixelTable) -> str:
@@ -47,81 +61,61 @@ def render_report(name: str, found: Judgement, table: PixelTable) -> str:
     environment.filters["percent"] = lambda value: f"{100 * value:.2f} %"
     environment.filters["size"] = size_text
     environment.filters["latency"] = latency_text
-    report = found.report
-    flips, flipped = _flips(found, table)
-    classes = _classes(found, table)
     return environment.get_template("report.html").render(
-        name=name,
-        report=report,
-        intervals=interval_plot(report),
-        costs=size_latency_plot(report),
-        classes=classes[:_MOST_CLASSES],
-        class_count=len(classes),
-        flips=flips,
-        flipped=flipped,
+        name=name, report=found.report, sections=list(sections(found, table)), full_model=FULL_MODEL
     )
 
 
-def _classes(found: Judgement, table: PixelTable) -> list[dict[str, Any]]:
-    """Per-class top-1 of the full model and each artifact, the classes that lost most first."""
-    truth, labels = table.truth, table.images.labels
-    right = {"full": found.reference.argmax(axis=1) == truth}
-    right |= {name: scores.argmax(axis=1) == truth for name, scores in found.scores.items()}
-    rows = []
-    for index in np.unique(truth):
-        chosen = truth == index
-        full = float(right["full"][chosen].mean())
-        shares = {name: float(hits[chosen].mean()) for name, hits in right.items() if name != "full"}
-        worst = min(share - full for share in shares.values())
-        rows.append(
-            {"label": labels[index], "n": int(chosen.sum()), "full": full, "shares": shares, "worst": worst}
-        )
-    rows.sort(key=lambda row: (row["worst"], row["label"]))
-    return rows
+def sections(found: Judgement, table: PixelTable) -> Iterator[Section]:
+    """The parts of the page that there is something to say in, in their order.
+
+    Args:
+        found: What was judged.
+        table: The images that it was judged on.
+    """
+    report = found.report
+    kinds = report.artifacts
+    plots = {"intervals": interval_plot(report), "costs": size_latency_plot(report)}
+    yield Section("artifacts", "Verdict", plots)
+    yield Section("drift", "Drift", {})
+    if report.pareto is not None:
+        yield Section("pareto", "Pareto set", {"plot": pareto_plot(report.pareto)})
+    if any(one.attribution for one in kinds.values()):
+        yield Section("attribution", "Where disagreements come from", {"plot": attribution_plot(report)})
+    ladders = {kind: one.repair for kind, one in kinds.items() if one.repair is not None}
+    if ladders:
+        yield Section("repair", "Repair", {"ladders": ladders})
+    yield from _calibration(report)
+    if found.tensors:
+        yield Section("layers", "Layers", {"plot": layers_plot(found.tensors)})
+    if report.parity is not None:
+        yield Section("parity", "Parity", {"lowest": min(min(row) for row in report.parity.agreement)})
+    if report.reference.temperature is not None:
+        models = {FULL_MODEL: found.reference, **found.scores}
+        yield Section("confidence", "Confidence", {"plot": reliability_plot(models, table.truth)})
+    if any(one.engines for one in kinds.values()):
+        yield Section("engines", "Engines and threads", {})
+    if any(one.golden for one in kinds.values()):
+        yield Section("golden", "Golden examples", {})
+    shown, count = flips(found, table)
+    yield Section("flips", "Answers that changed", {"flips": shown, "count": count})
+    if report.classes:
+        yield _classes(report)
 
 
-def _flips(found: Judgement, table: PixelTable) -> tuple[list[dict[str, Any]], int]:
-    """Images whose answer changed, the surest wrong ones first, and how many there are."""
-    truth, labels = table.truth, table.images.labels
-    before = found.reference.argmax(axis=1)
-    flips = []
-    for name, scores in found.scores.items():
-        after = scores.argmax(axis=1)
-        for row in np.flatnonzero(after != before):
-            was, now = int(before[row]), int(after[row])
-            flips.append(
-                {
-                    "artifact": name,
-                    "ref": table.images.items[row].ref,
-                    "row": int(row),
-                    "true": labels[truth[row]],
-                    "was": labels[was],
-                    "was_score": float(found.reference[row, was]),
-                    "now": labels[now],
-                    "now_score": float(scores[row, now]),
-                    "kind": "won" if now == truth[row] else "lost" if was == truth[row] else "other",
-                }
-            )
-    order = ("lost", "won", "other")
-    flips.sort(key=lambda flip: (order.index(str(flip["kind"])), -float(str(flip["now_score"]))))
-    shown = flips[:_MOST_FLIPS]
-    for flip in shown:
-        flip["picture"] = _thumbnail(table.pixels[int(str(flip["row"]))])
-    return shown, len(flips)
+def _calibration(report: CheckReport) -> Iterator[Section]:
+    reports = {kind: one.calibration for kind, one in report.artifacts.items() if one.calibration is not None}
+    if reports:
+        sized = {kind: one for kind, one in reports.items() if one.sizes}
+        plot = calibration_plot(sized) if sized else ""
+        warnings = {kind: calibration_warnings(one) for kind, one in reports.items()}
+        values = {"reports": reports, "plot": plot, "warnings": warnings}
+        yield Section("calibration", "Calibration images", values)
 
 
-def _thumbnail(pixels: UInt8Array) -> str:
-    """What the model saw, as a data URL."""
-    array = np.asarray(pixels)
-    picture = Image.fromarray(array if array.shape[2] == 3 else array[:, :, 0])
-    small = picture.width < _THUMBNAIL_PIXELS
-    picture = picture.resize(
-        (_THUMBNAIL_PIXELS, max(1, _THUMBNAIL_PIXELS * picture.height // picture.width)),
-        Image.Resampling.NEAREST if small else Image.Resampling.BILINEAR,
+def _classes(report: CheckReport) -> Section:
+    rows = sorted(
+        report.classes,
+        key=lambda row: (min((one.delta for one in row.artifacts.values()), default=0.0), row.label),
     )
-    stored = io.BytesIO()
-    if picture.mode == "RGB":
-        picture.save(stored, "JPEG", quality=80)
-        return f"data:image/jpeg;base64,{base64.b64encode(stored.getvalue()).decode()}"
-    picture.save(stored, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(stored.getvalue()).decode()}"
+    return Section("classes", "Classes", {"rows": rows[:_MOST_CLASSES], "count": len(rows)})

@@ -41,7 +41,7 @@ class Scorer(Protocol):
         ...
 
 
-def keras_scorer(model: FullModel) -> Scorer:
+def full_scorer(model: FullModel) -> Scorer:
     """The full model, in batches.
 
     Args:
@@ -49,9 +49,7 @@ def keras_scorer(model: FullModel) -> Scorer:
     """
     tensorflow = load_tensorflow()
     signature = tensorflow.TensorSpec((None, *model.input.shape), tensorflow.float32)
-    call = tensorflow.function(
-        lambda batch: model.keras(batch, training=False), input_signature=[signature], autograph=False
-    )
+    call = tensorflow.function(model.call, input_signature=[signature], autograph=False)
 
     def score(pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
         scores = np.empty((len(pixels), model.classes), dtype=np.float32)

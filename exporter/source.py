@@ -1,8 +1,9 @@
-"""What is exported: a run folder, or a Keras file with its labels."""
+"""What is exported: a run folder, or a Keras file or SavedModel with its labels."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from edge_runtime.errors import ModelFileError, RunError, UsageError
 from edge_runtime.labels import check_count, parse_labels
 from edge_runtime.native_output import quiet
 from edge_runtime.spec import Fit, InputSpec
-from exporter.backend import load_keras, load_keras_model
+from exporter.backend import load_keras_model, load_tensorflow
+from exporter.input_range import InputRange, normalisation
 from exporter.precision import in_float32
+from exporter.reasons import first_line
+from exporter.saved_source import SAVED_MODEL_FILES, Opened, folder_sha256, is_saved_model, open_saved_model
 from trainer.run import RunRecord, is_run, model_path, read_run
 
 KERAS_SUFFIXES = (".keras", ".h5")
@@ -28,8 +32,8 @@ class Source:
 
     Attributes:
         name: What to call its bundle.
-        file: The model file.
-        sha256: Hash of that file.
+        file: The model file, or a SavedModel's folder.
+        sha256: Hash of that file, or of all in that folder.
         architecture: Its architecture, or the file's name.
         labels: Class names; None where nothing says.
         fit: How images become the input's size.
@@ -52,12 +56,16 @@ class FullModel:
     """A full model in memory.
 
     Attributes:
-        keras: The model; takes float32 ``[batch, height, width, channels]``, 0..255.
+        keras: The Keras model, which takes float32 ``[batch, height, width, channels]``, 0..255;
+            None when the source is a SavedModel, or takes pixels in another range.
+        call: TensorFlow tensor float32 ``[batch, height, width, channels]``, 0..255 -> tensor
+            float32 ``[batch, classes]``, in inference.
         input: Its input.
         classes: Length of its score vector.
     """
 
-    keras: Any
+    keras: Any | None
+    call: Callable[[Any], Any]
     input: InputSpec
     classes: int
 
@@ -68,7 +76,7 @@ def find_source(
     """Looks at a source without loading it.
 
     Args:
-        path: A run folder, or a ``.keras`` or ``.h5`` file.
+        path: A run folder, a ``.keras`` or ``.h5`` file, or a SavedModel's folder.
         labels: File of class names; a run folder has its own.
         fit: How images become the input's size; a run folder has its own.
 
@@ -87,6 +95,11 @@ def find_source(
 
 
 def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit) -> Source:
+    if place.name in SAVED_MODEL_FILES:
+        place = place.parent
+    if is_saved_model(place) and not is_run(place):
+        names = None if labels is None else read_labels(labels)
+        return Source(place.resolve().name, place, folder_sha256(place), place.name, names, fit)
     if place.is_dir() or is_run(place):
         record, file = read_run(place), model_path(place)
         if labels is not None:
@@ -104,7 +117,8 @@ def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit) -> Sour
         )
     if place.suffix.lower() not in KERAS_SUFFIXES:
         raise UsageError(
-            f"A source must be a run folder or a {' or '.join(KERAS_SUFFIXES)} file. Received: {place}. "
+            f"A source must be a run folder, a {' or '.join(KERAS_SUFFIXES)} file or a SavedModel. "
+            f"Received: {place}. "
             "Save the model with model.save('NAME.keras')."
         )
     if not place.stat().st_size:
@@ -134,57 +148,107 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
         ) from error
 
 
-def load_source(source: Source) -> FullModel:
+def load_source(source: Source, input_range: InputRange = "0..255") -> FullModel:
     """Loads the full model and checks that it is a classifier on images.
 
     Args:
         source: What :func:`find_source` found.
+        input_range: What it takes for a pixel; the full model takes raw pixels all the same.
 
     Raises:
-        ModelFileError: Keras refuses the file, or the model is something else.
+        ModelFileError: The file does not load, or the model is something else.
         BundleError: The labels do not match its outputs.
         EnvironmentMissingError: Keras or TensorFlow is not installed.
     """
-    model = in_float32(load_keras_model(source.file))
-    try:
-        shapes = tuple(model.input_shape), tuple(model.output_shape)
-    except (AttributeError, TypeError) as error:
-        raise ModelFileError(
-            f"A full model must be a functional or sequential Keras model with one input and one output. "
-            f"Received: {source.file}. Wrap it as keras.Model(inputs, outputs)."
-        ) from error
-    taken, given = shapes
-    fixed = len(taken) == 4 and all(isinstance(size, int) for size in taken[1:])
-    if not fixed or taken[3] not in (1, 3) or len(given) != 2 or not isinstance(given[1], int):
+    opened = open_model(source.file)
+    taken, given = opened.taken, opened.given
+    height, width, channels = taken[1:] if len(taken) == 4 else (None, None, None)
+    classes = given[1] if len(given) == 2 else None
+    if height is None or width is None or channels not in (1, 3) or classes is None:
         raise ModelFileError(
             "A full model must take [batch, height, width, 1 or 3] and return [batch, classes], sizes fixed. "
             f"Received: {list(taken)} -> {list(given)} in {source.file}. Build it with fixed sizes."
         )
+    if taken[0] is not None:
+        raise ModelFileError(
+            f"A full model must take any number of images. Received: a batch of {taken[0]} in {source.file}. "
+            "Save it with a free batch dimension."
+        )
     if source.labels is not None:
-        check_count(source.labels, given[1])
-    spec = InputSpec(height=taken[1], width=taken[2], channels=taken[3], fit=source.fit)
-    _check_scores(model, spec, source.file)
-    return FullModel(model, spec, given[1])
+        check_count(source.labels, classes)
+    spec = InputSpec(height=height, width=width, channels=channels, fit=source.fit)
+    call = on_raw_pixels(opened.call, input_range, channels)
+    _check_scores(call, spec, source.file)
+    return FullModel(opened.keras if input_range == "0..255" else None, call, spec, classes)
 
 
-def _check_scores(model: Any, spec: InputSpec, file: Path) -> None:
+def open_model(file: Path) -> Opened:
+    """Loads a Keras file or SavedModel.
+
+    Args:
+        file: A ``.keras`` or ``.h5`` file, or a SavedModel's folder.
+
+    Raises:
+        ModelFileError: It does not load, or has several inputs or outputs.
+        EnvironmentMissingError: Keras or TensorFlow is not installed.
+    """
+    if is_saved_model(file):
+        return open_saved_model(file)
+    model = in_float32(load_keras_model(file))
+    try:
+        inputs, outputs = model.inputs, model.outputs
+        if len(inputs) == len(outputs) == 1:
+            taken, given = tuple(inputs[0].shape), tuple(outputs[0].shape)
+            return Opened(model, lambda image: model(image, training=False), taken, given)
+    except (AttributeError, TypeError) as error:
+        raise ModelFileError(
+            f"A full model must be a functional or sequential Keras model with one input and one output. "
+            f"Received: {file}. Wrap it as keras.Model(inputs, outputs)."
+        ) from error
+    raise ModelFileError(
+        f"A full model must have one input and one output. Received: {file} with {len(inputs)} inputs, "
+        f"{len(outputs)} outputs. Save one that takes an image and gives scores."
+    )
+
+
+def on_raw_pixels(call: Callable[[Any], Any], input_range: InputRange, channels: int) -> Callable[[Any], Any]:
+    """A model's function with the normalisation in front, so that it takes pixels 0..255.
+
+    Args:
+        call: TensorFlow tensor ``[batch, height, width, channels]`` in its range -> scores.
+        input_range: Its range.
+        channels: 1 or 3.
+
+    Returns:
+        TensorFlow tensor float32, 0..255 -> float32 scores.
+    """
+    tensorflow = load_tensorflow()
+    factor, offset = normalisation(input_range, channels)
+
+    def scores(image: Any) -> Any:
+        seen = image if input_range == "0..255" else image * factor + offset
+        return tensorflow.cast(call(seen), tensorflow.float32)
+
+    return scores
+
+
+def _check_scores(call: Callable[[Any], Any], spec: InputSpec, file: Path) -> None:
     """One gray image tells logits from scores."""
-    keras = load_keras()
-    gray = np.full((1, *spec.shape), 127.0, dtype=np.float32)
+    gray = load_tensorflow().fill((1, *spec.shape), np.float32(127.0))
     try:
         with quiet():
-            total = float(keras.ops.convert_to_numpy(model(gray, training=False)).astype(np.float64).sum())
+            scores = call(gray).numpy()
+            total = float(scores.astype(np.float64).sum())
     except Exception as error:
         # Any layer may raise anything.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelFileError(
-            f"A full model must run on one image. Received: {file} ({reason[:200]}). Fix the model."
+            f"A full model must run on one image. Received: {file} ({first_line(error)}). Fix the model."
         ) from error
     if not np.isfinite(total):
         raise ModelFileError(
             f"A full model must give numbers. Received: {total} on a gray image from {file}. Train it again."
         )
-    if not abs(total - 1.0) <= 1e-3:
+    if not abs(total - 1.0) <= 1e-3 or scores.min() < 0.0:
         raise ModelFileError(
             f"A classifier's scores must sum to 1. Received: {total:.4g} on a gray image from {file}. "
             "End the model with a softmax layer."

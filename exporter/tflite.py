@@ -1,7 +1,6 @@
-"""TFLite artifacts: raw pixels in, float32 scores out, batch 1.
+"""TFLite artifacts that the converter writes: raw pixels in, float32 scores out, batch 1.
 
-int8 is full-integer with per-channel weights and true min/max calibration, all but
-the softmax: an integer softmax resolves only 1/256 and its 1000 scores sum to 0.92.
+The int8 one is made of the float one, by :mod:`exporter.quantize`.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import ModelFileError, UsageError
+from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from exporter.backend import load_tensorflow
-from exporter.flatbuffer import name_tensors, set_input_range
-
-FLOAT_OPERATIONS = ("SOFTMAX",)
-"""Operations of an int8 artifact that stay in float."""
+from exporter.flatbuffer import name_tensors, softmax_in_float
+from exporter.quantize.images import check_images
+from exporter.reasons import first_line, refused_operations
 
 
 def convert_fp32(frozen: Any) -> bytes:
@@ -35,68 +33,83 @@ def convert_fp32(frozen: Any) -> bytes:
         ModelFileError: The converter refuses the model.
     """
     converter = _converter(frozen)
-    return name_tensors(_convert(converter, "tflite-fp32"))
+    return name_tensors(_convert(converter, "tflite-fp32", frozen))
 
 
-def calibrate(frozen: Any, pixels: UInt8Array) -> bytes:
-    """Converts and records the range of every tensor on real images.
+def convert_fp16(frozen: Any) -> bytes:
+    """Stores the weights in float16; a CPU computes in float32, a GPU may compute in float16.
 
     Args:
         frozen: A concrete function from :func:`exporter.freeze.freeze`.
-        pixels: uint8 ``[n, height, width, channels]``, n at least 1.
 
     Returns:
-        A float .tflite file that holds the ranges; the input's is 0..255.
+        A .tflite file: float32 pixels 0..255 in, half the size.
 
     Raises:
-        UsageError: There is no image.
         ModelFileError: The converter refuses the model.
     """
-    if not len(pixels):
-        raise UsageError(
-            "int8 artifacts need calibration images. Received: none. Pass --calibration-data with real images."
-        )
     tensorflow = load_tensorflow()
+    converter = _converter(frozen)
+    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tensorflow.float16]
+    return name_tensors(_convert(converter, "tflite-fp16", frozen))
+
+
+def convert_dynamic(frozen: Any) -> bytes:
+    """Stores the weights in int8 and quantizes activations as they come: size, not speed.
+
+    Args:
+        frozen: A concrete function from :func:`exporter.freeze.freeze`.
+
+    Returns:
+        A .tflite file: float32 pixels 0..255 in, a quarter of the size.
+
+    Raises:
+        ModelFileError: The converter refuses the model.
+    """
+    converter = _converter(frozen)
+    converter.optimizations = [load_tensorflow().lite.Optimize.DEFAULT]
+    return name_tensors(_convert(converter, "tflite-dynamic", frozen))
+
+
+def convert_int16x8(frozen: Any, pixels: UInt8Array) -> bytes:
+    """Quantizes weights to int8 and activations to int16, softmax in float.
+
+    Accurate, but on a CPU its kernels are 20 times slower than float ones: for accelerators.
+
+    Args:
+        frozen: A concrete function from :func:`exporter.freeze.freeze`.
+        pixels: Images that calibrate, uint8 ``[n, height, width, channels]``, n at least 1.
+
+    Returns:
+        A .tflite file: float32 pixels 0..255 in, float32 scores out.
+
+    Raises:
+        UsageError: There is no image, or images of another shape.
+        ModelFileError: The converter refuses the model.
+    """
+    # The quantizer for int16 is another one, without a setting for the input's range: one pixel
+    # of 0 and one of 255 make it 0..255.
+    first = np.array(check_images(pixels, tuple(frozen.inputs[0].shape[1:]))[:1])
+    first[0, 0, 0], first[0, -1, -1] = 0, 255
+    converter = _calibrating(frozen, np.concatenate([pixels, first]))
+    converter.target_spec.supported_ops = [
+        load_tensorflow().lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ]
+    return name_tensors(softmax_in_float(_convert(converter, "tflite-int16x8", frozen)))
+
+
+def _calibrating(frozen: Any, pixels: UInt8Array) -> Any:
+    """A converter that records the range of every tensor on images."""
 
     def samples() -> Iterator[list[Any]]:
         for image in pixels:
             yield [image[np.newaxis].astype(np.float32)]
 
     converter = _converter(frozen)
-    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    converter.optimizations = [load_tensorflow().lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
-    # Split in two, so that the ranges can be set and operations left out in between;
-    # tf.lite.experimental.QuantizationDebugger takes the same way.
-    converter._experimental_calibrate_only = True
-    return set_input_range(_convert(converter, "tflite-int8"), 0.0, 255.0)
-
-
-def quantize(calibrated: bytes) -> bytes:
-    """Quantizes to int8, per channel, softmax in float.
-
-    Args:
-        calibrated: A file from :func:`calibrate`.
-
-    Returns:
-        A .tflite file: uint8 pixels in (scale 1, zero point 0), float32 scores out.
-
-    Raises:
-        ModelFileError: The quantizer refuses the model.
-    """
-    tensorflow = load_tensorflow()
-    from tensorflow.lite.python.convert import mlir_quantize
-
-    try:
-        with quiet():
-            quantized: bytes = mlir_quantize(
-                calibrated,
-                input_data_type=tensorflow.uint8,
-                output_data_type=tensorflow.float32,
-                denylisted_ops=list(FLOAT_OPERATIONS),
-            )
-    except (RuntimeError, ValueError) as error:
-        raise _refused("tflite-int8", error) from error
-    return name_tensors(quantized)
+    return converter
 
 
 def _converter(frozen: Any) -> Any:
@@ -105,7 +118,7 @@ def _converter(frozen: Any) -> Any:
         return load_tensorflow().lite.TFLiteConverter.from_concrete_functions([frozen])
 
 
-def _convert(converter: Any, kind: str) -> bytes:
+def _convert(converter: Any, kind: str, frozen: Any) -> bytes:
     from tensorflow.lite.python.convert import ConverterError
 
     # Earlier steps leave whole copies of the weights in reference cycles.
@@ -114,13 +127,13 @@ def _convert(converter: Any, kind: str) -> bytes:
         with quiet():
             converted: bytes = converter.convert()
     except (ConverterError, RuntimeError, ValueError) as error:
-        raise _refused(kind, error) from error
+        reason = refused_operations(frozen.graph, str(error)) or first_line(error, 300)
+        raise _refused(kind, reason) from error
     return converted
 
 
-def _refused(kind: str, error: Exception) -> ModelFileError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _refused(kind: str, reason: str) -> ModelFileError:
     return ModelFileError(
-        f"A model must convert to {kind}. Received: {reason[:300]}. "
-        "Replace the operation that is named, or leave this artifact out with --artifacts."
+        f"A model must convert to {kind}. Received: {reason}. "
+        "Replace what is named, or leave this artifact out with --artifacts."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -9,7 +10,21 @@ import msgspec
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import GateFailedError, InconclusiveError
 from edge_runtime.manifest import Metrics, Strict, WorstClass, decode_json
-from exporter.gate import Comparison, GateVerdict
+from exporter.evidence.pareto import on_front
+from exporter.evidence.record import (
+    AttributionReport,
+    ClassReport,
+    EngineReport,
+    GoldenReport,
+    LayersReport,
+    ParetoPoint,
+    ParetoReport,
+    ParityReport,
+    RepairReport,
+    TemperatureReport,
+)
+from exporter.gate import Comparison, GateVerdict, overall
+from exporter.quantize.calibration import CalibrationReport
 
 CHECK_FILE = "check.json"
 
@@ -22,12 +37,14 @@ class ReferenceReport(Strict, frozen=True):
         top1: Its top-1 on the same images, 0..1.
         ece: Its expected calibration error, 15 bins.
         sha256: Hash of its file.
+        temperature: How sure it ought to be.
     """
 
     file: str
     top1: float
     ece: float
     sha256: str
+    temperature: TemperatureReport | None = None
 
 
 class ArtifactReport(Strict, frozen=True):
@@ -37,6 +54,14 @@ class ArtifactReport(Strict, frozen=True):
         bytes: Size of its file.
         latency_ms: Median of one inference with one thread, on this machine.
         engine: The interpreter that ran it.
+        temperature: How sure it ought to be.
+        attribution: Where its disagreements come from.
+        engines: It on other kernels and thread counts.
+        layers: Its worst tensors, for a quantized file whose float file was exported.
+        golden: A replay of the bundle's golden examples.
+        repair: The ladder that it went up.
+        calibration: What its calibration images were worth.
+        missing: Evidence that could not be gathered, with the reason.
     """
 
     verdict: GateVerdict
@@ -56,6 +81,14 @@ class ArtifactReport(Strict, frozen=True):
     bytes: int
     latency_ms: float
     engine: str
+    temperature: TemperatureReport | None = None
+    attribution: AttributionReport | None = None
+    engines: tuple[EngineReport, ...] = ()
+    layers: LayersReport | None = None
+    golden: GoldenReport | None = None
+    repair: RepairReport | None = None
+    calibration: CalibrationReport | None = None
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, found: Comparison, *, bytes: int, latency_ms: float, engine: str) -> ArtifactReport:
@@ -92,6 +125,10 @@ class CheckReport(Strict, frozen=True):
         reference: The full model.
         artifacts: Each artifact by kind.
         skipped: Artifacts that no installed engine runs, with the reason.
+        classes: Each class that has images.
+        missing_classes: Those that have none, and are not judged.
+        parity: Every model against every other.
+        pareto: Size, latency and accuracy, and who is beaten in none.
     """
 
     verdict: GateVerdict
@@ -102,11 +139,86 @@ class CheckReport(Strict, frozen=True):
     reference: ReferenceReport
     artifacts: dict[str, ArtifactReport]
     skipped: dict[str, str] = msgspec.field(default_factory=dict)
+    classes: tuple[ClassReport, ...] = ()
+    missing_classes: tuple[str, ...] = ()
+    parity: ParityReport | None = None
+    pareto: ParetoReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
+
+    def only(self, kinds: Collection[str]) -> CheckReport:
+        """What concerns some artifacts; the Pareto set stays whole, to say what else was tried.
+
+        Args:
+            kinds: Those that ship, at least one that was judged.
+        """
+        artifacts = {kind: found for kind, found in self.artifacts.items() if kind in kinds}
+        skipped = {kind: why for kind, why in self.skipped.items() if kind in kinds}
+        verdict = overall([found.verdict for found in artifacts.values()])
+        return msgspec.structs.replace(self, artifacts=artifacts, skipped=skipped, verdict=verdict)
+
+    def with_golden(self, replays: Mapping[str, GoldenReport]) -> CheckReport:
+        """Adds what a golden replay found; an artifact that does not repeat itself fails.
+
+        Args:
+            replays: By kind; kinds that were not judged are left out.
+        """
+
+        def judged(kind: str, found: ArtifactReport) -> ArtifactReport:
+            replay = replays.get(kind)
+            if replay is None:
+                return found
+            if replay.passed:
+                return msgspec.structs.replace(found, golden=replay)
+            reason = f"golden replay: {replay.reason}"
+            if found.verdict == "fail":
+                reason = f"{found.reason}; {reason}"
+            return msgspec.structs.replace(
+                found, golden=replay, verdict="fail", reason=reason, images_needed=None
+            )
+
+        artifacts = {kind: judged(kind, found) for kind, found in self.artifacts.items()}
+        verdict = overall([found.verdict for found in artifacts.values()])
+        changed = msgspec.structs.replace(self, artifacts=artifacts, verdict=verdict)
+        return (
+            changed
+            if self.pareto is None
+            else changed.with_pareto(next((point.name for point in self.pareto.points if point.picked), ""))
+        )
+
+    def with_pareto(self, picked: str = "") -> CheckReport:
+        """Adds the Pareto set of its artifacts.
+
+        Args:
+            picked: The one that ships, if one was picked.
+        """
+        return msgspec.structs.replace(self, pareto=pareto_of(self.artifacts, picked))
+
+    def with_repairs(self, repairs: Mapping[str, RepairReport]) -> CheckReport:
+        """Adds the ladders that artifacts went up.
+
+        Args:
+            repairs: By kind; kinds that were not judged are left out.
+        """
+        return self._with("repair", repairs)
+
+    def with_calibrations(self, calibrations: Mapping[str, CalibrationReport]) -> CheckReport:
+        """Adds what calibration images were worth.
+
+        Args:
+            calibrations: By kind; kinds that were not judged are left out.
+        """
+        return self._with("calibration", calibrations)
+
+    def _with(self, field: str, values: Mapping[str, Any]) -> CheckReport:
+        artifacts = {
+            kind: msgspec.structs.replace(found, **{field: values[kind]}) if kind in values else found
+            for kind, found in self.artifacts.items()
+        }
+        return msgspec.structs.replace(self, artifacts=artifacts)
 
     def raise_for_verdict(self, inconclusive: str = "error") -> None:
         """Raises what the command exits with.
@@ -133,6 +245,31 @@ class CheckReport(Strict, frozen=True):
                 f"A verdict needs enough labelled images. Received: {named}. "
                 "Pass more with --data, a wider --margin, or settle it with --inconclusive pass|fail."
             )
+
+
+def pareto_of(artifacts: Mapping[str, ArtifactReport], picked: str = "") -> ParetoReport:
+    """The Pareto set of size, latency and top-1.
+
+    Args:
+        artifacts: What was found of each, by kind.
+        picked: The one that ships, if one was picked.
+    """
+    best = on_front([(found.bytes, found.latency_ms, -found.top1) for found in artifacts.values()])
+    return ParetoReport(
+        tuple(
+            ParetoPoint(
+                name=name,
+                bytes=found.bytes,
+                latency_ms=found.latency_ms,
+                top1=found.top1,
+                delta=found.delta,
+                verdict=found.verdict,
+                on_front=front,
+                picked=name == picked,
+            )
+            for (name, found), front in zip(artifacts.items(), best, strict=True)
+        )
+    )
 
 
 def saved_report(bundle: Bundle) -> CheckReport | None:

@@ -29,7 +29,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "Export and check": (
         Entry("export", "exporter.cli:export", "Turn a run into a bundle of model files."),
-        Entry("check", "exporter.cli:check", "Fail when a model file is worse than the full model."),
+        Entry("check", "exporter.check_cli:check", "Fail when a model file is worse than the full model."),
     ),
     "Run": (
         Entry("predict", "edge_runtime.cli:predict", "Name what images show."),

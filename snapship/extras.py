@@ -53,7 +53,9 @@ PACKAGES: dict[str, tuple[Package, ...]] = {
         Package("onnx", "onnx"),
         _ONNXRUNTIME,
         *_REPORTS,
+        Package("scipy", "scipy"),
     ),
+    "coreml": (Package("coremltools", "coremltools"),),
     "serverless": (
         Package("starlette", "starlette"),
         Package("mangum", "mangum"),
@@ -71,6 +73,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "train-jax": ("train", "evaluate"),
     "train-torch": ("train", "evaluate"),
     "export": ("export", "check", "demo", "run"),
+    "coreml": ("export",),
     "serverless": ("serve",),
     "onnx": ("predict", "selftest"),
     "fast": ("predict",),
@@ -80,6 +83,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
 OPTIONAL = {
     "train-jax": "on JAX, without TensorFlow",
     "train-torch": "on PyTorch, without TensorFlow",
+    "coreml": "writes Core ML packages",
     "onnx": "runs .onnx artifacts",
     "fast": "faster JPEG decoding",
 }

@@ -172,7 +172,8 @@ def test_doctor_loads_nothing_that_it_looks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["trainer.run", "serverless.app", "trainer.cli", "exporter.cli", "serverless.cli"]
+    "module",
+    ["trainer.run", "serverless.app", "trainer.cli", "exporter.cli", "exporter.check_cli", "serverless.cli"],
 )
 def test_module_is_imported_without_training_libraries(module: str) -> None:
     assert not modules_after(f"import {module}") & (TRAINING | INTERPRETERS | {"boto3", "botocore"})

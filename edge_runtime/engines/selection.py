@@ -39,7 +39,7 @@ def usable(format: Format, engine: str = "auto") -> bool:
     """Whether an installed engine reads a format.
 
     Args:
-        format: ``tflite`` or ``onnx``.
+        format: The format of an artifact; some have no engine at all.
         engine: ``auto``, or the one engine that may be used.
     """
     names = list(ENGINES) if engine == "auto" else [check_name(engine)]
@@ -57,6 +57,20 @@ def check_name(engine: str) -> str:
     return engine
 
 
+def without_engine(format: Format, name: str) -> UsageError:
+    """The error for artifacts that run elsewhere: on a server, a Mac, a microcontroller.
+
+    Args:
+        format: Their format.
+        name: What was to be run.
+    """
+    formats = " or ".join(dict.fromkeys(f".{entry.format}" for entry in ENGINES.values()))
+    return UsageError(
+        f"An artifact must be a {formats} file to run here. Received: {name}, a {format} artifact. "
+        "Use it where it belongs, or export the model as tflite-int8 too."
+    )
+
+
 def open_engine(
     model: Path | bytes, format: Format, name: str, *, engine: str = "auto", threads: int = 1
 ) -> Engine:
@@ -64,20 +78,22 @@ def open_engine(
 
     Args:
         model: A path, or the file's bytes.
-        format: ``tflite`` or ``onnx``.
+        format: The file's format.
         name: The file's name, for messages.
         engine: ``auto`` or an engine's name.
         threads: Threads of one inference; more than one hurts on a busy machine.
 
     Raises:
         UnknownNameError: There is no such engine.
-        UsageError: The engine does not read the format, or threads is not positive.
+        UsageError: The engine does not read the format, no engine does, or threads is not positive.
         EnvironmentMissingError: No installed engine reads it.
         ModelFileError: The engine refuses the file.
     """
     if threads < 1:
         raise UsageError(f"threads must be at least 1. Received: {threads}. Pass --threads 1.")
     readers = [key for key, entry in ENGINES.items() if entry.format == format]
+    if not readers:
+        raise without_engine(format, name)
     if engine != "auto":
         if check_name(engine) not in readers:
             raise UsageError(

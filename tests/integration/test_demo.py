@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from exporter.kinds import DEFAULT_KINDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +25,7 @@ def test_demo_does_the_main_job_twice(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["val_top1"] >= 0.97
     assert found["check"]["verdict"] == "pass"
-    assert set(found["check"]["artifacts"]) == {"tflite-fp32", "tflite-int8", "onnx-fp32"}
+    assert set(found["check"]["artifacts"]) == set(DEFAULT_KINDS)
     assert [entry["label"] for entry in found["predictions"]] == [
         entry["true"] for entry in found["predictions"]
     ]

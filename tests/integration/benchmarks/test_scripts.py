@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import accuracy, page
+from benchmarks import accuracy, page, quantization
 from benchmarks.result import read_results
 
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPTS = ("accuracy", "cached_training", "feeding", "page")
+SCRIPTS = ("accuracy", "cached_training", "export_speed", "feeding", "page", "quantization")
 
 
 def start(script: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -37,6 +37,11 @@ def test_help_says_what_is_measured(script: str) -> None:
         ("accuracy", (), "--data"),
         ("accuracy", ("--only", "digits,roses"), "roses"),
         ("cached_training", (), "--data and --weights"),
+        ("export_speed", (), "--data and --weights"),
+        ("quantization", (), "--data"),
+        ("quantization", ("--data", ".", "--only", "imagenet"), "--imagenet-weights"),
+        ("quantization", ("--data", ".", "--only", "planted"), "--weights or --run"),
+        ("quantization", ("--only", "roses"), "roses"),
     ],
 )
 def test_options_that_are_missing_are_told(script: str, words: tuple[str, ...], missing: str) -> None:
@@ -62,6 +67,7 @@ def test_both_ways_of_a_task_have_the_same_epochs() -> None:
         ("accuracy", ("--only", "flowers-96"), ["accuracy-flowers-96"], {"snapship", "plain Keras"}),
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
+        ("export_speed", (), ["export-speed"], {"converting to tflite-fp32", "all"}),
     ],
 )
 def test_quick_form_leaves_a_result_for_the_page(
@@ -80,3 +86,24 @@ def test_quick_form_leaves_a_result_for_the_page(
     shown = page.page(found)
     assert f"## {result.title}" in shown
     assert result.figures[0].name in shown
+
+
+@pytest.mark.slow
+def test_quick_quantization_leaves_a_result_of_each_target(tmp_path: Path) -> None:
+    done = start("quantization", "--quick", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = read_results(tmp_path)
+    assert [entry.name for entry in found] == [
+        f"quantization-{name}" for name in sorted(quantization.TARGETS)
+    ]
+    for result in found:
+        assert result.quick
+        assert [row[1:3] for row in result.rows] == [
+            (f"{format}-int8", when) for format in ("tflite", "onnx") for when in ("before", "after")
+        ]
+        assert all(len(row) == len(result.columns) for row in result.rows)
+        sizes = [row[6] for row in result.rows]
+        assert all(isinstance(size, float) and 0.2 < size < 0.5 for size in sizes)
+    shown = page.page(found)
+    assert shown.count("## int8 and repair") == 1
+    assert "flowers, onnx-int8 after: floored KL" in shown

@@ -13,13 +13,14 @@ from edge_runtime.engines import open_engine
 from edge_runtime.errors import ModelFileError
 from exporter.freeze import freeze
 from exporter.onnx_file import convert_onnx
-from exporter.scoring import engine_scorer, keras_scorer
+from exporter.quantize import TfliteGraph
+from exporter.scoring import engine_scorer, full_scorer
 from exporter.source import FullModel, find_source, load_source
-from exporter.tflite import calibrate, convert_fp32, quantize
+from exporter.tflite import convert_fp32
 
 
 def test_float_files_equal_keras(full_model: FullModel, noise: np.ndarray) -> None:
-    reference = keras_scorer(full_model)(noise)
+    reference = full_scorer(full_model)(noise)
     for data, kind in ((convert_fp32(freeze(full_model)), "tflite"), (convert_onnx(full_model), "onnx")):
         engine = open_engine(data, kind, kind)  # type: ignore[arg-type]
         assert (engine.input.name, engine.output.name) == ("image", "scores")
@@ -30,18 +31,20 @@ def test_float_files_equal_keras(full_model: FullModel, noise: np.ndarray) -> No
 def test_int8_takes_pixels_as_they_are_whatever_calibrated_it(
     full_model: FullModel, noise: np.ndarray
 ) -> None:
-    engine = open_engine(quantize(calibrate(freeze(full_model), noise)), "tflite", "int8")
+    engine = open_engine(
+        TfliteGraph(convert_fp32(freeze(full_model))).calibrated(noise).quantized(), "tflite", "int8"
+    )
     assert engine.input.dtype == "uint8"
     assert (engine.input.scale, engine.input.zero_point) == (1.0, 0)
     assert engine.input.shape == (1, 12, 10, 3)
     assert engine.output.dtype == "float32"
     black_and_white = np.stack([np.zeros_like(noise[0]), np.full_like(noise[0], 255)])
-    wanted = keras_scorer(full_model)(black_and_white)
+    wanted = full_scorer(full_model)(black_and_white)
     assert np.abs(engine_scorer(engine, 4)(black_and_white) - wanted).max() < 0.15
 
 
 def test_int8_softmax_stays_in_float(full_model: FullModel, noise: np.ndarray) -> None:
-    data = quantize(calibrate(freeze(full_model), noise))
+    data = TfliteGraph(convert_fp32(freeze(full_model))).calibrated(noise).quantized()
     scores = engine_scorer(open_engine(data, "tflite", "int8"), 4)(noise)
     assert np.abs(scores.sum(axis=1) - 1).max() < 1e-5
     # An integer softmax gives multiples of 1/256.
@@ -61,7 +64,7 @@ def test_onnx_has_a_named_dynamic_batch(full_model: FullModel, noise: np.ndarray
     assert proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     three = session.run(["scores"], {"image": noise[:3].astype(np.float32)})[0]
-    assert np.abs(three - keras_scorer(full_model)(noise[:3])).max() <= 1e-5
+    assert np.abs(three - full_scorer(full_model)(noise[:3])).max() <= 1e-5
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
@@ -69,7 +72,7 @@ def test_reduced_precision_exports_in_float32(
     saved: Callable[..., Path], noise: np.ndarray, policy: str
 ) -> None:
     model = load_source(find_source(saved(policy=policy)))
-    reference = keras_scorer(model)(noise)
+    reference = full_scorer(model)(noise)
     for data, kind in ((convert_fp32(freeze(model)), "tflite"), (convert_onnx(model), "onnx")):
         engine = open_engine(data, kind, kind)  # type: ignore[arg-type]
         assert np.abs(engine_scorer(engine, 4)(noise) - reference).max() <= 1e-5
@@ -78,7 +81,9 @@ def test_reduced_precision_exports_in_float32(
 def test_gray_model(saved: Callable[..., Path]) -> None:
     model = load_source(find_source(saved(shape=(9, 9, 1))))
     images = np.random.default_rng(0).integers(0, 256, (5, 9, 9, 1), dtype=np.uint8)
-    engine = open_engine(quantize(calibrate(freeze(model), images)), "tflite", "int8")
+    engine = open_engine(
+        TfliteGraph(convert_fp32(freeze(model))).calibrated(images).quantized(), "tflite", "int8"
+    )
     assert engine.run(images[0]).shape == (4,)
 
 
@@ -102,4 +107,4 @@ def test_calibration_needs_an_image(full_model: FullModel, noise: np.ndarray) ->
     from edge_runtime.errors import UsageError
 
     with pytest.raises(UsageError, match="calibration"):
-        calibrate(freeze(full_model), noise[:0])
+        TfliteGraph(convert_fp32(freeze(full_model))).calibrated(noise[:0])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import DataError, ModelFileError, SnapshipError, UsageError
 from exporter import ExportConfig, check, export
 from exporter.backend import load_keras_model
+from exporter.kinds import DEFAULT_KINDS
 from trainer import Run
 
 
@@ -24,11 +26,11 @@ def test_bundle_holds_what_the_design_says(exported: Path) -> None:
         "run_fp32.tflite", "run_int8.tflite", "run_fp32.onnx",
     } <= names  # fmt: skip
     manifest = Bundle.open(exported).manifest
-    assert [entry.kind for entry in manifest.artifacts] == ["tflite-fp32", "tflite-int8", "onnx-fp32"]
+    assert [entry.kind for entry in manifest.artifacts] == list(DEFAULT_KINDS)
     assert {entry.verdict for entry in manifest.artifacts} == {"pass"}
     assert manifest.provenance.calibration_images == 200
     page = (exported / "report.html").read_text(encoding="utf-8")
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "://" not in page.replace("http://www.w3.org", "")
 
 
 @pytest.mark.parametrize("kind", ["tflite-fp32", "onnx-fp32"])
@@ -162,16 +164,18 @@ def test_float_artifacts_need_no_train_images(
         export(ExportConfig(source=saved(), out=tmp_path / "y.bundle", data=table))
 
 
-def test_data_may_lack_classes_of_the_model(saved: Callable[..., Path], tmp_path: Path) -> None:
+def test_data_may_lack_classes_where_that_is_allowed(saved: Callable[..., Path], tmp_path: Path) -> None:
     labels, photos = tmp_path / "labels.txt", tmp_path / "photos"
     labels.write_text("zelkova\noak\nbirch\nash\n", encoding="utf-8")
     photos_of(photos, "train", 4)
     photos_of(photos, "val", 4)
     for split in ("train", "val"):
         shutil.rmtree(photos / split / "birch")
-    bundle = export(
-        ExportConfig(source=saved(), out=tmp_path / "x.bundle", data=photos, labels=labels, golden=12)
-    )
+    config = ExportConfig(source=saved(), out=tmp_path / "x.bundle", data=photos, labels=labels, golden=12)
+    with pytest.raises(DataError, match="'birch'"):
+        export(config)
+    assert not (tmp_path / "x.bundle").exists()
+    bundle = export(replace(config, missing_classes="allow"))
     assert bundle.manifest.labels == ("zelkova", "oak", "birch", "ash")
     golden = json.loads(bundle.read("golden/golden.json"))
     assert {example["label"] for example in golden["examples"]} == {"zelkova", "oak", "ash"}

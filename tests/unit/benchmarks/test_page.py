@@ -38,6 +38,20 @@ def test_page_holds_every_cell_figure_command_and_machine_once() -> None:
     assert text.count("Measured on 2026-01-02. CPU: a CPU, 2 cores; load at the start: 0.1 to 0.9.") == 1
 
 
+def test_page_shows_limits_from_above_and_small_numbers_in_full() -> None:
+    columns = (Column("top-1", "points"), Column("size", "ratio"), Column("KL", "nats"))
+    figures = (
+        Figure("KL", 0.00612, most=0.006),
+        Figure("size", 0.301, most=0.31),
+        Figure("s", 91.0, most=90.0),
+    )
+    text = page.page([result("a", columns=columns, rows=((-0.54, 0.298, 0.00512),), figures=figures)])
+    assert "| -0.5 | 0.30 | 0.0051 |" in text
+    assert "| KL | 0.0061 (missed) | at most 0.006 |" in text
+    assert "| size | 0.301 | at most 0.31 |" in text
+    assert "| s | 91.00 (missed) | at most 90 |" in text
+
+
 def test_page_without_results_says_so() -> None:
     assert "Nothing was measured yet." in page.page([])
 

@@ -92,6 +92,7 @@ def make_bundle(tmp_path: Path) -> BundleMaker:
         for artifact in artifacts:
             path = folder / artifact.file
             if ".." not in path.parts and folder in path.parents:
+                path.parent.mkdir(exist_ok=True)
                 path.write_bytes(MODEL)
         golden = _write_golden(folder, [artifact.kind for artifact in artifacts])
         fields: dict[str, Any] = {

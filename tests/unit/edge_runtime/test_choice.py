@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime import Classifier, selftest
 from edge_runtime.bundle import Bundle
 from edge_runtime.choice import choose
 from edge_runtime.errors import EnvironmentMissingError, GateFailedError, UnknownNameError, UsageError
@@ -101,3 +102,35 @@ def _only_tflite(bundle: Bundle) -> Bundle:
         for entry in bundle.manifest.artifacts[:1]
     )
     return Bundle(bundle.location, msgspec.structs.replace(bundle.manifest, artifacts=entries), bundle._store)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ({"tflite_int16x8": "pass", "tflite_dynamic": "pass", "onnx_fp32": "pass"}, "onnx-fp32"),
+        ({"tflite_int16x8": "pass", "tflite_dynamic": "pass"}, "tflite-dynamic"),
+        ({"onnx_fp16": "pass", "onnx_int8": "pass"}, "onnx-int8"),
+        ({"tflite_dynamic": "unchecked", "onnx_fp16": "unchecked"}, "onnx-fp16"),
+    ],
+)
+@pytest.mark.usefixtures("installed")
+def test_slow_artifacts_come_last(bundle_of: Opener, verdicts: dict[str, str], expected: str) -> None:
+    assert choose(bundle_of(**verdicts), None).kind == expected
+
+
+@pytest.mark.usefixtures("installed")
+def test_artifacts_without_an_engine_are_never_chosen(
+    make_bundle: Callable[..., Path], make_artifact: ArtifactMaker
+) -> None:
+    server = make_artifact("saved-model", format="saved-model", file="m_saved_model/saved_model.pb")
+    mixed = Bundle.open(make_bundle("a", artifacts=[server, make_artifact("onnx-fp32", verdict="fail")]))
+    with pytest.raises(GateFailedError, match="onnx-fp32"):
+        choose(mixed, None)
+    assert choose(mixed, None, allow_failed=True).kind == "onnx-fp32"
+    alone = Bundle.open(make_bundle("b", artifacts=[server]))
+    for engine in ("auto", "litert"):
+        with pytest.raises(UsageError, match="a saved-model artifact"):
+            choose(alone, None, engine=engine)
+    with pytest.raises(UsageError, match="a saved-model artifact"):
+        Classifier.open(alone.location, "saved-model")
+    assert selftest(alone).skipped == ("saved-model",)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from edge_runtime.dataset import ImageSet, Item
 from edge_runtime.errors import ModelFileError
 from exporter.amounts import latency_text, size_text
+from exporter.evidence.record import (
+    GoldenReport,
+    RepairReport,
+    RungReport,
+)
+from exporter.flips import flips
 from exporter.images import PixelTable
 from exporter.judging import Candidate, Judgement, judge
+from exporter.printing import print_report
+from exporter.quantize.calibration import CalibrationReport, CalibrationSize, ClippedTensor
 from exporter.report import render_report
 
 LABELS = tuple("0123456789")
@@ -25,7 +36,7 @@ def table() -> PixelTable:
     truth = np.arange(40, dtype=np.int64) % 10
     pixels = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 1), dtype=np.uint8)
     items = tuple(
-        Item(f"val/<b>{index}", int(label), "val", f"{index:064}") for index, label in enumerate(truth)
+        Item(f"val/<i>{index}", int(label), "val", f"{index:064}") for index, label in enumerate(truth)
     )
     folder = tempfile.TemporaryDirectory(prefix="snapship-test-")
     return PixelTable(pixels, truth, ImageSet("made", labels, items, lambda item: b""), folder)
@@ -33,7 +44,9 @@ def table() -> PixelTable:
 
 def judged(bundle: Path, table: PixelTable, reference: np.ndarray) -> Judgement:
     files = {"tflite-fp32": "digits_fp32.tflite", "tflite-int8": "digits_int8.tflite"}
-    candidates = [Candidate(name, bundle / file, "tflite", False, 1234) for name, file in files.items()]
+    candidates = [
+        Candidate(name, bundle / file, "tflite", name == "tflite-fp32", 1234) for name, file in files.items()
+    ]
     return judge(candidates, reference, table, file="model.keras", sha256="0" * 64, margin=0.02)
 
 
@@ -46,11 +59,90 @@ def test_page_escapes_names_and_shows_what_changed(digits_bundle: Path, table: P
     assert found.report.verdict == "fail"
     assert found.report.artifacts["tflite-int8"].worst_class.delta < 0
     assert "<script>" not in page
-    assert "<b>" not in page
+    assert "<i>" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "24 shown" in page
     assert page.count("data:image/png;base64,") == 24
-    assert page.count("<svg") == 2
+    assert 'href="#layers"' in page
+    assert "://" not in page.replace("http://www.w3.org", "")
+
+
+RUNGS = (
+    RungReport("per-channel int8", True, False, -0.02, 0.91, 0.03, 2_000_000, "<b>start</b>"),
+    RungReport("bias correction", True, True, -0.01, 0.96, 0.02, 2_000_000),
+    RungReport("float operations", False, False, -0.01, 0.93, 0.04, 2_100_000, "two of them"),
+)
+CALIBRATION = CalibrationReport(
+    200, {"ash": 200, "birch": 0}, 50, 0.003, (ClippedTensor("conv<1>", 0.02),),
+    (CalibrationSize(50, 0.93, 0.05), CalibrationSize(200, 0.96, 0.02)),
+)  # fmt: skip
+
+
+def test_every_section_is_there_where_there_is_something_to_say(
+    digits_bundle: Path, table: PixelTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = np.full((40, 10), 0.01, dtype=np.float32)
+    reference[np.arange(40), table.truth] = 0.91
+    with table:
+        found = judged(digits_bundle, table, reference)
+        report = found.report.with_repairs({"tflite-int8": RepairReport("tflite-int8", RUNGS)})
+        report = report.with_calibrations({"tflite-int8": CALIBRATION})
+        report = report.with_golden({"tflite-int8": GoldenReport(False, 5, 0.2, 0.05, "1 of 5 differ")})
+        found = replace(found, report=report.with_pareto("tflite-int8"))
+        page = render_report("x.bundle", found, table)
+        bare = render_report("x.bundle", without_evidence(found), table)
+    ids = re.findall(r'<section class="card" id="([a-z]+)">', page)
+    assert ids == [
+        "artifacts", "drift", "pareto", "attribution", "repair", "calibration", "layers", "parity", "confidence",
+        "engines", "golden", "flips", "classes",
+    ]  # fmt: skip
+    assert re.findall(r'<a href="#([a-z]+)">', page) == ids
+    assert re.findall(r'<section class="card" id="([a-z]+)">', bare) == ["artifacts", "drift", "flips"]
+    for words in (
+        "bias correction", "96.00 %", "&lt;b&gt;start", "conv&lt;1&gt;", "agreement moves by 3.00 points", "(picked)",
+        "1 of 5 differ", "litert, no XNNPACK", "rmse, steps", "temperature",
+    ):  # fmt: skip
+        assert words in page
+    assert page.count("<svg") == 7
+    print_report(found.report)
+    printed = capsys.readouterr().out
+    assert "agreement 91.00 -> 96.00 %" in printed
+    assert "tflite-int8: repaired by bias correction: floored KL" in printed
+    assert "tflite-int8: calibration: no calibration image of 1 of 2 classes, such as birch" in printed
+    assert "0.3 % of the activations of other images are cut off" in printed
+    assert "agreement moves by 3.00 points between 50 and 200 images" in printed
+
+
+def test_gallery_shows_both_score_lists(digits_bundle: Path, table: PixelTable) -> None:
+    reference = np.full((40, 10), 0.01, dtype=np.float32)
+    reference[np.arange(40), table.truth] = 0.91
+    with table:
+        found = judged(digits_bundle, table, reference)
+        shown, count = flips(found, table)
+    changed = sum(np.sum(scores.argmax(1) != table.truth) for scores in found.scores.values())
+    assert (len(shown), count) == (24, changed)
+    first = shown[0]
+    assert first.outcome == "lost"
+    assert (len(first.before), len(first.after)) == (3, 3)
+    assert (first.before[0].label, first.before[0].right, first.before[0].score) == (
+        first.truth, True, pytest.approx(0.91),
+    )  # fmt: skip
+    assert not first.after[0].right
+    assert [one.score for one in first.after] == sorted((one.score for one in first.after), reverse=True)
+
+
+def without_evidence(found: Judgement) -> Judgement:
+    """As a check.json of before there was any."""
+    fields = dict.fromkeys(("temperature", "attribution", "layers", "golden", "repair", "calibration"))
+    artifacts = {
+        name: msgspec.structs.replace(one, **fields, engines=())
+        for name, one in found.report.artifacts.items()
+    }
+    report = msgspec.structs.replace(
+        found.report, artifacts=artifacts, classes=(), parity=None, pareto=None,
+        reference=msgspec.structs.replace(found.report.reference, temperature=None),
+    )  # fmt: skip
+    return Judgement(report, found.reference, found.scores)
 
 
 def test_full_model_without_numbers_is_an_error(digits_bundle: Path, table: PixelTable) -> None:

@@ -1,0 +1,340 @@
+"""What int8 costs, and what the repair ladder wins back: accuracy, size and latency against fp32.
+
+Each target is converted once and goes through what `snapship export` does, once for TFLite and once for
+ONNX: quantize, look, repair where it fails the gate or agrees less than asked. A result of each target.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import machine
+from benchmarks.options import parser
+from benchmarks.planted import planted
+from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
+from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
+from edge_runtime.engines import open_engine
+from exporter.backend import load_keras
+from exporter.config import ExportConfig
+from exporter.gate import Comparison, compare
+from exporter.kinds import KINDS, parse_kinds
+from exporter.making import Maker
+from exporter.mending import Mender
+from exporter.scoring import engine_scorer, full_scorer, latencies_ms
+from exporter.sets import Tables, image_sets
+from exporter.source import find_source, load_source
+from trainer import TrainConfig, models, train
+
+MODULE = "benchmarks.quantization"
+
+FORMATS = ("tflite", "onnx")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model, and what is asked of its int8 artifacts after the ladder.
+
+    Attributes:
+        title: What it is.
+        agreement: Agreement below which it is repaired, and that is asked for.
+        delta: Least top-1 difference to the full model, in points.
+        kl: Most floored KL divergence in nats, None for no demand.
+    """
+
+    title: str
+    agreement: float
+    delta: float
+    kl: float | None = None
+
+
+TARGETS: dict[str, Target] = {
+    "imagenet": Target("MobileNetV2 at 224, ImageNet", 0.975, -0.5),
+    "flowers": Target("MobileNetV2 at 160, flowers", 0.985, -0.5, 0.006),
+    "planted": Target("the same with planted outliers", 0.975, -1.0),
+}
+
+SIZE = 0.31
+"""Most that an int8 artifact may weigh, in sizes of its fp32 file."""
+
+LATENCY = 0.65
+"""Most that it may take, in latencies of its fp32 file, on a CPU with VNNI."""
+
+METHOD = """Both formats are quantized from the float file that was converted once; *before* is that artifact, *after*
+what the ladder made of it (the same where nothing needed repair). Compared with the full model in Keras on images
+that neither calibrated nor judged a rung. *Size* and *latency* are quotients with the fp32 file of the same format;
+latencies are medians of one image at a time on one thread, the artifacts in turns. *ImageNet*: a sample of its photos,
+calibrated on flowers. *Flowers*: fine-tuned as `benchmarks.accuracy --only flowers-160` does. *Planted*: the
+flowers model, two channels 300 times larger and what reads them 300 times smaller (`benchmarks.planted`)."""
+
+# As benchmarks.accuracy's flowers-160.
+_TRAINING: dict[str, Any] = {
+    "model": "mobilenet_v2", "size": 160, "epochs": 10, "fine_tune_epochs": 10, "unfreeze": 44, "views": 6,
+    "patience": 10, "learning_rate": 2e-4,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Made:
+    """One artifact as measured.
+
+    Attributes:
+        comparison: It against the full model.
+        size: Its size by its fp32 file's.
+        latency: Its latency by its fp32 file's.
+        rungs: What was kept of the ladder.
+    """
+
+    comparison: Comparison
+    size: float
+    latency: float
+    rungs: str
+
+
+def main(arguments: Sequence[str] | None = None) -> list[Result]:
+    """Measures the chosen targets and writes a result of each.
+
+    Args:
+        arguments: Words of the command line; None for those of this process.
+    """
+    made = parser(MODULE, __doc__ or "")
+    made.add_argument("--data", type=Path, help="folder that holds flowers/ and imagenet-sample/")
+    made.add_argument("--imagenet-weights", type=Path, help="MobileNetV2 weights file with its head")
+    made.add_argument(
+        "--weights", type=Path, help="MobileNetV2 weights file without its head, to train the flowers"
+    )
+    made.add_argument("--run", type=Path, help="a finished flowers run instead of training one")
+    made.add_argument(
+        "--only", default=",".join(TARGETS), help=f"some of {', '.join(TARGETS)}, separated by commas"
+    )
+    options = made.parse_args(arguments)
+    names = [name for name in options.only.split(",") if name]
+    if unknown := [name for name in names if name not in TARGETS]:
+        made.error(f"--only must be some of {', '.join(TARGETS)}. Received: {unknown[0]}.")
+    if not options.quick:
+        if options.data is None:
+            made.error("--data is needed, but for --quick")
+        if "imagenet" in names and options.imagenet_weights is None:
+            made.error("--imagenet-weights is needed for imagenet")
+        if {"flowers", "planted"} & set(names) and options.run is None and options.weights is None:
+            made.error("--weights or --run is needed for flowers and planted")
+    keras = load_keras()
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        sources = _Sources(keras, options, place)
+        for name in names:
+            result = _target(keras, name, sources, options, place, command_line(MODULE, arguments))
+            print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
+            results.append(result)
+    return results
+
+
+class _Sources:
+    """Where each target's model and images are; what must be trained is trained once."""
+
+    def __init__(self, keras: Any, options: Any, place: Path) -> None:
+        self._keras, self._options, self._place = keras, options, place
+        self._run: Path | None = options.run
+        if options.quick:
+            self._photos = tiny_photos(place / "photos")
+
+    def config(self, name: str) -> ExportConfig:
+        """What would be exported."""
+        target = TARGETS[name]
+        if name == "flowers":
+            config = ExportConfig(source=self.run, out="unused", data=self._flowers)
+        elif name == "planted":
+            config = self._planted()
+        else:
+            config = self._imagenet()
+        kinds = tuple(f"{format}-{precision}" for format in FORMATS for precision in ("fp32", "int8"))
+        return replace(config, artifacts=kinds, agreement=target.agreement)
+
+    @property
+    def run(self) -> Path:
+        if self._run is None:
+            options, place = self._options, self._place
+            training: dict[str, Any] = {**_TRAINING, "weights": options.weights}
+            if options.quick:
+                training = {
+                    "model": "mobilenet_v2", "size": 32, "epochs": 1, "fine_tune_epochs": 0, "width": TINY_WIDTH,
+                    "weights": tiny_weights(self._keras, place),
+                }  # fmt: skip
+            self._run = train(
+                TrainConfig(
+                    data=self._flowers,
+                    out=place / "run",
+                    seed=options.seed,
+                    cache_dir=place / "cache",
+                    **training,
+                )
+            ).path
+        return self._run
+
+    @property
+    def _flowers(self) -> Path:
+        return self._photos if self._options.quick else self._options.data / "flowers"
+
+    def _planted(self) -> ExportConfig:
+        source = find_source(self.run)
+        full, labels = self._place / "planted.keras", self._place / "labels.txt"
+        planted(load_source(source).keras).save(full)
+        labels.write_text("".join(f"{label}\n" for label in source.labels or ()), "utf-8")
+        return ExportConfig(source=full, out="unused", data=self._flowers, labels=labels, fit=source.fit)
+
+    def _imagenet(self) -> ExportConfig:
+        options, full = self._options, self._place / "imagenet.keras"
+        if options.quick:
+            build: dict[str, Any] = {
+                "input_shape": (32, 32, 3),
+                "classes": 3,
+                "weights": None,
+                "width": TINY_WIDTH,
+            }
+            data: dict[str, Any] = {"data": self._photos}
+        else:
+            photos = options.data / "imagenet-sample"
+            build = {"input_shape": (224, 224, 3), "classes": 1000, "weights": options.imagenet_weights}
+            data = {"data": photos, "labels": photos / "labels.txt", "calibration_data": self._flowers}
+        models.build("mobilenet_v2", **build).save(full)
+        return ExportConfig(source=full, out="unused", fit="crop", **data)
+
+
+def _target(keras: Any, name: str, sources: _Sources, options: Any, place: Path, command: str) -> Result:
+    target, facts = TARGETS[name], machine(keras)
+    full, images, found = measure(sources.config(name), place / name)
+    rows: list[tuple[Cell, ...]] = []
+    figures: list[Figure] = []
+    for format in FORMATS:
+        for when in ("before", "after"):
+            one = found[format, when]
+            result = one.comparison
+            rows.append((
+                target.title, f"{format}-int8", when, 100.0 * result.delta, result.agreement, result.kl,
+                one.size, one.latency, one.rungs,
+            ))  # fmt: skip
+        about = f"{name}, {format}-int8 after"
+        figures += [
+            Figure(f"{about}: top-1 delta in points", 100.0 * result.delta, least=target.delta),
+            Figure(f"{about}: agreement", result.agreement, least=target.agreement),
+            Figure(f"{about}: size by fp32's", one.size, most=SIZE),
+            Figure(f"{about}: latency by fp32's", one.latency, most=LATENCY),
+        ]
+        if target.kl is not None:
+            figures.append(Figure(f"{about}: floored KL", result.kl, most=target.kl))
+    return Result(
+        name=f"quantization-{name}",
+        group="quantization",
+        title="int8 and repair",
+        method=METHOD,
+        command=command,
+        created=now(),
+        quick=options.quick,
+        machine=facts,
+        settings={
+            "target": name, "images": images, "full top-1": full, "seed": options.seed,
+            "training": None if options.run or name == "imagenet" else _TRAINING,
+        },
+        columns=(
+            Column("model"), Column("artifact"), Column("ladder"), Column("top-1 delta", "points"),
+            Column("agreement", "percent"), Column("floored KL", "nats"), Column("size", "ratio"),
+            Column("latency", "ratio"), Column("rungs kept"),
+        ),
+        rows=tuple(rows),
+        figures=tuple(figures),
+    )  # fmt: skip
+
+
+def measure(config: ExportConfig, folder: Path) -> tuple[float, int, dict[tuple[str, str], Made]]:
+    """Quantizes and repairs one model, in both formats.
+
+    Args:
+        config: What is exported; nothing is written to its ``out``.
+        folder: Where the artifacts are written; made.
+
+    Returns:
+        The full model's top-1, the number of images that judged, and what was measured by
+        format and ``before`` or ``after``.
+    """
+    folder.mkdir()
+    source = find_source(config.source, labels=config.labels, fit=config.fit)
+    sets = image_sets(config, source)
+    model = load_source(source)
+    labels = source.labels or (() if sets.judging is None else sets.judging.labels)
+    with ExitStack() as stack:
+        tables = Tables(sets, labels, model, config.calibration, stack, _silent)
+        judging = tables.judging
+        if judging is None:
+            raise ValueError(f"The data must have images that judge. Received: {config.data}.")
+        maker = Maker(model, "model", labels, tables.calibrating, folder, _silent)
+        maker.make(parse_kinds(config.artifacts))
+        files = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
+        reference = full_scorer(model)(judging.pixels)
+        mender = Mender(config, model, labels, maker, tables, _silent)
+        mender.mend(reference, judging)
+        after = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
+        found: dict[tuple[str, str], Made] = {}
+        for format in FORMATS:
+            made = {
+                "fp32": files[f"{format}-fp32"],
+                "before": files[f"{format}-int8"],
+                "after": after[f"{format}-int8"],
+            }
+            repaired = mender.repaired.get(f"{format}-int8")
+            kept = [] if repaired is None else [rung.name for rung in repaired.rungs[1:] if rung.kept]
+            rungs = {
+                "before": "",
+                "after": ", ".join(kept) or ("none needed" if repaired is None else "none"),
+            }
+            found |= _compared(format, made, rungs, reference, judging, labels, config.margin)
+        return float((reference.argmax(axis=1) == judging.truth).mean()), len(judging.truth), found
+
+
+def _compared(
+    format: str,
+    made: Mapping[str, bytes],
+    rungs: Mapping[str, str],
+    reference: Any,
+    judging: Any,
+    labels: tuple[str, ...],
+    margin: float,
+) -> dict[tuple[str, str], Made]:
+    """The int8 files of a format next to its fp32 file."""
+    with ExitStack() as stack:
+        engines = {}
+        for when, data in made.items():
+            engines[when] = open_engine(data, KINDS[f"{format}-int8"].format, f"{format} {when}", threads=1)
+            stack.callback(engines[when].close)
+        latency = latencies_ms(engines, np.asarray(judging.pixels[0]))
+        return {
+            (format, when): Made(
+                comparison=compare(
+                    reference,
+                    engine_scorer(engine, len(labels))(judging.pixels),
+                    judging.truth,
+                    labels,
+                    margin=margin,
+                ),
+                size=len(made[when]) / len(made["fp32"]),
+                latency=latency[when] / latency["fp32"],
+                rungs=rungs[when],
+            )
+            for when, engine in engines.items()
+            if when != "fp32"
+        }
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What changed since the baseline, as ``snapship check --json`` and the reports tell it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edge_runtime.errors import GateFailedError, InconclusiveError
+from edge_runtime.manifest import Strict
+from exporter.gate import GateVerdict
+
+
+class Change(Strict, frozen=True):
+    """An artifact since it was accepted; changes are new minus accepted.
+
+    Attributes:
+        verdict: ``pass``, ``fail`` or ``inconclusive``.
+        reason: Why, in words.
+        delta: Change of top-1, in fractions of 1.
+        bound: Lower end of its paired one-sided 95 % interval.
+        lost: Images named right then and wrong now.
+        won: Images named wrong then and right now.
+        agreement_change: Change of the agreement with the full model.
+        bytes: Size of its file now.
+        growth: Change of the size as a share of the accepted size.
+    """
+
+    verdict: GateVerdict
+    reason: str
+    delta: float
+    bound: float
+    lost: int
+    won: int
+    agreement_change: float
+    bytes: int
+    growth: float
+
+
+class BaselineReport(Strict, frozen=True):
+    """All artifacts since the baseline.
+
+    Attributes:
+        verdict: The worst of the changes'; fail where an artifact is gone.
+        margin: Largest top-1 drop since then that passes, in fractions of 1.
+        artifacts: Each artifact that is in both, by kind.
+        added: Kinds that are not in the baseline.
+        gone: Kinds that are only in the baseline.
+        skipped: Kinds of the baseline that no installed engine runs.
+        reference_change: Change of the full model's top-1.
+    """
+
+    verdict: GateVerdict
+    margin: float
+    artifacts: dict[str, Change]
+    added: tuple[str, ...]
+    gone: tuple[str, ...]
+    skipped: tuple[str, ...]
+    reference_change: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    def raise_for_verdict(self, inconclusive: str = "error") -> None:
+        """Raises what the command exits with.
+
+        Args:
+            inconclusive: What too few images mean: ``error`` (exit 3), ``pass`` or ``fail``.
+
+        Raises:
+            GateFailedError: An artifact got worse or is gone, or is inconclusive and that means fail.
+            InconclusiveError: An artifact is inconclusive.
+        """
+        bad = self._named("fail") + [f"{kind}: not exported any more" for kind in self.gone]
+        open_ = self._named("inconclusive")
+        if bad or (open_ and inconclusive == "fail"):
+            raise GateFailedError(
+                f"No artifact may be worse than its baseline. Received: {'; '.join(bad or open_)}. "
+                "Repair it, or accept the new state with --accept."
+            )
+        if open_ and inconclusive == "error":
+            raise InconclusiveError(
+                f"A comparison with the baseline needs enough images. Received: {'; '.join(open_)}. "
+                "Pass more with --data and --accept, or settle it with --inconclusive pass|fail."
+            )
+
+    def _named(self, verdict: GateVerdict) -> list[str]:
+        return [
+            f"{kind}: {found.reason}" for kind, found in self.artifacts.items() if found.verdict == verdict
+        ]

@@ -1,0 +1,74 @@
+"""What a check judges: a model file with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.engines import ENGINES, Engine, open_engine, usable
+from edge_runtime.manifest import Format
+
+Opener = Callable[[int], Engine]
+"""Loads a file that no device engine takes as it is; the argument is threads of one inference."""
+
+_FAMILIES: dict[str, str] = {"c-array": "tflite"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model file to judge.
+
+    Attributes:
+        name: What to call it, an artifact's kind or a file name.
+        model: Its path or bytes.
+        format: What kind of file it is.
+        exact: Whether its scores must equal the full model's.
+        bytes: Its size.
+        opener: How it is loaded; None where a device engine takes it as it is.
+    """
+
+    name: str
+    model: Path | bytes
+    format: Format
+    exact: bool
+    bytes: int
+    opener: Opener | None = None
+
+    @property
+    def unusable(self) -> str:
+        """Why it cannot be run here, in words; empty where it can."""
+        if self.opener is not None or usable(self.format):
+            return ""
+        if any(entry.format == self.format for entry in ENGINES.values()):
+            return f"no engine for .{self.format} is installed"
+        return f"a {self.format} artifact runs on no engine of this machine"
+
+    def open(self, threads: int) -> Engine:
+        """Loads it.
+
+        Args:
+            threads: Threads of one inference.
+
+        Raises:
+            ModelFileError: The engine refuses it.
+        """
+        if self.opener is not None:
+            return self.opener(threads)
+        return open_engine(self.model, self.format, self.name, threads=threads)
+
+
+def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidate | None:
+    """The float file that another was quantized from; None for float files, and where it was not exported.
+
+    Args:
+        candidate: A file.
+        candidates: All that are judged.
+    """
+    if candidate.exact:
+        return None
+    family = _FAMILIES.get(candidate.format, candidate.format)
+    for other in candidates:
+        if other.exact and other.format == family:
+            return other
+    return None

@@ -1,0 +1,91 @@
+"""Core ML artifacts, for iPhone and Mac: an image in, a label and scores out.
+
+Conversion runs anywhere, the model only on macOS and iOS: its answers are not checked here.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.native_output import quiet
+from exporter.backend import load_tensorflow
+from exporter.freeze import INPUT_NAME, freeze
+from exporter.reasons import first_line
+from exporter.source import FullModel
+
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model") -> bytes:
+    """Converts the full model to an ML program for iOS 15 and macOS 12.
+
+    Args:
+        model: The full model.
+        labels: Class names in the order of the scores.
+        name: Name of the package in the zip.
+
+    Returns:
+        A zip of ``NAME.mlpackage``: an RGB or gray image in, raw pixels; ``classLabel`` and
+        its scores out, computed in float16.
+
+    Raises:
+        EnvironmentMissingError: coremltools is not installed.
+        ModelFileError: It refuses the model.
+    """
+    load_tensorflow()
+    try:
+        # It warns of every TensorFlow newer than it was tested with.
+        logging.getLogger("coremltools").setLevel(logging.ERROR)
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import coremltools
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Writing a Core ML model", "coremltools", "coreml") from error
+    frozen = freeze(model)
+    layout = coremltools.colorlayout.RGB if model.input.channels == 3 else coremltools.colorlayout.GRAYSCALE
+    image = coremltools.ImageType(
+        name=INPUT_NAME, shape=(1, *model.input.shape), scale=1.0, bias=0.0, color_layout=layout
+    )
+    try:
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            converted = coremltools.convert(
+                [frozen],
+                source="tensorflow",
+                convert_to="mlprogram",
+                inputs=[image],
+                classifier_config=coremltools.ClassifierConfig(list(labels)),
+                minimum_deployment_target=coremltools.target.iOS15,
+                skip_model_load=True,
+            )
+    except Exception as error:
+        # It raises NotImplementedError, KeyError and others of the graph that it walks.
+        raise ModelFileError(
+            f"A model must convert to coreml. Received: {type(error).__name__}: {first_line(error, 300)}. "
+            "Replace what is named, or leave this artifact out with --artifacts."
+        ) from error
+    return _zipped(converted, name)
+
+
+def _zipped(converted: Any, name: str) -> bytes:
+    """A package is a folder; one file of it has one hash."""
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / f"{name}.mlpackage"
+        with quiet():
+            converted.save(str(package))
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(package.rglob("*")):
+                if path.is_file():
+                    info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_TIME)
+                    info.compress_type = zipfile.ZIP_DEFLATED
+                    info.external_attr = 0o644 << 16
+                    archive.writestr(info, path.read_bytes())
+    return packed.getvalue()

@@ -1,0 +1,103 @@
+"""What a check may ask beyond top-1: agreement, and no class that suffers for the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from edge_runtime.errors import UsageError
+from exporter.drift import BoolArray, IntArray
+from exporter.gate import overall, paired_interval
+from exporter.images import PixelTable
+from exporter.judging import Judgement
+from exporter.verdict import ArtifactReport, pareto_of
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What is asked of every artifact; None asks nothing.
+
+    Attributes:
+        agreement: Smallest share of images with the full model's answer, 0..1.
+        worst_class: Largest drop of any one class, in fractions of 1. Few images of a class
+            say little, so a class fails only where its own paired 95 % bound excludes a
+            smaller drop; of many classes, one in twenty that lost exactly this much still does.
+    """
+
+    agreement: float | None = None
+    worst_class: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses shares that are none.
+
+        Raises:
+            UsageError: One is not between 0 and 1.
+        """
+        for option, share in (("agreement", self.agreement), ("worst-class", self.worst_class)):
+            if share is not None and not 0.0 < share <= 1.0:
+                raise UsageError(
+                    f"--{option} must be above 0 and at most 1 (0.97 is 97 %). Received: {share:g}. "
+                    "Pass a fraction of 1."
+                )
+
+
+NO_DEMANDS = Demands()
+"""Top-1 alone counts."""
+
+
+def with_demands(found: Judgement, table: PixelTable, demands: Demands) -> Judgement:
+    """Fails the artifacts that do not meet the demands; others stay as they are.
+
+    Args:
+        found: What the gate said.
+        table: The images that it was judged on.
+        demands: What is asked.
+    """
+    if demands == NO_DEMANDS:
+        return found
+    right = found.reference.argmax(axis=1) == table.truth
+    artifacts = {}
+    for name, one in found.report.artifacts.items():
+        right_now = found.scores[name].argmax(axis=1) == table.truth
+        unmet = _unmet(one, right, right_now, table.truth, table.images.labels, demands)
+        if unmet:
+            reasons = [one.reason] if one.verdict == "fail" else []
+            one = msgspec.structs.replace(one, verdict="fail", reason="; ".join(reasons + unmet))
+        artifacts[name] = one
+    verdict = overall([one.verdict for one in artifacts.values()])
+    report = msgspec.structs.replace(
+        found.report, verdict=verdict, artifacts=artifacts, pareto=pareto_of(artifacts)
+    )
+    return replace(found, report=report)
+
+
+def _unmet(
+    report: ArtifactReport,
+    right: BoolArray,
+    right_now: BoolArray,
+    truth: IntArray,
+    labels: tuple[str, ...],
+    demands: Demands,
+) -> list[str]:
+    unmet = []
+    if demands.agreement is not None and report.agreement < demands.agreement:
+        unmet.append(
+            f"it agrees with the full model on {100 * report.agreement:.2f} % of the images, "
+            f"asked are {100 * demands.agreement:g} %"
+        )
+    if demands.worst_class is not None:
+        worse = []
+        for index in np.unique(truth):
+            chosen = truth == index
+            lost = int(np.sum(right & ~right_now & chosen))
+            won = int(np.sum(~right & right_now & chosen))
+            upper = paired_interval(lost, won, int(chosen.sum()))[1]
+            if upper < -demands.worst_class:
+                worse.append((upper, f"{labels[index]} (at least {-100 * upper:.2f})"))
+        if worse:
+            named = ", ".join(text for _, text in sorted(worse)[:3])
+            more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
+            unmet.append(f"classes lost more than {100 * demands.worst_class:g} points: {named}{more}")
+    return unmet

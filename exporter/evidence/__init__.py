@@ -1,0 +1,15 @@
+"""Evidence beside the verdict: what moved, where, and by which step.
+
+Pure measures, one to a file, on scores that are already there::
+
+    temperature  classes  parity  pareto  attribution
+
+Measures that run files again, gathered by :class:`~exporter.evidence.gathering.Gatherer`::
+
+    preprocessing  engines  layers  golden
+"""
+
+from exporter.evidence.classes import MissingClasses, check_classes
+from exporter.evidence.options import EvidenceOptions
+
+__all__ = ["EvidenceOptions", "MissingClasses", "check_classes"]

@@ -1,0 +1,246 @@
+"""Gathers the slow evidence of one artifact after another.
+
+No measure here decides a verdict, so that none may end a check: what cannot be measured is
+written down with its reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from edge_runtime.engines import Engine
+from edge_runtime.errors import SnapshipError
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from edge_runtime.spec import InputSpec
+from exporter.candidate import Candidate, float_sibling
+from exporter.evidence.attribution import model_steps, step
+from exporter.evidence.engines import engine_reports
+from exporter.evidence.layers import layer_reports, open_pair, worst_first
+from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.preprocessing import Preprocessed, device_paths, encoded, stock_path
+from exporter.evidence.record import (
+    AttributionReport,
+    AttributionStep,
+    EngineReport,
+    LayerReport,
+    LayersReport,
+    StepName,
+)
+from exporter.evidence.variants import Run, Variant, thread_counts, variants
+from exporter.images import PixelTable
+
+_SEED = 0
+_T = TypeVar("_T")
+
+_ON_THREADS = ("tflite", "onnx", "c-array")
+"""Formats whose engine takes a number of threads; TensorFlow uses its own."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was gathered of one artifact.
+
+    Attributes:
+        attribution: Where its disagreements come from.
+        engines: It on other kernels and thread counts.
+        layers: Its worst tensors.
+        tensors: All its tensors, in execution order, for the plot.
+        missing: What could not be measured, with the reason.
+    """
+
+    attribution: AttributionReport | None
+    engines: tuple[EngineReport, ...]
+    layers: LayersReport | None
+    tensors: tuple[LayerReport, ...]
+    missing: tuple[str, ...]
+
+
+class Gatherer:
+    """Takes the measures of :class:`~exporter.evidence.options.EvidenceOptions`."""
+
+    def __init__(
+        self,
+        options: EvidenceOptions,
+        candidates: list[Candidate],
+        reference: Float32Array,
+        scores: Mapping[str, Float32Array],
+        table: PixelTable,
+        spec: InputSpec | None,
+    ) -> None:
+        """Prepares; nothing runs yet.
+
+        Args:
+            options: What to measure.
+            candidates: The artifacts that were judged.
+            reference: The full model's scores, float32 ``[n, classes]``.
+            scores: Each artifact's.
+            table: The images.
+            spec: The model's input; without it, preprocessing is not measured.
+        """
+        self._options, self._candidates, self._reference = options, candidates, reference
+        self._scores, self._table, self._spec = scores, table, spec
+        # Any images in any order: sets are sorted by class.
+        self._order = np.random.default_rng(_SEED).permutation(len(table.truth))
+
+    def gather(self, candidate: Candidate, engine: Engine) -> Evidence:
+        """Measures one artifact.
+
+        Args:
+            candidate: It.
+            engine: It, loaded as it was judged.
+        """
+        options, missing = self._options, list[str]()
+        found: tuple[EngineReport, ...] = ()
+        if options.engines:
+            found = self._tried(lambda: self._engines(candidate), "engines", missing) or ()
+        layers = None
+        if options.layers:
+            layers = self._tried(lambda: self._layers(candidate), "layers", missing)
+        attribution = self._attribution(candidate, engine) if options.attribution else None
+        record, tensors = layers or (None, ())
+        return Evidence(attribution, found, record, tensors, tuple(missing))
+
+    def _attribution(self, candidate: Candidate, engine: Engine) -> AttributionReport:
+        float_file, is_float = float_sibling(candidate, self._candidates), candidate.exact
+        known = None if float_file is None else self._scores.get(float_file.name)
+        total, steps = model_steps(self._reference, known, self._scores[candidate.name], is_float=is_float)
+        missing: list[str] = []
+        before = self._tried(lambda: self._preprocessing(candidate, engine), "preprocessing", missing)
+        after = self._tried(lambda: self._plain_kernels(candidate), "engine", missing)
+        stock = self._tried(lambda: self._stock(candidate, engine), "stock preprocessing", missing)
+        steps = tuple(one for one in (before, *steps, after, stock) if one is not None)
+        return AttributionReport(total, steps, tuple(missing))
+
+    def _preprocessing(self, candidate: Candidate, engine: Engine) -> AttributionStep:
+        if not self._device:
+            raise SnapshipError(
+                "the model's input is not known here"
+                if self._spec is None
+                else "the images are arrays, which nothing decodes"
+            )
+        found = None
+        for path in self._device:
+            one = self._through(candidate, engine, path, "preprocessing")
+            if found is None or (one.changed, one.dp) > (found.changed, found.dp):
+                found = one
+        assert found is not None
+        return found
+
+    def _through(
+        self, candidate: Candidate, engine: Engine, path: Preprocessed, name: StepName
+    ) -> AttributionStep:
+        rows, pixels = list(path.rows), path.pixels
+        known = self._scores[candidate.name][rows]
+        same = np.array(
+            [np.array_equal(self._table.pixels[row], seen) for row, seen in zip(rows, pixels, strict=True)]
+        )
+        changed = np.flatnonzero(~same)
+        after = known.copy()
+        done = run_for(engine.run, pixels[changed], self._options.seconds)
+        if len(done):
+            after[changed[: len(done)]] = done
+        kept = np.sort(np.concatenate([np.flatnonzero(same), changed[: len(done)]]))
+        note = f"{path.note}: {len(changed)} of {len(rows)} images have other pixels"
+        return step(name, known[kept], after[kept], note)
+
+    def _stock(self, candidate: Candidate, engine: Engine) -> AttributionStep | None:
+        path = self._stock_pixels
+        return None if path is None else self._through(candidate, engine, path, "stock preprocessing")
+
+    def _plain_kernels(self, candidate: Candidate) -> AttributionStep | None:
+        plain = [variant for variant in self._variants(candidate) if variant.plain and variant.threads == 1]
+        if not plain:
+            return None
+        rows = self._order[: self._options.attribution_images]
+        found = run_for(plain[0].open(), self._table.pixels[rows], self._options.seconds)
+        return step(
+            "engine",
+            self._scores[candidate.name][rows[: len(found)]],
+            found,
+            f"this file -> {plain[0].engine}",
+        )
+
+    def _engines(self, candidate: Candidate) -> tuple[EngineReport, ...]:
+        rows, ways = self._order[: self._options.engine_images], self._variants(candidate)
+        if not ways:
+            return ()
+        return engine_reports(
+            ways,
+            self._table.pixels[rows],
+            self._scores[candidate.name][rows],
+            self._options.seconds,
+        )
+
+    def _variants(self, candidate: Candidate) -> tuple[Variant, ...]:
+        opener = candidate.opener
+        if opener is None:
+            return variants(candidate.model, candidate.format, candidate.name)
+        if candidate.format not in _ON_THREADS:
+            return ()
+
+        def opened(threads: int) -> Callable[[], Run]:
+            return lambda: opener(threads).run
+
+        return tuple(Variant("as judged", count, False, opened(count)) for count in thread_counts())
+
+    def _layers(self, candidate: Candidate) -> tuple[LayersReport, tuple[LayerReport, ...]] | None:
+        sibling = float_sibling(candidate, self._candidates)
+        if sibling is None or sibling.opener is not None or candidate.opener is not None:
+            return None
+        files = open_pair(candidate.format, sibling.model, candidate.model)
+        if files is None:
+            return None
+        rows = self._order[: self._options.layer_images]
+        tensors, n = layer_reports(files, self._table.pixels[rows], self._options.seconds)
+        return worst_first(tensors, sibling.name, n), tensors
+
+    @cached_property
+    def _files(self) -> dict[int, bytes]:
+        return encoded(self._table.images, self._order[: self._options.attribution_images].tolist())
+
+    @cached_property
+    def _device(self) -> list[Preprocessed]:
+        if self._spec is None:
+            return []
+        return device_paths(self._files, self._spec, self._options.seconds)
+
+    @cached_property
+    def _stock_pixels(self) -> Preprocessed | None:
+        return None if self._spec is None else stock_path(self._files, self._spec, self._options.seconds)
+
+    @staticmethod
+    def _tried(measure: Callable[[], _T], name: str, missing: list[str]) -> _T | None:
+        try:
+            return measure()
+        except Exception as error:
+            # Interpreters raise anything when they are run in unusual ways.
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            missing.append(f"{name}: {reason[:200]}")
+            return None
+
+
+def run_for(run: Run, pixels: UInt8Array, seconds: float) -> Float32Array:
+    """Scores images until the time is over, at least one.
+
+    Args:
+        run: Scores one image.
+        pixels: uint8 ``[n, height, width, channels]``.
+        seconds: When to stop.
+
+    Returns:
+        float32 ``[k, classes]`` of the first k images; ``[0]`` where there are none.
+    """
+    end = time.perf_counter() + seconds
+    scores = []
+    for image in pixels:
+        scores.append(run(np.asarray(image)))
+        if time.perf_counter() > end:
+            break
+    return np.stack(scores) if scores else np.empty(0, dtype=np.float32)

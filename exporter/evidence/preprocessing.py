@@ -1,0 +1,123 @@
+"""Preprocessing seen from outside: our own decoders, and what an app's stock code would do."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from edge_runtime import fast_jpeg
+from edge_runtime.dataset import ImageSet
+from edge_runtime.errors import SnapshipError
+from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import UInt8Array, fit, pixels, upright_colour
+from edge_runtime.spec import InputSpec
+from exporter.backend import load_tensorflow
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """The same images through one other preprocessing.
+
+    Attributes:
+        rows: Which images of the table; those that it cannot read are left out.
+        pixels: uint8 ``[len(rows), height, width, channels]``.
+        note: What it is, in words.
+    """
+
+    rows: tuple[int, ...]
+    pixels: UInt8Array
+    note: str
+
+
+def encoded(images: ImageSet, rows: Sequence[int]) -> dict[int, bytes]:
+    """The files' bytes, by row; empty where the set holds arrays, which nothing decodes."""
+    found = {}
+    for row in rows:
+        content = images.read(images.items[row])
+        if isinstance(content, bytes):
+            found[row] = content
+    return found
+
+
+def device_paths(files: dict[int, bytes], spec: InputSpec, seconds: float) -> list[Preprocessed]:
+    """What the device runtime makes of the bytes, with each decoder that it may use.
+
+    Args:
+        files: Encoded images by row.
+        spec: The model's input.
+        seconds: How long each may take; images after that are left out.
+    """
+    paths = [_through(files, lambda data: _by_pillow(data, spec), "our decoding with Pillow", seconds)]
+    if fast_jpeg.usable():
+        note = "our decoding with the fast decoder"
+        paths.append(_through(files, lambda data: pixels(data, spec), note, seconds))
+    return [path for path in paths if path is not None]
+
+
+def stock_path(files: dict[int, bytes], spec: InputSpec, seconds: float) -> Preprocessed | None:
+    """What TensorFlow's usual lines make of the bytes.
+
+    ``tf.io.decode_image`` with its default decoder, then ``tf.image.resize``, which is
+    bilinear and does not antialias; a centre crop where the model has one.
+
+    Args:
+        files: Encoded images by row.
+        spec: The model's input.
+        seconds: How long it may take; images after that are left out.
+
+    Returns:
+        None where it can read none of the images.
+    """
+    if not files:
+        return None
+    tensorflow = load_tensorflow()
+    with quiet():
+        return _through(
+            files, lambda data: _by_tensorflow(tensorflow, data, spec), "stock TensorFlow code", seconds
+        )
+
+
+def _through(
+    files: dict[int, bytes], convert: Callable[[bytes], UInt8Array], note: str, seconds: float
+) -> Preprocessed | None:
+    rows: list[int] = []
+    arrays: list[UInt8Array] = []
+    end = time.perf_counter() + seconds
+    for row, data in files.items():
+        if rows and time.perf_counter() > end:
+            break
+        try:
+            arrays.append(convert(data))
+        except (SnapshipError, OSError, ValueError, SyntaxError):
+            continue
+        rows.append(row)
+    return Preprocessed(tuple(rows), np.stack(arrays), note) if rows else None
+
+
+def _by_pillow(data: bytes, spec: InputSpec) -> UInt8Array:
+    with Image.open(io.BytesIO(data)) as picture:
+        upright = upright_colour(picture, spec.channels)
+    array: UInt8Array = np.asarray(fit(upright, spec), dtype=np.uint8)
+    return array.reshape(spec.shape)
+
+
+def _by_tensorflow(tensorflow: Any, data: bytes, spec: InputSpec) -> UInt8Array:
+    try:
+        picture = tensorflow.io.decode_image(data, channels=spec.channels, expand_animations=False)
+    except tensorflow.errors.OpError as error:
+        raise ValueError("a format that TensorFlow does not read") from error
+    if spec.fit == "crop":
+        height, width = int(picture.shape[0]), int(picture.shape[1])
+        tall = min(height, round(width * spec.height / spec.width))
+        wide = min(width, round(height * spec.width / spec.height))
+        top, left = (height - tall) // 2, (width - wide) // 2
+        picture = picture[top : top + tall, left : left + wide]
+    resized = tensorflow.image.resize(picture, (spec.height, spec.width)).numpy()
+    array: UInt8Array = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+    return array

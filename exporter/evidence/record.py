@@ -1,0 +1,247 @@
+"""What ``check.json`` keeps of the evidence; every field of it is optional in the file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge_runtime.manifest import Strict, Verdict
+
+StepName = Literal[
+    "preprocessing",
+    "conversion",
+    "quantization",
+    "conversion and quantization",
+    "engine",
+    "stock preprocessing",
+]
+
+
+class TemperatureReport(Strict, frozen=True):
+    """How sure a model is, and how sure it ought to be.
+
+    Attributes:
+        temperature: T of ``p^(1/T)``, renormalised; above 1 the model is too sure of itself.
+        ece: Expected calibration error as the scores are, 15 bins.
+        ece_after: The same at the temperature, each half of the images at the other half's.
+    """
+
+    temperature: float
+    ece: float
+    ece_after: float
+
+
+class ClassChange(Strict, frozen=True):
+    """One class on one artifact.
+
+    Attributes:
+        top1: Share that it names right.
+        lost: Images that only the full model names right.
+        won: Images that only the artifact names right.
+        delta: ``(won - lost) / n``.
+    """
+
+    top1: float
+    lost: int
+    won: int
+    delta: float
+
+
+class ClassReport(Strict, frozen=True):
+    """One class.
+
+    Attributes:
+        label: Its name.
+        n: Its images.
+        top1: Share that the full model names right.
+        artifacts: The same of each artifact, by name.
+    """
+
+    label: str
+    n: int
+    top1: float
+    artifacts: dict[str, ClassChange]
+
+
+class ParityReport(Strict, frozen=True):
+    """Every model against every other; both tables are symmetric.
+
+    Attributes:
+        names: ``full model``, then the artifacts.
+        agreement: Share of images with the same top-1, row by row.
+        max_abs_dp: Largest difference of any score, row by row.
+    """
+
+    names: tuple[str, ...]
+    agreement: tuple[tuple[float, ...], ...]
+    max_abs_dp: tuple[tuple[float, ...], ...]
+
+
+class AttributionStep(Strict, frozen=True):
+    """One step on the way from the full model's answer to the device's.
+
+    Attributes:
+        name: The step.
+        n: Images that it was measured on.
+        changed: Images whose answer changes at this step.
+        share: Of the images that the artifact answers otherwise than the full model, those
+            whose answer moved at this step first; None for steps beside that way.
+        dp: Mean over the images of the largest change of a score.
+        note: What was compared, in words.
+    """
+
+    name: StepName
+    n: int
+    changed: int
+    share: int | None
+    dp: float
+    note: str
+
+
+class AttributionReport(Strict, frozen=True):
+    """Where an artifact's disagreements come from.
+
+    Attributes:
+        disagreements: Images that it answers otherwise than the full model.
+        steps: What each step adds; the shares sum to the disagreements.
+        skipped: What could not be measured, with the reason.
+    """
+
+    disagreements: int
+    steps: tuple[AttributionStep, ...]
+    skipped: tuple[str, ...] = ()
+
+
+class EngineReport(Strict, frozen=True):
+    """The same file run another way.
+
+    Attributes:
+        engine: The interpreter and its kernels, such as ``litert, no XNNPACK``.
+        threads: Threads of one inference.
+        n: Images.
+        agreement: Share with the same top-1 as the engine that judged.
+        max_abs_dp: Largest difference of any score from it.
+        latency_ms: Median of one inference; all rows of a table were measured in turns.
+    """
+
+    engine: str
+    threads: int
+    n: int
+    agreement: float
+    max_abs_dp: float
+    latency_ms: float
+
+
+class LayerReport(Strict, frozen=True):
+    """One tensor of a quantized file beside the same tensor of the float file.
+
+    Attributes:
+        name: The tensor.
+        op: The operation that makes it.
+        sqnr_db: Signal to quantization noise, ``10 log10(sum x^2 / sum (x - q)^2)``, in dB.
+        rmse: Root mean square of the difference, in the tensor's unit.
+        steps: rmse in quantization steps (its scale); None for a float tensor. A tensor of
+            its own rounding alone has 0.29.
+        range: Largest minus smallest float value.
+    """
+
+    name: str
+    op: str
+    sqnr_db: float
+    rmse: float
+    steps: float | None
+    range: float
+
+
+class LayersReport(Strict, frozen=True):
+    """Errors of a quantized file's tensors, accumulated from the input to each.
+
+    Attributes:
+        float_file: The artifact that it was compared with.
+        n: Images.
+        tensors: Tensors found in both.
+        worst: Those of the lowest SQNR, the lowest first.
+    """
+
+    float_file: str
+    n: int
+    tensors: int
+    worst: tuple[LayerReport, ...]
+
+
+class GoldenReport(Strict, frozen=True):
+    """A replay of the bundle's golden examples on one artifact.
+
+    Attributes:
+        passed: Whether every stage of every example agreed.
+        examples: How many were replayed.
+        max_abs_dp: Largest score difference; None where no scores were made.
+        tolerance: The largest that is allowed.
+        reason: The first finding, empty when all agree.
+    """
+
+    passed: bool
+    examples: int
+    max_abs_dp: float | None
+    tolerance: float
+    reason: str = ""
+
+
+class RungReport(Strict, frozen=True):
+    """One rung of the repair ladder, judged on the calibration side.
+
+    Attributes:
+        name: Such as ``bias correction``.
+        kept: Whether it helped and stays.
+        passed: Whether what was reached is good enough.
+        delta: Top-1 minus the full model's.
+        agreement: Share of images with the full model's top-1.
+        kl: Mean floored KL in nats.
+        bytes: Size of the file.
+        note: What was done, or why not.
+    """
+
+    name: str
+    kept: bool
+    passed: bool
+    delta: float
+    agreement: float
+    kl: float
+    bytes: int
+    note: str = ""
+
+
+class RepairReport(Strict, frozen=True):
+    """The ladder that one artifact went up; the first rung is what it was before."""
+
+    artifact: str
+    rungs: tuple[RungReport, ...]
+
+
+class ParetoPoint(Strict, frozen=True):
+    """One artifact's price and worth.
+
+    Attributes:
+        name: Its name.
+        bytes: Size of its file.
+        latency_ms: Median of one inference.
+        top1: Its top-1, 0..1.
+        delta: Its top-1 minus the full model's.
+        verdict: What the gate said.
+        on_front: Whether no other is at least as good in all three and better in one.
+        picked: Whether ``--best`` picked it.
+    """
+
+    name: str
+    bytes: int
+    latency_ms: float
+    top1: float
+    delta: float
+    verdict: Verdict
+    on_front: bool
+    picked: bool = False
+
+
+class ParetoReport(Strict, frozen=True):
+    """Size, latency and accuracy of all artifacts that were tried."""
+
+    points: tuple[ParetoPoint, ...]

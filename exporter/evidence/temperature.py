@@ -1,0 +1,120 @@
+"""A temperature per model, so that a score of 0.8 means the same in all of them.
+
+Guo et al. 2017, On Calibration of Modern Neural Networks: one T that minimises the negative
+log likelihood of the true classes of ``softmax(z / T)``. Scores p are softmax outputs, whose
+logarithms are the logits up to a constant, so that it is ``p^(1/T)`` renormalised.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from edge_runtime.result import Float32Array
+from exporter.drift import expected_calibration_error
+from exporter.evidence.record import TemperatureReport
+
+IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
+FLOOR_MASS = 1.0 / 512.0
+"""What the floors of all classes together may weigh: half a step of an 8-bit score.
+
+A score of 0 has no logarithm. A floor of 1/512 for each class would do for ten classes, but
+with a thousand the floors would weigh more than the answer.
+"""
+
+T_RANGE = (0.05, 20.0)
+"""Where a temperature is looked for; a model that is always right would be cooled without end."""
+
+_HALVINGS = 26
+
+
+def log_scores(scores: Float32Array) -> Float64Array:
+    """Logits up to a constant: log p with p floored at :data:`FLOOR_MASS` / classes.
+
+    Args:
+        scores: ``[n, classes]``, 0..1.
+    """
+    floored = np.maximum(scores.astype(np.float64), FLOOR_MASS / scores.shape[1])
+    logs: Float64Array = np.log(floored)
+    return logs
+
+
+def softened(scores: Float32Array, temperature: float) -> Float32Array:
+    """Scores at a temperature: ``p^(1/T)`` renormalised, float32 ``[n, classes]``.
+
+    Args:
+        scores: ``[n, classes]``, 0..1.
+        temperature: T; above 1 makes less sure.
+    """
+    return _softmax(log_scores(scores) / temperature).astype(np.float32)
+
+
+def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
+    """The T at which the true classes are most likely, within :data:`T_RANGE`.
+
+    The likelihood is log-concave in 1/T, so that its slope changes sign once and halving finds it.
+
+    Args:
+        scores: ``[n, classes]``, 0..1.
+        truth: True class indices ``[n]``.
+    """
+    logits = log_scores(scores)
+    true = logits[np.arange(len(truth)), truth]
+
+    def slope(inverse: float) -> float:
+        expected = np.sum(_softmax(logits * inverse) * logits, axis=1)
+        return float(np.mean(expected - true))
+
+    low, high = math.log(1.0 / T_RANGE[1]), math.log(1.0 / T_RANGE[0])
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if slope(math.exp(middle)) < 0.0:
+            low = middle
+        else:
+            high = middle
+    return math.exp(-(low + high) / 2)
+
+
+def cross_fitted(scores: Float32Array, truth: IntArray) -> Float32Array:
+    """Scores at a temperature that was fitted on the other half of the images.
+
+    Halves are every other image: sets are sorted by class, and each half has all of them.
+
+    Args:
+        scores: ``[n, classes]``, 0..1.
+        truth: True class indices ``[n]``.
+
+    Returns:
+        float32 ``[n, classes]``; the scores as they are where there is one image.
+    """
+    if len(truth) < 2:
+        return scores
+    after = np.empty_like(scores)
+    even = np.arange(len(truth)) % 2 == 0
+    for half in (even, ~even):
+        after[half] = softened(scores[half], fit_temperature(scores[~half], truth[~half]))
+    return after
+
+
+def temperature_report(scores: Float32Array, truth: IntArray) -> TemperatureReport:
+    """Measures one model.
+
+    Args:
+        scores: ``[n, classes]``, 0..1.
+        truth: True class indices ``[n]``.
+    """
+    return TemperatureReport(
+        temperature=fit_temperature(scores, truth),
+        ece=expected_calibration_error(scores, truth),
+        ece_after=expected_calibration_error(cross_fitted(scores, truth), truth),
+    )
+
+
+def _softmax(logits: Float64Array) -> Float64Array:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Float64Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares

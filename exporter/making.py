@@ -1,0 +1,200 @@
+"""Makes the files of a bundle: the full model is converted once, everything else is made from that.
+
+What each is made from::
+
+    full model -> frozen graph -> tflite-fp32 -> tflite-int8 -> c-array
+                               -> tflite-fp16, tflite-dynamic, tflite-int16x8
+               -> onnx-fp32 -> onnx-fp16, onnx-int8
+               -> saved-model, coreml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.preprocess import UInt8Array
+from exporter.kinds import KINDS, Kind
+from exporter.metadata import with_onnx_metadata, with_tflite_metadata
+from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
+from exporter.source import FullModel
+
+Progress = Callable[[str, int, int], None]
+
+INT8_KINDS = ("tflite-int8", "onnx-int8")
+"""Kinds that are quantized from a float file of the same format, and can be repaired."""
+
+
+class Maker:
+    """Makes artifacts of one full model; float files are made once and kept.
+
+    Attributes:
+        files: What was written so far, by kind.
+    """
+
+    def __init__(
+        self,
+        model: FullModel,
+        name: str,
+        labels: tuple[str, ...],
+        calibration: Callable[[], UInt8Array],
+        folder: Path,
+        tell: Progress,
+    ) -> None:
+        """Prepares; nothing is converted yet.
+
+        Args:
+            model: The full model.
+            name: What the files' names begin with.
+            labels: Class names.
+            calibration: Gives the images that calibrate, uint8 ``[n, height, width, channels]``;
+                called at most once, and only for kinds that need them.
+            folder: Where files are written.
+            tell: Told what is being done.
+        """
+        self.files: dict[Kind, Path] = {}
+        self._model, self._name, self._labels = model, name, labels
+        self._calibration, self._folder, self._tell = calibration, folder, tell
+        self._graphs: dict[str, QuantGraph] = {}
+        self._quantized: dict[str, bytes] = {}
+
+    def make(self, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
+        """Writes artifacts.
+
+        Args:
+            kinds: Which.
+
+        Returns:
+            Their files by kind, in the same order.
+
+        Raises:
+            ModelFileError: A converter refuses the model.
+            EnvironmentMissingError: A converter is not installed.
+        """
+        for kind in kinds:
+            self.files[kind] = self._write(kind)
+        return self.files
+
+    def graph(self, kind: str) -> QuantGraph:
+        """The float graph that an int8 kind is quantized from, calibrated.
+
+        Args:
+            kind: One of :data:`INT8_KINDS`.
+        """
+        if kind not in self._graphs:
+            pixels = self.calibration
+            self._tell(f"calibrating {kind} on {len(pixels)} images", 0, 0)
+            float_graph = TfliteGraph(self._tflite) if kind == "tflite-int8" else OnnxGraph(self._onnx)
+            self._graphs[kind] = float_graph.calibrated(pixels)
+        return self._graphs[kind]
+
+    def int8(self, kind: str) -> bytes:
+        """An int8 file without metadata, quantized once.
+
+        Args:
+            kind: One of :data:`INT8_KINDS`.
+        """
+        if kind not in self._quantized:
+            graph = self.graph(kind)
+            self._tell(f"quantizing to {kind}", 0, 0)
+            self._quantized[kind] = graph.quantized()
+        return self._quantized[kind]
+
+    def replace(self, kind: str, data: bytes) -> None:
+        """Puts a repaired file in the place of an int8 artifact, and in what is made from it.
+
+        Args:
+            kind: One of :data:`INT8_KINDS`.
+            data: The file, without metadata.
+        """
+        self._quantized[kind] = data
+        for made in (kind, "c-array"):
+            if KINDS[made] in self.files and (made == kind or kind == "tflite-int8"):
+                self.files[KINDS[made]] = self._write(KINDS[made])
+
+    @cached_property
+    def calibration(self) -> UInt8Array:
+        """Images that calibrate, uint8 ``[n, height, width, channels]``."""
+        return self._calibration()
+
+    @cached_property
+    def _frozen(self) -> Any:
+        from exporter.freeze import freeze
+
+        self._tell("freezing the full model", 0, 0)
+        return freeze(self._model)
+
+    @cached_property
+    def _tflite(self) -> bytes:
+        from exporter.tflite import convert_fp32
+
+        frozen = self._frozen
+        self._tell("converting to tflite-fp32", 0, 0)
+        return convert_fp32(frozen)
+
+    @cached_property
+    def _onnx(self) -> bytes:
+        from exporter.onnx_file import convert_onnx
+
+        self._tell("converting to onnx-fp32", 0, 0)
+        return convert_onnx(self._model)
+
+    def _write(self, kind: Kind) -> Path:
+        path = self._folder / kind.file(self._name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind.format == "saved-model":
+            from exporter.saved_model import write_saved_model
+
+            self._tell(f"converting to {kind.name}", 0, 0)
+            return write_saved_model(self._model, path.parent)
+        data = self._described(kind, self._data(kind))
+        path.write_bytes(data)
+        return path
+
+    def _data(self, kind: Kind) -> bytes:
+        from exporter import tflite
+
+        if kind.name in INT8_KINDS:
+            return self.int8(kind.name)
+        if kind.name == "tflite-fp32":
+            return self._tflite
+        if kind.name == "onnx-fp32":
+            return self._onnx
+        if kind.name == "tflite-int16x8":
+            pixels, frozen = self.calibration, self._frozen
+            self._tell(f"calibrating {kind.name} on {len(pixels)} images", 0, 0)
+            return tflite.convert_int16x8(frozen, pixels)
+        if kind.name == "onnx-fp16":
+            from exporter.onnx_file import convert_onnx_fp16
+
+            source = self._onnx
+            self._tell(f"converting to {kind.name}", 0, 0)
+            return convert_onnx_fp16(source)
+        if kind.name == "c-array":
+            from exporter.c_array import c_array
+
+            return c_array(self.int8("tflite-int8"), self._name, self._labels, self._model.input).encode()
+        if kind.name == "coreml":
+            from exporter.coreml import convert_coreml
+
+            self._tell(f"converting to {kind.name}", 0, 0)
+            return convert_coreml(self._model, self._labels, self._name)
+        frozen = self._frozen
+        self._tell(f"converting to {kind.name}", 0, 0)
+        return {"tflite-fp16": tflite.convert_fp16, "tflite-dynamic": tflite.convert_dynamic}[kind.name](
+            frozen
+        )
+
+    def _described(self, kind: Kind, data: bytes) -> bytes:
+        """With labels and preprocessing inside, for clients that know nothing of bundles."""
+        name, labels, spec = self._name, self._labels, self._model.input
+        text = f"Image classifier of {len(labels)} classes ({kind.name}), made by snapship"
+        if kind.format == "tflite":
+            return with_tflite_metadata(data, name=name, description=text, labels=labels, input=spec)
+        if kind.format == "onnx":
+            return with_onnx_metadata(
+                data, name=name, description=text, labels=labels, input=spec, kind=kind.name
+            )
+        return data

@@ -1,0 +1,46 @@
+"""What changed since the baseline, for people."""
+
+from __future__ import annotations
+
+import click
+
+from edge_runtime.terminal import Cell, Column, print_table
+from exporter.baseline_report import BaselineReport
+
+_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+
+
+def print_baseline(since: BaselineReport) -> None:
+    """Prints one line for each artifact, and why where it did not pass.
+
+    Args:
+        since: What the comparison found.
+    """
+    click.echo("Since the baseline:")
+    columns = [
+        Column("artifact"),
+        Column("top-1", right=True),
+        Column("won / lost", right=True),
+        Column("agreement", right=True),
+        Column("size", right=True),
+        Column("verdict"),
+    ]
+    rows: list[list[Cell]] = [["full model", f"{100 * since.reference_change:+.2f}", "", "", "", ""]]
+    for kind, one in since.artifacts.items():
+        rows.append(
+            [
+                kind,
+                f"{100 * one.delta:+.2f}",
+                f"{one.won:,} / {one.lost:,}",
+                f"{100 * one.agreement_change:+.2f}",
+                f"{100 * one.growth:+.1f} %",
+                (one.verdict, _STYLES[one.verdict]),
+            ]
+        )
+    rows += [[kind, "", "", "", "", ("gone", _STYLES["fail"])] for kind in since.gone]
+    rows += [[kind, "", "", "", "", "new"] for kind in since.added]
+    rows += [[kind, "", "", "", "", "not checked"] for kind in since.skipped]
+    print_table(columns, rows)
+    for kind, one in since.artifacts.items():
+        if one.verdict != "pass":
+            click.echo(f"{kind}: {one.reason}")

@@ -1,0 +1,7 @@
+"""Quantization: float files calibrated, changed and written as int8."""
+
+from exporter.quantize.graph import LinearLayer, OpError, QuantGraph, Ranges
+from exporter.quantize.onnx_graph import OnnxGraph
+from exporter.quantize.tflite_graph import TfliteGraph
+
+__all__ = ["LinearLayer", "OnnxGraph", "OpError", "QuantGraph", "Ranges", "TfliteGraph"]

@@ -1,0 +1,182 @@
+"""How good a calibration is: what it clips, and whether more images would change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from edge_runtime.engines.selection import open_engine
+from edge_runtime.errors import UsageError
+from edge_runtime.manifest import Strict
+from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from exporter.drift import agreement, floored_kl
+from exporter.quantize.graph import QuantGraph
+from exporter.scoring import engine_scorer
+
+IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+
+HELD_OUT = 50
+"""Most images that clipping is counted on; each takes about as long as a calibration image."""
+
+WORST_TENSORS = 3
+"""How many tensors are named."""
+
+
+class ClippedTensor(Strict, frozen=True):
+    """A tensor, and the share of its values outside its calibrated range, 0..1."""
+
+    name: str
+    share: float
+
+
+class CalibrationSize(Strict, frozen=True):
+    """What a number of calibration images leads to.
+
+    Attributes:
+        images: How many calibrate.
+        agreement: Share of images on which the int8 file has the full model's top-1, 0..1.
+        kl: Mean floored KL divergence from the full model, in nats.
+    """
+
+    images: int
+    agreement: float
+    kl: float
+
+
+class CalibrationReport(Strict, frozen=True):
+    """How an int8 artifact was calibrated.
+
+    Attributes:
+        images: How many images gave the ranges.
+        per_class: How many of them each class has, by label.
+        held_out: How many other images clipping was counted on.
+        clipped: Share of all activations of those that the ranges cut off, 0..1; None without them.
+        worst: The tensors that are cut most, worst first; none where nothing is cut.
+        sizes: The result with a quarter, half and all of the images; empty where not asked for.
+    """
+
+    images: int
+    per_class: dict[str, int]
+    held_out: int = 0
+    clipped: float | None = None
+    worst: tuple[ClippedTensor, ...] = ()
+    sizes: tuple[CalibrationSize, ...] = ()
+
+    @property
+    def spread(self) -> float:
+        """Largest difference of agreement between the numbers of images, 0..1."""
+        found = [size.agreement for size in self.sizes]
+        return max(found) - min(found) if found else 0.0
+
+
+def class_counts(truth: IntArray, labels: Sequence[str]) -> dict[str, int]:
+    """How many calibration images each class has.
+
+    Args:
+        truth: Class indices, int64 ``[n]``.
+        labels: Class names.
+    """
+    counts = np.bincount(truth, minlength=len(labels))
+    return {label: int(count) for label, count in zip(labels, counts, strict=True)}
+
+
+def clipping(graph: QuantGraph, pixels: UInt8Array) -> tuple[float, tuple[ClippedTensor, ...]]:
+    """Counts activations of the float model that lie half a step or more outside the calibrated ranges.
+
+    Args:
+        graph: A calibrated graph.
+        pixels: Images that did not calibrate, uint8 ``[n, height, width, channels]``.
+
+    Returns:
+        The share over all tensors, and those that are cut most.
+
+    Raises:
+        UsageError: The graph is not calibrated.
+    """
+    if graph.ranges is None:
+        raise UsageError(
+            "Clipping is counted on a calibrated graph. Received: no ranges. Call calibrated() first."
+        )
+    outside: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    for tensors in graph.tensors(pixels):
+        for name, values in tensors.items():
+            if name not in graph.ranges:
+                continue
+            low, high = graph.ranges[name]
+            # What still rounds to the last step is not cut.
+            half = (high - low) / 255.0 / 2.0
+            cut = int(np.count_nonzero(values < low - half) + np.count_nonzero(values > high + half))
+            outside[name] = outside.get(name, 0) + cut
+            sizes[name] = sizes.get(name, 0) + values.size
+    shares = sorted(((outside[name] / sizes[name], name) for name in sizes if outside[name]), reverse=True)
+    worst = tuple(ClippedTensor(name, share) for share, name in shares[:WORST_TENSORS])
+    return sum(outside.values()) / max(1, sum(sizes.values())), worst
+
+
+def by_size(
+    graph: QuantGraph, calibration: UInt8Array, pixels: UInt8Array, reference: Float32Array
+) -> tuple[CalibrationSize, ...]:
+    """Quantizes with a quarter, half and all of the calibration images, and compares.
+
+    Takes about as long as calibrating once more, and three times an int8 scoring of the images.
+
+    Args:
+        graph: A graph; calibrated with all images already, or not.
+        calibration: The calibration images in a balanced order.
+        pixels: Images that judge, of the calibration side.
+        reference: The full model's scores of those, float32 ``[n, classes]``.
+    """
+    found = []
+    for count in sorted({max(1, len(calibration) // 4), max(1, len(calibration) // 2), len(calibration)}):
+        whole = count == len(calibration) and graph.ranges is not None
+        data = (graph if whole else graph.calibrated(calibration[:count])).quantized()
+        with quiet():
+            engine = open_engine(data, graph.format, f"{graph.format}-int8")
+        try:
+            scores = engine_scorer(engine, reference.shape[1])(pixels)
+        finally:
+            engine.close()
+        found.append(CalibrationSize(count, agreement(reference, scores), floored_kl(reference, scores)))
+    return tuple(found)
+
+
+def calibration_report(
+    graph: QuantGraph,
+    calibration: UInt8Array,
+    truth: IntArray,
+    labels: Sequence[str],
+    *,
+    held_out: UInt8Array | None = None,
+    judging: tuple[UInt8Array, Float32Array] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> CalibrationReport:
+    """Reports on a calibration.
+
+    Args:
+        graph: The graph, calibrated with these images.
+        calibration: The calibration images in a balanced order, uint8.
+        truth: Their class indices, int64 ``[n]``.
+        labels: Class names.
+        held_out: Images that did not calibrate; up to :data:`HELD_OUT` of them, evenly spread,
+            count clipping, at about the cost of calibrating with as many.
+        judging: Calibration-side images and the full model's scores of them: asks for
+            the dependence on the number of images, see :func:`by_size` for its cost.
+        progress: Called with what is being done, steps done and steps in all.
+    """
+    tell = progress or (lambda step, done, total: None)
+    clipped, worst, counted = None, (), 0  # type: tuple[float | None, tuple[ClippedTensor, ...], int]
+    if held_out is not None and len(held_out):
+        tell("counting clipped activations", 0, 0)
+        some = held_out[np.linspace(0, len(held_out) - 1, min(HELD_OUT, len(held_out))).astype(np.int64)]
+        counted = len(some)
+        clipped, worst = clipping(graph, some)
+    sizes: tuple[CalibrationSize, ...] = ()
+    if judging is not None:
+        tell("trying fewer calibration images", 0, 0)
+        sizes = by_size(graph, calibration, *judging)
+    return CalibrationReport(len(calibration), class_counts(truth, labels), counted, clipped, worst, sizes)

@@ -1,0 +1,52 @@
+"""ONNX models run in memory with more outputs than they have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import Any
+
+from edge_runtime.native_output import quiet
+
+_FATAL_ONLY = 4
+
+
+def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:
+    """Makes tensors outputs of a model, in place.
+
+    Args:
+        model: The model.
+        names: Which tensors; all float tensors that nodes give if None.
+
+    Returns:
+        The names, those that are outputs already too.
+    """
+    import onnx
+
+    if names is None:
+        float32 = {
+            info.name
+            for info in (*model.graph.value_info, *model.graph.output)
+            if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        }
+        names = [name for node in model.graph.node for name in node.output if name in float32]
+    present = {output.name for output in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
+    return list(names)
+
+
+def session_of(data: bytes) -> Any:
+    """A session that keeps quiet and computes what the file says, unfused.
+
+    Args:
+        data: An .onnx file.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = min(4, os.cpu_count() or 1)
+    options.log_severity_level = _FATAL_ONLY
+    # Fusing QDQ pairs would take away the tensors that are asked for.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    with quiet():
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

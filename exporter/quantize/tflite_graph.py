@@ -1,0 +1,219 @@
+"""A float .tflite file that can be calibrated, changed and quantized: nothing is converted again.
+
+The ranges come from TensorFlow's own calibrator run on the float file, which gives to the last
+bit what converting once more with a representative data set gives.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import ModelFileError, UsageError
+from edge_runtime.manifest import Format
+from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from exporter.backend import load_tensorflow
+from exporter.flatbuffer import name_tensors, packed, parsed
+from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
+from exporter.quantize.images import check_images
+from exporter.quantize.tflite_layers import (
+    name_of,
+    read_geometry,
+    read_layers,
+    with_unique_names,
+    write_layers,
+)
+from exporter.quantize.tflite_pixels import fold_normalisation
+from exporter.quantize.window import layer_means, mean_maps
+
+FLOAT_OPERATIONS = ("SOFTMAX",)
+"""Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""
+
+_KIND = "tflite-int8"
+
+
+class TfliteGraph:
+    """A float .tflite file.
+
+    Attributes:
+        data: The file.
+        ranges: The calibrated ranges by tensor name; None before calibration.
+    """
+
+    format: Format = "tflite"
+
+    def __init__(self, data: bytes, *, fold: bool = True) -> None:
+        """Reads a float file.
+
+        Args:
+            data: A .tflite file: float32 ``[1, height, width, channels]`` in, 0..255.
+            fold: Put the normalisation into the first convolution, where it can be done.
+        """
+        model = with_unique_names(parsed(data))
+        self._exact: Ranges = fold_normalisation(model) if fold else {}
+        self.data = packed(model)
+        self.ranges: Ranges | None = None
+
+    def layers(self) -> tuple[LinearLayer, ...]:
+        """See :class:`QuantGraph`."""
+        return read_layers(parsed(self.data))
+
+    def with_layers(self, changed: Mapping[str, LinearLayer]) -> QuantGraph:
+        """See :class:`QuantGraph`."""
+        model = parsed(self.data)
+        before = {layer.name: layer for layer in read_layers(model)}
+        write_layers(model, dict(changed))
+        same = all(np.array_equal(layer.weights, before[name].weights) for name, layer in changed.items())
+        return self._with(packed(model), self.ranges if same else None)
+
+    def calibrated(self, pixels: UInt8Array) -> QuantGraph:
+        """See :class:`QuantGraph`."""
+        load_tensorflow()
+        from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+        images = check_images(pixels, self._input_shape())
+        try:
+            with quiet():
+                with_ranges = Calibrator(self.data).calibrate(lambda: ([batch] for batch in _batches(images)))
+        except (RuntimeError, ValueError) as error:
+            raise _refused(error) from error
+        graph = parsed(with_ranges).subgraphs[0]
+        # Found by place: the calibrator writes the same tensors in the same order.
+        names = [tensor.name.decode() for tensor in parsed(self.data).subgraphs[0].tensors]
+        ranges = {}
+        for name, tensor in zip(names, graph.tensors, strict=False):
+            found = tensor.quantization
+            if found is not None and found.min is not None and len(found.min) == 1:
+                ranges[name] = (float(found.min[0]), float(found.max[0]))
+        ranges[name_of(graph, graph.inputs[0])] = INPUT_RANGE
+        return self._with(self.data, {**ranges, **self._exact})
+
+    def quantized(self, float_ops: Collection[str] = ()) -> bytes:
+        """See :class:`QuantGraph`."""
+        tensorflow = load_tensorflow()
+        return name_tensors(
+            self._mlir_quantized(
+                input_data_type=tensorflow.uint8,
+                output_data_type=tensorflow.float32,
+                denylisted_nodes=sorted(float_ops),
+            )
+        )
+
+    def tensors(self, pixels: UInt8Array) -> Iterator[dict[str, Float32Array]]:
+        """See :class:`QuantGraph`."""
+        images = check_images(pixels, self._input_shape())
+        interpreter, watched = self._interpreter()
+        place = interpreter.get_input_details()[0]["index"]
+        for batch in _batches(images):
+            interpreter.set_tensor(place, batch)
+            interpreter.invoke()
+            yield {name: interpreter.get_tensor(index) for name, index in watched.items()}
+
+    def input_means(self, pixels: UInt8Array) -> dict[str, Float32Array]:
+        """See :class:`QuantGraph`."""
+        model = parsed(self.data)
+        layers = read_layers(model)
+        maps = mean_maps(self.tensors(pixels), {layer.input for layer in layers})
+        return layer_means(layers, maps, read_geometry(model))
+
+    def op_errors(self, pixels: UInt8Array) -> tuple[OpError, ...]:
+        """See :class:`QuantGraph`."""
+        tensorflow = load_tensorflow()
+        images = check_images(pixels, self._input_shape())
+        instrumented = self._mlir_quantized(enable_numeric_verify=True)
+        with quiet():
+            debugger = tensorflow.lite.experimental.QuantizationDebugger(
+                quant_debug_model_content=instrumented, debug_dataset=lambda: ([x] for x in _batches(images))
+            )
+            debugger.run()
+        table = io.StringIO()
+        debugger.layer_statistics_dump(table)
+        table.seek(0)
+        found = []
+        for row in csv.DictReader(table):
+            error, scale = float(row["mean_squared_error"]) ** 0.5, float(row["scale"])
+            if np.isfinite(error) and scale > 0.0:
+                found.append(OpError(row["tensor_name"], error / scale))
+        return tuple(sorted(found, key=lambda entry: -entry.error))
+
+    def _with(self, data: bytes, ranges: Ranges | None) -> TfliteGraph:
+        other = object.__new__(TfliteGraph)
+        other.data, other.ranges, other._exact = data, ranges, self._exact
+        return other
+
+    def _input_shape(self) -> tuple[int, ...]:
+        graph = parsed(self.data).subgraphs[0]
+        return tuple(int(size) for size in graph.tensors[graph.inputs[0]].shape[1:])
+
+    def _with_ranges(self) -> bytes:
+        """The float file with the ranges where mlir_quantize looks for them."""
+        from tensorflow.lite.python.schema_py_generated import QuantizationParametersT
+
+        if self.ranges is None:
+            raise UsageError(
+                "A graph must be calibrated before it is quantized. Received: no ranges. Call calibrated() first."
+            )
+        model = parsed(self.data)
+        for tensor in model.subgraphs[0].tensors:
+            span = self.ranges.get(tensor.name.decode())
+            if span is not None:
+                tensor.quantization = tensor.quantization or QuantizationParametersT()
+                tensor.quantization.min = np.array([span[0]], dtype=np.float32)
+                tensor.quantization.max = np.array([span[1]], dtype=np.float32)
+        return packed(model)
+
+    def _mlir_quantized(self, **options: Any) -> bytes:
+        load_tensorflow()
+        from tensorflow.lite.python.convert import mlir_quantize
+
+        try:
+            with quiet():
+                data: bytes = mlir_quantize(
+                    self._with_ranges(), denylisted_ops=list(FLOAT_OPERATIONS), **options
+                )
+        except (RuntimeError, ValueError) as error:
+            raise _refused(error) from error
+        return data
+
+    def _interpreter(self) -> tuple[Any, dict[str, int]]:
+        """An interpreter that keeps every tensor, and the places of those that operations give."""
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        try:
+            with quiet():
+                interpreter = Interpreter(
+                    model_content=self.data,
+                    num_threads=min(4, os.cpu_count() or 1),
+                    # XNNPACK would fuse tensors away.
+                    experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                    experimental_preserve_all_tensors=True,
+                )
+                interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise _refused(error) from error
+        from tensorflow.lite.python.schema_py_generated import TensorType
+
+        graph = parsed(self.data).subgraphs[0]
+        places = [*graph.inputs, *(index for operator in graph.operators for index in operator.outputs)]
+        kept = [int(place) for place in places if graph.tensors[place].type == TensorType.FLOAT32]
+        return interpreter, {name_of(graph, place): place for place in kept}
+
+
+def _batches(pixels: UInt8Array) -> Iterator[Float32Array]:
+    for image in pixels:
+        yield np.asarray(image)[np.newaxis].astype(np.float32)
+
+
+def _refused(error: Exception) -> ModelFileError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ModelFileError(
+        f"A model must quantize to {_KIND}. Received: {reason[:300]}. "
+        "Replace the operation that is named, or leave this artifact out with --artifacts."
+    )

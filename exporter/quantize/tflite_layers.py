@@ -1,0 +1,198 @@
+"""The linear layers of a parsed .tflite file: read, and written back."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.result import Float32Array
+from exporter.quantize.graph import LinearLayer, LinearOp
+from exporter.quantize.window import Geometry
+
+_ACTIVATIONS = {0: "none", 1: "relu", 2: "relu_n1_to_1", 3: "relu6", 4: "tanh"}
+_SAME = 0
+_INPUT, _WEIGHTS, _BIAS = 0, 1, 2
+
+
+def with_unique_names(model: Any) -> Any:
+    """Gives every tensor a name of its own, in place: operations and ranges are found by them."""
+    seen: set[bytes] = set()
+    for index, tensor in enumerate(model.subgraphs[0].tensors):
+        if not tensor.name or tensor.name in seen:
+            tensor.name = (tensor.name or b"tensor") + f":{index}".encode()
+        seen.add(tensor.name)
+    return model
+
+
+def name_of(graph: Any, index: int) -> str:
+    """A tensor's name."""
+    name: bytes = graph.tensors[index].name
+    return name.decode()
+
+
+def read_layers(model: Any) -> tuple[LinearLayer, ...]:
+    """The convolutions and dense layers with constant float weights, in execution order.
+
+    Args:
+        model: A parsed file with unique tensor names.
+    """
+    graph = model.subgraphs[0]
+    found = []
+    for operator in graph.operators:
+        op = _linear_op(model, operator)
+        if op is None:
+            continue
+        weights = constant_of(model, operator.inputs[_WEIGHTS])
+        if weights is None:
+            continue
+        bias = None
+        if len(operator.inputs) > _BIAS and operator.inputs[_BIAS] >= 0:
+            bias = constant_of(model, operator.inputs[_BIAS])
+            if bias is None:
+                continue
+        source, target = int(operator.inputs[_INPUT]), int(operator.outputs[0])
+        weights = _read(op, weights)
+        groups = 1 if op == "dense" else int(graph.tensors[source].shape[3]) // weights.shape[3]
+        found.append(
+            LinearLayer(
+                name=name_of(graph, target),
+                op=op,
+                weights=weights,
+                bias=bias,
+                input=name_of(graph, source),
+                output=name_of(graph, target),
+                activation=_ACTIVATIONS.get(operator.builtinOptions.fusedActivationFunction, "other"),
+                groups=groups,
+                readers=_readers(graph, target),
+            )
+        )
+    return tuple(found)
+
+
+def write_layers(model: Any, changed: dict[str, LinearLayer]) -> None:
+    """Puts other weights and biases into a parsed file, in place.
+
+    Args:
+        model: A parsed file with unique tensor names.
+        changed: Layers by name.
+    """
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        layer = changed.get(name_of(graph, operator.outputs[0]))
+        if layer is None:
+            continue
+        op = _linear_op(model, operator)
+        weights = np.ascontiguousarray(
+            layer.weights.transpose(3, 1, 2, 0) if op == "depthwise" else layer.weights
+        )
+        replace_constant(model, operator, _WEIGHTS, weights.astype(np.float32))
+        if layer.bias is not None:
+            replace_constant(model, operator, _BIAS, layer.bias.astype(np.float32))
+
+
+def read_geometry(model: Any) -> dict[str, Geometry]:
+    """How the kernel of each convolution moves, by layer name."""
+    graph = model.subgraphs[0]
+    found = {}
+    for operator in graph.operators:
+        if _linear_op(model, operator) not in ("conv", "depthwise"):
+            continue
+        options = operator.builtinOptions
+        source, target = graph.tensors[operator.inputs[_INPUT]], graph.tensors[operator.outputs[0]]
+        strides = (int(options.strideH), int(options.strideW))
+        dilations = (int(options.dilationHFactor), int(options.dilationWFactor))
+        taken = (int(source.shape[1]), int(source.shape[2]))
+        given = (int(target.shape[1]), int(target.shape[2]))
+        kernel = graph.tensors[operator.inputs[_WEIGHTS]].shape[1:3]
+        pads = [0, 0]
+        if options.padding == _SAME:
+            for axis in (0, 1):
+                reach = (given[axis] - 1) * strides[axis] + (int(kernel[axis]) - 1) * dilations[axis] + 1
+                pads[axis] = max(reach - taken[axis], 0) // 2
+        found[name_of(graph, operator.outputs[0])] = Geometry(strides, dilations, (pads[0], pads[1]), given)
+    return found
+
+
+def _linear_op(model: Any, operator: Any) -> LinearOp | None:
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    known: dict[int, LinearOp] = {
+        BuiltinOperator.CONV_2D: "conv",
+        BuiltinOperator.DEPTHWISE_CONV_2D: "depthwise",
+        BuiltinOperator.FULLY_CONNECTED: "dense",
+    }
+    return known.get(builtin_of(model, operator))
+
+
+def builtin_of(model: Any, operator: Any) -> int:
+    """An operation's kind, a number of the schema's ``BuiltinOperator``."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
+def constant_of(model: Any, index: int) -> Float32Array | None:
+    """A float32 tensor's constant value; None where it is none."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    tensor = model.subgraphs[0].tensors[index]
+    data = model.buffers[tensor.buffer].data
+    if data is None or not len(data) or tensor.type != TensorType.FLOAT32:
+        return None
+    return np.frombuffer(bytes(data), dtype=np.float32).reshape(tensor.shape)
+
+
+def _read(op: LinearOp, weights: Float32Array) -> Float32Array:
+    """Output channel first: a .tflite depthwise kernel is ``[1, height, width, out]``."""
+    return weights.transpose(3, 1, 2, 0) if op == "depthwise" else weights
+
+
+def _readers(graph: Any, tensor: int) -> tuple[str, ...]:
+    if tensor in graph.outputs:
+        return ()
+    return tuple(
+        name_of(graph, operator.outputs[0]) for operator in graph.operators if tensor in list(operator.inputs)
+    )
+
+
+def replace_constant(model: Any, operator: Any, place: int, values: Float32Array) -> None:
+    """Gives an operation a constant of its own: equal ones share a tensor, and tensors a buffer.
+
+    Args:
+        model: A parsed file, changed in place.
+        operator: Who reads the constant.
+        place: Which of its inputs it is.
+        values: The new constant.
+    """
+    from ai_edge_litert.schema_py_generated import (
+        BufferT,
+        QuantizationParametersT,
+        TensorT,
+        TensorType,
+    )
+
+    graph = model.subgraphs[0]
+    inputs = [int(index) for index in operator.inputs]
+    inputs += [-1] * (place + 1 - len(inputs))
+    if inputs[place] >= 0:
+        tensor = copy(graph.tensors[inputs[place]])
+    else:
+        tensor = TensorT()
+        tensor.type, tensor.shape, tensor.hasRank = TensorType.FLOAT32, np.array(values.shape, np.int32), True
+        tensor.quantization = QuantizationParametersT()
+    shared = inputs[place] < 0 or sum(inputs[place] in list(other.inputs) for other in graph.operators) > 1
+    tensor.shape = np.array(values.shape, dtype=np.int32)
+    lone = not shared and sum(other.buffer == tensor.buffer for other in graph.tensors) == 1
+    if lone:
+        graph.tensors[inputs[place]] = tensor
+        model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), dtype=np.uint8)
+        return
+    buffer = BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), dtype=np.uint8)
+    model.buffers.append(buffer)
+    tensor.buffer = len(model.buffers) - 1
+    tensor.name = (tensor.name or b"constant") + f":{len(graph.tensors)}".encode()
+    graph.tensors.append(tensor)
+    inputs[place] = len(graph.tensors) - 1
+    operator.inputs = np.array(inputs, dtype=np.int32)

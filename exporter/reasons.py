@@ -1,0 +1,93 @@
+"""What a converter refused, in words: the operation and its layer, or the first line of its error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+_TF_OPERATION = re.compile(r"tf\.([A-Za-z][A-Za-z0-9]*)")
+"""How MLIR writes an operation: ``'tf.EagerPyFunc' op is neither a custom op nor a flex op``."""
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_KERAS_PREFIX = "Exception encountered when calling"
+
+_OUTSIDE = ("HashTable", "LookupTable", "PyFunc", "Random", "Multinomial")
+"""Parts of the names of operations that need more than the graph: lookup tables, Python code, chance."""
+
+
+def first_line(error: Exception, limit: int = 200) -> str:
+    """An error's first line that says something, for a message of one line.
+
+    Args:
+        error: The error.
+        limit: Most characters to keep.
+    """
+    text = _COLOUR.sub("", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    # Keras names the layer first, and then says what is wrong in it.
+    return " ".join(lines[:2] if lines[0].startswith(_KERAS_PREFIX) else lines[:1])[:limit]
+
+
+def refused_operations(graph: Any, message: str) -> str:
+    """What a converter's message is about, in words: operations and the layers that they are in.
+
+    Args:
+        graph: The graph that was converted, a ``tf.Graph``.
+        message: The converter's message.
+
+    Returns:
+        Such as ``the operation EagerPyFunc in layer 'lambda'``; empty where the message names none.
+    """
+    named = list(dict.fromkeys(_TF_OPERATION.findall(message)))
+    return described(graph, named)
+
+
+def unknown_to(graph: Any, known: Collection[str]) -> str:
+    """The operations of a graph that are not among those that a converter knows, in words.
+
+    Args:
+        graph: A ``tf.Graph``.
+        known: Names of operations.
+    """
+    used = [node.op for node in _nodes(graph) if node.op not in known]
+    return described(graph, list(dict.fromkeys(used)))
+
+
+def outside_operations(graph: Any) -> str:
+    """The operations of a graph that are not arithmetic on tensors, in words; empty if there are none.
+
+    Args:
+        graph: A ``tf.Graph``.
+    """
+    named = [node.op for node in _nodes(graph) if any(part in node.op for part in _OUTSIDE)]
+    return described(graph, list(dict.fromkeys(named)))
+
+
+def described(graph: Any, operations: list[str]) -> str:
+    """Operations with the layers that they are in, in words, at most three.
+
+    Args:
+        graph: A ``tf.Graph``.
+        operations: Names such as ``EagerPyFunc``.
+    """
+    places: dict[str, str] = {}
+    for node in _nodes(graph):
+        if node.op in operations:
+            places.setdefault(node.op, _layer(node.name))
+    return " and ".join(
+        f"the operation {operation}{f' in layer {layer!r}' if layer else ''}"
+        for operation, layer in list(places.items())[:3]
+    )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    definition = graph.as_graph_def()
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
+
+
+def _layer(name: str) -> str:
+    """A node's path without the model and the operation: ``functional_1/lambda/EagerPyFunc`` -> ``lambda``."""
+    return "/".join(name.split("/")[1:-1])

@@ -1,0 +1,65 @@
+"""Bias correction: takes back the mean shift that rounded weights cause.
+
+A rounding error of the weights, ``dW = Wq - W``, shifts a layer's output by ``dW * x`` and so by
+``dW * E[x]`` on average, which the bias can take back: ``b' = b - dW * E[x]``, summed over the
+kernel (Nagel et al. 2019, Data-Free Quantization Through Weight Equalization and Bias
+Correction, section 4.2). ``E[x]`` is measured on calibration images here, per kernel position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from edge_runtime.result import Float32Array
+from exporter.quantize.graph import LinearLayer, QuantGraph
+from exporter.quantize.grid import on_grid
+
+
+def corrected(
+    graph: QuantGraph, means: Mapping[str, Float32Array], *, float_ops: Collection[str] = ()
+) -> QuantGraph:
+    """Corrects the bias of every linear layer.
+
+    Args:
+        graph: A graph; its calibration is kept.
+        means: What each kernel position sees, from ``graph.input_means``.
+        float_ops: Layers that stay in float: their weights are not rounded, so their biases stay.
+
+    Returns:
+        The same model with other biases.
+    """
+    changed = {}
+    for layer in graph.layers():
+        if layer.name in float_ops:
+            continue
+        shift = mean_shift(layer, means[layer.name])
+        bias = np.zeros(len(shift), dtype=np.float32) if layer.bias is None else layer.bias
+        changed[layer.name] = replace(layer, bias=(bias - shift).astype(np.float32))
+    return graph.with_layers(changed)
+
+
+def mean_shift(layer: LinearLayer, mean: Float32Array) -> Float32Array:
+    """How far rounding a layer's weights to int8 moves its outputs on average.
+
+    Args:
+        layer: A layer.
+        mean: What each kernel position sees, float32 ``[height, width, in]``, of a dense layer
+            ``[in]``.
+
+    Returns:
+        float32 ``[out]``.
+    """
+    error = on_grid(layer.weights).astype(np.float64) - layer.weights
+    shift: Float32Array
+    if layer.op == "dense":
+        shift = (error @ mean).astype(np.float32)
+        return shift
+    # [groups, out / groups, height, width, in / groups] against the means of the same group.
+    outputs, height, width, inputs = error.shape
+    grouped = error.reshape(layer.groups, outputs // layer.groups, height, width, inputs)
+    seen = mean.reshape(height, width, layer.groups, inputs)
+    shift = np.einsum("gohwi,hwgi->go", grouped, seen).reshape(-1).astype(np.float32)
+    return shift

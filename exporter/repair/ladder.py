@@ -1,0 +1,331 @@
+"""The repair ladder: from the cheapest remedy on, until an int8 artifact passes.
+
+Rungs::
+
+    per-channel int8                 true min/max calibration: where everything starts
+    bias correction                  seconds: biases take back the mean shift of rounded weights
+    float operations                 seconds: the 2, 3 or 5 worst operations stay float
+    equalisation                     seconds: outlier channels between linear layers rescaled
+    quantization-aware fine-tuning   minutes: only for what still fails the gate
+
+Every rung is judged on the same calibration-side images, which never judge the artifact in the
+end. It is kept if it helps: if the gate's verdict gets better, or if the floored KL gets lower
+with no less agreement. What is kept stays for the rungs after it. The first that reaches the goal
+ends the climb. A collapse (agreement below one half) with outlier channels at hand is equalised
+first: other rungs would spend their effort on what outliers cause.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edge_runtime.engines.selection import open_engine
+from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from exporter.gate import Comparison, IntArray, compare
+from exporter.quantize.graph import QuantGraph
+from exporter.repair.bias import corrected
+from exporter.repair.equalise import equalised, unequal_pairs
+from exporter.repair.islands import candidates
+from exporter.repair.qat import TuningUnavailable
+from exporter.scoring import engine_scorer
+
+BASELINE = "per-channel int8"
+BIAS = "bias correction"
+ISLANDS = "float operations"
+EQUALISATION = "equalisation"
+TUNING = "quantization-aware fine-tuning"
+
+COLLAPSE = 0.5
+"""Agreement below which outlier channels, if there are any, are looked at first."""
+
+_RANKING_IMAGES = 20
+"""Images that rank operations by error."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is good enough.
+
+    Attributes:
+        margin: Largest top-1 drop that passes the gate, in fractions of 1.
+        agreement: Smallest share of images with the full model's top-1, 0..1.
+    """
+
+    margin: float
+    agreement: float
+
+    def reached(self, result: Comparison) -> bool:
+        """Whether a result is good enough: the gate does not fail it, and it agrees enough."""
+        return result.verdict != "fail" and result.agreement >= self.agreement
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One remedy and what it did, with all that was kept before it.
+
+    Attributes:
+        name: The remedy.
+        kept: Whether it helped and is in the result.
+        passed: Whether the goal was reached with it.
+        delta: Top-1 minus the full model's, fractions of 1.
+        agreement: Share of images with the full model's top-1, 0..1.
+        kl: Mean floored KL divergence, in nats.
+        bytes: Size of the file.
+        note: What exactly was done, or why not.
+    """
+
+    name: str
+    kept: bool
+    passed: bool
+    delta: float
+    agreement: float
+    kl: float
+    bytes: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The best int8 file, and how it came about.
+
+    Attributes:
+        data: The file.
+        rungs: Every rung that was looked at; the first is the plain int8 file.
+    """
+
+    data: bytes
+    rungs: tuple[Rung, ...]
+
+
+@dataclass(frozen=True)
+class _State:
+    """What has been kept so far.
+
+    Attributes:
+        base: The graph before its biases were corrected.
+        means: What its layers see, if biases are corrected; else None.
+        graph: The graph that was quantized.
+        float_ops: Operations left in float.
+        data: The int8 file.
+        result: How good it is.
+    """
+
+    base: QuantGraph
+    means: dict[str, Float32Array] | None
+    graph: QuantGraph
+    float_ops: tuple[str, ...]
+    data: bytes
+    result: Comparison
+
+
+def repair(
+    graph: QuantGraph,
+    pixels: UInt8Array,
+    truth: IntArray,
+    reference_scores: Float32Array,
+    *,
+    calibration_pixels: UInt8Array,
+    labels: Sequence[str],
+    goal: Goal,
+    tune: Callable[[], QuantGraph] | None,
+    progress: Progress,
+    wanting: bool = False,
+) -> Repaired:
+    """Quantizes a model, and repairs it if it does not reach the goal.
+
+    Args:
+        graph: The float model, calibrated or not.
+        pixels: Calibration-side images that judge the rungs, uint8 ``[n, height, width, channels]``.
+        truth: Their true class indices, int64 ``[n]``.
+        reference_scores: The full model's scores of them, float32 ``[n, classes]``.
+        calibration_pixels: Images that give ranges and means; they may be the same.
+        labels: Class names.
+        goal: What is good enough.
+        tune: Gives a model fine-tuned for int8; None where that is not worth its minutes.
+        wanting: Other images have found the plain int8 file wanting: a remedy that helps is
+            taken even where these images see nothing wrong.
+        progress: Called with a rung's name, images done and images in all.
+
+    Raises:
+        UsageError: There is no image, or one has a wrong shape.
+        ModelFileError: The quantizer refuses the model.
+    """
+
+    def score(data: bytes, name: str) -> Float32Array:
+        with quiet():
+            engine = open_engine(
+                data, graph.format, f"{graph.format}-int8", threads=min(4, os.cpu_count() or 1)
+            )
+        try:
+            return engine_scorer(engine, len(labels))(pixels, lambda done, total: progress(name, done, total))
+        finally:
+            engine.close()
+
+    def judge(data: bytes, name: str) -> Comparison:
+        return compare(reference_scores, score(data, name), truth, labels, margin=goal.margin)
+
+    return climb(graph, judge, calibration_pixels=calibration_pixels, goal=goal, tune=tune, wanting=wanting)
+
+
+def climb(
+    graph: QuantGraph,
+    judge: Callable[[bytes, str], Comparison],
+    *,
+    calibration_pixels: UInt8Array,
+    goal: Goal,
+    tune: Callable[[], QuantGraph] | None,
+    wanting: bool = False,
+) -> Repaired:
+    """The ladder itself; see :func:`repair`.
+
+    Args:
+        graph: The float model, calibrated or not.
+        judge: Compares an int8 file with the full model; takes the rung's name too.
+        calibration_pixels: Images that give ranges and means.
+        goal: What is good enough.
+        tune: Gives a model fine-tuned for int8; None where that is not worth its minutes.
+        wanting: See :func:`repair`.
+    """
+    return _Climb(judge, calibration_pixels, goal, tune, wanting).run(graph)
+
+
+class _Climb:
+    def __init__(
+        self,
+        judge: Callable[[bytes, str], Comparison],
+        images: UInt8Array,
+        goal: Goal,
+        tune: Callable[[], QuantGraph] | None,
+        wanting: bool,
+    ) -> None:
+        self._judge, self._images, self._goal, self._tune = judge, images, goal, tune
+        self._wanting = wanting
+        self._rungs: list[Rung] = []
+        self._state: _State
+
+    def run(self, graph: QuantGraph) -> Repaired:
+        base = graph if graph.ranges is not None else graph.calibrated(self._images)
+        self._state = self._made(base, None, (), BASELINE)
+        self._note(BASELINE, self._state, kept=True, note=f"ranges of {len(self._images)} images")
+        order = {BIAS: self._bias, ISLANDS: self._islands, EQUALISATION: self._equalise, TUNING: self._tuning}
+        names = list(order)
+        if self._state.result.agreement < COLLAPSE and unequal_pairs(base.layers()):
+            names.remove(EQUALISATION)
+            names.insert(0, EQUALISATION)
+        for name in names:
+            if self._goal.reached(self._state.result) and not self._wanting:
+                break
+            order[name]()
+            # One remedy that helped answers to what other images saw.
+            self._wanting = self._wanting and not any(rung.kept for rung in self._rungs[1:])
+        return Repaired(self._state.data, tuple(self._rungs))
+
+    def _bias(self) -> None:
+        base = self._state.base
+        trial = self._made(base, base.input_means(self._images), self._state.float_ops, BIAS)
+        self._weigh(
+            BIAS, trial, f"biases of {len(base.layers())} layers, means of {len(self._images)} images"
+        )
+
+    def _islands(self) -> None:
+        errors = self._state.graph.op_errors(self._images[:_RANKING_IMAGES])
+        tried = []
+        for names in candidates(errors):
+            tried.append(self._made(self._state.base, self._state.means, names, ISLANDS))
+            if self._goal.reached(tried[-1].result):
+                break
+        if not tried:
+            self._skip(ISLANDS, "no operation loses more than rounding does")
+            return
+        best = min(tried, key=lambda trial: (not self._goal.reached(trial.result), trial.result.kl))
+        self._weigh(ISLANDS, best, "in float: " + ", ".join(_short(name) for name in best.float_ops))
+
+    def _equalise(self) -> None:
+        pairs = unequal_pairs(self._state.base.layers())
+        if not pairs:
+            self._skip(EQUALISATION, "no linear pair has channels that differ by more than 10 times")
+            return
+        base = equalised(self._state.base, pairs).calibrated(self._images)
+        means = None if self._state.means is None else base.input_means(self._images)
+        trial = self._made(base, means, self._state.float_ops, EQUALISATION)
+        channels = sum(int((pair.scales != 1.0).sum()) for pair in pairs)
+        self._weigh(
+            EQUALISATION, trial, f"{channels} channels after " + ", ".join(_short(p.writer) for p in pairs)
+        )
+
+    def _tuning(self) -> None:
+        if self._tune is None:
+            self._skip(TUNING, "it takes minutes, and nobody asked for it")
+            return
+        try:
+            tuned = self._tune()
+        except TuningUnavailable as reason:
+            self._skip(TUNING, str(reason))
+            return
+        base = tuned if tuned.ranges is not None else tuned.calibrated(self._images)
+        # A new conversion: operations that were left in float may be called otherwise.
+        self._weigh(TUNING, self._made(base, None, (), TUNING), "weights trained with int8 in the loop")
+
+    def _made(
+        self,
+        base: QuantGraph,
+        means: dict[str, Float32Array] | None,
+        float_ops: tuple[str, ...],
+        name: str,
+    ) -> _State:
+        # Corrected anew each time: a layer that moves to float needs its own bias back.
+        graph = base if means is None else corrected(base, means, float_ops=float_ops)
+        data = graph.quantized(float_ops)
+        return _State(base, means, graph, float_ops, data, self._judge(data, name))
+
+    def _weigh(self, name: str, trial: _State, note: str) -> None:
+        kept = helps(trial.result, self._state.result, self._goal)
+        self._note(name, trial, kept=kept, note=note)
+        if kept:
+            self._state = trial
+
+    def _skip(self, name: str, why: str) -> None:
+        self._note(name, self._state, kept=False, note=f"skipped: {why}")
+
+    def _note(self, name: str, state: _State, *, kept: bool, note: str) -> None:
+        result = state.result
+        self._rungs.append(
+            Rung(
+                name=name,
+                kept=kept,
+                passed=self._goal.reached(result),
+                delta=result.delta,
+                agreement=result.agreement,
+                kl=result.kl,
+                bytes=len(state.data),
+                note=note,
+            )
+        )
+
+
+def helps(new: Comparison, old: Comparison, goal: Goal) -> bool:
+    """Whether a remedy is kept.
+
+    Args:
+        new: The result with it.
+        old: The result without it.
+        goal: What is good enough.
+    """
+    order = ("fail", "inconclusive", "pass")
+    better, worse = order.index(new.verdict), order.index(old.verdict)
+    if better != worse:
+        return better > worse
+    if goal.reached(new) != goal.reached(old):
+        return goal.reached(new)
+    return new.kl < old.kl and new.agreement >= old.agreement
+
+
+def _short(name: str) -> str:
+    """A fused operation carries the names of all its parts; the first one says enough."""
+    return name.split(";")[0]

@@ -1,0 +1,185 @@
+"""Which images calibrate an export and which judge it, decoded when they are first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from edge_runtime.dataset import ImageSet, open_dataset
+from edge_runtime.errors import BundleError, DataError, UsageError
+from edge_runtime.preprocess import UInt8Array
+from exporter.config import ExportConfig
+from exporter.images import PixelTable, balanced, choose_split, decode_table, run_images, without_images_of
+from exporter.source import FullModel, Source
+
+Progress = Callable[[str, int, int], None]
+
+REPAIR_IMAGES = 300
+"""Images of the calibration side that judge repairs, beside those that calibrate."""
+
+ENOUGH_IMAGES = 100
+"""With fewer images that did not calibrate, those that did judge repairs as well."""
+
+
+@dataclass(frozen=True)
+class ImageSets:
+    """Image sets before anything is decoded; None where there is no data."""
+
+    calibration: ImageSet | None
+    judging: ImageSet | None
+
+
+def image_sets(config: ExportConfig, source: Source) -> ImageSets:
+    """Decides which images calibrate and which judge; the two share no content.
+
+    Args:
+        config: Names the data, or leaves it to the run.
+        source: The full model, with its run if it has one.
+
+    Raises:
+        DataError: The data cannot be read.
+    """
+    if config.data is not None:
+        opened = open_dataset(config.data)
+        if config.calibration_data is None:
+            judging = choose_split(opened, "val")
+            calibration = opened.only("train")
+        else:
+            judging, calibration = opened, open_dataset(config.calibration_data)
+    elif source.run is not None:
+        images = run_images(source.run)
+        judging = choose_split(images, "val")
+        calibration = images.only("train")
+        if config.calibration_data is not None:
+            calibration = open_dataset(config.calibration_data)
+    elif config.calibration_data is not None:
+        return ImageSets(open_dataset(config.calibration_data), None)
+    else:
+        return ImageSets(None, None)
+    return ImageSets(without_images_of(calibration, judging), judging)
+
+
+def check_calibration(images: ImageSet | None) -> ImageSet:
+    """Returns the images that calibrate, if there are any.
+
+    Asked before the full model is loaded, and again where the images are used.
+
+    Args:
+        images: The calibration side.
+
+    Raises:
+        DataError: There is none.
+    """
+    if images is None or not len(images):
+        where = "" if images is None else f" in {images.source}"
+        raise DataError(
+            f"Quantized artifacts need calibration images that do not judge. Received: none{where}. Pass "
+            "--calibration-data with real images, or leave these artifacts out with --artifacts."
+        )
+    return images
+
+
+def bundle_labels(source: Source, sets: ImageSets, model: FullModel) -> tuple[str, ...]:
+    """The run's labels, the labels file's, or the data's, in this order.
+
+    Args:
+        source: The full model's source.
+        sets: Its images.
+        model: The full model.
+
+    Raises:
+        UsageError: Nothing names the classes.
+        BundleError: Their number is not the model's.
+    """
+    if source.labels is not None:
+        return source.labels
+    if sets.judging is None:
+        raise UsageError(
+            f"A bundle needs class names. Received: {source.file} and neither --labels nor --data. "
+            "Pass --labels FILE with one name a line."
+        )
+    if len(sets.judging.labels) != model.classes:
+        raise BundleError(
+            f"Labels must match the model's outputs. Received: {len(sets.judging.labels)} classes in "
+            f"{sets.judging.source}, {model.classes} outputs. Pass --labels."
+        )
+    return sets.judging.labels
+
+
+class Tables:
+    """Decoded images.
+
+    Attributes:
+        judging: Those that judge; None where there are none.
+        calibrated: How many calibrate; 0 until they are asked for.
+        labelled: Whether the calibration side has the model's classes.
+    """
+
+    def __init__(
+        self,
+        sets: ImageSets,
+        labels: tuple[str, ...],
+        model: FullModel,
+        count: int,
+        stack: ExitStack,
+        tell: Progress,
+    ) -> None:
+        """Decodes the judging images.
+
+        Args:
+            sets: The images.
+            labels: The model's class names.
+            model: The full model.
+            count: How many images calibrate.
+            stack: Closes the tables.
+            tell: Told how far it is.
+        """
+        self.judging: PixelTable | None = None
+        self.calibrated = 0
+        self.labelled = True
+        self._sets, self._labels, self._model, self._count = sets, labels, model, count
+        self._stack, self._tell = stack, tell
+        self._side: PixelTable | None = None
+        if sets.judging is not None:
+            named = sets.judging.relabelled(labels)
+            self.judging = stack.enter_context(
+                decode_table(named, model.input, progress=_step(tell, "decoding images that judge"))
+            )
+
+    def calibration_side(self) -> PixelTable:
+        """Images of the calibration side: the first :attr:`calibrated` calibrate, the rest judge repairs.
+
+        Raises:
+            DataError: There are none, or they do not decode.
+        """
+        if self._side is None:
+            images = check_calibration(self._sets.calibration)
+            chosen = balanced(images, self._count + REPAIR_IMAGES)
+            try:
+                chosen = chosen.relabelled(self._labels)
+            except DataError:
+                # Photos of other things calibrate as well, but cannot say what is right.
+                self.labelled = False
+            self._side = self._stack.enter_context(
+                decode_table(
+                    chosen, self._model.input, progress=_step(self._tell, "decoding calibration images")
+                )
+            )
+            self.calibrated = min(self._count, len(self._side.truth))
+        return self._side
+
+    def calibrating(self) -> UInt8Array:
+        """The images that calibrate, uint8 ``[n, height, width, channels]``."""
+        table = self.calibration_side()
+        return table.pixels[: self.calibrated]
+
+    @property
+    def rung_judges(self) -> slice:
+        """Which rows of the calibration side judge repairs: those that did not calibrate, if enough."""
+        fresh = len(self.calibration_side().truth) - self.calibrated
+        return slice(self.calibrated, None) if fresh >= ENOUGH_IMAGES else slice(0, None)
+
+
+def _step(tell: Progress, step: str) -> Callable[[int, int], None]:
+    return lambda done, total: tell(step, done, total)

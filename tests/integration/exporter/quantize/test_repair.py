@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_runtime.dataset import open_dataset
+from edge_runtime.engines.selection import open_engine
+from edge_runtime.spec import InputSpec
+from exporter.backend import load_keras
+from exporter.drift import floored_kl
+from exporter.freeze import freeze
+from exporter.images import balanced, decode_table
+from exporter.quantize import QuantGraph, TfliteGraph
+from exporter.quantize.calibration import calibration_report
+from exporter.repair import Goal, Repaired, repair
+from exporter.repair.bias import corrected
+from exporter.scoring import engine_scorer, full_scorer
+from exporter.source import FullModel
+from exporter.tflite import convert_fp32
+
+FORMATS = pytest.mark.parametrize("format", ["tflite", "onnx"])
+LABELS = tuple("0123456789")
+
+
+def repaired(of: Any, format: str, wanted: float) -> Repaired:
+    return repair(
+        of.graph(format),
+        of.pixels,
+        of.truth,
+        of.scores,
+        calibration_pixels=of.digits.calibration(),
+        labels=LABELS,
+        goal=Goal(margin=0.02, agreement=wanted),
+        tune=None,
+        progress=lambda step, done, total: None,
+    )
+
+
+@FORMATS
+def test_equalisation_brings_back_planted_outliers(planted: Any, format: str) -> None:
+    result = repaired(planted, format, 0.98)
+    first, last = result.rungs[0], result.rungs[-1]
+    assert (first.name, first.passed) == ("per-channel int8", False)
+    assert first.agreement < 0.5
+    assert (last.name, last.kept, last.passed) == ("equalisation", True, True)
+    assert last.delta >= -0.01
+    assert last.note.startswith("2 channels after")
+
+
+@FORMATS
+def test_float_operations_help_where_a_weight_coarsens_the_grid(coarse: Any, format: str) -> None:
+    result = repaired(coarse, format, 0.98)
+    rungs = {rung.name: rung for rung in result.rungs}
+    assert rungs["float operations"].kept
+    assert rungs["float operations"].kl < 0.5 * rungs["per-channel int8"].kl
+    assert result.rungs[-1].passed
+
+
+@FORMATS
+def test_bias_correction_helps_where_weights_are_off(coarse: Any, format: str) -> None:
+    graph = coarse.graph(format).calibrated(coarse.digits.calibration())
+    means = graph.input_means(coarse.digits.calibration())
+
+    def drift(of: QuantGraph) -> float:
+        scores = engine_scorer(open_engine(of.quantized(), of.format, "model"), 10)(coarse.pixels)
+        return floored_kl(coarse.scores, scores)
+
+    assert drift(corrected(graph, means)) < 0.8 * drift(graph)
+
+
+def test_calibration_report_counts_classes_clipping_and_sizes(plain: Any) -> None:
+    images, truth = plain.digits.calibration(), plain.digits.truth[::2][:120]
+    graph = plain.graph("tflite")
+    bright = np.maximum(plain.pixels[:20], 250)
+    report = calibration_report(
+        graph.calibrated(images), images, truth, LABELS, held_out=bright, judging=(plain.pixels, plain.scores)
+    )
+    assert (report.images, sum(report.per_class.values()), report.held_out) == (120, 120, 20)
+    assert report.clipped is not None
+    assert report.clipped > 0.001
+    assert report.worst[0].share >= report.worst[-1].share > 0
+    assert [size.images for size in report.sizes] == [30, 60, 120]
+    assert all(size.agreement > 0.9 for size in report.sizes)
+    assert report.spread == max(s.agreement for s in report.sizes) - min(s.agreement for s in report.sizes)
+    unclipped = calibration_report(graph.calibrated(images), images, truth, LABELS, held_out=images)
+    assert (unclipped.clipped, unclipped.worst, unclipped.sizes) == (0.0, (), ())
+
+
+@pytest.mark.slow
+def test_repair_brings_back_mobilenet_with_planted_outliers(shared: Path) -> None:
+    weights = shared / "weights" / "mobilenet_v2_1.0_224_imagenet.weights.h5"
+    photos = shared / "data" / "imagenet-sample"
+    if not weights.is_file() or not photos.is_dir():
+        pytest.skip("needs the ImageNet weights and photos in ../shared")
+    keras = load_keras()
+    network = keras.applications.MobileNetV2(weights=str(weights))
+    narrow, wide = network.get_layer("expanded_conv_project_BN"), network.get_layer("block_1_expand")
+    gamma, beta, mean, variance = narrow.get_weights()
+    gamma[[2, 7]] *= 300.0
+    beta[[2, 7]] *= 300.0
+    narrow.set_weights([gamma, beta, mean, variance])
+    (kernel,) = wide.get_weights()
+    kernel[:, :, [2, 7]] /= 300.0
+    wide.set_weights([kernel])
+    image = keras.Input((224, 224, 3))
+    model = keras.Model(image, network(keras.layers.Rescaling(1 / 127.5, -1)(image)))
+    spec = InputSpec(height=224, width=224, channels=3, fit="crop")
+    full = FullModel(model, lambda batch: model(batch, training=False), spec, 1000)
+    images = open_dataset(photos)
+    with decode_table(balanced(images, 60), spec) as table:
+        result = repair(
+            TfliteGraph(convert_fp32(freeze(full))),
+            table.pixels,
+            table.truth,
+            full_scorer(full)(table.pixels),
+            calibration_pixels=table.pixels[:30],
+            labels=images.labels,
+            goal=Goal(margin=0.02, agreement=0.95),
+            tune=None,
+            progress=lambda step, done, total: None,
+        )
+    assert result.rungs[0].delta < -0.5
+    assert [(rung.name, rung.kept) for rung in result.rungs[1:]] == [("equalisation", True)]
+    assert result.rungs[1].delta > -0.02
+    assert result.rungs[1].agreement >= 0.95
