@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 	2>/dev/null && echo $$name && break; done)
+# Processes that tests run in; each may take a few GB.
+WORKERS ?= 2
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -29,7 +31,7 @@ demo: $(READY)
 	$(BIN)/snapship demo
 
 test: $(READY) acceptance
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # What cannot be installed leaves its reason in log.txt, and the tests that need it skip with that line.
 acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready
