@@ -9,6 +9,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACCEPTANCE := $(VENV)/acceptance
+# An environment for each engine of the device, with no other engine in it.
+ENGINES := litert onnxruntime tflite-runtime
 
 .PHONY: help demo test acceptance check format docs clean
 
@@ -34,7 +36,7 @@ test: $(READY) acceptance
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # What cannot be installed leaves its reason in log.txt, and the tests that need it skip with that line.
-acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready
+acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	@mkdir -p $(@D) && rm -f $@
@@ -48,6 +50,12 @@ $(ACCEPTANCE)/web/.ready: tests/e2e/exporter/web/package.json
 	@{ npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
 	--fetch-retries 1 --fetch-retry-mintimeout 1000; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "No browser runtimes here, their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+$(ENGINES:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/edge_runtime/%-requirements.txt
+	@mkdir -p $(@D) && rm -f $@
+	@{ $(PYTHON) -m venv $(@D) && \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "No environment of $* here, its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 check: $(READY)
 	$(BIN)/python -m ruff check .

@@ -17,7 +17,10 @@ from benchmarks.result import RESULTS, Cell, Figure, Kind, Result, read_results
 MODULE = "benchmarks.page"
 PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
 
-ORDER = ("accuracy", "cached-training", "feeding", "quantization", "export-speed")
+ORDER = (
+    "accuracy", "cached-training", "feeding", "quantization", "export-speed", "edge-latency", "edge-cold-start",
+    "edge-throughput", "edge-peers",
+)  # fmt: skip
 """Groups in the order of the page; others follow."""
 
 _HEAD = """# Benchmarks

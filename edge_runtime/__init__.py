@@ -8,6 +8,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import SnapshipError
 from edge_runtime.golden import SelfTest, selftest
+from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import pixels
 from edge_runtime.result import Prediction, Result
 from edge_runtime.spec import InputSpec
@@ -18,6 +19,7 @@ __all__ = [
     "InputSpec",
     "Prediction",
     "Result",
+    "ResultOptions",
     "SelfTest",
     "SnapshipError",
     "pixels",

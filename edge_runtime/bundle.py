@@ -15,7 +15,10 @@ MAX_FILE_BYTES = 2_000_000_000
 """Limit of one file inside a bundle; the flatbuffer format itself ends at 2 GB."""
 
 MAX_TEXT_BYTES = 50_000_000
-"""Limit of a bundle's JSON and text files, and of one golden image."""
+"""Limit of a bundle's golden examples, and of one golden image."""
+
+MAX_MANIFEST_BYTES = 5_000_000
+"""Limit of the manifest and of the labels; 21,000 labels take half a megabyte."""
 
 _HASH_CHUNK_BYTES = 1 << 20
 
@@ -52,7 +55,8 @@ class Bundle:
         except OSError as error:
             raise unreadable(path, error) from error
         if is_folder:
-            store = FolderStore(path)
+            # A link such as DIR/current may point elsewhere later; this bundle is what it is now.
+            store = FolderStore(path.resolve())
         elif is_file:
             store = ZipStore(path)
         else:
@@ -60,7 +64,7 @@ class Bundle:
                 f"A bundle must exist. Received: {path}. "
                 "Check the path, or make one with: snapship export RUN --out BUNDLE"
             )
-        manifest = read_manifest(store.read(MANIFEST_FILE, MAX_TEXT_BYTES), f"{path}/{MANIFEST_FILE}")
+        manifest = read_manifest(store.read(MANIFEST_FILE, MAX_MANIFEST_BYTES), f"{path}/{MANIFEST_FILE}")
         for artifact in manifest.artifacts:
             check_inside(artifact.file)
         labels = parse_labels(_text(store, LABELS_FILE, path), f"{path}/{LABELS_FILE}")
@@ -174,7 +178,7 @@ def file_sha256(path: Path) -> str:
 
 def _text(store: Store, file: str, location: Path) -> str:
     try:
-        return store.read(file, MAX_TEXT_BYTES).decode("utf-8")
+        return store.read(file, MAX_MANIFEST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise BundleError(
             f"{file} must be UTF-8 text. Received: other bytes in {location}. Export again."

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import stat
-import zipfile
-import zlib
+import unicodedata
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.errors import BundleError
 from edge_runtime.manifest import MANIFEST_FILE
+
+if TYPE_CHECKING:
+    import zipfile
+
+MAX_ENTRIES = 10_000
+"""Files in a zip bundle; an export makes about thirty."""
+
+MAX_UNPACKED_BYTES = 8_000_000_000
+"""All files of a zip bundle together, as its directory says."""
+
+MAX_RATIO = 200
+"""Unpacked to packed size of a file over a megabyte; weights reach 4, JSON 20, a bomb 1000."""
+
+_RATIO_FROM_BYTES = 1_000_000
 
 
 class Store(Protocol):
@@ -35,7 +48,8 @@ def check_inside(file: str) -> PurePosixPath:
         file: A path as written in a manifest or zip.
 
     Raises:
-        BundleError: It is absolute, empty, or has ``..``, a backslash, a drive or a null byte.
+        BundleError: It is absolute, empty, or has ``..``, a backslash, a drive, or a character that
+            does not print: a line break in a name would forge a line of a log.
     """
     path = PurePosixPath(file)
     if (
@@ -44,6 +58,7 @@ def check_inside(file: str) -> PurePosixPath:
         or ".." in path.parts
         or not path.parts
         or any(sign in file for sign in ("\\", ":", "\0"))
+        or not file.isprintable()
     ):
         raise BundleError(
             f"A bundle's file must lie inside the bundle. Received: {file!r}. "
@@ -65,6 +80,11 @@ def unreadable(path: Path, error: Exception) -> BundleError:
     return BundleError(
         f"A bundle's file must be readable. Received: {path} ({reason}). Check its name and permissions."
     )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
 
 
 def _too_large(file: str, location: Path, size: int, limit: int) -> BundleError:
@@ -117,38 +137,84 @@ class ZipStore:
     """Files in a zip; nothing is unpacked to disk."""
 
     def __init__(self, path: Path) -> None:
+        # Here, since a folder's first answer would wait for it, and for the compressors that it brings.
+        import zipfile
+
         self._location = path
         try:
             with zipfile.ZipFile(path) as archive:
-                self._entries = self._index(archive.infolist())
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+                infos = archive.infolist()
+        except Exception as error:
+            # The module meets damaged bytes with exceptions of many kinds, struct.error among them.
             raise BundleError(
-                f"A bundle must be a folder or a zip. Received: {path} ({error}). "
+                f"A bundle must be a folder or a zip. Received: {path} ({_reason(error)}). "
                 "Pass the folder that holds manifest.json."
             ) from error
+        self._entries = self._index(infos)
 
     def _index(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+        total = sum(info.file_size for info in infos)
+        if len(infos) > MAX_ENTRIES or total > MAX_UNPACKED_BYTES:
+            raise BundleError(
+                f"A zip bundle must hold at most {MAX_ENTRIES:,} files of {MAX_UNPACKED_BYTES:,} bytes in all. "
+                f"Received: {len(infos):,} of {total:,} in {self._location}. Do not use this bundle."
+            )
+        self._refuse_overlaps(infos)
         entries: dict[str, zipfile.ZipInfo] = {}
+        folded: set[str] = set()
         for info in infos:
-            name = str(check_inside(info.filename))
+            # The module ends a name at its first null byte; orig_filename has all of it.
+            name = str(check_inside(info.orig_filename))
             if info.is_dir() or name.startswith("__MACOSX/"):
                 continue
-            if stat.S_ISLNK(info.external_attr >> 16):
-                raise BundleError(
-                    f"A zip bundle must hold no links. Received: {name} in {self._location}. "
-                    "Zip the files themselves."
-                )
-            if name in entries:
+            self._check_entry(name, info)
+            # One file on a disk that folds case or composes accents: which of two would it be?
+            key = unicodedata.normalize("NFC", name).casefold()
+            if key in folded:
                 raise BundleError(
                     f"A zip bundle must hold each name once. Received: {name} twice in "
                     f"{self._location}. Zip the folder again."
                 )
+            folded.add(key)
             entries[name] = info
         if MANIFEST_FILE not in entries:
             tops = {name.split("/", 1)[0] for name in entries}
             if len(tops) == 1 and f"{(top := tops.pop())}/{MANIFEST_FILE}" in entries:
                 return {name.removeprefix(f"{top}/"): info for name, info in entries.items()}
         return entries
+
+    def _check_entry(self, name: str, info: zipfile.ZipInfo) -> None:
+        """Refuses what is no plain file, cannot be read, or unpacks to far more than it is."""
+        import zipfile
+
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if stat.S_ISLNK(kind):
+            problem = "no links"
+        elif kind not in (0, stat.S_IFREG):
+            problem = "plain files alone"
+        elif info.flag_bits & 1:
+            problem = "no encrypted files"
+        elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            problem = "files that are stored or deflated"
+        elif info.file_size > max(_RATIO_FROM_BYTES, MAX_RATIO * info.compress_size):
+            problem = f"files packed to at least 1/{MAX_RATIO}"
+        else:
+            return
+        raise BundleError(
+            f"A zip bundle must hold {problem}. Received: {name} in {self._location}. "
+            "Zip the files themselves, as any zip program does."
+        )
+
+    def _refuse_overlaps(self, infos: list[zipfile.ZipInfo]) -> None:
+        """Two files made of the same bytes are how small zips become endless."""
+        end = 0
+        for info in sorted(infos, key=lambda info: info.header_offset):
+            if info.header_offset < end:
+                raise BundleError(
+                    f"A zip bundle's files must lie one after the other. Received: {info.filename} inside "
+                    f"another in {self._location}. Do not use this bundle."
+                )
+            end = info.header_offset + info.compress_size
 
     def path(self, file: str) -> Path | None:
         """See :class:`Store`."""
@@ -160,6 +226,8 @@ class ZipStore:
 
     def read(self, file: str, limit_bytes: int) -> bytes:
         """See :class:`Store`."""
+        import zipfile
+
         info = self._entries.get(str(check_inside(file)))
         if info is None:
             raise _missing(file, self._location)
@@ -169,18 +237,10 @@ class ZipStore:
             with zipfile.ZipFile(self._location) as archive, archive.open(info) as member:
                 # The header's size may lie: never take more than the limit.
                 data = member.read(limit_bytes + 1)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            OSError,
-            EOFError,
-            ValueError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
+        except Exception as error:
             raise BundleError(
                 f"A zip bundle must be undamaged. Received: {file} in {self._location} "
-                f"({error}). Copy the bundle again."
+                f"({_reason(error)}). Copy the bundle again."
             ) from error
         if len(data) > limit_bytes:
             raise _too_large(file, self._location, len(data), limit_bytes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.engines import ENGINES, usable
-from edge_runtime.engines.selection import check_name, without_engine
-from edge_runtime.errors import EnvironmentMissingError, GateFailedError, UsageError
+from edge_runtime.engines.selection import check_name, not_installed, without_engine
+from edge_runtime.errors import GateFailedError, UsageError
 from edge_runtime.manifest import Artifact
 
 _PROVEN = (
@@ -66,10 +66,12 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
     allowed = [entry for entry in artifacts if allow_failed or entry.verdict != "fail"]
     if not allowed:
         raise _failed(bundle, ", ".join(entry.kind for entry in artifacts))
-    runnable = [entry for entry in allowed if usable(entry.format, engine)]
+    runnable = [entry for entry in allowed if usable(entry.format, engine, entry.precision)]
     if not runnable:
-        needed = next(known for known in ENGINES.values() if known.format == allowed[0].format)
-        raise EnvironmentMissingError.of_extra(f"Running {allowed[0].file}", needed.package, needed.extra)
+        # Where an engine is there, its own refusal says more: float artifacts only.
+        runnable = [entry for entry in allowed if usable(entry.format, engine)]
+    if not runnable:
+        raise not_installed(allowed[0].format, allowed[0].file, engine)
     return min(runnable, key=_order)
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.choice import choose
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.errors import ImageError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact
+from edge_runtime.options import BoundOptions, ResultOptions
 from edge_runtime.pool import EnginePool
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS, ImageSource, UInt8Array, pixels
 from edge_runtime.result import Float32Array, Result, rank
 from edge_runtime.spec import InputSpec
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Classifier:
@@ -63,6 +67,7 @@ class Classifier:
         self.labels: tuple[str, ...] = bundle.manifest.labels
         self.input: InputSpec = bundle.manifest.input
         self._max_bytes, self._max_pixels = max_bytes, max_pixels
+        self._last: tuple[ResultOptions, BoundOptions] | None = None
         self._check(self._pool.first, name)
 
     @classmethod
@@ -83,7 +88,7 @@ class Classifier:
             bundle: A folder or zip.
             artifact: Its kind, such as ``tflite-int8``; None takes the smallest that
                 passed its check and that an installed engine runs.
-            engine: ``auto``, ``litert`` or ``onnxruntime``.
+            engine: ``auto``, ``litert``, ``tflite-runtime`` or ``onnxruntime``.
             threads: Threads of one inference; more than one hurts on a busy machine.
             allow_failed: Also use an artifact whose verdict is ``fail``.
             max_bytes: Limit of an encoded image.
@@ -99,22 +104,28 @@ class Classifier:
         chosen = choose(opened, artifact, engine=engine, allow_failed=allow_failed)
         return cls(opened, chosen, engine=engine, threads=threads, max_bytes=max_bytes, max_pixels=max_pixels)
 
-    def classify(self, image: ImageSource, top_k: int = 5) -> Result:
+    def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
         """Names what an image shows.
 
         Args:
             image: A path, encoded bytes, a binary file, a PIL image, or a uint8 array
                 ``[height, width, channels]``.
             top_k: How many classes to return, best first.
+            options: Threshold, lists of classes, temperature; None for the scores as they are.
+                Keep the object for the next image: what it means here is worked out once.
 
         Raises:
             ImageError: The image cannot be used.
-            UsageError: top_k is not positive, or the classifier is closed.
+            UsageError: top_k is not positive, options name no class of the model, or the
+                classifier is closed.
         """
-        return rank(self.scores(image), self.labels, _positive("top_k", top_k))
+        if options is None:
+            return rank(self.scores(image), self.labels, _positive("top_k", top_k))
+        bound = self._bound(options)
+        return bound.rank(self.scores(image), _positive("top_k", top_k))
 
     def scores(self, image: ImageSource) -> Float32Array:
-        """Scores every class.
+        """Scores every class, as the model gives them: no temperature, no list.
 
         Args:
             image: As :meth:`classify`.
@@ -138,7 +149,11 @@ class Classifier:
         return pixels(image, self.input, max_bytes=self._max_bytes, max_pixels=self._max_pixels)
 
     def classify_many(
-        self, images: Iterable[ImageSource], top_k: int = 5, workers: int = 1
+        self,
+        images: Iterable[ImageSource],
+        top_k: int = 5,
+        workers: int = 1,
+        options: ResultOptions | None = None,
     ) -> Iterator[Result | ImageError]:
         """Classifies a stream of images, in order, in flat memory.
 
@@ -146,16 +161,20 @@ class Classifier:
             images: Read as results are taken, a few images ahead.
             top_k: How many classes to return for each.
             workers: Threads, each with an interpreter of its own.
+            options: As :meth:`classify`.
 
         Yields:
             A result, or the error of an image that cannot be used; the others go on.
 
         Raises:
-            UsageError: top_k or workers is not positive, or the classifier is closed.
+            UsageError: top_k or workers is not positive, options name no class of the model,
+                or the classifier is closed.
         """
         _positive("top_k", top_k)
+        if options is not None:
+            self._bound(options)
         self._pool.raise_limit(_positive("workers", workers))
-        return self._stream(images, top_k, workers)
+        return self._stream(images, top_k, workers, options)
 
     def close(self) -> None:
         """Lets go of the model; calls that run finish first."""
@@ -172,18 +191,28 @@ class Classifier:
     ) -> None:
         self.close()
 
+    def _bound(self, options: ResultOptions) -> BoundOptions:
+        last = self._last
+        if last is None or last[0] is not options:
+            # One assignment, so that threads see an old pair or a new one.
+            last = self._last = (options, options.bound_to(self.labels, self.artifact.temperature))
+        return last[1]
+
     def _stream(
-        self, images: Iterable[ImageSource], top_k: int, workers: int
+        self, images: Iterable[ImageSource], top_k: int, workers: int, options: ResultOptions | None
     ) -> Iterator[Result | ImageError]:
         if workers == 1:
             for image in images:
-                yield self._attempt(image, top_k)
+                yield self._attempt(image, top_k, options)
             return
+        # Here, since it brings logging and queues, for which a program's first answer would wait.
+        from concurrent.futures import ThreadPoolExecutor
+
         ahead: deque[Future[Result | ImageError]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="snapship") as threads:
             try:
                 for image in images:
-                    ahead.append(threads.submit(self._attempt, image, top_k))
+                    ahead.append(threads.submit(self._attempt, image, top_k, options))
                     if len(ahead) > 2 * workers:
                         yield ahead.popleft().result()
                 while ahead:
@@ -192,9 +221,9 @@ class Classifier:
                 for future in ahead:
                     future.cancel()
 
-    def _attempt(self, image: ImageSource, top_k: int) -> Result | ImageError:
+    def _attempt(self, image: ImageSource, top_k: int, options: ResultOptions | None) -> Result | ImageError:
         try:
-            return self.classify(image, top_k)
+            return self.classify(image, top_k, options)
         except ImageError as error:
             return error
 

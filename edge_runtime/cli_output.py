@@ -1,47 +1,17 @@
-"""What the device's commands print."""
+"""What ``selftest`` and ``info`` print."""
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import ImageError
 from edge_runtime.golden import Replay, SelfTest
 from edge_runtime.manifest import Artifact, Manifest
-from edge_runtime.result import Result
-from edge_runtime.terminal import Cell, Column, aligned, is_terminal, print_table, printable, progress
-
-_BAR_CELLS = 12
-_LABEL_CELLS = 40
-"""Longer labels do not widen the column of plain lines."""
+from edge_runtime.terminal import Cell, Column, print_table, printable
 
 _VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "unchecked": "dim"}
-
-
-def print_answers(
-    names: list[str], answers: Iterator[Result | ImageError], used: Classifier, *, as_json: bool
-) -> int:
-    """Prints what images show; errors of images go to stderr, or into the JSON.
-
-    Args:
-        names: The images as the user named them.
-        answers: One for each, in the same order.
-        used: The classifier that answers.
-        as_json: One JSON object a line; else a table on a terminal, plain lines elsewhere.
-
-    Returns:
-        How many images could not be used.
-    """
-    if as_json:
-        return _json_answers(names, answers)
-    return _table_answers(names, answers, used) if is_terminal() else _plain_answers(names, answers, used)
 
 
 def selftest_record(outcome: SelfTest) -> dict[str, Any]:
@@ -112,89 +82,6 @@ def print_info(manifest: Manifest, *, examples: int) -> None:
         Column("at worst", right=True),
     ]
     print_table(columns, [_artifact_row(artifact) for artifact in manifest.artifacts])
-
-
-def _each(
-    names: list[str], answers: Iterator[Result | ImageError], bad: list[str]
-) -> Iterator[tuple[str, Result]]:
-    """Yields the usable images' results and reports the others."""
-    with progress("Classifying", len(names)) as steps:
-        for name, answer in zip(names, answers, strict=True):
-            steps.advance()
-            if isinstance(answer, ImageError):
-                bad.append(name)
-                steps.complain(f"Error: {printable(' '.join(str(answer).split()))}")
-            else:
-                yield printable(name), answer
-
-
-def _json_answers(names: list[str], answers: Iterator[Result | ImageError]) -> int:
-    bad = 0
-    # On a terminal the lines themselves show progress.
-    with progress("Classifying", 0 if sys.stdout.isatty() else len(names)) as steps:
-        for name, answer in zip(names, answers, strict=True):
-            steps.advance()
-            record: dict[str, Any] = {"image": name}
-            if isinstance(answer, ImageError):
-                bad += 1
-                record["error"] = str(answer)
-            else:
-                record |= answer.to_dict()
-            click.echo(json.dumps(record))
-    return bad
-
-
-def _plain_answers(names: list[str], answers: Iterator[Result | ImageError], used: Classifier) -> int:
-    """One line an image, as soon as it is known: the best classes, best first."""
-    bad: list[str] = []
-    name_width = max(len(printable(name)) for name in names)
-    label_width = min(_LABEL_CELLS, max(len(printable(label)) for label in used.labels))
-    for name, result in _each(names, answers, bad):
-        cells, widths = [name], [name_width]
-        for entry in result.predictions:
-            cells += [printable(entry.label), f"{entry.score:.4f}"]
-            widths += [label_width, 6]
-        click.echo(aligned(cells, widths, [False] * len(cells)))
-    return len(bad)
-
-
-def _table_answers(names: list[str], answers: Iterator[Result | ImageError], used: Classifier) -> int:
-    bad: list[str] = []
-    started = time.perf_counter()
-    good = list(_each(names, answers, bad))
-    spent_ms = (time.perf_counter() - started) * 1000.0 / len(names)
-    caption = f"{used.artifact.kind} on {used.engine}"
-    if len(good) == 1:
-        name, result = good[0]
-        columns = [Column("label"), Column("score", right=True), Column("")]
-        rows: list[list[Cell]] = [
-            [(printable(entry.label), "bold" if entry is result.top else ""), *_score(entry.score)]
-            for entry in result.predictions
-        ]
-        print_table(columns, rows, title=name, caption=caption)
-    elif good:
-        columns = [Column("image"), Column("label"), Column("score", right=True), Column(""), Column("next")]
-        print_table(
-            columns,
-            [_image_row(name, result) for name, result in good],
-            caption=f"{caption}, {spent_ms:.1f} ms an image",
-        )
-    return len(bad)
-
-
-def _image_row(name: str, result: Result) -> list[Cell]:
-    second = result.predictions[1] if len(result.predictions) > 1 else None
-    runner_up = f"{printable(second.label)} {second.score:.1%}" if second is not None else ""
-    return [name, (printable(result.top.label), "bold"), *_score(result.top.score), (runner_up, "dim")]
-
-
-def _score(score: float) -> list[Cell]:
-    """The score and its bar: green when sure, yellow when it could be something else."""
-    sign, empty = ("█", "░") if (sys.stdout.encoding or "").lower().startswith("utf") else ("#", ".")
-    # Full only when the number beside it says 100 %.
-    filled = int(round(score, 3) * _BAR_CELLS)
-    style = "green" if score >= 0.8 else "yellow" if score >= 0.5 else "red"
-    return [f"{score:.1%}", (sign * filled + empty * (_BAR_CELLS - filled), style)]
 
 
 def _finite(value: float | None) -> float | None:

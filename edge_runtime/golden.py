@@ -185,7 +185,7 @@ def selftest(
     replays: list[Replay] = []
     skipped = []
     for entry in entries:
-        if usable(entry.format, engine):
+        if usable(entry.format, engine, entry.precision):
             replays += _replay_artifact(bundle, golden, entry, engine, threads)
         else:
             skipped.append(entry.kind)

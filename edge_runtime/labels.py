@@ -54,19 +54,20 @@ def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
     return tuple(labels)
 
 
-def check_count(labels: Sequence[str], outputs: int) -> None:
+def check_count(labels: Sequence[str], outputs: int, name: str = "") -> None:
     """Checks that a model has one output for each label.
 
     Args:
         labels: Class names.
         outputs: Length of the model's score vector.
+        name: The file that says so, for the message.
 
     Raises:
         BundleError: The two differ.
     """
     if len(labels) != outputs:
         raise BundleError(
-            f"Labels must match the model's outputs. Received: {len(labels)} labels, "
+            f"Labels must match the model's outputs. Received: {f'{name}: ' if name else ''}{len(labels)} labels, "
             f"{outputs} outputs. Pass --labels or retrain."
         )
 

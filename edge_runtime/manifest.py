@@ -6,6 +6,7 @@ the same bytes for the same content. The runtime's configuration is this file.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import msgspec
@@ -116,6 +117,12 @@ class Artifact(Strict, frozen=True):
     metrics: Metrics | None = None
     temperature: float = 1.0
     repairs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be a positive number. Received: {self.temperature}")
+        if self.bytes < 0:
+            raise ValueError(f"bytes must not be negative. Received: {self.bytes}")
 
 
 class Preprocess(Strict, frozen=True):
@@ -230,20 +237,20 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
             f"Received: {kinds}. Export the bundle again."
         )
     for artifact in manifest.artifacts:
-        _check_shapes(manifest, artifact)
+        _check_shapes(manifest, artifact, name)
     return manifest
 
 
-def _check_shapes(manifest: Manifest, artifact: Artifact) -> None:
+def _check_shapes(manifest: Manifest, artifact: Artifact, name: str) -> None:
     if tuple(artifact.input.shape[1:]) != manifest.input.shape:
         raise BundleError(
-            f"An artifact's input must be the bundle's input. Received: {artifact.kind} "
+            f"An artifact's input must be the bundle's input. Received: {name}: {artifact.kind} "
             f"{list(artifact.input.shape)}, bundle {list(manifest.input.shape)}. Export again."
         )
     outputs = artifact.output.shape[-1] if artifact.output.shape else 0
     if not isinstance(outputs, int):
         raise BundleError(
-            f"An artifact's output must have a fixed size. Received: {artifact.kind} "
+            f"An artifact's output must have a fixed size. Received: {name}: {artifact.kind} "
             f"{list(artifact.output.shape)}. Export again."
         )
-    check_count(manifest.labels, outputs)
+    check_count(manifest.labels, outputs, name)

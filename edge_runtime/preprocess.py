@@ -2,10 +2,10 @@
 
 Stages, in this order::
 
-    bytes  -> limits      size in bytes, format by content, pixels from the header
+    bytes  -> limits      size in bytes, format by content, pixels and cost from the header
            -> decode      Pillow, accurate DCT
-           -> orient      EXIF orientation applied
            -> colour      16-bit scaled to 8, CMYK and palette converted, alpha on white
+           -> orient      EXIF orientation applied
            -> fit         antialiased bilinear, stretch or centre crop
     pixels -> uint8 [height, width, channels], raw 0..255
 
@@ -16,18 +16,24 @@ decodes JPEG faster, to the same bits.
 
 from __future__ import annotations
 
-import io
 import os
-import struct
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from edge_runtime import fast_jpeg
+from edge_runtime.colour import eight_bit_colour, fix_transparency
 from edge_runtime.errors import ImageError, ImageFormatError, ImageTooLargeError
+from edge_runtime.image_cost import BoundedFile, check_cost, check_pixels, check_structure
+from edge_runtime.large_image import LARGE_PIXELS, by_channel
+from edge_runtime.orientation import undo
+from edge_runtime.pillow_memory import keep_blocks
 from edge_runtime.spec import InputSpec
 
 UInt8Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
@@ -46,6 +52,8 @@ MAX_PIXELS = 50_000_000
 
 Pillow's own limit is 179 million, at which one PNG takes 1.8 GB of memory.
 """
+
+keep_blocks()
 
 
 def pixels(
@@ -71,15 +79,24 @@ def pixels(
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape == spec.shape:
         return np.ascontiguousarray(image)
-    picture = decoded(image, spec.channels, max_bytes=max_bytes, max_pixels=max_pixels)
-    array: UInt8Array = np.asarray(fit(picture, spec), dtype=np.uint8)
+    picture, name = _open(image, max_bytes, max_pixels)
+    with _damage_named(name):
+        picture.load()
+    with _colour_named(name, picture.mode):
+        if picture.width * picture.height > LARGE_PIXELS:
+            fitted = by_channel(
+                picture, spec.channels, undo(picture), eight_bit_colour, lambda plane: fit(plane, spec)
+            )
+        else:
+            fitted = fit(upright_colour(picture, spec.channels), spec)
+    array: UInt8Array = np.asarray(fitted, dtype=np.uint8)
     return np.ascontiguousarray(array.reshape(spec.shape))
 
 
 def decoded(
     image: ImageSource, channels: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
-    """Does the stages up to colour: an upright 8-bit image of the file's own size.
+    """Does the stages up to orient: an upright 8-bit image of the file's own size.
 
     Args:
         image: Anything that :func:`pixels` takes.
@@ -91,37 +108,26 @@ def decoded(
         ImageError: As :func:`pixels`.
     """
     picture, name = _open(image, max_bytes, max_pixels)
-    try:
+    with _damage_named(name):
+        picture.load()
+    with _colour_named(name, picture.mode):
         return upright_colour(picture, channels)
-    except (
-        OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, MemoryError,
-        Image.DecompressionBombError,
-    ) as error:  # fmt: skip
-        raise ImageError(
-            f"An image must decode to its last byte. Received: {name} ({_reason(error)}). "
-            "Replace the file, it is truncated or damaged."
-        ) from error
 
 
 def upright_colour(picture: Image.Image, channels: int) -> Image.Image:
-    """Decodes, applies EXIF orientation and converts to 8-bit RGB or grayscale.
+    """Decodes, converts to 8-bit RGB or grayscale and applies the EXIF orientation.
 
     Args:
         picture: Any PIL image.
         channels: 3 for mode ``RGB``, 1 for mode ``L``.
+
+    Raises:
+        ValueError: The mode has no agreed meaning as RGB.
     """
     picture.load()
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I", "F"):
-        picture = _eight_bit(picture)
-    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        coloured = picture.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
-        picture = Image.alpha_composite(white, coloured)
-    if channels == 1:
-        # Through RGB, so that a palette or CMYK image has the same luma as its RGB twin.
-        return picture if picture.mode == "L" else picture.convert("RGB").convert("L")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+    method = undo(picture)
+    picture = eight_bit_colour(picture, channels)
+    return picture if method is None else picture.transpose(method)
 
 
 def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
@@ -147,7 +153,7 @@ def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
 def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Image, str]:
     """Opens without decoding; returns the picture and a name for messages."""
     if isinstance(image, Image.Image):
-        _check_pixels(image, "the PIL image", max_pixels)
+        check_pixels(image, "the PIL image", max_pixels)
         return image, "the PIL image"
     if isinstance(image, np.ndarray):
         return _from_array(image, max_pixels), "the array"
@@ -155,14 +161,13 @@ def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Im
     if not data:
         raise ImageError(f"An image must have content. Received: {name}, 0 bytes. Replace the file.")
     if len(data) > max_bytes:
-        raise ImageTooLargeError(
-            f"An image must have at most {max_bytes:,} bytes. Received: {name}, "
-            f"{len(data):,} bytes. Send a smaller one or raise max_bytes."
-        )
+        raise _too_many_bytes(name, len(data), max_bytes)
+    check_structure(data, name)
+    file = BoundedFile(data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        with _without_warnings():
+            picture = Image.open(file, formats=FORMATS)
+            fix_transparency(picture)
     except UnidentifiedImageError as error:
         raise ImageFormatError(
             f"An image must be one of {', '.join(FORMATS)}. Received: {name}, "
@@ -173,30 +178,68 @@ def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Im
             f"An image must have at most {max_pixels:,} pixels. Received: {name}, "
             "far more. Send a smaller one."
         ) from error
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:
+    except Exception as error:
+        # Pillow's parsers meet bytes of any kind with exceptions of any kind.
         raise ImageError(
             f"An image must have a readable header. Received: {name} ({_reason(error)}). Replace the file."
         ) from error
-    _check_pixels(picture, name, max_pixels)
+    check_pixels(picture, name, max_pixels)
+    check_cost(picture, data, name, max_pixels)
+    file.header_done()
     return fast_jpeg.decode(data, picture) or picture, name
 
 
-def _check_pixels(picture: Image.Image, name: str, max_pixels: int) -> None:
-    count = picture.width * picture.height
-    if count > max_pixels:
-        raise ImageTooLargeError(
-            f"An image must have at most {max_pixels:,} pixels. Received: {name}, "
-            f"{picture.width}x{picture.height} = {count:,}. Send a smaller one."
-        )
-    if count == 0:
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Whatever a decoder says of damaged bytes becomes one error."""
+    try:
+        yield
+    except Exception as error:
         raise ImageError(
-            f"An image must have pixels. Received: {name}, {picture.width}x{picture.height}. Replace it."
-        )
+            f"An image must decode to its last byte. Received: {name} ({_reason(error)}). "
+            "Replace the file, it is truncated or damaged."
+        ) from error
+
+
+@contextmanager
+def _colour_named(name: str, mode: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, MemoryError) as error:
+        raise ImageError(
+            f"An image's colours must convert to RGB. Received: {name}, mode {mode} ({_reason(error)}). "
+            "Convert it first."
+        ) from error
+
+
+_warnings_lock = threading.Lock()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Drops Pillow's warnings of odd metadata.
+
+    The filters belong to the process: two threads that set and restore them in turn would
+    leave them silenced for good. Hence a lock, and never around decoding.
+    """
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _too_many_bytes(name: str, size: int, max_bytes: int) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"An image must have at most {max_bytes:,} bytes. Received: {name}, "
+        f"{size:,} bytes. Send a smaller one or raise max_bytes."
+    )
 
 
 def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
     """Reads at most one byte over the limit."""
     if isinstance(image, bytes | bytearray | memoryview):
+        size = memoryview(image).nbytes
+        if size > max_bytes:
+            raise _too_many_bytes("the bytes", size, max_bytes)
         return bytes(image), "the bytes"
     if isinstance(image, str | os.PathLike):
         path = Path(image)
@@ -211,9 +254,15 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
             ) from error
     read = getattr(image, "read", None)
     if read is not None:
-        data = read(max_bytes + 1)
+        name = str(getattr(image, "name", "the file"))
+        try:
+            data = read(max_bytes + 1)
+        except (OSError, ValueError) as error:
+            raise ImageError(
+                f"An image must be a readable file. Received: {name} ({_reason(error)}). Open it again."
+            ) from error
         if isinstance(data, bytes):
-            return data, str(getattr(image, "name", "the file"))
+            return data, name
     raise ImageError(
         "An image must be a path, bytes, a binary file, a PIL image or a uint8 array. "
         f"Received: {type(image).__name__}. Open it in binary mode or convert it."
@@ -235,15 +284,6 @@ def _from_array(array: UInt8Array, max_pixels: int) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     return Image.fromarray(np.ascontiguousarray(array))
-
-
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Scales 16-bit gray to 8 bits; Pillow's own convert() clips it to white."""
-    if picture.mode == "F":
-        raise ValueError("float pixels have no agreed range")
-    # 65535 -> 255: division by 257 is exact there, a shift by 8 would darken.
-    scaled = np.clip(np.asarray(picture).astype(np.float64) / 257.0, 0.0, 255.0)
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
 
 
 def _describe(data: bytes) -> str:

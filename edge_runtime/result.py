@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, UsageError
 
 Float32Array: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -30,26 +30,41 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The best classes of one image, best first.
+    """The best classes of one image, best first; false when it is empty.
+
+    Only a ``score_threshold`` of :class:`~edge_runtime.options.ResultOptions` can leave it empty.
 
     Attributes:
-        predictions: At least one, sorted by falling score.
+        predictions: Sorted by falling score.
         margin: Best score minus second best, 0..1; 1 - score when there is one class.
     """
 
     predictions: tuple[Prediction, ...]
     margin: float
 
+    def __bool__(self) -> bool:
+        return bool(self.predictions)
+
     @property
     def top(self) -> Prediction:
-        """The best class."""
+        """The best class.
+
+        Raises:
+            UsageError: The result is empty.
+        """
+        if not self.predictions:
+            # An error and not None: whoever sets no threshold need not test for it.
+            raise UsageError(
+                "The best class needs a class. Received: a result in which none reached score_threshold. "
+                "Test it first: if result: ..."
+            )
         return self.predictions[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Plain data for JSON; label and score are None in an empty result."""
         return {
-            "label": self.top.label,
-            "score": self.top.score,
+            "label": self.top.label if self else None,
+            "score": self.top.score if self else None,
             "margin": self.margin,
             "predictions": [
                 {"label": entry.label, "index": entry.index, "score": entry.score}
@@ -58,31 +73,52 @@ class Result:
         }
 
 
-def rank(scores: Float32Array, labels: Sequence[str], top_k: int) -> Result:
-    """Turns scores into a result; equal scores keep the order of the classes.
+def check_finite(scores: Float32Array) -> None:
+    """Refuses scores that no order could be made of.
 
     Args:
         scores: float32 ``[classes]``.
-        labels: Class names.
-        top_k: How many classes to return; more than there are gives all.
 
     Raises:
-        ModelFileError: A score is not a finite number, so that no order means anything.
+        ModelFileError: A score is not a finite number.
     """
     if not np.isfinite(scores).all():
         raise ModelFileError(
             "A model must answer with finite scores. Received: NaN or infinity. "
             "Run: snapship selftest BUNDLE, and export the model again."
         )
-    count = len(labels)
+
+
+def rank(
+    scores: Float32Array,
+    labels: Sequence[str],
+    top_k: int,
+    among: np.ndarray[Any, np.dtype[np.intp]] | None = None,
+) -> Result:
+    """Turns scores into a result; equal scores keep the order of the classes.
+
+    Args:
+        scores: float32 ``[classes]``.
+        labels: Class names.
+        top_k: How many classes to return; more than there are gives all.
+        among: Indices of the classes to look at, ascending; None for all.
+
+    Raises:
+        ModelFileError: A score is not a finite number, so that no order means anything.
+    """
+    check_finite(scores)
+    looked_at = scores if among is None else scores[among]
+    count = len(looked_at)
     wanted = min(max(top_k, 2), count)
     if wanted < count:
         # Everything at least as good as the wanted-th best, so that ties are cut by class order.
-        limit = np.partition(scores, count - wanted)[count - wanted]
-        best = np.flatnonzero(scores >= limit)
+        limit = np.partition(looked_at, count - wanted)[count - wanted]
+        best = np.flatnonzero(looked_at >= limit)
     else:
         best = np.arange(count)
-    order = best[np.argsort(-scores[best], kind="stable")][:wanted]
+    order = best[np.argsort(-looked_at[best], kind="stable")][:wanted]
+    if among is not None:
+        order = among[order]
     ranked = [(int(index), float(scores[index])) for index in order]
     margin = ranked[0][1] - ranked[1][1] if count > 1 else 1.0 - ranked[0][1]
     predictions = tuple(Prediction(labels[index], index, score) for index, score in ranked[:top_k])

@@ -18,7 +18,9 @@ from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.golden import GOLDEN_FILE
 from edge_runtime.labels import LABELS_FILE, labels_text
 from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, TensorSpec, encode_json
+from edge_runtime.native_output import quiet
 from edge_runtime.spec import InputSpec
+from edge_runtime.updates.signature import SIGNATURE_FILE
 from exporter.kinds import Kind
 from exporter.replacing import built_aside, side_folder
 from exporter.verdict import CHECK_FILE
@@ -80,7 +82,7 @@ def _foreign(out: Path) -> str:
         return "which is something else"
     if not out.is_dir():
         return ""
-    files = [MANIFEST_FILE, LABELS_FILE, CHECK_FILE, REPORT_FILE, GOLDEN_FILE]
+    files = [MANIFEST_FILE, LABELS_FILE, CHECK_FILE, REPORT_FILE, GOLDEN_FILE, SIGNATURE_FILE]
     files += [artifact.file for artifact in manifest.artifacts]
     ours = {PurePosixPath(file).parts[0] for file in files}
     others = sorted(entry.name for entry in out.iterdir() if entry.name not in ours)
@@ -163,7 +165,8 @@ def kind_path(kind: Kind, file: Path) -> str:
 
 
 def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec]:
-    engine = open_engine(file, kind.format, file.name)
+    with quiet():
+        engine = open_engine(file, kind.format, file.name)
     try:
         scores = engine.run(np.full(engine.input.shape[1:], 127, dtype=np.uint8))
         if not np.isfinite(scores).all():

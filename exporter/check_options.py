@@ -73,6 +73,10 @@ class Asked:
                     f"{option} is about files of anybody's; a bundle says what it takes. Received: no --candidate. "
                     "Leave it out."
                 )
+        if self.labels is not None and self.candidate is None:
+            raise UsageError(
+                "--labels is about files of anybody's; a bundle has its own. Received: no --candidate. Leave it out."
+            )
         for option, given in (("--accept", self.accept), ("--growth", self.growth is not None)):
             if given and self.baseline is None:
                 raise UsageError(

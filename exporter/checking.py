@@ -131,7 +131,8 @@ def check_bundle(
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit)
     terms = _Terms(margin, threads, demands, quick, missing_classes)
     _tell(progress)("loading the full model", 0, 0)
-    model = load_source(source, check_range(manifest.provenance.input_range))
+    # A run's model takes raw pixels, whatever the exported one took.
+    model = load_source(source, "0..255" if source.run else check_range(manifest.provenance.input_range))
     full = _Full(full_scorer(model), model.input, source.file, source.sha256)
     named = images.relabelled(manifest.labels)
     return _run(manifest.name, candidates, full, named, terms, progress, bundle=opened)

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.errors import DataError
+from edge_runtime.errors import DataError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, encode_json
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, describe, may_write, write_manifest
 from exporter.candidate import Candidate
@@ -29,9 +29,10 @@ from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
 from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.record import RepairReport
 from exporter.golden import write_golden
 from exporter.images import PixelTable, balanced
-from exporter.judging import Judgement, judge
+from exporter.judging import Judgement, check_numbers, judge
 from exporter.kinds import Kind
 from exporter.making import Maker
 from exporter.mending import Mender
@@ -68,6 +69,11 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
     out = Path(config.out)
     may_write(out, config.overwrite)
     source = find_source(config.source, labels=config.labels, fit=config.fit)
+    if source.run is not None and config.input_range != "0..255":
+        raise UsageError(
+            f"A run's model takes raw pixels. Received: {source.run} and --input-range {config.input_range}. "
+            "Leave --input-range out."
+        )
     sets = image_sets(config, source)
     if any(kind.quantized for kind in config.kinds):
         check_calibration(sets.calibration)
@@ -106,6 +112,7 @@ class _Export:
         self._name = config.name or _safe(source.name)
         self._files: dict[Kind, Path] = {}
         self._shipped: tuple[Kind, ...] = config.kinds
+        self._ladders: dict[str, RepairReport] = {}
 
     def run(self) -> None:
         """Fills the folder."""
@@ -129,8 +136,11 @@ class _Export:
             reference = full_scorer(self._model)(
                 table.pixels, _step(self._tell, "scoring with the full model")
             )
+            # Before minutes go into repairing towards what is no answer.
+            check_numbers(reference, "the full model", str(self._source.file), table)
         mender = Mender(self._config, self._model, self._labels, maker, self._tables, self._tell)
         mender.mend(reference, table)
+        self._ladders = mender.reports()
         candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
         if table is None or reference is None or all(one.unusable for one in candidates):
             return None
@@ -146,7 +156,7 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
-        report = found.report.with_repairs(mender.reports())
+        report = found.report.with_repairs(self._ladders)
         return replace(found, report=report.with_calibrations(mender.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:
@@ -175,16 +185,23 @@ class _Export:
             name=self._name,
             labels=self._labels,
             input=self._model.input,
-            artifacts=tuple(
-                describe(kind, file, self._model.input, len(self._labels)) for kind, file in files.items()
-            ),
+            artifacts=tuple(self._described(kind, file) for kind, file in files.items()),
             provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
             golden=golden,
         )
 
+    def _described(self, kind: Kind, file: Path) -> Artifact:
+        """With what repaired it, which a bundle says also where nothing judged it."""
+        ladder = self._ladders.get(kind.name)
+        kept = () if ladder is None else tuple(rung.name for rung in ladder.rungs[1:] if rung.kept)
+        entry = describe(kind, file, self._model.input, len(self._labels))
+        return msgspec.structs.replace(entry, repairs=kept)
+
     def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:
         """The bundle as written is replayed before its verdicts are."""
         report = judgement.report.with_golden(replay_golden(Bundle.open(self._folder)))
+        if self._config.best is not None:
+            report.only([kind.name for kind in self._shipped]).raise_for_verdict()
         page = render_report(self._name, replace(judgement, report=report), self._table)
         (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
         kept = report.only([kind.name for kind in self._shipped])
@@ -208,9 +225,6 @@ def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
         verdict=found.verdict,
         metrics=found.metrics(report.n),
         temperature=1.0 if found.temperature is None else round(found.temperature.temperature, 4),
-        repairs=()
-        if found.repair is None
-        else tuple(rung.name for rung in found.repair.rungs[1:] if rung.kept),
     )
 
 

@@ -52,12 +52,14 @@ def write_golden(
     files = {kind: file for kind, file in files.items() if usable(kind.format)}
     for kind, file in files.items():
         engine = open_engine(file, kind.format, file.name)
-        for place, (_, _, data) in enumerate(names):
-            found = engine.run(pixels(data, spec))
-            # JSON has no NaN; a replay then reports that there are no scores to compare with.
-            if np.isfinite(found).all():
-                scores[place][kind.name] = tuple(float(score) for score in found)
-        engine.close()
+        try:
+            for place, (_, _, data) in enumerate(names):
+                found = engine.run(pixels(data, spec))
+                # JSON has no NaN; a replay then reports that there are no scores to compare with.
+                if np.isfinite(found).all():
+                    scores[place][kind.name] = tuple(float(score) for score in found)
+        finally:
+            engine.close()
     examples = []
     for place, (item, name, data) in enumerate(names):
         upright, seen = image_hashes(data, spec)

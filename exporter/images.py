@@ -117,12 +117,14 @@ class PixelTable:
         pixels: uint8 ``[n, height, width, channels]``.
         truth: True class indices, int64 ``[n]``.
         images: The set, without what does not decode.
+        unreadable: What does not, as ``ref: reason``.
     """
 
     pixels: UInt8Array
     truth: IntArray
     images: ImageSet
     _folder: tempfile.TemporaryDirectory[str]
+    unreadable: tuple[str, ...] = ()
 
     def __enter__(self) -> PixelTable:
         return self
@@ -170,7 +172,7 @@ def decode_table(
                 progress(done, len(images))
         kept = images.without(failures)
         truth = np.array([item.label for item in kept.items], dtype=np.int64)
-        return PixelTable(table[:row], truth, kept, folder)
+        return PixelTable(table[:row], truth, kept, folder, kept.skipped[len(images.skipped) :])
     except BaseException:
         folder.cleanup()
         raise

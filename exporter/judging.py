@@ -26,7 +26,7 @@ from exporter.images import PixelTable, set_sha256
 from exporter.scoring import engine_scorer, latencies_ms
 from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
 
-__all__ = ["Candidate", "Judgement", "Progress", "judge"]
+__all__ = ["Candidate", "Judgement", "Progress", "check_numbers", "judge"]
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, images done, images in all."""
@@ -96,7 +96,7 @@ def judge(
     labels, classes = table.images.labels, reference.shape[1]
     check_count(labels, classes)
     absent = check_classes(table.images, missing_classes)
-    _check_numbers(reference, "the full model", file, table)
+    check_numbers(reference, "the full model", file, table)
     tell = progress or (lambda step, done, total: None)
     engines: dict[str, Engine] = {}
     skipped = {one.name: one.unusable for one in candidates if one.unusable}
@@ -112,7 +112,7 @@ def judge(
         scores = {}
         for name, engine in engines.items():
             scores[name] = engine_scorer(engine, classes)(table.pixels, _named(tell, f"checking {name}"))
-            _check_numbers(scores[name], "an artifact", name, table)
+            check_numbers(scores[name], "an artifact", name, table)
         latency = latencies_ms(engines, table.pixels[0])
         options = evidence or EvidenceOptions()
         gatherer = Gatherer(options, judged, reference, scores, table, input)
@@ -154,13 +154,25 @@ def judge(
         skipped=skipped,
         classes=class_reports(reference, scores, table.truth, labels),
         missing_classes=absent,
+        unreadable=table.unreadable,
         parity=parity_report(reference, scores),
         pareto=pareto_of(reports),
     )
     return Judgement(report, reference, scores, tensors)
 
 
-def _check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable) -> None:
+def check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable) -> None:
+    """Checks that scores are numbers.
+
+    Args:
+        scores: float32 ``[n, classes]``.
+        whose: ``the full model`` or ``an artifact``, for the message.
+        name: Its file or kind.
+        table: The images.
+
+    Raises:
+        ModelFileError: One is NaN or infinite.
+    """
     rows = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(rows):
         raise ModelFileError(

@@ -12,18 +12,18 @@ from functools import cached_property
 
 import numpy as np
 
-from edge_runtime.engines import open_engine, usable
-from edge_runtime.native_output import quiet
+from edge_runtime.engines import usable
 from edge_runtime.result import Float32Array
 from exporter.config import ExportConfig
 from exporter.evidence.record import RepairReport, RungReport
 from exporter.gate import Comparison, compare
 from exporter.images import IntArray, PixelTable
+from exporter.kinds import KINDS
 from exporter.making import INT8_KINDS, Maker
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
 from exporter.repair import Goal, Repaired, repair
-from exporter.scoring import engine_scorer, full_scorer
+from exporter.scoring import file_scores, full_scorer
 from exporter.sets import Tables
 from exporter.source import FullModel
 
@@ -70,7 +70,7 @@ class Mender:
             made = {made.name: made for made in self._maker.files}
             if not ({kind} | ({"c-array"} if kind == "tflite-int8" else set())) & made.keys():
                 continue
-            if not usable("onnx" if kind == "onnx-int8" else "tflite"):
+            if not usable(KINDS[kind].format):
                 continue
             found = self._first_look(kind, reference, judging)
             if self._good(found):
@@ -88,15 +88,10 @@ class Mender:
             labels = self._labels
         else:
             full, pixels, truth, labels = reference, judging.pixels, judging.truth, judging.images.labels
-        data = self._maker.int8(kind)
-        with quiet():
-            engine = open_engine(data, "onnx" if kind == "onnx-int8" else "tflite", kind)
-        try:
-            scores = engine_scorer(engine, full.shape[1])(
-                pixels, lambda done, total: self._tell(f"a first look at {kind}", done, total)
-            )
-        finally:
-            engine.close()
+        scores = file_scores(
+            self._maker.int8(kind), KINDS[kind].format, pixels, full.shape[1],
+            progress=lambda done, total: self._tell(f"a first look at {kind}", done, total),
+        )  # fmt: skip
         return compare(full, scores, truth, labels, margin=self._config.margin)
 
     def _good(self, found: Comparison) -> bool:
@@ -134,16 +129,15 @@ class Mender:
         table, count = self._tables.calibration_side, self._tables.calibrated
         if not count:
             return {}
-        rows = self._tables.rung_judges
-        side = table()
+        rows, side, quick = self._tables.rung_judges, table(), self._config.evidence == "quick"
         return {
             kind: calibration_report(
                 self._maker.graph(kind),
                 self._maker.calibration,
                 self._truth[:count],
                 self._labels,
-                held_out=side.pixels[count:],
-                judging=(side.pixels[rows], self._reference[rows]),
+                held_out=None if quick else side.pixels[count:],
+                judging=None if quick else (side.pixels[rows], self._reference[rows]),
                 progress=self._tell,
             )
             for kind in INT8_KINDS

@@ -54,6 +54,10 @@ def print_report(report: CheckReport) -> None:
             click.echo(f"{name}: {line}")
     for name, why in report.skipped.items():
         click.echo(f"{name}: not checked, {why}")
+    if report.unreadable:
+        click.echo(
+            f"Not readable, so not judging: {len(report.unreadable)} files, first {report.unreadable[0]}"
+        )
     if report.missing_classes:
         absent = ", ".join(report.missing_classes[:_MOST_NAMED])
         more = ", ..." if len(report.missing_classes) > _MOST_NAMED else ""

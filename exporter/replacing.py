@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_runtime.errors import UsageError
+from edge_runtime.output_place import written_aside
 
 
 @contextmanager
@@ -80,20 +81,7 @@ def write_whole(path: Path, data: bytes) -> None:
         data: Its content.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: The place cannot be written, or is a folder or a device.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    except OSError as error:
-        raise UsageError(
-            f"An output must be writable. Received: {path} ({error.strerror}). Pass another path."
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with written_aside(path) as file:
+        file.write(data)

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from edge_runtime.engines import Engine
+from edge_runtime.engines import Engine, open_engine
+from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
@@ -82,6 +83,39 @@ def engine_scorer(engine: Engine, classes: int) -> Scorer:
         return scores
 
     return score
+
+
+def file_scores(
+    data: bytes,
+    format: Format,
+    pixels: UInt8Array,
+    classes: int,
+    *,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Float32Array:
+    """Scores images with a model file that is held in memory.
+
+    Args:
+        data: The file.
+        format: ``tflite`` or ``onnx``.
+        pixels: uint8 ``[n, height, width, channels]``.
+        classes: Length of its score vector.
+        threads: Threads of one inference.
+        progress: Called with images done and images in all.
+
+    Returns:
+        float32 ``[n, classes]``.
+
+    Raises:
+        ModelFileError: The engine refuses it.
+    """
+    with quiet():
+        engine = open_engine(data, format, f"a {format} file in memory", threads=threads)
+    try:
+        return engine_scorer(engine, classes)(pixels, progress)
+    finally:
+        engine.close()
 
 
 def latencies_ms(engines: Mapping[str, Engine], image: UInt8Array) -> dict[str, float]:

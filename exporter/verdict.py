@@ -127,6 +127,7 @@ class CheckReport(Strict, frozen=True):
         skipped: Artifacts that no installed engine runs, with the reason.
         classes: Each class that has images.
         missing_classes: Those that have none, and are not judged.
+        unreadable: Files that could not be read, and judge nothing.
         parity: Every model against every other.
         pareto: Size, latency and accuracy, and who is beaten in none.
     """
@@ -141,6 +142,7 @@ class CheckReport(Strict, frozen=True):
     skipped: dict[str, str] = msgspec.field(default_factory=dict)
     classes: tuple[ClassReport, ...] = ()
     missing_classes: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
     parity: ParityReport | None = None
     pareto: ParetoReport | None = None
 

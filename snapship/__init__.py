@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         InputSpec,
         Prediction,
         Result,
+        ResultOptions,
         SnapshipError,
         selftest,
     )
@@ -32,6 +33,7 @@ __all__ = [
     "InputSpec",
     "Prediction",
     "Result",
+    "ResultOptions",
     "SnapshipError",
     "TrainConfig",
     "__version__",

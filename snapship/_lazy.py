@@ -16,6 +16,7 @@ _HOUSES = {
     "InputSpec": "edge_runtime",
     "Prediction": "edge_runtime",
     "Result": "edge_runtime",
+    "ResultOptions": "edge_runtime",
     "SnapshipError": "edge_runtime",
     "TrainConfig": "trainer",
     "check": "exporter",

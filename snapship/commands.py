@@ -32,9 +32,16 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("check", "exporter.check_cli:check", "Fail when a model file is worse than the full model."),
     ),
     "Run": (
-        Entry("predict", "edge_runtime.cli:predict", "Name what images show."),
+        Entry("predict", "edge_runtime.predict_cli:predict", "Name what images show."),
         Entry("selftest", "edge_runtime.cli:selftest", "Replay a bundle's golden examples here."),
         Entry("info", "edge_runtime.cli:info", "Show what a bundle holds and verify its files."),
+        Entry("bench", "edge_runtime.bench_cli:bench", "Measure how fast a bundle answers here."),
+        Entry(
+            "pull", "edge_runtime.updates.cli:pull", "Fetch a bundle, verify and try it, then switch to it."
+        ),
+        Entry(
+            "sign", "edge_runtime.updates.cli:sign", "Sign a bundle, so that devices can refuse any other."
+        ),
     ),
     "Serve": (Entry("serve", "serverless.cli:serve", "Answer HTTP requests on this machine."),),
     "Tools": (

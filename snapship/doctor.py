@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
@@ -172,7 +173,10 @@ def _print_rows(header: _Row, rows: list[_Row]) -> None:
 def _engines(found: Checkup) -> list[str]:
     installed = {entry.name for entry in found.packages if entry.version is not None}
     runs = {"ai-edge-litert": "litert (.tflite)", "onnxruntime": "onnxruntime (.onnx)"}
-    return [text for package, text in runs.items() if package in installed]
+    found_ones = [text for package, text in runs.items() if package in installed]
+    if find_spec("tflite_runtime") is not None:
+        found_ones.append("tflite-runtime (float .tflite)")
+    return found_ones
 
 
 def _training(backend: KerasBackend) -> str:

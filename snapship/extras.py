@@ -64,11 +64,15 @@ PACKAGES: dict[str, tuple[Package, ...]] = {
     ),
     "onnx": (_ONNXRUNTIME,),
     "fast": (Package("simplejpeg", "simplejpeg"),),
+    "parquet": (Package("pyarrow", "pyarrow"),),
+    "camera": (Package("opencv-python-headless", "cv2"),),
+    "sign": (Package("cryptography", "cryptography"),),
+    "s3": (Package("boto3", "boto3"),),
 }
 """Packages by extra; the empty name is the base install."""
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
-    "": ("predict", "selftest", "info", "data"),
+    "": ("predict", "selftest", "info", "bench", "data", "pull"),
     "train": ("train", "evaluate", "demo", "run"),
     "train-jax": ("train", "evaluate"),
     "train-torch": ("train", "evaluate"),
@@ -77,6 +81,10 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "serverless": ("serve",),
     "onnx": ("predict", "selftest"),
     "fast": ("predict",),
+    "parquet": ("predict",),
+    "camera": ("predict",),
+    "sign": ("sign", "pull"),
+    "s3": ("pull",),
 }
 """Commands that need an extra."""
 
@@ -86,6 +94,10 @@ OPTIONAL = {
     "coreml": "writes Core ML packages",
     "onnx": "runs .onnx artifacts",
     "fast": "faster JPEG decoding",
+    "parquet": "writes answers as Parquet",
+    "camera": "classifies what a camera sees",
+    "sign": "signs bundles and checks signatures",
+    "s3": "fetches bundles from S3",
 }
 """Extras that add something to commands that run without them, and what."""
 

@@ -66,6 +66,9 @@ class Check(Protocol):
         ...
 
 
+_MEANINGS = ("error", "fail", "pass", "skip")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds ``--snapship-report``."""
     group = parser.getgroup("snapship", "snapship: model checks")
@@ -91,6 +94,11 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
     ) -> CheckReport:
         nonlocal calls
         calls += 1
+        if inconclusive not in _MEANINGS:
+            pytest.fail(
+                f"inconclusive must be one of {', '.join(_MEANINGS)}. Received: {inconclusive!r}.",
+                pytrace=False,
+            )
         failed, skipped = "", ""
         # Failing outside of the handlers: the report of a test shows no traceback of snapship's.
         from edge_runtime.errors import InconclusiveError, SnapshipError
@@ -131,7 +139,12 @@ def _checked(
     from exporter.input_range import check_range
 
     demands = Demands(agreement=agreement, worst_class=worst_class)
-    if Path(bundle).suffix.lower() not in _FILES:
+    if Path(bundle).suffix.lower() not in _FILES and not (Path(bundle) / "saved_model.pb").is_file():
+        if (input_range, reference_range) != ("0..255", None):
+            raise UsageError(
+                f"A bundle says itself what its models take. Received: input_range={input_range!r}, "
+                f"reference_range={reference_range!r} for {os.fspath(bundle)}. Leave them out."
+            )
         return check_bundle(bundle, data=data, reference=reference, demands=demands, **options)
     if reference is None or data is None:
         raise UsageError(

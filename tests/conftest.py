@@ -36,6 +36,12 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nothing of the user's settings or caches reaches a test, and no test writes there."""
-    for name in ("SNAPSHIP_BUNDLE", "SNAPSHIP_ARTIFACT", "SNAPSHIP_DEBUG", "LAMBDA_TASK_ROOT"):
+    for name in (
+        "SNAPSHIP_BUNDLE",
+        "SNAPSHIP_PUBLIC_KEY",
+        "SNAPSHIP_ARTIFACT",
+        "SNAPSHIP_DEBUG",
+        "LAMBDA_TASK_ROOT",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))

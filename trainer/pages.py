@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.errors import EnvironmentMissingError
+from edge_runtime.output_place import written_aside
 from trainer.backend import training_extra
 
 
@@ -54,20 +53,5 @@ def write_page(path: Path, text: str) -> None:
     Raises:
         UsageError: The place cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            # mkstemp makes files that only their owner reads.
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"The report must be a file that can be written. Received: {path} ({error.strerror or error}). "
-            "Pass another --report."
-        ) from error
+    with written_aside(path) as file:
+        file.write(text.encode())

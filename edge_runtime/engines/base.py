@@ -14,7 +14,7 @@ class Engine(Protocol):
     """One loaded model file. Not thread-safe: one engine per thread at a time.
 
     Attributes:
-        name: ``litert`` or ``onnxruntime``.
+        name: ``litert``, ``tflite-runtime`` or ``onnxruntime``.
         input: The file's input tensor.
         output: The file's output tensor.
     """
@@ -78,3 +78,16 @@ def check_score_output(tensor: TensorSpec, name: str) -> None:
             f"A model must return float32 scores [1, classes]. Received: {name} with output {tensor.dtype} "
             f"{list(tensor.shape)}. Export it with: snapship export"
         )
+
+
+def refused_run(name: str, error: Exception) -> ModelFileError:
+    """The error for a file that loads and then does not run, as one with damaged weights may.
+
+    Args:
+        name: The model's name.
+        error: What the interpreter says.
+    """
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ModelFileError(
+        f"A model file must run. Received: {name} ({reason}). Copy the bundle again or export it again."
+    )

@@ -6,25 +6,13 @@ Never ``CompiledModel``: it holds the GIL and ends the process on a damaged file
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-
-from edge_runtime.engines.base import check_image_input, check_score_output
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
-from edge_runtime.manifest import Dtype, TensorSpec
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.result import Float32Array
+from edge_runtime.engines.tflite import TfliteEngine
+from edge_runtime.errors import EnvironmentMissingError
 
 
-class LiteRtEngine:
-    """A TFLite file, loaded.
-
-    Attributes:
-        name: ``litert``.
-        input: Its input tensor.
-        output: Its output tensor.
-    """
+class LiteRtEngine(TfliteEngine):
+    """A TFLite file in LiteRT."""
 
     name = "litert"
 
@@ -44,57 +32,4 @@ class LiteRtEngine:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise EnvironmentMissingError.of_extra("Running a .tflite file", "ai-edge-litert", "") from error
-        source: dict[str, Any] = (
-            {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-        )
-        try:
-            self._interpreter: Any = Interpreter(**source, num_threads=threads)
-            self._interpreter.allocate_tensors()
-            inputs = self._interpreter.get_input_details()
-            outputs = self._interpreter.get_output_details()
-        except (ValueError, RuntimeError, MemoryError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ModelFileError(
-                f"A .tflite file must load in LiteRT. Received: {name} ({reason}). Export it again."
-            ) from error
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelFileError(
-                f"A classifier must have one input and one output. Received: {name} with {len(inputs)} "
-                f"inputs, {len(outputs)} outputs. Export it with: snapship export"
-            )
-        self.input = _tensor(inputs[0], name)
-        self.output = _tensor(outputs[0], name)
-        check_image_input(self.input, name)
-        check_score_output(self.output, name)
-        # The interpreter hands out views of its own memory: no copy, no dictionary per call.
-        self._input_view = self._interpreter.tensor(inputs[0]["index"])
-        self._output_view = self._interpreter.tensor(outputs[0]["index"])
-
-    def run(self, pixels: UInt8Array) -> Float32Array:
-        """Scores one image; see :class:`~edge_runtime.engines.base.Engine`."""
-        self._input_view()[0] = pixels
-        self._interpreter.invoke()
-        scores: Float32Array = self._output_view()[0].copy()
-        return scores
-
-    def close(self) -> None:
-        """Lets go of the interpreter."""
-        self._interpreter = self._input_view = self._output_view = None
-
-
-def _tensor(detail: dict[str, Any], name: str) -> TensorSpec:
-    dtype = np.dtype(detail["dtype"]).name
-    if dtype not in ("float32", "uint8"):
-        raise ModelFileError(
-            f"A model's tensors must be float32 or uint8. Received: {name} with {dtype}. "
-            "Export it with: snapship export"
-        )
-    scale, zero_point = detail["quantization"]
-    quantized = dtype == "uint8"
-    return TensorSpec(
-        name=str(detail["name"]),
-        dtype=cast(Dtype, dtype),
-        shape=tuple(int(size) for size in detail["shape"]),
-        scale=float(scale) if quantized else None,
-        zero_point=int(zero_point) if quantized else None,
-    )
+        super().__init__(Interpreter, "LiteRT", model, name, threads)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from edge_runtime.engines.base import check_image_input, check_score_output
+from edge_runtime.engines.base import check_image_input, check_score_output, refused_run
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.manifest import Dtype, TensorSpec
 from edge_runtime.preprocess import UInt8Array
@@ -49,10 +49,15 @@ class OnnxEngine:
         options.inter_op_num_threads = 1
         # Its warnings would reach stderr; what matters arrives as an exception.
         options.log_severity_level = _FATAL_ONLY
+        self._file = name
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._session: Any = onnxruntime.InferenceSession(
-                source, options, providers=["CPUExecutionProvider"]
+                # Its fallback prints to stdout, and there is no other provider to fall back to.
+                source,
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,
             )
         except Exception as error:
             # ONNX Runtime's exceptions share no base class but Exception.
@@ -76,7 +81,11 @@ class OnnxEngine:
     def run(self, pixels: UInt8Array) -> Float32Array:
         """Scores one image; see :class:`~edge_runtime.engines.base.Engine`."""
         batch = pixels[np.newaxis].astype(self._dtype)
-        scores: Float32Array = self._session.run(self._fetch_names, {self._feed_name: batch})[0][0]
+        try:
+            scores: Float32Array = self._session.run(self._fetch_names, {self._feed_name: batch})[0][0]
+        except Exception as error:
+            # As when it loads: no base class but Exception.
+            raise refused_run(self._file, error) from error
         return scores
 
     def close(self) -> None:

@@ -7,6 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from edge_runtime.engines.base import Engine
 from edge_runtime.errors import EnvironmentMissingError, UnknownNameError, UsageError
 from edge_runtime.manifest import Format
@@ -14,36 +16,60 @@ from edge_runtime.manifest import Format
 
 @dataclass(frozen=True)
 class _Entry:
-    """An engine that is not imported yet."""
+    """An engine that is not imported yet.
+
+    Attributes:
+        format: The files that it reads.
+        needs: The module that it is.
+        package: The distribution of it.
+        extra: The extra of snapship that brings it, empty for the base install.
+        target: ``module:class`` here.
+        precisions: What it can run; empty means all.
+        numpy_below: The first major version of NumPy that it does not load with; 0 for none.
+        install: The pip command where no extra brings it: its NumPy cannot stand beside theirs.
+    """
 
     format: Format
     needs: str
     package: str
     extra: str
     target: str
+    precisions: tuple[str, ...] = ()
+    numpy_below: int = 0
+    install: str = ""
 
 
 ENGINES: dict[str, _Entry] = {
     "litert": _Entry("tflite", "ai_edge_litert", "ai-edge-litert", "", "litert:LiteRtEngine"),
+    "tflite-runtime": _Entry(
+        "tflite", "tflite_runtime", "tflite-runtime", "", "tflite_runtime:TfliteRuntimeEngine",
+        precisions=("fp32", "fp16"), numpy_below=2, install="pip install tflite-runtime 'numpy<2'",
+    ),
     "onnxruntime": _Entry("onnx", "onnxruntime", "onnxruntime", "onnx", "onnx:OnnxEngine"),
-}
+}  # fmt: skip
 """Engines by name; the first installed one that reads a format is ``auto``."""
 
 
 def available(engine: str) -> bool:
-    """Whether an engine's package is installed; nothing is imported."""
-    return find_spec(ENGINES[engine].needs) is not None
+    """Whether an engine's package is installed, for this NumPy; nothing is imported."""
+    return find_spec(ENGINES[engine].needs) is not None and not _numpy_too_new(engine)
 
 
-def usable(format: Format, engine: str = "auto") -> bool:
-    """Whether an installed engine reads a format.
+def usable(format: Format, engine: str = "auto", precision: str = "") -> bool:
+    """Whether an installed engine runs an artifact.
 
     Args:
-        format: The format of an artifact; some have no engine at all.
+        format: The format of the artifact; some have no engine at all.
         engine: ``auto``, or the one engine that may be used.
+        precision: The artifact's; empty when any will do.
     """
     names = list(ENGINES) if engine == "auto" else [check_name(engine)]
-    return any(ENGINES[name].format == format and available(name) for name in names)
+    return any(
+        ENGINES[name].format == format
+        and (not precision or not ENGINES[name].precisions or precision in ENGINES[name].precisions)
+        and available(name)
+        for name in names
+    )
 
 
 def check_name(engine: str) -> str:
@@ -71,6 +97,31 @@ def without_engine(format: Format, name: str) -> UsageError:
     )
 
 
+def not_installed(format: Format, name: str, engine: str = "auto") -> EnvironmentMissingError:
+    """The error that names the pip command of the engine that is missing.
+
+    Args:
+        format: The format of what was to be run.
+        name: What was to be run.
+        engine: The engine that was asked for; ``auto`` names the first that reads the format.
+    """
+    key = (
+        next(key for key, entry in ENGINES.items() if entry.format == format) if engine == "auto" else engine
+    )
+    entry = ENGINES[key]
+    if find_spec(entry.needs) is not None and _numpy_too_new(key):
+        return EnvironmentMissingError(
+            f"Running {name} on {key} needs NumPy below {entry.numpy_below}. Received: NumPy {np.__version__}. "
+            f"Run: {entry.install}"
+        )
+    if entry.install:
+        return EnvironmentMissingError(
+            f"Running {name} on {key} needs the package {entry.package}. Received: it is not installed. "
+            f"Run: {entry.install}"
+        )
+    return EnvironmentMissingError.of_extra(f"Running {name}", entry.package, entry.extra)
+
+
 def open_engine(
     model: Path | bytes, format: Format, name: str, *, engine: str = "auto", threads: int = 1
 ) -> Engine:
@@ -85,7 +136,7 @@ def open_engine(
 
     Raises:
         UnknownNameError: There is no such engine.
-        UsageError: The engine does not read the format, no engine does, or threads is not positive.
+        UsageError: The engine does not run the file, no engine does, or threads is not positive.
         EnvironmentMissingError: No installed engine reads it.
         ModelFileError: The engine refuses the file.
     """
@@ -108,5 +159,9 @@ def open_engine(
                 model, name, threads
             )
             return loaded
-    entry = ENGINES[readers[0]]
-    raise EnvironmentMissingError.of_extra(f"Running {name}", entry.package, entry.extra)
+    raise not_installed(format, name, engine)
+
+
+def _numpy_too_new(engine: str) -> bool:
+    limit = ENGINES[engine].numpy_below
+    return limit > 0 and int(np.__version__.partition(".")[0]) >= limit

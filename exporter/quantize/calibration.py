@@ -7,15 +7,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from edge_runtime.engines.selection import open_engine
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Strict
-from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.drift import agreement, floored_kl
 from exporter.quantize.graph import QuantGraph
-from exporter.scoring import engine_scorer
+from exporter.scoring import file_scores
 
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -135,12 +133,7 @@ def by_size(
     for count in sorted({max(1, len(calibration) // 4), max(1, len(calibration) // 2), len(calibration)}):
         whole = count == len(calibration) and graph.ranges is not None
         data = (graph if whole else graph.calibrated(calibration[:count])).quantized()
-        with quiet():
-            engine = open_engine(data, graph.format, f"{graph.format}-int8")
-        try:
-            scores = engine_scorer(engine, reference.shape[1])(pixels)
-        finally:
-            engine.close()
+        scores = file_scores(data, graph.format, pixels, reference.shape[1])
         found.append(CalibrationSize(count, agreement(reference, scores), floored_kl(reference, scores)))
     return tuple(found)
 

@@ -21,8 +21,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge_runtime.engines.selection import open_engine
-from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.gate import Comparison, IntArray, compare
@@ -31,7 +29,7 @@ from exporter.repair.bias import corrected
 from exporter.repair.equalise import equalised, unequal_pairs
 from exporter.repair.islands import candidates
 from exporter.repair.qat import TuningUnavailable
-from exporter.scoring import engine_scorer
+from exporter.scoring import file_scores
 
 BASELINE = "per-channel int8"
 BIAS = "bias correction"
@@ -157,18 +155,12 @@ def repair(
         ModelFileError: The quantizer refuses the model.
     """
 
-    def score(data: bytes, name: str) -> Float32Array:
-        with quiet():
-            engine = open_engine(
-                data, graph.format, f"{graph.format}-int8", threads=min(4, os.cpu_count() or 1)
-            )
-        try:
-            return engine_scorer(engine, len(labels))(pixels, lambda done, total: progress(name, done, total))
-        finally:
-            engine.close()
-
     def judge(data: bytes, name: str) -> Comparison:
-        return compare(reference_scores, score(data, name), truth, labels, margin=goal.margin)
+        scores = file_scores(
+            data, graph.format, pixels, len(labels), threads=min(4, os.cpu_count() or 1),
+            progress=lambda done, total: progress(name, done, total),
+        )  # fmt: skip
+        return compare(reference_scores, scores, truth, labels, margin=goal.margin)
 
     return climb(graph, judge, calibration_pixels=calibration_pixels, goal=goal, tune=tune, wanting=wanting)
 

@@ -125,7 +125,7 @@ def _check(
     model: FullModel, pixels: UInt8Array, teacher_scores: Float32Array, steps: int, learning_rate: float
 ) -> None:
     if model.keras is None:
-        raise TuningUnavailable("a SavedModel has no layers to tune; export the .keras file")
+        raise TuningUnavailable("only a Keras model that takes raw pixels has layers to tune here")
     if not len(pixels) or teacher_scores.shape != (len(pixels), model.classes):
         raise UsageError(
             "Fine-tuning needs images and the full model's scores of each. Received: "

@@ -51,6 +51,9 @@ LARGE = {
 HUGE = {"efficientnet_v2_l"}
 """Those that take more of the time of all tests than they are worth every time."""
 
+NO_INT16 = {EXTRACTOR, "mobilenet_v3_small", "mobilenet_v3_large"}
+"""The converter has no int16x8 hard swish; of random weights in a SavedModel it makes scales that overflow."""
+
 SLOW = {EXTRACTOR, "mobilenet_v2", "mobilenet_v3_small", *LARGE}
 NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in models.names()]
 
@@ -78,7 +81,7 @@ def test_trains_a_step_and_exports(name: str, tmp_path: Path) -> None:
         print(found)
     assert found["changed"] > 0
     kinds = [kind for kind in KINDS.values() if kind.name in found]
-    assert len(kinds) >= len(DEFAULT_KINDS)
+    assert len(kinds) >= len(DEFAULT_KINDS), kinds
     for kind in kinds:
         made = found[kind.name]
         assert made["sums"] < 1e-4, kind.name
@@ -159,6 +162,8 @@ def trained_and_exported(name: str, folder: Path) -> dict[str, Any]:
     maker = Maker(full, "zoo", ("a", "b", "c"), lambda: images, folder, lambda step, done, total: None)
     found: dict[str, Any] = {"name": name, "changed": changed}
     for kind in parse_kinds(chosen):
+        if kind.name == "tflite-int16x8" and name in NO_INT16:
+            continue
         file = maker.make((kind,))[kind]
         opener = opener_of(kind.format, file, file.name, full.input)
         engine = opener(1) if opener else open_engine(file, kind.format, file.name)

@@ -88,7 +88,7 @@ def test_page_that_cannot_be_written_is_exit_code_2(photos: Path, tmp_path: Path
     (tmp_path / "file").write_text("x")
     result = run(photos, "--report", tmp_path / "file" / "page.html")
     assert result.exit_code == 2
-    assert "report must be a file that can be written" in result.stderr
+    assert "output must be writable" in result.stderr
     assert "Traceback" not in result.stderr
 
 

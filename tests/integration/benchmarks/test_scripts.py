@@ -13,7 +13,8 @@ from benchmarks import accuracy, page, quantization
 from benchmarks.result import read_results
 
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPTS = ("accuracy", "cached_training", "export_speed", "feeding", "page", "quantization")
+EDGE = ("edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
+SCRIPTS = ("accuracy", "cached_training", *EDGE, "export_speed", "feeding", "page", "quantization")
 
 
 def start(script: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -21,6 +22,11 @@ def start(script: str, *words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", f"benchmarks.{script}", *words], cwd=ROOT, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def edge_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("edge") / "model"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -38,6 +44,7 @@ def test_help_says_what_is_measured(script: str) -> None:
         ("accuracy", ("--only", "digits,roses"), "roses"),
         ("cached_training", (), "--data and --weights"),
         ("export_speed", (), "--data and --weights"),
+        *((script, (), "--data and --weights") for script in EDGE),
         ("quantization", (), "--data"),
         ("quantization", ("--data", ".", "--only", "imagenet"), "--imagenet-weights"),
         ("quantization", ("--data", ".", "--only", "planted"), "--weights or --run"),
@@ -68,11 +75,17 @@ def test_both_ways_of_a_task_have_the_same_epochs() -> None:
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
         ("export_speed", (), ["export-speed"], {"converting to tflite-fp32", "all"}),
+        ("edge_latency", (), ["edge-latency"], {"invoke", "array", "JPEG, Pillow"}),
+        ("edge_cold_start", (), ["edge-cold-start"], {"snapship", "by hand", "TensorFlow by hand"}),
+        ("edge_throughput", (), ["edge-throughput"], {"1", "2"}),
+        ("edge_peers", (), ["edge-peers"], {"snapship", "tf.lite", "onnxruntime", "keras"}),
     ],
 )
 def test_quick_form_leaves_a_result_for_the_page(
-    script: str, words: tuple[str, ...], names: list[str], ways: set[str], tmp_path: Path
+    script: str, words: tuple[str, ...], names: list[str], ways: set[str], tmp_path: Path, edge_model: Path
 ) -> None:
+    # The edge scripts make their model once.
+    words += ("--made", str(edge_model)) if script in EDGE else ()
     done = start(script, "--quick", *words, "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr
     found = read_results(tmp_path)

@@ -90,7 +90,7 @@ def test_unknown_names_list_the_known_ones(bundle_of: Opener) -> None:
     bundle = bundle_of(tflite_fp32="pass")
     with pytest.raises(UnknownNameError, match="tflite-fp32"):
         choose(bundle, "nonsense")
-    with pytest.raises(UnknownNameError, match="auto, litert, onnxruntime"):
+    with pytest.raises(UnknownNameError, match="auto, litert, tflite-runtime, onnxruntime"):
         choose(bundle, None, engine="nonsense")
 
 

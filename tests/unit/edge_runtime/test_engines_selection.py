@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edge_runtime.engines import ENGINES, open_engine, usable
+from edge_runtime.engines import ENGINES, available, open_engine, usable
 from edge_runtime.engines.base import check_image_input, check_score_output
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UnknownNameError, UsageError
 from edge_runtime.manifest import Dtype, Format, TensorSpec
@@ -23,7 +24,7 @@ def test_unknown_engine_lists_the_known_ones() -> None:
         lambda: usable("tflite", "tensorrt"),
         lambda: open_engine(b"", "tflite", "m.tflite", engine="tensorrt"),
     ):
-        with pytest.raises(UnknownNameError, match="auto, litert, onnxruntime"):
+        with pytest.raises(UnknownNameError, match="auto, litert, tflite-runtime, onnxruntime"):
             call()
 
 
@@ -100,3 +101,29 @@ def test_tensors_must_be_pixels_in_and_scores_out(
     check(good, "m.tflite")
     with pytest.raises(ModelFileError, match=words):
         check(bad, "m.tflite")
+
+
+def test_precision_decides_where_an_engine_runs_float_files_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.engines.selection.available", lambda engine: engine == "tflite-runtime")
+    assert usable("tflite")
+    assert [usable("tflite", precision=name) for name in ("fp32", "fp16", "int8", "dynamic")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert not usable("tflite", "litert", "fp32")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_missing_engine_that_was_named_is_the_one_in_the_message() -> None:
+    with pytest.raises(EnvironmentMissingError, match=r"m.tflite on tflite-runtime .* 'numpy<2'"):
+        open_engine(b"", "tflite", "m.tflite", engine="tflite-runtime")
+
+
+def test_engine_for_an_older_numpy_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = ENGINES["tflite-runtime"]
+    # A module that is there stands for the package; only NumPy's version differs.
+    for limit, expected in ((1, False), (99, True)):
+        monkeypatch.setitem(ENGINES, "tflite-runtime", replace(here, needs="numpy", numpy_below=limit))
+        assert available("tflite-runtime") is expected
+    monkeypatch.setitem(ENGINES, "tflite-runtime", replace(here, needs="numpy", numpy_below=1))
+    with pytest.raises(EnvironmentMissingError, match=r"needs NumPy below 1. Received: NumPy"):
+        open_engine(b"", "tflite", "m.tflite", engine="tflite-runtime")

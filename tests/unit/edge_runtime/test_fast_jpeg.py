@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from edge_runtime.errors import ImageError
 from edge_runtime.preprocess import decoded
 
 pytest.importorskip("simplejpeg", reason="needs the extra fast")
+
+
+@pytest.fixture(autouse=True)
+def _not_the_first() -> None:
+    """A process's first JPEG is Pillow's; these tests are about the others."""
+    fast_jpeg._is_first()
 
 
 def jpeg(mode: str, orientation: int = 1, **options: object) -> bytes:
@@ -85,3 +92,25 @@ def test_real_photos_are_bit_equal(shared: Path, monkeypatch: pytest.MonkeyPatch
     for photo in photos:
         data = photo.read_bytes()
         assert decoded(data, 3).tobytes() == with_pillow(data, monkeypatch).tobytes(), photo.name
+
+
+def test_first_jpeg_of_a_process_is_pillow_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_jpeg, "_first", iter([True]))
+    data = jpeg("RGB")
+    with Image.open(io.BytesIO(data)) as header:
+        assert fast_jpeg.decode(data, header) is None
+        assert fast_jpeg.decode(data, header) is not None
+
+
+def test_image_keeps_the_decoder_s_memory_and_is_not_written_to() -> None:
+    data = jpeg("RGB")
+    with Image.open(io.BytesIO(data)) as header:
+        picture = fast_jpeg.decode(data, header)
+    assert picture is not None
+    before = picture.copy()
+    other = picture.copy()
+    gc.collect()
+    assert picture.tobytes() == before.tobytes()
+    picture.putpixel((0, 0), (1, 2, 3))
+    assert picture.getpixel((0, 0)) == (1, 2, 3)
+    assert other.tobytes() == before.tobytes()

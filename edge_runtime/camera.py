@@ -1,0 +1,107 @@
+"""Frames of a camera or a video file, through OpenCV."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edge_runtime.errors import DataError, EnvironmentMissingError, UsageError
+from edge_runtime.listing import is_url
+from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import UInt8Array
+
+
+class Camera:
+    """A camera by its number, or a video file by its path."""
+
+    def __init__(self, source: str) -> None:
+        """Opens it.
+
+        Args:
+            source: ``0`` for the first camera; a path that is no number for a video file.
+
+        Raises:
+            EnvironmentMissingError: OpenCV is not installed, or there is no such camera.
+            DataError: The video file cannot be opened.
+            UsageError: It is a URL.
+        """
+        if is_url(source):
+            raise UsageError(
+                f"A camera must be a number or a video file. Received: {source}. Pass --camera 0."
+            )
+        try:
+            import cv2
+        except ImportError as error:
+            raise EnvironmentMissingError.of_extra("--camera", "opencv-python-headless", "camera") from error
+        self.source = source
+        self.is_live = source.isdecimal()
+        self._cv2: Any = cv2
+        if not self.is_live and not Path(source).is_file():
+            raise DataError(
+                f"A video file must exist. Received: {source}. Pass a camera's number, such as 0."
+            )
+        with quiet():
+            self._capture: Any = cv2.VideoCapture(int(source) if self.is_live else source)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise self._unusable("it does not open")
+        if self.is_live:
+            # The newest frame and not one of a second ago, where the driver lets us choose.
+            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+
+    def frames(self, every_s: float) -> Iterator[tuple[int, UInt8Array]]:
+        """Yields frames as they come, until a video file ends.
+
+        Args:
+            every_s: Seconds between frames, of the clock for a camera and of the film for a
+                file; 0 for every frame.
+
+        Yields:
+            The frame's number from 0, and uint8 RGB ``[height, width, 3]``.
+
+        Raises:
+            EnvironmentMissingError: The camera stopped answering.
+            DataError: The video file has no frame.
+        """
+        rate = self._capture.get(self._cv2.CAP_PROP_FPS)
+        rate = rate if math.isfinite(rate) and rate > 0 else 30.0
+        number, due = 0, -math.inf
+        while self._capture.grab():
+            moment = time.monotonic() if self.is_live else number / rate
+            if moment >= due:
+                good, frame = self._capture.retrieve()
+                if not good:
+                    break
+                due = moment + every_s
+                # OpenCV's order is blue, green, red.
+                yield number, frame[:, :, ::-1]
+            number += 1
+        if self.is_live:
+            raise self._unusable(f"no more frames after {number}")
+        if number == 0:
+            raise self._unusable("it has no frame")
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._capture.release()
+
+    def _unusable(self, reason: str) -> EnvironmentMissingError | DataError:
+        if self.is_live:
+            return EnvironmentMissingError(
+                f"A camera must be connected and free. Received: camera {self.source}, {reason}. "
+                "Check the plug, other programs, and access to /dev/video*."
+            )
+        return DataError(
+            f"A video file must be one that OpenCV reads. Received: {self.source}, {reason}. Convert it."
+        )

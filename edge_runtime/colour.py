@@ -1,0 +1,69 @@
+"""Colour, the stage between decoding and resizing: any mode to 8-bit RGB or grayscale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+def fix_transparency(picture: Image.Image) -> None:
+    """Makes a PNG's transparent colour one of the values that Pillow decodes to.
+
+    A file names it in its own depth; Pillow scales the pixels to 8 bits and not the name.
+
+    Args:
+        picture: Opened, not decoded; its ``info`` is corrected.
+    """
+    value, tiles = picture.info.get("transparency"), getattr(picture, "tile", None)
+    if picture.format != "PNG" or not tiles or value is None:
+        return
+    stored = tiles[0][3]
+    stored = stored[0] if isinstance(stored, tuple) else stored
+    if stored == "RGB;16B" and isinstance(value, tuple):
+        picture.info["transparency"] = tuple(part >> 8 for part in value)
+    elif stored in ("L;2", "L;4") and isinstance(value, int):
+        picture.info["transparency"] = min(255, value * (255 // (2 ** int(stored[2]) - 1)))
+    elif stored == "1" and isinstance(value, int):
+        picture.info["transparency"] = 255 if value else 0
+
+
+def eight_bit_colour(picture: Image.Image, channels: int) -> Image.Image:
+    """Converts to 8 bits: 16-bit scaled, transparency on white, palette and CMYK resolved.
+
+    Args:
+        picture: Any PIL image, decoded.
+        channels: 3 for mode ``RGB``, 1 for mode ``L``.
+
+    Raises:
+        ValueError: The mode has no agreed meaning as RGB.
+    """
+    if picture.mode in _SIXTEEN_BIT:
+        picture = _eight_bit(picture)
+    elif picture.mode == "F":
+        raise ValueError("float pixels have no agreed range")
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if "transparency" in picture.info or picture.mode in _ALPHA:
+        coloured = picture.convert("RGBA")
+        white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(white, coloured)
+    if channels == 1:
+        # Through RGB, so that a palette or CMYK image has the same luma as its RGB twin.
+        return picture if picture.mode == "L" else picture.convert("RGB").convert("L")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    """Scales 16-bit gray to 8 bits, transparent values to white; Pillow's convert() would clip."""
+    values: Any = np.asarray(picture)
+    # 65535 -> 255: division by 257 is exact there, a shift by 8 would darken.
+    scaled = np.rint(np.clip(values.astype(np.float64) / 257.0, 0.0, 255.0)).astype(np.uint8)
+    clear = picture.info.get("transparency")
+    if isinstance(clear, int):
+        scaled[values == clear] = 255
+    return Image.fromarray(scaled)

@@ -1,0 +1,177 @@
+"""Which of a model's classes are an answer; names and meaning as in MediaPipe's Image Classifier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.result import Float32Array, Result, check_finite, rank
+from edge_runtime.temperature import softened
+
+IndexArray: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
+
+T_RANGE = (0.01, 100.0)
+"""Allowed temperatures; further out every score is 1 or all are equal."""
+
+_ALL = -1
+"""MediaPipe's way of saying every class."""
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """What :meth:`~edge_runtime.classifier.Classifier.classify` leaves of the scores.
+
+    Applied in this order: temperature, lists, threshold, number. Scores are not
+    renormalised over the classes that are left.
+
+    Attributes:
+        max_results: How many classes to return, best first, instead of ``top_k``; -1 for all.
+        score_threshold: Classes with a lower score are left out, 0..1; the result may be empty.
+        category_allowlist: Only these classes are an answer; empty for all.
+        category_denylist: These classes are none; not together with an allowlist.
+        temperature: T of ``p^(1/T)`` renormalised; ``artifact`` takes the one that the
+            export fitted on labelled images; None leaves the scores as the model gives them.
+
+    Raises:
+        UsageError: A value is out of its range, or both lists are given.
+    """
+
+    max_results: int | None = None
+    score_threshold: float | None = None
+    category_allowlist: Sequence[str] = ()
+    category_denylist: Sequence[str] = ()
+    temperature: float | Literal["artifact"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_results is not None and self.max_results < 1 and self.max_results != _ALL:
+            raise UsageError(
+                f"max_results must be at least 1, or -1 for all. Received: {self.max_results}. "
+                "Pass max_results=5."
+            )
+        if self.score_threshold is not None and not 0.0 <= self.score_threshold <= 1.0:
+            raise UsageError(
+                f"score_threshold must be 0..1. Received: {self.score_threshold}. Pass score_threshold=0.5."
+            )
+        if isinstance(self.temperature, str):
+            if self.temperature != "artifact":
+                raise UnknownNameError.of("temperature", self.temperature, ["artifact", "a number"])
+        elif self.temperature is not None:
+            _check_temperature(self.temperature, "Pass temperature=1.5.")
+        for name in ("category_allowlist", "category_denylist"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise UsageError(
+                    f"{name} must be a list of labels. Received: the text {given!r}. Pass [{given!r}]."
+                )
+            object.__setattr__(self, name, tuple(given))
+        if self.category_allowlist and self.category_denylist:
+            raise UsageError(
+                "Classes are either allowed or denied. Received: category_allowlist and category_denylist. "
+                "Pass one of the two."
+            )
+
+    def bound_to(self, labels: tuple[str, ...], fitted: float) -> BoundOptions:
+        """Resolves names for one artifact, once for all images.
+
+        Args:
+            labels: The model's labels; a name that occurs twice means both classes.
+            fitted: The artifact's own temperature.
+
+        Raises:
+            UnknownNameError: A listed label is not one of the model's.
+            UsageError: No class is left, or the artifact's temperature is unusable.
+        """
+        temperature = 1.0
+        if self.temperature == "artifact":
+            _check_temperature(fitted, "Export the bundle again, or pass a number.")
+            temperature = fitted
+        elif self.temperature is not None:
+            temperature = self.temperature
+        most = len(labels) if self.max_results == _ALL else self.max_results
+        threshold = self.score_threshold or 0.0
+        return BoundOptions(labels, temperature, self._kept(labels), threshold, most)
+
+    def _kept(self, labels: tuple[str, ...]) -> IndexArray | None:
+        listed = self.category_allowlist or self.category_denylist
+        if not listed:
+            return None
+        known, wanted = set(labels), set(listed)
+        for label in listed:
+            if label not in known:
+                raise _unknown(label, labels)
+        allow = bool(self.category_allowlist)
+        kept = np.array([index for index, label in enumerate(labels) if (label in wanted) is allow], np.intp)
+        if not len(kept):
+            raise UsageError(
+                f"At least one class must be left. Received: a category_denylist of all {len(labels)} classes. "
+                "Shorten it."
+            )
+        return kept
+
+
+@dataclass(frozen=True, eq=False)
+class BoundOptions:
+    """Options with a model's names and numbers filled in; made by :meth:`ResultOptions.bound_to`.
+
+    Attributes:
+        labels: The model's labels.
+        temperature: 1 leaves scores as they are.
+        kept: Indices of the classes that are an answer, ascending; None for all.
+        threshold: Lowest score of an answer, 0..1.
+        max_results: How many classes; None for what the call says.
+    """
+
+    labels: tuple[str, ...]
+    temperature: float
+    kept: IndexArray | None
+    threshold: float
+    max_results: int | None
+
+    def rank(self, scores: Float32Array, top_k: int) -> Result:
+        """Turns scores into a result, as :func:`edge_runtime.result.rank` does.
+
+        Args:
+            scores: float32 ``[classes]``, as the model gives them.
+            top_k: How many classes where the options do not say.
+
+        Returns:
+            At most that many classes. Its margin is between the two best of the classes that
+            the lists leave, whatever the threshold.
+        """
+        most = top_k if self.max_results is None else self.max_results
+        if self.temperature != 1.0:
+            # Before: an infinity would leave it as a warning of numpy's.
+            check_finite(scores)
+            scores = softened(scores, self.temperature)
+        result = rank(scores, self.labels, most, self.kept)
+        if self.threshold > 0.0:
+            best = tuple(entry for entry in result.predictions if entry.score >= self.threshold)
+            return Result(best, result.margin)
+        return result
+
+
+def _check_temperature(value: float, cure: str) -> None:
+    low, high = T_RANGE
+    if not (math.isfinite(value) and low <= value <= high):
+        raise UsageError(f"A temperature must be {low}..{high:g}. Received: {value}. {cure}")
+
+
+def _unknown(label: str, labels: Sequence[str]) -> UnknownNameError:
+    """Names what is near; a thousand labels are no help."""
+    from difflib import get_close_matches
+
+    # Case is the usual slip, and to difflib as far away as another letter.
+    by_lower = {known.lower(): known for known in reversed(labels)}
+    near = [by_lower[name] for name in get_close_matches(label.lower(), list(by_lower), n=5, cutoff=0.5)]
+    if near:
+        return UnknownNameError(
+            f"A listed class must be one of the model's labels. Received: {label!r}. "
+            f"Did you mean: {', '.join(near)}?"
+        )
+    some = ", ".join(labels[:10]) + (f", ... ({len(labels)} in all)" if len(labels) > 10 else "")
+    return UnknownNameError.of("listed class", label, [some])

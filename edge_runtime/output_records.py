@@ -1,0 +1,132 @@
+"""Answers for other programs: JSON lines, CSV, and the columns that CSV and Parquet share.
+
+::
+
+    file      the image as it was named
+    error     why it could not be used, else empty
+    label     its best class, empty when it has an error or no class reached the threshold
+    score     that class's score, 0..1
+    label_1   the same again, then label_2, score_2 and so on up to --top-k
+    score_1
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import click
+
+from edge_runtime.errors import ImageError
+from edge_runtime.result import Result
+from edge_runtime.terminal import printable
+
+Value = str | float | None
+
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet run a cell, says OWASP's page on CSV injection."""
+
+
+def columns(classes: int) -> list[str]:
+    """Column names of a table with that many classes an image."""
+    ranked = [name for place in range(1, classes + 1) for name in (f"label_{place}", f"score_{place}")]
+    return ["file", "error", "label", "score", *ranked]
+
+
+def row(name: str, answer: Result | ImageError, classes: int) -> list[Value]:
+    """One image's values in the order of :func:`columns`; None where there is none.
+
+    Args:
+        name: The image as it was named.
+        answer: Its result or error.
+        classes: How many classes the table has room for.
+    """
+    if isinstance(answer, ImageError):
+        return [name, str(answer), *[None] * (2 + 2 * classes)]
+    ranked: list[Value] = []
+    for entry in answer.predictions[:classes]:
+        ranked += [entry.label, entry.score]
+    best = ranked[:2] or [None, None]
+    return [name, None, *best, *ranked, *[None] * (2 * classes - len(ranked))]
+
+
+class JsonLinesWriter:
+    """One JSON object a line, at once: ``image`` and :meth:`Result.to_dict`, or ``image`` and ``error``."""
+
+    keeps_errors = True
+    at_once = True
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Writes one image's line."""
+        record: dict[str, Any] = {"image": name}
+        record |= {"error": str(answer)} if isinstance(answer, ImageError) else answer.to_dict()
+        click.echo(json.dumps(record), file=self._stream)
+
+    def finish(self) -> None:
+        """Nothing is kept back."""
+
+
+class CsvWriter:
+    """One line an image, at once, below a line of column names."""
+
+    keeps_errors = True
+    at_once = True
+
+    def __init__(self, stream: TextIO, classes: int) -> None:
+        """Writes the column names.
+
+        Args:
+            stream: Where to.
+            classes: Classes an image.
+        """
+        self._classes = classes
+        self._escape = stream.isatty()
+        self._lines = csv.writer(_Lines(stream))
+        self._lines.writerow(columns(classes))
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Writes one image's line."""
+        first, *others = row(name, answer, self._classes)
+        cells = [_safe_path(str(first)), *(_safe(value) for value in others)]
+        if self._escape:
+            cells = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
+        self._lines.writerow(cells)
+
+    def finish(self) -> None:
+        """Nothing is kept back."""
+
+
+class _Lines:
+    """A stream that gets each line whole, ended as Unix does, and flushed.
+
+    The csv module must believe in CR LF, or it leaves a lone CR in a name without quotes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        click.echo(line.removesuffix("\r\n"), file=self._stream)
+
+
+def _safe_path(name: str) -> str:
+    """A path that no spreadsheet takes for a formula: ``./=1+1.png`` is the same file."""
+    return f"./{name}" if name != "-" and name.startswith(_FORMULA_SIGNS) else name
+
+
+def _safe(value: Value) -> Value:
+    """Text that no spreadsheet takes for a formula: with an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+
+
+def as_text(values: Sequence[Value]) -> list[Value]:
+    """The values with escapes for what is not UTF-8: a file name may be any bytes."""
+    return [
+        value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
+        for value in values
+    ]

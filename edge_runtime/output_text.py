@@ -1,0 +1,121 @@
+"""Answers for people: a table on a terminal, aligned plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+
+from edge_runtime.errors import ImageError
+from edge_runtime.result import Result
+from edge_runtime.terminal import Cell, Column, aligned, print_table, printable
+
+_BAR_CELLS = 12
+_LABEL_CELLS = 40
+"""Longer labels do not widen the column of plain lines."""
+
+_NOTHING = "-"
+"""Stands for the class of an image in which none reached the threshold."""
+
+
+class PlainWriter:
+    """One line an image, at once: the best classes, best first."""
+
+    keeps_errors = False
+    at_once = True
+
+    def __init__(self, stream: TextIO, names: Sequence[str], labels: Sequence[str]) -> None:
+        """Measures the columns.
+
+        Args:
+            stream: Where to.
+            names: The images, as far as they are known.
+            labels: The model's labels.
+        """
+        self._stream = stream
+        self._name_width = max((len(printable(name)) for name in names), default=0)
+        self._label_width = min(_LABEL_CELLS, max(len(printable(label)) for label in labels))
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Writes one image's line; errors are said elsewhere."""
+        if isinstance(answer, ImageError):
+            return
+        cells, widths = [printable(name)], [self._name_width]
+        for entry in answer.predictions:
+            cells += [printable(entry.label), f"{entry.score:.4f}"]
+            widths += [self._label_width, 6]
+        if not answer:
+            cells, widths = [*cells, _NOTHING], [*widths, 1]
+        click.echo(aligned(cells, widths, [False] * len(cells)), file=self._stream)
+
+    def finish(self) -> None:
+        """Nothing is kept back."""
+
+
+class TableWriter:
+    """One table at the end: of an image's classes, or of the images when they are several."""
+
+    keeps_errors = False
+    at_once = False
+
+    def __init__(self, caption: str) -> None:
+        """Starts the clock.
+
+        Args:
+            caption: What answers, for the line below the table.
+        """
+        self._caption = caption
+        self._started = time.perf_counter()
+        self._good: list[tuple[str, Result]] = []
+        self._images = 0
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Keeps one image's row; errors are said elsewhere."""
+        self._images += 1
+        if not isinstance(answer, ImageError):
+            self._good.append((printable(name), answer))
+
+    def finish(self) -> None:
+        """Prints the table."""
+        if len(self._good) == 1:
+            _print_one(*self._good[0], self._caption)
+        elif self._good:
+            spent_ms = (time.perf_counter() - self._started) * 1000.0 / self._images
+            columns = [
+                Column("image"),
+                Column("label"),
+                Column("score", right=True),
+                Column(""),
+                Column("next"),
+            ]
+            rows = [_image_row(name, result) for name, result in self._good]
+            print_table(columns, rows, caption=f"{self._caption}, {spent_ms:.1f} ms an image")
+
+
+def _print_one(name: str, result: Result, caption: str) -> None:
+    columns = [Column("label"), Column("score", right=True), Column("")]
+    rows: list[list[Cell]] = [
+        [(printable(entry.label), "bold" if place == 0 else ""), *_score(entry.score)]
+        for place, entry in enumerate(result.predictions)
+    ]
+    print_table(columns, rows or [[_NOTHING, "", ""]], title=name, caption=caption)
+
+
+def _image_row(name: str, result: Result) -> list[Cell]:
+    if not result:
+        return [name, _NOTHING, "", "", ""]
+    second = result.predictions[1] if len(result.predictions) > 1 else None
+    runner_up = f"{printable(second.label)} {second.score:.1%}" if second is not None else ""
+    return [name, (printable(result.top.label), "bold"), *_score(result.top.score), (runner_up, "dim")]
+
+
+def _score(score: float) -> list[Cell]:
+    """The score and its bar: green when sure, yellow when it could be something else."""
+    sign, empty = ("█", "░") if (sys.stdout.encoding or "").lower().startswith("utf") else ("#", ".")
+    # Full only when the number beside it says 100 %.
+    filled = int(round(score, 3) * _BAR_CELLS)
+    style = "green" if score >= 0.8 else "yellow" if score >= 0.5 else "red"
+    return [f"{score:.1%}", (sign * filled + empty * (_BAR_CELLS - filled), style)]

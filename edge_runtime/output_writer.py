@@ -1,0 +1,119 @@
+"""From answers to what ``predict`` prints or writes, whatever the format."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import ImageError, UsageError
+from edge_runtime.output_place import text_stream, written_aside
+from edge_runtime.output_records import CsvWriter, JsonLinesWriter
+from edge_runtime.output_text import PlainWriter, TableWriter
+from edge_runtime.result import Result
+from edge_runtime.terminal import is_terminal, printable, progress
+
+OutputFormat = Literal["table", "jsonl", "csv", "parquet"]
+FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
+
+
+class Writer(Protocol):
+    """Takes one answer after the other.
+
+    Attributes:
+        keeps_errors: Whether errors of images are among what it writes.
+        at_once: Whether each answer can be read as soon as it is written.
+    """
+
+    keeps_errors: bool
+    at_once: bool
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Takes one answer."""
+        ...
+
+    def finish(self) -> None:
+        """Writes what was kept back."""
+        ...
+
+
+@contextmanager
+def open_writer(
+    format: OutputFormat,
+    out: Path | None,
+    used: Classifier,
+    top_k: int,
+    names: Sequence[str] | None = None,
+) -> Iterator[Writer]:
+    """Yields a writer; a file is at its place when the block ends well.
+
+    Args:
+        format: What to write.
+        out: The file; None for stdout.
+        used: The classifier that answers.
+        top_k: Most classes of an image.
+        names: The images; None when they are not known before, so that each is printed at once.
+
+    Raises:
+        UsageError: The file cannot be written, or Parquet has no file.
+        EnvironmentMissingError: Parquet needs its extra.
+    """
+    writer: Writer
+    classes = min(top_k, len(used.labels))
+    if format == "parquet":
+        if out is None:
+            raise UsageError("Parquet is a file. Received: --format parquet without --out. Pass --out FILE.")
+        from edge_runtime.output_parquet import ParquetWriter
+
+        with written_aside(out) as file:
+            writer = ParquetWriter(file, classes)
+            yield writer
+            writer.finish()
+        return
+    with text_stream(out) as stream:
+        if format == "jsonl":
+            writer = JsonLinesWriter(stream)
+        elif format == "csv":
+            writer = CsvWriter(stream, classes)
+        elif names is not None and out is None and is_terminal():
+            writer = TableWriter(f"{used.artifact.kind} on {used.engine}")
+        else:
+            writer = PlainWriter(stream, names or (), used.labels)
+        yield writer
+        writer.finish()
+
+
+def write_answers(
+    names: Sequence[str], answers: Iterable[Result | ImageError], writer: Writer, *, to_stdout: bool
+) -> int:
+    """Writes what images show, with a bar for many of them; errors go to stderr unless the writer keeps them.
+
+    Args:
+        names: The images as the user named them.
+        answers: One for each, in the same order.
+        writer: Takes them.
+        to_stdout: Whether the writer writes to stdout.
+
+    Returns:
+        How many images could not be used.
+    """
+    # On a terminal the lines themselves show progress.
+    shows_itself = writer.at_once and to_stdout and sys.stdout.isatty()
+    bad = 0
+    with progress("Classifying", 0 if shows_itself else len(names)) as steps:
+        for name, answer in zip(names, answers, strict=True):
+            steps.advance()
+            if isinstance(answer, ImageError):
+                bad += 1
+                if not writer.keeps_errors:
+                    steps.complain(complaint(answer))
+            writer.write(name, answer)
+    return bad
+
+
+def complaint(error: ImageError) -> str:
+    """An image's error as the one line that stderr gets."""
+    return f"Error: {printable(' '.join(str(error).split()))}"

@@ -1,0 +1,210 @@
+"""The command ``predict``: files, a folder that is watched, or a camera."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal, cast
+
+import click
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.cli_options import engine_options, limit_options, result_options
+from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.listing import STDIN, image_files
+from edge_runtime.native_output import quiet
+from edge_runtime.options import ResultOptions
+from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_answers
+from edge_runtime.preprocess import ImageSource
+
+_SETTLE_S = 1.0
+"""Longer than a network copy stalls, shorter than a person waits."""
+
+
+@click.command()
+@click.argument("bundle")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option(
+    "--artifact",
+    metavar="KIND",
+    help="Artifact to use, such as tflite-int8; by default the best that passed its check and runs here.",
+)
+@engine_options
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Images classified at a time."
+)
+@result_options
+@limit_options
+@click.option("--allow-failed", is_flag=True, help="Also use an artifact that failed its check.")
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(FORMATS),
+    help="What to print: a table for people (the default), one JSON object a line, CSV, or a Parquet file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there, once all is answered."
+)
+@click.option(
+    "--watch",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Go on with images that arrive in this folder, until Ctrl-C or SIGTERM.",
+)
+@click.option(
+    "--settle",
+    type=click.FloatRange(0.0),
+    default=_SETTLE_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --watch: how long a file must stay as it is before it is read.",
+)
+@click.option(
+    "--camera",
+    is_flag=False,
+    flag_value="0",
+    metavar="[INDEX]",
+    help="Classify what a camera sees, by default the first, or a video file; put it last.",
+)
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="With --camera: stop after N answers.")
+def predict(
+    bundle: str,
+    images: tuple[str, ...],
+    artifact: str | None,
+    engine: str,
+    threads: int,
+    workers: int,
+    top_k: int,
+    score_threshold: float | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    temperature: str | None,
+    max_bytes: int,
+    max_pixels: int,
+    allow_failed: bool,
+    wanted: str | None,
+    as_json: bool,
+    out: Path | None,
+    watch: Path | None,
+    settle: float,
+    camera: str | None,
+    frames: int | None,
+) -> int:
+    """Name what images show.
+
+    IMAGE is a file, a folder (searched with its sub-folders), a quoted pattern such as
+    'photos/**/*.jpg', or - for one image from standard input. An image that cannot be
+    used is reported, the others go on, and the exit code is 2.
+
+    --watch prints a line for each new image at once and ends with exit code 130 after
+    Ctrl-C, 0 after SIGTERM. --camera prints a line a second, or one a frame with --json
+    or --format csv.
+
+    CSV and Parquet have the columns file, error, label, score, then label_1, score_1 and
+    so on for each of the classes. In CSV, text that a spreadsheet would run as a formula
+    starts with an apostrophe, or ./ where it is a file.
+
+    \b
+    Examples:
+      snapship predict flowers.bundle photo.jpg
+      snapship predict flowers.bundle photos/ --workers 2 --json > answers.jsonl
+      snapship predict flowers.bundle 'photos/**/*.jpg' --format csv --out answers.csv
+      snapship predict flowers.bundle photo.jpg --score-threshold 0.5 --deny weed
+      snapship predict flowers.bundle --watch incoming/ --json
+      snapship predict flowers.bundle --frames 100 --camera
+    """
+    format = _format(wanted, as_json)
+    _check_sources(images, watch, camera, frames)
+    endless = watch is not None or (camera is not None and camera.isdecimal() and frames is None)
+    _check_out(format, out, endless=endless)
+    options = _options(score_threshold, allow, deny, temperature)
+    names = image_files(images)
+    watcher = None
+    if watch is not None:
+        from edge_runtime.watching import Watcher
+
+        # Before the images of now are read: what comes meanwhile is new.
+        watcher = Watcher(watch, settle)
+    with quiet():
+        classifier = Classifier.open(
+            bundle, artifact, engine, threads,
+            allow_failed=allow_failed, max_bytes=max_bytes, max_pixels=max_pixels,
+        )  # fmt: skip
+    with classifier:
+        if options is not None:
+            # An unknown label is an error before the first image is waited for.
+            options.bound_to(classifier.labels, classifier.artifact.temperature)
+        if watcher is not None or camera is not None:
+            # Not for one photo: what is not imported is not waited for.
+            from edge_runtime.streams import Order, answer_arrivals, answer_frames
+
+            order = Order(classifier, top_k, workers, options, format, out)
+            if camera is not None:
+                answer_frames(camera, frames, order)
+            if watcher is not None:
+                answer_arrivals(watcher, names, order)
+            return 0
+        answers = classifier.classify_many(map(_source, names), top_k, workers, options)
+        with open_writer(format, out, classifier, top_k, names) as writer:
+            bad = write_answers(names, answers, writer, to_stdout=out is None)
+    if out is not None:
+        click.echo(f"Wrote {out}: {len(names):,} images, of which {bad:,} could not be used.", err=True)
+    return 2 if bad else 0
+
+
+def _format(wanted: str | None, as_json: bool) -> OutputFormat:
+    if as_json and wanted not in (None, "jsonl"):
+        raise UsageError(f"There is one format. Received: --json and --format {wanted}. Pass one of the two.")
+    return "jsonl" if as_json else cast(OutputFormat, wanted or "table")
+
+
+def _check_sources(
+    images: tuple[str, ...], watch: Path | None, camera: str | None, frames: int | None
+) -> None:
+    if not images and watch is None and camera is None:
+        raise UsageError(
+            "Something must be classified. Received: no image. "
+            "Pass files, folders, a quoted pattern, -, --watch DIR or --camera."
+        )
+    if camera is not None and (images or watch is not None):
+        raise UsageError(
+            "A camera is classified alone. Received: --camera and images or --watch. Run it in two commands."
+        )
+    if frames is not None and camera is None:
+        raise UsageError("Only a camera has frames. Received: --frames without --camera. Add --camera.")
+    if watch is not None and STDIN in images:
+        raise UsageError("A folder is watched alone or after files. Received: --watch and -. Save the image.")
+
+
+def _check_out(format: OutputFormat, out: Path | None, *, endless: bool) -> None:
+    if endless and (out is not None or format == "parquet"):
+        raise UsageError(
+            "A file is written once all is answered. Received: --out or Parquet for images without an end. "
+            "Redirect stdout with --json or --format csv, or pass --frames to a camera."
+        )
+
+
+def _options(
+    score_threshold: float | None, allow: tuple[str, ...], deny: tuple[str, ...], temperature: str | None
+) -> ResultOptions | None:
+    """None when no option was given, so that nothing is done to the scores."""
+    if score_threshold is None and temperature is None and not allow and not deny:
+        return None
+    parsed: float | Literal["artifact"] | None
+    try:
+        parsed = (
+            "artifact" if temperature == "artifact" else None if temperature is None else float(temperature)
+        )
+    except ValueError:
+        raise UnknownNameError.of("--temperature", str(temperature), ["artifact", "a number"]) from None
+    return ResultOptions(
+        score_threshold=score_threshold,
+        category_allowlist=allow,
+        category_denylist=deny,
+        temperature=parsed,
+    )
+
+
+def _source(name: str) -> ImageSource:
+    return sys.stdin.buffer if name == STDIN else name

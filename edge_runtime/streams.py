@@ -1,0 +1,96 @@
+"""Answers for images that keep coming: a folder that is watched, a camera."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import ImageError
+from edge_runtime.options import ResultOptions
+from edge_runtime.output_writer import OutputFormat, Writer, complaint, open_writer
+from edge_runtime.termination import on_terminate
+from edge_runtime.watching import Watcher
+
+
+@dataclass(frozen=True)
+class Order:
+    """How images are classified and where their answers go.
+
+    Attributes:
+        classifier: It answers.
+        top_k: Classes an image.
+        workers: Images at a time.
+        options: Which classes are an answer.
+        format: What is written.
+        out: The file; None for stdout.
+    """
+
+    classifier: Classifier
+    top_k: int
+    workers: int
+    options: ResultOptions | None
+    format: OutputFormat
+    out: Path | None
+
+    def writer(self) -> AbstractContextManager[Writer]:
+        """Opens what takes the answers, each at once."""
+        return open_writer(self.format, self.out, self.classifier, self.top_k)
+
+
+def answer_arrivals(watcher: Watcher, names: Sequence[str], order: Order) -> None:
+    """Answers for images and then for those that arrive, each at once, until SIGTERM.
+
+    Args:
+        watcher: Looks for them.
+        names: Images that are classified before.
+        order: How.
+
+    Raises:
+        DataError: The folder is gone.
+    """
+    with on_terminate() as stopped, order.writer() as writer:
+        click.echo(f"Watching {watcher.folder}, Ctrl-C ends it.", err=True)
+        _answer(names, order, writer, stopped)
+        for batch in watcher.batches(stopped):
+            _answer(batch, order, writer, stopped)
+
+
+def answer_frames(source: str, most: int | None, order: Order) -> None:
+    """Answers for a camera's frames until there are enough, a video file ends, or SIGTERM.
+
+    Args:
+        source: As :class:`edge_runtime.camera.Camera`.
+        most: How many answers; None for no end.
+        order: How; a table has the best class once a second, other formats every frame.
+
+    Raises:
+        EnvironmentMissingError: OpenCV or the camera is missing.
+        DataError: The video file cannot be read.
+    """
+    from edge_runtime.camera import Camera
+
+    for_people = order.format == "table"
+    top_k = 1 if for_people else order.top_k
+    answered = 0
+    with on_terminate() as stopped, Camera(source) as camera, order.writer() as writer:
+        for number, frame in camera.frames(every_s=1.0 if for_people else 0.0):
+            writer.write(f"{source}#{number}", order.classifier.classify(frame, top_k, order.options))
+            answered += 1
+            if answered == most or stopped.is_set():
+                return
+
+
+def _answer(names: Sequence[str], order: Order, writer: Writer, stopped: threading.Event) -> None:
+    answers = order.classifier.classify_many(names, order.top_k, order.workers, order.options)
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, ImageError) and not writer.keeps_errors:
+            click.echo(complaint(answer), err=True)
+        writer.write(name, answer)
+        if stopped.is_set():
+            return

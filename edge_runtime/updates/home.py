@@ -1,0 +1,241 @@
+"""The folder that updates arrive in.
+
+::
+
+    DIR/current       link to versions/<id>: what Classifier.open("DIR/current") takes
+    DIR/previous      link to the version before it, for people; a rollback reads the record
+    DIR/versions/<id>/      a bundle folder that was verified
+    DIR/versions/<id>.json  its record: which version was current before it, where it came from
+    DIR/.incoming/    a download that is not verified yet
+    DIR/.lock         held while something is changed
+
+The one switch is the rename of ``current``: since each version's own record says what came
+before it, "new and its previous" change in a single step, and a power loss leaves one of two
+whole states. All else that such a loss can leave is unreferenced, and the next pull removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
+from edge_runtime.updates.durable import ASIDE, replace_file, replace_link, sync_folder
+
+CURRENT, PREVIOUS, VERSIONS = "current", "previous", "versions"
+INCOMING, LOCK = ".incoming", ".lock"
+
+_NAME = re.compile(r"[0-9a-f]{16}(-\d+)?")
+_OURS = re.compile(rf"({_NAME.pattern})(\.json(\{ASIDE})?)?")
+_MAX_RECORD_BYTES = 100_000
+
+
+class Record(Strict, frozen=True):
+    """``versions/<id>.json``.
+
+    Attributes:
+        schema_version: 1.
+        previous: The version that was current before this one; None for the first.
+        source: Where it was pulled from, without a URL's query.
+        signed_by: Id of the key that its signature was checked with; None when none was configured.
+    """
+
+    schema_version: Literal[1]
+    previous: str | None
+    source: str
+    signed_by: str | None = None
+
+
+class Home:
+    """A folder of versions, locked by this process.
+
+    Attributes:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def incoming(self) -> Path:
+        """Where a new version is built; on the same disk as :attr:`versions`."""
+        return self.root / INCOMING
+
+    @property
+    def current_link(self) -> Path:
+        """What users open."""
+        return self.root / CURRENT
+
+    def folder(self, name: str) -> Path:
+        """Where a version lies."""
+        return self.root / VERSIONS / name
+
+    def current(self) -> str | None:
+        """The version in use, None when there is none."""
+        return self._pointed(CURRENT)
+
+    def previous(self) -> str | None:
+        """The version before it; None when there is none, or it is gone."""
+        current = self.current()
+        name = self._pointed(PREVIOUS) if current is None else self._record_previous(current)
+        return name if name is not None and name != current and self.folder(name).is_dir() else None
+
+    def write_record(self, name: str, record: Record) -> None:
+        """Writes a version's record; before it becomes current."""
+        replace_file(self._record_file(name), encode_json(record))
+
+    def record(self, name: str) -> Record:
+        """Reads a version's record; an empty one where it is lost, so that it never blocks an update."""
+        try:
+            data = self._record_file(name).read_bytes()[:_MAX_RECORD_BYTES]
+            record: Record = decode_json(data, Record, name)
+        except (OSError, BundleError):
+            return Record(1, None, "unknown")
+        return record
+
+    def place(self, built: Path, version: str) -> str:
+        """Moves a finished bundle among the versions.
+
+        Args:
+            built: A folder on the same disk.
+            version: Its content's id.
+
+        Returns:
+            Its name: the id, with a number where that name is taken by an older copy.
+        """
+        name, count = version, 1
+        while os.path.lexists(self.folder(name)):
+            count += 1
+            name = f"{version}-{count}"
+        os.rename(built, self.folder(name))
+        sync_folder(self.root / VERSIONS)
+        return name
+
+    def switch(self, name: str) -> None:
+        """Makes a version the current one."""
+        replace_link(self.current_link, f"{VERSIONS}/{name}")
+
+    def unset(self) -> None:
+        """Takes ``current`` away: there was none before."""
+        self.current_link.unlink(missing_ok=True)
+        sync_folder(self.root)
+
+    def tidy(self) -> None:
+        """Removes what neither ``current`` nor its previous version is, and repairs ``previous``."""
+        keep = {self.current(), self.previous()}
+        previous = self.previous()
+        if previous is None:
+            (self.root / PREVIOUS).unlink(missing_ok=True)
+        elif self._pointed(PREVIOUS) != previous:
+            replace_link(self.root / PREVIOUS, f"{VERSIONS}/{previous}")
+        for entry in sorted((self.root / VERSIONS).iterdir()):
+            ours = _OURS.fullmatch(entry.name)
+            if ours is not None and (ours[1] not in keep or entry.name.endswith(ASIDE)):
+                _remove(entry)
+        _remove(self.incoming)
+        for link in (CURRENT, PREVIOUS):
+            _remove(self.root / f"{link}{ASIDE}")
+        sync_folder(self.root / VERSIONS)
+        sync_folder(self.root)
+
+    def _record_file(self, name: str) -> Path:
+        return self.root / VERSIONS / f"{name}.json"
+
+    def _record_previous(self, name: str) -> str | None:
+        previous = self.record(name).previous
+        return previous if previous is not None and _NAME.fullmatch(previous) else None
+
+    def _pointed(self, link: str) -> str | None:
+        try:
+            folder, _, name = os.readlink(self.root / link).rpartition("/")
+        except OSError:
+            return None
+        whole = folder == VERSIONS and _NAME.fullmatch(name) and self.folder(name).is_dir()
+        return name if whole else None
+
+
+@contextmanager
+def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
+    """Locks a folder of versions, and makes it where there is none.
+
+    Args:
+        root: The folder.
+        make: False where a missing one is an error.
+
+    Yields:
+        The folder, tidied of what an interrupted pull left.
+
+    Raises:
+        UsageError: Someone else has locked it, it holds something else, or it cannot be written.
+    """
+    # Only here: the module does not exist on Windows, which has no use for the rest of this either.
+    try:
+        import fcntl
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "Updates need a POSIX system, for its locks and links. Received: another one. "
+            "Unpack the bundle yourself."
+        ) from error
+
+    with writable(root):
+        if not make and not (root / VERSIONS).is_dir():
+            raise UsageError(
+                f"--to must be a folder that snapship pull made. Received: {root}. Pull a bundle into it first."
+            )
+        if (root / MANIFEST_FILE).exists() or _in_the_way(root):
+            raise UsageError(
+                f"--to must be a folder for versions, not something else. Received: {root}. "
+                "Pass a new folder; the bundle will be in its folder current."
+            )
+        (root / VERSIONS).mkdir(parents=True, exist_ok=True)
+        handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            # The kernel gives the lock back when its process ends, however it ends.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise UsageError(
+                f"Only one pull may run at a time. Received: another one at work in {root}. Wait until it is done."
+            ) from error
+    try:
+        home = Home(root)
+        with writable(root):
+            home.tidy()
+        yield home
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def writable(root: Path) -> Iterator[None]:
+    """Turns what the disk complains about into one line.
+
+    Raises:
+        UsageError: Something could not be read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"--to must be a writable folder on a disk with symbolic links and free space. Received: {root} "
+            f"({error.strerror or error}). Pass another --to."
+        ) from error
+
+
+def _in_the_way(root: Path) -> bool:
+    """Whether one of our names is taken by something that is not ours."""
+    links = any((root / link).exists() and not (root / link).is_symlink() for link in (CURRENT, PREVIOUS))
+    return links or (root / VERSIONS).is_symlink()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

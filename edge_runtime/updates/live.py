@@ -1,0 +1,330 @@
+"""A classifier for services that changes its bundle while it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import ImageError, SnapshipError, UsageError
+from edge_runtime.manifest import Artifact
+from edge_runtime.options import ResultOptions
+from edge_runtime.preprocess import ImageSource, UInt8Array
+from edge_runtime.result import Float32Array, Result
+from edge_runtime.spec import InputSpec
+from edge_runtime.updates.following import Stamp, bundle_in, stamp_of
+
+EVERY_S = 1.0
+"""Seconds between two looks at the disk."""
+
+_RETRY_LOOKS = 10
+"""A bundle that does not open may still be being copied: it is tried again after so many looks."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Swap:
+    """What became of a bundle that appeared.
+
+    Attributes:
+        location: Where it lies, links resolved.
+        error: None when it is in use now, else why the old one stays.
+    """
+
+    location: Path
+    error: SnapshipError | None = None
+
+
+class _Version:
+    """An open classifier, and how many calls use it."""
+
+    def __init__(self, classifier: Classifier, stamp: Stamp) -> None:
+        self.classifier, self.stamp = classifier, stamp
+        self.users = 0
+        self.retired = False
+
+
+class LiveClassifier:
+    """A :class:`~edge_runtime.classifier.Classifier` that follows its bundle. Safe to use from several threads.
+
+    A thread looks once a second whether the bundle is another one (two system calls), opens
+    and tries that one beside the old one, and then swaps them: calls that run finish on the
+    old one, which is closed after the last of them. One that does not open is reported and
+    the old one stays. Make one in each process; a thread does not survive a fork.
+
+    While it is open, keep an older version's files until it has moved on, as ``snapship pull``
+    does: more workers than before need them.
+    """
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str],
+        artifact: str | None = None,
+        engine: str = "auto",
+        threads: int = 1,
+        *,
+        every_s: float = EVERY_S,
+        on_swap: Callable[[Swap], None] | None = None,
+        **opening: Any,
+    ) -> None:
+        """Opens the bundle that is there now.
+
+        Args:
+            bundle: A folder that ``snapship pull`` fills, or any bundle folder or zip.
+            artifact: As :meth:`Classifier.open`, for every bundle to come.
+            engine: As there.
+            threads: As there.
+            every_s: Seconds between two looks; infinity for none but :meth:`reload`.
+            on_swap: Called in the thread that looked, after a swap or a bundle that was refused.
+                The log ``edge_runtime.updates.live`` says the same.
+            opening: Any other argument of :meth:`Classifier.open`.
+
+        Raises:
+            SnapshipError: As :meth:`Classifier.open`.
+            UsageError: every_s is not positive.
+        """
+        if not every_s > 0:
+            raise UsageError(f"every_s must be positive. Received: {every_s}. Pass seconds, such as 1.0.")
+        self._path = bundle_in(Path(bundle))
+        self._opening = {"artifact": artifact, "engine": engine, "threads": threads, **opening}
+        self._on_swap = on_swap
+        self._lock = threading.Lock()
+        self._reloading = threading.Lock()
+        self._closed = False
+        self._refused: tuple[Stamp, str] | None = None
+        self._looks_to_retry = 0
+        self._version = self._open(stamp_of(self._path))
+        self._stop = threading.Event()
+        self._watcher: threading.Thread | None = None
+        if every_s < float("inf"):
+            # It holds this object weakly, so that one that is dropped without close() ends.
+            self._watcher = threading.Thread(
+                target=_watch,
+                args=(weakref.ref(self), self._stop, every_s),
+                name="snapship-live",
+                daemon=True,
+            )
+            self._watcher.start()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The open bundle; its location is the one that links led to."""
+        return self._version.classifier.bundle
+
+    @property
+    def artifact(self) -> Artifact:
+        """The manifest's entry of the artifact in use."""
+        return self._version.classifier.artifact
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the scores."""
+        return self._version.classifier.labels
+
+    @property
+    def input(self) -> InputSpec:
+        """Size and channels of the pixels."""
+        return self._version.classifier.input
+
+    @property
+    def engine(self) -> str:
+        """Name of the interpreter in use."""
+        return self._version.classifier.engine
+
+    def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
+        """See :meth:`Classifier.classify`."""
+        with self._lend() as version:
+            return version.classifier.classify(image, top_k, options)
+
+    def scores(self, image: ImageSource) -> Float32Array:
+        """See :meth:`Classifier.scores`."""
+        with self._lend() as version:
+            return version.classifier.scores(image)
+
+    def pixels(self, image: ImageSource) -> UInt8Array:
+        """See :meth:`Classifier.pixels`."""
+        with self._lend() as version:
+            return version.classifier.pixels(image)
+
+    def classify_many(
+        self,
+        images: Iterable[ImageSource],
+        top_k: int = 5,
+        workers: int = 1,
+        options: ResultOptions | None = None,
+    ) -> Iterator[Result | ImageError]:
+        """See :meth:`Classifier.classify_many`; a swap takes effect between two images.
+
+        The version in use is not closed while the iterator rests; close it when done early.
+        """
+        # Wrong arguments are told now and not at the first image.
+        with self._lend() as version:
+            version.classifier.classify_many((), top_k, workers, options)
+        return self._stream(iter(images), top_k, workers, options)
+
+    def reload(self) -> bool:
+        """Looks now, in this thread.
+
+        Returns:
+            Whether another bundle is in use now.
+
+        Raises:
+            SnapshipError: The new bundle does not open; the old one stays.
+            UsageError: The classifier is closed.
+        """
+        if self._closed:
+            raise _closed()
+        with self._reloading:
+            stamp = stamp_of(self._path)
+            if stamp == self._version.stamp:
+                return False
+            return self._replace(stamp)
+
+    def close(self) -> None:
+        """Stops looking and lets go of the model; calls that run finish first."""
+        self._stop.set()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._retire(self._version)
+        if self._watcher is not None and self._watcher is not threading.current_thread():
+            self._watcher.join()
+
+    def __enter__(self) -> LiveClassifier:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _lend(self) -> Iterator[_Version]:
+        with self._lock:
+            if self._closed:
+                raise _closed()
+            version = self._version
+            version.users += 1
+        try:
+            yield version
+        finally:
+            with self._lock:
+                version.users -= 1
+                last = version.retired and version.users == 0
+            if last:
+                version.classifier.close()
+
+    def _stream(
+        self, images: Iterator[ImageSource], top_k: int, workers: int, options: ResultOptions | None
+    ) -> Iterator[Result | ImageError]:
+        finished = False
+
+        def of(version: _Version) -> Iterator[ImageSource]:
+            """The images that come while a version is in use; the first one always."""
+            nonlocal finished
+            while True:
+                try:
+                    image = next(images)
+                except StopIteration:
+                    finished = True
+                    return
+                yield image
+                if version.retired:
+                    return
+
+        while not finished:
+            with self._lend() as version:
+                yield from version.classifier.classify_many(of(version), top_k, workers, options)
+
+    def _open(self, stamp: Stamp) -> _Version:
+        """Opens what a stamp was taken of, and runs it once: the first user does not wait, nor fail."""
+        classifier = Classifier.open(str(stamp[0]), **self._opening)
+        try:
+            classifier.scores(np.zeros(classifier.input.shape, dtype=np.uint8))
+        except BaseException:
+            classifier.close()
+            raise
+        return _Version(classifier, stamp)
+
+    def _look(self) -> None:
+        """Follows the bundle if it changed; what fails is reported and never raised."""
+        with self._reloading:
+            stamp = stamp_of(self._path)
+            if stamp == self._version.stamp:
+                self._refused = None
+                return
+            if self._refused is not None and self._refused[0] == stamp and self._looks_to_retry > 0:
+                self._looks_to_retry -= 1
+                return
+            try:
+                self._replace(stamp)
+            except SnapshipError as error:
+                known = self._refused
+                self._refused, self._looks_to_retry = (stamp, str(error)), _RETRY_LOOKS
+                if known != self._refused:
+                    _log.error("The old bundle stays in use: %s", error)
+                    self._tell(Swap(Path(str(stamp[0])), error))
+
+    def _replace(self, stamp: Stamp) -> bool:
+        new = self._open(stamp)
+        with self._lock:
+            used = not self._closed
+            old = self._version
+            if used:
+                self._version = new
+        if not used:
+            new.classifier.close()
+            return False
+        self._refused = None
+        self._retire(old)
+        _log.info("Now in use: %s", stamp[0])
+        self._tell(Swap(Path(str(stamp[0]))))
+        return True
+
+    def _retire(self, version: _Version) -> None:
+        with self._lock:
+            version.retired = True
+            idle = version.users == 0
+        if idle:
+            version.classifier.close()
+
+    def _tell(self, swap: Swap) -> None:
+        if self._on_swap is None:
+            return
+        try:
+            self._on_swap(swap)
+        except Exception:
+            # It must not end the thread that looks.
+            _log.exception("on_swap failed")
+
+
+def _watch(live: weakref.ref[LiveClassifier], stop: threading.Event, every_s: float) -> None:
+    while not stop.wait(every_s):
+        watched = live()
+        if watched is None:
+            return
+        try:
+            watched._look()
+        except Exception:
+            _log.exception("Looking for a new bundle failed; the old one stays in use")
+        del watched
+
+
+def _closed() -> UsageError:
+    return UsageError("A classifier must be open. Received: a call after close(). Open the bundle again.")

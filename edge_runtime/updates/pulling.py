@@ -1,0 +1,271 @@
+"""``pull`` and ``rollback``, step by step.
+
+::
+
+    locked      the folder is ours, what an interrupted pull left is gone
+    fetched     the source is on this machine
+    read        manifest, labels and signature are aside on this disk, the signature is checked
+    (a file)    each file that the manifest names is aside, its hash checked as it was read
+    verified    all of them are read back from the disk and are right
+    tested      the golden examples give the same answers on this machine's engines
+    placed      the folder is among the versions
+    recorded    so is what was current before it
+    switched    current points at it
+    rechecked   the self-test passed again from there, if that was asked for
+    tidied      older versions are gone
+
+Nothing that is in use changes before ``switched``, which is one rename.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.choice import choose
+from edge_runtime.errors import (
+    BundleError,
+    EnvironmentMissingError,
+    GateFailedError,
+    SnapshipError,
+    UsageError,
+)
+from edge_runtime.golden import SelfTest, selftest, verify_files
+from edge_runtime.updates.durable import sync_tree
+from edge_runtime.updates.home import Home, Record, opened_home, writable
+from edge_runtime.updates.signature import PublicKey, check_signature, read_signature, version_of
+from edge_runtime.updates.sources import MAX_BYTES, Watch, check_source, fetch, shown
+from edge_runtime.updates.unpacking import copy_body, copy_head
+
+After = Callable[[str], None]
+"""Called with the name of each step that is done."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull or a rollback did.
+
+    Attributes:
+        status: ``unchanged`` when the version was current already.
+        name: The bundle's name.
+        version: The current version: 16 hex digits of its content, as its folder is called.
+        previous: The version to roll back to, None when there is none.
+        source: Where it came from, without a URL's query.
+        signature: Id of the key that the bundle says it is signed by, None when it is not signed.
+        trusted: Whether that was checked with a configured key.
+        files: Files whose hash was checked.
+        replays: Golden examples that were replayed, over all artifacts that an engine here runs.
+        skipped: Artifacts that no engine here runs.
+    """
+
+    status: Literal["installed", "unchanged", "rolled back"]
+    name: str
+    version: str
+    previous: str | None
+    source: str
+    signature: str | None
+    trusted: bool
+    files: int
+    replays: int
+    skipped: tuple[str, ...]
+
+
+def _nothing(step: str) -> None:
+    pass
+
+
+def _unwatched(done: int, total: int) -> None:
+    pass
+
+
+def pull(
+    source: str,
+    to: Path,
+    *,
+    keys: tuple[PublicKey, ...] = (),
+    allow_http: bool = False,
+    engine: str = "auto",
+    recheck: bool = False,
+    max_bytes: int = MAX_BYTES,
+    watch: Watch = _unwatched,
+    after: After = _nothing,
+) -> Pulled:
+    """Makes a bundle the current one of a folder, or leaves the folder as it was.
+
+    Args:
+        source: A bundle folder, a zip, ``https://...`` or ``s3://BUCKET/KEY`` of a zip.
+        to: The folder; ``Classifier.open(to / "current")`` opens what was pulled.
+        keys: Who must have signed it; none accepts what is not signed.
+        allow_http: Also from ``http://``.
+        engine: Engine of the self-test; ``auto`` or its name.
+        recheck: Run the self-test once more after the switch, and switch back when it fails.
+        max_bytes: Limit of the download, and of the bundle's files together.
+        watch: Called while a download comes in.
+        after: Called after each step; see the head of this file.
+
+    Raises:
+        BundleError: The bundle is damaged, or not signed by one of the keys.
+        GateFailedError: The self-test failed on this machine.
+        UsageError: The source or the folder cannot be used, or another pull is at work there.
+        EnvironmentMissingError: An extra, credentials or an engine is missing.
+    """
+    check_source(source, allow_http=allow_http)
+    with opened_home(to, make=True) as home:
+        after("locked")
+        try:
+            with writable(to):
+                return _pull(home, source, keys, allow_http, engine, recheck, max_bytes, watch, after)
+        finally:
+            with writable(to):
+                home.tidy()
+
+
+def _pull(
+    home: Home,
+    source: str,
+    keys: tuple[PublicKey, ...],
+    allow_http: bool,
+    engine: str,
+    recheck: bool,
+    max_bytes: int,
+    watch: Watch,
+    after: After,
+) -> Pulled:
+    aside = home.incoming / "bundle"
+    aside.mkdir(parents=True)
+    fetched = fetch(
+        source, home.incoming / "bundle.zip", max_bytes=max_bytes, allow_http=allow_http, watch=watch
+    )
+    after("fetched")
+    origin = Bundle.open(fetched)
+    copy = copy_head(origin, aside)
+    trusted = check_signature(copy, keys, shown(source)) if keys else None
+    after("read")
+    version, old = version_of(copy), home.current()
+    if old is not None and _is_whole(home.folder(old), version):
+        return _report(home, "unchanged", old, trusted, None)
+    copy_body(origin, copy, max_bytes, after)
+    verify_files(copy)
+    after("verified")
+    outcome = _tested(copy, engine)
+    after("tested")
+    sync_tree(aside)
+    name = home.place(aside, version)
+    after("placed")
+    home.write_record(name, Record(1, old or home.previous(), shown(source), trusted))
+    after("recorded")
+    _switch(home, name, old, engine if recheck else None, after)
+    return _report(home, "installed", name, trusted, outcome)
+
+
+def rollback(
+    to: Path, *, keys: tuple[PublicKey, ...] = (), engine: str = "auto", after: After = _nothing
+) -> Pulled:
+    """Makes the previous version the current one again, and the current one the previous.
+
+    Args:
+        to: A folder that :func:`pull` filled.
+        keys: Who must have signed it; none accepts what is not signed.
+        engine: Engine of the self-test; ``auto`` or its name.
+        after: Called after each step.
+
+    Raises:
+        BundleError: The previous version is damaged, or not signed by one of the keys.
+        GateFailedError: Its self-test failed on this machine.
+        UsageError: There is no previous version, or another pull is at work in the folder.
+    """
+    with opened_home(to, make=False) as home:
+        after("locked")
+        old, name = home.current(), home.previous()
+        if name is None:
+            raise UsageError(
+                f"A rollback needs a previous version. Received: {to} without one. Pull the bundle that you want."
+            )
+        bundle = Bundle.open(home.folder(name))
+        trusted = check_signature(bundle, keys, str(bundle.location)) if keys else None
+        verify_files(bundle)
+        after("verified")
+        outcome = _tested(bundle, engine)
+        after("tested")
+        with writable(to):
+            record = home.record(name)
+            home.write_record(name, Record(1, old, record.source, record.signed_by))
+            after("recorded")
+            _switch(home, name, old, None, after)
+        return _report(home, "rolled back", name, trusted, outcome)
+
+
+def _switch(home: Home, name: str, old: str | None, recheck: str | None, after: After) -> None:
+    """Makes a version current; with an engine to recheck on, goes back when it fails there."""
+    home.switch(name)
+    after("switched")
+    if recheck is not None:
+        try:
+            current = Bundle.open(home.current_link)
+            verify_files(current)
+            _tested(current, recheck)
+        except SnapshipError:
+            if old is None:
+                home.unset()
+            else:
+                home.switch(old)
+            raise
+        after("rechecked")
+    home.tidy()
+    after("tidied")
+
+
+def _is_whole(folder: Path, version: str) -> bool:
+    """Whether a folder holds that version, undamaged."""
+    try:
+        bundle = Bundle.open(folder)
+        verify_files(bundle)
+        return version_of(bundle) == version
+    except BundleError:
+        return False
+
+
+def _tested(bundle: Bundle, engine: str) -> SelfTest:
+    """Replays the golden examples; an artifact that may be used must also exist."""
+    choose(bundle, None, engine=engine)
+    outcome = selftest(bundle, engine=engine)
+    different = [replay for replay in outcome.replays if replay.failed is not None]
+    if different:
+        first = different[0]
+        raise GateFailedError(
+            "A bundle must pass its self-test on this machine before it is used. Received: "
+            f"{len(different)} of {len(outcome.replays)} replays differ, first {first.file} on {first.artifact} "
+            f"at stage {first.failed}: {first.detail}. The version in use stays."
+        )
+    if not outcome.passed:
+        raise EnvironmentMissingError(
+            "A self-test needs golden examples and an engine that reads the artifacts. Received: "
+            f"{', '.join(outcome.skipped) or 'no golden example'}, none replayed. Run: snapship doctor"
+        )
+    return outcome
+
+
+def _report(
+    home: Home,
+    status: Literal["installed", "unchanged", "rolled back"],
+    name: str,
+    trusted: str | None,
+    outcome: SelfTest | None,
+) -> Pulled:
+    bundle = Bundle.open(home.folder(name))
+    signature = read_signature(bundle)
+    return Pulled(
+        status=status,
+        name=bundle.manifest.name,
+        version=name,
+        previous=home.previous(),
+        source=home.record(name).source,
+        signature=trusted or (signature.key_id if signature is not None else None),
+        trusted=trusted is not None,
+        files=verify_files(bundle),
+        replays=len(outcome.replays) if outcome is not None else 0,
+        skipped=outcome.skipped if outcome is not None else (),
+    )

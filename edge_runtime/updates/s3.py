@@ -1,0 +1,67 @@
+"""Fetches from S3: the one file of this house that imports boto3, and only when ``s3://`` is asked for.
+
+Credentials, region and endpoint are boto3's own matter: environment variables such as
+``AWS_ENDPOINT_URL_S3``, ``~/.aws``, or the machine's role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from edge_runtime.errors import EnvironmentMissingError, UsageError
+
+_TIMEOUT_S = 30
+
+
+def fetch_s3(
+    bucket: str, key: str, into: BinaryIO, max_bytes: int, watch: Callable[[int, int], None]
+) -> None:
+    """Downloads an object.
+
+    Args:
+        bucket: Its bucket.
+        key: Its key.
+        into: Where it is written.
+        max_bytes: Limit of its size.
+        watch: Called with bytes that have come and bytes in all.
+
+    Raises:
+        UsageError: There is none, it may not be read, or it is too large.
+        EnvironmentMissingError: boto3 is not installed, or there are no credentials.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            PartialCredentialsError,
+        )
+    except ModuleNotFoundError as error:
+        raise EnvironmentMissingError.of_extra("A source in S3", "boto3", "s3") from error
+    shown = f"s3://{bucket}/{key}"
+    settings = Config(connect_timeout=_TIMEOUT_S, read_timeout=_TIMEOUT_S, retries={"max_attempts": 3})
+    try:
+        answer = boto3.Session().client("s3", config=settings).get_object(Bucket=bucket, Key=key)
+        total, done = int(answer["ContentLength"]), 0
+        if total > max_bytes:
+            raise UsageError(
+                f"A download must have at most {max_bytes:,} bytes. Received: {total:,} from {shown}. "
+                "Check the source."
+            )
+        # botocore raises when fewer bytes come than were announced.
+        for chunk in answer["Body"].iter_chunks(1 << 18):
+            into.write(chunk)
+            done += len(chunk)
+            watch(done, total)
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise EnvironmentMissingError(
+            f"A source in S3 needs AWS credentials. Received: none for {shown}. "
+            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run: aws configure"
+        ) from error
+    except (BotoCoreError, ClientError) as error:
+        raise UsageError(
+            f"A source must be readable. Received: {shown} ({error}). Check its name and your permissions."
+        ) from error

@@ -1,0 +1,175 @@
+"""Makes keys and signs bundles, on the machine that ships them; see :mod:`edge_runtime.updates.signature`."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle_store import check_inside
+from edge_runtime.errors import UsageError
+from edge_runtime.golden import verify_files
+from edge_runtime.manifest import MANIFEST_FILE, encode_json
+from edge_runtime.updates.durable import replace_file
+from edge_runtime.updates.signature import (
+    SIGNATURE_FILE,
+    Signature,
+    public_key,
+    read_pem,
+    require_cryptography,
+    signed_text,
+)
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+def new_key(name: Path) -> tuple[Path, Path, str]:
+    """Makes a key pair: ``NAME.pem``, readable by its owner alone, and ``NAME.pub`` for the devices.
+
+    Args:
+        name: The files' path without an ending.
+
+    Returns:
+        The private file, the public file, and the key's id.
+
+    Raises:
+        UsageError: One of them exists, or the place cannot be written.
+        EnvironmentMissingError: The package cryptography is not installed.
+    """
+    require_cryptography("Making a key")
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key()
+    private_file, public_file = (name.with_name(name.name + ending) for ending in (".pem", ".pub"))
+    private_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public_pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    if os.path.lexists(public_file):
+        raise UsageError(f"A key must be new. Received: {public_file}, which exists. Pass another --new-key.")
+    try:
+        _write_once(private_file, private_pem, 0o600)
+        try:
+            _write_once(public_file, public_pem, 0o644)
+        except BaseException:
+            private_file.unlink()
+            raise
+    except FileExistsError as error:
+        raise UsageError(
+            f"A key must be new. Received: {error.filename}, which exists. Pass another --new-key."
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"A key's place must be writable. Received: {name} ({error.strerror}). Pass another --new-key."
+        ) from error
+    return private_file, public_file, public_key(public).id
+
+
+def sign(location: Path, private_file: Path) -> Signature:
+    """Signs a bundle and writes ``signature.json`` into it; an older signature is replaced.
+
+    Args:
+        location: A folder or zip. All its files are verified first.
+        private_file: What :func:`new_key` wrote as ``NAME.pem``.
+
+    Returns:
+        What was written.
+
+    Raises:
+        BundleError: The bundle is damaged.
+        UsageError: The key is none, or the bundle cannot be written.
+        EnvironmentMissingError: The package cryptography is not installed.
+    """
+    require_cryptography("Signing")
+    key = _read_private_key(private_file)
+    bundle = Bundle.open(location)
+    # Nobody vouches for what is damaged already.
+    verify_files(bundle)
+    signature = Signature(
+        schema_version=1,
+        algorithm="ed25519",
+        key_id=public_key(key.public_key()).id,
+        signature=base64.b64encode(key.sign(signed_text(bundle))).decode("ascii"),
+    )
+    data = encode_json(signature)
+    try:
+        if location.is_dir():
+            replace_file(location / SIGNATURE_FILE, data)
+        else:
+            _into_zip(location.resolve(), data)
+    except OSError as error:
+        raise UsageError(
+            f"A bundle to sign must be writable. Received: {location} ({error.strerror}). "
+            "Check its permissions and the free space."
+        ) from error
+    return signature
+
+
+def _read_private_key(file: Path) -> Ed25519PrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    wrong = UsageError(
+        f"A private key must be an Ed25519 key in PEM without a password. Received: {file}. "
+        "Pass the .pem file that snapship sign --new-key wrote."
+    )
+    try:
+        # A TypeError is a key with a password.
+        key = load_pem_private_key(read_pem(file), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise wrong from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise wrong
+    return key
+
+
+def _into_zip(location: Path, data: bytes) -> None:
+    """Rewrites a zip aside with another ``signature.json`` beside its manifest, then renames it."""
+    handle, name = tempfile.mkstemp(prefix=f".{location.name}-", dir=location.parent)
+    os.close(handle)
+    aside = Path(name)
+    try:
+        with zipfile.ZipFile(location) as old, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as new:
+            manifests = [entry.filename for entry in old.infolist() if _base(entry.filename) == MANIFEST_FILE]
+            # The bundle is open, so there is one, at the top or in the one folder at the top.
+            top = min(manifests, key=len)
+            own = top.removesuffix(MANIFEST_FILE) + SIGNATURE_FILE
+            for entry in old.infolist():
+                if str(check_inside(entry.filename)) != str(check_inside(own)):
+                    with old.open(entry) as read, new.open(copy.copy(entry), "w") as written:
+                        shutil.copyfileobj(read, written, 1 << 20)
+            info = zipfile.ZipInfo(own, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            new.writestr(info, data)
+        shutil.copymode(location, aside)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, location)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _base(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
+
+
+def _write_once(path: Path, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)

@@ -1,0 +1,102 @@
+"""Copies a bundle, file by file as its manifest names them, into a folder that nobody uses yet.
+
+Names come from the manifest and never from a zip's own list, so nothing that the manifest
+does not vouch for reaches the disk, however many entries an archive has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.bundle_store import check_inside
+from edge_runtime.errors import BundleError
+from edge_runtime.golden import read_golden
+from edge_runtime.labels import LABELS_FILE
+from edge_runtime.manifest import MANIFEST_FILE
+from edge_runtime.updates.durable import copy_new, write_new
+from edge_runtime.updates.signature import SIGNATURE_FILE
+
+
+def copy_head(source: Bundle, folder: Path) -> Bundle:
+    """Copies the files that say what a bundle is: manifest, labels and, if there is one, signature.
+
+    Args:
+        source: An open bundle.
+        folder: An empty folder.
+
+    Returns:
+        The copy, open; its other files are not there yet.
+
+    Raises:
+        BundleError: One is damaged.
+        OSError: The disk refuses.
+    """
+    for file in (MANIFEST_FILE, LABELS_FILE, SIGNATURE_FILE):
+        if file != SIGNATURE_FILE or source.has(file):
+            write_new(folder / file, source.read(file))
+    return Bundle.open(folder)
+
+
+def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str], None]) -> None:
+    """Copies model files and golden examples, each verified as it is read.
+
+    Args:
+        source: The open bundle.
+        copy: What :func:`copy_head` made of it: its manifest counts.
+        max_bytes: Limit of all files together.
+        after: Called with each file's name once it is on the disk.
+
+    Raises:
+        BundleError: A file is missing, changed, named twice, or they are too large together.
+        OSError: The disk refuses.
+    """
+    room = _Room(copy.location, max_bytes)
+    for artifact in copy.manifest.artifacts:
+        path = room.take(artifact.file, artifact.bytes)
+        model = source.model(artifact)
+        if isinstance(model, Path):
+            copy_new(model, path)
+        else:
+            write_new(path, model)
+        after(artifact.file)
+    reference = copy.manifest.golden
+    if reference is None:
+        return
+    index = source.read(reference.file, reference.sha256)
+    write_new(room.take(reference.file, len(index)), index)
+    after(reference.file)
+    done: dict[str, str] = {}
+    for example in read_golden(copy).examples:
+        if done.get(example.file) != example.sha256:
+            image = source.read(example.file, example.sha256)
+            write_new(room.take(example.file, len(image)), image)
+            done[example.file] = example.sha256
+            after(example.file)
+
+
+class _Room:
+    """Finds each file's place, and counts."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder, self._max_bytes, self._used = folder, max_bytes, 0
+
+    def take(self, file: str, size: int) -> Path:
+        self._used += size
+        if self._used > self._max_bytes:
+            raise BundleError(
+                f"A bundle must have at most {self._max_bytes:,} bytes. Received: more with {file}. "
+                "Check the source."
+            )
+        path = self._folder / check_inside(file)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            taken = path.exists()
+        except (FileExistsError, NotADirectoryError):
+            taken = True
+        if taken:
+            raise BundleError(
+                f"A bundle must name each file once. Received: {file!r} twice. Export the bundle again."
+            )
+        return path

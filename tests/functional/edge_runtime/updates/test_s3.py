@@ -1,0 +1,63 @@
+"""Downloads by boto3 from a moto server, where both are installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.updates import pull
+
+boto3 = pytest.importorskip("boto3")
+server_of = pytest.importorskip("moto.server")
+
+MakeBundle = Callable[[str], Path]
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A server that answers as S3 does; everything reaches boto3 by AWS's own variables."""
+    server = server_of.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}".replace("0.0.0.0", "127.0.0.1"),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    yield settings["AWS_ENDPOINT_URL_S3"]
+    server.stop()
+
+
+def test_s3_source_is_installed_and_its_errors_are_one_line(
+    make_bundle: MakeBundle,
+    zipped: Callable[[Path], Path],
+    endpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive, home = zipped(make_bundle("one")), tmp_path / "models"
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="ships", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    client.upload_file(str(archive), "ships", "flowers/one.zip")
+    seen: list[tuple[int, int]] = []
+    done = pull("s3://ships/flowers/one.zip", home, watch=lambda *said: seen.append(said))
+    assert (done.status, done.name) == ("installed", "one")
+    assert seen[-1] == (archive.stat().st_size,) * 2
+    with pytest.raises(UsageError, match="NoSuchKey"):
+        pull("s3://ships/none.zip", home)
+    with pytest.raises(UsageError, match="at most 1,000 bytes"):
+        pull("s3://ships/flowers/one.zip", home, max_bytes=1000)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(EnvironmentMissingError, match="needs AWS credentials"):
+        pull("s3://ships/flowers/one.zip", home)

@@ -1,0 +1,135 @@
+"""Exports of a model that int8 ruins: one weight that nothing uses coarsens the grid of all others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime import Bundle
+from edge_runtime.dataset import open_dataset
+from edge_runtime.errors import GateFailedError, UsageError
+from exporter import ExportConfig, export
+from exporter.backend import load_keras
+from exporter.verdict import ArtifactReport, saved_report
+from trainer import Run
+
+BROKEN = ("tflite-int8", "c-array")
+
+
+@pytest.fixture(scope="module")
+def ruined(digits_run: Run, tmp_path_factory: pytest.TempPathFactory) -> ExportConfig:
+    """How to export it: ``scores`` reads a channel that is always 0 with enormous weights."""
+    model = load_keras().models.load_model(digits_run.path / "model.keras")
+    kernel, bias = model.get_layer("dense").get_weights()
+    bias[3] = -1e5
+    model.get_layer("dense").set_weights([kernel, bias])
+    kernel, bias = model.get_layer("scores").get_weights()
+    kernel[3] = 200.0
+    model.get_layer("scores").set_weights([kernel, bias])
+    folder = tmp_path_factory.mktemp("ruined")
+    model.save(folder / "model.keras")
+    return ExportConfig(
+        source=folder / "model.keras", out=folder / "x.bundle", data="digits", artifacts=BROKEN,
+        evidence="quick",
+    )  # fmt: skip
+
+
+def found_in(bundle: Bundle) -> dict[str, ArtifactReport]:
+    report = saved_report(bundle)
+    assert report is not None
+    return report.artifacts
+
+
+def repairs_of(bundle: Bundle) -> dict[str, tuple[str, ...]]:
+    return {entry.kind: entry.repairs for entry in bundle.manifest.artifacts}
+
+
+def test_what_fails_on_the_judging_images_is_repaired(ruined: ExportConfig, tmp_path: Path) -> None:
+    bundle = export(replace(ruined, out=tmp_path / "x.bundle"))
+    int8, array = (found_in(bundle)[kind] for kind in BROKEN)
+    assert int8.repair is not None
+    first, last = int8.repair.rungs[0], [rung for rung in int8.repair.rungs if rung.kept][-1]
+    assert (first.name, first.passed, last.passed) == ("per-channel int8", False, True)
+    assert last.agreement > first.agreement + 0.1
+    assert (int8.verdict, int8.agreement >= 0.975) == ("pass", True)
+    # The array is the repaired file: its scores are the same to the last bit.
+    assert (array.kl, array.max_abs_dp, array.won, array.lost) == (
+        int8.kl, int8.max_abs_dp, int8.won, int8.lost,
+    )  # fmt: skip
+    kept = tuple(rung.name for rung in int8.repair.rungs[1:] if rung.kept)
+    assert kept
+    assert repairs_of(bundle) == dict.fromkeys(BROKEN, kept)
+
+
+def test_repair_off_ships_it_as_it_is(ruined: ExportConfig, tmp_path: Path) -> None:
+    bundle = export(replace(ruined, out=tmp_path / "x.bundle", repair="off"))
+    for found in found_in(bundle).values():
+        assert (found.verdict, found.repair) == ("fail", None)
+    assert repairs_of(bundle) == dict.fromkeys(BROKEN, ())
+
+
+def test_repair_without_judging_images_is_in_the_manifest(ruined: ExportConfig, tmp_path: Path) -> None:
+    bundle = export(replace(ruined, out=tmp_path / "x.bundle", check=False, artifacts=("tflite-int8",)))
+    assert not bundle.has("check.json")
+    assert repairs_of(bundle)["tflite-int8"]
+    off = replace(ruined, out=tmp_path / "off.bundle", check=False, repair="off", artifacts=("tflite-int8",))
+    assert repairs_of(export(off)) == {"tflite-int8": ()}
+
+
+def test_photos_of_other_things_calibrate_and_repair(ruined: ExportConfig, tmp_path: Path) -> None:
+    train = open_dataset("digits").only("train")
+    for index, item in enumerate(train.items[:60]):
+        place = tmp_path / "photos" / ("even" if index % 2 else "odd") / f"{index}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        array = np.asarray(train.read(item))
+        Image.fromarray(array.reshape(array.shape[:2])).save(place)
+    bundle = export(
+        replace(
+            ruined, out=tmp_path / "x.bundle", calibration_data=tmp_path / "photos",
+            artifacts=("tflite-int8",),
+        )
+    )  # fmt: skip
+    found = found_in(bundle)["tflite-int8"]
+    assert repairs_of(bundle)["tflite-int8"]
+    assert found.agreement >= 0.975
+    assert bundle.manifest.provenance.calibration_images == 60
+
+
+def test_best_fails_with_1_where_nothing_passes(ruined: ExportConfig, tmp_path: Path) -> None:
+    out = tmp_path / "x.bundle"
+    with pytest.raises(GateFailedError, match="tflite-int8: fail") as caught:
+        export(replace(ruined, out=out, repair="off", best="size", artifacts=("tflite-int8",)))
+    assert caught.value.exit_code == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_best_ships_the_repaired_file_alone(ruined: ExportConfig, tmp_path: Path) -> None:
+    kinds = ("tflite-fp32", "tflite-int8", "saved-model")
+    bundle = export(replace(ruined, out=tmp_path / "x.bundle", best="size", artifacts=kinds))
+    assert list(repairs_of(bundle)) == ["tflite-int8"]
+    assert repairs_of(bundle)["tflite-int8"]
+    files = {path.name for path in (tmp_path / "x.bundle").iterdir()}
+    assert files == {
+        "manifest.json",
+        "labels.txt",
+        "check.json",
+        "report.html",
+        "golden",
+        "model_int8.tflite",
+    }
+    report = saved_report(bundle)
+    assert report is not None
+    assert report.pareto is not None
+    assert {point.name: point.picked for point in report.pareto.points} == {
+        "tflite-fp32": False, "tflite-int8": True, "saved-model": False,
+    }  # fmt: skip
+
+
+def test_run_takes_no_other_range_of_pixels(digits_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="raw pixels"):
+        export(ExportConfig(source=digits_run.path, out=tmp_path / "x.bundle", input_range="0..1"))
+    assert not list(tmp_path.iterdir())
