@@ -1,14 +1,14 @@
 """Repairs the int8 artifacts of an export that fail the gate or agree too little.
 
-The judging images say whether an artifact needs repair, and nothing more: each rung of the
-ladder is judged on images of the calibration side, so that the final verdict is not flattered.
+The judging images say whether an artifact still needs repair, and nothing more: whether a rung
+helps is judged on images of the calibration side, so that the final verdict is not flattered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -72,15 +72,16 @@ class Mender:
                 continue
             if not usable(KINDS[kind].format):
                 continue
-            found = self._first_look(kind, reference, judging)
+            found = self._look(kind, self._maker.int8(kind), reference, judging)
             if self._good(found):
                 continue
             self._tell(f"repairing {kind}", 0, 0)
-            self.repaired[kind] = self._climb(kind, found)
+            look = partial(self._look, kind, reference=reference, judging=judging)
+            self.repaired[kind] = self._climb(kind, found, look)
             self._maker.replace(kind, self.repaired[kind].data)
 
-    def _first_look(
-        self, kind: str, reference: Float32Array | None, judging: PixelTable | None
+    def _look(
+        self, kind: str, data: bytes, reference: Float32Array | None, judging: PixelTable | None
     ) -> Comparison:
         if reference is None or judging is None:
             rows, table = self._tables.rung_judges, self._tables.calibration_side()
@@ -89,7 +90,7 @@ class Mender:
         else:
             full, pixels, truth, labels = reference, judging.pixels, judging.truth, judging.images.labels
         scores = file_scores(
-            self._maker.int8(kind), KINDS[kind].format, pixels, full.shape[1],
+            data, KINDS[kind].format, pixels, full.shape[1],
             progress=lambda done, total: self._tell(f"a first look at {kind}", done, total),
         )  # fmt: skip
         return compare(full, scores, truth, labels, margin=self._config.margin)
@@ -98,7 +99,7 @@ class Mender:
         """Too few images to tell is no reason to repair; a drop beyond the margin or other answers are."""
         return found.verdict != "fail" and found.agreement >= self._config.agreement
 
-    def _climb(self, kind: str, found: Comparison) -> Repaired:
+    def _climb(self, kind: str, found: Comparison, look: Callable[[bytes], Comparison]) -> Repaired:
         rows, table = self._tables.rung_judges, self._tables.calibration_side()
         full = self._config.repair == "full"
         return repair(
@@ -111,7 +112,7 @@ class Mender:
             goal=Goal(self._config.margin, self._config.agreement),
             tune=(lambda: self._tuned(kind)) if full or found.verdict == "fail" else None,
             progress=self._tell,
-            wanting=True,
+            wanting=lambda data: not self._good(look(data)),
         )
 
     def reports(self) -> dict[str, RepairReport]:

@@ -133,7 +133,7 @@ def repair(
     goal: Goal,
     tune: Callable[[], QuantGraph] | None,
     progress: Progress,
-    wanting: bool = False,
+    wanting: Callable[[bytes], bool] | None = None,
 ) -> Repaired:
     """Quantizes a model, and repairs it if it does not reach the goal.
 
@@ -146,8 +146,8 @@ def repair(
         labels: Class names.
         goal: What is good enough.
         tune: Gives a model fine-tuned for int8; None where that is not worth its minutes.
-        wanting: Other images have found the plain int8 file wanting: a remedy that helps is
-            taken even where these images see nothing wrong.
+        wanting: Whether other images find an int8 file wanting: while they do, remedies that
+            help are taken even where these images see nothing wrong.
         progress: Called with a rung's name, images done and images in all.
 
     Raises:
@@ -172,7 +172,7 @@ def climb(
     calibration_pixels: UInt8Array,
     goal: Goal,
     tune: Callable[[], QuantGraph] | None,
-    wanting: bool = False,
+    wanting: Callable[[bytes], bool] | None = None,
 ) -> Repaired:
     """The ladder itself; see :func:`repair`.
 
@@ -194,10 +194,12 @@ class _Climb:
         images: UInt8Array,
         goal: Goal,
         tune: Callable[[], QuantGraph] | None,
-        wanting: bool,
+        wanting: Callable[[bytes], bool] | None,
     ) -> None:
         self._judge, self._images, self._goal, self._tune = judge, images, goal, tune
         self._wanting = wanting
+        self._looked_at: bytes | None = None
+        self._found_wanting = False
         self._rungs: list[Rung] = []
         self._state: _State
 
@@ -211,12 +213,18 @@ class _Climb:
             names.remove(EQUALISATION)
             names.insert(0, EQUALISATION)
         for name in names:
-            if self._goal.reached(self._state.result) and not self._wanting:
+            if self._goal.reached(self._state.result) and not self._still_wanting():
                 break
             order[name]()
-            # One remedy that helped answers to what other images saw.
-            self._wanting = self._wanting and not any(rung.kept for rung in self._rungs[1:])
         return Repaired(self._state.data, tuple(self._rungs))
+
+    def _still_wanting(self) -> bool:
+        """Asked once for each file."""
+        if self._wanting is None:
+            return False
+        if self._looked_at is not self._state.data:
+            self._looked_at, self._found_wanting = self._state.data, self._wanting(self._state.data)
+        return self._found_wanting
 
     def _bias(self) -> None:
         base = self._state.base

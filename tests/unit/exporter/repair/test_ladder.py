@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,7 +96,13 @@ class Judge:
         return judged(0 if kl <= 0.5 else wrong, kl + 1.0 * done["unequal"])
 
 
-def climbed(of: Recorded, judge: Judge, *, tuned: Recorded | None = None, wanting: bool = False) -> Repaired:
+def climbed(
+    of: Recorded,
+    judge: Judge,
+    *,
+    tuned: Recorded | None = None,
+    wanting: Callable[[bytes], bool] | None = None,
+) -> Repaired:
     tune = None if tuned is None else lambda: tuned
     goal = Goal(margin=0.02, agreement=0.99)
     return climb(of, judge, calibration_pixels=IMAGES, goal=goal, tune=tune, wanting=wanting)  # type: ignore[arg-type]
@@ -178,9 +184,24 @@ def test_climb_goes_on_without_fine_tuning_where_the_model_cannot_be_tuned() -> 
 def test_climb_takes_one_remedy_that_helps_where_other_images_asked_for_it() -> None:
     judge = Judge(bias=-0.2, islands=-0.1)
     judge.wrong = 1
-    result = climbed(graph(errors=5), judge, wanting=True)
+    result = climbed(graph(errors=5), judge, wanting=lambda data: not json.loads(data)["bias"])
     assert kept(result) == {BASELINE: True, BIAS: True}
     assert json.loads(result.data)["bias"] is True
+
+
+def test_climb_goes_on_while_other_images_ask_for_more() -> None:
+    judge = Judge(bias=-0.2, islands=-0.1)
+    judge.wrong = 1
+    looked: list[bytes] = []
+
+    def never_good(data: bytes) -> bool:
+        looked.append(data)
+        return True
+
+    result = climbed(graph(errors=5), judge, wanting=never_good)
+    assert list(kept(result)) == [BASELINE, BIAS, ISLANDS, EQUALISATION, TUNING]
+    # The plain file, the one with other biases, the one with float operations: each once.
+    assert len(looked) == 3
 
 
 def test_climb_gives_layers_that_stay_float_their_biases_back() -> None:
