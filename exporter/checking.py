@@ -16,7 +16,6 @@ from exporter.demands import NO_DEMANDS, Demands, with_demands
 from exporter.evidence.classes import MissingClasses
 from exporter.evidence.golden import replay_golden
 from exporter.evidence.options import EvidenceOptions
-from exporter.exporting import Progress
 from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.images import Chosen, PixelTable, choose_split, decode_table, run_images
@@ -25,6 +24,7 @@ from exporter.judging import Candidate, Judgement, judge
 from exporter.kinds import KINDS
 from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
+from exporter.progress import Progress, step
 from exporter.report import render_report
 from exporter.saved_source import folder_sha256, is_saved_model
 from exporter.scoring import Scorer, full_scorer
@@ -230,11 +230,9 @@ def _run(
     tell = _tell(progress)
     with ExitStack() as stack:
         table: PixelTable = stack.enter_context(
-            decode_table(images, full.input, progress=lambda done, total: tell("decoding", done, total))
+            decode_table(images, full.input, progress=step(tell, "decoding"))
         )
-        scores = full.scorer(
-            table.pixels, lambda done, total: tell("scoring with the full model", done, total)
-        )
+        scores = full.scorer(table.pixels, step(tell, "scoring with the full model"))
         found: Judgement = judge(
             candidates,
             scores,

@@ -13,7 +13,6 @@ Stages::
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from exporter.kinds import Kind
 from exporter.making import Maker
 from exporter.mending import Mender
 from exporter.openers import opener_of
+from exporter.progress import Progress, step
 from exporter.provenance import provenance
 from exporter.report import render_report
 from exporter.scoring import full_scorer
@@ -44,9 +44,6 @@ from exporter.search import pick
 from exporter.sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.source import FullModel, Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and how much there is; 0, 0 where unknown."""
 
 
 def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
@@ -134,7 +131,7 @@ class _Export:
         reference = None
         if table is not None:
             reference = full_scorer(self._model)(
-                table.pixels, _step(self._tell, "scoring with the full model")
+                table.pixels, step(self._tell, "scoring with the full model")
             )
             # Before minutes go into repairing towards what is no answer.
             check_numbers(reference, "the full model", str(self._source.file), table)
@@ -241,7 +238,3 @@ def _safe(name: str) -> str:
     kept = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)
     kept = kept.lstrip(".-")[:80]
     return kept if valid_name(kept) else "model"
-
-
-def _step(tell: Progress, step: str) -> Callable[[int, int], None]:
-    return lambda done, total: tell(step, done, total)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -23,13 +23,11 @@ from exporter.evidence.record import GoldenReport, LayerReport
 from exporter.evidence.temperature import temperature_report
 from exporter.gate import compare, overall
 from exporter.images import PixelTable, set_sha256
+from exporter.progress import Progress, step
 from exporter.scoring import engine_scorer, latencies_ms
 from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
 
 __all__ = ["Candidate", "Judgement", "Progress", "check_numbers", "judge"]
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, images done, images in all."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def judge(
             raise EnvironmentMissingError.of_extra("Running the artifacts", "onnxruntime", "export")
         scores = {}
         for name, engine in engines.items():
-            scores[name] = engine_scorer(engine, classes)(table.pixels, _named(tell, f"checking {name}"))
+            scores[name] = engine_scorer(engine, classes)(table.pixels, step(tell, f"checking {name}"))
             check_numbers(scores[name], "an artifact", name, table)
         latency = latencies_ms(engines, table.pixels[0])
         options = evidence or EvidenceOptions()
@@ -189,7 +187,3 @@ def _check_shapes(engine: Engine, name: str, table: PixelTable, classes: int) ->
             f"An artifact must take and return what the full model does. Received: {name} with {list(taken)} -> "
             f"{given}, full model {list(table.pixels.shape[1:])} -> {classes}. Compare files of the same model."
         )
-
-
-def _named(progress: Progress, step: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(step, done, total)

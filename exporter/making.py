@@ -18,10 +18,9 @@ from typing import Any
 from edge_runtime.preprocess import UInt8Array
 from exporter.kinds import KINDS, Kind
 from exporter.metadata import with_onnx_metadata, with_tflite_metadata
+from exporter.progress import Progress
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.source import FullModel
-
-Progress = Callable[[str, int, int], None]
 
 INT8_KINDS = ("tflite-int8", "onnx-int8")
 """Kinds that are quantized from a float file of the same format, and can be repaired."""

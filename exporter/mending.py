@@ -20,14 +20,13 @@ from exporter.gate import Comparison, compare
 from exporter.images import IntArray, PixelTable
 from exporter.kinds import KINDS
 from exporter.making import INT8_KINDS, Maker
+from exporter.progress import Progress, step
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
 from exporter.repair import Goal, Repaired, repair
 from exporter.scoring import file_scores, full_scorer
 from exporter.sets import Tables
 from exporter.source import FullModel
-
-Progress = Callable[[str, int, int], None]
 
 
 class Mender:
@@ -91,7 +90,7 @@ class Mender:
             full, pixels, truth, labels = reference, judging.pixels, judging.truth, judging.images.labels
         scores = file_scores(
             data, KINDS[kind].format, pixels, full.shape[1],
-            progress=lambda done, total: self._tell(f"a first look at {kind}", done, total),
+            progress=step(self._tell, f"a first look at {kind}"),
         )  # fmt: skip
         return compare(full, scores, truth, labels, margin=self._config.margin)
 
@@ -149,7 +148,7 @@ class Mender:
     def _reference(self) -> Float32Array:
         return full_scorer(self._model)(
             self._tables.calibration_side().pixels,
-            lambda done, total: self._tell("scoring calibration images with the full model", done, total),
+            step(self._tell, "scoring calibration images with the full model"),
         )
 
     @property

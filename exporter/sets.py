@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -11,9 +10,8 @@ from edge_runtime.errors import BundleError, DataError, UsageError
 from edge_runtime.preprocess import UInt8Array
 from exporter.config import ExportConfig
 from exporter.images import PixelTable, balanced, choose_split, decode_table, run_images, without_images_of
+from exporter.progress import Progress, step
 from exporter.source import FullModel, Source
-
-Progress = Callable[[str, int, int], None]
 
 REPAIR_IMAGES = 300
 """Images of the calibration side that judge repairs, beside those that calibrate."""
@@ -144,7 +142,7 @@ class Tables:
         if sets.judging is not None:
             named = sets.judging.relabelled(labels)
             self.judging = stack.enter_context(
-                decode_table(named, model.input, progress=_step(tell, "decoding images that judge"))
+                decode_table(named, model.input, progress=step(tell, "decoding images that judge"))
             )
 
     def calibration_side(self) -> PixelTable:
@@ -163,7 +161,7 @@ class Tables:
                 self.labelled = False
             self._side = self._stack.enter_context(
                 decode_table(
-                    chosen, self._model.input, progress=_step(self._tell, "decoding calibration images")
+                    chosen, self._model.input, progress=step(self._tell, "decoding calibration images")
                 )
             )
             self.calibrated = min(self._count, len(self._side.truth))
@@ -179,7 +177,3 @@ class Tables:
         """Which rows of the calibration side judge repairs: those that did not calibrate, if enough."""
         fresh = len(self.calibration_side().truth) - self.calibrated
         return slice(self.calibrated, None) if fresh >= ENOUGH_IMAGES else slice(0, None)
-
-
-def _step(tell: Progress, step: str) -> Callable[[int, int], None]:
-    return lambda done, total: tell(step, done, total)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.gate import Comparison, IntArray, compare
+from exporter.progress import Progress, step
 from exporter.quantize.graph import QuantGraph
 from exporter.repair.bias import corrected
 from exporter.repair.equalise import equalised, unequal_pairs
@@ -42,8 +43,6 @@ COLLAPSE = 0.5
 
 _RANKING_IMAGES = 20
 """Images that rank operations by error."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def repair(
     def judge(data: bytes, name: str) -> Comparison:
         scores = file_scores(
             data, graph.format, pixels, len(labels), threads=min(4, os.cpu_count() or 1),
-            progress=lambda done, total: progress(name, done, total),
+            progress=step(progress, name),
         )  # fmt: skip
         return compare(reference_scores, scores, truth, labels, margin=goal.margin)
 

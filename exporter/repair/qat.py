@@ -24,6 +24,7 @@ from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras, load_tensorflow
+from exporter.progress import Progress
 from exporter.repair.qat_copy import Copy, copy_with_ranges
 from exporter.repair.qat_weights import TunedWeight, tuned_weights
 from exporter.source import FullModel
@@ -52,8 +53,6 @@ _LEAST_SCORE = 1e-6
 """Scores below count as this much, so that one which is almost 0 does not outweigh all others."""
 
 _STEP = "fine-tuning for int8"
-
-Progress = Callable[[str, int, int], None]
 
 
 class TuningUnavailable(Exception):  # noqa: N818 - no error of the user's: the ladder goes on without
