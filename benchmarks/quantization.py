@@ -8,34 +8,27 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.before_after import FORMATS, measure, pooled
 from benchmarks.machine import machine
 from benchmarks.options import parser
 from benchmarks.planted import planted
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
-from edge_runtime.engines import open_engine
+from benchmarks.views import in_views
 from exporter.backend import load_keras
 from exporter.config import ExportConfig
-from exporter.gate import Comparison, compare
-from exporter.kinds import KINDS, parse_kinds
-from exporter.making import Maker
-from exporter.mending import Mender
-from exporter.scoring import engine_scorer, full_scorer, latencies_ms
-from exporter.sets import Tables, image_sets
 from exporter.source import find_source, load_source
 from trainer import TrainConfig, models, train
 
 MODULE = "benchmarks.quantization"
-
-FORMATS = ("tflite", "onnx")
 
 
 @dataclass(frozen=True)
@@ -61,6 +54,9 @@ TARGETS: dict[str, Target] = {
     "planted": Target("the same with planted outliers", 0.975, -1.0),
 }
 
+FOLDS = 5
+"""Parts of the ImageNet sample: of 250 photos, 200 calibrate, as many as by default."""
+
 SIZE = 0.31
 """Most that an int8 artifact may weigh, in sizes of its fp32 file."""
 
@@ -69,33 +65,18 @@ LATENCY = 0.65
 
 METHOD = """Both formats are quantized from the float file that was converted once; *before* is that artifact, *after*
 what the ladder made of it (the same where nothing needed repair). Compared with the full model in Keras on images
-that neither calibrated nor judged a rung. *Size* and *latency* are quotients with the fp32 file of the same format;
-latencies are medians of one image at a time on one thread, the artifacts in turns. *ImageNet*: a sample of its photos,
-calibrated on flowers. *Flowers*: fine-tuned as `benchmarks.accuracy --only flowers-160` does. *Planted*: the
-flowers model, two channels 300 times larger and what reads them 300 times smaller (`benchmarks.planted`)."""
+that neither calibrated nor judged a rung, in ten views each: as it is and its middle 95, 90, 85 and 80 %, and
+these mirrored; *photos alone* is the agreement without the other nine. *Size* and *latency* are quotients with the fp32
+file of the same format; latencies are medians of one image at a time on one thread, the artifacts in turns.
+*ImageNet*: a sample of its photos in five parts; each judges what the other four calibrated, and the answers are
+counted together. *Flowers*: fine-tuned as `benchmarks.accuracy --only flowers-160` does. *Planted*: the flowers model,
+two channels 300 times larger and what reads them 300 times smaller (`benchmarks.planted`)."""
 
 # As benchmarks.accuracy's flowers-160.
 _TRAINING: dict[str, Any] = {
     "model": "mobilenet_v2", "size": 160, "epochs": 10, "fine_tune_epochs": 10, "unfreeze": 44, "views": 6,
     "patience": 10, "learning_rate": 2e-4,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Made:
-    """One artifact as measured.
-
-    Attributes:
-        comparison: It against the full model.
-        size: Its size by its fp32 file's.
-        latency: Its latency by its fp32 file's.
-        rungs: What was kept of the ladder.
-    """
-
-    comparison: Comparison
-    size: float
-    latency: float
-    rungs: str
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Result]:
@@ -146,17 +127,17 @@ class _Sources:
         if options.quick:
             self._photos = tiny_photos(place / "photos")
 
-    def config(self, name: str) -> ExportConfig:
-        """What would be exported."""
+    def configs(self, name: str) -> list[ExportConfig]:
+        """What would be exported; of several, each judges on other photos."""
         target = TARGETS[name]
         if name == "flowers":
-            config = ExportConfig(source=self.run, out="unused", data=self._flowers)
+            configs = [ExportConfig(source=self.run, out="unused", data=self._flowers_in_views)]
         elif name == "planted":
-            config = self._planted()
+            configs = [self._planted()]
         else:
-            config = self._imagenet()
+            configs = self._imagenet()
         kinds = tuple(f"{format}-{precision}" for format in FORMATS for precision in ("fp32", "int8"))
-        return replace(config, artifacts=kinds, agreement=target.agreement)
+        return [replace(config, artifacts=kinds, agreement=target.agreement) for config in configs]
 
     @property
     def run(self) -> Path:
@@ -183,15 +164,22 @@ class _Sources:
     def _flowers(self) -> Path:
         return self._photos if self._options.quick else self._options.data / "flowers"
 
+    @cached_property
+    def _flowers_in_views(self) -> Path:
+        return in_views(self._flowers, self._place / "flowers", lambda _, split: split == "train")
+
     def _planted(self) -> ExportConfig:
         source = find_source(self.run)
         full, labels = self._place / "planted.keras", self._place / "labels.txt"
         planted(load_source(source).keras).save(full)
         labels.write_text("".join(f"{label}\n" for label in source.labels or ()), "utf-8")
-        return ExportConfig(source=full, out="unused", data=self._flowers, labels=labels, fit=source.fit)
+        return ExportConfig(
+            source=full, out="unused", data=self._flowers_in_views, labels=labels, fit=source.fit
+        )
 
-    def _imagenet(self) -> ExportConfig:
+    def _imagenet(self) -> list[ExportConfig]:
         options, full = self._options, self._place / "imagenet.keras"
+        common: dict[str, Any] = {"source": full, "out": "unused", "fit": "crop"}
         if options.quick:
             build: dict[str, Any] = {
                 "input_shape": (32, 32, 3),
@@ -199,18 +187,29 @@ class _Sources:
                 "weights": None,
                 "width": TINY_WIDTH,
             }
-            data: dict[str, Any] = {"data": self._photos}
+            photos = self._photos
         else:
             photos = options.data / "imagenet-sample"
             build = {"input_shape": (224, 224, 3), "classes": 1000, "weights": options.imagenet_weights}
-            data = {"data": photos, "labels": photos / "labels.txt", "calibration_data": self._flowers}
+            common["labels"] = photos / "labels.txt"
         models.build("mobilenet_v2", **build).save(full)
-        return ExportConfig(source=full, out="unused", fit="crop", **data)
+        return [
+            ExportConfig(data=in_views(photos, self._place / f"fold-{fold}", _calibrates(fold)), **common)
+            for fold in range(FOLDS)
+        ]
+
+
+def _calibrates(fold: int) -> Callable[[int, str], bool]:
+    return lambda place, split: place % FOLDS != fold
 
 
 def _target(keras: Any, name: str, sources: _Sources, options: Any, place: Path, command: str) -> Result:
     target, facts = TARGETS[name], machine(keras)
-    full, images, found = measure(sources.config(name), place / name)
+    parts = [measure(config, place / f"{name}-{part}") for part, config in enumerate(sources.configs(name))]
+    found = pooled(parts)
+    truth, reference = (
+        np.concatenate([getattr(part, what) for part in parts]) for what in ("truth", "reference")
+    )
     rows: list[tuple[Cell, ...]] = []
     figures: list[Figure] = []
     for format in FORMATS:
@@ -218,8 +217,8 @@ def _target(keras: Any, name: str, sources: _Sources, options: Any, place: Path,
             one = found[format, when]
             result = one.comparison
             rows.append((
-                target.title, f"{format}-int8", when, 100.0 * result.delta, result.agreement, result.kl,
-                one.size, one.latency, one.rungs,
+                target.title, f"{format}-int8", when, 100.0 * result.delta, result.agreement, one.agreement_alone,
+                result.kl, one.size, one.latency, one.rungs,
             ))  # fmt: skip
         about = f"{name}, {format}-int8 after"
         figures += [
@@ -240,100 +239,19 @@ def _target(keras: Any, name: str, sources: _Sources, options: Any, place: Path,
         quick=options.quick,
         machine=facts,
         settings={
-            "target": name, "images": images, "full top-1": full, "seed": options.seed,
+            "target": name, "views": len(truth), "photos": sum(int(part.alone.sum()) for part in parts),
+            "full top-1": float((reference.argmax(axis=1) == truth).mean()), "seed": options.seed,
             "training": None if options.run or name == "imagenet" else _TRAINING,
         },
         columns=(
             Column("model"), Column("artifact"), Column("ladder"), Column("top-1 delta", "points"),
-            Column("agreement", "percent"), Column("floored KL", "nats"), Column("size", "ratio"),
+            Column("agreement", "percent"), Column("photos alone", "percent"), Column("floored KL", "nats"),
+            Column("size", "ratio"),
             Column("latency", "ratio"), Column("rungs kept"),
         ),
         rows=tuple(rows),
         figures=tuple(figures),
     )  # fmt: skip
-
-
-def measure(config: ExportConfig, folder: Path) -> tuple[float, int, dict[tuple[str, str], Made]]:
-    """Quantizes and repairs one model, in both formats.
-
-    Args:
-        config: What is exported; nothing is written to its ``out``.
-        folder: Where the artifacts are written; made.
-
-    Returns:
-        The full model's top-1, the number of images that judged, and what was measured by
-        format and ``before`` or ``after``.
-    """
-    folder.mkdir()
-    source = find_source(config.source, labels=config.labels, fit=config.fit)
-    sets = image_sets(config, source)
-    model = load_source(source)
-    labels = source.labels or (() if sets.judging is None else sets.judging.labels)
-    with ExitStack() as stack:
-        tables = Tables(sets, labels, model, config.calibration, stack, _silent)
-        judging = tables.judging
-        if judging is None:
-            raise ValueError(f"The data must have images that judge. Received: {config.data}.")
-        maker = Maker(model, "model", labels, tables.calibrating, folder, _silent)
-        maker.make(parse_kinds(config.artifacts))
-        files = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
-        reference = full_scorer(model)(judging.pixels)
-        mender = Mender(config, model, labels, maker, tables, _silent)
-        mender.mend(reference, judging)
-        after = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
-        found: dict[tuple[str, str], Made] = {}
-        for format in FORMATS:
-            made = {
-                "fp32": files[f"{format}-fp32"],
-                "before": files[f"{format}-int8"],
-                "after": after[f"{format}-int8"],
-            }
-            repaired = mender.repaired.get(f"{format}-int8")
-            kept = [] if repaired is None else [rung.name for rung in repaired.rungs[1:] if rung.kept]
-            rungs = {
-                "before": "",
-                "after": ", ".join(kept) or ("none needed" if repaired is None else "none"),
-            }
-            found |= _compared(format, made, rungs, reference, judging, labels, config.margin)
-        return float((reference.argmax(axis=1) == judging.truth).mean()), len(judging.truth), found
-
-
-def _compared(
-    format: str,
-    made: Mapping[str, bytes],
-    rungs: Mapping[str, str],
-    reference: Any,
-    judging: Any,
-    labels: tuple[str, ...],
-    margin: float,
-) -> dict[tuple[str, str], Made]:
-    """The int8 files of a format next to its fp32 file."""
-    with ExitStack() as stack:
-        engines = {}
-        for when, data in made.items():
-            engines[when] = open_engine(data, KINDS[f"{format}-int8"].format, f"{format} {when}", threads=1)
-            stack.callback(engines[when].close)
-        latency = latencies_ms(engines, np.asarray(judging.pixels[0]))
-        return {
-            (format, when): Made(
-                comparison=compare(
-                    reference,
-                    engine_scorer(engine, len(labels))(judging.pixels),
-                    judging.truth,
-                    labels,
-                    margin=margin,
-                ),
-                size=len(made[when]) / len(made["fp32"]),
-                latency=latency[when] / latency["fp32"],
-                rungs=rungs[when],
-            )
-            for when, engine in engines.items()
-            if when != "fp32"
-        }
-
-
-def _silent(step: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ decodes JPEG faster, to the same bits.
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ ImageSource: TypeAlias = (
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Formats that are decoded, as Pillow names them; found by content, never by file name."""
+
+_JPEG = b"\xff\xd8\xff"
 
 MAX_BYTES = 20_000_000
 """Default limit of an encoded image, in bytes."""
@@ -150,6 +153,19 @@ def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
     return picture.resize(size, Image.Resampling.BILINEAR, box=box)
 
 
+def _opened(file: BoundedFile, data: bytes) -> Image.Image:
+    """Opens an image without decoding it."""
+    if data[:3] == _JPEG:
+        # What Image.open comes to, without the import of every other format.
+        from PIL.JpegImagePlugin import jpeg_factory
+
+        try:
+            return jpeg_factory(file)
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            raise UnidentifiedImageError from error
+    return Image.open(file, formats=FORMATS)
+
+
 def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Image, str]:
     """Opens without decoding; returns the picture and a name for messages."""
     if isinstance(image, Image.Image):
@@ -166,7 +182,7 @@ def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Im
     file = BoundedFile(data)
     try:
         with _without_warnings():
-            picture = Image.open(file, formats=FORMATS)
+            picture = _opened(file, data)
             fix_transparency(picture)
     except UnidentifiedImageError as error:
         raise ImageFormatError(

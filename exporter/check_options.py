@@ -29,7 +29,7 @@ class Asked:
     reference: str | None
     candidate: str | None
     labels: str | None
-    fit: Fit
+    fit: Fit | None
     input_range: InputRange | None
     reference_range: InputRange | None
     margin: float
@@ -73,10 +73,12 @@ class Asked:
                     f"{option} is about files of anybody's; a bundle says what it takes. Received: no --candidate. "
                     "Leave it out."
                 )
-        if self.labels is not None and self.candidate is None:
-            raise UsageError(
-                "--labels is about files of anybody's; a bundle has its own. Received: no --candidate. Leave it out."
-            )
+        for option, given in (("--labels", self.labels), ("--fit", self.fit)):
+            if given is not None and self.candidate is None:
+                raise UsageError(
+                    f"{option} is about files of anybody's; a bundle has its own. Received: no --candidate. "
+                    "Leave it out."
+                )
         for option, given in (("--accept", self.accept), ("--growth", self.growth is not None)):
             if given and self.baseline is None:
                 raise UsageError(
@@ -126,9 +128,7 @@ _WHAT = (
     click.option(
         "--fit",
         type=click.Choice(["stretch", "crop"]),
-        default="stretch",
-        show_default=True,
-        help="How images become the input's size, for --candidate and a .keras or .h5 file.",
+        help="How images become the input's size, for --candidate.  [default: stretch]",
     ),
     click.option(
         "--input-range",

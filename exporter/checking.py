@@ -144,7 +144,7 @@ def check_files(
     data: str | os.PathLike[str],
     *,
     labels: tuple[str, ...] | None = None,
-    fit: Fit = "stretch",
+    fit: Fit | None = None,
     input_range: InputRange = "0..255",
     reference_range: InputRange | None = None,
     margin: float = DEFAULT_MARGIN,
@@ -162,7 +162,7 @@ def check_files(
         candidate: Another one of these.
         data: Labelled images.
         labels: Class names in the order of the outputs; None takes the run's or the data's.
-        fit: How images become the input's size; a run folder has its own.
+        fit: How images become the input's size; None is ``stretch``, or the run folder's own.
         input_range: What both files take for a pixel; a run folder takes raw pixels.
         reference_range: The same for the reference, where it differs.
         margin: Largest top-1 drop that passes, in fractions of 1.
@@ -184,12 +184,16 @@ def check_files(
         _check_path(path)
     images = choose_split(open_dataset(data), split)
     record = read_run(full) if is_run(full) else None
+    if record is not None and fit is not None:
+        raise UsageError(
+            f"A run folder brings its own fit. Received: {full} and --fit {fit}. Leave --fit out."
+        )
     names = labels or (record.labels if record is not None else images.labels)
     tell("loading the full model", 0, 0)
     one = _look(full, reference_range or input_range)
     tell(f"loading {small.name}", 0, 0)
     two = _look(small, input_range)
-    spec = common_input(one, two, fit if record is None else record.input.fit)
+    spec = common_input(one, two, fit or ("stretch" if record is None else record.input.fit))
     if len(names) != one.classes:
         told = "--labels" if labels else full if record is not None else images.source
         raise BundleError(

@@ -45,9 +45,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option(
     "--fit",
     type=click.Choice(["stretch", "crop"]),
-    default="stretch",
-    show_default=True,
-    help="How images become the input's size, for a .keras or .h5 file.",
+    help="How images become the input's size, for a .keras or .h5 file.  [default: stretch]",
 )
 @click.option("--name", metavar="NAME", help="The bundle's name; default: the run's.")
 @click.option(
@@ -101,7 +99,7 @@ def export(
     calibration_data: str | None,
     calibration: int,
     labels: str | None,
-    fit: str,
+    fit: str | None,
     name: str | None,
     margin: float,
     best: Best | None,
@@ -136,7 +134,7 @@ def export(
         calibration_data=calibration_data,
         calibration=calibration,
         labels=labels,
-        fit="crop" if fit == "crop" else "stretch",
+        fit=None if fit is None else "crop" if fit == "crop" else "stretch",
         name=name,
         margin=margin,
         best=best,

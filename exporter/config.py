@@ -39,7 +39,7 @@ class ExportConfig:
         calibration_data: Other images to calibrate on; then all of ``data`` judges.
         calibration: How many images calibrate the int8 artifacts.
         labels: File of class names, for a source that is no run folder.
-        fit: How images become the input's size, for a source that is no run folder.
+        fit: How images become the input's size, for a source that is no run folder; None is ``stretch``.
         name: The bundle's name; None takes the source's.
         margin: Largest top-1 drop that passes, in fractions of 1.
         agreement: An int8 artifact that gives the full model's answer on a smaller share of
@@ -63,7 +63,7 @@ class ExportConfig:
     calibration_data: str | Path | None = None
     calibration: int = 200
     labels: str | Path | None = None
-    fit: Fit = "stretch"
+    fit: Fit | None = None
     name: str | None = None
     margin: float = DEFAULT_MARGIN
     agreement: float = DEFAULT_AGREEMENT

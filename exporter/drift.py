@@ -16,6 +16,9 @@ IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 KL_FLOOR = 1.0 / 512.0
 """Half a step of an 8-bit score: without it, raw KL reads 0.65 on ImageNet at no loss of accuracy."""
 
+_ROWS = 4096
+"""Images in work at once: float64 copies of 50,000 times 1,000 scores would take gigabytes."""
+
 ECE_BINS = 15
 """Bins of equal width, as in Guo et al. 2017, On Calibration of Modern Neural Networks."""
 
@@ -37,11 +40,15 @@ def floored_kl(reference: Float32Array, candidate: Float32Array) -> float:
         reference: Scores ``[n, classes]``.
         candidate: Scores ``[n, classes]``.
     """
-    full = np.maximum(reference.astype(np.float64), KL_FLOOR)
-    small = np.maximum(candidate.astype(np.float64), KL_FLOOR)
-    full /= full.sum(axis=1, keepdims=True)
-    small /= small.sum(axis=1, keepdims=True)
-    return float(np.mean(np.sum(full * np.log(full / small), axis=1)))
+    total = 0.0
+    for start in range(0, len(reference), _ROWS):
+        rows = slice(start, start + _ROWS)
+        full = np.maximum(reference[rows].astype(np.float64), KL_FLOOR)
+        small = np.maximum(candidate[rows].astype(np.float64), KL_FLOOR)
+        full /= full.sum(axis=1, keepdims=True)
+        small /= small.sum(axis=1, keepdims=True)
+        total += float(np.sum(full * np.log(full / small)))
+    return total / len(reference)
 
 
 def expected_calibration_error(scores: Float32Array, truth: IntArray) -> float:

@@ -130,7 +130,8 @@ class Mender:
         if not count:
             return {}
         rows, side, quick = self._tables.rung_judges, table(), self._config.evidence == "quick"
-        return {
+        made = {made.name for made in self._maker.files}
+        found = {
             kind: calibration_report(
                 self._maker.graph(kind),
                 self._maker.calibration,
@@ -141,8 +142,11 @@ class Mender:
                 progress=self._tell,
             )
             for kind in INT8_KINDS
-            if kind in {made.name for made in self._maker.files}
+            if kind in made or (kind == "tflite-int8" and "c-array" in made)
         }
+        if "tflite-int8" in found:
+            found["c-array"] = found["tflite-int8"]
+        return found
 
     @cached_property
     def _reference(self) -> Float32Array:

@@ -71,18 +71,18 @@ class FullModel:
 
 
 def find_source(
-    path: str | os.PathLike[str], *, labels: str | os.PathLike[str] | None = None, fit: Fit = "stretch"
+    path: str | os.PathLike[str], *, labels: str | os.PathLike[str] | None = None, fit: Fit | None = None
 ) -> Source:
     """Looks at a source without loading it.
 
     Args:
         path: A run folder, a ``.keras`` or ``.h5`` file, or a SavedModel's folder.
         labels: File of class names; a run folder has its own.
-        fit: How images become the input's size; a run folder has its own.
+        fit: How images become the input's size; None is ``stretch``, or the run folder's own.
 
     Raises:
         RunError: The folder is no run.
-        UsageError: The file cannot be read or is of another kind, or a run came with labels.
+        UsageError: The file cannot be read or is of another kind, or a run came with labels or a fit.
         BundleError: The labels file holds no label.
     """
     place = Path(path)
@@ -94,18 +94,22 @@ def find_source(
         ) from error
 
 
-def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit) -> Source:
+def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit | None) -> Source:
     if place.name in SAVED_MODEL_FILES:
         place = place.parent
     if is_saved_model(place) and not is_run(place):
         names = None if labels is None else read_labels(labels)
-        return Source(place.resolve().name, place, folder_sha256(place), place.name, names, fit)
+        return Source(place.resolve().name, place, folder_sha256(place), place.name, names, fit or "stretch")
     if place.is_dir() or is_run(place):
         record, file = read_run(place), model_path(place)
         if labels is not None:
             raise UsageError(
                 f"A run folder brings its own labels. Received: {place} and --labels {os.fspath(labels)}. "
                 "Leave --labels out."
+            )
+        if fit is not None:
+            raise UsageError(
+                f"A run folder brings its own fit. Received: {place} and --fit {fit}. Leave --fit out."
             )
         return Source(
             record.name, file, file_sha256(file), record.model, record.labels, record.input.fit, place, record
@@ -124,7 +128,7 @@ def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit) -> Sour
     if not place.stat().st_size:
         raise ModelFileError(f"A model file must have content. Received: {place}, 0 bytes. Save it again.")
     names = None if labels is None else read_labels(labels)
-    return Source(place.stem, place, file_sha256(place), place.name, names, fit)
+    return Source(place.stem, place, file_sha256(place), place.name, names, fit or "stretch")
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:

@@ -31,6 +31,9 @@ T_RANGE = (0.05, 20.0)
 
 _HALVINGS = 26
 
+_ROWS = 4096
+"""Images in work at once."""
+
 
 def log_scores(scores: Float32Array) -> Float64Array:
     """Logits up to a constant: log p with p floored at :data:`FLOOR_MASS` / classes.
@@ -50,7 +53,11 @@ def softened(scores: Float32Array, temperature: float) -> Float32Array:
         scores: ``[n, classes]``, 0..1.
         temperature: T; above 1 makes less sure.
     """
-    return _softmax(log_scores(scores) / temperature).astype(np.float32)
+    soft = np.empty_like(scores)
+    for start in range(0, len(scores), _ROWS):
+        rows = slice(start, start + _ROWS)
+        soft[rows] = _softmax(log_scores(scores[rows]) / temperature)
+    return soft
 
 
 def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
@@ -62,12 +69,16 @@ def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
         scores: ``[n, classes]``, 0..1.
         truth: True class indices ``[n]``.
     """
-    logits = log_scores(scores)
-    true = logits[np.arange(len(truth)), truth]
+    # In blocks, or 50,000 images of 1,000 classes would take gigabytes.
+    blocks = [slice(start, start + _ROWS) for start in range(0, len(truth), _ROWS)]
 
     def slope(inverse: float) -> float:
-        expected = np.sum(_softmax(logits * inverse) * logits, axis=1)
-        return float(np.mean(expected - true))
+        total = 0.0
+        for rows in blocks:
+            logits = log_scores(scores[rows])
+            expected = np.sum(_softmax(logits * inverse) * logits, axis=1)
+            total += float(np.sum(expected - logits[np.arange(len(logits)), truth[rows]]))
+        return total / len(truth)
 
     low, high = math.log(1.0 / T_RANGE[1]), math.log(1.0 / T_RANGE[0])
     for _ in range(_HALVINGS):

@@ -108,6 +108,12 @@ def test_bad_usage_is_one_line(exported: Path, digits_run: Run, tmp_path: Path) 
         (["export", run, "--out", "one"], "exists"),
         (["export", run, "--out", "one", "--overwrite"], "Only a bundle"),
         (["export", run, "--out", "x.bundle", "--labels", "l.txt"], "own labels"),
+        (["export", run, "--out", "x.bundle", "--fit", "crop"], "own fit"),
+        (["check", exported, "--fit", "crop"], "--fit is about files"),
+        (
+            ["check", "--reference", run, "--candidate", "text.tflite", "--data", "digits", "--fit", "crop"],
+            "own fit",
+        ),
         (["export", run, "--out", ""], "must have a name"),
         (["export", run, "--out", f"{'long' * 100}.bundle"], "usable path"),
         (["export", f"{'long' * 100}.keras", "--out", "x.bundle"], "readable"),

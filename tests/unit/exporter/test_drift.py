@@ -18,6 +18,13 @@ def test_kl_does_not_see_what_lies_below_the_floor() -> None:
     assert KL_FLOOR == 1 / 512
 
 
+def test_kl_of_many_images_is_that_of_its_parts() -> None:
+    random = np.random.default_rng(0)
+    full, small = (random.dirichlet([1, 1, 1], 10_000).astype(np.float32) for _ in "ab")
+    parts = [floored_kl(full[place::4], small[place::4]) for place in range(4)]
+    assert floored_kl(full, small) == pytest.approx(np.mean(parts), rel=1e-9)
+
+
 def test_kl_by_hand() -> None:
     full, small = np.array([[0.5, 0.5]], dtype=np.float32), np.array([[0.75, 0.25]], dtype=np.float32)
     assert floored_kl(full, small) == pytest.approx(0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25))
