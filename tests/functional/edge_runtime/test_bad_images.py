@@ -19,8 +19,9 @@ from edge_runtime.spec import InputSpec
 
 HERE = Path(__file__).parent
 MAX_MEGABYTES = 300
-# Processor seconds, which other programs on the machine do not stretch; a bomb takes minutes.
-MAX_SECONDS = 4
+# Processor seconds, best of three: other programs on the machine stretch even these. A bomb takes minutes.
+MAX_SECONDS = 2
+TRIES = 3
 
 
 def _load() -> Any:
@@ -75,8 +76,12 @@ def test_bad_images_end_in_time_and_memory(tmp_path: Path) -> None:
         refused = text.startswith("ImageError: ") and "Received: " in text and "\n" not in text
         if not refused and (path.name in bad_images.BAD or text != "pixels"):
             problems.append(f"{path.name}: {text}")
-        if answer["seconds"] > MAX_SECONDS or answer["megabytes"] > MAX_MEGABYTES:
-            problems.append(f"{path.name}: {answer['seconds']:.1f} s, {answer['megabytes']:.0f} MB")
+        seconds = answer["seconds"]
+        for _ in range(TRIES - 1):
+            if seconds > MAX_SECONDS:
+                seconds = min(seconds, next(decode_apart([path], "fork"))["seconds"])
+        if seconds > MAX_SECONDS or answer["megabytes"] > MAX_MEGABYTES:
+            problems.append(f"{path.name}: {seconds:.1f} s, {answer['megabytes']:.0f} MB")
     assert not problems, "\n".join(problems)
 
 
