@@ -9,6 +9,7 @@ Names load when they are asked for:
     the function, so the model is loaded then and not by the first request.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: Any
     if name == "handler":
+        # Before numpy is imported: the threads of its linear algebra, which no image needs, cost start time.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from serverless.app.entry import load_handler
 
         value = load_handler()

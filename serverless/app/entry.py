@@ -1,4 +1,7 @@
-"""The Lambda entry: events of API Gateway v1 and v2, function URLs and ALBs become requests."""
+"""The Lambda entry: events of API Gateway v1 and v2, function URLs and ALBs become requests.
+
+All others go to :mod:`serverless.app.events`, which is imported when the first of them comes.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ import os
 import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.errors import EnvironmentMissingError, UsageError
-from serverless.app.application import create_app
+from edge_runtime.errors import EnvironmentMissingError
+from serverless.app.application import app_of
 from serverless.app.settings import Settings
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-TEXT_TYPES = ["application/json", "application/problem+json"]
+TEXT_TYPES = ["application/json", "application/problem+json", "text/html"]
 """Content types of answers that are sent as text; API Gateway v1 hands base64 on as it is."""
 
 _thread = threading.local()
@@ -25,11 +30,13 @@ _thread = threading.local()
 class Handler:
     """What Lambda calls, once for each event."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Starlette, settings: Settings | None = None) -> None:
         """Wraps an app.
 
         Args:
-            app: A loaded ASGI app.
+            app: What :func:`~serverless.app.create_app` made; its ``state.service`` answers what
+                is not HTTP.
+            settings: For what is not HTTP; None allows no bucket.
 
         Raises:
             EnvironmentMissingError: Mangum is not installed.
@@ -40,26 +47,29 @@ class Handler:
 
         _ensure_loop()
         self._mangum = Mangum(_without_stage(app), lifespan="off", text_mime_types=TEXT_TYPES)
+        self._app = app
+        self._settings = settings or Settings(bundle=Path())
 
-    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def __call__(self, event: Any, context: Any) -> Any:
         """Answers one event.
 
         Args:
             event: As AWS sends it.
             context: Lambda's context; its ``aws_request_id`` becomes the request id.
 
+        Returns:
+            What AWS expects of this kind of event, see :func:`serverless.app.events.handle`.
+
         Raises:
-            UsageError: It is no HTTP event.
+            UsageError: It is an event of a service that the function has nothing to do with.
+            SnapshipError: AWS did not do what was asked of it, so that Lambda tries again.
         """
-        if not isinstance(event, dict) or "requestContext" not in event:
-            received = ", ".join(sorted(event))[:100] if isinstance(event, dict) else type(event).__name__
-            raise UsageError(
-                "An event must come from API Gateway, a function URL or an ALB. "
-                f"Received: {received or 'an empty event'}. Invoke the function through one of these."
-            )
-        _ensure_loop()
-        answer: dict[str, Any] = self._mangum(event, context)
-        return answer
+        if isinstance(event, dict) and "requestContext" in event:
+            _ensure_loop()
+            return self._mangum(event, context)
+        from serverless.app.events import handle
+
+        return handle(event, context, self._app.state.service, self._settings)
 
 
 def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
@@ -72,14 +82,7 @@ def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
         SnapshipError: A variable, the bundle or an installed package is not as it must be.
     """
     settings = Settings.read(os.environ if environ is None else environ)
-    app = create_app(
-        settings.bundle,
-        artifact=settings.artifact,
-        engine=settings.engine,
-        threads=settings.threads,
-        top_k=settings.top_k,
-    )
-    return Handler(app)
+    return Handler(app_of(settings), settings)
 
 
 def _without_stage(app: ASGIApp) -> ASGIApp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -9,22 +10,24 @@ from dataclasses import dataclass
 
 import msgspec
 from python_multipart.exceptions import FormParserError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from edge_runtime.errors import ImageFormatError, SnapshipError, UsageError
 from serverless.app.errors import UnprocessableError
-from serverless.app.schema import ImageRequest
+from serverless.app.schema import MAX_TOP_K, ImageRequest
 
 MAX_FIELDS = 16
-"""Limit of text fields in a multipart body; ``top_k`` is the only one that is read."""
+"""Limit of text fields in a multipart body; ``top_k`` and ``score_threshold`` are read."""
 
 MAX_FIELD_BYTES = 1_000
 """Limit of one text field."""
 
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+
+# As JSON writes numbers: no nan, no inf, no underscores.
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?", re.ASCII)
 
 _WHITESPACE = str.maketrans("", "", " \t\r\n")
 
@@ -36,20 +39,23 @@ class Order:
     Attributes:
         images: Encoded images, or the error of one that could not be read.
         top_k: How many classes; None when the request does not say.
+        score_threshold: Lowest score of an answer; None for all.
         several: Whether the answer is a list, whatever the number of images.
     """
 
     images: tuple[bytes | SnapshipError, ...]
     top_k: int | None = None
+    score_threshold: float | None = None
     several: bool = False
 
 
-async def read_order(request: Request, max_images: int) -> Order:
+async def read_order(request: Request, max_images: int, max_bytes: int) -> Order:
     """Reads ``POST /classify``.
 
     Args:
         request: Its body is limited by :func:`serverless.app.limits.limited`.
         max_images: Limit of images in one request.
+        max_bytes: That limit; a form is held in memory up to it.
 
     Raises:
         UsageError: The body is broken (400) or breaks a rule (422).
@@ -57,12 +63,16 @@ async def read_order(request: Request, max_images: int) -> Order:
         ImageTooLargeError: The body is over its limit (413).
     """
     # Before the body: a wrong query needs no upload to be refused.
-    wanted = _query_top_k(request)
+    query = request.query_params
+    top_k = parse_top_k(query["top_k"]) if "top_k" in query else None
+    threshold = parse_threshold(query["score_threshold"]) if "score_threshold" in query else None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        order = await _from_form(request, max_images)
+        order = await _from_form(request, max_images, max_bytes)
     elif kind == "application/json":
-        order = await run_in_threadpool(from_json, await request.body(), max_images)
+        body = await request.body()
+        # Not Starlette's way into a thread, whose first use costs a function in the cloud 50 ms.
+        order = await asyncio.get_running_loop().run_in_executor(None, from_json, body, max_images)
     elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
         order = Order((await request.body(),))
     else:
@@ -71,7 +81,12 @@ async def read_order(request: Request, max_images: int) -> Order:
             f"application/json. Received: {kind[:100]!r}. "
             "With curl use: --data-binary @photo.jpg -H 'Content-Type: image/jpeg'"
         )
-    return Order(order.images, order.top_k if wanted is None else wanted, order.several)
+    return Order(
+        order.images,
+        order.top_k if top_k is None else top_k,
+        order.score_threshold if threshold is None else threshold,
+        order.several,
+    )
 
 
 def from_json(body: bytes, max_images: int) -> Order:
@@ -88,7 +103,8 @@ def from_json(body: bytes, max_images: int) -> Order:
         content = msgspec.json.decode(body, type=ImageRequest)
     except msgspec.ValidationError as error:
         raise UnprocessableError(
-            'A JSON body must be {"image": BASE64} or {"images": [BASE64, ...]}, with "top_k" if wanted. '
+            'A JSON body must be {"image": BASE64} or {"images": [BASE64, ...]}, with "top_k" and '
+            '"score_threshold" if wanted. '
             f"Received: {error}. Correct that field."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -100,10 +116,11 @@ def from_json(body: bytes, max_images: int) -> Order:
             f'A JSON body must have one of "image" and "images". Received: {received}. Send one of them.'
         )
     if content.image is not None:
-        return Order((decode_base64(content.image),), content.top_k)
+        return Order((decode_base64(content.image),), content.top_k, content.score_threshold)
     texts = content.images or ()
     _check_count(len(texts), max_images)
-    return Order(tuple(_attempt(text) for text in texts), content.top_k, several=True)
+    each = tuple(_attempt(text) for text in texts)
+    return Order(each, content.top_k, content.score_threshold, several=True)
 
 
 def decode_base64(text: str) -> bytes:
@@ -130,25 +147,51 @@ def parse_top_k(text: str) -> int:
     """Reads ``top_k`` from a query or a form.
 
     Raises:
-        UnprocessableError: It is no whole number of at least 1.
+        UnprocessableError: It is no whole number from 1 to :data:`MAX_TOP_K`.
     """
-    if not re.fullmatch("0*[1-9][0-9]{0,8}", text, re.ASCII):
+    # Nine digits: MAX_TOP_K is the largest of them.
+    if not re.fullmatch("0{0,9}[1-9][0-9]{0,8}", text, re.ASCII):
         raise UnprocessableError(
-            f"top_k must be a whole number of at least 1. Received: {text[:24]!r}. Pass top_k=5."
+            f"top_k must be a whole number from 1 to {MAX_TOP_K}. Received: {text[:24]!r}. Pass top_k=5."
         )
     return int(text)
 
 
-async def _from_form(request: Request, max_images: int) -> Order:
+def parse_threshold(text: str) -> float:
+    """Reads ``score_threshold`` from a query or a form.
+
+    Raises:
+        UnprocessableError: It is no number from 0 to 1.
+    """
+    if not _DECIMAL.fullmatch(text) or not 0.0 <= float(text) <= 1.0:
+        raise UnprocessableError(
+            f"score_threshold must be a number from 0 to 1. Received: {text[:24]!r}. Pass score_threshold=0.5."
+        )
+    return float(text)
+
+
+async def _from_form(request: Request, max_images: int, max_bytes: int) -> Order:
+    parser = MultiPartParser(
+        request.headers,
+        request.stream(),
+        max_files=max_images,
+        max_fields=MAX_FIELDS,
+        max_part_size=MAX_FIELD_BYTES,
+    )
+    # In memory, where the body's limit holds: photos of strangers have no place on the disk.
+    parser.spool_max_size = max_bytes
     try:
-        form = request.form(max_files=max_images, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
-        async with form as parts:
-            files = [part for _, part in parts.multi_items() if isinstance(part, UploadFile)]
-            texts = {name: part for name, part in parts.multi_items() if isinstance(part, str)}
+        form = await parser.parse()
+        try:
+            parts = form.multi_items()
+            files = [part for _, part in parts if isinstance(part, UploadFile)]
+            texts = {name: part for name, part in parts if isinstance(part, str)}
             images = tuple([await file.read() for file in files])
-    except (HTTPException, FormParserError) as error:
-        # Older Starlettes let the parser's own error through.
-        reason = error.detail if isinstance(error, HTTPException) else "Invalid multipart data."
+        finally:
+            await form.close()
+    except (MultiPartException, FormParserError, UnicodeError) as error:
+        # Older Starlettes let the parser's own error through; a charset may be one that decodes nothing.
+        reason = error.message if isinstance(error, MultiPartException) else "Invalid multipart data."
         raise UsageError(
             f"A multipart body must be well-formed, with at most {max_images} files. "
             f"Received: {reason} With curl use: -F image=@photo.jpg"
@@ -158,13 +201,12 @@ async def _from_form(request: Request, max_images: int) -> Order:
             f"A multipart body must have a file. Received: {', '.join(sorted(texts))[:100] or 'no'} "
             "text fields. With curl use: -F image=@photo.jpg"
         )
-    top_k = parse_top_k(texts["top_k"]) if "top_k" in texts else None
-    return Order(images, top_k, several=len(images) > 1)
-
-
-def _query_top_k(request: Request) -> int | None:
-    text = request.query_params.get("top_k")
-    return None if text is None else parse_top_k(text)
+    return Order(
+        images,
+        parse_top_k(texts["top_k"]) if "top_k" in texts else None,
+        parse_threshold(texts["score_threshold"]) if "score_threshold" in texts else None,
+        several=len(images) > 1,
+    )
 
 
 def _check_count(count: int, max_images: int) -> None:

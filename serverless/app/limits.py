@@ -6,9 +6,10 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from edge_runtime.errors import ImageTooLargeError
+from serverless.app.telemetry import Record
 
 
-def limited(request: Request, max_bytes: int) -> Request:
+def limited(request: Request, max_bytes: int, record: Record) -> Request:
     """Returns the request with a body that refuses to grow over the limit.
 
     A ``Content-Length`` over the limit is refused before the first byte is read; a
@@ -17,14 +18,15 @@ def limited(request: Request, max_bytes: int) -> Request:
     Args:
         request: A request whose body was not read.
         max_bytes: Limit of the body.
+        record: Learns how many bytes came.
 
     Returns:
         A request whose body raises ImageTooLargeError (HTTP 413) on reading.
     """
-    return Request(request.scope, _counting(request, max_bytes))
+    return Request(request.scope, _counting(request, max_bytes, record))
 
 
-def _counting(request: Request, max_bytes: int) -> Receive:
+def _counting(request: Request, max_bytes: int, record: Record) -> Receive:
     receive = request.receive
     declared = request.headers.get("content-length", "")
     received = 0
@@ -35,6 +37,7 @@ def _counting(request: Request, max_bytes: int) -> Receive:
             raise _too_large(f"Content-Length {int(declared[:20]):,}", max_bytes)
         message = await receive()
         received += len(message.get("body", b""))
+        record.bytes = received
         if received > max_bytes:
             raise _too_large(f"{received:,} or more", max_bytes)
         return message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,26 +12,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge_runtime.errors import SnapshipError
+from serverless.app.errors import NotReadyError
 from serverless.app.request_id import request_id
 from serverless.app.schema import Problem
+from serverless.app.telemetry import record_of
 
 PROBLEM_TYPE = "application/problem+json"
 
 _ECHO_CHARACTERS = 100
 """What of a path or method is repeated in a message."""
 
-_log = logging.getLogger("snapship.serverless")
-
 
 def problem_of(error: Exception, id: str = "") -> Problem:
     """Describes an error without giving away anything of the server.
 
     Args:
-        error: Any exception. The message of a :class:`SnapshipError` below 500 is for
-            the client; everything else stays in the server's log.
+        error: Any exception. The message of a :class:`SnapshipError` below 500, and of a
+            :class:`NotReadyError`, is for the client; everything else stays in the server's log.
         id: The request id; empty inside a list of results.
     """
-    if isinstance(error, SnapshipError) and error.http_status < 500:
+    if isinstance(error, NotReadyError) or (isinstance(error, SnapshipError) and error.http_status < 500):
         words = re.sub("(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
         kind = f"urn:snapship:{words.replace(' ', '-')}"
         return Problem(kind, words.capitalize(), error.http_status, str(error), id)
@@ -50,9 +49,13 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 async def on_snapship_error(request: Request, error: Exception) -> Response:
     """Answers an error that snapship raised on purpose."""
     problem = problem_of(error, request_id(request.scope))
-    if problem.status >= 500:
-        _log.error("request %s failed: %s", problem.request_id, error, exc_info=error)
-    return problem_response(problem)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, NotReadyError) else {}
+    if problem.status >= 500 and not headers:
+        # A failure of the server: the boundary answers and logs all of them.
+        raise error
+    # The class alone: the message may repeat what was sent.
+    record_of(request.scope).error = type(error).__name__
+    return problem_response(problem, headers)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -60,8 +63,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == 404:
-        path = request.url.path[:_ECHO_CHARACTERS]
-        detail = f"The path must exist. Received: {path!r}. Use /classify, /health or /labels."
+        path = request.scope["path"][:_ECHO_CHARACTERS]
+        detail = f"The path must exist. Received: {path!r}. See /openapi.json for those that do."
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         method = request.method[:_ECHO_CHARACTERS]

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,15 +17,42 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge_runtime.errors import SnapshipError
-from serverless.app.boundary import Boundary
+from edge_runtime.options import ResultOptions
+from edge_runtime.preprocess import FORMATS
+from serverless.app.boundary import Boundary, Log
 from serverless.app.intake import read_order
 from serverless.app.limits import limited
 from serverless.app.problems import on_http_exception, on_snapship_error, problem_of
-from serverless.app.schema import Answers, Failed, Health, Labels, Timing, answer, classified
-from serverless.app.service import Service
+from serverless.app.schema import (
+    Answers,
+    Failed,
+    Health,
+    Info,
+    Labels,
+    Limits,
+    Timing,
+    answer,
+    classified,
+)
+from serverless.app.service import Examined, Service
+from serverless.app.telemetry import NAMESPACE, record_of
+
+if TYPE_CHECKING:
+    from serverless.app.key_source import KeySource
 
 
-def build(service: Service, top_k: int, max_bytes: int, max_images: int) -> Starlette:
+def build(
+    service: Service,
+    top_k: int,
+    max_bytes: int,
+    max_images: int,
+    *,
+    max_pixels: int | None = None,
+    keys: KeySource | None = None,
+    cors_origins: tuple[str, ...] = (),
+    log: Log = "off",
+    metrics_namespace: str = NAMESPACE,
+) -> Starlette:
     """Puts the routes before a service; ``create_app`` is the usual way.
 
     Args:
@@ -32,48 +60,113 @@ def build(service: Service, top_k: int, max_bytes: int, max_images: int) -> Star
         top_k: Classes returned when a request does not say how many.
         max_bytes: Limit of a request's body.
         max_images: Limit of images in one request.
+        max_pixels: Limit of an image, as the model holds it; None where that is not known.
+        keys: Who may ask; None lets everyone.
+        cors_origins: Origins whose pages may call.
+        log: Whether each request has a line on stdout.
+        metrics_namespace: Of the metrics in that line.
     """
 
     async def classify(request: Request) -> Response:
         start = time.perf_counter()
-        order = await read_order(limited(request, max_bytes), max_images)
+        record = record_of(request.scope)
+        body = limited(request, max_bytes, record)
+        order = await read_order(body, max_images, max_bytes)
         read = time.perf_counter()
+        record.read_ms = (read - start) * 1000
+        record.images = len(order.images)
         wanted = order.top_k or top_k
+        options = None
+        if order.score_threshold is not None:
+            options = ResultOptions(score_threshold=order.score_threshold)
         if not order.several:
             (image,) = order.images
             assert isinstance(image, bytes)
-            result = await service.classify(image, wanted)
-            return _json(answer(result, service.served, _timing(start, read)))
-        results = await service.classify_each(order.images, wanted)
+            one = await service.classify(image, wanted, options)
+            record.took([one])
+            return _json(answer(one.result, service.served, _timing(start, read)))
+        results = await service.classify_each(order.images, wanted, options)
+        record.took([found for found in results if isinstance(found, Examined)])
         each = tuple(
-            Failed(problem_of(one)) if isinstance(one, SnapshipError) else classified(one) for one in results
+            Failed(problem_of(found)) if isinstance(found, SnapshipError) else classified(found.result)
+            for found in results
         )
         return _json(Answers(each, service.served, _timing(start, read)))
 
     async def health(request: Request) -> Response:
         served = service.served
-        return _json(Health("ok", served.name, served.artifact, service.model.engine, _version()))
+        return _json(Health("ok", served.name, served.artifact, service.model.engine, version()))
+
+    async def ready(request: Request) -> Response:
+        return _json(await service.readiness.wait())
 
     async def labels(request: Request) -> Response:
         return _json(Labels(tuple(service.model.labels)))
 
+    async def info(request: Request) -> Response:
+        return _json(
+            Info(
+                bundle=service.served.name,
+                artifact=service.served.artifact,
+                engine=service.model.engine,
+                classes=len(service.model.labels),
+                top_k=top_k,
+                formats=FORMATS,
+                limits=Limits(max_bytes, max_images, max_pixels),
+                model=service.info,
+                version=version(),
+            )
+        )
+
+    @cache
+    def described() -> bytes:
+        # Here, since few who start a function ask for it.
+        from serverless.app.openapi import document
+
+        limits = Limits(max_bytes, max_images, max_pixels)
+        return msgspec.json.encode(document(limits, version(), top_k, keyed=keys is not None))
+
+    async def openapi(request: Request) -> Response:
+        return Response(described(), media_type="application/json")
+
+    async def page(request: Request) -> Response:
+        from serverless.app.page import page_response
+
+        return page_response()
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service.readiness.start()
         yield
         service.close()
 
+    middleware = [Middleware(Boundary, log=log, metrics_namespace=metrics_namespace)]
+    if cors_origins:
+        # This and the next here, since they are off by default.
+        from serverless.app.cors import Cors
+
+        middleware.append(Middleware(Cors, origins=cors_origins))
+    if keys is not None:
+        from serverless.app.access import Access
+
+        middleware.append(Middleware(Access, source=keys))
     app = Starlette(
         routes=[
+            Route("/", page, methods=["GET"]),
             Route("/classify", classify, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
+            Route("/ready", ready, methods=["GET"]),
             Route("/labels", labels, methods=["GET"]),
+            Route("/info", info, methods=["GET"]),
+            Route("/openapi.json", openapi, methods=["GET"]),
         ],
-        middleware=[Middleware(Boundary)],
+        middleware=middleware,
         exception_handlers={SnapshipError: on_snapship_error, HTTPException: on_http_exception},
         lifespan=lifespan,
     )
     # A redirect from /classify/ would name the server's own idea of its address.
     app.router.redirect_slashes = False
+    app.state.service = service
     return app
 
 
@@ -87,7 +180,7 @@ def _timing(start: float, read: float) -> Timing:
 
 
 @cache
-def _version() -> str:
+def version() -> str:
     """The version of snapship; a pruned package in the cloud may hold no metadata."""
     from importlib.metadata import PackageNotFoundError, version
 

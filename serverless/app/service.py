@@ -1,18 +1,25 @@
-"""A model behind the routes: classifies in worker threads, never on the event loop."""
+"""A model behind the routes: classifies in worker threads, not on the event loop of a server."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
+
+from PIL import Image
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import SnapshipError
-from edge_runtime.preprocess import ImageSource
+from edge_runtime.options import ResultOptions
+from edge_runtime.preprocess import FORMATS, ImageSource, UInt8Array
 from edge_runtime.result import Result
-from serverless.app.schema import Served
+from serverless.app.readiness import Readiness, replayed
+from serverless.app.schema import ModelInfo, Served
 
 MAX_WORKERS = 4
 """Default limit of images in work at once; each may hold a decoded photo of 150 MB."""
@@ -29,11 +36,33 @@ class Model(Protocol):
     def engine(self) -> str:
         """Name of the interpreter."""
 
-    def classify(self, image: ImageSource, top_k: int = 5) -> Result:
+    def pixels(self, image: ImageSource) -> UInt8Array:
+        """Decodes and resizes an image; safe to call from several threads."""
+
+    def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
         """Names what an image shows; safe to call from several threads."""
 
     def close(self) -> None:
         """Lets go of the model."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One image's result, and what the log says of it.
+
+    Attributes:
+        result: The best classes.
+        width: Pixels as stored, before any orientation; None where that is not known.
+        height: As width.
+        decode_ms: Decoding and resizing.
+        classify_ms: Inference and ranking.
+    """
+
+    result: Result
+    width: int | None
+    height: int | None
+    decode_ms: float
+    classify_ms: float
 
 
 class Service:
@@ -42,9 +71,21 @@ class Service:
     Attributes:
         model: The classifier.
         served: The bundle's name and the artifact's kind.
+        info: What the bundle says of the artifact; None for a model without a bundle.
+        readiness: Whether the model gives the answers of its export here.
     """
 
-    def __init__(self, model: Model, served: Served, *, workers: int, owns_model: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        served: Served,
+        *,
+        workers: int,
+        owns_model: bool = False,
+        inline: bool = False,
+        info: ModelInfo | None = None,
+        selftest: Callable[[], int] | None = None,
+    ) -> None:
         """Starts no thread yet.
 
         Args:
@@ -52,57 +93,100 @@ class Service:
             served: What to call it.
             workers: Images in work at once.
             owns_model: Whether :meth:`close` also closes the model.
+            inline: Whether a request's only image is classified on the event loop, for a function
+                that takes one request at a time; handing it to a thread and back costs up to some ms.
+            info: What the bundle says of the artifact.
+            selftest: Replays golden examples, see :class:`~serverless.app.readiness.Readiness`.
         """
         self.model = model
         self.served = served
+        self.info = info
+        self.readiness = Readiness(selftest)
         self._owns_model = owns_model
+        self._inline = inline
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="snapship-serve")
 
-    async def classify(self, image: bytes, top_k: int) -> Result:
-        """Classifies one image.
+    def examine(self, image: bytes, top_k: int, options: ResultOptions | None = None) -> Examined:
+        """Classifies one image on the calling thread.
 
         Args:
             image: Encoded bytes.
             top_k: How many classes to return.
+            options: Such as a threshold.
 
         Raises:
             ImageError: It cannot be used.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.model.classify, image, top_k)
+        start = time.perf_counter()
+        array = self.model.pixels(image)
+        decoded = time.perf_counter()
+        result = self.model.classify(array, top_k, options)
+        end = time.perf_counter()
+        width, height = _size(image)
+        return Examined(result, width, height, (decoded - start) * 1000, (end - decoded) * 1000)
+
+    async def classify(self, image: bytes, top_k: int, options: ResultOptions | None = None) -> Examined:
+        """Classifies one image, in a worker thread unless the service is inline.
+
+        Args:
+            image: Encoded bytes.
+            top_k: How many classes to return.
+            options: Such as a threshold.
+
+        Raises:
+            ImageError: It cannot be used.
+        """
+        if self._inline:
+            return self.examine(image, top_k, options)
+        return await self._in_thread(image, top_k, options)
 
     async def classify_each(
-        self, images: Iterable[bytes | SnapshipError], top_k: int
-    ) -> list[Result | SnapshipError]:
+        self, images: Iterable[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
+    ) -> list[Examined | SnapshipError]:
         """Classifies several images side by side.
 
         Args:
             images: Encoded bytes; an error stays what it is.
             top_k: How many classes to return for each.
+            options: Such as a threshold.
 
         Returns:
             In the order of the images, the error of each that cannot be used.
         """
-        return list(await asyncio.gather(*(self._attempt(image, top_k) for image in images)))
+        return list(await asyncio.gather(*(self._attempt(image, top_k, options) for image in images)))
 
     def close(self) -> None:
         """Ends the threads, and the model if it is the service's own."""
+        self.readiness.close()
         self._threads.shutdown()
         if self._owns_model:
             self.model.close()
 
-    async def _attempt(self, image: bytes | SnapshipError, top_k: int) -> Result | SnapshipError:
+    async def _in_thread(self, image: bytes, top_k: int, options: ResultOptions | None) -> Examined:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self.examine, image, top_k, options)
+
+    async def _attempt(
+        self, image: bytes | SnapshipError, top_k: int, options: ResultOptions | None
+    ) -> Examined | SnapshipError:
         if isinstance(image, SnapshipError):
             return image
         try:
-            return await self.classify(image, top_k)
+            return await self._in_thread(image, top_k, options)
         except SnapshipError as error:
             if error.http_status >= 500:
                 raise
             return error
 
 
-def service_of(classifier: Classifier, *, workers: int | None, owns_model: bool) -> Service:
+def service_of(
+    classifier: Classifier,
+    *,
+    workers: int | None,
+    owns_model: bool,
+    threads: int = 1,
+    inline: bool = False,
+) -> Service:
     """Puts a classifier behind a service.
 
     Args:
@@ -110,6 +194,8 @@ def service_of(classifier: Classifier, *, workers: int | None, owns_model: bool)
         workers: Images in work at once; None takes the machine's processors, at most
             :data:`MAX_WORKERS`.
         owns_model: Whether the service closes it.
+        threads: Threads of one inference in the self-test.
+        inline: As :class:`Service`.
 
     Raises:
         UsageError: workers is not positive.
@@ -117,5 +203,26 @@ def service_of(classifier: Classifier, *, workers: int | None, owns_model: bool)
     count = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
     # Reads no image; allows the classifier that many interpreters, made when they are needed.
     classifier.classify_many((), workers=count)
-    served = Served(classifier.bundle.manifest.name, classifier.artifact.kind)
-    return Service(classifier, served, workers=count, owns_model=owns_model)
+    entry = classifier.artifact
+    info = ModelInfo(
+        entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics
+    )
+    return Service(
+        classifier,
+        Served(classifier.bundle.manifest.name, entry.kind),
+        workers=count,
+        owns_model=owns_model,
+        inline=inline,
+        info=info,
+        selftest=replayed(classifier, threads),
+    )
+
+
+def _size(image: bytes) -> tuple[int | None, int | None]:
+    """Width and height from the header of an image that was decoded before; for the log alone."""
+    try:
+        with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
+            return picture.size
+    except Exception:
+        # Whatever Pillow's parsers say of strange bytes: the image has its answer.
+        return None, None

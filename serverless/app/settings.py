@@ -1,13 +1,24 @@
 """The Lambda function's settings, read from its environment.
 
-=====================  ==========================================================
-SNAPSHIP_BUNDLE        folder or zip; default: ``bundle``, the one ``*.bundle``, or
-                       ``manifest.json``, beside the code
-SNAPSHIP_ARTIFACT      such as ``tflite-int8``; default: the best that runs here
-SNAPSHIP_ENGINE        ``auto`` (default), ``litert`` or ``onnxruntime``
-SNAPSHIP_THREADS       threads of one inference, default 1
-SNAPSHIP_TOP_K         classes returned when a request does not say, default 5
-=====================  ==========================================================
+===========================  ====================================================
+SNAPSHIP_BUNDLE              folder or zip; default: ``bundle``, the one ``*.bundle``, or
+                             ``manifest.json``, beside the code
+SNAPSHIP_ARTIFACT            such as ``tflite-int8``; default: the best that runs here
+SNAPSHIP_ENGINE              ``auto`` (default), ``litert`` or ``onnxruntime``
+SNAPSHIP_THREADS             threads of one inference, default 1
+SNAPSHIP_TOP_K               classes returned when a request does not say, default 5
+SNAPSHIP_MAX_BYTES           limit of a request's body, default 20,000,000
+SNAPSHIP_MAX_IMAGES          limit of images in one request, default 16
+SNAPSHIP_MAX_PIXELS          limit of an image's width times height, default 50,000,000
+SNAPSHIP_AUTH                ``none`` (default; also behind AWS_IAM, which AWS checks) or
+                             ``api-key``
+SNAPSHIP_API_KEYS            entries of ``snapship keys new``, separated by commas
+SNAPSHIP_API_KEYS_PARAMETER  name of the SSM parameter that holds the same text instead
+SNAPSHIP_CORS_ORIGINS        origins whose pages may call, separated by commas; default none
+SNAPSHIP_S3_BUCKETS          buckets whose events are answered, separated by commas; default none
+SNAPSHIP_RESULTS             ``s3://bucket/prefix/`` for results; default: beside the object
+SNAPSHIP_METRICS_NAMESPACE   namespace of the metrics in CloudWatch, default ``snapship``
+===========================  ====================================================
 
 An empty variable counts as one that is not set.
 """
@@ -18,15 +29,37 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import MANIFEST_FILE
+from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
+from serverless.app.origins import checked_origins
+
+Auth = Literal["none", "api-key"]
 
 MAX_THREADS = 64
 """A Lambda function has at most 6 processors; a container may have more."""
 
 MAX_TOP_K = 100_000
+
+MAX_IMAGES = 16
+"""Default limit of images in one request."""
+
+LARGEST = 999_999_999
+"""Of the limits; nothing that fits into a Lambda function comes near."""
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+_RESULTS = re.compile(rf"s3://{_BUCKET.pattern}(/[^\x00-\x1f]{{0,900}})?")
+
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+_PARAMETER = re.compile(r"[A-Za-z0-9_.:/-]{1,1000}")
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+_NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9_./#:-]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +72,16 @@ class Settings:
         engine: ``auto`` or an engine's name.
         threads: Threads of one inference.
         top_k: Classes returned when a request does not say how many.
+        max_bytes: Limit of a request's body, and so of an image.
+        max_images: Limit of images in one request.
+        max_pixels: Limit of an image's width times height.
+        auth: Who may ask: everyone, or who has a key.
+        api_keys: Entries of keys, separated by commas.
+        api_keys_parameter: Name of the SSM parameter that holds them.
+        cors_origins: Origins whose pages may call.
+        s3_buckets: Buckets whose events are answered.
+        results: Where the results of S3 events go; empty for beside the object.
+        metrics_namespace: Namespace of the metrics in CloudWatch.
     """
 
     bundle: Path
@@ -46,6 +89,16 @@ class Settings:
     engine: str = "auto"
     threads: int = 1
     top_k: int = 5
+    max_bytes: int = MAX_BYTES
+    max_images: int = MAX_IMAGES
+    max_pixels: int = MAX_PIXELS
+    auth: Auth = "none"
+    api_keys: str = ""
+    api_keys_parameter: str = ""
+    cors_origins: tuple[str, ...] = ()
+    s3_buckets: tuple[str, ...] = ()
+    results: str = ""
+    metrics_namespace: str = "snapship"
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -60,13 +113,91 @@ class Settings:
         """
         root = Path(environ.get("LAMBDA_TASK_ROOT") or ".")
         named = environ.get("SNAPSHIP_BUNDLE")
+        auth = _auth(environ)
         return cls(
             bundle=root / named if named else _find_bundle(root),
             artifact=environ.get("SNAPSHIP_ARTIFACT") or None,
             engine=_engine(environ.get("SNAPSHIP_ENGINE") or "auto"),
             threads=_number(environ, "SNAPSHIP_THREADS", 1, MAX_THREADS),
             top_k=_number(environ, "SNAPSHIP_TOP_K", 5, MAX_TOP_K),
+            max_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", MAX_BYTES, LARGEST),
+            max_images=_number(environ, "SNAPSHIP_MAX_IMAGES", MAX_IMAGES, LARGEST),
+            max_pixels=_number(environ, "SNAPSHIP_MAX_PIXELS", MAX_PIXELS, LARGEST),
+            auth=auth,
+            api_keys=environ.get("SNAPSHIP_API_KEYS", ""),
+            api_keys_parameter=_matching(
+                environ,
+                "SNAPSHIP_API_KEYS_PARAMETER",
+                _PARAMETER,
+                "an SSM parameter's name",
+                "/snapship/keys",
+            ),
+            cors_origins=checked_origins(
+                _listed(environ.get("SNAPSHIP_CORS_ORIGINS", "")), "SNAPSHIP_CORS_ORIGINS"
+            ),
+            s3_buckets=_buckets(environ.get("SNAPSHIP_S3_BUCKETS", "")),
+            results=_matching(
+                environ, "SNAPSHIP_RESULTS", _RESULTS, "s3://bucket/prefix/", "s3://bucket/prefix/"
+            ),
+            metrics_namespace=_matching(
+                environ, "SNAPSHIP_METRICS_NAMESPACE", _NAMESPACE, "a CloudWatch namespace", "snapship"
+            )
+            or "snapship",
         )
+
+
+def _auth(environ: Mapping[str, str]) -> Auth:
+    name = environ.get("SNAPSHIP_AUTH") or "none"
+    if name not in ("none", "api-key"):
+        raise UsageError(
+            f"SNAPSHIP_AUTH must be none or api-key. Received: {name[:100]!r}. Set it to one of the two."
+        )
+    given = [
+        variable
+        for variable in ("SNAPSHIP_API_KEYS", "SNAPSHIP_API_KEYS_PARAMETER")
+        if environ.get(variable, "").strip()
+    ]
+    if name == "none":
+        if given:
+            # Keys that nobody asks for are a door that its owner believes to be locked.
+            raise UsageError(
+                f"SNAPSHIP_AUTH must be api-key where keys are given. Received: none with {given[0]}. "
+                "Set SNAPSHIP_AUTH=api-key, or unset the keys."
+            )
+        return "none"
+    if len(given) != 1:
+        received = "both" if given else "neither"
+        raise UsageError(
+            "SNAPSHIP_AUTH=api-key needs one of SNAPSHIP_API_KEYS and SNAPSHIP_API_KEYS_PARAMETER. "
+            f"Received: {received}. Make a key with: snapship keys new NAME"
+        )
+    return "api-key"
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _buckets(text: str) -> tuple[str, ...]:
+    buckets = _listed(text)
+    for bucket in buckets:
+        if not _BUCKET.fullmatch(bucket):
+            raise UsageError(
+                f"SNAPSHIP_S3_BUCKETS must be names of buckets. Received: {bucket[:100]!r}. "
+                "List them with commas, without s3://."
+            )
+    return buckets
+
+
+def _matching(
+    environ: Mapping[str, str], variable: str, pattern: re.Pattern[str], rule: str, example: str
+) -> str:
+    text = environ.get(variable, "").strip()
+    if text and not pattern.fullmatch(text):
+        raise UsageError(
+            f"{variable} must be {rule}. Received: {text[:100]!r}. Set it to such as {example} or unset it."
+        )
+    return text
 
 
 def _find_bundle(root: Path) -> Path:

@@ -111,6 +111,14 @@ def test_top_k(ask: Ask, classifier: Classifier, images: list[bytes]) -> None:
         check(response.json(), classifier, images[0], asked)
 
 
+def test_score_threshold(ask: Ask, classifier: Classifier, images: list[bytes]) -> None:
+    scores = classifier.scores(images[0])
+    for threshold in (0.0, 0.001, 0.5, 1.0):
+        params = {"score_threshold": str(threshold), "top_k": "10"}
+        found = ask("POST", "/classify", content=images[0], params=params).json()["predictions"]
+        assert {entry["index"] for entry in found} == {n for n in range(10) if scores[n] >= threshold}
+
+
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [
@@ -159,7 +167,7 @@ def test_too_many_pixels_is_413(ask: Ask) -> None:
 
 
 def test_unknown_path_and_method(ask: Ask) -> None:
-    assert ask("GET", "/").status_code == 404
+    assert ask("GET", "/nowhere").status_code == 404
     assert ask("GET", "/classify").status_code == 405
     assert ask("POST", "/health").status_code == 405
     assert ask("OPTIONS", "/labels").status_code == 405
@@ -208,6 +216,11 @@ def test_an_open_classifier_stays_open(classifier: Classifier, images: list[byte
         ({"max_bytes": 0}, UsageError, "max_bytes"),
         ({"max_images": -1}, UsageError, "max_images"),
         ({"workers": 0}, UsageError, "workers"),
+        ({"max_pixels": 0}, UsageError, "max_pixels"),
+        ({"log": "xml"}, UnknownNameError, "json, off"),
+        ({"keys": ""}, UsageError, "at least one key"),
+        ({"keys": "snap_secret"}, UsageError, "entry 1"),
+        ({"cors_origins": ["*"]}, UsageError, "exact origins"),
     ],
 )
 def test_bad_options_are_one_line_errors(
@@ -223,3 +236,5 @@ def test_a_missing_bundle_and_an_open_classifier_with_options(tmp_path: Path, cl
         create_app(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="open classifier"):
         create_app(classifier, artifact="tflite-fp32")
+    with pytest.raises(UsageError, match="open classifier"):
+        create_app(classifier, max_pixels=5)

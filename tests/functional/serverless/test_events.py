@@ -130,6 +130,7 @@ def test_the_function_loads_nothing_that_the_cloud_does_not_need(
         env={**os.environ, "SNAPSHIP_BUNDLE": str(digits_bundle), "SNAPSHIP_ARTIFACT": "tflite-fp32"},
     )
     assert done.returncode == 0, done.stderr
-    loaded = json.loads(done.stdout)
+    # Before it, the line of the log.
+    loaded = json.loads(done.stdout.splitlines()[-1])
     assert "ai_edge_litert" in loaded
     assert [name for name in FORBIDDEN if name in loaded] == []

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from starlette.applications import Starlette
 
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocess import ImageSource
+from edge_runtime.options import ResultOptions
+from edge_runtime.preprocess import ImageSource, UInt8Array
 from edge_runtime.result import Prediction, Result
 from serverless.app.routes import build
 from serverless.app.schema import Served
@@ -29,14 +31,18 @@ class FakeModel:
         self.threads: set[int] = set()
         self.closed = False
 
-    def classify(self, image: ImageSource, top_k: int = 5) -> Result:
-        self.threads.add(threading.get_ident())
+    def pixels(self, image: ImageSource) -> UInt8Array:
         if image == b"bad":
             raise ImageError("An image must be good. Received: bad. Send another.")
         if image == b"crash":
             raise ZeroDivisionError("secret of the server")
+        return np.zeros((1, 1, 1), np.uint8)
+
+    def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
+        self.threads.add(threading.get_ident())
         both = (Prediction("dog", 1, 0.75), Prediction("cat", 0, 0.25))
-        return Result(both[:top_k], 0.5)
+        lowest = options.score_threshold or 0.0 if options else 0.0
+        return Result(tuple(entry for entry in both[:top_k] if entry.score >= lowest), 0.5)
 
     def close(self) -> None:
         self.closed = True

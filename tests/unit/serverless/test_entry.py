@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,7 +45,7 @@ def event(path: str, stage: str, version: str = "2.0") -> dict[str, Any]:
         ("/health/health", "health", 200),
         ("/production/health", "prod", 404),
         ("/prod/health", "$default", 404),
-        ("/prod", "prod", 404),
+        ("/prod", "prod", 200),
     ],
 )
 def test_the_stage_of_an_http_api_is_no_part_of_the_path(
@@ -65,11 +67,24 @@ def test_json_and_problems_are_text(app: Starlette) -> None:
         assert isinstance(json.loads(answer["body"]), dict)
 
 
-@pytest.mark.parametrize("content", [{}, {"Records": []}, [], "text"])
-def test_another_event_is_a_one_line_error(app: Starlette, content: Any) -> None:
+@pytest.mark.parametrize("content", [{"Records": []}, {"detail-type": "Another", "source": "aws.ec2"}])
+def test_another_services_event_is_a_one_line_error(app: Starlette, content: Any) -> None:
     with pytest.raises(UsageError, match="API Gateway") as caught:
         Handler(app)(content, CONTEXT)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [{}, [], "text", None])
+def test_what_is_no_event_is_a_problem(app: Starlette, content: Any) -> None:
+    problem = Handler(app)(content, CONTEXT)
+    assert problem["status"] == 422
+    assert problem["request_id"] == "aws-1"
+
+
+def test_events_are_imported_when_the_first_one_comes() -> None:
+    code = "import sys, serverless.app.entry; print([name for name in sys.modules if '.events' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['asyncio.events']"
 
 
 def test_it_works_after_the_loop_was_closed_and_in_another_thread(app: Starlette) -> None:

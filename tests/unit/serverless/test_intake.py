@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import tempfile
 from collections.abc import Callable
 
 import httpx
@@ -10,7 +12,9 @@ import pytest
 
 from edge_runtime.errors import SnapshipError, UsageError
 from serverless.app.errors import UnprocessableError
-from serverless.app.intake import Order, decode_base64, from_json, parse_top_k
+from serverless.app.intake import Order, decode_base64, from_json, parse_threshold, parse_top_k
+from serverless.app.routes import build
+from serverless.app.service import Service
 
 Ask = Callable[..., httpx.Response]
 
@@ -38,6 +42,10 @@ def test_json_list_of_one_is_answered_with_a_list() -> None:
         (b'{"img": "YWJj"}', "unknown field `img`"),
         (b'{"image": "YWJj", "top_k": 0}', r"\$\.top_k"),
         (b'{"image": "YWJj", "top_k": "3"}', r"\$\.top_k"),
+        (b'{"image": "YWJj", "top_k": 1000000000}', r"\$\.top_k"),
+        (b'{"image": "YWJj", "score_threshold": 1.01}', r"\$\.score_threshold"),
+        (b'{"image": "YWJj", "score_threshold": -1}', r"\$\.score_threshold"),
+        (b'{"image": "YWJj", "score_threshold": "0.5"}', r"\$\.score_threshold"),
         (b"[]", "Expected `object`"),
         (b"null", "Expected `object`"),
         (b"{}", "neither"),
@@ -141,3 +149,84 @@ def test_top_k_of_the_query_is_the_first_choice(ask: Ask) -> None:
     assert len(ask("POST", "/classify", json=body).json()["predictions"]) == 2
     assert len(ask("POST", "/classify?top_k=1", json=body).json()["predictions"]) == 1
     assert ask("POST", "/classify?top_k=none", json=body).status_code == 422
+
+
+def test_score_threshold_in_text() -> None:
+    for text, value in (
+        ("0", 0.0),
+        ("1", 1.0),
+        ("0.5", 0.5),
+        ("1e-3", 0.001),
+        ("-0.0", 0.0),
+        ("5e-324", 5e-324),
+    ):
+        assert parse_threshold(text) == value
+    for text in (
+        "",
+        "1.01",
+        "-0.1",
+        "nan",
+        "inf",
+        "1_0",
+        " 0.5",
+        "0,5",
+        ".5",
+        "٣",
+        "0x1",
+        "9" * 5000,
+        "1e999",
+    ):
+        with pytest.raises(UnprocessableError, match="score_threshold") as caught:
+            parse_threshold(text)
+        assert "\n" not in str(caught.value)
+
+
+def test_score_threshold_in_every_form_of_a_request(ask: Ask) -> None:
+    body = {"image": "YWJj", "score_threshold": 0.5}
+    for options in (
+        {"content": b"x", "params": {"score_threshold": "0.5"}},
+        {"json": body},
+        {"files": {"image": b"x"}, "data": {"score_threshold": "0.5"}},
+    ):
+        answer = ask("POST", "/classify", **options).json()
+        assert [entry["label"] for entry in answer["predictions"]] == ["dog"]
+    # The query goes first here too.
+    answer = ask("POST", "/classify?score_threshold=0.2", json=body).json()
+    assert len(answer["predictions"]) == 2
+    assert ask("POST", "/classify?score_threshold=2", json=body).status_code == 422
+    assert ask("POST", "/classify", files={"i": b"x"}, data={"score_threshold": "x"}).status_code == 422
+
+
+def test_a_threshold_that_no_class_reaches_leaves_none(ask: Ask) -> None:
+    answer = ask("POST", "/classify?score_threshold=0.9", content=b"x").json()
+    assert (answer["label"], answer["score"], answer["predictions"]) == (None, None, [])
+    files = [("i", ("a", b"x")), ("i", ("b", b"y"))]
+    results = ask("POST", "/classify?score_threshold=0.9", files=files).json()["results"]
+    assert [result["label"] for result in results] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["utf-8", "undefined", "idna", "punycode", "base64", "rot13", "zip", "utf-16", "nonsense", "\u00e4"],
+)
+@pytest.mark.parametrize("name", [b"top_k", b"\xff\xfe\xd8", b"xn--\xff"])
+def test_a_strange_charset_of_a_form_is_no_crash(ask: Ask, charset: str, name: bytes) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n\xff\r\n' % name
+    body += b'--b\r\nContent-Disposition: form-data; name="i"; filename="%b"\r\n\r\nx\r\n--b--\r\n' % name
+    kind = f"multipart/form-data; boundary=b; charset={charset}".encode()
+    response = ask("POST", "/classify", content=body, headers={"content-type": kind})
+    assert response.status_code in (200, 400, 422), response.text
+
+
+def test_a_large_form_never_touches_the_disk(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: object, **options: object) -> None:
+        raise AssertionError("a file was made")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    app = build(service, 5, 5_000_000, 3)
+
+    async def once() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return await client.post("/classify", files={"i": b"x" * 4_000_000})
+
+    assert asyncio.run(once()).status_code == 200

@@ -15,7 +15,7 @@ from edge_runtime.errors import (
     ImageTooLargeError,
     ModelFileError,
 )
-from serverless.app.errors import UnprocessableError
+from serverless.app.errors import ForbiddenError, NotReadyError, UnauthorizedError, UnprocessableError
 from serverless.app.problems import problem_of
 
 Ask = Callable[..., httpx.Response]
@@ -28,6 +28,8 @@ Ask = Callable[..., httpx.Response]
         (ImageFormatError("x"), "urn:snapship:image-format-error", 415),
         (ImageTooLargeError("x"), "urn:snapship:image-too-large-error", 413),
         (UnprocessableError("x"), "urn:snapship:unprocessable-error", 422),
+        (UnauthorizedError("x"), "urn:snapship:unauthorized-error", 401),
+        (ForbiddenError("x"), "urn:snapship:forbidden-error", 403),
     ],
 )
 def test_the_clients_errors_say_what_to_do(error: Exception, kind: str, status: int) -> None:
@@ -83,3 +85,23 @@ def test_unknown_path_and_method(ask: Ask) -> None:
 
 def test_a_long_path_is_not_repeated_whole(ask: Ask) -> None:
     assert len(ask("GET", "/" + "a" * 5000).json()["detail"]) < 300
+
+
+def test_a_strange_host_is_no_crash(ask: Ask) -> None:
+    for host in ("[", "a b", "\u00e4", "x" * 5000, "a:99999"):
+        headers = {"host": host.encode()}
+        assert ask("GET", "/nowhere", headers=headers).status_code == 404
+        assert ask("GET", "/health", headers=headers).status_code == 200
+        assert ask("POST", "/classify", content=b"x", headers=headers).status_code == 200
+
+
+def test_no_answer_may_be_cached_or_taken_for_a_page(ask: Ask) -> None:
+    for method, path in (("GET", "/labels"), ("GET", "/nowhere"), ("POST", "/classify")):
+        headers = ask(method, path, content=b"x").headers
+        assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+    assert ask("GET", "/").headers["cache-control"] == "no-cache"
+
+
+def test_not_ready_is_the_one_error_of_the_server_that_is_explained() -> None:
+    problem = problem_of(NotReadyError("It runs still.", retry_after=1), "id-1")
+    assert (problem.status, problem.detail) == (503, "It runs still.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.errors import UsageError
+from serverless.app import settings as module
 from serverless.app.settings import Settings
 
 
@@ -22,21 +24,39 @@ def test_all_variables_are_read(tmp_path: Path) -> None:
         SNAPSHIP_ENGINE="litert",
         SNAPSHIP_THREADS="2",
         SNAPSHIP_TOP_K="3",
+        SNAPSHIP_MAX_BYTES="4",
+        SNAPSHIP_MAX_IMAGES="5",
+        SNAPSHIP_MAX_PIXELS="6",
+        SNAPSHIP_AUTH="api-key",
+        SNAPSHIP_API_KEYS_PARAMETER="/snapship/pets/keys",
+        SNAPSHIP_CORS_ORIGINS="https://a.example, http://localhost:3000,",
+        SNAPSHIP_S3_BUCKETS="photos, more.photos",
+        SNAPSHIP_RESULTS="s3://results/pets/",
+        SNAPSHIP_METRICS_NAMESPACE="pets/prod",
     )
-    assert settings == Settings(tmp_path / "models/pets.zip", "tflite-int8", "litert", 2, 3)
+    assert settings == Settings(
+        bundle=tmp_path / "models/pets.zip",
+        artifact="tflite-int8",
+        engine="litert",
+        threads=2,
+        top_k=3,
+        max_bytes=4,
+        max_images=5,
+        max_pixels=6,
+        auth="api-key",
+        api_keys_parameter="/snapship/pets/keys",
+        cors_origins=("https://a.example", "http://localhost:3000"),
+        s3_buckets=("photos", "more.photos"),
+        results="s3://results/pets/",
+        metrics_namespace="pets/prod",
+    )
 
 
 def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
-    settings = read(
-        tmp_path,
-        SNAPSHIP_BUNDLE="",
-        SNAPSHIP_ARTIFACT="",
-        SNAPSHIP_ENGINE="",
-        SNAPSHIP_THREADS="",
-        SNAPSHIP_TOP_K="",
-    )
-    assert settings == Settings(tmp_path / "bundle")
+    documented = re.findall("^SNAPSHIP_[A-Z0-9_]+", module.__doc__ or "", re.MULTILINE)
+    assert len(documented) == 15
+    assert read(tmp_path, **dict.fromkeys(documented, "")) == Settings(tmp_path / "bundle")
 
 
 def test_an_absolute_bundle_stays_where_it_is(tmp_path: Path) -> None:
@@ -72,10 +92,45 @@ def test_no_single_bundle_is_an_error(tmp_path: Path, names: tuple[str, ...]) ->
         ("SNAPSHIP_TOP_K", "1e3"),
         ("SNAPSHIP_TOP_K", "9" * 5000),
         ("SNAPSHIP_ENGINE", "tensorflow"),
+        ("SNAPSHIP_MAX_BYTES", "20MB"),
+        ("SNAPSHIP_MAX_BYTES", "0"),
+        ("SNAPSHIP_MAX_IMAGES", "-1"),
+        ("SNAPSHIP_MAX_PIXELS", "1.5"),
+        ("SNAPSHIP_AUTH", "iam"),
+        ("SNAPSHIP_AUTH", "API-KEY"),
+        # No keys for it.
+        ("SNAPSHIP_AUTH", "api-key"),
+        ("SNAPSHIP_CORS_ORIGINS", "*"),
+        ("SNAPSHIP_CORS_ORIGINS", "https://a.example/page"),
+        ("SNAPSHIP_S3_BUCKETS", "s3://photos"),
+        ("SNAPSHIP_S3_BUCKETS", "photos,Photos"),
+        ("SNAPSHIP_RESULTS", "results/pets"),
+        ("SNAPSHIP_RESULTS", "s3://"),
+        ("SNAPSHIP_RESULTS", "s3://results/a\nb"),
+        ("SNAPSHIP_METRICS_NAMESPACE", "AWS/Lambda"),
+        ("SNAPSHIP_METRICS_NAMESPACE", "a b"),
+        ("SNAPSHIP_API_KEYS_PARAMETER", "a b"),
     ],
 )
 def test_a_bad_value_is_named_in_one_line(tmp_path: Path, variable: str, value: str) -> None:
     with pytest.raises(UsageError, match=variable) as caught:
         read(tmp_path, SNAPSHIP_BUNDLE="x", **{variable: value})
     assert "Received:" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"SNAPSHIP_AUTH": "api-key"}, "neither"),
+        ({"SNAPSHIP_AUTH": "api-key", "SNAPSHIP_API_KEYS": " "}, "neither"),
+        ({"SNAPSHIP_AUTH": "api-key", "SNAPSHIP_API_KEYS": "x", "SNAPSHIP_API_KEYS_PARAMETER": "y"}, "both"),
+        ({"SNAPSHIP_API_KEYS": "x"}, "none with SNAPSHIP_API_KEYS"),
+        ({"SNAPSHIP_AUTH": "none", "SNAPSHIP_API_KEYS_PARAMETER": "y"}, "SNAPSHIP_API_KEYS_PARAMETER"),
+    ],
+)
+def test_keys_and_auth_must_agree(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match="SNAPSHIP_AUTH") as caught:
+        read(tmp_path, SNAPSHIP_BUNDLE="x", **variables)
+    assert words in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,0 +1,63 @@
+"""One call of the function: what its event is answered with, and its lines in the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from edge_runtime.errors import ImageError, UsageError
+from edge_runtime.options import ResultOptions
+from serverless.app.errors import ForbiddenError
+from serverless.app.service import Service
+from serverless.app.settings import Settings
+from serverless.app.telemetry import Kind, Record, log_event
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What every kind of event needs.
+
+    Attributes:
+        service: The model.
+        settings: The function's.
+        request_id: Lambda's.
+    """
+
+    service: Service
+    settings: Settings
+    request_id: str = ""
+
+    @contextmanager
+    def noted(self, kind: Kind, part: str = "") -> Iterator[Record]:
+        """Writes one line to the log, whatever happens within.
+
+        Args:
+            kind: Of the event.
+            part: Which message of a batch; the line's request id ends with it.
+        """
+        record = Record(kind, request_id="/".join(filter(None, (self.request_id, part))))
+        start = time.perf_counter()
+        try:
+            yield record
+            record.status = record.status or 200
+        except Exception as error:
+            if isinstance(error, UsageError | ImageError):
+                # The sender's: the class alone, since the message may repeat what was sent.
+                record.status, record.error = error.http_status, type(error).__name__
+            else:
+                # The operator's to mend: AWS, its permissions, the settings.
+                record.status = 403 if isinstance(error, ForbiddenError) else 500
+                record.failed(error)
+            raise
+        finally:
+            record.total_ms = (time.perf_counter() - start) * 1000
+            # A warm-up is no request, but one that fails is an error to count.
+            silent = kind == "warmup" and record.status < 500
+            log_event(record, namespace="" if silent else self.settings.metrics_namespace)
+
+
+def options_of(score_threshold: float | None) -> ResultOptions | None:
+    """The runtime's options of a request; None for the default."""
+    return None if score_threshold is None else ResultOptions(score_threshold=score_threshold)

@@ -1,0 +1,208 @@
+"""An object in S3 becomes a result in S3.
+
+The result of ``s3://BUCKET/KEY`` is written to ``s3://BUCKET/KEY.json``, or with
+SNAPSHIP_RESULTS=s3://OTHER/PREFIX/ to ``s3://OTHER/PREFIX/BUCKET/KEY.json``. It cannot become
+the next event's object: keys that end in ``.json`` and what lies under PREFIX are passed over.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge_runtime.errors import ImageError, ImageTooLargeError
+from serverless.app.errors import ForbiddenError
+from serverless.app.events.invocation import Invocation, options_of
+from serverless.app.problems import problem_of
+from serverless.app.schema import Classified, Problem, Served, Timing, classified
+
+if TYPE_CHECKING:
+    from serverless.app.telemetry import Record
+
+RESULT_SUFFIX = ".json"
+
+PASSED_OVER = 204
+"""What the log says of an object that is no picture to classify, as HTTP does of no content."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An object that was created.
+
+    Attributes:
+        bucket: Its bucket.
+        key: Its key, not encoded.
+        version_id: Empty in a bucket without versions.
+        size: In bytes as announced; None where it was not.
+        top_k: Classes to name; None takes the settings'.
+        score_threshold: Lowest score of an answer; None for all.
+    """
+
+    bucket: str
+    key: str
+    version_id: str = ""
+    size: int | None = None
+    top_k: int | None = None
+    score_threshold: float | None = None
+
+    def __str__(self) -> str:
+        """Its address."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which object a result is of."""
+
+    bucket: str
+    key: str
+    version_id: str = ""
+
+
+class ObjectClassified(Classified, frozen=True):
+    """The result of an object: the answer of ``POST /classify``, and which object it is of."""
+
+    model: Served
+    timing_ms: Timing
+    source: Source
+
+
+class ObjectFailed(msgspec.Struct, frozen=True):
+    """The result of an object that is no usable image; it would not become one by trying again."""
+
+    error: Problem
+    model: Served
+    source: Source
+
+
+@cache
+def s3() -> Any:
+    """The client, made at its first use."""
+    from serverless.aws import client
+
+    return client("s3")
+
+
+def process(arrival: Arrival, invocation: Invocation, record: Record) -> None:
+    """Classifies an object and writes its result, an image error included.
+
+    Args:
+        arrival: The object.
+        invocation: The call.
+        record: Its line in the log.
+
+    Raises:
+        ForbiddenError: The bucket is not one of the settings'.
+        SnapshipError: AWS did not read or write it.
+    """
+    settings, service = invocation.settings, invocation.service
+    if arrival.bucket not in settings.s3_buckets:
+        raise ForbiddenError(
+            f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {arrival.bucket!r}, allowed: "
+            f"{', '.join(settings.s3_buckets) or 'none'}. Add it there, or remove what sends its events."
+        )
+    if is_passed_over(arrival, settings.results):
+        record.status = PASSED_OVER
+        return
+    source = Source(arrival.bucket, arrival.key, arrival.version_id)
+    result: ObjectClassified | ObjectFailed
+    try:
+        result = _classified(arrival, source, invocation, record)
+    except ImageError as error:
+        record.status, record.error = error.http_status, type(error).__name__
+        result = ObjectFailed(problem_of(error, record.request_id), service.served, source)
+    bucket, key = result_place(arrival, settings.results)
+    write(bucket, key, result)
+
+
+def write(bucket: str, key: str, result: msgspec.Struct) -> None:
+    """Writes a result as JSON.
+
+    Args:
+        bucket: Where to.
+        key: Where to.
+        result: What to write.
+
+    Raises:
+        SnapshipError: AWS did not take it.
+    """
+    from serverless.aws import answered
+
+    with answered(f"Writing s3://{bucket}/{key}"):
+        s3().put_object(
+            Bucket=bucket, Key=key, Body=msgspec.json.encode(result), ContentType="application/json"
+        )
+
+
+def is_passed_over(arrival: Arrival, results: str) -> bool:
+    """Whether an object is a result, or one of the empty ones that stand for a folder.
+
+    Args:
+        arrival: The object.
+        results: SNAPSHIP_RESULTS.
+    """
+    bucket, prefix = split(results)
+    is_result = arrival.key.lower().endswith(RESULT_SUFFIX)
+    among_results = bool(prefix) and arrival.bucket == bucket and arrival.key.startswith(prefix)
+    return is_result or among_results or arrival.key.endswith("/")
+
+
+def result_place(arrival: Arrival, results: str) -> tuple[str, str]:
+    """Bucket and key of an object's result.
+
+    Args:
+        arrival: The object.
+        results: SNAPSHIP_RESULTS.
+    """
+    if not results:
+        return arrival.bucket, arrival.key + RESULT_SUFFIX
+    bucket, prefix = split(results)
+    # With its bucket, since two of them may hold the same key.
+    return bucket, f"{prefix}{arrival.bucket}/{arrival.key}{RESULT_SUFFIX}"
+
+
+def split(results: str) -> tuple[str, str]:
+    """Bucket and prefix of SNAPSHIP_RESULTS; the prefix is empty or ends with a slash."""
+    bucket, _, prefix = results.removeprefix("s3://").partition("/")
+    return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+
+def _classified(arrival: Arrival, source: Source, invocation: Invocation, record: Record) -> ObjectClassified:
+    settings, service = invocation.settings, invocation.service
+    start = time.perf_counter()
+    image = _read(arrival, settings.max_bytes, record)
+    read = time.perf_counter()
+    record.images, record.read_ms = 1, (read - start) * 1000
+    examined = service.examine(image, arrival.top_k or settings.top_k, options_of(arrival.score_threshold))
+    record.took([examined])
+    timing = Timing(round(record.read_ms, 3), round((time.perf_counter() - read) * 1000, 3))
+    one = classified(examined.result)
+    return ObjectClassified(one.label, one.score, one.margin, one.predictions, service.served, timing, source)
+
+
+def _read(arrival: Arrival, max_bytes: int, record: Record) -> bytes:
+    """Downloads an object, whose size is checked as announced, as S3 knows it, and as it comes."""
+    from serverless.aws import answered
+
+    if arrival.size is not None:
+        record.bytes = arrival.size
+        _check_size(arrival.size, max_bytes)
+    version = {"VersionId": arrival.version_id} if arrival.version_id else {}
+    with answered(f"Reading {arrival}"):
+        found = s3().get_object(Bucket=arrival.bucket, Key=arrival.key, **version)
+        with found["Body"] as body:
+            record.bytes = int(found["ContentLength"])
+            _check_size(record.bytes, max_bytes)
+            image: bytes = body.read(max_bytes + 1)
+    _check_size(len(image), max_bytes)
+    return image
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ImageTooLargeError(
+            f"An image must have at most {max_bytes:,} bytes. Received: {size:,}. Store a smaller one."
+        )

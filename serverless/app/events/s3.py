@@ -1,0 +1,160 @@
+"""Objects were created in S3: events of a bucket's notification, or of EventBridge."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from edge_runtime.errors import SnapshipError
+from serverless.app.errors import UnprocessableError
+from serverless.app.events.invocation import Invocation
+from serverless.app.events.objects import PASSED_OVER, Arrival, process
+from serverless.app.telemetry import Kind
+
+CREATED = "ObjectCreated:"
+"""How the names of a notification's events begin that a new object causes."""
+
+MISSING = 404
+
+
+class _Bucket(msgspec.Struct):
+    name: str
+
+
+class _Object(msgspec.Struct):
+    key: str
+    size: int | None = None
+    version_id: str | None = msgspec.field(name="versionId", default=None)
+
+
+class _S3(msgspec.Struct):
+    bucket: _Bucket
+    object: _Object
+
+
+class _Record(msgspec.Struct):
+    event_name: str = msgspec.field(name="eventName")
+    s3: _S3
+
+
+class _Notification(msgspec.Struct):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html."""
+
+    records: list[_Record] = msgspec.field(name="Records")
+
+
+class _EventBridgeObject(msgspec.Struct):
+    key: str
+    size: int | None = None
+    version_id: str | None = msgspec.field(name="version-id", default=None)
+
+
+class _Detail(msgspec.Struct):
+    bucket: _Bucket
+    object: _EventBridgeObject
+
+
+class _EventBridge(msgspec.Struct):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
+
+    detail_type: str = msgspec.field(name="detail-type")
+    detail: _Detail
+
+
+def handle(
+    event: dict[str, Any], invocation: Invocation, kind: Kind = "s3", part: str = ""
+) -> dict[str, int]:
+    """Classifies every object that an event names.
+
+    Args:
+        event: Of a notification or of EventBridge.
+        invocation: The call.
+        kind: For the log.
+        part: Which message of a batch brought it, for the log.
+
+    Returns:
+        How many objects had their result written.
+
+    Raises:
+        UnprocessableError: It is not what S3 sends.
+        SnapshipError: The first error that trying again may mend; the other objects are done all the same.
+    """
+    try:
+        created = arrivals(event)
+    except SnapshipError:
+        with invocation.noted(kind, part):
+            raise
+    if not created:
+        with invocation.noted(kind, part) as record:
+            record.status = PASSED_OVER
+    written, failed = 0, None
+    for arrival in created:
+        try:
+            written += _one(arrival, invocation, kind, part)
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return {"written": written}
+
+
+def arrivals(event: dict[str, Any]) -> list[Arrival]:
+    """Reads an event; what created no object, and S3's test event, gives none.
+
+    Args:
+        event: Of a notification or of EventBridge.
+
+    Raises:
+        UnprocessableError: It is not what S3 sends.
+    """
+    if event.get("Event") == "s3:TestEvent":
+        return []
+    try:
+        if "detail-type" in event:
+            bridged = msgspec.convert(event, _EventBridge)
+            if bridged.detail_type != "Object Created":
+                return []
+            told = bridged.detail.object
+            # Here the key is as it is; a notification encodes it as forms do.
+            return [Arrival(bridged.detail.bucket.name, told.key, told.version_id or "", told.size)]
+        records = [
+            one for one in msgspec.convert(event, _Notification).records if one.event_name.startswith(CREATED)
+        ]
+    except msgspec.ValidationError as error:
+        raise UnprocessableError(
+            f"An S3 event must be as S3 sends it. Received: {error}. Send it unchanged."
+        ) from error
+    return [
+        Arrival(
+            one.s3.bucket.name,
+            unquote_plus(one.s3.object.key),
+            one.s3.object.version_id or "",
+            one.s3.object.size,
+        )
+        for one in records
+    ]
+
+
+def _one(arrival: Arrival, invocation: Invocation, kind: Kind, part: str) -> bool:
+    """Whether a result was written."""
+    with invocation.noted(kind, part) as record:
+        from serverless.aws import MissingResourceError
+
+        try:
+            process(arrival, invocation, record)
+        except MissingResourceError as error:
+            if not is_object_gone(error):
+                raise
+            # Deleted since: it will not come back by trying again.
+            record.status, record.error = MISSING, type(error).__name__
+            return False
+        return record.status != PASSED_OVER
+
+
+def is_object_gone(error: BaseException) -> bool:
+    """Whether AWS said that there is no such object or version; not that there is no such bucket."""
+    from serverless.aws import code_of
+
+    return error.__cause__ is not None and code_of(error.__cause__) in ("NoSuchKey", "NoSuchVersion")

@@ -1,0 +1,208 @@
+"""API keys: a random secret for the client, a salted hash of it for the server.
+
+An entry is one line, ``NAME:scrypt:N:R:P:SALT:HASH`` with salt and hash in hex; several
+are separated by commas or line breaks. To rotate: add an entry, hand its secret out,
+remove the old entry. Whoever reads the entries cannot call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from edge_runtime.errors import UsageError
+
+N, R, P = 1 << 12, 8, 1
+"""scrypt's cost, RFC 7914: 4 MiB. A secret has 256 random bits, so that guessing is hopeless at
+any cost; a low one keeps a flood of wrong keys from being expensive."""
+
+SALT_BYTES = 16
+HASH_BYTES = 32
+SECRET_BYTES = 32
+
+PREFIX = "snap_"
+"""What secrets start with, so that scanners of source code find a lost one."""
+
+MAX_KEYS = 32
+"""Each wrong key costs this many hashes."""
+
+MAX_SECRET = 256
+"""Characters; a longer one is wrong without a look."""
+
+MAX_MEMORY = 64 * 1024 * 1024
+"""Of one hash, in bytes; an entry that asks for more is a mistake."""
+
+REMEMBERED = 1024
+"""Secrets whose outcome is kept, wrong ones included."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_ENTRY = re.compile(
+    rf"(?P<name>{_NAME.pattern}):scrypt:(?P<n>[0-9]{{1,8}}):(?P<r>[0-9]{{1,3}}):(?P<p>[0-9]{{1,3}})"
+    r":(?P<salt>(?:[0-9a-f]{2}){8,64}):(?P<hash>(?:[0-9a-f]{2}){16,64})"
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry.
+
+    Attributes:
+        name: Who has it.
+        n: scrypt's cost, a power of 2.
+        r: scrypt's block size.
+        p: scrypt's parallelization.
+        salt: Random bytes.
+        hash: Of the secret.
+    """
+
+    name: str
+    n: int
+    r: int
+    p: int
+    salt: bytes
+    hash: bytes
+
+    def fits(self, secret: bytes) -> bool:
+        """Whether this is its secret; takes the same time either way."""
+        # OpenSSL counts a little more than RFC 7914's 128 * N * r.
+        found = hashlib.scrypt(
+            secret, salt=self.salt, n=self.n, r=self.r, p=self.p, maxmem=2 * MAX_MEMORY, dklen=len(self.hash)
+        )
+        return hmac.compare_digest(found, self.hash)
+
+    def __str__(self) -> str:
+        return f"{self.name}:scrypt:{self.n}:{self.r}:{self.p}:{self.salt.hex()}:{self.hash.hex()}"
+
+
+class Keys:
+    """Several keys, any of which opens. Safe to use from several threads."""
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        """Checks what can be checked without a secret.
+
+        Args:
+            keys: At least one.
+
+        Raises:
+            UsageError: There is none, too many, or a name occurs twice.
+        """
+        names = [key.name for key in keys]
+        if not 1 <= len(keys) <= MAX_KEYS or len(set(names)) != len(names):
+            raise UsageError(
+                f"API keys must be 1 to {MAX_KEYS} entries with a name each. Received: {len(keys)} "
+                f"({', '.join(names)[:200]}). Make one with: snapship keys new NAME"
+            )
+        self._keys = keys
+        self._seen: OrderedDict[bytes, str | None] = OrderedDict()
+        # Digests of secrets with a key of this process: useless outside it.
+        self._pepper = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the keys, in their order."""
+        return tuple(key.name for key in self._keys)
+
+    def known(self, secret: str) -> tuple[bool, str | None]:
+        """What is known of a secret without work.
+
+        Returns:
+            Whether it was checked before, and the key's name if it was right.
+        """
+        if len(secret) > MAX_SECRET:
+            return True, None
+        digest = self._digest(secret)
+        with self._lock:
+            if digest not in self._seen:
+                return False, None
+            self._seen.move_to_end(digest)
+            return True, self._seen[digest]
+
+    def check(self, secret: str) -> str | None:
+        """Finds the key of a secret. The first time takes a hash for each key, then nothing.
+
+        Args:
+            secret: As the client sent it.
+
+        Returns:
+            The key's name; None when it is nobody's.
+        """
+        checked, name = self.known(secret)
+        if checked:
+            return name
+        encoded = secret.encode("utf-8", "surrogatepass")
+        # All of them, whichever fits: the time must not tell which, or how many there are before it.
+        fitting = [key.name for key in self._keys if key.fits(encoded)]
+        name = fitting[0] if fitting else None
+        with self._lock:
+            self._seen[self._digest(secret)] = name
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        return name
+
+    def _digest(self, secret: str) -> bytes:
+        encoded = secret.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(encoded, key=self._pepper, digest_size=32).digest()
+
+
+def new_key(name: str) -> tuple[str, str]:
+    """Makes a key.
+
+    Args:
+        name: Who will have it: letters, digits, dot, dash, underscore.
+
+    Returns:
+        The secret, which is kept nowhere, and its entry for the server.
+
+    Raises:
+        UsageError: The name has other characters.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            "A key's name must be 1 to 64 letters, digits, dots, dashes or underscores. "
+            f"Received: {name[:100]!r}. Pass such as phone-app."
+        )
+    secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    salt = secrets.token_bytes(SALT_BYTES)
+    hash = hashlib.scrypt(secret.encode(), salt=salt, n=N, r=R, p=P, maxmem=2 * MAX_MEMORY, dklen=HASH_BYTES)
+    return secret, str(Key(name, N, R, P, salt, hash))
+
+
+def parse(text: str, source: str = "The API keys") -> Keys:
+    """Reads entries.
+
+    Args:
+        text: Entries, separated by commas or line breaks.
+        source: Where the text is from, for messages.
+
+    Raises:
+        UsageError: There is none, or one is no entry; the message shows its name at most.
+    """
+    entries = [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
+    if not entries:
+        raise UsageError(
+            f"{source} must hold at least one key. Received: none. Make one with: snapship keys new NAME"
+        )
+    return Keys(tuple(_parse_entry(entry, place, source) for place, entry in enumerate(entries, 1)))
+
+
+def _parse_entry(entry: str, place: int, source: str) -> Key:
+    found = _ENTRY.fullmatch(entry)
+    if found is not None:
+        n, r, p = (int(found[name]) for name in ("n", "r", "p"))
+        if n >= 2 and n & (n - 1) == 0 and r >= 1 and 1 <= p <= 16 and 128 * n * r <= MAX_MEMORY:
+            return Key(found["name"], n, r, p, bytes.fromhex(found["salt"]), bytes.fromhex(found["hash"]))
+        reason = f"{found['name']} with N={n}, r={r}, p={p}"
+    else:
+        # Not the text: it may be a secret that was pasted here by mistake.
+        reason = f"entry {place} of {len(entry)} characters"
+    raise UsageError(
+        f"{source} must be entries NAME:scrypt:N:R:P:SALT:HASH, with N a power of 2 and at most "
+        f"{MAX_MEMORY:,} bytes of work. Received: {reason}. Make one with: snapship keys new NAME"
+    )

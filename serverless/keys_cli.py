@@ -1,0 +1,71 @@
+"""``snapship keys``: makes and tries the API keys of an endpoint."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from edge_runtime.errors import GateFailedError
+from serverless.app.keys import MAX_SECRET, new_key, parse
+
+
+@click.group()
+def keys() -> None:
+    """Make API keys for an endpoint, and try them.
+
+    \b
+    Example:
+      snapship keys new phone-app
+    """
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name, secret, entry.")
+def new(name: str, as_json: bool) -> None:
+    """Make a key for NAME: a secret for the client and its entry for the endpoint.
+
+    The secret is shown this once and kept nowhere. The entry goes into SNAPSHIP_API_KEYS or
+    into the SSM parameter of the endpoint, several with commas between them. To rotate, add
+    the new entry, hand its secret out, then remove the old entry; an endpoint reads its
+    parameter again every 5 minutes.
+
+    \b
+    Example:
+      snapship keys new phone-app
+    """
+    secret, entry = new_key(name)
+    if as_json:
+        click.echo(json.dumps({"name": name, "secret": secret, "entry": entry}))
+        return
+    click.echo(f"Secret, for the client, shown once:  {secret}")
+    click.echo(f"Entry, for the endpoint:             {entry}")
+    # stderr, so that the two lines can be piped on.
+    click.echo("The client sends the secret as header x-api-key. See: snapship keys new --help", err=True)
+
+
+@keys.command()
+@click.argument("entry")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name.")
+def check(entry: str, as_json: bool) -> None:
+    """Say which key of ENTRY a secret opens; the secret is read from stdin.
+
+    ENTRY is what `snapship keys new` printed, or several with commas. Exit code 1 when the
+    secret is none of theirs.
+
+    \b
+    Example:
+      printf %s "$SECRET" | snapship keys check "$SNAPSHIP_API_KEYS"
+    """
+    opened = parse(entry, "ENTRY")
+    # Never an argument: those are for everyone to see in the list of processes.
+    secret = sys.stdin.read(MAX_SECRET + 2).strip()
+    name = opened.check(secret)
+    if name is None:
+        raise GateFailedError(
+            f"The secret must be of one of the keys. Received: one that is none of {', '.join(opened.names)}. "
+            "Make one with: snapship keys new NAME"
+        )
+    click.echo(json.dumps({"name": name}) if as_json else f"The secret is the key {name}.")

@@ -1,0 +1,86 @@
+"""Whatever JSON arrives: the function answers or raises an error of ours, of one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+
+from edge_runtime.errors import SnapshipError
+from serverless.app.entry import Handler
+
+NAMES = st.sampled_from(
+    [
+        "Records", "eventSource", "EventSource", "eventName", "s3", "bucket", "object", "key", "size", "name",
+        "versionId", "messageId", "body", "eventSourceARN", "detail-type", "detail", "source", "Event", "warmup",
+        "selftest", "image", "images", "top_k", "score_threshold",
+    ]
+)  # fmt: skip
+
+WORDS = st.sampled_from(
+    [
+        "aws:s3",
+        "aws:sqs",
+        "aws.s3",
+        "Object Created",
+        "ObjectCreated:Put",
+        "Scheduled Event",
+        "s3:TestEvent",
+        "AA==",
+    ]
+)
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    # Half characters too, which JSON can write.
+    | st.text(st.characters(), max_size=20)
+    | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+RECORD = st.fixed_dictionaries(
+    {"eventSource": st.sampled_from(["aws:s3", "aws:sqs"])},
+    optional={
+        "eventName": WORDS | JSON,
+        "s3": JSON | st.fixed_dictionaries({"bucket": JSON, "object": JSON}),
+        "messageId": st.text(max_size=5) | JSON,
+        "body": st.text(max_size=20) | JSON,
+        "eventSourceARN": JSON,
+    },
+)
+
+EVENTS = JSON | st.fixed_dictionaries({"Records": st.lists(RECORD, min_size=1, max_size=3)})
+
+
+@given(event=EVENTS)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_handler_survives_any_json(app: Starlette, event: Any) -> None:
+    told, answer = "", None
+    try:
+        answer = Handler(app)(event, None)
+    except SnapshipError as error:
+        told = str(error)
+    assert isinstance(answer, dict) or told
+    assert "\n" not in told
+    assert len(told) < 2000
+
+
+@given(body=st.text(max_size=40) | st.binary(max_size=20).map(lambda data: data.decode("latin-1")))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_message_of_any_text_fails_alone(app: Starlette, body: str) -> None:
+    record = {"messageId": "m", "body": body, "eventSource": "aws:sqs"}
+    assert Handler(app)({"Records": [record]}, None) == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+
+
+@pytest.mark.parametrize("image", ["\ud800", "data:\udfff"])
+def test_half_a_character_is_a_problem(app: Starlette, image: str) -> None:
+    assert Handler(app)({"image": image}, None)["status"] == 422

@@ -1,0 +1,101 @@
+"""Keys that are read again."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import SnapshipError, UsageError
+from serverless.app.application import keys_of
+from serverless.app.key_source import REREAD_SECONDS, KeySource, from_text
+from serverless.app.keys import new_key
+from serverless.app.settings import Settings
+
+OLD, OLD_ENTRY = new_key("old")
+NEW, NEW_ENTRY = new_key("new")
+
+
+class Store:
+    """A parameter with its own clock."""
+
+    def __init__(self, text: str) -> None:
+        self.text: str | None = text
+        self.now = 0.0
+        self.reads = 0
+
+    def read(self) -> str:
+        self.reads += 1
+        if self.text is None:
+            raise SnapshipError("AWS must answer. Received: nothing. Wait.")
+        return self.text
+
+    def source(self) -> KeySource:
+        return KeySource(self.read, "the parameter", rereads=True, clock=lambda: self.now)
+
+
+def test_rotation_needs_no_new_process() -> None:
+    store = Store(OLD_ENTRY)
+    source = store.source()
+    store.text = f"{OLD_ENTRY},{NEW_ENTRY}"
+    store.now = REREAD_SECONDS - 1
+    assert not source.stale
+    source.refresh()
+    assert (source.keys.names, store.reads) == (("old",), 1)
+    store.now = REREAD_SECONDS
+    assert source.stale
+    source.refresh()
+    assert (source.keys.check(OLD), source.keys.check(NEW)) == ("old", "new")
+    store.text = NEW_ENTRY
+    store.now *= 2
+    source.refresh()
+    assert (source.keys.check(OLD), source.keys.check(NEW)) == (None, "new")
+
+
+@pytest.mark.parametrize("text", [None, "", "nonsense"])
+def test_a_failure_keeps_the_keys_and_is_not_tried_with_every_request(
+    text: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(OLD_ENTRY)
+    source = store.source()
+    store.text, store.now = text, REREAD_SECONDS
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            source.refresh()
+    assert store.reads == 2
+    assert source.keys.check(OLD) == "old"
+    assert "stay as they were" in caplog.text
+    assert OLD_ENTRY not in caplog.text
+
+
+def test_the_same_text_keeps_what_was_checked() -> None:
+    store = Store(OLD_ENTRY)
+    source = store.source()
+    source.keys.check(OLD)
+    store.now = REREAD_SECONDS
+    source.refresh()
+    assert source.keys.known(OLD) == (True, "old")
+
+
+@pytest.mark.parametrize("text", [None, "", " , "])
+def test_no_keys_at_the_start_refuse_to_start(text: str | None) -> None:
+    store = Store("")
+    store.text = text
+    with pytest.raises(SnapshipError):
+        store.source()
+
+
+def test_the_environments_keys_are_never_stale() -> None:
+    source = from_text(OLD_ENTRY)
+    assert not source.stale
+    assert source.keys.names == ("old",)
+    with pytest.raises(UsageError, match="SNAPSHIP_API_KEYS"):
+        from_text("")
+
+
+def test_keys_of_the_settings() -> None:
+    assert keys_of(Settings(Path("x"))) is None
+    source = keys_of(Settings(Path("x"), auth="api-key", api_keys=OLD_ENTRY))
+    assert source is not None
+    assert source.keys.check(OLD) == "old"
