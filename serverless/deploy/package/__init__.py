@@ -1,0 +1,7 @@
+"""A zip for AWS Lambda, or a build context for its container image, of a bundle."""
+
+from serverless.deploy.package.config import Arch, PackageConfig, PythonVersion
+from serverless.deploy.package.packaging import package
+from serverless.deploy.package.result import Package, PartSize
+
+__all__ = ["Arch", "Package", "PackageConfig", "PartSize", "PythonVersion", "package"]

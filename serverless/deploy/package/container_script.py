@@ -1,0 +1,33 @@
+"""Serves the package's bundle over HTTP where it is not Lambda that calls: any container host.
+
+Reads the variables SNAPSHIP_* as the function does, and PORT (default 8000). Part of a
+container image only; ``snapship serve`` is the same for a laptop.
+"""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Serves until it is told to end."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from edge_runtime.errors import SnapshipError
+    from serverless.app.application import app_of
+    from serverless.app.settings import Settings
+    from serverless.serving.limits import Limits
+    from serverless.serving.listening import listen
+    from serverless.serving.server import run
+
+    try:
+        port = os.environ.get("PORT") or "8000"
+        if not port.isascii() or not port.isdigit():
+            sys.exit(f"PORT must be a number. Received: {port!r}. Set it to 8000.")
+        app = app_of(Settings.read(os.environ))
+        with listen("0.0.0.0", int(port)) as sock:
+            run(app, sock, Limits())
+    except SnapshipError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

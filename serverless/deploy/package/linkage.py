@@ -1,0 +1,143 @@
+"""Which shared libraries a compiled file needs, read from the file itself (ELF, 64 bit).
+
+So a package for a processor that this machine has not is checked too: for the right
+processor, and for libraries that are neither inside nor part of the system.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from serverless.deploy.errors import SelfCheckError
+from serverless.deploy.package.config import Arch
+
+MACHINES: dict[Arch, int] = {"x86_64": 62, "arm64": 183}
+"""``e_machine`` of the ELF header (EM_X86_64, EM_AARCH64)."""
+
+SYSTEM = frozenset(
+    {
+        "ld-linux-aarch64.so.1",
+        "ld-linux-x86-64.so.2",
+        "libc.so.6",
+        "libdl.so.2",
+        "libgcc_s.so.1",
+        "libm.so.6",
+        "libpthread.so.0",
+        "librt.so.1",
+        "libstdc++.so.6",
+        "libz.so.1",
+    }
+)
+"""Libraries that a wheel may expect of any Linux (PEP 600); Lambda's Python has them."""
+
+_MAGIC = b"\x7fELF\x02\x01"
+_LOAD, _DYNAMIC = 1, 2
+_NEEDED, _STRINGS = 1, 5
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """What a compiled file says of itself.
+
+    Attributes:
+        machine: ``e_machine`` of its header.
+        needed: Names of the libraries that it needs.
+    """
+
+    machine: int
+    needed: tuple[str, ...]
+
+
+def linkage(data: bytes) -> Linkage | None:
+    """Reads a compiled file; None for any other file.
+
+    Args:
+        data: The file.
+
+    Raises:
+        SelfCheckError: It is a compiled file, and damaged.
+    """
+    if not data.startswith(_MAGIC):
+        return None
+    try:
+        return Linkage(struct.unpack_from("<H", data, 18)[0], _needed(data))
+    except (struct.error, ValueError, StopIteration) as error:
+        raise SelfCheckError(
+            f"A compiled file must be whole. Received: one of {len(data):,} bytes whose headers lead nowhere. "
+            "Empty the cache of packages and run it again."
+        ) from error
+
+
+def orphans(files: Mapping[str, bytes]) -> set[str]:
+    """Bundled libraries (those in a folder ``*.libs``) that no module needs, not even by way of others.
+
+    Args:
+        files: Content by path.
+    """
+    links = {file: found for file, data in files.items() if (found := linkage(data)) is not None}
+    bundled = {PurePosixPath(file).name: file for file in links if _is_bundled(file)}
+    waiting = [file for file in links if not _is_bundled(file)]
+    # From the modules on, since two libraries may need each other and nobody else them.
+    reached = set(waiting)
+    while waiting:
+        for name in links[waiting.pop()].needed:
+            file = bundled.get(name)
+            if file is not None and file not in reached:
+                reached.add(file)
+                waiting.append(file)
+    return links.keys() - reached
+
+
+def check(files: Mapping[str, bytes], arch: Arch) -> None:
+    """Refuses a package whose compiled files could not be loaded.
+
+    Args:
+        files: Content by path.
+        arch: The function's processor.
+
+    Raises:
+        SelfCheckError: One is for another processor, or needs a library that is not there.
+    """
+    inside = {PurePosixPath(file).name for file in files}
+    for file, data in files.items():
+        found = linkage(data)
+        if found is None:
+            continue
+        if found.machine != MACHINES[arch]:
+            raise SelfCheckError(
+                f"A package's compiled files must be for {arch}. Received: {file} for another processor "
+                f"(ELF machine {found.machine}, not {MACHINES[arch]}). Empty the cache of packages and run it again."
+            )
+        lost = [name for name in found.needed if name not in inside and name not in SYSTEM]
+        if lost:
+            raise SelfCheckError(
+                f"A package must hold every library that it needs. Received: {file} without {', '.join(lost)}. "
+                "Use the package versions of snapship's constraints."
+            )
+
+
+def _is_bundled(file: str) -> bool:
+    return file.split("/", 1)[0].endswith(".libs")
+
+
+def _needed(data: bytes) -> tuple[str, ...]:
+    (table,) = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    # type, flags, offset in the file, address, physical address, bytes in the file
+    segments = [struct.unpack_from("<IIQQQQ", data, table + index * size) for index in range(count)]
+    dynamic = next(((entry[2], entry[5]) for entry in segments if entry[0] == _DYNAMIC), None)
+    if dynamic is None:
+        return ()
+    start, length = dynamic
+    entries = [struct.unpack_from("<qQ", data, at) for at in range(start, start + length, 16)]
+    address = next(value for tag, value in entries if tag == _STRINGS)
+    offset = next(
+        entry[2] + address - entry[3]
+        for entry in segments
+        if entry[0] == _LOAD and entry[3] <= address < entry[3] + entry[5]
+    )
+    names = [offset + value for tag, value in entries if tag == _NEEDED]
+    return tuple(data[at : data.index(b"\0", at)].decode("ascii") for at in names)

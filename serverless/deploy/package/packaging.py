@@ -1,0 +1,235 @@
+"""From a bundle to what AWS Lambda runs.
+
+::
+
+    bundle ──┐
+    wheels ──┼─> tree ─> compiled ─> checked ─> zip, or a build context
+    source ──┘   pruned  by the      golden
+                         target's    images
+                         Python      replayed
+
+Nothing is at its place before all of it is done.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from edge_runtime.bundle import Bundle, file_sha256
+from edge_runtime.choice import choose
+from edge_runtime.errors import UsageError
+from edge_runtime.manifest import Artifact
+from edge_runtime.output_place import written_aside
+from serverless.deploy.package import limits, linkage
+from serverless.deploy.package.config import PackageConfig
+from serverless.deploy.package.image import container_files, write_context
+from serverless.deploy.package.interpreters import Interpreter, find_interpreter, runs_here
+from serverless.deploy.package.place import folder_aside, may_write_context, may_write_zip
+from serverless.deploy.package.precompile import precompile
+from serverless.deploy.package.requirements import Requirement, requirements
+from serverless.deploy.package.result import Package
+from serverless.deploy.package.selfcheck import selfcheck
+from serverless.deploy.package.sizes import part_sizes
+from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, record
+from serverless.deploy.package.wheels import Wheel, cache_folder, fetch, missing
+from serverless.deploy.package.zipping import write_zip
+
+Progress = Callable[[str], None]
+"""Called with what is being done, as each step starts."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Everything that is decided before something slow starts."""
+
+    config: PackageConfig
+    bundle: Bundle
+    artifact: Artifact
+    wanted: tuple[Requirement, ...]
+    cache: Path
+    interpreter: Interpreter | None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A package's files, how many golden images they answered, and what a reader must know."""
+
+    tree: Tree
+    checked: int
+    notes: tuple[str, ...] = ()
+
+
+def package(config: PackageConfig, progress: Progress = lambda step: None) -> Package:
+    """Writes a package: a zip for Lambda, or a Dockerfile and its build context.
+
+    Args:
+        config: What to package, and for which function.
+        progress: Called with what is being done, as each step starts.
+
+    Returns:
+        Where it is, and what is inside.
+
+    Raises:
+        BundleError: The bundle is damaged.
+        GateFailedError: The artifact failed its check.
+        SelfCheckError: The packaged files do not answer as at export; nothing is written.
+        LimitError: It is larger than AWS allows; nothing is written.
+        DownloadError: A Python package is neither in the cache nor to be had.
+        UsageError: There is no such artifact, or the place cannot be written.
+    """
+    plan = _plan(config)
+    return _zip(plan, progress) if plan.config.image is None else _context(plan, progress)
+
+
+def _zip(plan: _Plan, progress: Progress) -> Package:
+    config = plan.config
+    assert config.out is not None
+    path = Path(config.out)
+    # Opened at once, so that a place without access is known before the downloads.
+    with written_aside(path) as file:
+        made = _make(plan, progress)
+        progress(f"Zipping {len(made.tree.files):,} files")
+        packed = write_zip(file, made.tree.files)
+    size = path.stat().st_size
+    upload = limits.upload_note(size)
+    return Package(
+        path=path,
+        sha256=file_sha256(path),
+        bytes=size,
+        unzipped_bytes=_total(made.tree),
+        sizes=part_sizes(made.tree, packed),
+        arch=config.arch,
+        python=config.python,
+        artifact=plan.artifact.kind,
+        checked=made.checked,
+        notes=made.notes if upload is None else (*made.notes, upload),
+    )
+
+
+def _context(plan: _Plan, progress: Progress) -> Package:
+    config = plan.config
+    assert config.image is not None
+    folder = Path(config.image)
+    with folder_aside(folder) as aside:
+        made = _make(plan, progress)
+        progress(f"Writing {len(made.tree.files):,} files")
+        write_context(aside, made.tree.files, config)
+    return Package(
+        path=folder,
+        sha256="",
+        bytes=0,
+        unzipped_bytes=_total(made.tree),
+        sizes=part_sizes(made.tree),
+        arch=config.arch,
+        python=config.python,
+        artifact=plan.artifact.kind,
+        checked=made.checked,
+        notes=made.notes,
+    )
+
+
+def _make(plan: _Plan, progress: Progress) -> _Made:
+    """Does everything but write it to its place."""
+    config = plan.config
+    absent = missing(plan.wanted, config.arch, config.python, plan.cache)
+    if absent:
+        progress(f"Downloading {len(absent)} packages for Python {config.python} on {config.arch}")
+    wheels = fetch(plan.wanted, config.arch, config.python, plan.cache)
+    progress(f"Pruning {len(wheels)} packages")
+    own = own_code(_version(), server=config.image is not None)
+    if config.image is not None:
+        own |= container_files()
+    tree = build(plan.bundle, plan.artifact, wheels, own)
+    linkage.check(tree.files, config.arch)
+    # Before the slow steps, and again with what they add.
+    _check_size(tree, config)
+    with tempfile.TemporaryDirectory(prefix="snapship-package-") as place:
+        made = _tried(plan, tree, wheels, Path(place), progress)
+    _check_size(made.tree, config)
+    return made
+
+
+def _check_size(tree: Tree, config: PackageConfig) -> None:
+    if config.image is None:
+        limits.check_unzipped(_total(tree), part_sizes(tree))
+    else:
+        limits.check_image(_total(tree))
+
+
+def _total(tree: Tree) -> int:
+    return sum(map(len, tree.files.values()))
+
+
+def _plan(config: PackageConfig) -> _Plan:
+    if config.image is not None:
+        may_write_context(Path(config.image), config.overwrite)
+    else:
+        assert config.out is not None
+        may_write_zip(Path(config.out), config.overwrite)
+    bundle = Bundle.open(config.bundle)
+    artifact = choose(bundle, config.artifact)
+    wanted = requirements(artifact.format, server=config.image is not None)
+    interpreter = find_interpreter(config.python)
+    return _Plan(config, bundle, artifact, wanted, cache_folder(config.cache), interpreter)
+
+
+def _tried(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, progress: Progress) -> _Made:
+    """Compiles and replays the files where that can be done here; says so where it cannot."""
+    config, interpreter = plan.config, plan.interpreter
+    made_by = interpreter.version if interpreter is not None else ""
+    entry = record(plan.bundle, plan.artifact, wheels, _version(), config.arch, config.python, made_by)
+    tree = tree.with_files({RECORD_FILE: entry}, {RECORD_FILE: OWN})
+    if interpreter is None:
+        program = f"python{config.python}"
+        slow = (
+            f"Not compiled: there is no {program} on this machine, so each cold start compiles. "
+            "Install it, or put it on the PATH, and package again."
+        )
+        return _Made(tree, 0, (slow, f"Not replayed: there is no {program} on this machine."))
+    _unpack(tree, place)
+    progress(f"Compiling with Python {interpreter.version}")
+    compiled = precompile(place, interpreter)
+    tree = tree.with_files(compiled, {file: tree.parts[_source(file)] for file in compiled})
+    if not runs_here(config.arch):
+        foreign = (
+            f"Not replayed: this machine does not run {config.arch} Linux programs. "
+            "Its compiled files are for that processor and find their libraries."
+        )
+        return _Made(tree, 0, (foreign,))
+    progress("Replaying the golden images from the packaged files")
+    checked = selfcheck(place, interpreter)
+    if not checked:
+        return _Made(tree, 0, ("Not replayed: the bundle has no golden examples. The function starts.",))
+    return _Made(tree, checked)
+
+
+def _unpack(tree: Tree, place: Path) -> None:
+    try:
+        for file, data in tree.files.items():
+            path = place / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    except OSError as error:
+        size = _total(tree) / 1024 / 1024
+        raise UsageError(
+            f"The folder for temporary files must hold {size:,.0f} MB. Received: {place} ({error.strerror}). "
+            "Free some space, or set TMPDIR to another folder."
+        ) from error
+
+
+def _source(compiled: str) -> str:
+    """``a/__pycache__/b.cpython-312.pyc`` is made of ``a/b.py``."""
+    folder, _, name = compiled.rpartition("/")
+    parent = folder.removesuffix("__pycache__")
+    return f"{parent}{name.split('.', 1)[0]}.py"
+
+
+def _version() -> str:
+    try:
+        return metadata.version("snapship")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"

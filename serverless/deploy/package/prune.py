@@ -1,0 +1,111 @@
+"""What of each wheel a function never uses, as data with the reason.
+
+Patterns are those of fnmatch, where ``*`` also crosses ``/``. Two things hold this list
+to the truth: the golden images are replayed from what is left, and libraries that nothing
+left links to go by themselves (:mod:`serverless.deploy.package.linkage`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Files that are left out.
+
+    Attributes:
+        package: The wheel's package, ``*`` for every one.
+        pattern: Which files.
+        reason: Why a function does without.
+        but: Patterns of files that stay all the same.
+    """
+
+    package: str
+    pattern: str
+    reason: str
+    but: tuple[str, ...] = ()
+
+    def drops(self, package: str, file: str) -> bool:
+        """Whether it leaves a file of a package out."""
+        return (
+            self.package in ("*", package)
+            and fnmatchcase(file, self.pattern)
+            and not any(fnmatchcase(file, kept) for kept in self.but)
+        )
+
+
+_LITERT = "ai-edge-litert"
+
+RULES = (
+    Rule("*", "*.pyi", "types, for editors"),
+    Rule("*", "*.pxd", "for those who compile against it"),
+    Rule("*", "*.h", "for those who compile against it"),
+    Rule("*", "*.a", "for those who compile against it"),
+    Rule("*", "*/tests/*", "the package's own tests"),
+    Rule("*", "*.dist-info/*", "for installers", but=("*/METADATA", "*/licenses/*")),
+    Rule("anyio", "anyio/pytest_plugin.py", "for tests"),
+    Rule("anyio", "anyio/_backends/_trio.py", "another event loop"),
+    Rule("starlette", "starlette/testclient.py", "for tests"),
+    Rule("python-multipart", "multipart/*", "the package's old name"),
+    Rule(_LITERT, "ai_edge_litert/vendors/*", "drivers of phones' accelerators"),
+    Rule(_LITERT, "ai_edge_litert/tools/*", "programs for developers"),
+    Rule(_LITERT, "ai_edge_litert/aot/*", "compiles ahead for phones"),
+    Rule(_LITERT, "ai_edge_litert/tflite/*", "edits model files"),
+    Rule(_LITERT, "ai_edge_litert/*_pb2.py", "messages of the tools, which need protobuf"),
+    Rule(_LITERT, "ai_edge_litert/schema_py_generated.py", "edits model files, which needs flatbuffers"),
+    Rule(
+        _LITERT,
+        "ai_edge_litert/*.so",
+        "a GPU's, the newer interface's, the converter's; the classic interpreter needs two",
+        but=(
+            "ai_edge_litert/_pywrap_litert_interpreter_wrapper.so",
+            "ai_edge_litert/libpywrap_litert_common.so",
+        ),
+    ),
+    Rule("onnxruntime", "onnxruntime/tools/*", "programs for developers"),
+    Rule("onnxruntime", "onnxruntime/transformers/*", "rewrites models"),
+    Rule("onnxruntime", "onnxruntime/quantization/*", "rewrites models"),
+    Rule("onnxruntime", "onnxruntime/datasets/*", "examples"),
+    Rule("onnxruntime", "onnxruntime/backend/*", "for the package onnx, which is not there"),
+    Rule("onnxruntime", "onnxruntime/capi/libonnxruntime*", "the C interface; Python's holds it all"),
+    Rule("numpy", "numpy/f2py/*", "compiles Fortran"),
+    Rule("numpy", "numpy/_core/_*_tests.cpython-*.so", "numpy's own tests"),
+    Rule("numpy", "numpy/_core/_simd.cpython-*.so", "numpy's own tests"),
+    Rule("numpy", "numpy/_pyinstaller/*", "for another packager"),
+    Rule("numpy", "numpy/fft/*", "loads when asked for, and nothing asks"),
+    Rule("numpy", "numpy/ma/*", "loads when asked for, and nothing asks"),
+    Rule("numpy", "numpy/polynomial/*", "loads when asked for, and nothing asks"),
+    Rule("numpy", "numpy/random/*", "loads when asked for, and nothing asks"),
+    Rule("numpy", "numpy/testing/*", "loads when asked for, and nothing asks"),
+    Rule("numpy", "numpy/conftest.py", "numpy's own tests"),
+    Rule("pillow", "PIL/_avif.*", "AVIF, which is no allowed format"),
+    Rule("pillow", "PIL/_imagingft.*", "draws text"),
+    Rule("pillow", "PIL/_imagingcms.*", "colour profiles"),
+    Rule("pillow", "PIL/_imagingtk.*", "shows windows"),
+    Rule("pillow", "PIL/_imagingmath.*", "evaluates formulas"),
+    Rule("pillow", "PIL/_imagingmorph.*", "morphology"),
+)
+"""What is left out."""
+
+
+def dropped_by(package: str, file: str) -> Rule | None:
+    """The first rule that leaves a file out, None where it stays.
+
+    Args:
+        package: The wheel's package, as :mod:`serverless.deploy.package.requirements` spells it.
+        file: Path inside the wheel.
+    """
+    return next((rule for rule in RULES if rule.drops(package, file)), None)
+
+
+def kept(package: str, files: Iterable[str]) -> list[str]:
+    """The files of a wheel that stay.
+
+    Args:
+        package: The wheel's package.
+        files: Paths inside the wheel.
+    """
+    return [file for file in files if dropped_by(package, file) is None]

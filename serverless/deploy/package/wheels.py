@@ -1,0 +1,206 @@
+"""Wheels for the function's Python and processor, whatever this machine's are; downloaded once.
+
+pip downloads and chooses; a wheel is then kept in the user's cache folder beside its
+hash, in a folder of its target and its version::
+
+    3.12-x86_64/numpy==2.4.6/numpy-2.4.6-cp312-cp312-manylinux_2_28_x86_64.whl
+                             sha256
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.bundle import file_sha256
+from edge_runtime.errors import UsageError
+from serverless.deploy.errors import DownloadError
+from serverless.deploy.package.config import Arch, PythonVersion
+from serverless.deploy.package.requirements import Requirement
+
+GLIBC_MINORS = range(34, 16, -1)
+"""Minor versions of the C library 2.x whose wheels run: Amazon Linux 2023 has 2.34.
+
+Newest first. Python 3.12 and 3.13 run on that system, see
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+"""
+
+_MACHINES: dict[Arch, str] = {"x86_64": "x86_64", "arm64": "aarch64"}
+_SECONDS = 900
+_HASH_FILE = "sha256"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel on this disk.
+
+    Attributes:
+        name: The package's name.
+        version: Its version.
+        path: Where the wheel lies.
+        sha256: Its hash, 64 hex digits.
+    """
+
+    name: str
+    version: str
+    path: Path
+    sha256: str
+
+
+def cache_folder(cache: str | Path | None) -> Path:
+    """Where wheels are kept.
+
+    Args:
+        cache: The folder; None takes ``snapship/wheels`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    """
+    if cache is not None:
+        return Path(cache)
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(home) / "snapship" / "wheels"
+
+
+def missing(
+    wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, cache: Path
+) -> tuple[Requirement, ...]:
+    """What is not in the cache, or there and damaged.
+
+    Args:
+        wanted: Packages.
+        arch: The function's processor.
+        python: The function's Python.
+        cache: See :func:`cache_folder`.
+    """
+    return tuple(entry for entry in wanted if _cached(entry, _place(cache, arch, python)) is None)
+
+
+def fetch(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, cache: Path) -> tuple[Wheel, ...]:
+    """Returns wheels, downloading those that are not in the cache.
+
+    Args:
+        wanted: Packages.
+        arch: The function's processor.
+        python: The function's Python.
+        cache: See :func:`cache_folder`.
+
+    Raises:
+        DownloadError: pip is not there, or cannot get one.
+        UsageError: The cache cannot be written.
+    """
+    place = _place(cache, arch, python)
+    absent = missing(wanted, arch, python, cache)
+    if absent:
+        _download(absent, arch, python, place)
+    found = [_cached(entry, place) for entry in wanted]
+    wheels = tuple(wheel for wheel in found if wheel is not None)
+    if len(wheels) != len(wanted):
+        lost = ", ".join(str(entry) for entry, wheel in zip(wanted, found, strict=True) if wheel is None)
+        raise DownloadError(
+            f"A downloaded wheel must stay in the cache. Received: {lost} gone from {place}. Run it again."
+        )
+    return wheels
+
+
+def _place(cache: Path, arch: Arch, python: PythonVersion) -> Path:
+    return cache / f"{python}-{arch}"
+
+
+def _cached(wanted: Requirement, place: Path) -> Wheel | None:
+    folder = place / str(wanted)
+    try:
+        (path,) = folder.glob("*.whl")
+        noted = (folder / _HASH_FILE).read_text(encoding="ascii").strip()
+        if file_sha256(path) != noted:
+            return None
+    except (OSError, ValueError):
+        return None
+    return Wheel(wanted.name, wanted.version, path, noted)
+
+
+def _download(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, place: Path) -> None:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=place) as aside:
+            _run_pip(wanted, arch, python, Path(aside))
+            for entry in wanted:
+                if not _keep(entry, Path(aside), place):
+                    raise _refused((entry,), arch, python, "pip brought another file.")
+    except OSError as error:
+        raise UsageError(
+            f"The cache of packages must be writable. Received: {place} ({error.strerror}). "
+            "Free some space, or set XDG_CACHE_HOME to another folder."
+        ) from error
+
+
+def _run_pip(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, folder: Path) -> None:
+    machine = _MACHINES[arch]
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS] + [f"manylinux2014_{machine}"]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]
+    command += ["--quiet", "--retries", "1", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    command += ["--implementation", "cp", "--python-version", python]
+    command += [word for platform in platforms for word in ("--platform", platform)]
+    try:
+        done = subprocess.run(
+            [*command, *map(str, wanted)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _refused(wanted, arch, python, f"no end after {_SECONDS} s") from error
+    if done.returncode != 0:
+        raise _refused(wanted, arch, python, _reason(done.stderr))
+
+
+def _refused(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, reason: str) -> DownloadError:
+    return DownloadError(
+        "A package is made of wheels from pip's index or the cache. Received: "
+        f"{', '.join(map(str, wanted))} for Python {python} on {arch}, not downloaded: {reason} "
+        "Connect to the index once (later runs need no network), or install a version that has such wheels."
+    )
+
+
+def _reason(stderr: str) -> str:
+    """What pip says, in one line: its first error names what could not be reached or found."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    if any("No module named pip" in line for line in lines):
+        return f"pip is not installed (run: {Path(sys.executable).name} -m ensurepip)."
+    network = [line for line in lines if "connection" in line.lower() or "resolve" in line.lower()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+    if network:
+        return "the index is not reachable."
+    return f"{(errors or lines or ['pip failed'])[-1].rstrip('.')[:300]}."
+
+
+def _keep(wanted: Requirement, aside: Path, place: Path) -> bool:
+    """Moves a wheel and its hash into the cache in one step; False where there is no such wheel."""
+    found = [path for path in aside.glob("*.whl") if _plain(path.name.split("-")[0]) == _plain(wanted.name)]
+    if len(found) != 1:
+        return False
+    folder = Path(tempfile.mkdtemp(dir=aside))
+    path = found[0].rename(folder / found[0].name)
+    (folder / _HASH_FILE).write_text(f"{file_sha256(path)}\n", encoding="ascii")
+    target = place / str(wanted)
+    # What is there is damaged, or was put there meanwhile by another process and is the same.
+    shutil.rmtree(target, ignore_errors=True)
+    try:
+        folder.rename(target)
+    except OSError:
+        if _cached(wanted, place) is None:
+            raise
+    return True
+
+
+def _plain(name: str) -> str:
+    """A package's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()

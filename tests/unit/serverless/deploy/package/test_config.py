@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.errors import UsageError
+from serverless.deploy.package import PackageConfig
+from serverless.deploy.package.image import dockerfile
+from serverless.deploy.package.place import folder_aside, may_write_context, may_write_zip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arch": "x86"}, "architecture.*x86_64, arm64"),
+        ({"python": "3.11"}, r"Python version.*3\.12, 3\.13"),
+        ({"out": None}, "neither"),
+        ({"image": "context"}, "both"),
+        ({"out": "lambda.tar"}, "--out lambda.tar"),
+    ],
+)
+def test_config_refuses(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        PackageConfig(**{"bundle": "x.bundle", "out": "lambda.zip", **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_may_write_zip_refuses_what_is_there(tmp_path: Path) -> None:
+    out = tmp_path / "lambda.zip"
+    may_write_zip(out, overwrite=False)
+    out.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="--overwrite"):
+        may_write_zip(out, overwrite=False)
+    may_write_zip(out, overwrite=True)
+    with pytest.raises(UsageError, match="a folder"):
+        may_write_zip(tmp_path, overwrite=True)
+
+
+def test_may_write_context_replaces_only_another_context(tmp_path: Path) -> None:
+    may_write_context(tmp_path / "new", overwrite=False)
+    may_write_context(tmp_path, overwrite=False)
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="something else"):
+        may_write_context(tmp_path, overwrite=True)
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "snapship-package.json").write_text("{}")
+    with pytest.raises(UsageError, match="--overwrite"):
+        may_write_context(tmp_path, overwrite=False)
+    may_write_context(tmp_path, overwrite=True)
+
+
+def test_folder_aside_leaves_the_old_one_when_the_work_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "context"
+    folder.mkdir()
+    (folder / "old").touch()
+
+    def fail() -> None:
+        with folder_aside(folder) as aside:
+            (aside / "new").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [path.name for path in tmp_path.rglob("*")] == ["context", "old"]
+    with folder_aside(folder) as aside:
+        (aside / "new").touch()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["context", "new"]
+
+
+def test_dockerfile_is_for_the_function() -> None:
+    text = dockerfile(PackageConfig("x.bundle", None, "arm64", "3.13", image="context"))
+    lines = text.splitlines()
+    assert "FROM --platform=linux/arm64 public.ecr.aws/lambda/python:3.13" in lines
+    assert "COPY task/ ${LAMBDA_TASK_ROOT}/" in lines
+    assert 'CMD ["serverless.app.handler"]' in lines
+    assert any(line.startswith("USER 1000") for line in lines)
+    assert any("OPENBLAS_NUM_THREADS=1" in line for line in lines)
