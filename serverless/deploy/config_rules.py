@@ -1,0 +1,233 @@
+"""What a deployment must keep to, with the limits of AWS and where they are written.
+
+AWS refuses most wrong values too, but minutes later and half-way through a deployment. The
+limits are those of AWS's documentation: the Lambda quotas page unless another is named.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+from edge_runtime.errors import UnknownNameError, UsageError
+from serverless.app.origins import checked_origins
+from serverless.deploy.config import Arch, Auth, Deployment, Front, PythonVersion, results_place
+from serverless.deploy.errors import LimitError
+
+MEMORY_MB = (128, 10_240)
+"""Memory of a function, in MB of 2^20 bytes."""
+
+TIMEOUT_S = (1, 900)
+STORAGE_MB = (512, 10_240)
+"""Size of /tmp."""
+
+SNAPSTART_STORAGE_MB = 512
+"""Largest /tmp of a function with SnapStart (Lambda: SnapStart limitations)."""
+
+HTTP_API_TIMEOUT_S = 30
+"""Longest integration timeout of an HTTP API (API Gateway: quotas of HTTP APIs)."""
+
+ENVIRONMENT_BYTES = 4_096
+"""All environment variables of a function together."""
+
+CONCURRENCY = (1, 100_000)
+"""AWS compares with the account's quota, 1,000 where nobody had it raised; this only stops slips."""
+
+RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+"""What CloudWatch Logs takes (PutRetentionPolicy: retentionInDays)."""
+
+MAX_NAME = 55
+"""A function's name has at most 64 characters, and ours begins with ``snapship-``."""
+
+MAX_TAGS = 49
+"""A resource has at most 50 tags, of which one is ours."""
+
+WARM_UP_MINUTES = (1, 60)
+
+_NAME = re.compile("[a-z](?:-?[a-z0-9])*", re.ASCII)
+_BUCKET = re.compile("[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]", re.ASCII)
+_PARAMETER = re.compile("/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
+_VARIABLE = re.compile("[A-Za-z][A-Za-z0-9_]+", re.ASCII)
+
+_OURS = {
+    "SNAPSHIP_BUNDLE": "the package holds the bundle",
+    "SNAPSHIP_AUTH": "auth",
+    "SNAPSHIP_API_KEYS_PARAMETER": "keys_parameter",
+    "SNAPSHIP_CORS_ORIGINS": "cors_origins",
+    "SNAPSHIP_S3_BUCKETS": "input_bucket",
+    "SNAPSHIP_RESULTS": "results",
+}
+"""Variables that an option sets, so that the two never disagree."""
+
+
+def check(deployment: Deployment) -> None:
+    """Checks every field, and the fields with each other.
+
+    Args:
+        deployment: A new one.
+
+    Raises:
+        LimitError: A number is over a limit of AWS, or under.
+        UsageError: Another rule is broken.
+    """
+    _check_choices(deployment)
+    _check_numbers(deployment)
+    _check_names(deployment)
+    _check_access(deployment)
+    _check_events(deployment)
+    _check_environment(deployment)
+
+
+def _check_choices(deployment: Deployment) -> None:
+    chosen = {
+        "arch": (deployment.arch, Arch),
+        "python": (deployment.python, PythonVersion),
+        "auth": (deployment.auth, Auth),
+        "front": (deployment.front, Front),
+    }
+    for what, (received, choices) in chosen.items():
+        if received not in get_args(choices):
+            raise UnknownNameError.of(what, received, get_args(choices))
+
+
+def _check_numbers(deployment: Deployment) -> None:
+    _within("memory_mb", deployment.memory_mb, MEMORY_MB, "MB")
+    _within("timeout_s", deployment.timeout_s, TIMEOUT_S, "s")
+    _within("storage_mb", deployment.storage_mb, STORAGE_MB, "MB")
+    _within("reserved_concurrency", deployment.reserved_concurrency, CONCURRENCY, "calls at a time")
+    _within("provisioned_concurrency", deployment.provisioned_concurrency, CONCURRENCY, "instances")
+    _within("warm_up_minutes", deployment.warm_up_minutes, WARM_UP_MINUTES, "minutes")
+    _within(
+        "alarm_p99_ms", deployment.alarm_p99_ms, (1, deployment.timeout_s * 1000 - 1), "ms, below the timeout"
+    )
+    if deployment.retention_days not in RETENTION_DAYS:
+        raise LimitError(
+            f"retention_days must be one of {', '.join(map(str, RETENTION_DAYS))}. "
+            f"Received: {deployment.retention_days}. Take the next larger one."
+        )
+    reserved, provisioned = deployment.reserved_concurrency, deployment.provisioned_concurrency
+    if reserved is not None and provisioned is not None and provisioned > reserved:
+        raise UsageError(
+            f"provisioned_concurrency must be at most reserved_concurrency. Received: {provisioned} of {reserved}. "
+            "Reserve more, or provision fewer."
+        )
+    if deployment.snapstart and provisioned is not None:
+        raise UsageError(
+            f"snapstart excludes provisioned_concurrency. Received: both ({provisioned} instances). Leave one out."
+        )
+    if deployment.snapstart and deployment.storage_mb > SNAPSTART_STORAGE_MB:
+        raise LimitError(
+            f"storage_mb must be at most {SNAPSTART_STORAGE_MB} with snapstart. "
+            f"Received: {deployment.storage_mb}. Lower it, or leave snapstart out."
+        )
+
+
+def _check_names(deployment: Deployment) -> None:
+    name = deployment.name
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        raise UsageError(
+            "name must be lower-case letters, digits and single hyphens, begin with a letter and have at most "
+            f"{MAX_NAME} characters. Received: {name!r} ({len(name)}). Pass one such as flowers."
+        )
+    for what, arn, service in (
+        ("alarm_topic", deployment.alarm_topic, "sns"),
+        ("permissions_boundary", deployment.permissions_boundary, "iam"),
+    ):
+        if arn is not None and not re.fullmatch(rf"arn:[a-z-]+:{service}:[!-~]+", arn):
+            raise UsageError(
+                f"{what} must be an ARN of {service.upper()}. Received: {arn!r}. It begins with arn:aws:{service}:"
+            )
+    if len(deployment.tags) > MAX_TAGS:
+        raise LimitError(
+            f"tags must be at most {MAX_TAGS}. Received: {len(deployment.tags)}. Leave some out."
+        )
+    for key, value in deployment.tags.items():
+        if not 1 <= len(key) <= 128 or len(value) > 256 or key.lower().startswith(("aws:", "snapship:")):
+            raise UsageError(
+                "A tag must have a key of 1 to 128 characters that begins with neither aws: nor snapship:, and a "
+                f"value of at most 256. Received: {key!r}={value!r}. Change it."
+            )
+
+
+def _check_access(deployment: Deployment) -> None:
+    parameter = deployment.keys_parameter
+    if deployment.auth != "api-key" and parameter is not None:
+        raise UsageError(
+            f"keys_parameter needs auth api-key. Received: {parameter!r} with auth {deployment.auth}. "
+            "Pass auth api-key, or no parameter."
+        )
+    if (
+        deployment.auth == "api-key"
+        and parameter is None
+        and not deployment.environment.get("SNAPSHIP_API_KEYS")
+    ):
+        raise UsageError(
+            "auth api-key needs keys. Received: neither keys_parameter nor SNAPSHIP_API_KEYS in the environment. "
+            "Make a key (snapship keys --help) and name the SSM parameter that holds its hash."
+        )
+    if parameter is not None and (
+        not _PARAMETER.fullmatch(parameter)
+        or len(parameter) > 1000
+        or parameter.lower().lstrip("/").startswith(("aws", "ssm"))
+        or ("/" in parameter and not parameter.startswith("/"))
+    ):
+        raise UsageError(
+            "keys_parameter must be the full name of an SSM parameter: letters, digits, _ . - and / (then also at "
+            f"its beginning), not beginning with aws or ssm. Received: {parameter!r}. "
+            f"Pass one such as /snapship/{deployment.name}/keys."
+        )
+    checked_origins(deployment.cors_origins)
+
+
+def _check_events(deployment: Deployment) -> None:
+    bucket = deployment.input_bucket
+    if bucket is not None and (not _BUCKET.fullmatch(bucket) or ".." in bucket):
+        raise UsageError(
+            "input_bucket must be the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens. "
+            f"Received: {bucket!r}. Names are shared by all accounts: begin with your organisation's."
+        )
+    if bucket is None and deployment.bucket_exists:
+        raise UsageError(
+            "bucket_exists needs input_bucket. Received: none. Name the bucket, or leave it out."
+        )
+    if deployment.results is not None and bucket is None and not deployment.queue:
+        raise UsageError(
+            f"results needs events that have results. Received: {deployment.results} without input_bucket and queue. "
+            "Add one of them, or leave it out."
+        )
+    if deployment.results is not None:
+        results_place(deployment.results)
+    by_events = bucket is not None or deployment.queue
+    if deployment.front == "http-api" and deployment.timeout_s > HTTP_API_TIMEOUT_S and not by_events:
+        raise LimitError(
+            f"timeout_s must be at most {HTTP_API_TIMEOUT_S} behind an HTTP API, which waits no longer. "
+            f"Received: {deployment.timeout_s}. Lower it, or pass front url."
+        )
+
+
+def _check_environment(deployment: Deployment) -> None:
+    for variable in deployment.environment:
+        if not _VARIABLE.fullmatch(variable) or variable.startswith(("AWS_", "LAMBDA_", "_")):
+            raise UsageError(
+                "A variable must be letters, digits and _, begin with a letter, and not be one of Lambda's own "
+                f"(AWS_, LAMBDA_). Received: {variable!r}. Rename it."
+            )
+        if variable in _OURS:
+            raise UsageError(
+                f"{variable} is set by an option. Received: a value in environment. Use {_OURS[variable]} instead."
+            )
+    variables = deployment.variables()
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
+    if size > ENVIRONMENT_BYTES:
+        raise LimitError(
+            f"All variables must be at most {ENVIRONMENT_BYTES} bytes, names and values together. "
+            f"Received: {size}. Keep keys in an SSM parameter (keys_parameter)."
+        )
+
+
+def _within(what: str, value: int | None, limits: tuple[int, int], unit: str) -> None:
+    low, high = limits
+    if value is not None and not low <= value <= high:
+        raise LimitError(f"{what} must be {low} to {high} {unit}. Received: {value}. Pass one in between.")

@@ -1,0 +1,193 @@
+"""What one request takes here: time, memory and log, of the whole app in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edge_runtime.bundle import Bundle
+from edge_runtime.choice import choose
+from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.golden import read_golden
+from edge_runtime.preprocess import decoded
+
+_PROGRAM = Path(__file__).with_name("one_function.py")
+_ROOT = Path(__file__).parents[3]
+
+MB = 1 << 20
+STARTS = 3
+"""Fresh processes: a start is timed once in each."""
+
+PATIENCE_S = 120.0
+"""Longest that a process may take beyond its measuring time."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One request on one processor of this machine, which stands for one of Lambda's.
+
+    Attributes:
+        artifact: Kind of the model file.
+        images: What was classified, in words.
+        requests: How many were timed; 0 where the time was given.
+        mean_ms: Average, which is what is billed.
+        p50_ms: Median.
+        p99_ms: 99 of 100 are faster.
+        init_ms: Start to ready, the median of :data:`STARTS`.
+        peak_mb: Largest resident memory, in MB of 2^20 bytes.
+        log_bytes: Logged for a request.
+        metrics: Different metrics in the log.
+    """
+
+    artifact: str
+    images: str
+    requests: int
+    mean_ms: float
+    p50_ms: float
+    p99_ms: float
+    init_ms: float
+    peak_mb: float
+    log_bytes: float
+    metrics: int
+
+    def with_ms(self, ms: float) -> Measured:
+        """The same with a duration measured elsewhere, such as in a function's own log.
+
+        Args:
+            ms: Of a warm request on a whole processor; p99 keeps its ratio to the mean.
+
+        Raises:
+            UsageError: It is not positive.
+        """
+        if not 0 < ms < float("inf"):
+            raise UsageError(f"ms must be positive. Received: {ms}. Pass the duration of a warm request.")
+        ratio = self.p99_ms / self.mean_ms
+        return replace(self, requests=0, mean_ms=ms, p50_ms=ms, p99_ms=ms * ratio)
+
+
+class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a process measured of itself.
+
+    Attributes:
+        init_ms: Its start to ready.
+        ms: Of each request.
+        peak_bytes: Largest resident memory.
+        log_bytes: Logged for a request.
+        metrics: Different metrics in the log.
+    """
+
+    init_ms: float
+    ms: list[float]
+    peak_bytes: int
+    log_bytes: float
+    metrics: int
+
+
+def measure(
+    bundle: str | os.PathLike[str],
+    *,
+    artifact: str | None = None,
+    images: Sequence[str | os.PathLike[str]] = (),
+    seconds: float = 6.0,
+    requests: int = 30,
+) -> Measured:
+    """Starts the app as Lambda would and sends it images.
+
+    Args:
+        bundle: A folder or zip.
+        artifact: Its kind; None takes what the endpoint would.
+        images: Files of encoded images; none takes the bundle's golden images.
+        seconds: Measuring time of all processes together.
+        requests: Fewest requests to time in each.
+
+    Raises:
+        UsageError: An image is no file, or the bundle has no golden images and none was given.
+        ImageError: An image cannot be used.
+        BundleError: The bundle is damaged.
+        EnvironmentMissingError: The app does not start or answer here.
+    """
+    opened = Bundle.open(bundle)
+    kind = choose(opened, artifact).kind
+    with tempfile.TemporaryDirectory(prefix="snapship-cost-") as folder:
+        files, described = _images(opened, images, Path(folder))
+        environ = {
+            **os.environ,
+            "SNAPSHIP_BUNDLE": str(Path(bundle).resolve()),
+            "SNAPSHIP_ARTIFACT": kind,
+            # As the template sets them, and nothing that would ask for a key.
+            "OPENBLAS_NUM_THREADS": "1",
+            "SNAPSHIP_AUTH": "none",
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
+        }
+        result = Path(folder) / "result.json"
+        words = [str(result), str(seconds / STARTS), str(requests), *map(str, files)]
+        samples = [_run(result, words, environ, seconds + PATIENCE_S) for _ in range(STARTS)]
+    times = [ms for sample in samples for ms in sample.ms]
+    p50, p99 = (float(value) for value in np.percentile(times, (50, 99)))
+    return Measured(
+        artifact=kind,
+        images=described,
+        requests=len(times),
+        mean_ms=statistics.fmean(times),
+        p50_ms=p50,
+        p99_ms=p99,
+        init_ms=statistics.median(sample.init_ms for sample in samples),
+        peak_mb=max(sample.peak_bytes for sample in samples) / MB,
+        log_bytes=statistics.fmean(sample.log_bytes for sample in samples),
+        metrics=max(sample.metrics for sample in samples),
+    )
+
+
+def _images(bundle: Bundle, given: Sequence[str | os.PathLike[str]], folder: Path) -> tuple[list[Path], str]:
+    if given:
+        files = [Path(image) for image in given]
+        for file in files:
+            if not file.is_file():
+                raise UsageError(f"An image must be a file. Received: {file}. Pass an existing one.")
+            # Here, so that a bad one is not taken for an app that does not run.
+            decoded(file, 3)
+        return files, ", ".join(file.name for file in files[:3]) + (" ..." if len(files) > 3 else "")
+    examples = () if bundle.manifest.golden is None else read_golden(bundle).examples
+    if not examples:
+        raise UsageError(
+            f"Measuring needs images. Received: {bundle.location} without golden images. Pass --image FILE."
+        )
+    files = []
+    for index, example in enumerate(examples):
+        file = folder / f"{index}{Path(example.file).suffix}"
+        file.write_bytes(bundle.read(example.file, example.sha256))
+        files.append(file)
+    return files, f"{len(files)} golden images"
+
+
+def _run(result: Path, words: Sequence[str], environ: dict[str, str], patience_s: float) -> Sample:
+    # As a file: as a module, this package would be imported first, and with it what is to be timed.
+    command = [sys.executable, "-P", str(_PROGRAM), *words]
+    result.unlink(missing_ok=True)
+    try:
+        done = subprocess.run(
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=patience_s,
+            check=False,
+        )
+        if done.returncode == 0:
+            return msgspec.json.decode(result.read_bytes(), type=Sample)
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+    except subprocess.TimeoutExpired:
+        reason = f"no end within {patience_s:.0f} s"
+    raise EnvironmentMissingError(
+        f"The app must start and answer here to be measured. Received: {reason}. Run: snapship doctor"
+    )

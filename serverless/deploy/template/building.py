@@ -1,0 +1,105 @@
+"""The whole template from its parts.
+
+Parts, a file each::
+
+    role       what the function may do
+    function   log group, function, version, alias
+    front      the address: function URL or HTTP API, and who may use it
+    events     bucket, rule, queues, warm-up, and what lets them call
+    alarms     errors, latency, lost events
+
+Everything that calls the function calls its alias ``live``, so that one switch moves all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from edge_runtime.errors import UsageError
+from serverless.deploy.config import Deployment
+from serverless.deploy.template import alarms, events, front, function, role
+from serverless.deploy.template.code import Code
+from serverless.deploy.template.tagging import tagged
+
+
+def template(
+    deployment: Deployment, code: Code, *, previous_version: str | None = None, canary: float = 0.0
+) -> dict[str, Any]:
+    """Makes the CloudFormation template of a deployment.
+
+    It needs the capability ``CAPABILITY_IAM``. Its parameters are ``CodeBucket`` and ``CodeKey``,
+    which default to what ``code`` says.
+
+    Args:
+        deployment: What it shall be.
+        code: The package.
+        previous_version: Version that goes on serving while the new one is tried; None sends
+            all calls to the new one.
+        canary: Share of calls, 0 to 1, that the new version gets where there is a previous
+            one. 0 publishes it and sends it none.
+
+    Returns:
+        Plain data, for :func:`serverless.deploy.template.writing.text`.
+
+    Raises:
+        UsageError: The canary is no share, or has no previous version, or that is no number.
+    """
+    _check_rollout(previous_version, canary)
+    version = function.logical_id_of_version(deployment, code)
+    resources: dict[str, Any] = {
+        **function.resources(deployment, code, version, previous_version, canary),
+        **role.resources(deployment),
+        **front.resources(deployment),
+        **events.resources(deployment),
+        **alarms.resources(deployment),
+    }
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"snapship: the image classifier {deployment.name} as an endpoint",
+        "Parameters": _parameters(code),
+        "Resources": tagged(resources, deployment),
+        "Outputs": {
+            "Url": _output("Address of the endpoint", front.url(deployment)),
+            "FunctionName": _output("The function", {"Ref": function.FUNCTION}),
+            "LiveVersion": _output(
+                "Version that answers most calls",
+                resources[function.ALIAS]["Properties"]["FunctionVersion"],
+            ),
+            "NewVersion": _output("Version of this template's code", {"Fn::GetAtt": [version, "Version"]}),
+            "LogGroup": _output("Where it logs", {"Ref": function.LOG_GROUP}),
+            **{name: _output("Name of the alarm", {"Ref": name}) for name in (alarms.ERRORS, alarms.LATENCY)},
+            **{name: _output(*output) for name, output in events.outputs(deployment).items()},
+        },
+    }
+
+
+def _check_rollout(previous_version: str | None, canary: float) -> None:
+    if not math.isfinite(canary) or not 0 <= canary <= 1:
+        raise UsageError(f"canary must be a share from 0 to 1. Received: {canary}. Pass 0.1 for a tenth.")
+    if previous_version is None and canary not in (0.0, 1.0):
+        raise UsageError(
+            f"A canary needs a previous version that takes the other calls. Received: canary {canary:g} alone. "
+            "Deploy without a canary first."
+        )
+    if previous_version is not None and not re.fullmatch("[1-9][0-9]{0,18}", previous_version, re.ASCII):
+        raise UsageError(
+            f"previous_version must be a published version's number. Received: {previous_version!r}. "
+            "Look it up with: snapship status NAME"
+        )
+
+
+def _parameters(code: Code) -> dict[str, Any]:
+    described = {
+        "CodeBucket": (code.bucket, "Bucket that holds the package, in the stack's region"),
+        "CodeKey": (code.key, f"Key of the package, whose sha256 is {code.sha256}"),
+    }
+    return {
+        name: {"Type": "String", "Description": text, **({} if value is None else {"Default": value})}
+        for name, (value, text) in described.items()
+    }
+
+
+def _output(description: str, value: Any) -> dict[str, Any]:
+    return {"Description": description, "Value": value}

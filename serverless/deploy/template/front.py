@@ -1,0 +1,142 @@
+"""The address of the endpoint, and who may use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serverless.deploy.config import Deployment
+from serverless.deploy.template import function
+from serverless.deploy.template.arns import arn
+
+URL = "FunctionUrl"
+API = "HttpApi"
+
+PREFLIGHT_SECONDS = 3600
+"""How long a browser remembers a preflight's answer."""
+
+# What serverless/app/cors.py answers, and what a signature adds.
+_METHODS = ["GET", "POST"]
+_HEADERS = [
+    "authorization",
+    "content-type",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-request-id",
+]
+_EXPOSED = ["retry-after", "x-request-id"]
+
+
+def resources(deployment: Deployment) -> dict[str, Any]:
+    """The function URL or the HTTP API, with the permissions to call the alias.
+
+    Args:
+        deployment: What it shall be.
+    """
+    return _http_api(deployment) if deployment.front == "http-api" else _function_url(deployment)
+
+
+def url(deployment: Deployment) -> dict[str, Any]:
+    """The address, with a slash at its end.
+
+    Args:
+        deployment: What it shall be.
+    """
+    if deployment.front == "http-api":
+        return {"Fn::Sub": f"https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/"}
+    return {"Fn::GetAtt": [URL, "FunctionUrl"]}
+
+
+def _function_url(deployment: Deployment) -> dict[str, Any]:
+    public = deployment.auth != "aws-iam"
+    found: dict[str, Any] = {
+        URL: {
+            "Type": "AWS::Lambda::Url",
+            "DependsOn": function.ALIAS,
+            "Properties": {
+                "TargetFunctionArn": {"Ref": function.FUNCTION},
+                "Qualifier": function.ALIAS_NAME,
+                "AuthType": "NONE" if public else "AWS_IAM",
+                "InvokeMode": "BUFFERED",
+                **_cors(deployment, "Cors"),
+            },
+        }
+    }
+    if public:
+        # A URL for everyone needs both since October 2025: to use it, and to invoke the function through it.
+        found["PublicUrl"] = permission("lambda:InvokeFunctionUrl", "*", {"FunctionUrlAuthType": "NONE"})
+        found["PublicInvoke"] = permission("lambda:InvokeFunction", "*", {"InvokedViaFunctionUrl": True})
+    return found
+
+
+def _http_api(deployment: Deployment) -> dict[str, Any]:
+    signed = deployment.auth == "aws-iam"
+    return {
+        API: {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {
+                "Name": deployment.stack,
+                "ProtocolType": "HTTP",
+                **_cors(deployment, "CorsConfiguration"),
+            },
+        },
+        "HttpIntegration": {
+            "Type": "AWS::ApiGatewayV2::Integration",
+            "Properties": {
+                "ApiId": {"Ref": API},
+                "IntegrationType": "AWS_PROXY",
+                "IntegrationUri": {"Ref": function.ALIAS},
+                "PayloadFormatVersion": "2.0",
+            },
+        },
+        "HttpRoute": {
+            "Type": "AWS::ApiGatewayV2::Route",
+            "Properties": {
+                "ApiId": {"Ref": API},
+                "RouteKey": "$default",
+                "AuthorizationType": "AWS_IAM" if signed else "NONE",
+                "Target": {"Fn::Sub": "integrations/${HttpIntegration}"},
+            },
+        },
+        "HttpStage": {
+            "Type": "AWS::ApiGatewayV2::Stage",
+            "Properties": {"ApiId": {"Ref": API}, "StageName": "$default", "AutoDeploy": True},
+        },
+        "HttpInvoke": permission(
+            "lambda:InvokeFunction",
+            "apigateway.amazonaws.com",
+            {"SourceArn": arn("execute-api", f"${{{API}}}/*")},
+        ),
+    }
+
+
+def permission(action: str, principal: str, condition: dict[str, Any]) -> dict[str, Any]:
+    """Lets someone call the alias.
+
+    Args:
+        action: What.
+        principal: A service, or ``*`` for everyone.
+        condition: Properties that narrow it.
+    """
+    return {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "FunctionName": {"Ref": function.ALIAS},
+            "Action": action,
+            "Principal": principal,
+            **condition,
+        },
+    }
+
+
+def _cors(deployment: Deployment, name: str) -> dict[str, Any]:
+    if not deployment.cors_origins or deployment.app_answers_cors:
+        return {}
+    settings = {
+        "AllowOrigins": list(deployment.cors_origins),
+        "AllowMethods": _METHODS,
+        "AllowHeaders": _HEADERS,
+        "ExposeHeaders": _EXPOSED,
+        "MaxAge": PREFLIGHT_SECONDS,
+    }
+    return {name: settings}

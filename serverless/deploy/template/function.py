@@ -1,0 +1,129 @@
+"""The function, what it logs to, its version and the alias that callers use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from serverless.deploy.config import Deployment
+from serverless.deploy.template.code import Code
+
+FUNCTION = "Function"
+LOG_GROUP = "LogGroup"
+ALIAS = "LiveAlias"
+ROLE = "Role"
+
+ALIAS_NAME = "live"
+HANDLER = "serverless.app.handler"
+
+
+def resources(
+    deployment: Deployment, code: Code, version: str, previous_version: str | None, canary: float
+) -> dict[str, Any]:
+    """The function and what belongs to it.
+
+    Args:
+        deployment: What it shall be.
+        code: The package.
+        version: The version's logical id.
+        previous_version: See :func:`serverless.deploy.template.building.template`.
+        canary: Likewise.
+    """
+    return {
+        LOG_GROUP: {
+            "Type": "AWS::Logs::LogGroup",
+            # Said although it is the default: destroy removes what deploy made.
+            "DeletionPolicy": "Delete",
+            "UpdateReplacePolicy": "Delete",
+            "Properties": {
+                "LogGroupName": f"/aws/lambda/{deployment.stack}",
+                "RetentionInDays": deployment.retention_days,
+            },
+        },
+        FUNCTION: {
+            "Type": "AWS::Lambda::Function",
+            # Else its first line would make the group, without a retention, before the stack does.
+            "DependsOn": LOG_GROUP,
+            "Properties": {
+                **_configuration(deployment),
+                "Code": {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}},
+                **_some(ReservedConcurrentExecutions=deployment.reserved_concurrency),
+            },
+        },
+        version: {
+            "Type": "AWS::Lambda::Version",
+            # The next deployment has a version of another name and drops this one from the stack; it
+            # must stay to go back to. Deleting the function deletes all its versions. One from a
+            # deployment that failed must not stay: Lambda refuses to publish the same thing again.
+            "DeletionPolicy": "RetainExceptOnCreate",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {
+                "FunctionName": {"Ref": FUNCTION},
+                # A version is published only of the code that was packaged, not of a file put in its place.
+                "CodeSha256": code.sha256_base64,
+            },
+        },
+        ALIAS: {
+            "Type": "AWS::Lambda::Alias",
+            "Properties": {
+                "Name": ALIAS_NAME,
+                "FunctionName": {"Ref": FUNCTION},
+                **_traffic({"Fn::GetAtt": [version, "Version"]}, previous_version, canary),
+                **_provisioned(deployment),
+            },
+        },
+    }
+
+
+def logical_id_of_version(deployment: Deployment, code: Code) -> str:
+    """Names a version by what is in it: ``Version`` and 16 hex digits.
+
+    CloudFormation publishes a version only when the resource is new to the stack, so its name
+    must change with the code and the configuration, and with nothing else: Lambda refuses to
+    publish what equals the last version, which settings outside versions (reserved
+    concurrency, tags, where the zip lies) do not change.
+
+    Args:
+        deployment: What it shall be.
+        code: The package.
+    """
+    content = json.dumps([code.sha256, _configuration(deployment)], sort_keys=True)
+    return f"Version{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+
+
+def _configuration(deployment: Deployment) -> dict[str, Any]:
+    """What a version keeps of the function's properties, besides the code."""
+    return {
+        "FunctionName": deployment.stack,
+        "Description": f"snapship: image classifier {deployment.name}",
+        "Handler": HANDLER,
+        "Runtime": f"python{deployment.python}",
+        "Architectures": [deployment.arch],
+        "MemorySize": deployment.memory_mb,
+        "Timeout": deployment.timeout_s,
+        "EphemeralStorage": {"Size": deployment.storage_mb},
+        "Role": {"Fn::GetAtt": [ROLE, "Arn"]},
+        "Environment": {"Variables": deployment.variables()},
+        **({"SnapStart": {"ApplyOn": "PublishedVersions"}} if deployment.snapstart else {}),
+    }
+
+
+def _traffic(new: Any, previous: str | None, canary: float) -> dict[str, Any]:
+    if previous is None or canary == 1:
+        return {"FunctionVersion": new}
+    if canary == 0:
+        return {"FunctionVersion": previous}
+    weights = [{"FunctionVersion": new, "FunctionWeight": canary}]
+    return {"FunctionVersion": previous, "RoutingConfig": {"AdditionalVersionWeights": weights}}
+
+
+def _provisioned(deployment: Deployment) -> dict[str, Any]:
+    if deployment.provisioned_concurrency is None:
+        return {}
+    count = {"ProvisionedConcurrentExecutions": deployment.provisioned_concurrency}
+    return {"ProvisionedConcurrencyConfig": count}
+
+
+def _some(**properties: Any) -> dict[str, Any]:
+    return {name: value for name, value in properties.items() if value is not None}

@@ -1,0 +1,85 @@
+"""The templates under cfn-lint, which knows the schemas that AWS publishes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serverless.deploy.config import Deployment
+from serverless.deploy.template import Code, template, text
+
+CODE = Code("packages", "flowers.zip", "ab" * 32)
+
+EVERYTHING: dict[str, Any] = {
+    "cors_origins": ("https://example.com",),
+    "reserved_concurrency": 10,
+    "input_bucket": "acme-images",
+    "queue": True,
+    "warm_up_minutes": 5,
+    "alarm_topic": "arn:aws:sns:eu-central-1:123456789012:alarms",
+    "permissions_boundary": "arn:aws:iam::123456789012:policy/bound",
+    "environment": {"SNAPSHIP_TOP_K": "3"},
+    "tags": {"team": "vision"},
+}
+
+COMBINATIONS: dict[str, tuple[dict[str, Any], tuple[str | None, float]]] = {
+    "default": ({}, (None, 0.0)),
+    "signed": (EVERYTHING, (None, 0.0)),
+    "keys": ({**EVERYTHING, "auth": "api-key", "keys_parameter": "/snapship/flowers/keys"}, ("3", 0.1)),
+    "open": ({"auth": "none", "snapstart": True, "cors_origins": ("https://example.com",)}, ("3", 0.0)),
+    "api": ({**EVERYTHING, "front": "http-api", "arch": "arm64", "python": "3.13"}, ("3", 1.0)),
+    "open-api": ({"front": "http-api", "auth": "none", "provisioned_concurrency": 2}, (None, 0.0)),
+    "their-bucket": (
+        {
+            "input_bucket": "acme-images",
+            "bucket_exists": True,
+            "results": "s3://acme-results/flowers/",
+            "warm_up_minutes": 1,
+        },
+        (None, 0.0),
+    ),
+    "limits": ({"memory_mb": 10240, "storage_mb": 10240, "timeout_s": 900, "queue": True}, (None, 0.0)),
+}
+
+
+@pytest.fixture(scope="module")
+def cfn_lint() -> Path:
+    folder = Path(sys.prefix) / "acceptance" / "cfn-lint"
+    if not (folder / ".ready").is_file():
+        log = folder / "log.txt"
+        lines = log.read_text(encoding="utf-8").strip().splitlines() if log.is_file() else []
+        pytest.skip(f"needs cfn-lint of make acceptance: {(lines or ['not installed'])[-1]}")
+    return folder / "bin" / "cfn-lint"
+
+
+def test_cfn_lint_finds_nothing_in_any_template_and_something_in_a_broken_one(
+    cfn_lint: Path, tmp_path: Path
+) -> None:
+    for name, (options, (previous, canary)) in COMBINATIONS.items():
+        made = template(Deployment("flowers", **options), CODE, previous_version=previous, canary=canary)
+        (tmp_path / f"{name}.json").write_text(text(made), encoding="utf-8")
+    broken = template(Deployment("flowers", auth="none"), CODE)
+    broken["Resources"]["Function"]["Properties"]["Runtime"] = "python9.9"
+    broken["Resources"]["PublicInvoke"]["Properties"]["InvokedByUrl"] = True
+    broken["Outputs"]["Url"]["Value"] = {"Fn::GetAtt": ["FunctionUrl", "Address"]}
+    (tmp_path / "broken.json").write_text(text(broken), encoding="utf-8")
+    # The region whose schemas come with it; others would be asked for.
+    done = subprocess.run(
+        [cfn_lint, "--format", "json", "--regions", "us-east-1", "--", *sorted(tmp_path.glob("*.json"))],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    found = defaultdict(list)
+    for match in json.loads(done.stdout):
+        found[Path(match["Filename"]).stem].append(f"{match['Rule']['Id']} {match['Message']}")
+    rules = {message.split()[0] for message in found.pop("broken", [])}
+    assert {"E3030", "E3002", "E6101"} <= rules
+    assert not found

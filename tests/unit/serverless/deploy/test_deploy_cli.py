@@ -1,0 +1,134 @@
+"""The commands of the cloud as far as no cloud is needed."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from edge_runtime.errors import SnapshipError, UsageError
+from serverless.deploy.bucket import only_tls
+from serverless.deploy.config import Deployment
+from serverless.deploy.deploy_cli import deploy
+from serverless.deploy.deploy_config import DeployConfig
+from serverless.deploy.deployed import curl_line
+from serverless.deploy.logs import seconds_of
+from serverless.deploy.manage_cli import destroy, invoke, logs, rollback, status
+
+RECORD = {
+    "snapship": "0",
+    "arch": "x86_64",
+    "python": "3.12",
+    "precompiled": "",
+    "bundle": "digits",
+    "artifact": "tflite-fp32",
+    "artifact_sha256": "0" * 64,
+    "wheels": [],
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    path = tmp_path / "lambda.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("serverless/app/__init__.py", "")
+        archive.writestr("snapship-package.json", json.dumps(RECORD))
+    return path
+
+
+@pytest.mark.parametrize("command", [deploy, status, invoke, logs, rollback, destroy])
+def test_help_has_an_example(command: click.Command) -> None:
+    found = CliRunner().invoke(command, ["--help"])
+    assert found.exit_code == 0
+    assert f"    snapship {command.name} flowers" in found.output
+
+
+def test_template_only_asks_nothing_of_aws(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    words = ["--package", str(package), "--name", "flowers", "--template-only", "--memory", "512"]
+    found = CliRunner().invoke(deploy, words)
+    assert found.exit_code == 0, found.stderr
+    template = json.loads(found.stdout)
+    assert template["Resources"]["Function"]["Properties"]["MemorySize"] == 512
+    assert "Default" not in template["Parameters"]["CodeBucket"]
+    found = CliRunner().invoke(deploy, [*words, "--bucket", "mine"])
+    assert json.loads(found.stdout)["Parameters"]["CodeBucket"]["Default"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("10%", 0.1), ("0.1", 0.1), (".25", 0.25), ("0", 0.0), ("99.5%", 0.995)]
+)
+def test_canary_is_a_share(text: str, share: float, package: Path) -> None:
+    seen = []
+
+    @click.command()
+    @click.option("--canary", callback=deploy.params[names().index("canary")].callback)
+    def command(canary: float) -> None:
+        seen.append(canary)
+
+    command.main(["--canary", text], standalone_mode=False)
+    assert seen == [pytest.approx(share)]
+
+
+def names() -> list[str | None]:
+    return [param.name for param in deploy.params]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--canary", "100%"], "below 100 %"),
+        (["--canary", "1000000"], "share must be"),
+        (["--canary", "ten"], "share must be"),
+        (["--canary-minutes", "-1"], "canary-minutes"),
+        (["--canary-minutes", "nan"], "canary-minutes"),
+        (["--memory", "99999"], "10240"),
+        (["--timeout", "9999"], "900"),
+        (["--env", "x"], "NAME=VALUE"),
+        (["--plan", "--template-only"], "Pass one of them"),
+        (["--snapstart", "--provisioned", "2"], "snapstart"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_happens(words: list[str], reason: str, package: Path) -> None:
+    found = CliRunner().invoke(deploy, ["--package", str(package), "--name", "flowers", *words])
+    text = f"{found.exception} {found.stderr}"
+    assert isinstance(found.exception, SnapshipError | SystemExit)
+    assert reason in " ".join(text.split())
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("7d", 604_800)])
+def test_seconds_of(text: str, seconds: int) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-1m", "1.5h", "1w", "99999999999s", "\u0661m"])
+def test_seconds_of_no_span(text: str) -> None:
+    with pytest.raises(UsageError, match="--since 10m"):
+        seconds_of(text)
+
+
+def test_curl_line_says_who_asks() -> None:
+    signed = curl_line("https://x.on.aws/", Deployment("a"), "eu-central-1")
+    assert signed.endswith(" https://x.on.aws/classify")
+    assert "--aws-sigv4 aws:amz:eu-central-1:lambda" in signed
+    assert ":execute-api" in curl_line("https://x/", Deployment("a", front="http-api"), "eu-central-1")
+    keyed = curl_line("https://x/", Deployment("a", auth="api-key", keys_parameter="/k"), "eu-central-1")
+    assert "x-api-key" in keyed
+    assert "sigv4" not in keyed
+    assert "-H 'x-" not in curl_line("https://x/", Deployment("a", auth="none"), "eu-central-1")
+
+
+def test_the_code_bucket_answers_over_tls_only() -> None:
+    statement = only_tls("code", "aws-cn")["Statement"][0]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Resource"] == ["arn:aws-cn:s3:::code", "arn:aws-cn:s3:::code/*"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_a_canary_that_is_no_number() -> None:
+    with pytest.raises(UsageError, match="canary"):
+        DeployConfig(Deployment("flowers"), canary=float("nan"))

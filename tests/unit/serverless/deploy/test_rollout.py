@@ -1,0 +1,85 @@
+"""Templates of a rollout's stages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from serverless.deploy import rollout
+from serverless.deploy.config import Deployment
+from serverless.deploy.errors import DeployError
+from serverless.deploy.template import Code, template
+
+CODE = Code("code", "code/flowers/x.zip", "0" * 64)
+
+EVERYTHING = Deployment(
+    "flowers",
+    front="http-api",
+    queue=True,
+    input_bucket="pets-in",
+    warm_up_minutes=5,
+    reserved_concurrency=4,
+)
+
+
+def references(node: Any) -> set[str]:
+    """Everything that could be a reference, found in another way than by the code."""
+    text = json.dumps(node)
+    names = {
+        name
+        for name in template(EVERYTHING, CODE)["Resources"]
+        if f'"{name}"' in text or f"${{{name}" in text
+    }
+    return names
+
+
+@pytest.mark.parametrize(
+    "deployment", [Deployment("flowers"), Deployment("flowers", auth="none"), EVERYTHING]
+)
+def test_before_traffic_nothing_refers_to_what_is_left_out(deployment: Deployment) -> None:
+    whole = template(deployment, CODE)
+    early = rollout.before_traffic(whole)
+    kinds = {entry["Type"] for entry in early["Resources"].values()}
+    assert {"AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::IAM::Role", "AWS::Logs::LogGroup"} <= kinds
+    called_through = {"AWS::Lambda::Alias", "AWS::Lambda::Url", "AWS::Lambda::Permission", "AWS::S3::Bucket"}
+    assert not kinds & (called_through | {"AWS::Lambda::EventSourceMapping", "AWS::Events::Rule"})
+    gone = set(whole["Resources"]) - set(early["Resources"])
+    assert not references([early["Resources"], early.get("Outputs")]) & gone
+    # What was given stays as it was.
+    assert whole == template(deployment, CODE)
+
+
+def test_pointed_sends_all_calls_to_one_version() -> None:
+    shared = template(Deployment("flowers"), CODE, previous_version="3", canary=0.1)
+    properties = rollout.pointed(shared, "2")["Resources"][rollout.alias_id(shared)]["Properties"]
+    assert properties["FunctionVersion"] == "2"
+    assert "RoutingConfig" not in properties
+    assert "RoutingConfig" in shared["Resources"][rollout.alias_id(shared)]["Properties"]
+
+
+def test_what_was_live_is_kept_in_order_and_not_for_ever() -> None:
+    whole = template(Deployment("flowers"), CODE)
+    assert rollout.live_before(whole) == ()
+    written = rollout.recorded(whole, [str(number) for number in range(20)])
+    assert rollout.live_before(written) == ("15", "16", "17", "18", "19")
+    assert rollout.live_before(json.loads(json.dumps(written))) == rollout.live_before(written)
+
+
+def test_same_looks_past_what_was_live_only() -> None:
+    whole = template(Deployment("flowers"), CODE)
+    assert rollout.same(whole, rollout.recorded(whole, ["1"]))
+    assert not rollout.same(whole, template(Deployment("flowers", memory_mb=512), CODE))
+    assert not rollout.same(whole, rollout.pointed(whole, "1"))
+
+
+def test_code_place_is_found_through_the_parameters() -> None:
+    assert rollout.code_place(template(Deployment("flowers"), CODE)) == ("code", "code/flowers/x.zip")
+    assert rollout.code_place(template(Deployment("flowers"), Code(None, None, "0" * 64))) == ("", "")
+    assert rollout.code_place({"Resources": {}}) == ("", "")
+
+
+def test_a_template_of_somebody_else_is_told() -> None:
+    with pytest.raises(DeployError, match="one AWS::Lambda::Alias"):
+        rollout.alias_id({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
