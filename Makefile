@@ -11,6 +11,8 @@ READY := $(VENV)/.ready
 ACCEPTANCE := $(VENV)/acceptance
 # An environment for each engine of the device, with no other engine in it.
 ENGINES := litert onnxruntime tflite-runtime
+# AWS's own parts, a server that answers as AWS does, and a fuzzer of HTTP interfaces.
+CLOUD := lambda moto cfn-lint schemathesis
 
 .PHONY: help demo test acceptance check format docs clean
 
@@ -18,7 +20,7 @@ help:
 	@echo "make demo    train, export, check and predict on embedded data"
 	@echo "make test    all tests that this machine can run"
 	@echo "make acceptance  other people's software, on which make test tries the exported files"
-	@echo "make check   lint, format and types"
+	@echo "make check   lint, format, types and known vulnerabilities of the dependencies"
 	@echo "make format  rewrite the source in the project's format"
 	@echo "make docs    write docs/cli.md from the commands' help"
 
@@ -36,7 +38,8 @@ test: $(READY) acceptance
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # What cannot be installed leaves its reason in log.txt, and the tests that need it skip with that line.
-acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready)
+acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
+	$(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	@mkdir -p $(@D) && rm -f $@
@@ -57,10 +60,24 @@ $(ENGINES:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/edge_runt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "No environment of $* here, its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
-check: $(READY)
+$(CLOUD:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/serverless/%-requirements.txt
+	@mkdir -p $(@D) && rm -f $@
+	@{ $(PYTHON) -m venv $(@D) && \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "No environment of $* here, its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+# Says NOT CHECKED where it is not installed or its service is not reached; fails on a known vulnerability.
+$(ACCEPTANCE)/audit/.ready: .ci/audit-requirements.txt
+	@mkdir -p $(@D) && rm -f $@
+	@{ $(PYTHON) -m venv $(@D) && \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "No pip-audit here: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+check: $(READY) $(ACCEPTANCE)/audit/.ready
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python .ci/audit.py --pip-audit $(ACCEPTANCE)/audit/bin/pip-audit
 
 format: $(READY)
 	$(BIN)/python -m ruff check --fix .

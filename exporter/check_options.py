@@ -73,8 +73,8 @@ class Asked:
                     f"{option} is about files of anybody's; a bundle says what it takes. Received: no --candidate. "
                     "Leave it out."
                 )
-        for option, given in (("--labels", self.labels), ("--fit", self.fit)):
-            if given is not None and self.candidate is None:
+        for option, value in (("--labels", self.labels), ("--fit", self.fit)):
+            if value is not None and self.candidate is None:
                 raise UsageError(
                     f"{option} is about files of anybody's; a bundle has its own. Received: no --candidate. "
                     "Leave it out."

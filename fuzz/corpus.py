@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import sys
@@ -82,15 +83,37 @@ def zips() -> dict[str, bytes]:
     return out
 
 
+def requests() -> dict[str, bytes]:
+    """Bodies behind the byte that chooses their Content-Type, and events, by name."""
+    png = images()["png"]
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    field = b'\r\n--x\r\nContent-Disposition: form-data; name="top_k"\r\n\r\n3\r\n--x--\r\n'
+    encoded = base64.b64encode(png).decode()
+    s3 = {"bucket": {"name": "b"}, "object": {"key": "a+b%2F1.png", "size": 9, "sequencer": "0"}}
+    record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3}
+    return {
+        # 252 and so on: the chosen kind, and the whole body in one message.
+        "multipart": b"\xfc" + part + png + field,
+        "json": b"\xfd" + json.dumps({"image": encoded, "top_k": 3, "score_threshold": 0.5}).encode(),
+        "json-several": b"\xfd" + json.dumps({"images": [encoded, "data:image/png;base64,AA=="]}).encode(),
+        "raw": b"\xfe" + png,
+        "s3": json.dumps({"Records": [record]}).encode(),
+        "sqs": json.dumps({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "body": "{}"}]}).encode(),
+        "keys": b"phone:scrypt:4096:8:1:" + b"0" * 32 + b":" + b"1" * 64 + b",",
+    }
+
+
 def write(kind: str, folder: Path) -> None:
     """Writes the seeds of one target.
 
     Args:
-        kind: ``image``, ``manifest`` or ``zip``.
+        kind: ``image``, ``manifest``, ``request`` or ``zip``.
         folder: Where to; made if it is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in {"image": images, "manifest": manifests, "zip": zips}[kind]().items():
+    for name, data in {"image": images, "manifest": manifests, "request": requests, "zip": zips}[
+        kind
+    ]().items():
         (folder / name).write_bytes(data)
 
 

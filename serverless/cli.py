@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import ipaddress
-import logging
-import os
-import socket
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
+from serverless.serving.limits import MAX_CONNECTIONS, TIMEOUT_S, Limits
+from serverless.serving.listening import address, is_loopback, listen
 
-GRACE_SECONDS = 5
-"""How long requests in work may take to end after Ctrl-C."""
+if TYPE_CHECKING:
+    from serverless.app.key_source import KeySource
+
+MAX_KEYS_BYTES = 100_000
+"""Of a file of API keys; 32 entries are 8 kB."""
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all of them."
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
 )
@@ -30,97 +35,137 @@ GRACE_SECONDS = 5
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of one inference."
 )
 @click.option("--allow-failed", is_flag=True, help="Also serve an artifact that failed its check.")
+@click.option(
+    "--api-keys",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Entries of snapship keys new, one a line; who has no key cannot classify.",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Web pages from there may call, such as https://example.org; repeatable.",
+)
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(1),
+    default=MAX_BYTES,
+    show_default=True,
+    help="Limit of a request's body.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Limit of an image's width times height.",
+)
+@click.option(
+    "--timeout-s",
+    type=float,
+    default=TIMEOUT_S,
+    show_default=True,
+    help="Seconds in which a whole request must arrive.",
+)
+@click.option(
+    "--max-connections",
+    type=int,
+    default=MAX_CONNECTIONS,
+    show_default=True,
+    help="Clients at once; one more is told to come again.",
+)
 def serve(
-    bundle: Path, host: str, port: int, artifact: str | None, engine: str, threads: int, allow_failed: bool
+    bundle: Path,
+    host: str,
+    port: int,
+    artifact: str | None,
+    engine: str,
+    threads: int,
+    allow_failed: bool,
+    api_keys: Path | None,
+    cors_origins: tuple[str, ...],
+    max_bytes: int,
+    max_pixels: int,
+    timeout_s: float,
+    max_connections: int,
 ) -> None:
-    """Serve BUNDLE over HTTP: POST /classify, GET /health, GET /labels.
+    """Serve BUNDLE over HTTP: a page at /, POST /classify, GET /health and more, see /openapi.json.
+
+    Prints one JSON line for each request. Ends on Ctrl-C or SIGTERM, when the requests in
+    work are answered.
 
     \b
     Example:
       snapship serve flowers.bundle --port 8000
       curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/classify
+      snapship serve flowers.bundle --host 0.0.0.0 --api-keys keys.txt
     """
+    limits = Limits(timeout_s=timeout_s, max_connections=max_connections, max_bytes=max_bytes)
+    keys = keys_in(api_keys) if api_keys is not None else None
     if find_spec("uvicorn") is None:
         raise EnvironmentMissingError.of_extra("snapship serve", "uvicorn", "serverless")
     from serverless.app.application import create_app
+    from serverless.serving.server import run
 
     with listen(host, port) as sock:
         with quiet():
             app = create_app(
-                bundle, artifact=artifact, engine=engine, threads=threads, allow_failed=allow_failed
+                bundle,
+                artifact=artifact,
+                engine=engine,
+                threads=threads,
+                allow_failed=allow_failed,
+                max_bytes=max_bytes,
+                max_pixels=max_pixels,
+                keys=keys,
+                cors_origins=cors_origins,
+                log="json",
+                # CloudWatch reads no log of this machine.
+                metrics_namespace="",
             )
         url = address(host, sock.getsockname()[1])
+        key = " -H 'X-Api-Key: SECRET'" if keys is not None else ""
         click.echo(f"Serving {bundle} at {url} (Ctrl-C ends it)")
-        click.echo(f"Try: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {url}/classify")
-        if not is_loopback(sock.getsockname()[0]):
-            click.echo("Everyone who reaches this address can use it: there is no access control.", err=True)
-        _run(app, sock)
+        click.echo(f"Try: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg'{key} {url}/classify")
+        if keys is None and not is_loopback(sock.getsockname()[0]):
+            click.echo(
+                "Everyone who reaches this address can use it: there is no access control. "
+                "Pass --api-keys FILE for one.",
+                err=True,
+            )
+        run(app, sock, limits)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Takes the port, so that one in use is known before the server starts.
+def keys_in(path: Path) -> KeySource:
+    """API keys of a file, which is read again every few minutes.
 
     Args:
-        host: A name or an address of this machine.
-        port: 0 takes a free one.
-
-    Returns:
-        A socket that accepts connections.
+        path: Entries, one a line; a line that starts with ``#`` is a comment.
 
     Raises:
-        UsageError: The port is taken or not allowed, or the host is not this machine's.
+        UsageError: It cannot be read, is too large, or an entry is none.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    from serverless.app.key_source import KeySource
+
+    return KeySource(lambda: _entries(path), f"--api-keys {path}", rereads=True)
+
+
+def _entries(path: Path) -> str:
     try:
-        # Else a port stays taken for a minute after the server on it ended.
-        if os.name == "posix":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen()
+        with path.open("rb") as file:
+            data = file.read(MAX_KEYS_BYTES + 1)
+        lines = data.decode("utf-8").splitlines()
     except (OSError, UnicodeError) as error:
-        sock.close()
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or "it is no text"
         raise UsageError(
-            f"The address must be free and this machine's own. Received: {host}:{port} ({reason}). "
-            "Pass another --port, --port 0 for a free one, or another --host."
+            f"--api-keys must be a readable text file. Received: {path} ({reason}). "
+            "Make an entry with: snapship keys new NAME"
         ) from error
-    return sock
-
-
-def address(host: str, port: int) -> str:
-    """The URL under which a browser on this machine finds the server.
-
-    Args:
-        host: As given; the addresses that mean "all of them" become loopback.
-        port: The real one.
-    """
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address.
-
-    Args:
-        host: A numeric address.
-    """
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-
-
-def _run(app: object, sock: socket.socket) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    # One line a request; of the server's own life only warnings.
-    logging.getLogger("uvicorn.access").setLevel(logging.INFO)
-    try:
-        uvicorn.Server(config).run(sockets=[sock])
-    except KeyboardInterrupt:
-        # Uvicorn ended in order and then hands the Ctrl-C on.
-        return
+    if len(data) > MAX_KEYS_BYTES:
+        raise UsageError(
+            f"--api-keys must be a file of at most {MAX_KEYS_BYTES:,} bytes. Received: {path}, more. "
+            "Pass the file of entries."
+        )
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))

@@ -43,7 +43,22 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "sign", "edge_runtime.updates.cli:sign", "Sign a bundle, so that devices can refuse any other."
         ),
     ),
-    "Serve": (Entry("serve", "serverless.cli:serve", "Answer HTTP requests on this machine."),),
+    "Serve": (
+        Entry("serve", "serverless.cli:serve", "Answer HTTP requests on this machine."),
+        Entry("keys", "serverless.keys_cli:keys", "Make API keys for an endpoint, and try them."),
+    ),
+    "Cloud": (
+        Entry("package", "serverless.deploy.package_cli:package", "Make the zip that a cloud function runs."),
+        Entry(
+            "cost", "serverless.deploy.cost.cli:cost", "Estimate what a bundle costs a month in the cloud."
+        ),
+        Entry("deploy", "serverless.deploy.deploy_cli:deploy", "Make or update an endpoint in the cloud."),
+        Entry("status", "serverless.deploy.manage_cli:status", "Show endpoints: versions, alarms, address."),
+        Entry("invoke", "serverless.deploy.manage_cli:invoke", "Ask an endpoint what images show."),
+        Entry("logs", "serverless.deploy.manage_cli:logs", "Show an endpoint's log."),
+        Entry("rollback", "serverless.deploy.manage_cli:rollback", "Go back to the version before."),
+        Entry("destroy", "serverless.deploy.manage_cli:destroy", "Remove an endpoint and all it made."),
+    ),
     "Tools": (
         Entry("run", "snapship.run.cli:run", "Train, export and check as a recipe says."),
         Entry("demo", "snapship.demo:demo", "Train, export, check and predict on embedded images."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -36,12 +37,7 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nothing of the user's settings or caches reaches a test, and no test writes there."""
-    for name in (
-        "SNAPSHIP_BUNDLE",
-        "SNAPSHIP_PUBLIC_KEY",
-        "SNAPSHIP_ARTIFACT",
-        "SNAPSHIP_DEBUG",
-        "LAMBDA_TASK_ROOT",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith(("SNAPSHIP_", "AWS_", "LAMBDA_"))]:
+        if name != "SNAPSHIP_HUGE":
+            monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))

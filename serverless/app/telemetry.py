@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -131,9 +132,11 @@ def log_event(record: Record, *, namespace: str = NAMESPACE) -> None:
         namespace: Of the metrics; empty for a line without metrics.
     """
     text = line(record, namespace=namespace, cold_start=take_cold_start())
-    # One call, so that lines of several threads do not mix.
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    # A log that nobody reads any more is no reason to fail a request.
+    with suppress(OSError):
+        # One call, so that lines of several threads do not mix.
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def line(record: Record, *, namespace: str, cold_start: bool) -> str:

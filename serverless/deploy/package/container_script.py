@@ -22,9 +22,10 @@ def main() -> None:
         port = os.environ.get("PORT") or "8000"
         if not port.isascii() or not port.isdigit():
             sys.exit(f"PORT must be a number. Received: {port!r}. Set it to 8000.")
-        app = app_of(Settings.read(os.environ))
+        settings = Settings.read(os.environ)
+        app = app_of(settings)
         with listen("0.0.0.0", int(port)) as sock:
-            run(app, sock, Limits())
+            run(app, sock, Limits(max_bytes=settings.max_bytes))
     except SnapshipError as error:
         sys.exit(str(error))
 

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from edge_runtime.errors import BundleError, UsageError
-from serverless.cli import address, is_loopback, listen, serve
+from serverless.cli import serve
+from serverless.serving.listening import address, is_loopback, listen
 
 
 def test_help_has_an_example() -> None:

@@ -1,0 +1,77 @@
+"""The function's log: one JSON object a line, as serverless/app/telemetry.py writes it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from edge_runtime.errors import UsageError
+from serverless.aws import Connection, answered
+from serverless.deploy.locating import Located
+
+POLL_SECONDS = 2.0
+
+OVERLAP_MS = 30_000
+"""How far a later look goes back: lines of several instances arrive out of order."""
+
+_REMEMBERED = 20_000
+"""Ids of lines that were printed, so that none comes twice."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds_of(text: str) -> int:
+    """Reads a span of time such as ``10m``.
+
+    Args:
+        text: A whole number and ``s``, ``m``, ``h`` or ``d``.
+
+    Raises:
+        UsageError: It is none.
+    """
+    found = re.fullmatch(r"([0-9]{1,7})([smhd])", text, re.ASCII)
+    if found is None:
+        raise UsageError(
+            f"A span of time must be such as 90s, 10m, 2h or 7d. Received: {text!r}. Pass --since 10m."
+        )
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def read(
+    found: Located, aws: Connection, since_s: int, echo: Callable[[str], None], *, follow: bool = False
+) -> int:
+    """Prints the log, oldest line first.
+
+    Args:
+        found: The deployment.
+        aws: Where.
+        since_s: How many seconds ago it begins.
+        echo: Called with each line.
+        follow: Go on until Ctrl-C.
+
+    Returns:
+        How many lines there were.
+    """
+    group = found.stack.outputs.get("LogGroup") or f"/aws/lambda/{found.function}"
+    start = int((time.time() - since_s) * 1000)
+    seen: OrderedDict[str, None] = OrderedDict()
+    count = 0
+    while True:
+        newest = start
+        with answered(f"Reading the log {group}"):
+            pages = aws.client("logs").get_paginator("filter_log_events")
+            for page in pages.paginate(logGroupName=group, startTime=start):
+                for event in page["events"]:
+                    newest = max(newest, int(event["timestamp"]))
+                    if event["eventId"] not in seen:
+                        seen[event["eventId"]] = None
+                        echo(event["message"].rstrip("\n"))
+                        count += 1
+        if not follow:
+            return count
+        while len(seen) > _REMEMBERED:
+            seen.popitem(last=False)
+        start = max(start, newest - OVERLAP_MS)
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,150 @@
+"""Around the app: the size of a request's headers, the time of its body, the memory of all bodies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from serverless.serving.answers import log_refusal, problem_headers, problem_json
+from serverless.serving.errors import BusyError, SlowRequestError
+from serverless.serving.limits import Limits
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Gate:
+    """One for all connections of a server."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        """Wraps an app.
+
+        Args:
+            app: Anything that speaks ASGI.
+            limits: The server's limits.
+        """
+        self._app = app
+        self._limits = limits
+        self._buffered = 0
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of the bodies of all requests in work."""
+        return self._buffered
+
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        unread: Callable[[], bool],
+        drop: Callable[[], None],
+    ) -> None:
+        """Answers one request.
+
+        Args:
+            scope: ASGI's.
+            receive: ASGI's.
+            send: ASGI's.
+            unread: Whether a part of the body has not arrived yet.
+            drop: Cuts the connection.
+        """
+        if scope["http_version"] not in ("1.0", "1.1"):
+            await refuse(
+                send, 400, f"A request must be HTTP/1.1. Received: {scope['http_version']}. Check the client."
+            )
+            return
+        if ambiguous(scope):
+            await refuse(
+                send, 400, "A request must have one of Content-Length and Transfer-Encoding. Received: both. "
+                "Check the client and what is between.",
+            )  # fmt: skip
+            return
+        size = header_bytes(scope)
+        if size > self._limits.max_header_bytes:
+            await refuse(
+                send, 431, f"A request's line and headers must have at most {self._limits.max_header_bytes:,} bytes. "
+                f"Received: {size:,}. Send fewer or shorter headers.",
+            )  # fmt: skip
+            return
+        deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
+        mine, complete = 0, False
+
+        async def received() -> Message:
+            nonlocal mine, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise SlowRequestError(
+                    f"A request must arrive within {self._limits.timeout_s:g} seconds. Received: {mine:,} bytes "
+                    "of its body until then. Send a smaller image, or use a faster connection."
+                ) from error
+            arrived = len(message.get("body", b""))
+            mine += arrived
+            self._buffered += arrived
+            if self._buffered > self._limits.room:
+                raise BusyError(
+                    f"All requests together must have at most {self._limits.room:,} bytes. "
+                    f"Received: {self._buffered:,}. Try again in a moment."
+                )
+            complete = not message.get("more_body", False)
+            return message
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and unread():
+                # Else uvicorn reads the rest to its end, however long it is.
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            try:
+                async with asyncio.timeout(self._limits.timeout_s):
+                    await send(message)
+            except TimeoutError:
+                drop()
+
+        try:
+            await self._app(scope, received, sent)
+        except asyncio.CancelledError:
+            # The server ends and waited long enough for this client.
+            drop()
+        finally:
+            self._buffered -= mine
+
+
+def ambiguous(scope: Scope) -> bool:
+    """Whether a proxy may see the request's end elsewhere, and a second request after it.
+
+    RFC 9112 section 6.1 leaves it to the server to refuse this; request smuggling lives of it.
+
+    Args:
+        scope: ASGI's.
+    """
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names and b"transfer-encoding" in names
+
+
+def header_bytes(scope: Scope) -> int:
+    """Size of a request's line and headers, nearly as it was sent.
+
+    Args:
+        scope: ASGI's.
+    """
+    line = len(scope.get("raw_path") or b"") + len(scope.get("query_string", b""))
+    return line + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+
+
+async def refuse(send: Send, status: int, detail: str) -> None:
+    """Answers a request that does not reach the app.
+
+    Args:
+        send: ASGI's.
+        status: Such as 431.
+        detail: Rule, what was received, cure.
+    """
+    log_refusal(status)
+    body = problem_json(status, detail)
+    await send({"type": "http.response.start", "status": status, "headers": problem_headers(body)})
+    await send({"type": "http.response.body", "body": body})

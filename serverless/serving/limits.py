@@ -1,0 +1,88 @@
+"""How much of a server one client, and all of them, may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_runtime.errors import UsageError
+from edge_runtime.preprocess import MAX_BYTES
+
+TIMEOUT_S = 30.0
+"""Default time for a whole request to arrive: the largest one (20 MB) at 5.3 Mbit/s."""
+
+HEADER_S = 10.0
+"""Time for the headers to arrive, which are a few packets: half of Apache's and a sixth of nginx's default."""
+
+MAX_CONNECTIONS = 100
+"""Default limit of connections at once; with their sockets a tenth of the usual 1,024 open files."""
+
+MAX_HEADER_BYTES = 16 * 1024
+"""Limit of the request line and the headers together; Lambda's function URLs and most servers take 8 to 16 KiB."""
+
+KEEP_ALIVE_S = 5
+"""How long a connection may wait for its next request."""
+
+LINGER_S = 2.0
+"""How long a refused client may go on sending before its connection is cut."""
+
+BUFFERED_BYTES = 256_000_000
+"""Limit of the bodies of all requests in memory together; at least two of the largest fit."""
+
+MOST_CONNECTIONS = 10_000
+
+MOST_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a server.
+
+    Attributes:
+        timeout_s: Seconds for a whole request to arrive, and for an answer to be taken.
+        max_connections: Connections at once.
+        max_bytes: Bytes of a body, which the app itself refuses; here it says how much of
+            a refused body is read before the connection is cut.
+        header_s: Seconds for the headers; not more than timeout_s is used.
+        max_header_bytes: Bytes of the request line and the headers together.
+        linger_s: Seconds that a refused client may go on sending.
+        buffered_bytes: Bytes of all bodies in memory together.
+    """
+
+    timeout_s: float = TIMEOUT_S
+    max_connections: int = MAX_CONNECTIONS
+    max_bytes: int = MAX_BYTES
+    header_s: float = HEADER_S
+    max_header_bytes: int = MAX_HEADER_BYTES
+    linger_s: float = LINGER_S
+    buffered_bytes: int = BUFFERED_BYTES
+
+    def __post_init__(self) -> None:
+        """Checks the numbers.
+
+        Raises:
+            UsageError: One is out of its range.
+        """
+        if not 0.0 < self.timeout_s <= MOST_SECONDS:
+            raise UsageError(
+                f"timeout_s must be over 0 and at most {MOST_SECONDS:g} seconds. "
+                f"Received: {self.timeout_s:g}. Pass --timeout-s {TIMEOUT_S:g}."
+            )
+        if not 1 <= self.max_connections <= MOST_CONNECTIONS:
+            raise UsageError(
+                f"max_connections must be from 1 to {MOST_CONNECTIONS:,}. "
+                f"Received: {self.max_connections:,}. Pass --max-connections {MAX_CONNECTIONS}."
+            )
+        if self.max_bytes < 1:
+            raise UsageError(
+                f"max_bytes must be at least 1. Received: {self.max_bytes:,}. Pass --max-bytes {MAX_BYTES}."
+            )
+
+    @property
+    def header_deadline_s(self) -> float:
+        """Seconds for the headers."""
+        return min(self.header_s, self.timeout_s)
+
+    @property
+    def room(self) -> int:
+        """Bytes of all bodies in memory together; never less than two bodies."""
+        return max(self.buffered_bytes, 2 * self.max_bytes)
