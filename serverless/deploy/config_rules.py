@@ -108,9 +108,10 @@ def _check_numbers(deployment: Deployment) -> None:
             f"Received: {deployment.retention_days}. Take the next larger one."
         )
     reserved, provisioned = deployment.reserved_concurrency, deployment.provisioned_concurrency
-    if reserved is not None and provisioned is not None and provisioned > reserved:
+    if reserved is not None and provisioned is not None and provisioned >= reserved:
         raise UsageError(
-            f"provisioned_concurrency must be at most reserved_concurrency. Received: {provisioned} of {reserved}. "
+            "provisioned_concurrency must be below reserved_concurrency, since a version on trial runs "
+            f"unprovisioned. Received: {provisioned} of {reserved}. "
             "Reserve more, or provision fewer."
         )
     if deployment.snapstart and provisioned is not None:

@@ -42,6 +42,11 @@ class DeployConfig:
             raise UsageError(
                 f"--canary must be at least 0 % and below 100 %. Received: {self.canary:.0%}. Pass such as 10%."
             )
+        if self.canary and self.deployment.provisioned_concurrency is not None:
+            raise UsageError(
+                "--canary shares calls by weights, which AWS refuses on an alias with --provisioned. "
+                "Received: both. Leave one out."
+            )
         if not 0 <= self.canary_minutes <= 24 * 60:
             raise UsageError(
                 f"--canary-minutes must be 0 to 1440. Received: {self.canary_minutes:g}. Pass such as 5."

@@ -39,7 +39,11 @@ def settle(
             raise DeployError(
                 f"A stack must stay while it is changed. Received: {name} is gone. Repeat the command."
             )
-        begun = _tell_events(aws, name, known, failures, say) or begun
+        news = _tell_events(aws, name, known, failures, say)
+        begun = begun or news or found.busy
+        if news and not found.busy:
+            # The status was read before the events, and may be that of before the change.
+            continue
         # AWS may show the old status for a moment after a change was asked for.
         if not found.busy and (begun or not started):
             break
@@ -64,14 +68,16 @@ def remove(aws: Connection, stack: Stack, say: Say) -> None:
     known, failures = event_ids(aws, stack.id), list[str]()
     with answered(f"Deleting {stack.name}"):
         aws.client("cloudformation").delete_stack(StackName=stack.name)
-    pause = FIRST_POLL_SECONDS
+    pause, begun = FIRST_POLL_SECONDS, False
     while True:
         # By its ARN, under which a deleted stack is still known.
         found = describe(aws, stack.id)
         if found is None or found.status == "DELETE_COMPLETE":
             return
-        _tell_events(aws, stack.id, known, failures, say)
-        if found.status == "DELETE_FAILED":
+        news = _tell_events(aws, stack.id, known, failures, say)
+        # A deletion that failed before may still be shown for a moment.
+        begun = begun or news or found.busy
+        if found.status == "DELETE_FAILED" and begun and not news:
             raise DeployError(_failed(found, failures))
         time.sleep(pause)
         pause = min(POLL_SECONDS, pause * 1.5)

@@ -62,8 +62,11 @@ def _alarm(deployment: Deployment, description: str, **metric: Any) -> dict[str,
         "Properties": {
             "AlarmDescription": f"{deployment.stack}: {description}",
             **metric,
-            # One minute is enough to stop a roll-out; no calls are no trouble.
-            "EvaluationPeriods": 1,
+            # One bad minute of five is enough to stop a roll-out; no calls are no trouble. Five and not one: the
+            # app's metric comes late, and FILL would show a minute as good that is not known yet (CloudWatch's
+            # guide, "Using metric math", advises an alarm of M out of N).
+            "EvaluationPeriods": 5,
+            "DatapointsToAlarm": 1,
             "ComparisonOperator": "GreaterThanThreshold",
             "TreatMissingData": "notBreaching",
             **({} if topic is None else {"AlarmActions": [topic], "OKActions": [topic]}),

@@ -17,6 +17,7 @@ _PURPOSES = {
     "HttpApi": "the HTTPS address",
     "HttpIntegration": "hands requests to the function",
     "HttpRoute": "every path and method, and who may call",
+    "HttpPreflight": "lets browsers ask, unsigned, which pages may call",
     "HttpStage": "makes the API reachable",
     "HttpInvoke": "lets the API call the function",
     "DeadLetterQueue": "what failed every time, kept for two weeks",

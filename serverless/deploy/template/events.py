@@ -65,7 +65,7 @@ def _queues(deployment: Deployment) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if _needs_dead_letters(deployment):
         found[DEAD_LETTERS] = _queue(
-            f"{deployment.stack}-dead", MessageRetentionPeriod=DEAD_LETTER_DAYS * DAY_S
+            f"{deployment.stack}_dead", MessageRetentionPeriod=DEAD_LETTER_DAYS * DAY_S
         )
     if deployment.queue:
         dead = {"Fn::GetAtt": [DEAD_LETTERS, "Arn"]}
@@ -89,8 +89,10 @@ def _queues(deployment: Deployment) -> dict[str, Any]:
 
 def _at_most(reserved: int | None) -> dict[str, Any]:
     # Else the queue's pollers take messages that the function has no room for, and those end up dead.
-    # 2 is the least that AWS takes.
-    return {} if reserved is None or reserved < 2 else {"ScalingConfig": {"MaximumConcurrency": reserved}}
+    # 2 to 1000 are what AWS takes.
+    if reserved is None or reserved < 2:
+        return {}
+    return {"ScalingConfig": {"MaximumConcurrency": min(reserved, 1000)}}
 
 
 def _queue(name: str, **properties: Any) -> dict[str, Any]:

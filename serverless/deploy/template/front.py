@@ -10,6 +10,7 @@ from serverless.deploy.template.arns import arn
 
 URL = "FunctionUrl"
 API = "HttpApi"
+PREFLIGHT = "HttpPreflight"
 
 PREFLIGHT_SECONDS = 3600
 """How long a browser remembers a preflight's answer."""
@@ -71,7 +72,7 @@ def _function_url(deployment: Deployment) -> dict[str, Any]:
 
 def _http_api(deployment: Deployment) -> dict[str, Any]:
     signed = deployment.auth == "aws-iam"
-    return {
+    return _preflight(deployment) | {
         API: {
             "Type": "AWS::ApiGatewayV2::Api",
             "Properties": {
@@ -107,6 +108,23 @@ def _http_api(deployment: Deployment) -> dict[str, Any]:
             "apigateway.amazonaws.com",
             {"SourceArn": arn("execute-api", f"${{{API}}}/*")},
         ),
+    }
+
+
+def _preflight(deployment: Deployment) -> dict[str, Any]:
+    """A route for preflights, which come unsigned: a signed $default route takes and refuses them."""
+    if deployment.auth != "aws-iam" or not deployment.cors_origins:
+        return {}
+    return {
+        PREFLIGHT: {
+            "Type": "AWS::ApiGatewayV2::Route",
+            "Properties": {
+                "ApiId": {"Ref": API},
+                "RouteKey": "OPTIONS /{proxy+}",
+                "AuthorizationType": "NONE",
+                "Target": {"Fn::Sub": "integrations/${HttpIntegration}"},
+            },
+        }
     }
 
 

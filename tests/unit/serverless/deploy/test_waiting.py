@@ -72,8 +72,20 @@ def test_the_old_status_is_not_taken_for_the_new_one() -> None:
     )
     status, said = settled(cloud)
     assert status == "UPDATE_COMPLETE"
-    assert cloud.asked == 5
+    # Once more after the last news: the status is older than the events.
+    assert cloud.asked == 6
     assert [line.split()[0] for line in said] == ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_COMPLETE"]
+
+
+def test_news_beside_an_old_status_is_not_the_end() -> None:
+    cloud = Scripted(
+        ("UPDATE_COMPLETE", [("s", "UPDATE_IN_PROGRESS", "")]),
+        ("UPDATE_IN_PROGRESS", []),
+        ("UPDATE_COMPLETE", [("s", "UPDATE_COMPLETE", "")]),
+    )
+    assert settled(cloud)[0] == "UPDATE_COMPLETE"
+    assert not any(status == "UPDATE_IN_PROGRESS" for status, _ in cloud.script)
+    assert cloud.asked == 4
 
 
 def test_a_change_that_aws_took_back_names_the_first_reason() -> None:
