@@ -104,6 +104,12 @@ def _peak_bytes() -> int:
     import resource
     import sys
 
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:
+            # This process's own; getrusage's includes that of the process that started it.
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Bytes on macOS, KiB elsewhere.
     return most if sys.platform == "darwin" else most * 1024

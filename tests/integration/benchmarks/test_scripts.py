@@ -115,7 +115,8 @@ def test_quick_quantization_leaves_a_result_of_each_target(tmp_path: Path) -> No
             (f"{format}-int8", when) for format in ("tflite", "onnx") for when in ("before", "after")
         ]
         assert all(len(row) == len(result.columns) for row in result.rows)
-        sizes = [row[6] for row in result.rows]
+        size = [column.name for column in result.columns].index("size")
+        sizes = [row[size] for row in result.rows]
         assert all(isinstance(size, float) and 0.2 < size < 0.5 for size in sizes)
     shown = page.page(found)
     assert shown.count("## int8 and repair") == 1
