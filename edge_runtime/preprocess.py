@@ -22,7 +22,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -258,15 +257,14 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
             raise _too_many_bytes("the bytes", size, max_bytes)
         return bytes(image), "the bytes"
     if isinstance(image, str | os.PathLike):
-        path = Path(image)
+        name = os.fsdecode(image)
         try:
-            with path.open("rb") as file:
-                return file.read(max_bytes + 1), str(path)
+            return _read_file(image, max_bytes), name
         except FileNotFoundError as error:
-            raise ImageError(f"An image must exist. Received: {path}. Check the path.") from error
+            raise ImageError(f"An image must exist. Received: {name}. Check the path.") from error
         except (OSError, ValueError) as error:
             raise ImageError(
-                f"An image must be a readable file. Received: {path} ({_reason(error)}). Check the path."
+                f"An image must be a readable file. Received: {name} ({_reason(error)}). Check the path."
             ) from error
     read = getattr(image, "read", None)
     if read is not None:
@@ -283,6 +281,17 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
         "An image must be a path, bytes, a binary file, a PIL image or a uint8 array. "
         f"Received: {type(image).__name__}. Open it in binary mode or convert it."
     )
+
+
+def _read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    with open(path, "rb") as file:
+        # Asked for its size and not for the limit: a read allocates what it is asked for.
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(min(size, max_bytes) + 1)
+        if size < len(data) <= max_bytes:
+            # It has grown, or has no size: a pipe.
+            data += file.read(max_bytes + 1 - len(data))
+    return data
 
 
 def _from_array(array: UInt8Array, max_pixels: int) -> Image.Image:
