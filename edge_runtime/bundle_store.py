@@ -211,7 +211,7 @@ class ZipStore:
         for info in sorted(infos, key=lambda info: info.header_offset):
             if info.header_offset < end:
                 raise BundleError(
-                    f"A zip bundle's files must lie one after the other. Received: {info.filename} inside "
+                    f"A zip bundle's files must lie one after the other. Received: {info.filename[:100]!r} inside "
                     f"another in {self._location}. Do not use this bundle."
                 )
             end = info.header_offset + info.compress_size

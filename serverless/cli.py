@@ -12,7 +12,7 @@ from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
 from serverless.serving.limits import MAX_CONNECTIONS, TIMEOUT_S, Limits
-from serverless.serving.listening import address, is_loopback, listen
+from serverless.serving.listening import OPEN_TO_ALL, address, is_loopback, listen
 
 if TYPE_CHECKING:
     from serverless.app.key_source import KeySource
@@ -130,11 +130,7 @@ def serve(
         click.echo(f"Serving {bundle} at {url} (Ctrl-C ends it)")
         click.echo(f"Try: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg'{key} {url}/classify")
         if keys is None and not is_loopback(sock.getsockname()[0]):
-            click.echo(
-                "Everyone who reaches this address can use it: there is no access control. "
-                "Pass --api-keys FILE for one.",
-                err=True,
-            )
+            click.echo(f"{OPEN_TO_ALL} Pass --api-keys FILE for one.", err=True)
         run(app, sock, limits)
 
 

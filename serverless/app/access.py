@@ -16,7 +16,7 @@ from serverless.app.telemetry import record_of
 KEY_HEADER = "x-api-key"
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json"})
-"""Nothing of the model is behind these; what is not listed is closed."""
+"""Nothing of the model is behind these but whether it is ready; what is not listed is closed."""
 
 REREAD_WAIT_SECONDS = 3.0
 """How long a request waits for keys that are read again, before the old ones decide."""
@@ -36,7 +36,8 @@ class Access:
         """
         self._app = app
         self._source = source
-        # One thread: a flood of wrong keys costs one processor and 4 MiB, and delays only itself.
+        # One thread: a flood of wrong keys costs one processor and 4 MiB. A right key waits behind it
+        # once for each process and list of keys; from then on it is known without the thread.
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="snapship-keys")
         self._rereading = ThreadPoolExecutor(1, thread_name_prefix="snapship-keys")
 

@@ -28,6 +28,7 @@ def create_app(
     threads: int = 1,
     top_k: int = 5,
     max_bytes: int = MAX_BYTES,
+    max_image_bytes: int | None = None,
     max_images: int = MAX_IMAGES,
     max_pixels: int | None = None,
     workers: int | None = None,
@@ -48,7 +49,9 @@ def create_app(
         engine: ``auto``, ``litert`` or ``onnxruntime``.
         threads: Threads of one inference.
         top_k: Classes returned when a request does not say how many.
-        max_bytes: Limit of a request's body, and so of an image.
+        max_bytes: Limit of a request's body, and so of an image in it.
+        max_image_bytes: Limit of an image that comes another way, such as an object in S3; None
+            takes max_bytes.
         max_images: Limit of images in one request.
         max_pixels: Limit of an image's width times height; None takes 50 million.
         workers: Images in work at once; None takes the processors, at most 4.
@@ -74,8 +77,9 @@ def create_app(
     from serverless.app.routes import build
     from serverless.app.service import service_of
 
-    limits = {"top_k": top_k, "max_bytes": max_bytes, "max_images": max_images, "max_pixels": max_pixels}
-    for name, value in {**limits, "workers": workers}.items():
+    limits = {"top_k": top_k, "max_bytes": max_bytes, "max_image_bytes": max_image_bytes}
+    limits |= {"max_images": max_images, "max_pixels": max_pixels, "workers": workers}
+    for name, value in limits.items():
         if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1. Received: {value}. Pass {name}=1 or more.")
     if log not in ("json", "off"):
@@ -86,10 +90,11 @@ def create_app(
 
         keys = from_text(keys)
     if isinstance(bundle, Classifier):
-        if (artifact, engine, threads, allow_failed, max_pixels) != (None, "auto", 1, False, None):
+        given = (artifact, engine, threads, allow_failed, max_image_bytes, max_pixels)
+        if given != (None, "auto", 1, False, None, None):
             raise UsageError(
-                "An open classifier has its artifact, engine, threads and pixels. Received: one of these "
-                "options. Pass them to Classifier.open, or pass the bundle's path."
+                "An open classifier has its artifact, engine, threads and limits of an image. Received: one of "
+                "these options. Pass them to Classifier.open, or pass the bundle's path."
             )
         service = service_of(bundle, workers=workers, owns_model=False, inline=inline)
     else:
@@ -100,7 +105,7 @@ def create_app(
             engine,
             threads,
             allow_failed=allow_failed,
-            max_bytes=max_bytes,
+            max_bytes=max(max_bytes, max_image_bytes or 0),
             max_pixels=max_pixels,
         )
         service = service_of(classifier, workers=workers, owns_model=True, threads=threads, inline=inline)
@@ -117,12 +122,13 @@ def create_app(
     )
 
 
-def app_of(settings: Settings, *, log: Log = "json") -> Starlette:
-    """Makes the app as the environment says, for a function that takes one request at a time.
+def app_of(settings: Settings, *, log: Log = "json", inline: bool = True) -> Starlette:
+    """Makes the app as the environment says.
 
     Args:
         settings: Checked variables.
         log: ``json`` writes one line for each request to stdout.
+        inline: For a function that takes one request at a time, see :func:`create_app`.
 
     Raises:
         SnapshipError: As :func:`create_app`, or the SSM parameter with the keys cannot be read.
@@ -134,9 +140,10 @@ def app_of(settings: Settings, *, log: Log = "json") -> Starlette:
         threads=settings.threads,
         top_k=settings.top_k,
         max_bytes=settings.max_bytes,
+        max_image_bytes=settings.max_object_bytes,
         max_images=settings.max_images,
         max_pixels=settings.max_pixels,
-        inline=True,
+        inline=inline,
         keys=keys_of(settings),
         cors_origins=settings.cors_origins,
         log=log,

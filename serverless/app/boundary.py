@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serverless.app.problems import problem_of, problem_response
-from serverless.app.request_id import REQUEST_ID_HEADER, choose_id, keep_id
+from serverless.app.request_id import REQUEST_ID_HEADER, choose_id, keep_id, request_id
 from serverless.app.telemetry import NAMESPACE, log_event, record_of
 
 Log = Literal["json", "off"]
@@ -44,7 +44,8 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        id = choose_id(scope)
+        # A server that refuses a request within its body may have chosen.
+        id = request_id(scope) or choose_id(scope)
         keep_id(scope, id)
         record = record_of(scope)
         record.request_id, record.method, record.path = id, scope["method"], scope["path"]

@@ -13,16 +13,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from edge_runtime.errors import EnvironmentMissingError
 from serverless.app.application import app_of
+from serverless.app.errors import UnprocessableError
+from serverless.app.problems import PROBLEM_TYPE, problem_of
+from serverless.app.request_id import REQUEST_ID_HEADER, choose_id
 from serverless.app.settings import Settings
+from serverless.app.telemetry import Record, log_event
 
 if TYPE_CHECKING:
+    from mangum.protocols import HTTPCycle
+    from mangum.types import LambdaHandler
     from starlette.applications import Starlette
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
 TEXT_TYPES = ["application/json", "application/problem+json", "text/html"]
 """Content types of answers that are sent as text; API Gateway v1 hands base64 on as it is."""
+
+_REASON_CHARACTERS = 100
+"""What of Mangum's error is repeated to who sent the event."""
 
 _thread = threading.local()
 
@@ -44,9 +54,11 @@ class Handler:
         if find_spec("mangum") is None:
             raise EnvironmentMissingError.of_extra("The Lambda entry", "mangum", "serverless")
         from mangum import Mangum
+        from mangum.protocols import HTTPCycle
 
         _ensure_loop()
-        self._mangum = Mangum(_without_stage(app), lifespan="off", text_mime_types=TEXT_TYPES)
+        self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)
+        self._cycle_of = HTTPCycle
         self._app = app
         self._settings = settings or Settings(bundle=Path())
 
@@ -65,11 +77,48 @@ class Handler:
             SnapshipError: AWS did not do what was asked of it, so that Lambda tries again.
         """
         if isinstance(event, dict) and "requestContext" in event:
-            _ensure_loop()
-            return self._mangum(event, context)
+            return self._over_http(event, context)
         from serverless.app.events import handle
 
         return handle(event, context, self._app.state.service, self._settings)
+
+    def _over_http(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """What Mangum's own call does, told apart into reading the event and answering it."""
+        _ensure_loop()
+        try:
+            adapter, cycle = self._read(event, context)
+        except Exception as error:
+            # Whatever Mangum stumbles over: it takes for granted that a gateway made the event.
+            return self._refused(error, context)
+        answer: dict[str, Any] = adapter(cycle(self._app))
+        return answer
+
+    def _read(self, event: dict[str, Any], context: Any) -> tuple[LambdaHandler, HTTPCycle]:
+        adapter = self._mangum.infer(event, context)
+        scope = adapter.scope
+        if not isinstance(scope["method"], str):
+            raise TypeError("method")
+        scope["path"] = _without_stage(scope["path"], event)
+        return adapter, self._cycle_of(scope, adapter.body)
+
+    def _refused(self, error: Exception, context: Any) -> dict[str, Any]:
+        """Answers an event that is no request, in the form that every gateway and a caller can read."""
+        text = str(error).encode("ascii", "backslashreplace").decode()
+        reason = " ".join(text.split())[:_REASON_CHARACTERS]
+        refusal = UnprocessableError(
+            "An event with a requestContext must be as API Gateway, a function URL or an ALB sends it. "
+            f"Received: one that is not ({type(error).__name__}: {reason}). "
+            'Send it unchanged, or invoke the function with {"image": BASE64}.'
+        )
+        id = choose_id({"aws.context": context})
+        record = Record("http", id, status=refusal.http_status, error=type(refusal).__name__)
+        log_event(record, namespace=self._settings.metrics_namespace)
+        return {
+            "statusCode": refusal.http_status,
+            "headers": {"content-type": PROBLEM_TYPE, REQUEST_ID_HEADER: id},
+            "body": msgspec.json.encode(problem_of(refusal, id)).decode(),
+            "isBase64Encoded": False,
+        }
 
 
 def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
@@ -85,20 +134,13 @@ def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
     return Handler(app_of(settings), settings)
 
 
-def _without_stage(app: ASGIApp) -> ASGIApp:
+def _without_stage(path: str, event: dict[str, Any]) -> str:
     """Drops the stage from the path of an HTTP API; only a REST API does so by itself."""
-
-    async def staged(scope: Scope, receive: Receive, send: Send) -> None:
-        event = scope.get("aws.event", {})
-        stage = event.get("requestContext", {}).get("stage", "$default")
-        prefix = f"/{stage}"
-        if event.get("version") == "2.0" and stage != "$default":
-            path = scope["path"]
-            if path == prefix or path.startswith(f"{prefix}/"):
-                scope = {**scope, "path": path[len(prefix) :] or "/"}
-        await app(scope, receive, send)
-
-    return staged
+    stage = event["requestContext"].get("stage", "$default")
+    if event.get("version") != "2.0" or stage == "$default":
+        return path
+    prefix = f"/{stage}"
+    return path[len(prefix) :] or "/" if path == prefix or path.startswith(f"{prefix}/") else path
 
 
 def _ensure_loop() -> None:

@@ -7,7 +7,8 @@
     SnapshipError
     ├── UnauthorizedError      HTTP 401   no key, or a wrong one
     ├── ForbiddenError         HTTP 403   a preflight of an origin that is not allowed
-    └── NotReadyError          HTTP 503   the self-test runs, or failed
+    └── UnavailableError       HTTP 503   not now; the client is told why and when to ask again
+        └── NotReadyError                 the self-test runs, or failed
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class ForbiddenError(SnapshipError):
     http_status = 403
 
 
-class NotReadyError(SnapshipError):
-    """An endpoint that must not get traffic, now or ever.
+class UnavailableError(SnapshipError):
+    """A request that cannot be answered now, through no failure that needs a stack trace.
 
     Attributes:
         retry_after: Seconds until it makes sense to ask again.
@@ -53,3 +54,7 @@ class NotReadyError(SnapshipError):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NotReadyError(UnavailableError):
+    """An endpoint that must not get traffic, now or ever."""

@@ -28,7 +28,7 @@ class KeySource:
         name: str,
         *,
         rereads: bool,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Reads the keys for the first time.
 
@@ -36,7 +36,8 @@ class KeySource:
             read: Gives the entries' text.
             name: Where it comes from, for messages.
             rereads: Whether it can change.
-            clock: Seconds that never go back.
+            clock: Seconds of the wall: a function that is restored from a snapshot may find its
+                other clocks where they stood, and a snapshot may be weeks old.
 
         Raises:
             SnapshipError: They cannot be read, or there are none.
@@ -55,7 +56,8 @@ class KeySource:
     @property
     def stale(self) -> bool:
         """Whether it is time to read them again."""
-        return self._rereads and self._clock() - self._read_at >= REREAD_SECONDS
+        # A clock that was set back says nothing of the age.
+        return self._rereads and not 0 <= self._clock() - self._read_at < REREAD_SECONDS
 
     def refresh(self) -> None:
         """Reads the keys again if it is time; keeps the old ones if that fails."""
@@ -86,12 +88,12 @@ def from_text(text: str) -> KeySource:
     return KeySource(lambda: text, "SNAPSHIP_API_KEYS", rereads=False)
 
 
-def from_parameter(name: str, clock: Callable[[], float] = time.monotonic) -> KeySource:
+def from_parameter(name: str, clock: Callable[[], float] = time.time) -> KeySource:
     """Keys of an SSM parameter, a SecureString or a String.
 
     Args:
         name: Of the parameter.
-        clock: Seconds that never go back.
+        clock: Seconds, as :class:`KeySource`.
 
     Raises:
         SnapshipError: It cannot be read, or holds no keys.

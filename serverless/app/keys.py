@@ -38,7 +38,7 @@ MAX_MEMORY = 64 * 1024 * 1024
 """Of one hash, in bytes; an entry that asks for more is a mistake."""
 
 REMEMBERED = 1024
-"""Secrets whose outcome is kept, wrong ones included."""
+"""Wrong secrets that are kept, so that they are not hashed again."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -99,7 +99,9 @@ class Keys:
                 f"({', '.join(names)[:200]}). Make one with: snapship keys new NAME"
             )
         self._keys = keys
-        self._seen: OrderedDict[bytes, str | None] = OrderedDict()
+        # Apart, so that a flood of wrong ones puts no right one out; of these there are as many as keys.
+        self._right: dict[bytes, str] = {}
+        self._wrong: OrderedDict[bytes, None] = OrderedDict()
         # Digests of secrets with a key of this process: useless outside it.
         self._pepper = secrets.token_bytes(32)
         self._lock = threading.Lock()
@@ -119,10 +121,12 @@ class Keys:
             return True, None
         digest = self._digest(secret)
         with self._lock:
-            if digest not in self._seen:
+            if digest in self._right:
+                return True, self._right[digest]
+            if digest not in self._wrong:
                 return False, None
-            self._seen.move_to_end(digest)
-            return True, self._seen[digest]
+            self._wrong.move_to_end(digest)
+            return True, None
 
     def check(self, secret: str) -> str | None:
         """Finds the key of a secret. The first time takes a hash for each key, then nothing.
@@ -141,9 +145,12 @@ class Keys:
         fitting = [key.name for key in self._keys if key.fits(encoded)]
         name = fitting[0] if fitting else None
         with self._lock:
-            self._seen[self._digest(secret)] = name
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
+            if name is not None:
+                self._right[self._digest(secret)] = name
+            else:
+                self._wrong[self._digest(secret)] = None
+                while len(self._wrong) > REMEMBERED:
+                    self._wrong.popitem(last=False)
         return name
 
     def _digest(self, secret: str) -> bytes:

@@ -52,7 +52,7 @@ _PROBLEMS = {
 
 _ABOUT = (
     "Names what images show. Errors are problem details (RFC 9457) with a request id that the server's log "
-    "has too. Any other path is 404, any other method 405 with an Allow header."
+    "has too. Any other path is 404, any other method 405 with an Allow header; HEAD is GET without a body."
 )
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge_runtime.errors import SnapshipError
-from serverless.app.errors import NotReadyError
+from serverless.app.errors import UnavailableError
 from serverless.app.request_id import request_id
 from serverless.app.schema import Problem
 from serverless.app.telemetry import record_of
@@ -27,11 +27,11 @@ def problem_of(error: Exception, id: str = "") -> Problem:
     """Describes an error without giving away anything of the server.
 
     Args:
-        error: Any exception. The message of a :class:`SnapshipError` below 500, and of a
-            :class:`NotReadyError`, is for the client; everything else stays in the server's log.
+        error: Any exception. The message of a :class:`SnapshipError` below 500, and of an
+            :class:`UnavailableError`, is for the client; everything else stays in the server's log.
         id: The request id; empty inside a list of results.
     """
-    if isinstance(error, NotReadyError) or (isinstance(error, SnapshipError) and error.http_status < 500):
+    if isinstance(error, UnavailableError) or (isinstance(error, SnapshipError) and error.http_status < 500):
         words = re.sub("(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
         kind = f"urn:snapship:{words.replace(' ', '-')}"
         return Problem(kind, words.capitalize(), error.http_status, str(error), id)
@@ -49,7 +49,7 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 async def on_snapship_error(request: Request, error: Exception) -> Response:
     """Answers an error that snapship raised on purpose."""
     problem = problem_of(error, request_id(request.scope))
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, NotReadyError) else {}
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
     if problem.status >= 500 and not headers:
         # A failure of the server: the boundary answers and logs all of them.
         raise error

@@ -100,14 +100,14 @@ class Answers(msgspec.Struct, frozen=True):
     timing_ms: Timing
 
 
-class Health(msgspec.Struct, frozen=True):
-    """The answer of ``GET /health``: the process lives."""
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of ``GET /health``: the process lives; nothing else where keys are asked for."""
 
     status: Literal["ok"]
-    bundle: str
-    artifact: str
-    engine: str
-    version: str
+    bundle: str = ""
+    artifact: str = ""
+    engine: str = ""
+    version: str = ""
 
 
 class Ready(msgspec.Struct, frozen=True):

@@ -7,7 +7,8 @@ SNAPSHIP_ARTIFACT            such as ``tflite-int8``; default: the best that run
 SNAPSHIP_ENGINE              ``auto`` (default), ``litert`` or ``onnxruntime``
 SNAPSHIP_THREADS             threads of one inference, default 1
 SNAPSHIP_TOP_K               classes returned when a request does not say, default 5
-SNAPSHIP_MAX_BYTES           limit of a request's body, default 20,000,000
+SNAPSHIP_MAX_BYTES           limit of a request's body and of an object in S3, default 20,000,000;
+                             in a Lambda function 4,500,000 of a request, since AWS takes no more
 SNAPSHIP_MAX_IMAGES          limit of images in one request, default 16
 SNAPSHIP_MAX_PIXELS          limit of an image's width times height, default 50,000,000
 SNAPSHIP_AUTH                ``none`` (default; also behind AWS_IAM, which AWS checks) or
@@ -47,6 +48,10 @@ MAX_TOP_K = 100_000
 MAX_IMAGES = 16
 """Default limit of images in one request."""
 
+LAMBDA_MAX_BYTES = 4_500_000
+"""Default limit of a request's body where Lambda brings it: its 6 MB hold so much in base64, and the
+event around it. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
 LARGEST = 999_999_999
 """Of the limits; nothing that fits into a Lambda function comes near."""
 
@@ -72,7 +77,8 @@ class Settings:
         engine: ``auto`` or an engine's name.
         threads: Threads of one inference.
         top_k: Classes returned when a request does not say how many.
-        max_bytes: Limit of a request's body, and so of an image.
+        max_bytes: Limit of a request's body, and so of an image in it.
+        max_object_bytes: Limit of an object in S3.
         max_images: Limit of images in one request.
         max_pixels: Limit of an image's width times height.
         auth: Who may ask: everyone, or who has a key.
@@ -90,6 +96,7 @@ class Settings:
     threads: int = 1
     top_k: int = 5
     max_bytes: int = MAX_BYTES
+    max_object_bytes: int = MAX_BYTES
     max_images: int = MAX_IMAGES
     max_pixels: int = MAX_PIXELS
     auth: Auth = "none"
@@ -114,13 +121,15 @@ class Settings:
         root = Path(environ.get("LAMBDA_TASK_ROOT") or ".")
         named = environ.get("SNAPSHIP_BUNDLE")
         auth = _auth(environ)
+        most = LAMBDA_MAX_BYTES if environ.get("AWS_LAMBDA_FUNCTION_NAME") else MAX_BYTES
         return cls(
             bundle=root / named if named else _find_bundle(root),
             artifact=environ.get("SNAPSHIP_ARTIFACT") or None,
             engine=_engine(environ.get("SNAPSHIP_ENGINE") or "auto"),
             threads=_number(environ, "SNAPSHIP_THREADS", 1, MAX_THREADS),
             top_k=_number(environ, "SNAPSHIP_TOP_K", 5, MAX_TOP_K),
-            max_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", MAX_BYTES, LARGEST),
+            max_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", most, LARGEST),
+            max_object_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", MAX_BYTES, LARGEST),
             max_images=_number(environ, "SNAPSHIP_MAX_IMAGES", MAX_IMAGES, LARGEST),
             max_pixels=_number(environ, "SNAPSHIP_MAX_PIXELS", MAX_PIXELS, LARGEST),
             auth=auth,

@@ -1,60 +1,61 @@
-"""Problem details (RFC 9457) of what never reaches the app."""
+"""Problem details of what never reaches the app."""
 
 from __future__ import annotations
 
 import contextlib
+import uuid
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
 
 from serverless.app.problems import PROBLEM_TYPE
+from serverless.app.request_id import REQUEST_ID_HEADER
 from serverless.app.schema import Problem
 from serverless.app.telemetry import Record, log_event
 
 
-def problem_json(status: int, detail: str) -> bytes:
-    """The body of a refusal.
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that the server gives by itself; the connection ends with it.
 
-    Args:
-        status: Such as 503.
+    Attributes:
+        status: Such as 431.
         detail: Rule, what was received, cure.
+        id: The request id, which body, header and log have in common; a new one where the
+            request has none.
     """
-    return msgspec.json.encode(Problem("about:blank", HTTPStatus(status).phrase, status, detail))
 
+    status: int
+    detail: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-def problem_headers(body: bytes) -> list[tuple[bytes, bytes]]:
-    """Its headers; the connection ends with it.
+    @property
+    def body(self) -> bytes:
+        """Problem details (RFC 9457)."""
+        phrase = HTTPStatus(self.status).phrase
+        return msgspec.json.encode(Problem("about:blank", phrase, self.status, self.detail, self.id))
 
-    Args:
-        body: What :func:`problem_json` made.
-    """
-    return [
-        (b"content-type", PROBLEM_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """All of them."""
+        headers = [
+            (b"content-type", PROBLEM_TYPE.encode()),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"connection", b"close"),
+            (REQUEST_ID_HEADER.encode(), self.id.encode()),
+        ]
+        return [*headers, (b"retry-after", b"1")] if self.status == 503 else headers
 
+    @property
+    def response(self) -> bytes:
+        """The whole HTTP/1.1 response."""
+        head = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode()]
+        head += [name + b": " + value for name, value in self.headers]
+        return b"\r\n".join([*head, b"", self.body])
 
-def problem_bytes(status: int, detail: str, *extra: tuple[bytes, bytes]) -> bytes:
-    """A whole HTTP/1.1 response.
-
-    Args:
-        status: Such as 503.
-        detail: Rule, what was received, cure.
-        extra: Further headers.
-    """
-    body = problem_json(status, detail)
-    head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-    head += [name + b": " + value for name, value in (*problem_headers(body), *extra)]
-    return b"\r\n".join([*head, b"", body])
-
-
-def log_refusal(status: int) -> None:
-    """Writes a refusal as a line of the same log as the app's requests.
-
-    Args:
-        status: Such as 503.
-    """
-    # A log that nobody takes any more, or a full disk, must not keep the answer back.
-    with contextlib.suppress(OSError):
-        log_event(Record("http", status=status, error="refused"), namespace="")
+    def log(self) -> None:
+        """Writes it as a line of the same log as the app's requests."""
+        # A log that nobody takes any more, or a full disk, must not keep the answer back.
+        with contextlib.suppress(OSError):
+            log_event(Record("http", self.id, status=self.status, error="refused"), namespace="")

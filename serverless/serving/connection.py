@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from serverless.serving.answers import log_refusal, problem_bytes
+from serverless.app.request_id import choose_id, keep_id, request_id
+from serverless.serving.answers import Refusal
 from serverless.serving.crowd import Crowd
 from serverless.serving.gate import Gate
 from serverless.serving.limits import Limits
@@ -151,13 +152,21 @@ class BoundedConnection(H11Protocol):
             # A browser that connects ahead expects no answer to what it never asked.
             self._lingering.close()
 
+    def _id_in_work(self) -> str:
+        """The id of a request that broke off within its body: the app logs it under the same one."""
+        scope = cast("Scope", self.cycle.scope)
+        id = request_id(scope) or choose_id(scope)
+        keep_id(scope, id)
+        return id
+
     def _refuse(self, status: int, detail: str) -> None:
         """Answers without the app and closes; only closes where an answer has begun."""
         self._end_deadline()
-        log_refusal(status)
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            extra = [(b"retry-after", b"1")] if status == 503 else []
-            self._real.write(problem_bytes(status, detail, *extra))
+        in_work = self.cycle is not None and not self.cycle.response_complete
+        refusal = Refusal(status, detail, self._id_in_work()) if in_work else Refusal(status, detail)
+        refusal.log()
+        if not in_work or not self.cycle.response_started:
+            self._real.write(refusal.response)
             if self.cycle is not None:
                 # The app is still reading a body that will not come.
                 self.cycle.disconnected = True

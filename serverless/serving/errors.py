@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from edge_runtime.errors import SnapshipError, UsageError
+from edge_runtime.errors import UsageError
+from serverless.app.errors import UnavailableError
 
 
 class SlowRequestError(UsageError):
@@ -17,7 +18,5 @@ class SlowRequestError(UsageError):
     http_status = 408
 
 
-class BusyError(SnapshipError):
+class BusyError(UnavailableError):
     """A request for which there is no room now."""
-
-    http_status = 503

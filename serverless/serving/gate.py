@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from serverless.serving.answers import log_refusal, problem_headers, problem_json
+from serverless.app.request_id import choose_id
+from serverless.serving.answers import Refusal
 from serverless.serving.errors import BusyError, SlowRequestError
 from serverless.serving.limits import Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+RETRY_SECONDS = 1
+"""When a request for which there was no room may come again; others are read within seconds."""
 
 
 class Gate:
@@ -53,20 +57,21 @@ class Gate:
         """
         if scope["http_version"] not in ("1.0", "1.1"):
             await refuse(
-                send, 400, f"A request must be HTTP/1.1. Received: {scope['http_version']}. Check the client."
-            )
+                scope, send, 400, f"A request must be HTTP/1.1. Received: {scope['http_version']}. "
+                "Check the client.",
+            )  # fmt: skip
             return
         if ambiguous(scope):
             await refuse(
-                send, 400, "A request must have one of Content-Length and Transfer-Encoding. Received: both. "
-                "Check the client and what is between.",
+                scope, send, 400, "A request must have one of Content-Length and Transfer-Encoding. "
+                "Received: both. Check the client and what is between.",
             )  # fmt: skip
             return
         size = header_bytes(scope)
         if size > self._limits.max_header_bytes:
             await refuse(
-                send, 431, f"A request's line and headers must have at most {self._limits.max_header_bytes:,} bytes. "
-                f"Received: {size:,}. Send fewer or shorter headers.",
+                scope, send, 431, "A request's line and headers must have at most "
+                f"{self._limits.max_header_bytes:,} bytes. Received: {size:,}. Send fewer or shorter headers.",
             )  # fmt: skip
             return
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
@@ -90,7 +95,8 @@ class Gate:
             if self._buffered > self._limits.room:
                 raise BusyError(
                     f"All requests together must have at most {self._limits.room:,} bytes. "
-                    f"Received: {self._buffered:,}. Try again in a moment."
+                    f"Received: {self._buffered:,}. Try again in a moment.",
+                    retry_after=RETRY_SECONDS,
                 )
             complete = not message.get("more_body", False)
             return message
@@ -136,15 +142,16 @@ def header_bytes(scope: Scope) -> int:
     return line + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
 
 
-async def refuse(send: Send, status: int, detail: str) -> None:
+async def refuse(scope: Scope, send: Send, status: int, detail: str) -> None:
     """Answers a request that does not reach the app.
 
     Args:
+        scope: ASGI's; the client's own request id is kept as the app would.
         send: ASGI's.
         status: Such as 431.
         detail: Rule, what was received, cure.
     """
-    log_refusal(status)
-    body = problem_json(status, detail)
-    await send({"type": "http.response.start", "status": status, "headers": problem_headers(body)})
-    await send({"type": "http.response.body", "body": body})
+    refusal = Refusal(status, detail, choose_id(scope))
+    refusal.log()
+    await send({"type": "http.response.start", "status": status, "headers": refusal.headers})
+    await send({"type": "http.response.body", "body": refusal.body})

@@ -8,6 +8,9 @@ import socket
 
 from edge_runtime.errors import UsageError
 
+OPEN_TO_ALL = "Everyone who reaches this address can use it: there is no access control."
+"""What is said of an address beyond this machine, where no key is asked for."""
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Takes the port, so that one in use is known before the server starts.

@@ -173,7 +173,7 @@ def split(results: str) -> tuple[str, str]:
 def _classified(arrival: Arrival, source: Source, invocation: Invocation, record: Record) -> ObjectClassified:
     settings, service = invocation.settings, invocation.service
     start = time.perf_counter()
-    image = _read(arrival, settings.max_bytes, record)
+    image = _read(arrival, settings.max_object_bytes, record)
     read = time.perf_counter()
     record.images, record.read_ms = 1, (read - start) * 1000
     examined = service.examine(image, arrival.top_k or settings.top_k, options_of(arrival.score_threshold))

@@ -22,6 +22,7 @@ from edge_runtime.preprocess import decoded
 
 _PROGRAM = Path(__file__).with_name("one_function.py")
 _ROOT = Path(__file__).parents[3]
+_SETTINGS = ("SNAPSHIP_", "AWS_LAMBDA_")
 
 MB = 1 << 20
 STARTS = 3
@@ -120,12 +121,13 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="snapship-cost-") as folder:
         files, described = _images(opened, images, Path(folder))
         environ = {
-            **os.environ,
+            # Settings of another endpoint would be measured with it.
+            **{name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)},
             "SNAPSHIP_BUNDLE": str(Path(bundle).resolve()),
             "SNAPSHIP_ARTIFACT": kind,
-            # As the template sets them, and nothing that would ask for a key.
+            # As Lambda and the template set them.
+            "AWS_LAMBDA_FUNCTION_NAME": "snapship-cost",
             "OPENBLAS_NUM_THREADS": "1",
-            "SNAPSHIP_AUTH": "none",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
         }
         result = Path(folder) / "result.json"

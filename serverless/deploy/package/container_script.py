@@ -15,7 +15,7 @@ def main() -> None:
     from serverless.app.application import app_of
     from serverless.app.settings import Settings
     from serverless.serving.limits import Limits
-    from serverless.serving.listening import listen
+    from serverless.serving.listening import OPEN_TO_ALL, listen
     from serverless.serving.server import run
 
     try:
@@ -23,8 +23,12 @@ def main() -> None:
         if not port.isascii() or not port.isdigit():
             sys.exit(f"PORT must be a number. Received: {port!r}. Set it to 8000.")
         settings = Settings.read(os.environ)
-        app = app_of(settings)
+        # A server for many: who is classified must not hold the others up.
+        app = app_of(settings, inline=False)
         with listen("0.0.0.0", int(port)) as sock:
+            if settings.auth == "none":
+                cure = "Set SNAPSHIP_AUTH=api-key and SNAPSHIP_API_KEYS for one."
+                print(f"{OPEN_TO_ALL} {cure}", file=sys.stderr, flush=True)
             run(app, sock, Limits(max_bytes=settings.max_bytes))
     except SnapshipError as error:
         sys.exit(str(error))

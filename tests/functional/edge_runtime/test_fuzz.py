@@ -16,7 +16,7 @@ SECONDS = 10
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["image", "manifest", "zip"])
 def test_fuzz_target_finds_nothing_in_a_short_run(kind: str, tmp_path: Path) -> None:
-    pytest.importorskip("atheris", reason="needs the extra fuzz")
+    pytest.importorskip("atheris", reason="needs atheris, which is not installed")
     corpus = tmp_path / "corpus"
     subprocess.run([sys.executable, FUZZ / "corpus.py", kind, corpus], check=True)
     seeds = len(list(corpus.iterdir()))

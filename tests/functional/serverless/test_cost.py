@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from edge_runtime.errors import BundleError, EnvironmentMissingError, ImageError, SnapshipError, UsageError
 from serverless.deploy.cost import Load, Measured, estimate, measure, read_prices
@@ -52,12 +53,24 @@ def test_measure_of_an_image_that_is_none_is_refused(digits_bundle: Path, tmp_pa
         measure(digits_bundle, images=[tmp_path / "none.jpg"])
 
 
-def test_measure_of_a_refusing_app_says_what_it_said(
+def test_measure_of_a_refusing_app_says_what_it_said(digits_bundle: Path, tmp_path: Path) -> None:
+    # More than Lambda brings.
+    Image.new("RGB", (1300, 1300)).save(tmp_path / "large.bmp")
+    with pytest.raises(EnvironmentMissingError, match="status 413"):
+        measure(digits_bundle, images=[tmp_path / "large.bmp"], seconds=0.1, requests=1)
+
+
+def test_measure_takes_no_notice_of_another_endpoints_settings(
     digits_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SNAPSHIP_MAX_BYTES", "10")
-    with pytest.raises(EnvironmentMissingError, match="status 413"):
-        measure(digits_bundle, seconds=0.1, requests=1)
+    for name, value in {
+        "SNAPSHIP_MAX_BYTES": "10",
+        "SNAPSHIP_AUTH": "api-key",
+        "SNAPSHIP_THREADS": "many",
+        "AWS_LAMBDA_FUNCTION_NAME": "x" * 1500,
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert measure(digits_bundle, seconds=0.1, requests=1).log_bytes < 2000
 
 
 def test_measure_takes_a_zip(digits_bundle: Path, tmp_path: Path) -> None:

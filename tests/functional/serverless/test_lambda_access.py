@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from serverless.app.application import app_of
 from serverless.app.entry import Handler, load_handler
 from serverless.app.keys import new_key
+from serverless.app.settings import Settings
 
 EVENTS = Path(__file__).parent / "events"
 
@@ -91,3 +95,22 @@ def test_the_limit_of_the_environment_holds(handler: Handler, kind: str) -> None
     answer = handler(content, None)
     assert answer["statusCode"] == 413
     assert "1,000 bytes" in json.loads(answer["body"])["detail"]
+
+
+def test_in_lambda_a_request_has_what_lambda_brings_and_an_object_may_be_larger(digits_bundle: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (1300, 1300)).save(buffer, "BMP")
+    assert 4_500_000 < len(buffer.getvalue()) < 20_000_000
+    app = app_of(
+        Settings.read({"SNAPSHIP_BUNDLE": str(digits_bundle), "AWS_LAMBDA_FUNCTION_NAME": "digits"}),
+        log="off",
+    )
+    content = event("function_url", "GET", "/info", {})
+    handler = Handler(app)
+    assert json.loads(handler(content, None)["body"])["limits"]["max_bytes"] == 4_500_000
+    content = event("function_url", "GET", "/openapi.json", {})
+    assert "At most 4,500,000 bytes" in handler(content, None)["body"]
+    content = event("function_url", "POST", "/classify", {"content-type": "image/bmp"}, "x" * 4_500_001)
+    assert handler(content, None)["statusCode"] == 413
+    # As what reads objects in S3 asks for it.
+    assert app.state.service.examine(buffer.getvalue(), 1).result.top.label

@@ -137,6 +137,14 @@ def test_without_keys_everyone_gets_in(app: Starlette) -> None:
     assert asking(app)("GET", "/labels").status_code == 200
 
 
+def test_health_tells_of_the_model_only_where_nobody_needs_a_key(locked: Starlette, app: Starlette) -> None:
+    assert asking(locked)("GET", "/health").json() == {"status": "ok"}
+    assert asking(app)("GET", "/health").json()["artifact"] == "tflite-fp32"
+    for path in OPEN_PATHS - {"/"}:
+        told = asking(locked)("GET", path).text
+        assert not [word for word in ("pets", "tflite-fp32", "fake", "cat") if f'"{word}"' in told], path
+
+
 def test_a_key_in_the_query_is_none(locked: Starlette) -> None:
     # Queries stand in logs and histories.
     assert asking(locked)("GET", "/labels", params={"x-api-key": PHONE}).status_code == 401

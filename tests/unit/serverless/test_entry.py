@@ -81,6 +81,34 @@ def test_what_is_no_event_is_a_problem(app: Starlette, content: Any) -> None:
     assert problem["request_id"] == "aws-1"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"requestContext": 1},
+        {"requestContext": {}},
+        {"requestContext": {"connectionId": "x"}},
+        {"version": "2.0", "requestContext": {"http": {}}},
+        {"resource": "/", "path": "/health", "httpMethod": ["GET"], "requestContext": {}},
+        event("/health", "$default") | {"body": "A", "isBase64Encoded": True},
+        event("/health", "$default") | {"headers": {"host": "a:b:c"}},
+    ],
+)
+def test_a_malformed_request_is_a_problem_and_a_line_in_the_log(
+    app: Starlette, content: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = Handler(app)(content, CONTEXT)
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (422, False)
+    assert answer["headers"] == {"content-type": "application/problem+json", "x-request-id": "aws-1"}
+    problem = json.loads(answer["body"])
+    assert (problem["status"], problem["request_id"]) == (422, "aws-1")
+    assert "API Gateway" in problem["detail"]
+    assert "\n" not in problem["detail"]
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["status"], found["request_id"], found["error"]) == (422, "aws-1", "UnprocessableError")
+    assert "trace" not in found
+
+
 def test_events_are_imported_when_the_first_one_comes() -> None:
     code = "import sys, serverless.app.entry; print([name for name in sys.modules if '.events' in name])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,7 +16,8 @@ NAMES = st.sampled_from(
     [
         "Records", "eventSource", "EventSource", "eventName", "s3", "bucket", "object", "key", "size", "name",
         "versionId", "messageId", "body", "eventSourceARN", "detail-type", "detail", "source", "Event", "warmup",
-        "selftest", "image", "images", "top_k", "score_threshold",
+        "selftest", "image", "images", "top_k", "score_threshold", "requestContext", "resource", "version", "http",
+        "elb", "method", "httpMethod", "path", "headers", "stage", "isBase64Encoded",
     ]
 )  # fmt: skip
 
@@ -58,7 +59,39 @@ RECORD = st.fixed_dictionaries(
     },
 )
 
-EVENTS = JSON | st.fixed_dictionaries({"Records": st.lists(RECORD, min_size=1, max_size=3)})
+# As a gateway's, with one part or another of it mangled.
+REQUEST = st.fixed_dictionaries(
+    {
+        "requestContext": st.fixed_dictionaries(
+            {},
+            optional={
+                "http": JSON
+                | st.fixed_dictionaries(
+                    {"method": st.just("POST") | JSON, "path": WORDS | JSON, "sourceIp": JSON}
+                ),
+                "elb": JSON,
+                "stage": WORDS | JSON,
+                "identity": JSON,
+            },
+        )
+        | JSON
+    },
+    optional={
+        "version": st.just("2.0") | JSON,
+        "resource": JSON,
+        "httpMethod": st.just("GET") | JSON,
+        "path": st.just("/labels") | JSON,
+        "headers": st.dictionaries(st.text(max_size=5), WORDS | JSON, max_size=2) | JSON,
+        "multiValueHeaders": st.dictionaries(st.text(max_size=5), st.lists(WORDS), max_size=2) | JSON,
+        "queryStringParameters": JSON,
+        "rawQueryString": st.text(max_size=5) | JSON,
+        "cookies": JSON,
+        "body": st.text(max_size=20) | JSON,
+        "isBase64Encoded": JSON,
+    },
+)
+
+EVENTS = JSON | st.fixed_dictionaries({"Records": st.lists(RECORD, min_size=1, max_size=3)}) | REQUEST
 
 
 @given(event=EVENTS)
@@ -70,6 +103,8 @@ def test_handler_survives_any_json(app: Starlette, event: Any) -> None:
     except SnapshipError as error:
         told = str(error)
     assert isinstance(answer, dict) or told
+    # A failure of the server is none of theirs.
+    assert not isinstance(answer, dict) or answer.get("statusCode", 200) < 500
     assert "\n" not in told
     assert len(told) < 2000
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import time
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.errors import SnapshipError, UsageError
 from serverless.app.application import keys_of
-from serverless.app.key_source import REREAD_SECONDS, KeySource, from_text
+from serverless.app.key_source import REREAD_SECONDS, KeySource, from_parameter, from_text
 from serverless.app.keys import new_key
 from serverless.app.settings import Settings
 
@@ -76,6 +78,22 @@ def test_the_same_text_keeps_what_was_checked() -> None:
     store.now = REREAD_SECONDS
     source.refresh()
     assert source.keys.known(OLD) == (True, "old")
+
+
+def test_a_clock_that_was_set_back_makes_keys_stale_once() -> None:
+    store = Store(OLD_ENTRY)
+    store.now = 1_000_000.0
+    source = store.source()
+    store.text, store.now = NEW_ENTRY, 999_999.0
+    assert source.stale
+    source.refresh()
+    assert (source.keys.names, source.stale) == (("new",), False)
+
+
+def test_the_age_of_keys_is_measured_on_the_wall() -> None:
+    # A function that is restored from a snapshot goes on with the snapshot's monotonic clock.
+    for made in (KeySource, from_parameter):
+        assert inspect.signature(made).parameters["clock"].default is time.time
 
 
 @pytest.mark.parametrize("text", [None, "", " , "])

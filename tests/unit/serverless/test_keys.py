@@ -125,12 +125,22 @@ def test_what_is_remembered_is_bounded_and_holds_no_secret(monkeypatch: pytest.M
     keys = parse(entry)
     keys.check(secret)
     assert secret not in repr(vars(keys))
-    assert hashlib.blake2b(secret.encode(), digest_size=32).digest() not in keys._seen
+    assert hashlib.blake2b(secret.encode(), digest_size=32).digest() not in keys._right
     monkeypatch.setattr(hashlib, "scrypt", lambda *args, **options: b"")
     for number in range(REMEMBERED + 10):
         keys.check(f"wrong {number}")
-    assert len(keys._seen) == REMEMBERED
-    assert keys.known(secret) == (False, None)
+    assert len(keys._wrong) == REMEMBERED
+    assert keys.known("wrong 0") == (False, None)
+
+
+def test_a_flood_of_wrong_keys_puts_no_right_one_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [new_key(name) for name in ("a", "b")]
+    keys = parse("\n".join(entry for _, entry in made))
+    assert [keys.check(secret) for secret, _ in made] == ["a", "b"]
+    monkeypatch.setattr(hashlib, "scrypt", lambda *args, **options: b"")
+    for number in range(REMEMBERED + 10):
+        assert keys.check(f"wrong {number}") is None
+    assert [keys.known(secret) for secret, _ in made] == [(True, "a"), (True, "b")]
 
 
 def test_many_threads_may_check_at_once() -> None:

@@ -15,8 +15,15 @@ from edge_runtime.errors import (
     ImageTooLargeError,
     ModelFileError,
 )
-from serverless.app.errors import ForbiddenError, NotReadyError, UnauthorizedError, UnprocessableError
+from serverless.app.errors import (
+    ForbiddenError,
+    NotReadyError,
+    UnauthorizedError,
+    UnavailableError,
+    UnprocessableError,
+)
 from serverless.app.problems import problem_of
+from serverless.serving.errors import BusyError
 
 Ask = Callable[..., httpx.Response]
 
@@ -102,6 +109,7 @@ def test_no_answer_may_be_cached_or_taken_for_a_page(ask: Ask) -> None:
     assert ask("GET", "/").headers["cache-control"] == "no-cache"
 
 
-def test_not_ready_is_the_one_error_of_the_server_that_is_explained() -> None:
-    problem = problem_of(NotReadyError("It runs still.", retry_after=1), "id-1")
-    assert (problem.status, problem.detail) == (503, "It runs still.")
+@pytest.mark.parametrize("kind", [NotReadyError, BusyError])
+def test_what_is_not_now_is_explained(kind: type[UnavailableError]) -> None:
+    problem = problem_of(kind("Not now.", retry_after=1), "id-1")
+    assert (problem.status, problem.detail) == (503, "Not now.")

@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.errors import UsageError
 from serverless.app import settings as module
-from serverless.app.settings import Settings
+from serverless.app.settings import LAMBDA_MAX_BYTES, Settings
 
 
 def read(root: Path, **variables: str) -> Settings:
@@ -41,6 +41,7 @@ def test_all_variables_are_read(tmp_path: Path) -> None:
         threads=2,
         top_k=3,
         max_bytes=4,
+        max_object_bytes=4,
         max_images=5,
         max_pixels=6,
         auth="api-key",
@@ -57,6 +58,15 @@ def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
     documented = re.findall("^SNAPSHIP_[A-Z0-9_]+", module.__doc__ or "", re.MULTILINE)
     assert len(documented) == 15
     assert read(tmp_path, **dict.fromkeys(documented, "")) == Settings(tmp_path / "bundle")
+
+
+def test_a_function_takes_requests_as_large_as_lambda_does(tmp_path: Path) -> None:
+    found = read(tmp_path, SNAPSHIP_BUNDLE="x", AWS_LAMBDA_FUNCTION_NAME="pets")
+    assert (found.max_bytes, found.max_object_bytes) == (LAMBDA_MAX_BYTES, 20_000_000)
+    # In base64 and with the event around it, 6 MB.
+    assert LAMBDA_MAX_BYTES * 4 / 3 + 100_000 < 6 * 1024 * 1024
+    found = read(tmp_path, SNAPSHIP_BUNDLE="x", SNAPSHIP_MAX_BYTES="7000000", AWS_LAMBDA_FUNCTION_NAME="pets")
+    assert (found.max_bytes, found.max_object_bytes) == (7_000_000, 7_000_000)
 
 
 def test_an_absolute_bundle_stays_where_it_is(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from edge_runtime import Classifier, SnapshipError
 from serverless.app.entry import Handler
@@ -131,6 +133,17 @@ def test_a_large_object_is_refused_without_its_download(
         handler(put_event("large.png", **told), CONTEXT)
         assert "Received: 3,000" in read("pets", "large.png.json")["error"]["detail"]
     assert log()[-1]["bytes"] == 3_000
+
+
+def test_an_object_may_be_larger_than_what_lambda_brings_in_a_request(
+    function: Load, s3: Any, read: Read, put_event: Event
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (1300, 1300)).save(buffer, "BMP")
+    s3.put_object(Bucket="pets", Key="large.bmp", Body=buffer.getvalue())
+    handler = function(AWS_LAMBDA_FUNCTION_NAME="digits")
+    handler(put_event("large.bmp", size=len(buffer.getvalue())), CONTEXT)
+    assert read("pets", "large.bmp.json")["label"]
 
 
 def test_another_bucket_is_refused(

@@ -73,6 +73,8 @@ def test_schedules_and_direct_invocations_are_answered(function: Invoke, images:
     assert function({"warmup": True})["warm"] is True
     encoded = [base64.b64encode(image).decode() for image in images]
     assert function({"image": encoded[0], "top_k": 2})["label"] == "0"
+    found = function({"selftest": True})
+    assert (found["passed"], found["selftest"], found["examples"]) == (True, "passed", len(images))
     answers = function({"images": encoded})["results"]
     assert [entry["label"] for entry in answers] == [str(digit) for digit in range(len(images))]
 
@@ -113,6 +115,14 @@ def test_an_object_in_a_bucket_is_answered_beside_it(
     assert "errorType" not in invoke(event)
     answer = json.loads(s3.get_object(Bucket="photos", Key="in box/five.png.json")["Body"].read())
     assert answer["label"] == "5"
+    # The same by EventBridge, which does not encode the key.
+    s3.put_object(Bucket="photos", Key="in box/four + one.png", Body=images[4])
+    event = json.loads((EVENTS / "s3_eventbridge.json").read_text())
+    event["detail"]["bucket"]["name"] = "photos"
+    event["detail"]["object"] = {"key": "in box/four + one.png", "size": len(images[4])}
+    assert invoke(event) == {"written": 1}
+    answer = json.loads(s3.get_object(Bucket="photos", Key="in box/four + one.png.json")["Body"].read())
+    assert answer["label"] == "4"
 
 
 def test_nothing_but_the_package_and_lambdas_own_is_imported(
@@ -153,6 +163,7 @@ def test_a_bad_image_is_a_problem_and_an_unknown_event_an_error(
 ) -> None:
     assert function(http_event("function_url", b"no image"))["statusCode"] == 415
     assert function({"Records": [{"eventSource": "aws:dynamodb"}]})["errorType"] == "UsageError"
+    assert function({"requestContext": {}})["statusCode"] == 422
     assert works(function)
 
 

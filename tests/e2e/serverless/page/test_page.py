@@ -191,7 +191,9 @@ def test_an_api_key_is_asked_for_and_kept_in_the_tab_alone(
 ) -> None:
     secret, entry = new_key("phone")
     page = tab(serve(create_app(digits_bundle, artifact="tflite-fp32", keys=entry)))
-    page.until("document.getElementById('name').textContent === 'digits'")
+    # What the model is called is behind the key too.
+    page.until("document.getElementById('facts').textContent.includes('API key')")
+    assert page.text("#name") == "Image classifier"
     page.give(*pictures[:2])
     page.until("!document.getElementById('key').hidden")
     assert page.value("document.activeElement.id") == "key-text"
@@ -205,6 +207,8 @@ def test_an_api_key_is_asked_for_and_kept_in_the_tab_alone(
     page.key("Enter")
     page.until("document.querySelectorAll('#shots .done').length === 2")
     assert page.value("document.getElementById('key').hidden")
+    page.until("document.getElementById('name').textContent === 'digits'")
+    assert "tflite-fp32" in page.text("#facts")
     stored = "JSON.stringify([Object.values(sessionStorage), Object.values(localStorage), document.cookie])"
     assert json.loads(page.value(stored)) == [[secret], [], ""]
     assert not [one for one in page.requests if secret in one]

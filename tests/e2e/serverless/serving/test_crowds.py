@@ -40,7 +40,9 @@ def test_busy_connections_are_not_given_away(start, digit: bytes) -> None:
             assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
     time.sleep(0.2)
     assert server.well()
-    assert [line["status"] for line in server.log if line.get("error") == "refused"] == [503]
+    (line,) = [line for line in server.log if line.get("error") == "refused"]
+    assert line["status"] == 503
+    assert line["request_id"] == refused.headers["x-request-id"] == refused.json()["request_id"]
 
 
 def test_many_uploads_at_once_have_bounded_memory(start) -> None:
