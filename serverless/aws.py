@@ -270,7 +270,10 @@ def _translated(what: str, error: Exception) -> SnapshipError | None:
             "Check the network, --region, and AWS_ENDPOINT_URL if it is set."
         )
     if isinstance(error, aws.BotoCoreError):
-        return AwsError(f"{what} must be accepted by AWS. Received: {_line(error)}")
+        return AwsError(
+            f"{what} must be accepted by AWS. Received: {_line(error)} "
+            "Change what it names, or check ~/.aws and the version of boto3."
+        )
     if isinstance(error, ValueError) and "Invalid endpoint" in str(error):
         return UsageError(f"{what} needs a URL as endpoint. Received: {_line(error)} Check AWS_ENDPOINT_URL.")
     return None
@@ -300,7 +303,10 @@ def _refused(what: str, error: Any) -> SnapshipError:
         return MissingResourceError(
             f"{what} needs what is not there. Received: {said} Check the name and --region."
         )
-    return AwsError(f"{what} must be accepted by AWS ({operation}). Received: {said}")
+    return AwsError(
+        f"{what} must be accepted by AWS ({operation}). Received: {said} "
+        "Change what it names, then repeat the command."
+    )
 
 
 def _line(error: BaseException) -> str:

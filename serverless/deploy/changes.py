@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serverless.aws import Connection, answered
+from serverless.aws import Connection, answered, code_of
 from serverless.deploy.errors import DeployError, LimitError
-from serverless.deploy.stack import Say, Stack, Template
+from serverless.deploy.stack import Say, Stack, Template, describe
 from serverless.deploy.waiting import FIRST_POLL_SECONDS, POLL_SECONDS, event_ids, settle
 
 TEMPLATE_BYTES = 51_200
@@ -116,7 +116,8 @@ def propose(
         if any(words in reason for words in _NO_CHANGES):
             return ChangeSet("", name, (), create)
         raise DeployError(
-            f"A template must be accepted by CloudFormation. Received: {reason or 'no reason'}."
+            f"A template must be accepted by CloudFormation. Received: {(reason or 'no reason').rstrip('.')}. "
+            "Change the option that it names, then repeat the command."
         )
     return ChangeSet(made, name, changes, create)
 
@@ -143,10 +144,18 @@ def apply(aws: Connection, change: ChangeSet, say: Say) -> Stack:
 
 
 def discard(aws: Connection, change: ChangeSet) -> None:
-    """Forgets a change set that is not to be executed, and the empty stack that holds it."""
+    """Forgets a change set that is not to be executed, and the empty stack that holds it.
+
+    Nobody holds a lock for it, so somebody else may be making the stack meanwhile: a stack that
+    is no longer empty, or has another change set, is left alone.
+
+    Args:
+        aws: Where.
+        change: Of :func:`propose`.
+    """
     if change.id:
         _discard(aws, change.id, change.stack)
-    if change.create:
+    if change.create and _abandoned(aws, change.stack):
         with answered(f"Removing the empty stack {change.stack}"):
             aws.client("cloudformation").delete_stack(StackName=change.stack)
 
@@ -171,6 +180,21 @@ def _changes(cloudformation: Any, made: str, name: str, first: Mapping[str, Any]
         page = cloudformation.describe_change_set(ChangeSetName=made, StackName=name, NextToken=token)
 
 
+def _abandoned(aws: Connection, name: str) -> bool:
+    """Whether a stack was never made, and nobody is about to."""
+    found = describe(aws, name)
+    if found is None or not found.empty:
+        return False
+    with answered(f"Looking for other changes of {name}"):
+        return not aws.client("cloudformation").list_change_sets(StackName=name)["Summaries"]
+
+
 def _discard(aws: Connection, id: str, name: str) -> None:
+    cloudformation = aws.client("cloudformation")
     with answered("Forgetting a change set"):
-        aws.client("cloudformation").delete_change_set(ChangeSetName=id, StackName=name)
+        try:
+            cloudformation.delete_change_set(ChangeSetName=id, StackName=name)
+        except cloudformation.exceptions.ClientError as error:
+            # Executing one deletes all others.
+            if code_of(error) not in ("ChangeSetNotFound", "ChangeSetNotFoundException"):
+                raise

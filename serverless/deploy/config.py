@@ -25,6 +25,9 @@ ONE_CPU_MB = 1_769
 NAME_TAG = "snapship:name"
 """Tag that every resource of a stack carries, with the deployment's name."""
 
+AUTH_VARIABLE = "SNAPSHIP_ENDPOINT_AUTH"
+"""Variable of the function that says who may call, as :attr:`Deployment.auth` does."""
+
 _RESULTS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<prefix>[A-Za-z0-9!_.'()/-]*/)?")
 
 
@@ -104,6 +107,9 @@ class Deployment:
             # More threads than one core has would only wait for each other while NumPy starts.
             "OPENBLAS_NUM_THREADS": "1",
             "SNAPSHIP_AUTH": "api-key" if self.auth == "api-key" else "none",
+            # Not for the app, to which aws-iam and none are the same: for a roll-back, which must know
+            # what a version counts on. A version keeps its variables for ever.
+            AUTH_VARIABLE: self.auth,
             "SNAPSHIP_API_KEYS_PARAMETER": self.keys_parameter or "",
             "SNAPSHIP_CORS_ORIGINS": ",".join(self.cors_origins) if self.app_answers_cors else "",
             "SNAPSHIP_S3_BUCKETS": self.input_bucket or "",
@@ -143,6 +149,6 @@ def results_place(results: str) -> tuple[str, str]:
     if match is None:
         raise UsageError(
             f"results must be s3://BUCKET/ or s3://BUCKET/PREFIX/. Received: {results!r}. "
-            "Write it with the slash at its end, in letters, digits and !_.'()/-."
+            "Write it with the slash at its end, in letters, digits and !_.'()/-: --results s3://acme/flowers/."
         )
     return match["bucket"], match["prefix"] or ""

@@ -11,7 +11,15 @@ from typing import get_args
 
 from edge_runtime.errors import UnknownNameError, UsageError
 from serverless.app.origins import checked_origins
-from serverless.deploy.config import Arch, Auth, Deployment, Front, PythonVersion, results_place
+from serverless.deploy.config import (
+    AUTH_VARIABLE,
+    Arch,
+    Auth,
+    Deployment,
+    Front,
+    PythonVersion,
+    results_place,
+)
 from serverless.deploy.errors import LimitError
 
 MEMORY_MB = (128, 10_240)
@@ -51,13 +59,25 @@ _BUCKET = re.compile("[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]", re.ASCII)
 _PARAMETER = re.compile("/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
 _VARIABLE = re.compile("[A-Za-z][A-Za-z0-9_]+", re.ASCII)
 
+_OPTIONS = {
+    "memory_mb": "--memory MB",
+    "timeout_s": "--timeout S",
+    "storage_mb": "--storage MB",
+    "reserved_concurrency": "--reserved N",
+    "provisioned_concurrency": "--provisioned N",
+    "warm_up_minutes": "--warm-up-minutes N",
+    "alarm_p99_ms": "--alarm-p99-ms MS",
+}
+"""Options of ``snapship deploy`` that set a field."""
+
 _OURS = {
-    "SNAPSHIP_BUNDLE": "the package holds the bundle",
-    "SNAPSHIP_AUTH": "auth",
-    "SNAPSHIP_API_KEYS_PARAMETER": "keys_parameter",
-    "SNAPSHIP_CORS_ORIGINS": "cors_origins",
-    "SNAPSHIP_S3_BUCKETS": "input_bucket",
-    "SNAPSHIP_RESULTS": "results",
+    "SNAPSHIP_BUNDLE": "the bundle of the package",
+    "SNAPSHIP_AUTH": "--auth",
+    AUTH_VARIABLE: "--auth",
+    "SNAPSHIP_API_KEYS_PARAMETER": "--keys-parameter",
+    "SNAPSHIP_CORS_ORIGINS": "--cors-origin",
+    "SNAPSHIP_S3_BUCKETS": "--input-bucket",
+    "SNAPSHIP_RESULTS": "--results",
 }
 """Variables that an option sets, so that the two never disagree."""
 
@@ -105,23 +125,24 @@ def _check_numbers(deployment: Deployment) -> None:
     if deployment.retention_days not in RETENTION_DAYS:
         raise LimitError(
             f"retention_days must be one of {', '.join(map(str, RETENTION_DAYS))}. "
-            f"Received: {deployment.retention_days}. Take the next larger one."
+            f"Received: {deployment.retention_days}. Pass the next larger one: --retention-days N."
         )
     reserved, provisioned = deployment.reserved_concurrency, deployment.provisioned_concurrency
     if reserved is not None and provisioned is not None and provisioned >= reserved:
         raise UsageError(
             "provisioned_concurrency must be below reserved_concurrency, since a version on trial runs "
             f"unprovisioned. Received: {provisioned} of {reserved}. "
-            "Reserve more, or provision fewer."
+            "Reserve more (--reserved N), or provision fewer (--provisioned N)."
         )
     if deployment.snapstart and provisioned is not None:
         raise UsageError(
-            f"snapstart excludes provisioned_concurrency. Received: both ({provisioned} instances). Leave one out."
+            f"snapstart excludes provisioned_concurrency. Received: both ({provisioned} instances). "
+            "Leave --snapstart or --provisioned out."
         )
     if deployment.snapstart and deployment.storage_mb > SNAPSTART_STORAGE_MB:
         raise LimitError(
             f"storage_mb must be at most {SNAPSTART_STORAGE_MB} with snapstart. "
-            f"Received: {deployment.storage_mb}. Lower it, or leave snapstart out."
+            f"Received: {deployment.storage_mb}. Lower it (--storage MB), or leave --snapstart out."
         )
 
 
@@ -130,7 +151,7 @@ def _check_names(deployment: Deployment) -> None:
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise UsageError(
             "name must be lower-case letters, digits and single hyphens, begin with a letter and have at most "
-            f"{MAX_NAME} characters. Received: {name!r} ({len(name)}). Pass one such as flowers."
+            f"{MAX_NAME} characters. Received: {name!r} ({len(name)}). Pass one such as --name flowers."
         )
     for what, arn, service in (
         ("alarm_topic", deployment.alarm_topic, "sns"),
@@ -138,17 +159,18 @@ def _check_names(deployment: Deployment) -> None:
     ):
         if arn is not None and not re.fullmatch(rf"arn:[a-z-]+:{service}:[!-~]+", arn):
             raise UsageError(
-                f"{what} must be an ARN of {service.upper()}. Received: {arn!r}. It begins with arn:aws:{service}:"
+                f"{what} must be an ARN of {service.upper()}. Received: {arn!r}. "
+                f"Pass one that begins with arn:aws:{service}: (--{what.replace('_', '-')} ARN)."
             )
     if len(deployment.tags) > MAX_TAGS:
         raise LimitError(
-            f"tags must be at most {MAX_TAGS}. Received: {len(deployment.tags)}. Leave some out."
+            f"tags must be at most {MAX_TAGS}. Received: {len(deployment.tags)}. Leave some --tag out."
         )
     for key, value in deployment.tags.items():
         if not 1 <= len(key) <= 128 or len(value) > 256 or key.lower().startswith(("aws:", "snapship:")):
             raise UsageError(
                 "A tag must have a key of 1 to 128 characters that begins with neither aws: nor snapship:, and a "
-                f"value of at most 256. Received: {key!r}={value!r}. Change it."
+                f"value of at most 256. Received: {key!r}={value!r}. Change it: --tag NAME=VALUE."
             )
 
 
@@ -157,7 +179,7 @@ def _check_access(deployment: Deployment) -> None:
     if deployment.auth != "api-key" and parameter is not None:
         raise UsageError(
             f"keys_parameter needs auth api-key. Received: {parameter!r} with auth {deployment.auth}. "
-            "Pass auth api-key, or no parameter."
+            "Pass --auth api-key, or leave --keys-parameter out."
         )
     if (
         deployment.auth == "api-key"
@@ -166,7 +188,7 @@ def _check_access(deployment: Deployment) -> None:
     ):
         raise UsageError(
             "auth api-key needs keys. Received: neither keys_parameter nor SNAPSHIP_API_KEYS in the environment. "
-            "Make a key (snapship keys --help) and name the SSM parameter that holds its hash."
+            "Make a key (snapship keys --help) and name the SSM parameter that holds its hash: --keys-parameter NAME."
         )
     if parameter is not None and (
         not _PARAMETER.fullmatch(parameter)
@@ -177,7 +199,7 @@ def _check_access(deployment: Deployment) -> None:
         raise UsageError(
             "keys_parameter must be the full name of an SSM parameter: letters, digits, _ . - and / (then also at "
             f"its beginning), not beginning with aws or ssm. Received: {parameter!r}. "
-            f"Pass one such as /snapship/{deployment.name}/keys."
+            f"Pass one such as --keys-parameter /snapship/{deployment.name}/keys."
         )
     checked_origins(deployment.cors_origins)
 
@@ -187,16 +209,18 @@ def _check_events(deployment: Deployment) -> None:
     if bucket is not None and (not _BUCKET.fullmatch(bucket) or ".." in bucket):
         raise UsageError(
             "input_bucket must be the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens. "
-            f"Received: {bucket!r}. Names are shared by all accounts: begin with your organisation's."
+            f"Received: {bucket!r}. Pass another --input-bucket; names are shared by all accounts, so begin it with "
+            "your organisation's."
         )
     if bucket is None and deployment.bucket_exists:
         raise UsageError(
-            "bucket_exists needs input_bucket. Received: none. Name the bucket, or leave it out."
+            "bucket_exists needs input_bucket. Received: none. Name it (--input-bucket NAME), or leave "
+            "--bucket-exists out."
         )
     if deployment.results is not None and bucket is None and not deployment.queue:
         raise UsageError(
             f"results needs events that have results. Received: {deployment.results} without input_bucket and queue. "
-            "Add one of them, or leave it out."
+            "Add --input-bucket NAME or --queue, or leave --results out."
         )
     if deployment.results is not None:
         results_place(deployment.results)
@@ -204,7 +228,7 @@ def _check_events(deployment: Deployment) -> None:
     if deployment.front == "http-api" and deployment.timeout_s > HTTP_API_TIMEOUT_S and not by_events:
         raise LimitError(
             f"timeout_s must be at most {HTTP_API_TIMEOUT_S} behind an HTTP API, which waits no longer. "
-            f"Received: {deployment.timeout_s}. Lower it, or pass front url."
+            f"Received: {deployment.timeout_s}. Lower it (--timeout S), or pass --front url."
         )
 
 
@@ -213,22 +237,25 @@ def _check_environment(deployment: Deployment) -> None:
         if not _VARIABLE.fullmatch(variable) or variable.startswith(("AWS_", "LAMBDA_", "_")):
             raise UsageError(
                 "A variable must be letters, digits and _, begin with a letter, and not be one of Lambda's own "
-                f"(AWS_, LAMBDA_). Received: {variable!r}. Rename it."
+                f"(AWS_, LAMBDA_). Received: {variable!r}. Rename it: --env NAME=VALUE."
             )
         if variable in _OURS:
             raise UsageError(
-                f"{variable} is set by an option. Received: a value in environment. Use {_OURS[variable]} instead."
+                f"{variable} is set by an option. Received: a value in environment. "
+                f"Use {_OURS[variable]} instead, and leave this --env out."
             )
     variables = deployment.variables()
     size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
     if size > ENVIRONMENT_BYTES:
         raise LimitError(
             f"All variables must be at most {ENVIRONMENT_BYTES} bytes, names and values together. "
-            f"Received: {size}. Keep keys in an SSM parameter (keys_parameter)."
+            f"Received: {size}. Pass fewer --env, and keep keys in an SSM parameter: --keys-parameter NAME."
         )
 
 
 def _within(what: str, value: int | None, limits: tuple[int, int], unit: str) -> None:
     low, high = limits
     if value is not None and not low <= value <= high:
-        raise LimitError(f"{what} must be {low} to {high} {unit}. Received: {value}. Pass one in between.")
+        raise LimitError(
+            f"{what} must be {low} to {high} {unit}. Received: {value}. Pass one in between: {_OPTIONS[what]}."
+        )

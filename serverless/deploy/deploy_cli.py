@@ -19,12 +19,16 @@ OPEN_TO_ALL = (
     "Consider --auth api-key, and --reserved to bound what it can cost."
 )
 
+SEE_TEMPLATE = "--template-only prints the template; so does --plan --json."
+
 
 def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:
     """Reads ``10%`` or ``0.1``."""
     found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,4})?|\.[0-9]{1,4})(%?)", value.strip(), re.ASCII)
     if found is None:
-        raise click.BadParameter(f"A share must be such as 10% or 0.1. Received: {value!r}.")
+        raise click.BadParameter(
+            f"A share must be such as 10% or 0.1. Received: {value!r}. Pass --canary 10% for a tenth of the calls."
+        )
     return float(found[1]) / 100 if found[2] else float(found[1])
 
 
@@ -32,14 +36,21 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     """Reads ``NAME=VALUE``."""
     wrong = [value for value in values if not value.partition("=")[0] or "=" not in value]
     if wrong:
-        raise click.BadParameter(f"It must be such as NAME=VALUE. Received: {wrong[0]!r}.")
+        raise click.BadParameter(
+            f"It must be such as NAME=VALUE. Received: {wrong[0]!r}. Pass {param.opts[0]} NAME=VALUE, once for each."
+        )
     return {name: text for name, _, text in (value.partition("=") for value in values)}
 
 
 @click.command()
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="The endpoint's name: lower-case letters, digits, hyphens.")
-@click.option("--plan", "only_plan", is_flag=True, help="Show what would change; change nothing.")
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Show what would change, with --json also the template; change nothing.",
+)
 @click.option("--template-only", is_flag=True, help="Print the CloudFormation template; ask nothing of AWS.")
 @click.option(
     "--package", type=click.Path(path_type=Path), metavar="ZIP", help="Deploy a zip of snapship package."
@@ -51,6 +62,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--memory", type=int, default=ONE_CPU_MB, show_default=True, metavar="MB", help="1769 is one vCPU."
 )
 @click.option("--timeout", type=int, default=30, show_default=True, metavar="S", help="AWS ends a call then.")
+@click.option("--storage", type=int, default=512, show_default=True, metavar="MB", help="Size of /tmp.")
 @click.option(
     "--auth",
     type=click.Choice(get_args(Auth)),
@@ -186,13 +198,13 @@ def deploy(
             cli_options.echo_json(planned)
             return
         if not planned.steps:
-            click.echo(f"Nothing would change: {planned.stack} is as it shall be.")
+            click.echo(f"Nothing would change: {planned.stack} is as it shall be. {SEE_TEMPLATE}")
             return
         columns = [Column("action"), Column("resource"), Column("type"), Column("what for")]
         print_table(
             columns, [(step.action, step.resource, step.type, step.purpose) for step in planned.steps]
         )
-        click.echo("Nothing was changed. The template: --template-only, or --plan --json.")
+        click.echo(f"Nothing was changed. {SEE_TEMPLATE}")
         return
 
     def tell_key(secret: str) -> None:
@@ -226,6 +238,7 @@ def _deployment(wishes: dict[str, Any]) -> Deployment:
         python=wishes["python"],
         memory_mb=wishes["memory"],
         timeout_s=wishes["timeout"],
+        storage_mb=wishes["storage"],
         auth=wishes["auth"],
         keys_parameter=parameter,
         cors_origins=tuple(wishes["cors_origins"]),

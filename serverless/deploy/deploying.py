@@ -3,16 +3,26 @@
 ::
 
     1 package   on this machine, checked there; nothing remote until it is done
-    2 lock      in the code bucket: who deploys this name; a second one is told
+    2 lock      in the account's code bucket: who deploys this name; a second one is told
     3 upload    the zip, under its hash; skipped where it is there
-    4 publish   a change set with the new version, the alias still where it was
+    4 publish   a change set with the new version; the alias and all around it as they were
     5 self-test the new version, by its number, replays the golden images on AWS
     6 canary    a second change set: some calls go to the new version, the alarms are watched
-    7 shift     the last change set: the alias at the new version, the old one written down
+    7 shift     the last change set: the alias at the new version, the old one written down;
+                one before it if the address closes, one after it if it opens
 
 No call reaches a version before step 5 has passed. The first time there is no old version to
 stay at, so step 4 leaves the alias out, and with it the address, the queue and the bucket that
 call through it; a self-test that fails then takes the stack away again.
+
+**Who may call changes in step 7.** A version that was published for ``--auth aws-iam`` checks
+nobody by itself: behind an address that is open it would serve everyone. So what callers and
+the old version meet stays as it is until the new one has passed: the address, the queue, the
+buckets, and every permission of the role (handover.py). An address that lets in fewer is
+changed before the alias moves, one that lets in more after it, in change sets of their own,
+since what AWS does when one fails half-way has its own order. Events come and go with the
+alias; permissions that only the old version needs go last. A roll-back moves the alias alone,
+so it refuses a version that was made for other callers, keys, buckets or results.
 
 **Where the truth is.** What is live is what the alias says. Which versions were live before is
 in the stack's template (``Metadata``), since it changes with the alias and never without. There
@@ -24,6 +34,8 @@ itself how far it came, since each step does nothing where it was done. In full:
 - cut off after 4: the stack has the new version and the alias at the old one. The change set of
   the next start is empty, and the self-test comes.
 - cut off after 6: the canary keeps its share until the next start, or ``snapship rollback``.
+- cut off within 7: the address may be closed for callers of the version that is live, and is never
+  open to those it does not check. The next start goes on; another configuration starts from there.
 - cut off after 7: old versions were not tidied up; the next change does it.
 
 **The way back.** Old versions stay (``DeletionPolicy`` in the template), so going back is
@@ -79,9 +91,12 @@ def deploy(
         work.begin(f"Packaging for Python {config.deployment.python} on {config.deployment.arch}")
         with ready(config.bundle, config.package, config.artifact, config.deployment, say) as zipped:
             bucket = code_bucket(aws, config.bucket)
-            if ensure(bucket):
-                say(f"Made the bucket {bucket.name}: private, encrypted, versioned")
-            with lock.held(bucket, name, "snapship deploy") as work.lock:
+            locks = lock.bucket_of_locks(aws)
+            # The user's own first, which may not be there.
+            for place in (bucket, locks):
+                if ensure(place):
+                    say(f"Made the bucket {place.name}: private, encrypted, versioned")
+            with lock.held(locks, name, "snapship deploy") as work.lock:
                 before = _settled(work)
                 secret = _keys(work, tell_key)
                 _upload(work, bucket, zipped)
@@ -152,12 +167,12 @@ def _rolled_out(
     current = stack.template_of(aws, deployment.stack) if before is not None else None
     live = versions.traffic(aws, deployment.stack) if before is not None else None
     history = rollout.live_before(current) if current is not None else ()
-    if live is None:
+    if live is None or current is None:
         number = first(work, final, create=before is None)
         return _done(work, "created", number, None, secret)
     previous = history[-1] if history else None
     is_there = number_of(work, final) == live.version and not live.others
-    if is_there and current is not None and rollout.same(current, final):
+    if is_there and rollout.same(current, final):
         work.say("Nothing to change")
         return _done(work, "unchanged", live.version, previous, secret)
     if is_there:
@@ -165,7 +180,7 @@ def _rolled_out(
         work.begin("Changing what is around the version that is live")
         to(work, rollout.recorded(final, history))
         return _done(work, "updated", live.version, previous, secret)
-    number = following(work, final, code, live, history)
+    number = following(work, final, current, live, history)
     tidy(aws, deployment, number, (*history, live.version), bucket, work.say)
     return _done(work, "updated", number, live.version, secret)
 

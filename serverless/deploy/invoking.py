@@ -102,14 +102,15 @@ def invoke_http(
     if top_k is not None:
         url += "?" + urlencode({"top_k": top_k})
     headers = {"content-type": "application/octet-stream", "accept": "application/json"}
-    auth = auth_of(found)
+    auth = auth_of(found, aws)
     if auth == "aws-iam":
         service = "execute-api" if ".execute-api." in url else "lambda"
         headers = aws.signed("POST", url, image, headers, service)
     elif auth == "api-key":
         if not key:
             raise UsageError(
-                f"{found.name} needs an API key. Received: none. Pass --key, or set SNAPSHIP_API_KEY."
+                f"{found.name} needs an API key. Received: none. "
+                "Set SNAPSHIP_API_KEY, or pass --key - and the key on stdin."
             )
         headers["x-api-key"] = key
     request = urllib.request.Request(url, data=image, headers=headers, method="POST")

@@ -4,7 +4,10 @@ It is written on the condition that there is none (``If-None-Match: *``), which 
 for all who ask at once. A thread renews it every minute; one that was not renewed for
 five is the rest of a process that was killed, and is taken over on the condition that it
 is still the same (``If-Match``). A process of this machine that has ended is noticed at
-once.
+once, where the system tells machines and processes apart (process.py).
+
+It lies in the bucket of the account and region, also where ``--bucket`` names another for
+the packages: all who change a name must look at the same place.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ from typing import Any
 import msgspec
 
 from edge_runtime.errors import SnapshipError
-from serverless.aws import answered, code_of
-from serverless.deploy.bucket import CodeBucket
+from serverless.aws import Connection, answered, code_of
+from serverless.deploy import process
+from serverless.deploy.bucket import CodeBucket, code_bucket
 from serverless.deploy.errors import BusyError
 
 EXPIRES_S = 300
@@ -41,6 +45,8 @@ class Holder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         doing: Such as ``deploy``.
         since: When it began, in seconds of Unix time.
         until: When it counts as dead if it is not renewed.
+        place: Of :func:`serverless.deploy.process.place`.
+        started: Of :func:`serverless.deploy.process.started`.
     """
 
     id: str
@@ -50,6 +56,8 @@ class Holder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     doing: str
     since: float
     until: float
+    place: str = ""
+    started: str = ""
 
 
 class Lock:
@@ -112,12 +120,21 @@ class Lock:
             self._holder, self._etag = renewed, etag
 
 
+def bucket_of_locks(aws: Connection) -> CodeBucket:
+    """Where the locks of an account and region lie; it may not be there.
+
+    Args:
+        aws: Where.
+    """
+    return code_bucket(aws)
+
+
 @contextmanager
 def held(bucket: CodeBucket, name: str, doing: str) -> Iterator[Lock]:
     """Holds the lock of a name meanwhile.
 
     Args:
-        bucket: The code bucket, which must be there.
+        bucket: Of :func:`bucket_of_locks`, which must be there.
         name: The deployment's.
         doing: What the other one is told.
 
@@ -125,7 +142,18 @@ def held(bucket: CodeBucket, name: str, doing: str) -> Iterator[Lock]:
         BusyError: Somebody else holds it; the message says who and since when.
     """
     now = time.time()
-    holder = Holder(uuid.uuid4().hex, _user(), socket.gethostname(), os.getpid(), doing, now, now + EXPIRES_S)
+    pid = os.getpid()
+    holder = Holder(
+        uuid.uuid4().hex,
+        _user(),
+        socket.gethostname(),
+        pid,
+        doing,
+        now,
+        now + EXPIRES_S,
+        process.place(),
+        process.started(pid),
+    )
     key = f"locks/{name}.json"
     lock = Lock(bucket, key, holder, _take(bucket, key, name, holder))
     try:
@@ -138,7 +166,7 @@ def holder_of(bucket: CodeBucket, name: str) -> Holder | None:
     """Who is deploying; None when nobody is, or only the rest of a process that ended.
 
     Args:
-        bucket: The code bucket.
+        bucket: Of :func:`bucket_of_locks`.
         name: The deployment's.
     """
     found = _get(bucket, f"locks/{name}.json")
@@ -171,15 +199,10 @@ def _take(bucket: CodeBucket, key: str, name: str, holder: Holder) -> str:
 def _dead(holder: Holder) -> bool:
     if time.time() > holder.until:
         return True
-    if holder.host != socket.gethostname() or os.name != "posix":
+    if not holder.started or holder.place != process.place():
+        # Another machine, or one that cannot be told from another: until the lock expires.
         return False
-    try:
-        os.kill(holder.pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
-    return False
+    return process.started(holder.pid) != holder.started
 
 
 def _busy(name: str, holder: Holder) -> BusyError:

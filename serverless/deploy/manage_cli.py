@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,16 @@ def status(name: str | None, region: str | None, profile: str | None, as_json: b
         _print_status(found)
 
 
+def _only_stdin(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Everybody on the machine can read the words of a command."""
+    if value not in (None, "-"):
+        raise UsageError(
+            "--key takes no secret, which other users would see in the list of processes. Received: one. "
+            "Set SNAPSHIP_API_KEY, or pass --key - and the secret on stdin."
+        )
+    return value
+
+
 @click.command()
 @click.argument("name")
 @click.argument("image", type=click.Path(path_type=Path))
@@ -54,9 +66,9 @@ def status(name: str | None, region: str | None, profile: str | None, as_json: b
 )
 @click.option(
     "--key",
-    envvar="SNAPSHIP_API_KEY",
-    metavar="SECRET",
-    help="API key for --http; also by SNAPSHIP_API_KEY.",
+    metavar="-",
+    callback=_only_stdin,
+    help="Read the API key for --http from stdin; else it is SNAPSHIP_API_KEY.",
 )
 @click.option("--top-k", type=click.IntRange(1), metavar="N", help="How many classes.")
 @cli_options.where
@@ -77,6 +89,7 @@ def invoke(
     Examples:
       snapship invoke flowers photo.jpg
       snapship invoke flowers photo.jpg --http --json
+      snapship invoke flowers photo.jpg --http --key - < key.txt
     """
     from serverless.aws import Connection
     from serverless.deploy.invoking import invoke as call
@@ -89,9 +102,12 @@ def invoke(
         raise ImageError(
             f"An image must be a file that can be read. Received: {image} ({error.strerror}). Check the path."
         ) from error
+    secret = os.environ.get("SNAPSHIP_API_KEY")
+    if key is not None:
+        secret = sys.stdin.readline().strip()
     aws = Connection(region, profile)
     found = locate(aws, name)
-    answer = invoke_http(found, aws, content, top_k, key) if http else call(found, aws, content, top_k)
+    answer = invoke_http(found, aws, content, top_k, secret) if http else call(found, aws, content, top_k)
     if as_json:
         cli_options.echo_json(answer)
         return
@@ -150,8 +166,11 @@ def rollback(name: str, to: str | None, region: str | None, profile: str | None,
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--delete-images", is_flag=True, help="Also delete what lies in the input bucket.")
+@click.option("--bucket", metavar="CODE_BUCKET", help="Your own, that packages of a failed deploy went to.")
 @cli_options.where
-def destroy(name: str, yes: bool, delete_images: bool, region: str | None, profile: str | None) -> None:
+def destroy(
+    name: str, yes: bool, delete_images: bool, bucket: str | None, region: str | None, profile: str | None
+) -> None:
     """Remove NAME and everything that was made for it.
 
     \b
@@ -163,13 +182,13 @@ def destroy(name: str, yes: bool, delete_images: bool, region: str | None, profi
     from serverless.deploy.destroying import look
 
     aws = Connection(region, profile)
-    removal = look(name, aws)
+    removal = look(name, aws, bucket)
     click.echo(f"In {aws.region} of account {aws.account}:")
     for line in removal.lines:
         click.echo(f"  {printable(line)}")
-    for bucket, count in removal.images:
+    for images, count in removal.images:
         click.echo(
-            f"  {count:,} objects in {bucket}{'' if delete_images else ', which must be emptied first'}"
+            f"  {count:,} objects in {images}{'' if delete_images else ', which must be emptied first'}"
         )
     refused_anyway = bool(removal.images) and not delete_images
     if not yes and not refused_anyway and not _confirmed():

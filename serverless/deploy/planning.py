@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from serverless.aws import Connection
-from serverless.deploy import changes, keys_parameter, rollout, stack
+from serverless.deploy import changes, keys_parameter, lock, rollout, stack
 from serverless.deploy.bucket import code_bucket, code_key, exists
 from serverless.deploy.deploy_config import DeployConfig
 from serverless.deploy.locating import owned
@@ -109,11 +109,10 @@ def offline_template(config: DeployConfig, say: Say) -> Template:
 def _beside(config: DeployConfig, aws: Connection) -> list[Step]:
     """What lies beside the stack."""
     deployment, steps = config.deployment, []
-    bucket = code_bucket(aws, config.bucket)
-    if not exists(bucket):
-        steps.append(
-            Step("Add", bucket.name, "S3 bucket", "holds the packages; private, encrypted, versioned")
-        )
+    locks = lock.bucket_of_locks(aws)
+    if not exists(locks):
+        holds = "the packages and the lock" if config.bucket in (None, locks.name) else "the lock"
+        steps.append(Step("Add", locks.name, "S3 bucket", f"holds {holds}; private, encrypted, versioned"))
     parameter = deployment.keys_parameter
     ours = parameter == keys_parameter.parameter_of(deployment.name)
     if parameter is not None and ours and not keys_parameter.exists(aws, parameter):

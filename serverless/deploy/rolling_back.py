@@ -6,7 +6,7 @@ import msgspec
 
 from edge_runtime.errors import UsageError
 from serverless.aws import Connection
-from serverless.deploy import changes, lock, rollout, versions, waiting
+from serverless.deploy import changes, handover, lock, rollout, versions, waiting
 from serverless.deploy.bucket import ensure
 from serverless.deploy.config import NAME_TAG
 from serverless.deploy.errors import DeployError
@@ -41,12 +41,13 @@ def rollback(name: str, aws: Connection, say: Say, *, to: str | None = None) -> 
 
     Raises:
         UsageError: There is no such version to go to.
-        DeployError: There is none to go back to.
+        DeployError: There is none to go back to, or it was made for other callers or events.
         BusyError: Somebody is deploying the name.
     """
     found = locate(aws, name)
-    ensure(found.bucket)
-    with lock.held(found.bucket, name, "snapship rollback"):
+    locks = lock.bucket_of_locks(aws)
+    ensure(locks)
+    with lock.held(locks, name, "snapship rollback"):
         if found.stack.busy:
             say(f"Waiting for AWS, which is still at {found.stack.status}")
             waiting.settle(aws, found.stack.name, say)
@@ -69,7 +70,30 @@ def rollback(name: str, aws: Connection, say: Say, *, to: str | None = None) -> 
 
 
 def _target(aws: Connection, found: Located, live: versions.Traffic, to: str | None) -> str:
-    there = [version.number for version in versions.published(aws, found.function)]
+    published = {version.number: version for version in versions.published(aws, found.function)}
+    target = _number(list(published), found, live, to)
+    if target != live.version:
+        _check_around(found, published[live.version], published[target])
+    return target
+
+
+def _check_around(found: Located, live: versions.Version, target: versions.Version) -> None:
+    """Only the alias moves: what stands around the version must be what it was made for."""
+    guarded = handover.signed(found.template)
+    now = {"--auth": "aws-iam" if guarded else live.auth, **live.around}
+    for option, value in {"--auth": target.auth, **target.around}.items():
+        if option == "--keys-parameter" and not value:
+            # It reads none, so a role that may read one is no trouble.
+            continue
+        if value != now[option] or (option == "--auth" and (value == "aws-iam") != guarded):
+            raise DeployError(
+                f"A roll-back leaves all but the version as it is, so {option} must be the same. "
+                f"Received: version {target.number} of {option} {value or 'none'}, now {now[option] or 'none'}. "
+                f"Deploy its bundle again, with the {option} that it shall have."
+            )
+
+
+def _number(there: list[str], found: Located, live: versions.Traffic, to: str | None) -> str:
     if to is not None:
         if to not in there or (to == live.version and not live.others):
             raise UsageError(

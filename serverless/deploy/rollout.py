@@ -58,7 +58,7 @@ def before_traffic(template: Template) -> Template:
         more = {
             name
             for name, entry in entries.items()
-            if name not in gone and not gone.isdisjoint(_references(entry))
+            if name not in gone and not gone.isdisjoint(references(entry))
         }
         if not more:
             break
@@ -69,7 +69,7 @@ def before_traffic(template: Template) -> Template:
     kept["Outputs"] = {
         name: output
         for name, output in kept.get("Outputs", {}).items()
-        if gone.isdisjoint(_references(output))
+        if gone.isdisjoint(references(output))
     }
     # CloudFormation refuses an empty section.
     if not kept["Outputs"]:
@@ -88,6 +88,8 @@ def pointed(template: Template, version: str) -> Template:
     properties = changed["Resources"][alias_id(changed)]["Properties"]
     properties["FunctionVersion"] = version
     properties.pop("RoutingConfig", None)
+    if "LiveVersion" in changed.get("Outputs", {}):
+        changed["Outputs"]["LiveVersion"]["Value"] = version
     return changed
 
 
@@ -140,8 +142,12 @@ def _only(template: Template, type: str) -> str:
     return str(found[0])
 
 
-def _references(node: Any) -> set[str]:
-    """Logical ids that a part of a template refers to."""
+def references(node: Any) -> set[str]:
+    """Logical ids that a part of a template refers to, parameters included.
+
+    Args:
+        node: Any part.
+    """
     return set(_walk(node))
 
 

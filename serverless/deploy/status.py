@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from serverless.aws import Connection, answered
-from serverless.deploy import alarms, lock, rollout, stack, versions
+from serverless.deploy import alarms, handover, lock, rollout, stack, versions
 from serverless.deploy.bucket import exists
 from serverless.deploy.config import NAME_TAG
 from serverless.deploy.locating import Located, locate
@@ -105,14 +105,15 @@ def status(name: str, aws: Connection) -> Status:
         for entry in stack.resources(aws, found.stack.name).values()
         if entry.type == "AWS::CloudWatch::Alarm"
     ]
-    holder = lock.holder_of(found.bucket, name) if exists(found.bucket) else None
+    locks = lock.bucket_of_locks(aws)
+    holder = lock.holder_of(locks, name) if exists(locks) else None
     return Status(
         name=name,
         stack=found.stack.name,
         state=found.stack.status,
         updated=found.stack.updated,
         url=found.url,
-        auth=auth_of(found),
+        auth=auth_of(found, aws),
         live=live.version if live is not None else None,
         memory_mb=serving.memory_mb if serving is not None else 0,
         python=serving.python if serving is not None else "",
@@ -144,22 +145,16 @@ def deployments(aws: Connection) -> tuple[Listed, ...]:
     return tuple(sorted(found, key=lambda listed: listed.name))
 
 
-def auth_of(found: Located) -> str:
-    """Who may call a deployment, as its template says.
+def auth_of(found: Located, aws: Connection) -> str:
+    """Who may call a deployment: what guards its address, or else the version that is live.
 
     Args:
         found: The deployment.
+        aws: Where.
     """
-    variables: dict[str, Any] = {}
-    signed = False
-    for entry in found.template.get("Resources", {}).values():
-        properties = entry.get("Properties", {})
-        if entry["Type"] == "AWS::Lambda::Function":
-            variables = properties.get("Environment", {}).get("Variables", {})
-        signed |= "AWS_IAM" in (properties.get("AuthType"), properties.get("AuthorizationType"))
-    if signed:
+    if handover.signed(found.template):
         return "aws-iam"
-    return "api-key" if variables.get("SNAPSHIP_AUTH") == "api-key" else "none"
+    return "api-key" if versions.checks_keys(aws, found.function) else "none"
 
 
 def _share(live: versions.Traffic | None, number: str) -> float:

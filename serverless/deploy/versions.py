@@ -9,12 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serverless.aws import Connection, answered, code_of
+from serverless.deploy.config import AUTH_VARIABLE
 from serverless.deploy.template.function import ALIAS_NAME
 
 SELFTEST = {"selftest": True}
 """The event that asks a function to replay its golden images."""
 
 NOTHING_COMPARED = "it ran, but the bundle has no golden images to compare with"
+
+_AROUND = {
+    "--keys-parameter": "SNAPSHIP_API_KEYS_PARAMETER",
+    "--input-bucket": "SNAPSHIP_S3_BUCKETS",
+    "--results": "SNAPSHIP_RESULTS",
+}
+"""Variables that need a permission of the role, which is that of the newest version."""
 
 LOG_LINES = 5
 """Last lines of a failed call's log that are shown."""
@@ -32,6 +40,8 @@ class Version:
         memory_mb: Its memory.
         python: Such as ``python3.12``.
         arch: Its processor.
+        auth: Who it is made for, of :class:`~serverless.deploy.config.Deployment`.
+        around: What its variables say of what stands around it, by option.
     """
 
     number: str
@@ -41,6 +51,8 @@ class Version:
     memory_mb: int
     python: str
     arch: str
+    auth: str = "aws-iam"
+    around: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,23 @@ def judged(body: bytes, *, failed: bool = False, log: str | None = None) -> Tria
     return Trial(False, " ".join(why.split())[:500].rstrip("."))
 
 
+def checks_keys(aws: Connection, function: str) -> bool:
+    """Whether what is live asks for API keys; not so where nothing is.
+
+    Args:
+        aws: Where.
+        function: The function's name.
+    """
+    lambda_ = aws.client("lambda")
+    with answered(f"Looking up what is live of {function}"):
+        try:
+            found = lambda_.get_function_configuration(FunctionName=function, Qualifier=ALIAS_NAME)
+        except lambda_.exceptions.ResourceNotFoundException:
+            return False
+    variables = (found.get("Environment") or {}).get("Variables") or {}
+    return bool(variables.get("SNAPSHIP_AUTH") == "api-key")
+
+
 def delete(aws: Connection, function: str, version: str) -> bool:
     """Deletes a version that gets no calls.
 
@@ -167,6 +196,7 @@ def _version(entry: Mapping[str, Any]) -> Version:
         sha256 = base64.b64decode(entry.get("CodeSha256", ""), validate=True).hex()
     except ValueError:
         sha256 = ""
+    variables = (entry.get("Environment") or {}).get("Variables") or {}
     return Version(
         number=entry["Version"],
         published=str(entry.get("LastModified", "")),
@@ -175,7 +205,15 @@ def _version(entry: Mapping[str, Any]) -> Version:
         memory_mb=int(entry.get("MemorySize", 0)),
         python=str(entry.get("Runtime", "")),
         arch=(entry.get("Architectures") or ["x86_64"])[0],
+        auth=_auth(variables),
+        around={option: variables.get(name, "") for option, name in _AROUND.items()},
     )
+
+
+def _auth(variables: Mapping[str, str]) -> str:
+    """Of a version that does not say it: that which lets in fewest."""
+    checks = "api-key" if variables.get("SNAPSHIP_AUTH") == "api-key" else "aws-iam"
+    return variables.get(AUTH_VARIABLE) or checks
 
 
 def _error_of(found: Any, body: bytes) -> str:

@@ -12,6 +12,14 @@ URL = "FunctionUrl"
 API = "HttpApi"
 PREFLIGHT = "HttpPreflight"
 
+IDS = frozenset(
+    {
+        URL, "PublicUrl", "PublicInvoke",
+        API, "HttpIntegration", "HttpRoute", PREFLIGHT, "HttpStage", "HttpInvoke",
+    }
+)  # fmt: skip
+"""Everything that an address may be made of."""
+
 PREFLIGHT_SECONDS = 3600
 """How long a browser remembers a preflight's answer."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from serverless.aws import Connection
+from serverless.deploy import stages
 from serverless.deploy.config import Deployment
 from serverless.deploy.deploy_cli import deploy
 from serverless.deploy.deploy_config import DeployConfig
@@ -109,6 +110,17 @@ def test_failed_selftest_leaves_what_was_live(cloud: Any) -> None:
     done = cloud.deploy("three")
     assert (done.json["previous"], cloud.alias()[0]) == ("1", done.json["version"])
     assert cloud.versions() == ["1", done.json["version"]]
+
+
+def test_a_role_that_is_not_known_everywhere_yet_is_given_time(
+    cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "RETRY_S", 0.0)
+    cloud.will_answer({"passed": False, "detail": "AccessDenied: ssm:GetParameter"}, {"passed": True})
+    said: list[str] = []
+    run(DeployConfig(Deployment("flowers"), package=cloud.zipped("one")), Connection(), said.append)
+    assert any("trying again" in line for line in said)
+    assert cloud.alias() == ("1", {})
 
 
 def test_failed_selftest_of_the_first_version_leaves_nothing(cloud: Any) -> None:
@@ -250,15 +262,57 @@ def test_plan_changes_nothing(cloud: Any) -> None:
     steps = {(step["action"], step["type"]) for step in done.json["steps"]}
     assert {("Add", "AWS::Lambda::Function"), ("Add", "S3 bucket"), ("Add", "SSM parameter")} <= steps
     assert done.json["template"]["Resources"]
+    [bucket] = [step for step in done.json["steps"] if step["type"] == "S3 bucket"]
+    assert bucket["purpose"].startswith("holds the packages and the lock;")
+    mine = cloud.run(deploy, *words, "--json", "--bucket", "mine").json["steps"]
+    assert [step["purpose"][:15] for step in mine if step["resource"] == BUCKET] == ["holds the lock;"]
     assert cloud.stacks() == []
     assert cloud.client("s3").list_buckets()["Buckets"] == []
     assert cloud.client("ssm").describe_parameters()["Parameters"] == []
     cloud.deploy("one")
-    assert "Nothing would change" in cloud.run(deploy, *words).out
+    done = cloud.run(deploy, *words)
+    assert "Nothing would change" in done.out
+    assert "--template-only prints the template" in done.out
     done = cloud.run(deploy, *words, "--retention-days", "90")
     assert "LogGroup" in done.out
+    assert "--template-only prints the template" in done.out
     assert "LatencyAlarm" not in done.out
     assert cloud.deploy("one", passed=None).json["status"] == "unchanged"
+
+
+def test_a_plan_beside_a_first_deployment_takes_nothing_away(cloud: Any) -> None:
+    from serverless.deploy import changes
+    from serverless.deploy.template import Code, template
+    from serverless.deploy.template.tagging import tags
+
+    aws, deployment = Connection(), Deployment("flowers")
+    final = template(deployment, Code("code", "code/flowers/x.zip", "0" * 64))
+    mine = changes.propose(aws, deployment.stack, final, tags(deployment), create=True)
+    assert cloud.deploy("one").code == 0
+    changes.discard(aws, mine)
+    assert cloud.alias() == ("1", {})
+    assert cloud.stacks() == ["snapship-flowers"]
+
+
+def test_a_stack_with_a_change_of_somebody_else_is_not_taken_away(cloud: Any) -> None:
+    from serverless.deploy import changes
+    from serverless.deploy.template import Code, template
+    from serverless.deploy.template.tagging import tags
+
+    aws, deployment = Connection(), Deployment("flowers")
+    final = template(deployment, Code("code", "code/flowers/x.zip", "0" * 64))
+    mine = changes.propose(aws, deployment.stack, final, tags(deployment), create=True)
+    other = changes.propose(aws, deployment.stack, final, tags(deployment), create=True)
+    changes.discard(aws, mine)
+    assert cloud.stacks() == ["snapship-flowers"]
+    changes.discard(aws, other)
+    assert cloud.stacks() == []
+
+
+def test_storage_is_that_of_the_function(cloud: Any) -> None:
+    assert cloud.deploy("one", "--storage", "1024").code == 0
+    body = cloud.client("cloudformation").get_template(StackName="snapship-flowers")["TemplateBody"]
+    assert body["Resources"]["Function"]["Properties"]["EphemeralStorage"] == {"Size": 1024}
 
 
 def test_a_resource_that_cannot_be_made_is_named(cloud: Any) -> None:
@@ -266,7 +320,7 @@ def test_a_resource_that_cannot_be_made_is_named(cloud: Any) -> None:
     cloud.client("s3").create_bucket(
         Bucket="taken", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
-    done = cloud.deploy("two", "--input-bucket", "taken", passed=None)
+    done = cloud.deploy("two", "--input-bucket", "taken")
     assert done.code == 2
     assert "InputBucket" in done.err.splitlines()[-1]
     assert "Traceback" not in done.err

@@ -123,6 +123,53 @@ def test_the_second_of_two_is_told_who_is_first(cloud: Any) -> None:
     assert cloud.deploy("three").code == 0
 
 
+def test_one_lock_for_all_code_buckets(cloud: Any) -> None:
+    from serverless.deploy.manage_cli import destroy, rollback, status
+
+    s3 = cloud.client("s3")
+    for name in ("mine", "yours"):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    assert cloud.deploy("one", "--bucket", "mine").code == 0
+    assert cloud.deploy("two", "--bucket", "mine").code == 0
+    hold(cloud)
+    commands = [
+        cloud.deploy("three", "--bucket", "yours", passed=None),
+        cloud.deploy("three", passed=None),
+        cloud.run(rollback, "flowers"),
+        cloud.run(destroy, "flowers", "--yes"),
+    ]
+    for done in commands:
+        assert done.code == 2
+        assert "ada on elsewhere" in done.err
+    assert cloud.run(status, "flowers", "--json").json["busy"] == "snapship deploy by ada on elsewhere"
+    assert cloud.alias() == ("2", {})
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_lock_of_a_container_of_the_same_name_holds(cloud: Any) -> None:
+    """Its process's number says nothing here: the host is called the same, and is another."""
+    from serverless.deploy import process
+
+    cloud.deploy("one")
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    gone, here = int(ended.stdout), {"host": socket.gethostname(), "place": process.place()}
+    for other in (
+        {**here, "pid": gone, "started": "1", "place": "another boot pid:[1]"},
+        {**here, "pid": gone, "started": "1", "place": ""},
+        {**here, "pid": gone, "started": ""},
+        {**here, "pid": os.getpid(), "started": process.started(os.getpid())},
+    ):
+        hold(cloud, **other)
+        assert cloud.deploy("two", passed=None).code == 2, other
+    # The number was given again, to this very process.
+    hold(cloud, **{**here, "pid": os.getpid(), "started": "1"})
+    assert cloud.deploy("two").code == 0
+    hold(cloud, **{**here, "pid": gone, "started": "1"})
+    assert cloud.deploy("three").code == 0
+
+
 def test_a_lock_of_another_machine_holds_until_it_expires(cloud: Any) -> None:
     cloud.deploy("one")
     hold(cloud)
@@ -185,15 +232,20 @@ def test_no_such_region_or_profile(cloud: Any, words: tuple[str, ...]) -> None:
     assert "--profile and --region" in done.err.splitlines()[-1]
 
 
-def test_a_missing_permission_is_named(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def become(cloud: Any, monkeypatch: pytest.MonkeyPatch, *actions: str) -> None:
+    """From now on a user who may do no more than that."""
     iam = cloud.client("iam")
     iam.create_user(UserName="ada")
-    allowed = {"Effect": "Allow", "Action": ["sts:*", "s3:*"], "Resource": "*"}
+    allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     iam.put_user_policy(UserName="ada", PolicyName="some", PolicyDocument=policy)
     key = iam.create_access_key(UserName="ada")["AccessKey"]
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+
+def test_a_missing_permission_is_named(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    become(cloud, monkeypatch, "sts:*", "s3:*")
     package = cloud.zipped("one")
     ask_for_permissions(cloud, "0")
     try:
@@ -208,6 +260,21 @@ def test_a_missing_permission_is_named(cloud: Any, monkeypatch: pytest.MonkeyPat
         assert "valid AWS credentials" in done.err.splitlines()[-1]
     finally:
         ask_for_permissions(cloud, "inf")
+
+
+def test_destroy_needs_no_permission_to_look_for_tags(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from serverless.deploy.manage_cli import destroy
+
+    # A first deployment that failed: no stack, but a package.
+    assert cloud.deploy("one", passed=False).code == 1
+    become(cloud, monkeypatch, "sts:*", "s3:*", "cloudformation:*", "ssm:*")
+    ask_for_permissions(cloud, "0")
+    try:
+        done = cloud.run(destroy, "flowers", "--yes")
+    finally:
+        ask_for_permissions(cloud, "inf")
+    assert done.code == 0, done.err
+    assert "the permission tag:GetResources lacks" in done.out
 
 
 @pytest.mark.parametrize("name", ["Flowers", "a b", "../x", "a" * 56, "", "flowers;rm", "-x"])

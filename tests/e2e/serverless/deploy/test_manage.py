@@ -190,16 +190,26 @@ def test_invoke_http_signs_the_request(
     assert cloud.run(invoke, "flowers", image, "--http").code == 2
 
 
-def test_invoke_http_sends_the_key(cloud: Any, image: Path, endpoint: Endpoint) -> None:
+def test_invoke_http_sends_the_key(
+    cloud: Any, image: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = cloud.deploy("one", "--auth", "api-key").json["api_key"]
     done = cloud.run(invoke, "flowers", image, "--http")
     assert done.code == 2
     assert "SNAPSHIP_API_KEY" in done.err
-    done = cloud.run(invoke, "flowers", image, "--http", "--key", secret)
+    done = cloud.run(invoke, "flowers", image, "--http", "--key", "-", input=f"{secret}\n")
     assert done.code == 0, done.err
-    headers = endpoint.seen[0][1]
-    assert headers["x-api-key"] == secret
-    assert "authorization" not in headers
+    monkeypatch.setenv("SNAPSHIP_API_KEY", secret)
+    assert cloud.run(invoke, "flowers", image, "--http").code == 0
+    for _, headers, _ in endpoint.seen:
+        assert headers["x-api-key"] == secret
+        assert "authorization" not in headers
+    # Words of a command are for everybody on the machine to see.
+    done = cloud.run(invoke, "flowers", image, "--http", "--key", secret)
+    assert done.code == 2
+    assert "list of processes" in done.err
+    assert secret not in done.err
+    assert len(endpoint.seen) == 2
 
 
 def test_an_address_that_does_not_answer(cloud: Any, image: Path) -> None:
@@ -293,6 +303,41 @@ def test_destroy_asks_before_it_deletes_images(cloud: Any) -> None:
     assert cloud.alias() == ("1", {})
     assert cloud.run(destroy, "flowers", "--yes", "--delete-images").code == 0
     assert cloud.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_destroy_finds_what_a_failed_first_deployment_left_in_the_users_bucket(cloud: Any) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    done = cloud.deploy("one", "--bucket", "mine", passed=False)
+    assert done.code == 1
+    assert "snapship destroy flowers --bucket mine" in done.err.splitlines()[-1]
+    done = cloud.run(destroy, "flowers", "--yes")
+    assert done.code == 2
+    assert "--bucket if its packages went to your own" in done.err
+    done = cloud.run(destroy, "flowers", "--yes", "--bucket", "mine")
+    assert done.code == 0, done.err
+    assert "s3://mine/code/flowers/" in done.out
+    assert s3.list_objects_v2(Bucket="mine")["KeyCount"] == 0
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["mine"]
+
+
+def test_destroy_finds_an_input_bucket_that_another_took_the_place_of(cloud: Any) -> None:
+    s3 = cloud.client("s3")
+    place = {"LocationConstraint": "eu-central-1"}
+    cloud.deploy("one", "--input-bucket", "pets-in")
+    # As AWS leaves the one before, which moto does not: out of the stack, and with its tags.
+    for name in ("pets-old", "pets-empty", "other"):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=place)
+    for name, owner in (("pets-old", "flowers"), ("pets-empty", "flowers"), ("other", "flowers-2")):
+        tags = {"TagSet": [{"Key": "snapship:name", "Value": owner}]}
+        s3.put_bucket_tagging(Bucket=name, Tagging=tags)
+    s3.put_object(Bucket="pets-old", Key="cat.jpg", Body=b"x")
+    done = cloud.run(destroy, "flowers", "--yes")
+    assert done.code == 2
+    assert "pets-old (of an earlier deployment)" in done.out
+    assert "pets-old holds 1 objects" in done.err
+    assert cloud.run(destroy, "flowers", "--yes", "--delete-images").code == 0
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["other"]
 
 
 def test_a_bucket_of_the_users_own_is_used_and_kept(cloud: Any) -> None:

@@ -44,6 +44,7 @@ def test_function_is_as_the_options_say() -> None:
     assert function["Environment"]["Variables"] == {
         "OPENBLAS_NUM_THREADS": "1",
         "SNAPSHIP_AUTH": "none",
+        "SNAPSHIP_ENDPOINT_AUTH": "aws-iam",
         "SNAPSHIP_TOP_K": "3",
     }
     assert "SnapStart" not in function
@@ -101,7 +102,6 @@ def test_version_gets_another_name_when_its_content_changes(changed: dict[str, A
         {"alarm_p99_ms": 99},
         {"front": "http-api"},
         {"queue": True},
-        {"auth": "none"},
     ],
 )
 def test_version_keeps_its_name_when_only_its_surroundings_change(changed: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ def deployments(draw: st.DrawFn) -> Deployment:
         front=draw(st.sampled_from(["url", "http-api"])),
         retention_days=draw(st.sampled_from(RETENTION_DAYS)),
         reserved_concurrency=draw(st.none() | st.integers(20, 900)),
-        provisioned_concurrency=None if snapstart else draw(st.none() | st.integers(1, 20)),
+        provisioned_concurrency=None if snapstart else draw(st.none() | st.integers(1, 19)),
         snapstart=snapstart,
         input_bucket=bucket,
         bucket_exists=bucket is not None and draw(st.booleans()),
