@@ -19,7 +19,6 @@ OPEN_TO_ALL = (
     "Consider --auth api-key, and --reserved to bound what it can cost."
 )
 
-SEE_TEMPLATE = "--template-only prints the template; so does --plan --json."
 
 
 def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -49,7 +48,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--plan",
     "only_plan",
     is_flag=True,
-    help="Show what would change, with --json also the template; change nothing.",
+    help="Show the template and what would change; change nothing.",
 )
 @click.option("--template-only", is_flag=True, help="Print the CloudFormation template; ask nothing of AWS.")
 @click.option(
@@ -198,13 +197,15 @@ def deploy(
             cli_options.echo_json(planned)
             return
         if not planned.steps:
-            click.echo(f"Nothing would change: {planned.stack} is as it shall be. {SEE_TEMPLATE}")
+            click.echo(f"Nothing would change: {planned.stack} is as it shall be.")
             return
+        # Before the table, which is what people look at first: the end of what is printed.
+        click.echo(text(planned.template), nl=False)
         columns = [Column("action"), Column("resource"), Column("type"), Column("what for")]
         print_table(
             columns, [(step.action, step.resource, step.type, step.purpose) for step in planned.steps]
         )
-        click.echo(f"Nothing was changed. {SEE_TEMPLATE}")
+        click.echo("Nothing was changed.")
         return
 
     def tell_key(secret: str) -> None:
