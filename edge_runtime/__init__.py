@@ -13,13 +13,16 @@ import numpy as _numpy  # noqa: F401
 from edge_runtime.bundle import Bundle
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import SnapshipError
-from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import pixels
 from edge_runtime.result import Prediction, Result
 from edge_runtime.spec import InputSpec
 
 if TYPE_CHECKING:
     from edge_runtime.golden import SelfTest, selftest
+    from edge_runtime.options import ResultOptions
+
+_LATER = {"SelfTest": "golden", "selftest": "golden", "ResultOptions": "options"}
+"""Names that a first answer does without, and their modules."""
 
 __all__ = [
     "Bundle",
@@ -36,10 +39,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the replay of golden examples at its first use; a device that classifies does without."""
-    if name not in ("SelfTest", "selftest"):
+    """Loads what is needed later at its first use."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from edge_runtime import golden
+    from importlib import import_module
 
-    globals()[name] = getattr(golden, name)
+    globals()[name] = getattr(import_module(f"edge_runtime.{_LATER[name]}"), name)
     return globals()[name]

@@ -20,8 +20,6 @@ MAX_TEXT_BYTES = 50_000_000
 MAX_MANIFEST_BYTES = 5_000_000
 """Limit of the manifest and of the labels; 21,000 labels take half a megabyte."""
 
-_HASH_CHUNK_BYTES = 1 << 20
-
 
 class Bundle:
     """A bundle that is open for reading.
@@ -169,11 +167,8 @@ class Bundle:
 
 def file_sha256(path: Path) -> str:
     """Hash of a file in constant memory, 64 hex digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _text(store: Store, file: str, location: Path) -> str:

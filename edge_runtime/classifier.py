@@ -13,7 +13,6 @@ from edge_runtime.choice import choose
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.errors import ImageError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact
-from edge_runtime.options import BoundOptions, ResultOptions
 from edge_runtime.pool import EnginePool
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS, ImageSource, UInt8Array, pixels
 from edge_runtime.result import Float32Array, Result, rank
@@ -21,6 +20,8 @@ from edge_runtime.spec import InputSpec
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from edge_runtime.options import BoundOptions, ResultOptions
 
 
 class Classifier:
