@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FUZZ = Path(__file__).resolve().parents[3] / "fuzz"
-SECONDS = 10
+SECONDS = 6
 
 
 @pytest.mark.slow
