@@ -20,7 +20,6 @@ OPEN_TO_ALL = (
 )
 
 
-
 def _share(ctx: click.Context, param: click.Parameter, value: str) -> float:
     """Reads ``10%`` or ``0.1``."""
     found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,4})?|\.[0-9]{1,4})(%?)", value.strip(), re.ASCII)
