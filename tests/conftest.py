@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+MOTO_START_SECONDS = 30
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +49,42 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
         if name != "SNAPSHIP_HUGE":
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[str]]:
+    """Starts a server that answers as AWS does, of ``make acceptance``; gives its URL, and ends it."""
+
+    @contextmanager
+    def started(module: str = "moto.server", **variables: str) -> Iterator[str]:
+        folder = Path(sys.prefix) / "acceptance" / "moto"
+        if not (folder / ".ready").is_file():
+            log = folder / "log.txt"
+            lines = log.read_text(encoding="utf-8").strip().splitlines() if log.is_file() else []
+            pytest.skip(f"needs moto of make acceptance: {(lines or ['not installed'])[-1]}")
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        # Werkzeug takes its variables for a socket that its parent left it.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "WERKZEUG"))}
+        log = tmp_path_factory.mktemp("moto") / "log.txt"
+        with log.open("w") as lines_of:
+            process = subprocess.Popen(
+                [folder / "bin" / "python", "-m", module, "-H", "127.0.0.1", "-p", str(port)],
+                stdout=lines_of, stderr=subprocess.STDOUT, env=kept | variables,
+            )  # fmt: skip
+        try:
+            end = time.monotonic() + MOTO_START_SECONDS
+            while True:
+                with socket.socket() as sock:
+                    if sock.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < end, "moto did not start"
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
+
+    return started

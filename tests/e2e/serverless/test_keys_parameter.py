@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +28,10 @@ NEW, NEW_ENTRY = new_key("new")
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
+def moto(moto_server: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """Its URL."""
-    folder = Path(sys.prefix) / "acceptance" / "moto"
-    if not (folder / ".ready").is_file():
-        pytest.skip("needs moto of make acceptance, which is not installed")
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    process = subprocess.Popen(
-        [folder / "bin" / "python", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    end = time.monotonic() + 30
-    while True:
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert process.poll() is None, "moto ended"
-        assert time.monotonic() < end, "moto did not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture

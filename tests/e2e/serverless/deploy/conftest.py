@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
-import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,6 @@ BESIDE = Path(__file__).parents[1]
 """Where the package motoshim is."""
 
 REGION = "eu-central-1"
-START_SECONDS = 30
-
 RECORD = {
     "snapship": "0",
     "arch": "x86_64",
@@ -145,33 +141,10 @@ def function_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def moto(function_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def moto(function_url: str, moto_server: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """Its URL."""
-    folder = Path(sys.prefix) / "acceptance" / "moto"
-    if not (folder / ".ready").is_file():
-        log = folder / "log.txt"
-        lines = log.read_text(encoding="utf-8").strip().splitlines() if log.is_file() else []
-        pytest.skip(f"needs moto of make acceptance: {(lines or ['not installed'])[-1]}")
-    port, log = free_port(), tmp_path_factory.mktemp("moto") / "log.txt"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "WERKZEUG"))}
-    with log.open("w") as lines_of:
-        process = subprocess.Popen(
-            [folder / "bin" / "python", "-m", "motoshim", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=lines_of,
-            stderr=subprocess.STDOUT,
-            env={**kept, "PYTHONPATH": str(BESIDE), "MOTOSHIM_FUNCTION_URL": function_url},
-        )
-    end = time.monotonic() + START_SECONDS
-    while True:
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < end, "moto did not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    with moto_server("motoshim", PYTHONPATH=str(BESIDE), MOTOSHIM_FUNCTION_URL=function_url) as url:
+        yield url
 
 
 @pytest.fixture

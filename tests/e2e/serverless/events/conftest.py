@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +16,12 @@ from serverless.app.events import objects
 
 EVENTS = Path(__file__).parents[3] / "functional" / "serverless" / "events"
 
-START_SECONDS = 30
-
 
 @pytest.fixture(scope="package")
-def moto() -> Iterator[str]:
+def moto(moto_server: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """Its URL."""
-    folder = Path(sys.prefix) / "acceptance" / "moto"
-    if not (folder / ".ready").is_file():
-        log = folder / "log.txt"
-        lines = log.read_text(encoding="utf-8").strip().splitlines() if log.is_file() else []
-        pytest.skip(f"needs moto of make acceptance: {(lines or ['not installed'])[-1]}")
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    process = subprocess.Popen(
-        [folder / "bin" / "python", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Werkzeug takes this for a socket that its parent left it.
-        env={name: value for name, value in os.environ.items() if not name.startswith("WERKZEUG")},
-    )
-    end = time.monotonic() + START_SECONDS
-    while True:
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert process.poll() is None, "moto ended"
-        assert time.monotonic() < end, "moto did not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

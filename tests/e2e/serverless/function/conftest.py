@@ -19,6 +19,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -214,30 +215,10 @@ def start(
 
 
 @pytest.fixture(scope="session")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def moto(moto_server: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """URL of a moto server, which is S3 over real HTTP."""
-    folder = Path(sys.prefix) / "acceptance" / "moto"
-    if not (folder / ".ready").is_file():
-        pytest.skip("needs moto of make acceptance")
-    port, log = free_port(), tmp_path_factory.mktemp("moto") / "log.txt"
-    process = subprocess.Popen(
-        [folder / "bin" / "python", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=log.open("wb"),
-        stderr=subprocess.STDOUT,
-        # Werkzeug takes this for a socket that its parent left it.
-        env={name: value for name, value in os.environ.items() if not name.startswith("WERKZEUG")},
-    )
-    end = time.monotonic() + START_SECONDS
-    while True:
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < end, "moto did not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,52 +16,28 @@ boto3 = pytest.importorskip("boto3")
 
 MakeBundle = Callable[[str], Path]
 
-START_SECONDS = 30
-
 
 @pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def endpoint(
+    moto_server: Callable[..., AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[str]:
     """A server that answers as S3 does; everything reaches boto3 by AWS's own variables."""
-    folder = Path(sys.prefix) / "acceptance" / "moto"
-    if not (folder / ".ready").is_file():
-        log = folder / "log.txt"
-        lines = log.read_text(encoding="utf-8").strip().splitlines() if log.is_file() else []
-        pytest.skip(f"needs moto of make acceptance: {(lines or ['not installed'])[-1]}")
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    process = subprocess.Popen(
-        [folder / "bin" / "python", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    settings = {
-        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    try:
-        end = time.monotonic() + START_SECONDS
-        while True:
-            with socket.socket() as sock:
-                if sock.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, "moto ended"
-            assert time.monotonic() < end, "moto did not start"
-            time.sleep(0.05)
-        yield settings["AWS_ENDPOINT_URL_S3"]
-    finally:
-        process.kill()
-        process.wait()
+    with moto_server() as url:
+        settings = {
+            "AWS_ENDPOINT_URL_S3": url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_CONFIG_FILE": str(tmp_path / "none"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        yield url
 
 
 def test_s3_source_is_installed_and_its_errors_are_one_line(
