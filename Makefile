@@ -24,7 +24,7 @@ help:
 	@echo "make format  rewrite the source in the project's format"
 	@echo "make docs    write docs/cli.md from the commands' help"
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt $(wildcard edge_runtime/native/*)
 	@test -n "$(PYTHON)" || { echo "snapship needs Python 3.11 to 3.13 with venv. Received: none on PATH. Install one, or pass PYTHON=..."; exit 1; }
 	@echo "Setting up $(VENV) with $(PYTHON) (TensorFlow included; a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

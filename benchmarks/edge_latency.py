@@ -1,7 +1,8 @@
 """How much the runtime adds to the interpreter: an array or a JPEG in, the five best classes out.
 
 In turns on the same photos: the bare interpreter's invoke, then whole answers of `Classifier.classify`
-from an array of the model's size and from JPEG bytes, decoded by Pillow alone and with the extra `fast`.
+from an array of the model's size and from JPEG bytes: as the base install decodes and resizes them, with the
+extra `fast`, and where nothing was compiled at installation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from benchmarks.edge_model import edge_model, edge_parser, facts
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
-from edge_runtime import Bundle, Classifier, fast_jpeg
+from edge_runtime import Bundle, Classifier, fast_jpeg, resize
 
 MODULE = "benchmarks.edge_latency"
 
@@ -25,9 +26,10 @@ MOST = {"array": 1.03, "JPEG, Pillow": 1.55, "JPEG, fast": 1.25}
 """Most that each may take, in invokes of the int8 artifact."""
 
 METHOD = """*invoke*: LiteRT's interpreter alone, its input written before. *array*, *JPEG*: `Classifier.classify`, top
-five of 1000 classes, from uint8 pixels of the model's size and from the bytes of {photos} photos of 320x240. The ways
-take turns photo by photo on one thread, {rounds} rounds. *Best*: the fastest round of each photo, averaged, which other
-work on the machine cannot lower; *ratio* is that by invoke's. The pixels of both decoders must be equal, or it ends."""
+five of 1000 classes, from uint8 pixels of the model's size and from the bytes of {photos} photos of 320x240. *Pillow*
+decodes, and the compiled part resizes but for *alone*; *fast* is the extra's simplejpeg. The ways take turns photo by
+photo on one thread, {rounds} rounds. *Best*: the fastest round of each photo, averaged, which other work on the machine
+cannot lower; *ratio* is that by invoke's. All pixels must be equal, or it ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> Result:
@@ -69,15 +71,17 @@ def _measure(bundle: Bundle, kind: str, photos: list[Path], rounds: int) -> dict
             "array": lambda index: classifier.classify(arrays[index]),
             "JPEG, Pillow": lambda index: classifier.classify(data[index]),
         }
-        fast = fast_jpeg.usable
-        if fast():
+        speed_ups = {"JPEG, Pillow alone": (_no, _no), "JPEG, Pillow": (_no, resize.usable)}
+        ways["JPEG, Pillow alone"] = ways["JPEG, Pillow"]
+        if fast_jpeg.usable():
+            speed_ups["JPEG, fast"] = (fast_jpeg.usable, resize.usable)
             ways["JPEG, fast"] = ways["JPEG, Pillow"]
-            _same_pixels(classifier, data, fast)
+        _same_pixels(classifier, data, list(speed_ups.values()))
         seconds = {way: np.zeros((rounds, len(photos))) for way in ways}
         for turn in range(-1, rounds):
             for index in range(len(photos)):
                 for way, answer in ways.items():
-                    with _decoder(fast if way == "JPEG, fast" else _never):
+                    with _using(*speed_ups.get(way, (_no, _no))):
                         before = time.perf_counter()
                         answer(index)
                         spent = time.perf_counter() - before
@@ -87,30 +91,34 @@ def _measure(bundle: Bundle, kind: str, photos: list[Path], rounds: int) -> dict
         return seconds
 
 
-def _never() -> bool:
+def _no() -> bool:
     return False
 
 
-class _decoder:  # noqa: N801 - a context manager, read as a verb
-    """Lets the runtime decode with simplejpeg, or not."""
+class _using:  # noqa: N801 - a context manager, read as a verb
+    """Lets the runtime decode with simplejpeg and resize with the compiled part, or not."""
 
-    def __init__(self, usable: Callable[[], bool]) -> None:
-        self._usable = usable
+    def __init__(self, fast: Callable[[], bool], compiled: Callable[[], bool]) -> None:
+        self._usable = fast, compiled
 
     def __enter__(self) -> None:
-        self._before, fast_jpeg.usable = fast_jpeg.usable, self._usable  # type: ignore[assignment]
+        self._before = fast_jpeg.usable, resize.usable
+        fast_jpeg.usable, resize.usable = self._usable  # type: ignore[assignment]
 
     def __exit__(self, *_: object) -> None:
-        fast_jpeg.usable = self._before
+        fast_jpeg.usable, resize.usable = self._before
 
 
-def _same_pixels(classifier: Classifier, data: list[bytes], fast: Callable[[], bool]) -> None:
+def _same_pixels(
+    classifier: Classifier, data: list[bytes], speed_ups: list[tuple[Callable[[], bool], Callable[[], bool]]]
+) -> None:
     for each in data:
-        with _decoder(fast):
-            quick = classifier.pixels(each)
-        with _decoder(_never):
-            if not np.array_equal(quick, classifier.pixels(each)):
-                raise ValueError("The extra fast must give Pillow's pixels. Received: a photo that differs.")
+        found = []
+        for pair in speed_ups:
+            with _using(*pair):
+                found.append(classifier.pixels(each).tobytes())
+        if len(set(found)) > 1:
+            raise ValueError("Every speed-up must give Pillow's pixels. Received: a photo that differs.")
 
 
 def _result(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
@@ -153,6 +152,8 @@ class ZipStore:
         self._entries = self._index(infos)
 
     def _index(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+        import unicodedata
+
         total = sum(info.file_size for info in infos)
         if len(infos) > MAX_ENTRIES or total > MAX_UNPACKED_BYTES:
             raise BundleError(

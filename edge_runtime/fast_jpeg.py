@@ -9,6 +9,7 @@ Pillow keeps them, four bytes each, so that Pillow works on that memory without 
 from __future__ import annotations
 
 import io
+import threading
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, TypeAlias
@@ -16,9 +17,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image, _imaging
 
+from edge_runtime.first_use import FirstUse
+
 UInt8: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
+_MEMORY = "_snapship_memory"
 _COLOUR_SPACES = {"RGB": "RGBX", "L": "GRAY"}
+
+_KEPT_BYTES = 4_000_000
+"""Largest picture whose memory a thread keeps for its next one: a megapixel."""
+
+_first = FirstUse()
+_kept = threading.local()
 
 
 def decode(data: bytes, header: Image.Image) -> Image.Image | None:
@@ -32,7 +42,7 @@ def decode(data: bytes, header: Image.Image) -> Image.Image | None:
         An image with the header's metadata; None where simplejpeg is not installed, not
         bit-equal, or refuses the file (Pillow is the judge of damaged files).
     """
-    if header.format != "JPEG" or header.mode not in _COLOUR_SPACES or _is_first() or not usable():
+    if header.format != "JPEG" or header.mode not in _COLOUR_SPACES or _first() or not usable():
         return None
     array = _decode(data, header.mode)
     if array is None or array.shape[:2] != (header.height, header.width):
@@ -42,13 +52,37 @@ def decode(data: bytes, header: Image.Image) -> Image.Image | None:
     return picture
 
 
-_first = iter([True])
+def rows(data: bytes, size: tuple[int, int]) -> UInt8 | None:
+    """Decodes a JPEG to red, green, blue and a pad byte; only where :func:`usable` says so.
+
+    Args:
+        data: The encoded image, of three components.
+        size: Its width and height, from its header.
+
+    Returns:
+        uint8 ``[height, width, 4]``, in memory of this thread that its next call writes to; None
+        when simplejpeg refuses the file.
+    """
+    count = 4 * size[0] * size[1]
+    buffer: UInt8 | None = getattr(_kept, "buffer", None)
+    if buffer is None or len(buffer) < count:
+        buffer = np.empty(count, np.uint8)
+        if count <= _KEPT_BYTES:
+            _kept.buffer = buffer
+    array = _decode(data, "RGB", buffer[:count])
+    return array if array is None or array.shape == (size[1], size[0], 4) else None
 
 
-def _is_first() -> bool:
-    """Whether this is a process's first JPEG: one answer is sooner there without loading and probing."""
-    # One operation of the interpreter, so that threads need no lock; both decoders give the same pixels.
-    return next(_first, False)
+def memory(picture: Image.Image) -> UInt8 | None:
+    """The rows of a picture that :func:`decode` made and nobody wrote to.
+
+    Args:
+        picture: Any PIL image of mode ``RGB``.
+
+    Returns:
+        uint8 ``[height, width, 4]``, which must not be written to; None for any other picture.
+    """
+    return getattr(picture, _MEMORY, None) if picture.readonly else None
 
 
 @cache
@@ -86,16 +120,17 @@ def _picture(array: UInt8, mode: str) -> Image.Image:
         _imaging.map_buffer(array, (width, height), "raw", 0, (mode, 0, 1))
     )
     picture.readonly = 1
+    setattr(picture, _MEMORY, array)
     return picture
 
 
-def _decode(data: bytes, mode: str) -> UInt8 | None:
+def _decode(data: bytes, mode: str, buffer: UInt8 | None = None) -> UInt8 | None:
     """``[height, width, 4]`` of RGB and a pad byte, or ``[height, width]`` of gray; None when refused."""
     import simplejpeg
 
     try:
         array: UInt8 = simplejpeg.decode_jpeg(
-            data, colorspace=_COLOUR_SPACES[mode], fastdct=False, fastupsample=False
+            data, colorspace=_COLOUR_SPACES[mode], fastdct=False, fastupsample=False, buffer=buffer
         )
     except (ValueError, MemoryError):
         return None

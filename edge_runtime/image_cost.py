@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
 
+import msgspec
 from PIL import Image
 
 from edge_runtime.errors import ImageError, ImageTooLargeError
@@ -81,8 +81,7 @@ class BoundedFile(io.BytesIO):
         return data
 
 
-@dataclass(frozen=True)
-class JpegScans:
+class JpegScans(msgspec.Struct, frozen=True):
     """How a JPEG is laid out.
 
     Attributes:

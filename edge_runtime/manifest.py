@@ -4,8 +4,7 @@ Reading refuses unknown, missing and mistyped fields and names them; writing giv
 the same bytes for the same content. The runtime's configuration is this file.
 """
 
-from __future__ import annotations
-
+# No "from __future__ import annotations": msgspec would compile each again when a bundle is first read (1 ms).
 import math
 from typing import Any, Literal
 

@@ -30,10 +30,12 @@ from PIL import Image, UnidentifiedImageError
 from edge_runtime import fast_jpeg
 from edge_runtime.colour import eight_bit_colour, fix_transparency
 from edge_runtime.errors import ImageError, ImageFormatError, ImageTooLargeError
+from edge_runtime.fitting import fit, fit_pixels
 from edge_runtime.image_cost import BoundedFile, check_cost, check_pixels, check_structure
 from edge_runtime.large_image import LARGE_PIXELS, by_channel
 from edge_runtime.orientation import undo
 from edge_runtime.pillow_memory import keep_blocks
+from edge_runtime.plain_jpeg import plain_pixels
 from edge_runtime.spec import InputSpec
 
 UInt8Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
@@ -81,17 +83,24 @@ def pixels(
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape == spec.shape:
         return np.ascontiguousarray(image)
-    picture, name = _open(image, max_bytes, max_pixels)
+    if isinstance(image, Image.Image | np.ndarray):
+        picture, name = _in_memory(image, max_pixels)
+    else:
+        data, name = _encoded(image, max_bytes)
+        short = plain_pixels(data, spec, max_pixels)
+        if short is not None:
+            return short
+        picture = _open(data, name, max_pixels)
     with _damage_named(name):
         picture.load()
     with _colour_named(name, picture.mode):
         if picture.width * picture.height > LARGE_PIXELS:
-            fitted = by_channel(
+            whole = by_channel(
                 picture, spec.channels, undo(picture), eight_bit_colour, lambda plane: fit(plane, spec)
             )
+            array: UInt8Array = np.asarray(whole, dtype=np.uint8)
         else:
-            fitted = fit(upright_colour(picture, spec.channels), spec)
-    array: UInt8Array = np.asarray(fitted, dtype=np.uint8)
+            array = fit_pixels(upright_colour(picture, spec.channels), spec)
     return np.ascontiguousarray(array.reshape(spec.shape))
 
 
@@ -109,7 +118,11 @@ def decoded(
     Raises:
         ImageError: As :func:`pixels`.
     """
-    picture, name = _open(image, max_bytes, max_pixels)
+    if isinstance(image, Image.Image | np.ndarray):
+        picture, name = _in_memory(image, max_pixels)
+    else:
+        data, name = _encoded(image, max_bytes)
+        picture = _open(data, name, max_pixels)
     with _damage_named(name):
         picture.load()
     with _colour_named(name, picture.mode):
@@ -132,26 +145,6 @@ def upright_colour(picture: Image.Image, channels: int) -> Image.Image:
     return picture if method is None else picture.transpose(method)
 
 
-def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
-    """Resizes to the input's size with Pillow's antialiased bilinear filter.
-
-    Args:
-        picture: An ``RGB`` or ``L`` image.
-        spec: Size and fit.
-    """
-    size = (spec.width, spec.height)
-    if picture.size == size:
-        return picture
-    if spec.fit == "stretch":
-        return picture.resize(size, Image.Resampling.BILINEAR)
-    # Sides rather than a scale factor: dividing by one leaves the picture by a rounding error.
-    box_width = min(picture.width, picture.height * spec.width / spec.height)
-    box_height = min(picture.height, picture.width * spec.height / spec.width)
-    left, top = (picture.width - box_width) / 2, (picture.height - box_height) / 2
-    box = (left, top, left + box_width, top + box_height)
-    return picture.resize(size, Image.Resampling.BILINEAR, box=box)
-
-
 def _opened(file: BoundedFile, data: bytes) -> Image.Image:
     """Opens an image without decoding it."""
     if data[:3] == _JPEG:
@@ -165,18 +158,26 @@ def _opened(file: BoundedFile, data: bytes) -> Image.Image:
     return Image.open(file, formats=FORMATS)
 
 
-def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Image, str]:
-    """Opens without decoding; returns the picture and a name for messages."""
-    if isinstance(image, Image.Image):
-        check_pixels(image, "the PIL image", max_pixels)
-        return image, "the PIL image"
+def _in_memory(image: Image.Image | UInt8Array, max_pixels: int) -> tuple[Image.Image, str]:
+    """A picture that needs no reading, and a name for messages."""
     if isinstance(image, np.ndarray):
         return _from_array(image, max_pixels), "the array"
+    check_pixels(image, "the PIL image", max_pixels)
+    return image, "the PIL image"
+
+
+def _encoded(image: object, max_bytes: int) -> tuple[bytes, str]:
+    """Reads an image's bytes, within their limit; returns them and a name for messages."""
     data, name = _read(image, max_bytes)
     if not data:
         raise ImageError(f"An image must have content. Received: {name}, 0 bytes. Replace the file.")
     if len(data) > max_bytes:
         raise _too_many_bytes(name, len(data), max_bytes)
+    return data, name
+
+
+def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    """Opens without decoding, or decodes with the extra ``fast``."""
     check_structure(data, name)
     file = BoundedFile(data)
     try:
@@ -201,7 +202,7 @@ def _open(image: ImageSource, max_bytes: int, max_pixels: int) -> tuple[Image.Im
     check_pixels(picture, name, max_pixels)
     check_cost(picture, data, name, max_pixels)
     file.header_done()
-    return fast_jpeg.decode(data, picture) or picture, name
+    return fast_jpeg.decode(data, picture) or picture
 
 
 @contextmanager

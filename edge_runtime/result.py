@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 
 from edge_runtime.errors import ModelFileError, UsageError
 
+try:
+    from edge_runtime import _native
+except ImportError:
+    # Installed without a C compiler: NumPy ranks.
+    _native = None  # type: ignore[assignment]
+
 Float32Array: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True):
     """One class and its score.
 
     Attributes:
@@ -28,8 +33,7 @@ class Prediction:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """The best classes of one image, best first; false when it is empty.
 
     Only a ``score_threshold`` of :class:`~edge_runtime.options.ResultOptions` can leave it empty.
@@ -106,20 +110,29 @@ def rank(
     Raises:
         ModelFileError: A score is not a finite number, so that no order means anything.
     """
-    check_finite(scores)
-    looked_at = scores if among is None else scores[among]
-    count = len(looked_at)
-    wanted = min(max(top_k, 2), count)
-    if wanted < count:
-        # Everything at least as good as the wanted-th best, so that ties are cut by class order.
-        limit = np.partition(looked_at, count - wanted)[count - wanted]
-        best = np.flatnonzero(looked_at >= limit)
+    if among is None:
+        ranked = _best(scores, max(top_k, 2))
     else:
-        best = np.arange(count)
-    order = best[np.argsort(-looked_at[best], kind="stable")][:wanted]
-    if among is not None:
-        order = among[order]
-    ranked = [(int(index), float(scores[index])) for index in order]
-    margin = ranked[0][1] - ranked[1][1] if count > 1 else 1.0 - ranked[0][1]
+        check_finite(scores)
+        ranked = [(int(among[place]), score) for place, score in _best(scores[among], max(top_k, 2))]
+    margin = ranked[0][1] - ranked[1][1] if len(ranked) > 1 else 1.0 - ranked[0][1]
     predictions = tuple(Prediction(labels[index], index, score) for index, score in ranked[:top_k])
     return Result(predictions, margin)
+
+
+def _best(scores: Float32Array, count: int) -> list[tuple[int, float]]:
+    """Index and score of the best, best first, equal ones by index."""
+    if _native is not None:
+        ranked = _native.best(np.ascontiguousarray(scores, np.float32), count)
+        if ranked is not None:
+            return ranked
+    check_finite(scores)
+    wanted = min(count, len(scores))
+    if wanted < len(scores):
+        # Everything at least as good as the wanted-th best, so that ties are cut by class order.
+        limit = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
+        best = np.flatnonzero(scores >= limit)
+    else:
+        best = np.arange(len(scores))
+    order = best[np.argsort(-scores[best], kind="stable")][:wanted]
+    return [(int(index), float(scores[index])) for index in order]

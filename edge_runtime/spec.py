@@ -1,7 +1,5 @@
 """What a model's input looks like: the one description of size, channels and fit."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

@@ -29,7 +29,7 @@ from trainer.progress import Event, Progress, silent
 _ABANDONED_S = 86_400.0
 """Seconds after which a temporary file belongs to no process any more."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of every name; raise it when the files' meaning changes."""
 
 Int64Array = np.ndarray[Any, np.dtype[np.int64]]

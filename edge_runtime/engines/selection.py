@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edge_runtime.engines.base import Engine
@@ -14,8 +14,7 @@ from edge_runtime.errors import EnvironmentMissingError, UnknownNameError, Usage
 from edge_runtime.manifest import Format
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     """An engine that is not imported yet.
 
     Attributes:

@@ -14,8 +14,9 @@ from PIL import Image
 from edge_runtime import fast_jpeg
 from edge_runtime.dataset import ImageSet
 from edge_runtime.errors import SnapshipError
+from edge_runtime.fitting import fit
 from edge_runtime.native_output import quiet
-from edge_runtime.preprocess import UInt8Array, fit, pixels, upright_colour
+from edge_runtime.preprocess import UInt8Array, pixels, upright_colour
 from edge_runtime.spec import InputSpec
 from exporter.backend import load_tensorflow
 

@@ -91,6 +91,17 @@ def orphans(files: Mapping[str, bytes]) -> set[str]:
     return links.keys() - reached
 
 
+def fits(data: bytes, arch: Arch) -> bool:
+    """Whether a compiled file can be loaded on a processor's Linux with nothing beside it.
+
+    Args:
+        data: Any file.
+        arch: The function's processor.
+    """
+    found = linkage(data)
+    return found is not None and found.machine == MACHINES[arch] and set(found.needed) <= SYSTEM
+
+
 def check(files: Mapping[str, bytes], arch: Arch) -> None:
     """Refuses a package whose compiled files could not be loaded.
 

@@ -140,7 +140,7 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
         progress(f"Downloading {len(absent)} packages for Python {config.python} on {config.arch}")
     wheels = fetch(plan.wanted, config.arch, config.python, plan.cache)
     progress(f"Pruning {len(wheels)} packages")
-    own = own_code(_version(), server=config.image is not None)
+    own = own_code(_version(), config.arch, server=config.image is not None)
     if config.image is not None:
         own |= container_files()
     tree = build(plan.bundle, plan.artifact, wheels, own)

@@ -17,7 +17,7 @@ from edge_runtime.manifest import Artifact, Strict, encode_json
 from serverless.deploy.errors import DownloadError
 from serverless.deploy.package.bundle_part import bundle_files
 from serverless.deploy.package.config import Arch, PythonVersion
-from serverless.deploy.package.linkage import orphans
+from serverless.deploy.package.linkage import fits, orphans
 from serverless.deploy.package.prune import kept
 from serverless.deploy.package.wheels import Wheel
 
@@ -31,6 +31,9 @@ RECORD_FILE = "snapship-package.json"
 
 _CLOUD = ("__init__.py", "aws.py", "py.typed", "app/")
 """What of ``serverless`` runs in the cloud; the rest runs on the machine that deploys."""
+
+_NOT_RUN = frozenset({".c", ".h", ".pyi"})
+"""What a compiler or a type checker reads."""
 
 _SERVER = "serving/"
 """What of it serves HTTP by itself, in a container."""
@@ -186,18 +189,23 @@ def pruned(wheel: Wheel) -> dict[str, bytes]:
         ) from error
 
 
-def own_code(version: str, *, server: bool = False) -> dict[str, bytes]:
+def own_code(version: str, arch: Arch, *, server: bool = False) -> dict[str, bytes]:
     """The runtime and the app, by path, and the version that ``importlib.metadata`` finds.
+
+    The compiled part goes along where this installation's runs on that processor; the function
+    gives the same answers without it, a tenth slower.
 
     Args:
         version: snapship's version.
+        arch: The function's processor.
         server: Whether it must also serve HTTP by itself.
 
     Raises:
         UsageError: The source is not on disk, as in a program made by another packager.
     """
     wanted = (*_CLOUD, _SERVER) if server else _CLOUD
-    found = dict(_sources(edge_runtime.__file__, "edge_runtime"))
+    runtime = _sources(edge_runtime.__file__, "edge_runtime")
+    found = {file: data for file, data in runtime if not file.endswith(".so") or fits(data, arch)}
     for file, data in _sources(serverless.__file__, "serverless"):
         if file.removeprefix("serverless/").startswith(wanted):
             found[file] = data
@@ -216,7 +224,7 @@ def _sources(module: str | None, house: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(root.rglob("*")):
         file = path.relative_to(root)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in file.parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not hidden and path.suffix not in _NOT_RUN:
             yield f"{house}/{file.as_posix()}", path.read_bytes()
 
 

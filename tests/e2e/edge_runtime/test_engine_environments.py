@@ -74,6 +74,24 @@ def test_selftest_replays_what_the_engine_runs(device_of: DeviceOf, engine: str,
     assert set(record["skipped"]) == {"tflite-fp32", "tflite-int8", "onnx-fp32"} - set(RUNS[engine])
 
 
+TALL = """
+import hashlib, numpy, PIL
+from PIL import Image
+from edge_runtime import InputSpec, pixels
+rows, columns = numpy.mgrid[0:97, 0:61]
+values = numpy.stack([rows * columns * 37 % 256, (rows * rows + columns) * 11 % 256, columns * 4], axis=2)
+found = pixels(Image.fromarray(values.astype(numpy.uint8)), InputSpec(height=40, width=40))
+print(PIL.__version__.split(".")[0], hashlib.sha256(found.tobytes()).hexdigest()[:12])
+"""
+"""Pixels of a tall picture, which Pillow 13 resizes in another order than the ones before."""
+
+
+def test_pixels_are_the_same_on_every_pillow(device_of: DeviceOf) -> None:
+    shown = [device_of(engine)("-c", TALL).stdout.split() for engine in RUNS]
+    assert len({version for version, _ in shown}) > 1
+    assert len({pixels for _, pixels in shown}) == 1
+
+
 @pytest.mark.parametrize(("engine", "artifact", "asked", "code", "words"), REFUSED)
 def test_what_the_engine_does_not_run_is_one_line(
     device_of: DeviceOf, digits_bundle: Path, engine: str, artifact: str, asked: str, code: int, words: str

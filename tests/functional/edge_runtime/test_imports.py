@@ -25,13 +25,9 @@ STDLIB = {
     "_sha1": "hashlib",
     "_sha2": "hashlib",
     "_sha3": "hashlib",
-    "copy": "dataclasses",
-    "dataclasses": "results and options are dataclasses",
     "fractions": "Pillow, for the EXIF orientation",
     "hashlib": "no model file is used unless its sha256 is the manifest's",
-    "stat": "a zip's symbolic links are refused",
     "zlib": "Pillow, for PNG",
-    "unicodedata": "names in a zip that are one file on some systems are refused",
 }
 """Modules of the standard library that the packages above do not load anyway."""
 
@@ -40,6 +36,10 @@ ANSWER = """
 import sys, edge_runtime
 with edge_runtime.Classifier.open(sys.argv[1], "tflite-int8") as classifier:
     classifier.classify(sys.argv[2])
+"""
+PIXELS = """
+import sys, edge_runtime
+edge_runtime.pixels(sys.argv[1], edge_runtime.InputSpec(height=32, width=32))
 """
 
 
@@ -78,3 +78,18 @@ def test_standard_library_is_what_the_packages_load_and_the_list(loaded: set[str
 
 def test_one_answer_loads_no_optional_speed_up(loaded: set[str]) -> None:
     assert not {name for name in loaded if name.startswith(("simplejpeg", "onnxruntime", "tflite_runtime"))}
+
+
+def test_pixels_of_a_plain_jpeg_load_no_file_format_of_pillow(tmp_path: Path) -> None:
+    pytest.importorskip(
+        "edge_runtime._native", reason="not compiled here: Pillow loads them to hand its pixels over"
+    )
+    from PIL import Image
+
+    photo = tmp_path / "photo.jpg"
+    Image.new("RGB", (64, 48), (200, 30, 90)).save(photo)
+    loaded = modules_after(PIXELS, str(photo))
+    assert "PIL.Image" in loaded
+    assert not {
+        name for name in loaded if name in ("PIL.ImageFile", "logging") or name.endswith("ImagePlugin")
+    }

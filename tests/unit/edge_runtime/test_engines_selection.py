@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from edge_runtime.engines import ENGINES, available, open_engine, usable
 from edge_runtime.engines.base import check_image_input, check_score_output

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from edge_runtime import fast_jpeg
 from edge_runtime.errors import ImageError
+from edge_runtime.first_use import FirstUse
 from edge_runtime.preprocess import decoded
 
 pytest.importorskip("simplejpeg", reason="needs the extra fast")
@@ -18,7 +20,7 @@ pytest.importorskip("simplejpeg", reason="needs the extra fast")
 @pytest.fixture(autouse=True)
 def _not_the_first() -> None:
     """A process's first JPEG is Pillow's; these tests are about the others."""
-    fast_jpeg._is_first()
+    fast_jpeg._first()
 
 
 def jpeg(mode: str, orientation: int = 1, **options: object) -> bytes:
@@ -82,7 +84,7 @@ def test_a_decoder_that_rounds_differently_is_not_used(monkeypatch: pytest.Monke
     real = fast_jpeg._decode
     fast_jpeg.usable.cache_clear()
     with monkeypatch.context() as patched:
-        patched.setattr(fast_jpeg, "_decode", lambda data, mode: real(data, mode) ^ 1)  # type: ignore[operator]
+        patched.setattr(fast_jpeg, "_decode", lambda *words: real(*words) ^ 1)  # type: ignore[operator]
         assert not fast_jpeg.usable()
     fast_jpeg.usable.cache_clear()
 
@@ -95,7 +97,7 @@ def test_real_photos_are_bit_equal(shared: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_first_jpeg_of_a_process_is_pillow_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_jpeg, "_first", iter([True]))
+    monkeypatch.setattr(fast_jpeg, "_first", FirstUse())
     data = jpeg("RGB")
     with Image.open(io.BytesIO(data)) as header:
         assert fast_jpeg.decode(data, header) is None
@@ -114,3 +116,25 @@ def test_image_keeps_the_decoder_s_memory_and_is_not_written_to() -> None:
     picture.putpixel((0, 0), (1, 2, 3))
     assert picture.getpixel((0, 0)) == (1, 2, 3)
     assert other.tobytes() == before.tobytes()
+
+
+def test_rows_of_a_thread_lie_in_its_own_memory() -> None:
+    data = jpeg("RGB")
+    mine = fast_jpeg.rows(data, (131, 97))
+    with ThreadPoolExecutor(1) as threads:
+        theirs = threads.submit(fast_jpeg.rows, data, (131, 97)).result()
+    assert mine is not None
+    assert theirs is not None
+    assert not np.shares_memory(mine, theirs)
+    before = mine.copy()
+    again = fast_jpeg.rows(jpeg("RGB", quality=20), (131, 97))
+    assert again is not None
+    assert np.shares_memory(mine, again)
+    assert not np.array_equal(before, again)
+
+
+def test_rows_of_a_wrong_size_or_a_damaged_file_are_none() -> None:
+    data = jpeg("RGB")
+    assert fast_jpeg.rows(data, (130, 97)) is None
+    assert fast_jpeg.rows(data, (132, 98)) is None
+    assert fast_jpeg.rows(data[:-500], (131, 97)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edge_runtime.errors import BundleError
 from edge_runtime.golden import read_golden, verify_files
 from serverless.deploy.errors import DownloadError
 from serverless.deploy.package.bundle_part import bundle_files
+from serverless.deploy.package.config import Arch
 from serverless.deploy.package.sizes import part_sizes
 from serverless.deploy.package.tree import Tree, build, own_code, read_record, record
 from serverless.deploy.package.wheels import Wheel
@@ -28,7 +30,7 @@ def written(files: dict[str, bytes], place: Path) -> Path:
 
 
 def test_own_code_is_the_runtime_and_the_app_and_nothing_that_deploys() -> None:
-    files = own_code("1.2.3")
+    files = own_code("1.2.3", "x86_64")
     app = {path.relative_to(ROOT).as_posix() for path in (ROOT / "serverless" / "app").rglob("*.py")}
     assert app <= files.keys()
     assert {"edge_runtime/classifier.py", "serverless/__init__.py", "serverless/aws.py"} <= files.keys()
@@ -40,9 +42,21 @@ def test_own_code_is_the_runtime_and_the_app_and_nothing_that_deploys() -> None:
 
 
 def test_own_code_of_a_container_serves_by_itself() -> None:
-    more = own_code("1", server=True).keys() - own_code("1").keys()
+    more = own_code("1", "x86_64", server=True).keys() - own_code("1", "x86_64").keys()
     assert "serverless/serving/server.py" in more
     assert all(file.startswith("serverless/serving/") for file in more)
+
+
+def test_own_code_takes_the_compiled_part_where_it_runs() -> None:
+    compiled = sorted((ROOT / "edge_runtime").glob("_native*.so"))
+    if not compiled or platform.machine() not in ("x86_64", "aarch64"):
+        pytest.skip("not compiled here")
+    here: Arch = "x86_64" if platform.machine() == "x86_64" else "arm64"
+    there: Arch = "arm64" if here == "x86_64" else "x86_64"
+    name = f"edge_runtime/{compiled[0].name}"
+    assert own_code("1", here)[name] == compiled[0].read_bytes()
+    assert name not in own_code("1", there)
+    assert not [file for file in own_code("1", here) if file.endswith((".c", ".h", ".pyi"))]
 
 
 @pytest.mark.parametrize("kind", ["tflite-int8", "onnx-fp32"])
@@ -85,7 +99,7 @@ def test_build_refuses_a_file_of_two_packages(digits_bundle: Path, tmp_path: Pat
     bundle = Bundle.open(digits_bundle)
     wheel = Wheel("x", "1", path, "0" * 64)
     with pytest.raises(DownloadError, match=r"edge_runtime/errors\.py from x and snapship"):
-        build(bundle, bundle.artifact("tflite-int8"), [wheel], own_code("1"))
+        build(bundle, bundle.artifact("tflite-int8"), [wheel], own_code("1", "x86_64"))
 
 
 def test_record_names_wheels_without_their_place(digits_bundle: Path, tmp_path: Path) -> None:

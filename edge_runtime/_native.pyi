@@ -1,0 +1,38 @@
+def best(scores: object, count: int, /) -> list[tuple[int, float]] | None:
+    """Finds the best scores; of equal ones the lower index comes first.
+
+    Args:
+        scores: float32, C-contiguous.
+        count: How many, at least 1; more than there are gives all.
+
+    Returns:
+        Index and score, best first; None where a score is not a finite number.
+
+    Raises:
+        ValueError: The scores are not 4 bytes each, or count is not positive.
+    """
+
+def resize(
+    source: object,
+    size: tuple[int, int],
+    out: object,
+    out_size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    plain: bool = False,
+    /,
+) -> None:
+    """Resizes RGB as Pillow's ``BILINEAR`` does, along the rows first, and lets other threads run.
+
+    Args:
+        source: The picture's rows, 4 bytes a pixel (red, green, blue, unused), C-contiguous; or the
+            capsule ``arrow_array`` of Pillow's ``__arrow_c_array__``, of the same layout.
+        size: The picture's width and height, 1..65535.
+        out: Takes the result, 3 bytes a pixel, C-contiguous.
+        out_size: Its width and height, 1..65535.
+        box: Left, top, right and bottom of what is resized, within the picture.
+        plain: Without the processor's vector instructions, for tests.
+
+    Raises:
+        ValueError: A size, the box or a length does not fit.
+        MemoryError: There is none left.
+    """

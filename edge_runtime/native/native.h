@@ -1,0 +1,26 @@
+/* The parts of edge_runtime._native. Python 3.11 and every later one load the same file. */
+
+#ifndef SNAPSHIP_NATIVE_H
+#define SNAPSHIP_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <stdint.h>
+
+/* Where pixels come from: the part of a picture from `start` to `end`, in pixels of that side. */
+typedef struct {
+    int size;
+    float start, end;
+} Span;
+
+/* resample.c: 4 bytes a pixel in, 3 bytes a pixel out; 0, or -1 without memory. Needs no GIL. */
+int snapship_resample(const uint8_t *in, Span across, Span down, uint8_t *out, int out_width, int out_height,
+                      int plain);
+
+/* resize.c and ranking.c: what Python calls. */
+PyObject *snapship_resize(PyObject *module, PyObject *args);
+PyObject *snapship_best(PyObject *module, PyObject *args);
+
+#endif
