@@ -49,7 +49,7 @@ $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	|| echo "No MediaPipe here, its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 $(ACCEPTANCE)/web/.ready: tests/e2e/exporter/web/package.json
-	@mkdir -p $(@D) && rm -f $@ && cp $< $(@D)
+	@mkdir -p $(@D) && rm -rf $@ $(@D)/node_modules && cp $< $(@D)
 	@{ npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
 	--fetch-retries 1 --fetch-retry-mintimeout 1000; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "No browser runtimes here, their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"

@@ -55,6 +55,7 @@ class Checkup:
         memory_gb: Main memory in units of 10^9 bytes, None when unknown.
         gpus: One line for each NVIDIA GPU.
         backend: What training would run on.
+        compiled: Whether the device runtime's compiled part was built.
         cache: Folder of downloaded data sets.
         cache_writable: Whether it can be written, or made.
         packages: Every package of every extra.
@@ -67,6 +68,7 @@ class Checkup:
     memory_gb: float | None
     gpus: tuple[str, ...]
     backend: KerasBackend
+    compiled: bool
     cache: str
     cache_writable: bool
     packages: tuple[Found, ...]
@@ -92,6 +94,7 @@ def checkup() -> Checkup:
         memory_gb=_memory_gb(),
         gpus=_gpus(),
         backend=keras_backend(),
+        compiled=_compiled(),
         cache=str(cache),
         cache_writable=_writable(cache),
         packages=tuple(
@@ -132,6 +135,7 @@ def _print(found: Checkup) -> None:
         "memory": memory,
         "GPU": "; ".join(found.gpus) or "none found by nvidia-smi",
         "engines": ", ".join(_engines(found)) or "none",
+        "compiled": "yes" if found.compiled else "no: answers are slower; install gcc, then snapship again",
         "training": _training(found.backend),
         "cache": found.cache + writable,
     }
@@ -177,6 +181,13 @@ def _engines(found: Checkup) -> list[str]:
     if find_spec("tflite_runtime") is not None:
         found_ones.append("tflite-runtime (float .tflite)")
     return found_ones
+
+
+def _compiled() -> bool:
+    # Found by its file: asking for a submodule would import NumPy.
+    runtime = find_spec("edge_runtime")
+    places = runtime.submodule_search_locations if runtime is not None else None
+    return any(next(Path(place).glob("_native.*[!i]"), None) is not None for place in places or ())
 
 
 def _training(backend: KerasBackend) -> str:

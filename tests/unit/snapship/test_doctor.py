@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from snapship import doctor
 from snapship.cli import cli
 from snapship.doctor import checkup
 from snapship.extras import Package
@@ -23,6 +26,20 @@ def test_whole_base_is_exit_code_0() -> None:
     assert shown.exit_code == 0
     for words in ("Python", "cores", "litert (.tflite)", "numpy", "serverless"):
         assert words in shown.output
+
+
+def test_it_says_whether_the_compiled_part_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    there = find_spec("edge_runtime._native") is not None
+    assert checkup().compiled is there
+    (tmp_path / "_native.pyi").write_text("")
+    for name, found in (("", False), ("_native.abi3.so", True)):
+        spec = ModuleSpec("edge_runtime", None, is_package=True)
+        assert spec.submodule_search_locations is not None
+        spec.submodule_search_locations.append(str(tmp_path))
+        monkeypatch.setattr(doctor, "find_spec", lambda name, spec=spec: spec)
+        if name:
+            (tmp_path / name).write_text("")
+        assert doctor._compiled() is found
 
 
 def test_missing_extra_is_told_with_its_cure_and_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
