@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, TypeAlias
@@ -52,25 +54,29 @@ def decode(data: bytes, header: Image.Image) -> Image.Image | None:
     return picture
 
 
-def rows(data: bytes, size: tuple[int, int]) -> UInt8 | None:
+@contextmanager
+def rows(data: bytes, size: tuple[int, int]) -> Iterator[UInt8 | None]:
     """Decodes a JPEG to red, green, blue and a pad byte; only where :func:`usable` says so.
 
     Args:
         data: The encoded image, of three components.
         size: Its width and height, from its header.
 
-    Returns:
-        uint8 ``[height, width, 4]``, in memory of this thread that its next call writes to; None
+    Yields:
+        uint8 ``[height, width, 4]``, in memory that this thread keeps for its next photo, or None
         when simplejpeg refuses the file.
     """
     count = 4 * size[0] * size[1]
-    buffer: UInt8 | None = getattr(_kept, "buffer", None)
+    # Taken, not borrowed: a signal handler that decodes meanwhile must find none.
+    buffer: UInt8 | None = _kept.__dict__.pop("buffer", None)
     if buffer is None or len(buffer) < count:
         buffer = np.empty(count, np.uint8)
-        if count <= _KEPT_BYTES:
-            _kept.buffer = buffer
     array = _decode(data, "RGB", buffer[:count])
-    return array if array is None or array.shape == (size[1], size[0], 4) else None
+    try:
+        yield array if array is not None and array.shape == (size[1], size[0], 4) else None
+    finally:
+        if len(buffer) <= _KEPT_BYTES:
+            _kept.buffer = buffer
 
 
 def memory(picture: Image.Image) -> UInt8 | None:

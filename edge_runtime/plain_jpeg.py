@@ -21,6 +21,9 @@ _FRAME, _SCAN, _JFIF, _ICC, _QUANTIZATION = 0xC0, 0xDA, 0xE0, 0xE2, 0xDB
 _WITHOUT_MEANING = frozenset({0xC4, 0xDD, 0xFE})
 """Huffman tables, restart interval, comment: the decoder's business, or nobody's."""
 
+MAX_SEGMENTS = 1_000
+"""Segments of a header that is read here; encoders write about ten, and 300 for a colour profile of 20 MB."""
+
 _first = FirstUse()
 
 
@@ -41,8 +44,8 @@ def plain_pixels(data: bytes, spec: InputSpec, max_pixels: int) -> resize.UInt8 
         return None
     to = (spec.width, spec.height)
     if size != to and not _first() and fast_jpeg.usable() and resize.usable():
-        rows = fast_jpeg.rows(data, size)
-        return None if rows is None else resize.resized(rows, size, to, box(size, spec))
+        with fast_jpeg.rows(data, size) as rows:
+            return None if rows is None else resize.resized(rows, size, to, box(size, spec))
     try:
         # What Pillow's JPEG plugin has done of a plain file, without the plugin.
         picture = Image.frombytes("RGB", size, data, "jpeg", "RGB", "")
@@ -64,7 +67,10 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
     if data[:4] != b"\xff\xd8\xff\xe0":
         return None
     at, size = 2, None
-    while len(head := data[at : at + 20]) == 20 and head[0] == 0xFF:
+    for _ in range(MAX_SEGMENTS):
+        head = data[at : at + 20]
+        if len(head) < 20 or head[0] != 0xFF:
+            return None
         marker, length = head[1], head[2] << 8 | head[3]
         if marker == _SCAN:
             whole = length == 12 and head[4] == 3 and head[11:14] == b"\0\x3f\0"

@@ -31,6 +31,9 @@ _PROBES: tuple[tuple[Size, Size, Box], ...] = (
 )
 """Size, new size and part: smaller, a part, tall (where Pillow 13 takes the columns first), larger."""
 
+_LARGE_BETWEEN = 4_000_000
+"""Pixels between the two passes above which one channel is resized after the other: 16 MB of all three."""
+
 
 def by_pillow(picture: Image.Image, size: Size, box: Box) -> Image.Image:
     """Resizes any picture.
@@ -42,6 +45,9 @@ def by_pillow(picture: Image.Image, size: Size, box: Box) -> Image.Image:
     """
     columns_first = picture.height > size[1] and picture.height - size[1] > 2 * (picture.width - size[0])
     if columns_first:
+        if picture.mode == "RGB" and size[0] * picture.height > _LARGE_BETWEEN:
+            channels = [by_pillow(picture.getchannel(index), size, box) for index in range(3)]
+            return Image.merge("RGB", channels)
         left, top, right, bottom = box
         rows_only = (left, 0, right, picture.height)
         picture = picture.resize((size[0], picture.height), Image.Resampling.BILINEAR, box=rows_only)
@@ -77,12 +83,13 @@ def resized(source: object, size: Size, to: Size, box: Box) -> UInt8:
         box: Left, top, right and bottom of the part to take, in pixels.
 
     Returns:
-        uint8 ``[height, width, 3]``.
+        uint8 ``[height, width, 3]``, not writable, as what NumPy reads of a Pillow image.
     """
     from edge_runtime import _native
 
     out: UInt8 = np.empty((to[1], to[0], 3), np.uint8)
     _native.resize(source, size, out, to, box)
+    out.flags.writeable = False
     return out
 
 

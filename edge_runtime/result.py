@@ -16,6 +16,9 @@ except ImportError:
     # Installed without a C compiler: NumPy ranks.
     _native = None  # type: ignore[assignment]
 
+_FEW = 100
+"""Classes up to which keeping them in order beats sorting all: what people ask for is 5."""
+
 Float32Array: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -122,12 +125,12 @@ def rank(
 
 def _best(scores: Float32Array, count: int) -> list[tuple[int, float]]:
     """Index and score of the best, best first, equal ones by index."""
-    if _native is not None:
-        ranked = _native.best(np.ascontiguousarray(scores, np.float32), count)
+    wanted = min(count, len(scores))
+    if _native is not None and wanted <= _FEW:
+        ranked = _native.best(np.ascontiguousarray(scores, np.float32), wanted)
         if ranked is not None:
             return ranked
     check_finite(scores)
-    wanted = min(count, len(scores))
     if wanted < len(scores):
         # Everything at least as good as the wanted-th best, so that ties are cut by class order.
         limit = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]

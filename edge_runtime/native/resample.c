@@ -222,6 +222,7 @@ int snapship_resample(const uint8_t *in, Span from_across, Span from_down, uint8
     size_t stride = 3 * (((size_t)width + 3) & ~(size_t)3) + 4, in_stride = 4 * (size_t)from_across.size;
     int failed = side_make(&across, from_across, width) || side_make(&down, from_down, height);
     int quick = 0, narrow = 1;
+    failed = failed || (uint64_t)stride * down.most > PTRDIFF_MAX;
     if (!failed) {
         kept = malloc(stride * down.most);
         rows = malloc(down.most * sizeof *rows);

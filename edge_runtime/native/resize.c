@@ -43,12 +43,12 @@ PyObject *snapship_resize(PyObject *module, PyObject *args) {
     } else if (!(across.start >= 0 && across.end <= across.size && across.start < across.end && down.start >= 0 &&
                  down.end <= down.size && down.start < down.end)) {
         PyErr_SetString(PyExc_ValueError, "the box must lie in the picture");
-    } else if (out.len != (Py_ssize_t)3 * width * height) {
+    } else if ((int64_t)out.len != (int64_t)3 * width * height) {
         PyErr_SetString(PyExc_ValueError, "the result must have three bytes for each pixel");
     } else if (PyCapsule_IsValid(source, "arrow_array")) {
         bytes = arrow_bytes(source, (int64_t)across.size * down.size);
     } else if (PyObject_GetBuffer(source, &in, PyBUF_SIMPLE) == 0) {
-        if (in.len == (Py_ssize_t)4 * across.size * down.size)
+        if ((int64_t)in.len == (int64_t)4 * across.size * down.size)
             bytes = in.buf;
         else
             PyErr_SetString(PyExc_ValueError, "the picture must have four bytes for each pixel");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,24 @@ def test_limits_hold_and_name_themselves() -> None:
         pixels(jpeg(), SPEC, max_pixels=3499)
     with pytest.raises(ImageError, match="bytes"):
         pixels(jpeg(), SPEC, max_bytes=100)
+
+
+@pytest.mark.parametrize("data_behind", [True, False])
+def test_a_header_of_millions_of_segments_is_refused_at_once(data_behind: bool) -> None:
+    data = jpeg()
+    many = data[:20] + b"\xff\xfe\0\2" * 4_000_000 + (data[20:] if data_behind else b"")
+    before = time.process_time()
+    assert plain_size(many) is None
+    assert plain_size(data[:20] + b"\xff\xfe\0\2" * 900 + data[20:]) == (70, 50)
+    with pytest.raises(ImageError):
+        pixels(many, SPEC)
+    # The limit of the bad-image set; a walk over all of them takes as long.
+    assert time.process_time() - before < 1.0
+
+
+def test_pixels_are_not_writable_whichever_way_they_came(way: str) -> None:
+    assert not pixels(jpeg(), SPEC).flags.writeable
+    assert not pixels(jpeg(size=(32, 24)), SPEC).flags.writeable
 
 
 def test_a_truncated_file_is_an_error(way: str) -> None:

@@ -29,6 +29,14 @@ def test_both_rankings_agree_on_ties(scores: result.Float32Array, count: int) ->
         assert result._best(scores, count) == compiled
 
 
+def test_more_classes_than_there_are_give_all() -> None:
+    scores = np.random.default_rng(0).random(1000, dtype=np.float32)
+    labels = [str(index) for index in range(1000)]
+    for count in (100, 101, 999, 1000, 2**40, 10**30):
+        found = result.rank(scores, labels, count).predictions
+        assert [entry.index for entry in found] == list(np.argsort(-scores, kind="stable"))[:count]
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("without", [False, True])
 @pytest.mark.parametrize("at", [0, 3, 9])

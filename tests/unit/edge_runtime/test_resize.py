@@ -149,6 +149,17 @@ def test_without_the_compiled_part_pillow_does_it(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal(fit_pixels(picture, spec), expected)
 
 
+def test_a_tall_picture_is_resized_channel_by_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = noise(40, 300)
+    expected = np.asarray(resize.by_pillow(picture, (32, 20), (0, 0, 40, 300)))
+    monkeypatch.setattr(resize, "_LARGE_BETWEEN", 1000)
+    asked: list[str] = []
+    real = Image.Image.getchannel
+    monkeypatch.setattr(Image.Image, "getchannel", lambda *words: asked.append("") or real(*words))
+    np.testing.assert_array_equal(np.asarray(resize.by_pillow(picture, (32, 20), (0, 0, 40, 300))), expected)
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("usable", [True, False])
 @pytest.mark.parametrize(
     ("size", "expected"),
