@@ -28,6 +28,7 @@ from PIL import Image
 from edge_runtime.bundle import Bundle
 from edge_runtime.classifier import Classifier
 from edge_runtime.engines import ENGINES, usable
+from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.golden import read_golden
 from edge_runtime.manifest import Artifact
@@ -181,10 +182,7 @@ def bench(
     measured = {entry.kind for entry, _, _ in chosen}
     skipped = tuple(entry.kind for entry in entries if entry.kind not in measured)
     if not chosen:
-        raise EnvironmentMissingError(
-            f"A benchmark needs an installed engine that runs the artifact. Received: "
-            f"{', '.join(engines) or 'none installed'} for {', '.join(skipped)}. Run: snapship doctor"
-        )
+        raise nothing_runs("A benchmark", entries, engines)
     photo, described = _photo(bundle, image)
     with ExitStack() as stack:
         cases = [

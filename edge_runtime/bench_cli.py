@@ -12,6 +12,7 @@ import click
 from edge_runtime.bench import Bench, Latency, Machine, Measured
 from edge_runtime.bench import bench as measure
 from edge_runtime.bundle import Bundle
+from edge_runtime.cli_options import FilledPath
 from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 from edge_runtime.native_output import quiet
@@ -19,7 +20,7 @@ from edge_runtime.terminal import Cell, Column, print_table, printable
 
 
 @click.command()
-@click.argument("bundle")
+@click.argument("bundle", type=FilledPath())
 @click.option(
     "--artifact", "artifacts", metavar="KIND", multiple=True, help="Artifact to measure; repeatable."
 )

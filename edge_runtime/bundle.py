@@ -29,19 +29,22 @@ class Bundle:
         manifest: Its verified manifest.
     """
 
-    def __init__(self, location: Path, manifest: Manifest, store: Store) -> None:
+    def __init__(self, location: Path, manifest: Manifest, store: Store, *, in_memory: bool = False) -> None:
         self.location = location
         self.manifest = manifest
         self._store = store
+        self._in_memory = in_memory
 
     @classmethod
-    def open(cls, location: str | os.PathLike[str]) -> Bundle:
+    def open(cls, location: str | os.PathLike[str], *, in_memory: bool = False) -> Bundle:
         """Opens a bundle and checks its manifest and labels.
 
         Model files are checked when they are asked for, by :meth:`model`.
 
         Args:
             location: A folder that holds ``manifest.json``, or a zip of one.
+            in_memory: Whether :meth:`model` reads model files also of a folder. A file that is
+                overwritten in place while an interpreter maps it ends the process.
 
         Raises:
             BundleError: There is no bundle, or its manifest or labels are damaged.
@@ -71,7 +74,7 @@ class Bundle:
                 f"{LABELS_FILE} must list the manifest's labels. Received: {len(labels)} labels, "
                 f"manifest {len(manifest.labels)}, or another order, in {path}. Export again."
             )
-        return cls(path, manifest, store)
+        return cls(path, manifest, store, in_memory=in_memory)
 
     def artifact(self, kind: str) -> Artifact:
         """Returns the entry of an artifact.
@@ -94,12 +97,13 @@ class Bundle:
             artifact: An entry of this bundle.
 
         Returns:
-            The path in a folder (so that an interpreter can map it), the bytes from a zip.
+            The path in a folder (so that an interpreter can map it); the bytes from a zip, and
+            of a bundle that was opened with ``in_memory``.
 
         Raises:
             BundleError: The file is missing, leaves the bundle, or is not what was exported.
         """
-        path = self._store.path(artifact.file)
+        path = None if self._in_memory else self._store.path(artifact.file)
         if path is None:
             data = self._store.read(artifact.file, min(artifact.bytes, MAX_FILE_BYTES))
             self._compare(artifact, len(data), hashlib.sha256(data).hexdigest())

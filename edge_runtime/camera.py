@@ -14,6 +14,9 @@ from edge_runtime.listing import is_url
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 
+_MOST_DIGITS = 9
+"""OpenCV takes the number in 32 bits."""
+
 
 class Camera:
     """A camera by its number, or a video file by its path."""
@@ -27,11 +30,15 @@ class Camera:
         Raises:
             EnvironmentMissingError: OpenCV is not installed, or there is no such camera.
             DataError: The video file cannot be opened.
-            UsageError: It is a URL.
+            UsageError: It is a URL, or a number that is none of a camera.
         """
         if is_url(source):
             raise UsageError(
                 f"A camera must be a number or a video file. Received: {source}. Pass --camera 0."
+            )
+        if source.isdecimal() and len(source) > _MOST_DIGITS:
+            raise UsageError(
+                f"A camera's number must have at most {_MOST_DIGITS} digits. Received: {source}. Pass --camera 0."
             )
         try:
             import cv2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from edge_runtime.options import BoundOptions, ResultOptions
+
+
+MAX_WORKERS = 256
+"""Each is a thread and a model in memory: more is a mistake on any machine."""
 
 
 class Classifier:
@@ -155,26 +159,30 @@ class Classifier:
         top_k: int = 5,
         workers: int = 1,
         options: ResultOptions | None = None,
-    ) -> Iterator[Result | ImageError]:
-        """Classifies a stream of images, in order, in flat memory.
+    ) -> Generator[Result | ImageError, None, None]:
+        """Classifies a stream of images, in order, in flat memory; ``close()`` ends it early.
 
         Args:
             images: Read as results are taken, a few images ahead.
             top_k: How many classes to return for each.
-            workers: Threads, each with an interpreter of its own.
+            workers: Threads, each with an interpreter of its own; at most :data:`MAX_WORKERS`.
             options: As :meth:`classify`.
 
         Yields:
             A result, or the error of an image that cannot be used; the others go on.
 
         Raises:
-            UsageError: top_k or workers is not positive, options name no class of the model,
-                or the classifier is closed.
+            UsageError: top_k or workers is not positive, workers are too many, options name no
+                class of the model, or the classifier is closed.
         """
         _positive("top_k", top_k)
         if options is not None:
             self._bound(options)
-        self._pool.raise_limit(_positive("workers", workers))
+        if _positive("workers", workers) > MAX_WORKERS:
+            raise UsageError(
+                f"workers must be at most {MAX_WORKERS}. Received: {workers}. Pass one for each core."
+            )
+        self._pool.raise_limit(workers)
         return self._stream(images, top_k, workers, options)
 
     def close(self) -> None:
@@ -201,7 +209,7 @@ class Classifier:
 
     def _stream(
         self, images: Iterable[ImageSource], top_k: int, workers: int, options: ResultOptions | None
-    ) -> Iterator[Result | ImageError]:
+    ) -> Generator[Result | ImageError, None, None]:
         if workers == 1:
             for image in images:
                 yield self._attempt(image, top_k, options)
@@ -210,17 +218,17 @@ class Classifier:
         from concurrent.futures import ThreadPoolExecutor
 
         ahead: deque[Future[Result | ImageError]] = deque()
-        with ThreadPoolExecutor(workers, thread_name_prefix="snapship") as threads:
-            try:
-                for image in images:
-                    ahead.append(threads.submit(self._attempt, image, top_k, options))
-                    if len(ahead) > 2 * workers:
-                        yield ahead.popleft().result()
-                while ahead:
+        threads = ThreadPoolExecutor(workers, thread_name_prefix="snapship")
+        try:
+            for image in images:
+                ahead.append(threads.submit(self._attempt, image, top_k, options))
+                if len(ahead) > 2 * workers:
                     yield ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            # Never waits: a stream that is given up may be collected in one of these threads.
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _attempt(self, image: ImageSource, top_k: int, options: ResultOptions | None) -> Result | ImageError:
         try:

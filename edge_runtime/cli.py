@@ -7,10 +7,10 @@ import json
 import click
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.cli_options import engine_options
+from edge_runtime.cli_options import FilledPath, engine_options
 from edge_runtime.cli_output import print_info, print_selftest, selftest_record
-from edge_runtime.engines import ENGINES
-from edge_runtime.errors import EnvironmentMissingError, GateFailedError
+from edge_runtime.engines.selection import nothing_runs
+from edge_runtime.errors import GateFailedError
 from edge_runtime.golden import read_golden, verify_files
 from edge_runtime.golden import selftest as replay_golden
 from edge_runtime.manifest import encode_json
@@ -18,7 +18,7 @@ from edge_runtime.native_output import quiet
 
 
 @click.command()
-@click.argument("bundle")
+@click.argument("bundle", type=FilledPath())
 @click.option(
     "--artifact", "artifacts", metavar="KIND", multiple=True, help="Artifact to replay; repeatable."
 )
@@ -36,18 +36,16 @@ def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int,
       snapship selftest flowers.bundle
     """
     with quiet():
-        outcome = replay_golden(Bundle.open(bundle), artifacts=artifacts, engine=engine, threads=threads)
+        opened = Bundle.open(bundle)
+        outcome = replay_golden(opened, artifacts=artifacts, engine=engine, threads=threads)
     if as_json:
         click.echo(json.dumps(selftest_record(outcome), indent=2))
     else:
         print_selftest(outcome)
     # Who names an artifact wants it replayed: nothing is skipped in silence then.
     if not outcome.replays or (artifacts and outcome.skipped):
-        engines = ", ".join(ENGINES) if engine == "auto" else engine
-        raise EnvironmentMissingError(
-            f"A self-test needs an installed engine that reads the artifact. Received: engine {engines} for "
-            f"{', '.join(outcome.skipped) or 'no golden example'}. Run: snapship doctor"
-        )
+        skipped = [opened.artifact(kind) for kind in outcome.skipped]
+        raise nothing_runs("A self-test", skipped, [] if engine == "auto" else [engine])
     different = [replay for replay in outcome.replays if replay.failed is not None]
     if different:
         first = different[0]
@@ -59,7 +57,7 @@ def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int,
 
 
 @click.command()
-@click.argument("bundle")
+@click.argument("bundle", type=FilledPath())
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 def info(bundle: str, as_json: bool) -> None:
     """Show what a bundle holds and verify its files.

@@ -8,9 +8,22 @@ from typing import Any, TypeVar
 import click
 
 from edge_runtime.engines import ENGINES
+from edge_runtime.engines.selection import MAX_THREADS
+from edge_runtime.errors import UsageError
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class FilledPath(click.Path):
+    """A path that is not empty: to pathlib that is the current folder, to a person a variable not set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuses an empty text."""
+        if not value:
+            name = param.human_readable_name if param is not None else "a path"
+            raise UsageError(f"A path must not be empty. Received: {name} ''. Pass the path.")
+        return super().convert(value, param, ctx)
 
 
 def engine_options(command: Command) -> Command:
@@ -24,7 +37,7 @@ def engine_options(command: Command) -> Command:
     )
     threads = click.option(
         "--threads",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MAX_THREADS),
         default=1,
         show_default=True,
         help="Threads of one inference; more than one hurts on a busy machine.",

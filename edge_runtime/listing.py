@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
+import stat
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from edge_runtime.errors import DataError, UsageError
 
 STDIN = "-"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+_ANY_DEPTH = "**"
 
 
 def image_files(arguments: Sequence[str]) -> list[str]:
@@ -26,12 +30,15 @@ def image_files(arguments: Sequence[str]) -> list[str]:
 
     Raises:
         DataError: A folder holds no image, or a pattern matches no file.
-        UsageError: One is a URL, or ``-`` occurs twice.
+        UsageError: One is a URL or empty, or ``-`` occurs twice.
     """
     if list(arguments).count(STDIN) > 1:
         raise UsageError("Standard input holds one image. Received: - twice. Pass it once.")
     found: list[str] = []
     for argument in arguments:
+        if not argument:
+            # To pathlib it is the current folder; to a person, a variable that is not set.
+            raise UsageError("An image must be a file or a folder. Received: an empty name. Pass a path.")
         if is_url(argument):
             raise UsageError(
                 f"An image must be a file or a folder. Received: {argument}. "
@@ -60,12 +67,42 @@ def _exists(argument: str) -> bool:
 
 
 def _matching(pattern: str) -> list[str]:
-    files = sorted(path for path in set(glob.glob(pattern, recursive=True)) if Path(path).is_file())
+    found = _paths("", PurePath(pattern).parts)
+    files = sorted(path for path in found if Path(path).is_file())
     if not files:
         raise DataError(
             f"A pattern must match a file. Received: {pattern}. Check it; ** means folders at any depth."
         )
     return files
+
+
+def _paths(base: str, parts: tuple[str, ...]) -> set[str]:
+    """What matches below a folder; not the module's own ``**``, which follows links round and round."""
+    if _ANY_DEPTH not in parts:
+        return set(glob.glob(os.path.join(glob.escape(base), *parts)))
+    at = parts.index(_ANY_DEPTH)
+    heads = glob.glob(os.path.join(glob.escape(base), *parts[:at])) if at else [base]
+    below = parts[at + 1 :] or ("*",)
+    return {path for head in heads for folder in _folders(head) for path in _paths(folder, below)}
+
+
+def _folders(top: str) -> list[str]:
+    """A folder and those below it, each once, by way of links too; hidden ones left out."""
+    found, seen, waiting = [], set(), [top]
+    while waiting:
+        folder = waiting.pop(0)
+        real = os.path.realpath(folder or ".")
+        if real in seen:
+            continue
+        seen.add(real)
+        found.append(folder)
+        try:
+            names = sorted(entry.name for entry in os.scandir(folder or ".") if entry.is_dir())
+        except OSError:
+            # As the module's patterns do: what cannot be read holds nothing.
+            continue
+        waiting += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+    return found
 
 
 def _is_folder(argument: str) -> bool:
@@ -78,14 +115,30 @@ def _is_folder(argument: str) -> bool:
 
 def _inside(folder: Path) -> list[str]:
     # Only folders need it: predict on one photo starts faster.
+    from PIL import Image
+
     from edge_runtime.dataset.files import DiskFiles
     from edge_runtime.dataset.layout import IMAGE_SUFFIXES
+    from edge_runtime.preprocess import FORMATS
 
     refs, _ = DiskFiles(folder).listing()
-    images = [str(folder / ref) for ref in refs if PurePosixPath(ref).suffix.lower() in IMAGE_SUFFIXES]
+    named = (str(folder / ref) for ref in refs if PurePosixPath(ref).suffix.lower() in IMAGE_SUFFIXES)
+    images = [path for path in named if not _waits(path)]
     if not images:
+        # Other suffixes are tried too, so that each such file is told to be converted.
+        formats = Image.registered_extensions()
+        readable = sorted(suffix for suffix in IMAGE_SUFFIXES if formats.get(suffix) in FORMATS)
         raise DataError(
             f"A folder must hold images. Received: {folder} without one, of {len(refs):,} files. "
-            f"Use one of the suffixes: {' '.join(sorted(IMAGE_SUFFIXES))}."
+            f"Use one of the suffixes: {' '.join(readable)}."
         )
     return images
+
+
+def _waits(path: str) -> bool:
+    """Whether it is a pipe or a device, whose reading might never end."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        # Reading it says why.
+        return False

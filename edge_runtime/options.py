@@ -68,7 +68,14 @@ class ResultOptions:
                 raise UsageError(
                     f"{name} must be a list of labels. Received: the text {given!r}. Pass [{given!r}]."
                 )
-            object.__setattr__(self, name, tuple(given))
+            labels = tuple(given)
+            for label in labels:
+                if not isinstance(label, str):
+                    raise UsageError(
+                        f"{name} must be a list of labels, which are text. Received: {label!r}, "
+                        f"{type(label).__name__}. Pass the label's name."
+                    )
+            object.__setattr__(self, name, labels)
         if self.category_allowlist and self.category_denylist:
             raise UsageError(
                 "Classes are either allowed or denied. Received: category_allowlist and category_denylist. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from edge_runtime.errors import EnvironmentMissingError, ImageError
@@ -55,6 +56,12 @@ class ParquetWriter:
         if self._rows:
             self._flush()
         self._file.close()
+
+    def abandon(self) -> None:
+        """Ends an unfinished file, or pyarrow would when the file beneath is closed."""
+        with suppress(Exception):
+            self._file.close()
+        self._file.is_open = False
 
     def _flush(self) -> None:
         arrays = [

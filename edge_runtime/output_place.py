@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from edge_runtime.errors import UsageError
+from edge_runtime.termination import interrupt_on_terminate
 
 
 @contextmanager
@@ -60,12 +61,13 @@ def written_aside(out: Path) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:
         raise _unwritable(out, error) from error
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o644)
-        os.replace(aside, place)
+        with interrupt_on_terminate():
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(aside, 0o644)
+            os.replace(aside, place)
     except OSError as error:
         Path(aside).unlink(missing_ok=True)
         if isinstance(error, BrokenPipeError):

@@ -70,8 +70,12 @@ def open_writer(
 
         with written_aside(out) as file:
             writer = ParquetWriter(file, classes)
-            yield writer
-            writer.finish()
+            try:
+                yield writer
+                writer.finish()
+            except BaseException:
+                writer.abandon()
+                raise
         return
     with text_stream(out) as stream:
         if format == "jsonl":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, cast
 
 import click
 
-from edge_runtime.classifier import Classifier
-from edge_runtime.cli_options import engine_options, limit_options, result_options
+from edge_runtime.classifier import MAX_WORKERS, Classifier
+from edge_runtime.cli_options import FilledPath, engine_options, limit_options, result_options
 from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.listing import STDIN, image_files
 from edge_runtime.native_output import quiet
@@ -22,7 +23,7 @@ _SETTLE_S = 1.0
 
 
 @click.command()
-@click.argument("bundle")
+@click.argument("bundle", type=FilledPath())
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @click.option(
     "--artifact",
@@ -31,7 +32,11 @@ _SETTLE_S = 1.0
 )
 @engine_options
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Images classified at a time."
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=1,
+    show_default=True,
+    help="Images classified at a time.",
 )
 @result_options
 @limit_options
@@ -48,7 +53,7 @@ _SETTLE_S = 1.0
 )
 @click.option(
     "--watch",
-    type=click.Path(path_type=Path),
+    type=FilledPath(path_type=Path),
     metavar="DIR",
     help="Go on with images that arrive in this folder, until Ctrl-C or SIGTERM.",
 )
@@ -146,7 +151,7 @@ def predict(
                 answer_arrivals(watcher, names, order)
             return 0
         answers = classifier.classify_many(map(_source, names), top_k, workers, options)
-        with open_writer(format, out, classifier, top_k, names) as writer:
+        with closing(answers), open_writer(format, out, classifier, top_k, names) as writer:
             bad = write_answers(names, answers, writer, to_stdout=out is None)
     if out is not None:
         click.echo(f"Wrote {out}: {len(names):,} images, of which {bad:,} could not be used.", err=True)
@@ -166,6 +171,10 @@ def _check_sources(
         raise UsageError(
             "Something must be classified. Received: no image. "
             "Pass files, folders, a quoted pattern, -, --watch DIR or --camera."
+        )
+    if STDIN in images and sys.stdin is None:
+        raise UsageError(
+            "Standard input must be open to be read. Received: - with a closed one. Pipe an image in, or pass its path."
         )
     if camera is not None and (images or watch is not None):
         raise UsageError(

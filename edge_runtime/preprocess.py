@@ -10,8 +10,8 @@ Stages, in this order::
     pixels -> uint8 [height, width, channels], raw 0..255
 
 The trainer, the calibration, the check, the device and the cloud all call
-:func:`pixels`. It imports numpy and Pillow and nothing else; the extra ``fast``
-decodes JPEG faster, to the same bits.
+:func:`pixels`. It needs numpy and Pillow and nothing else; the extra ``fast`` decodes
+JPEG faster and the compiled part resizes faster, to the same bits.
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ def _encoded(image: object, max_bytes: int) -> tuple[bytes, str]:
     if not data:
         raise ImageError(f"An image must have content. Received: {name}, 0 bytes. Replace the file.")
     if len(data) > max_bytes:
-        raise _too_many_bytes(name, len(data), max_bytes)
+        # Nobody read the rest.
+        raise _too_many_bytes(name, "which has more", max_bytes)
     return data, name
 
 
@@ -243,10 +244,10 @@ def _without_warnings() -> Iterator[None]:
         yield
 
 
-def _too_many_bytes(name: str, size: int, max_bytes: int) -> ImageTooLargeError:
+def _too_many_bytes(name: str, size: str, max_bytes: int) -> ImageTooLargeError:
     return ImageTooLargeError(
-        f"An image must have at most {max_bytes:,} bytes. Received: {name}, "
-        f"{size:,} bytes. Send a smaller one or raise max_bytes."
+        f"An image must have at most {max_bytes:,} bytes. Received: {name}, {size}. "
+        "Send a smaller one or raise max_bytes."
     )
 
 
@@ -255,7 +256,7 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
     if isinstance(image, bytes | bytearray | memoryview):
         size = memoryview(image).nbytes
         if size > max_bytes:
-            raise _too_many_bytes("the bytes", size, max_bytes)
+            raise _too_many_bytes("the bytes", f"{size:,} bytes", max_bytes)
         return bytes(image), "the bytes"
     if isinstance(image, str | os.PathLike):
         name = os.fsdecode(image)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,9 +88,10 @@ def answer_frames(source: str, most: int | None, order: Order) -> None:
 
 def _answer(names: Sequence[str], order: Order, writer: Writer, stopped: threading.Event) -> None:
     answers = order.classifier.classify_many(names, order.top_k, order.workers, order.options)
-    for name, answer in zip(names, answers, strict=True):
-        if isinstance(answer, ImageError) and not writer.keeps_errors:
-            click.echo(complaint(answer), err=True)
-        writer.write(name, answer)
-        if stopped.is_set():
-            return
+    with closing(answers):
+        for name, answer in zip(names, answers, strict=True):
+            if isinstance(answer, ImageError) and not writer.keeps_errors:
+                click.echo(complaint(answer), err=True)
+            writer.write(name, answer)
+            if stopped.is_set():
+                return

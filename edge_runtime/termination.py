@@ -1,4 +1,4 @@
-"""A service manager's SIGTERM as an event, so that the work in hand is finished first."""
+"""A service manager's SIGTERM as an event, or as Ctrl-C, so that nothing is left half done."""
 
 from __future__ import annotations
 
@@ -20,3 +20,23 @@ def on_terminate() -> Iterator[threading.Event]:
         yield stopped
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def interrupt_on_terminate() -> Iterator[None]:
+    """SIGTERM is a KeyboardInterrupt meanwhile, so that what is half written goes; not where it is handled."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -8,6 +8,7 @@ sizes; the pause after it is so long that it takes at most 2 % of one core, howe
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from edge_runtime.dataset.layout import IMAGE_SUFFIXES, is_ignored
-from edge_runtime.errors import DataError
+from edge_runtime.errors import DataError, UsageError
 
 _PAUSE_S = 0.5
 _PAUSES_PER_LOOK = 50
@@ -48,7 +49,10 @@ class Watcher:
 
         Raises:
             DataError: The folder is not there.
+            UsageError: settle_s is negative or not a finite number.
         """
+        if not 0.0 <= settle_s < math.inf:
+            raise UsageError(f"A file must settle for 0 s or more. Received: {settle_s} s. Pass --settle 1.")
         self.folder = folder
         self._settle_s = settle_s
         self._clock = clock

@@ -1,6 +1,6 @@
 """``python -m snapship``."""
 
-from snapship.cli import main
+from snapship.start import main
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -47,8 +48,18 @@ def cli() -> None:
     """
 
 
+def _open_streams() -> None:
+    """Opens what the caller has closed, which Python leaves as None."""
+    if sys.stdout is None:
+        # For reading only: an answer that nobody gets is an error, as in other programs.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
 def main() -> None:
-    """Entry point of the console script; ends the process."""
+    """Runs the program; ends the process."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A file name need not be text in the terminal's encoding.
         if isinstance(stream, TextIOWrapper):

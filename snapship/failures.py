@@ -7,11 +7,13 @@
     a missing package    the pip command          4
     Ctrl-C               "Interrupted."           130, as a shell does
     a closed pipe        nothing                  141, as a shell does
+    a full disk          the system's words       2
     anything else        "internal error"         70, EX_SOFTWARE of sysexits.h
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from dataclasses import dataclass
@@ -24,6 +26,12 @@ DEBUG_VARIABLE = "SNAPSHIP_DEBUG"
 """Environment variable; ``1`` shows tracebacks."""
 
 _BAD_USAGE, _ENVIRONMENT, _INTERNAL, _INTERRUPTED, _CLOSED_PIPE = 2, 4, 70, 130, 141
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""A full disk, a quota, a limit of the shell, a terminal that is gone, a closed stdout."""
+
+_LONGEST_LINE = 2000
+"""Characters; a file's name alone may be thousands."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,13 @@ def failure_of(error: BaseException, command: str) -> Failure:
         return Failure("Interrupted.", _INTERRUPTED)
     if isinstance(error, BrokenPipeError):
         return Failure("", _CLOSED_PIPE)
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        where = error.filename or "standard output or a file"
+        return Failure(
+            f"Error: Output must be writable. Received: {one_line(f'{where} ({error.strerror})')}. "
+            "Free space, or write elsewhere.",
+            _BAD_USAGE,
+        )
     if isinstance(error, click.ClickException):
         # Never click's own code 1, which here means that the gate said fail.
         return Failure(f"Error: {one_line(_usage(error))}", _BAD_USAGE)
@@ -72,11 +87,15 @@ def debug_text(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """Joins lines and escapes what a terminal would act on."""
+    """Joins lines, escapes what a terminal would act on, and leaves out the middle of what is endless."""
     joined = " ".join(text.split())
-    return "".join(
+    shown = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in joined
     )
+    if len(shown) <= _LONGEST_LINE:
+        return shown
+    half = _LONGEST_LINE // 2
+    return f"{shown[:half]} ... {shown[-half:]}"
 
 
 def _usage(error: click.ClickException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
@@ -113,9 +114,14 @@ def _fail(error: BaseException, command: str) -> NoReturn:
     if "edge_runtime.native_output" in sys.modules:
         sys.modules["edge_runtime.native_output"].restore()
     failure = failure_of(error, command)
-    if isinstance(error, BrokenPipeError):
-        # Python flushes stdout once more at its end: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    elif failure.line:
-        click.echo(debug_text(error) + failure.line, err=True)
+    if failure.line:
+        # On a full disk or a closed pipe the exit code still says it.
+        with suppress(OSError):
+            click.echo(debug_text(error) + failure.line, err=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Python flushes both once more at its end: let that go nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(failure.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from edge_runtime.engines.base import Engine
 from edge_runtime.errors import EnvironmentMissingError, UnknownNameError, UsageError
-from edge_runtime.manifest import Format
+from edge_runtime.manifest import Artifact, Format
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -49,6 +50,10 @@ ENGINES: dict[str, _Entry] = {
 """Engines by name; the first installed one that reads a format is ``auto``."""
 
 
+MAX_THREADS = 256
+"""More is a mistake on any machine, and some thousands end the process in the interpreter."""
+
+
 def available(engine: str) -> bool:
     """Whether an engine's package is installed, for this NumPy; nothing is imported."""
     return find_spec(ENGINES[engine].needs) is not None and not _numpy_too_new(engine)
@@ -63,12 +68,7 @@ def usable(format: Format, engine: str = "auto", precision: str = "") -> bool:
         precision: The artifact's; empty when any will do.
     """
     names = list(ENGINES) if engine == "auto" else [check_name(engine)]
-    return any(
-        ENGINES[name].format == format
-        and (not precision or not ENGINES[name].precisions or precision in ENGINES[name].precisions)
-        and available(name)
-        for name in names
-    )
+    return any(_runs(ENGINES[name], format, precision) and available(name) for name in names)
 
 
 def check_name(engine: str) -> str:
@@ -121,6 +121,25 @@ def not_installed(format: Format, name: str, engine: str = "auto") -> Environmen
     return EnvironmentMissingError.of_extra(f"Running {name}", entry.package, entry.extra)
 
 
+def nothing_runs(need: str, artifacts: Sequence[Artifact], engines: Sequence[str]) -> EnvironmentMissingError:
+    """The error when no chosen engine runs an artifact: the pip command of one that would.
+
+    Args:
+        need: What needs an engine.
+        artifacts: What was to be run.
+        engines: The engines that may be used; none means all.
+    """
+    for artifact in artifacts:
+        for key, entry in ENGINES.items():
+            chosen = not engines or key in engines
+            if chosen and _runs(entry, artifact.format, artifact.precision) and not available(key):
+                return not_installed(artifact.format, artifact.kind, key)
+    return EnvironmentMissingError(
+        f"{need} needs an engine that runs the artifact. Received: engine {', '.join(engines or ENGINES)} for "
+        f"{', '.join(artifact.kind for artifact in artifacts) or 'no artifact'}. Pass another --engine or --artifact."
+    )
+
+
 def open_engine(
     model: Path | bytes, format: Format, name: str, *, engine: str = "auto", threads: int = 1
 ) -> Engine:
@@ -135,12 +154,13 @@ def open_engine(
 
     Raises:
         UnknownNameError: There is no such engine.
-        UsageError: The engine does not run the file, no engine does, or threads is not positive.
+        UsageError: The engine does not run the file, no engine does, or threads is not in
+            1..:data:`MAX_THREADS`.
         EnvironmentMissingError: No installed engine reads it.
         ModelFileError: The engine refuses the file.
     """
-    if threads < 1:
-        raise UsageError(f"threads must be at least 1. Received: {threads}. Pass --threads 1.")
+    if not 1 <= threads <= MAX_THREADS:
+        raise UsageError(f"threads must be 1..{MAX_THREADS}. Received: {threads}. Pass --threads 1.")
     readers = [key for key, entry in ENGINES.items() if entry.format == format]
     if not readers:
         raise without_engine(format, name)
@@ -159,6 +179,10 @@ def open_engine(
             )
             return loaded
     raise not_installed(format, name, engine)
+
+
+def _runs(entry: _Entry, format: Format, precision: str) -> bool:
+    return entry.format == format and (not precision or not entry.precisions or precision in entry.precisions)
 
 
 def _numpy_too_new(engine: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli_options import FilledPath
 from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 from edge_runtime.native_output import quiet
@@ -21,17 +22,17 @@ _BAR_STEP_BYTES = 1 << 18
 
 
 @click.command()
-@click.argument("source", required=False)
+@click.argument("source", required=False, type=FilledPath())
 @click.option(
     "--to",
-    type=click.Path(path_type=Path),
+    type=FilledPath(path_type=Path),
     required=True,
     metavar="DIR",
     help="Folder of versions; open DIR/current.",
 )
 @click.option(
     "--key",
-    type=click.Path(path_type=Path),
+    type=FilledPath(path_type=Path),
     envvar="SNAPSHIP_PUBLIC_KEY",
     metavar="FILE",
     help="Public key (.pub) that must have signed the bundle; also by SNAPSHIP_PUBLIC_KEY.",
@@ -106,12 +107,12 @@ def pull(
 
 
 @click.command()
-@click.argument("bundle", required=False, type=click.Path(path_type=Path))
+@click.argument("bundle", required=False, type=FilledPath(path_type=Path))
 @click.option(
-    "--key", type=click.Path(path_type=Path), metavar="PRIVATE.pem", help="Private key to sign with."
+    "--key", type=FilledPath(path_type=Path), metavar="PRIVATE.pem", help="Private key to sign with."
 )
 @click.option(
-    "--new-key", type=click.Path(path_type=Path), metavar="NAME", help="Make NAME.pem and NAME.pub instead."
+    "--new-key", type=FilledPath(path_type=Path), metavar="NAME", help="Make NAME.pem and NAME.pub instead."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Whether another bundle is in a place, for two system calls."""
+"""Which bundle is followed, and whether another one is in its place, for two system calls."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def bundle_in(path: Path) -> Path:
     if path.is_dir() and not (path / MANIFEST_FILE).exists() and (path / VERSIONS).is_dir():
         return path / CURRENT
     return path
+
+
+def is_version(place: str) -> bool:
+    """Whether ``snapship pull`` put the bundle there: then its files never change in place."""
+    return os.path.basename(os.path.dirname(place)) == VERSIONS and os.path.isfile(f"{place}.json")
 
 
 def stamp_of(path: Path) -> Stamp:

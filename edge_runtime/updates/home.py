@@ -20,16 +20,18 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.labels import LABELS_FILE
 from edge_runtime.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
 from edge_runtime.updates.durable import ASIDE, replace_file, replace_link, sync_folder
 
 CURRENT, PREVIOUS, VERSIONS = "current", "previous", "versions"
 INCOMING, LOCK = ".incoming", ".lock"
+ARCHIVE, BUNDLE = "bundle.zip", "bundle"
 
 _NAME = re.compile(r"[0-9a-f]{16}(-\d+)?")
 _OURS = re.compile(rf"({_NAME.pattern})(\.json(\{ASIDE})?)?")
@@ -169,10 +171,12 @@ def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
         make: False where a missing one is an error.
 
     Yields:
-        The folder, tidied of what an interrupted pull left.
+        The folder, tidied of what an interrupted pull left. Afterwards what was made for it is
+        gone again where no version came.
 
     Raises:
-        UsageError: Someone else has locked it, it holds something else, or it cannot be written.
+        UsageError: Someone else has locked it, it holds something else, it lies inside a bundle or
+            another such folder, or it cannot be written.
     """
     # Only here: the module does not exist on Windows, which has no use for the rest of this either.
     try:
@@ -193,12 +197,19 @@ def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
                 f"--to must be a folder for versions, not something else. Received: {root}. "
                 "Pass a new folder; the bundle will be in its folder current."
             )
-        (root / VERSIONS).mkdir(parents=True, exist_ok=True)
+        versions = root / VERSIONS
+        if not versions.is_dir():
+            _refuse_inside(root)
+        made = [place for place in (versions, *versions.parents) if not place.exists()]
+        root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             # The kernel gives the lock back when its process ends, however it ends.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            # A first pull that failed removes the lock that it held: this may be that one.
+            if not os.path.samestat(os.fstat(handle), os.stat(root / LOCK)):
+                raise BlockingIOError
+        except (BlockingIOError, FileNotFoundError) as error:
             os.close(handle)
             raise UsageError(
                 f"Only one pull may run at a time. Received: another one at work in {root}. Wait until it is done."
@@ -206,9 +217,15 @@ def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
     try:
         home = Home(root)
         with writable(root):
+            versions.mkdir(exist_ok=True)
             home.tidy()
         yield home
     finally:
+        # Innermost first, so that it ends at once where a version is there.
+        with suppress(OSError):
+            for place in made:
+                place.rmdir()
+                (root / LOCK).unlink(missing_ok=True)
         os.close(handle)
 
 
@@ -232,6 +249,18 @@ def _in_the_way(root: Path) -> bool:
     """Whether one of our names is taken by something that is not ours."""
     links = any((root / link).exists() and not (root / link).is_symlink() for link in (CURRENT, PREVIOUS))
     return links or (root / VERSIONS).is_symlink()
+
+
+def _refuse_inside(root: Path) -> None:
+    """Refuses a new folder of versions where another one's pulls, or a new bundle, would remove it."""
+    for outer in root.resolve().parents:
+        is_home = (outer / VERSIONS).is_dir() and (outer / LOCK).exists()
+        # Other programs have a manifest.json too.
+        if is_home or ((outer / MANIFEST_FILE).exists() and (outer / LABELS_FILE).exists()):
+            raise UsageError(
+                f"--to must lie outside bundles and other folders of versions. Received: {root}, inside {outer}. "
+                "Pass another --to."
+            )
 
 
 def _remove(path: Path) -> None:

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.bundle import Bundle
+from edge_runtime.choice import choose
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ImageError, SnapshipError, UsageError
 from edge_runtime.manifest import Artifact
@@ -23,7 +24,7 @@ from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import ImageSource, UInt8Array
 from edge_runtime.result import Float32Array, Result
 from edge_runtime.spec import InputSpec
-from edge_runtime.updates.following import Stamp, bundle_in, stamp_of
+from edge_runtime.updates.following import Stamp, bundle_in, is_version, stamp_of
 
 EVERY_S = 1.0
 """Seconds between two looks at the disk."""
@@ -64,8 +65,8 @@ class LiveClassifier:
     old one, which is closed after the last of them. One that does not open is reported and
     the old one stays. Make one in each process; a thread does not survive a fork.
 
-    While it is open, keep an older version's files until it has moved on, as ``snapship pull``
-    does: more workers than before need them.
+    Versions of ``snapship pull`` are mapped from their files, which stay until it has moved on.
+    Of any other folder the model file is read into memory, so that it may be overwritten in place.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class LiveClassifier:
         engine: str = "auto",
         threads: int = 1,
         *,
+        allow_failed: bool = False,
         every_s: float = EVERY_S,
         on_swap: Callable[[Swap], None] | None = None,
         **opening: Any,
@@ -86,6 +88,7 @@ class LiveClassifier:
             artifact: As :meth:`Classifier.open`, for every bundle to come.
             engine: As there.
             threads: As there.
+            allow_failed: As there.
             every_s: Seconds between two looks; infinity for none but :meth:`reload`.
             on_swap: Called in the thread that looked, after a swap or a bundle that was refused.
                 The log ``edge_runtime.updates.live`` says the same.
@@ -98,7 +101,8 @@ class LiveClassifier:
         if not every_s > 0:
             raise UsageError(f"every_s must be positive. Received: {every_s}. Pass seconds, such as 1.0.")
         self._path = bundle_in(Path(bundle))
-        self._opening = {"artifact": artifact, "engine": engine, "threads": threads, **opening}
+        self._choice: dict[str, Any] = {"kind": artifact, "engine": engine, "allow_failed": allow_failed}
+        self._opening: dict[str, Any] = {"engine": engine, "threads": threads, **opening}
         self._on_swap = on_swap
         self._lock = threading.Lock()
         self._reloading = threading.Lock()
@@ -164,7 +168,7 @@ class LiveClassifier:
         top_k: int = 5,
         workers: int = 1,
         options: ResultOptions | None = None,
-    ) -> Iterator[Result | ImageError]:
+    ) -> Generator[Result | ImageError, None, None]:
         """See :meth:`Classifier.classify_many`; a swap takes effect between two images.
 
         The version in use is not closed while the iterator rests; close it when done early.
@@ -232,7 +236,7 @@ class LiveClassifier:
 
     def _stream(
         self, images: Iterator[ImageSource], top_k: int, workers: int, options: ResultOptions | None
-    ) -> Iterator[Result | ImageError]:
+    ) -> Generator[Result | ImageError, None, None]:
         finished = False
 
         def of(version: _Version) -> Iterator[ImageSource]:
@@ -254,7 +258,9 @@ class LiveClassifier:
 
     def _open(self, stamp: Stamp) -> _Version:
         """Opens what a stamp was taken of, and runs it once: the first user does not wait, nor fail."""
-        classifier = Classifier.open(str(stamp[0]), **self._opening)
+        place = str(stamp[0])
+        bundle = Bundle.open(place, in_memory=not is_version(place))
+        classifier = Classifier(bundle, choose(bundle, **self._choice), **self._opening)
         try:
             classifier.scores(np.zeros(classifier.input.shape, dtype=np.uint8))
         except BaseException:
@@ -315,7 +321,8 @@ class LiveClassifier:
 
 
 def _watch(live: weakref.ref[LiveClassifier], stop: threading.Event, every_s: float) -> None:
-    while not stop.wait(every_s):
+    # A longer wait is an OverflowError; this one is hundreds of years on most systems.
+    while not stop.wait(min(every_s, threading.TIMEOUT_MAX)):
         watched = live()
         if watched is None:
             return

@@ -35,8 +35,8 @@ from edge_runtime.errors import (
 )
 from edge_runtime.golden import SelfTest, selftest, verify_files
 from edge_runtime.updates.durable import sync_tree
-from edge_runtime.updates.home import Home, Record, opened_home, writable
-from edge_runtime.updates.signature import PublicKey, check_signature, read_signature, version_of
+from edge_runtime.updates.home import ARCHIVE, BUNDLE, Home, Record, opened_home, writable
+from edge_runtime.updates.signature import PublicKey, Signature, check_signature, read_signature, version_of
 from edge_runtime.updates.sources import MAX_BYTES, Watch, check_source, fetch, shown
 from edge_runtime.updates.unpacking import copy_body, copy_head
 
@@ -118,6 +118,9 @@ def pull(
         try:
             with writable(to):
                 return _pull(home, source, keys, allow_http, engine, recheck, max_bytes, watch, after)
+        except SnapshipError as error:
+            error.args = (_named(str(error), home, shown(source)),)
+            raise
         finally:
             with writable(to):
                 home.tidy()
@@ -134,21 +137,22 @@ def _pull(
     watch: Watch,
     after: After,
 ) -> Pulled:
-    aside = home.incoming / "bundle"
+    aside = home.incoming / BUNDLE
     aside.mkdir(parents=True)
-    fetched = fetch(
-        source, home.incoming / "bundle.zip", max_bytes=max_bytes, allow_http=allow_http, watch=watch
-    )
+    fetched = fetch(source, home.incoming / ARCHIVE, max_bytes=max_bytes, allow_http=allow_http, watch=watch)
     after("fetched")
     origin = Bundle.open(fetched)
     copy = copy_head(origin, aside)
     trusted = check_signature(copy, keys, shown(source)) if keys else None
+    signature = read_signature(copy)
     after("read")
     version, old = version_of(copy), home.current()
     if old is not None and _is_whole(home.folder(old), version):
-        return _report(home, "unchanged", old, trusted, None)
+        current = Bundle.open(home.folder(old))
+        files = verify_files(current)
+        return _report(home, "unchanged", old, current, files, read_signature(current), trusted, None)
     copy_body(origin, copy, max_bytes, after)
-    verify_files(copy)
+    files = verify_files(copy)
     after("verified")
     outcome = _tested(copy, engine)
     after("tested")
@@ -158,7 +162,7 @@ def _pull(
     home.write_record(name, Record(1, old or home.previous(), shown(source), trusted))
     after("recorded")
     _switch(home, name, old, engine if recheck else None, after)
-    return _report(home, "installed", name, trusted, outcome)
+    return _report(home, "installed", name, copy, files, signature, trusted, outcome)
 
 
 def rollback(
@@ -186,7 +190,8 @@ def rollback(
             )
         bundle = Bundle.open(home.folder(name))
         trusted = check_signature(bundle, keys, str(bundle.location)) if keys else None
-        verify_files(bundle)
+        signature = read_signature(bundle)
+        files = verify_files(bundle)
         after("verified")
         outcome = _tested(bundle, engine)
         after("tested")
@@ -195,7 +200,7 @@ def rollback(
             home.write_record(name, Record(1, old, record.source, record.signed_by))
             after("recorded")
             _switch(home, name, old, None, after)
-        return _report(home, "rolled back", name, trusted, outcome)
+        return _report(home, "rolled back", name, bundle, files, signature, trusted, outcome)
 
 
 def _switch(home: Home, name: str, old: str | None, recheck: str | None, after: After) -> None:
@@ -218,11 +223,20 @@ def _switch(home: Home, name: str, old: str | None, recheck: str | None, after: 
     after("tidied")
 
 
+def _named(text: str, home: Home, source: str) -> str:
+    """Names the source where a message names its copy, which is gone when it is read."""
+    for name in (ARCHIVE, BUNDLE):
+        place = home.incoming / name
+        text = text.replace(str(place.resolve()), source).replace(str(place), source)
+    return text
+
+
 def _is_whole(folder: Path, version: str) -> bool:
     """Whether a folder holds that version, undamaged."""
     try:
         bundle = Bundle.open(folder)
         verify_files(bundle)
+        read_signature(bundle)
         return version_of(bundle) == version
     except BundleError:
         return False
@@ -251,21 +265,23 @@ def _tested(bundle: Bundle, engine: str) -> SelfTest:
 def _report(
     home: Home,
     status: Literal["installed", "unchanged", "rolled back"],
-    name: str,
+    version: str,
+    bundle: Bundle,
+    files: int,
+    signature: Signature | None,
     trusted: str | None,
     outcome: SelfTest | None,
 ) -> Pulled:
-    bundle = Bundle.open(home.folder(name))
-    signature = read_signature(bundle)
+    """What to say of the version that is current now; reads nothing that could fail after a switch."""
     return Pulled(
         status=status,
         name=bundle.manifest.name,
-        version=name,
+        version=version,
         previous=home.previous(),
-        source=home.record(name).source,
+        source=home.record(version).source,
         signature=trusted or (signature.key_id if signature is not None else None),
         trusted=trusted is not None,
-        files=verify_files(bundle),
+        files=files,
         replays=len(outcome.replays) if outcome is not None else 0,
         skipped=outcome.skipped if outcome is not None else (),
     )

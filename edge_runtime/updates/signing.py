@@ -40,9 +40,13 @@ def new_key(name: Path) -> tuple[Path, Path, str]:
         The private file, the public file, and the key's id.
 
     Raises:
-        UsageError: One of them exists, or the place cannot be written.
+        UsageError: One of them exists, the place cannot be written, or the name is no file's.
         EnvironmentMissingError: The package cryptography is not installed.
     """
+    if name.name in ("", ".."):
+        raise UsageError(
+            f"A key's name must be a file's path without an ending. Received: {str(name)!r}. Pass --new-key NAME."
+        )
     require_cryptography("Making a key")
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
@@ -169,7 +173,11 @@ def _base(name: str) -> str:
 
 def _write_once(path: Path, data: bytes, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(handle)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+    except BaseException:
+        path.unlink()
+        raise

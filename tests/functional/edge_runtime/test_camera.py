@@ -113,3 +113,10 @@ def test_camera_without_its_extra_names_the_pip_command(
     assert failed.exit_code == 4
     assert "pip install 'snapship[camera]'" in failed.stderr
     assert failed.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", ["2147483648", "9" * 5000])
+def test_number_beyond_any_camera_is_refused(digits_bundle: Path, number: str) -> None:
+    failed = run("predict", digits_bundle, "--camera", number)
+    assert failed.exit_code == 2
+    assert "at most 9 digits" in failed.stderr

@@ -203,14 +203,19 @@ def test_numbers_must_be_positive(classifier: Classifier, images: list[Path], di
         lambda: classifier.classify_many(images, workers=0),
         lambda: Classifier.open(digits_bundle, threads=0),
     ):
-        with pytest.raises(UsageError, match=r"at least 1. Received: 0"):
+        with pytest.raises(UsageError, match=r"must be (at least )?1.* Received: 0"):
             call()
+
+
+def test_workers_have_an_upper_limit(classifier: Classifier) -> None:
+    with pytest.raises(UsageError, match=r"at most 256. Received: 257"):
+        classifier.classify_many([], workers=257)
 
 
 def test_limits_of_an_image_are_the_callers(digits_bundle: Path, images: list[Path]) -> None:
     with (
         Classifier.open(digits_bundle, max_bytes=10) as small,
-        pytest.raises(ImageError, match="at most 10 bytes"),
+        pytest.raises(ImageError, match=r"at most 10 bytes[.] Received: .*[.]png, which has more[.]"),
     ):
         small.classify(images[0])
     with (

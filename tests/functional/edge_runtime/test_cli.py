@@ -129,13 +129,20 @@ def test_selftest_names_the_stage_and_fails_the_build(own_digits_bundle: Path) -
     assert {replay["artifact"] for replay in record["replays"]} == {"tflite-fp32"}
 
 
-def test_selftest_without_an_engine_is_the_environment_s_fault(
+def test_without_an_engine_it_is_the_environment_s_fault(
     digits_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge_runtime.engines.selection.available", lambda engine: False)
-    failed = run("selftest", digits_bundle)
-    assert failed.exit_code == 4
-    assert "snapship doctor" in failed.stderr
+    for command in ("selftest", "bench"):
+        failed = run(command, digits_bundle)
+        assert failed.exit_code == 4
+        assert "Run: pip install 'snapship'" in failed.stderr
+        failed = run(command, digits_bundle, "--engine", "tflite-runtime")
+        assert failed.exit_code == 4
+        assert "Run: pip install tflite-runtime 'numpy<2'" in failed.stderr
+        failed = run(command, digits_bundle, "--engine", "onnxruntime", "--artifact", "tflite-int8")
+        assert failed.exit_code == 4
+        assert "engine onnxruntime for tflite-int8. Pass another" in failed.stderr
 
 
 def test_selftest_does_not_skip_a_named_artifact(
@@ -210,6 +217,14 @@ def test_bad_images_are_refused(digits_bundle: Path, tmp_path: Path) -> None:
     assert "truncated or damaged" in refused("predict", digits_bundle, truncated_jpeg(tmp_path / "cut.jpg"))
     assert "0 bytes" in refused("predict", digits_bundle, empty)
     assert "Download it first" in refused("predict", digits_bundle, "https://example.org/cat.jpg")
+
+
+def test_empty_name_is_refused(digits_bundle: Path, image: Path) -> None:
+    for words in (
+        ("predict", "", image), ("predict", digits_bundle, ""), ("predict", digits_bundle, "--watch", ""),
+        ("selftest", ""), ("info", ""), ("bench", ""),
+    ):  # fmt: skip
+        assert "empty" in refused(*words)
 
 
 def test_empty_folder_is_refused(digits_bundle: Path, tmp_path: Path) -> None:

@@ -158,6 +158,9 @@ def test_parquet_without_its_extra_names_the_pip_command(
         (("--watch", ".", "--out", "x"), "Redirect stdout"),
         (("--camera", "0"), "classified alone"),
         (("--camera", "rtsp://example.org/1"), "classified alone"),
+        (("--threads", "257"), "1<=x<=256"),
+        (("--workers", "257"), "1<=x<=256"),
+        (("--watch", ".", "--settle", "nan"), "must settle"),
     ],
 )
 def test_options_that_make_no_sense_are_one_line(

@@ -81,6 +81,17 @@ def test_changed_model_is_refused(
     assert "model_fp32.tflite" in str(caught.value)
 
 
+def test_model_in_memory_is_what_was_hashed(make_bundle: BundleMaker) -> None:
+    folder = make_bundle()
+    bundle = Bundle.open(folder, in_memory=True)
+    file = folder / "model_fp32.tflite"
+    assert bundle.model(bundle.manifest.artifacts[0]) == file.read_bytes()
+    for content in (b"x" * 33, b"x" * 34, b"x" * 100):
+        file.write_bytes(content)
+        with pytest.raises(BundleError, match=r"model_fp32\.tflite"):
+            bundle.model(bundle.manifest.artifacts[0])
+
+
 def test_missing_files_are_named(make_bundle: BundleMaker) -> None:
     folder = make_bundle()
     for name in ("golden/blue.png", "golden/golden.json", "model_fp32.tflite"):

@@ -34,9 +34,10 @@ def test_engine_of_another_format_is_refused() -> None:
     assert not usable("tflite", "onnxruntime")
 
 
-def test_threads_must_be_positive() -> None:
-    with pytest.raises(UsageError, match=r"threads must be at least 1. Received: 0"):
-        open_engine(b"", "tflite", "m.tflite", threads=0)
+@pytest.mark.parametrize("threads", [0, 257])
+def test_threads_are_some(threads: int) -> None:
+    with pytest.raises(UsageError, match=rf"threads must be 1..256. Received: {threads}"):
+        open_engine(b"", "tflite", "m.tflite", threads=threads)
 
 
 @pytest.mark.usefixtures("nothing_installed")

@@ -120,3 +120,14 @@ def test_score_that_is_no_number_is_an_error_in_a_denied_class_too(bad: float) -
     bound = ResultOptions(category_denylist=["b"], temperature=2.0).bound_to(("a", "b", "c"), 1.0)
     with pytest.raises(ModelFileError, match="finite"):
         bound.rank(np.array([0.5, bad, 0.5], np.float32), 3)
+
+
+def test_labels_of_a_list_are_text() -> None:
+    with pytest.raises(UsageError, match=r"category_denylist must be a list of labels.* Received: 1, int"):
+        ResultOptions(category_denylist=["roses", 1])  # type: ignore[list-item]
+    assert ResultOptions(category_allowlist=iter(["roses"])).category_allowlist == ("roses",)  # type: ignore[arg-type]
+
+
+def test_more_results_than_any_integer_of_the_machine_are_all() -> None:
+    assert len(answer(max_results=10**30).predictions) == len(LABELS)
+    assert len(answer(10**30, category_denylist=["roses"]).predictions) == len(LABELS) - 1

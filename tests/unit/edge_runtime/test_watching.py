@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import DataError
+from edge_runtime.errors import DataError, UsageError
 from edge_runtime.watching import Watcher
 
 
@@ -123,3 +123,9 @@ def test_folder_that_is_not_there_is_an_error(watched: Watched) -> None:
     shutil.rmtree(watched.folder)
     with pytest.raises(DataError, match="A watched place must be"):
         watched.after(1)
+
+
+@pytest.mark.parametrize("settle", [-1.0, float("nan"), float("inf")])
+def test_time_to_settle_must_pass_some_day(tmp_path: Path, settle: float) -> None:
+    with pytest.raises(UsageError, match="must settle for 0 s or more"):
+        Watcher(tmp_path, settle)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
 import pytest
 
@@ -93,6 +95,20 @@ def test_import_error_of_an_installed_or_unknown_package_is_internal() -> None:
 
 def test_one_line_escapes_what_a_terminal_would_act_on() -> None:
     assert one_line("a\n  b\x1b[31m\udcff") == "a b\\x1b[31m\\udcff"
+
+
+def test_endless_line_loses_its_middle() -> None:
+    line = one_line(f"A name {'x' * 5000} is too long.")
+    assert len(line) < 2100
+    assert line.startswith("A name x")
+    assert line.endswith("x is too long.")
+
+
+def test_full_disk_is_no_internal_error() -> None:
+    failure = failure_of(OSError(errno.ENOSPC, "No space left on device", "a.tmp"), "export")
+    assert failure.exit_code == 2
+    assert "Received: a.tmp (No space left on device)" in failure.line
+    assert failure_of(OSError(errno.EINVAL, "Invalid argument"), "export").exit_code == 70
 
 
 def test_traceback_is_shown_on_request_only(monkeypatch: pytest.MonkeyPatch) -> None:

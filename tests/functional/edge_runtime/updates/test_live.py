@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Bundle, Classifier
-from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.errors import BundleError, GateFailedError, ImageTooLargeError, UsageError
 from edge_runtime.updates import LiveClassifier, Swap, pull
 
 MakeBundle = Callable[[str], Path]
@@ -43,7 +43,8 @@ def image(digits_bundle: Path) -> bytes:
 def classifier_of(bundle: Bundle) -> Classifier:
     """The classifier behind a LiveClassifier, to see when it is closed."""
     found = [thing for thing in gc.get_objects() if isinstance(thing, Classifier)]
-    return next(classifier for classifier in found if classifier.bundle is bundle)
+    # One that did not load has no bundle, and may not be collected yet.
+    return next(classifier for classifier in found if getattr(classifier, "bundle", None) is bundle)
 
 
 def soon(condition: Callable[[], bool]) -> bool:
@@ -212,3 +213,23 @@ def test_live_classifier_that_is_dropped_ends_its_thread(bundles: tuple[Path, Pa
     assert soon(lambda: [thread.name for thread in threading.enumerate()] == names)
     with pytest.raises(UsageError, match="every_s"):
         LiveClassifier(bundles[0], every_s=0)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_very_long_time_between_looks_is_a_time(bundles: tuple[Path, Path]) -> None:
+    with LiveClassifier(bundles[0], every_s=1e300) as live:
+        time.sleep(0.1)
+        assert "snapship-live" in [thread.name for thread in threading.enumerate()]
+        assert not live.reload()
+
+
+def test_failed_artifact_is_taken_when_that_is_allowed(bundles: tuple[Path, Path]) -> None:
+    manifest = (bundles[0] / "manifest.json").read_text()
+    (bundles[0] / "manifest.json").write_text(manifest.replace('"verdict": "pass"', '"verdict": "fail"'))
+    with pytest.raises(GateFailedError):
+        LiveClassifier(bundles[0])
+    with (
+        LiveClassifier(bundles[0], allow_failed=True, max_pixels=10) as live,
+        pytest.raises(ImageTooLargeError),
+    ):
+        live.classify(bundles[0] / "golden" / "0.png")

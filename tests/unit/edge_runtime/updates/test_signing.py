@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from edge_runtime.updates import PublicKey, new_key, read_public_keys, sign
 from edge_runtime.updates.signature import SIGNATURE_FILE, check_signature, signed_text, version_of
 from exporter.bundle_files import may_write
 from snapship.cli import cli
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -49,6 +53,36 @@ def test_new_key_is_private_and_never_replaces_one(tmp_path: Path) -> None:
     assert not private.exists()
     with pytest.raises(UsageError, match="must be writable"):
         new_key(tmp_path / "nowhere" / "team")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_new_key_needs_a_file_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="file's path"):
+        new_key(Path(name))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 1])
+def test_new_key_that_the_disk_refuses_leaves_no_file(tmp_path: Path, limit_bytes: int) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from edge_runtime.errors import UsageError
+from edge_runtime.updates import new_key
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    new_key(Path(sys.argv[1]))
+except UsageError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "team", str(limit_bytes)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.startswith("A key's place must be writable"), done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_signature_is_over_the_documented_text(
