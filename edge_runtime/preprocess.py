@@ -93,14 +93,16 @@ def pixels(
         picture = _open(data, name, max_pixels)
     with _damage_named(name):
         picture.load()
+    large = picture.width * picture.height > LARGE_PIXELS
     with _colour_named(name, picture.mode):
-        if picture.width * picture.height > LARGE_PIXELS:
-            whole = by_channel(
+        if large:
+            picture = by_channel(
                 picture, spec.channels, undo(picture), eight_bit_colour, lambda plane: fit(plane, spec)
             )
-            array: UInt8Array = np.asarray(whole, dtype=np.uint8)
         else:
-            array = fit_pixels(upright_colour(picture, spec.channels), spec)
+            picture = upright_colour(picture, spec.channels)
+    # Outside: memory that runs out here is no fault of the image's.
+    array: UInt8Array = np.asarray(picture, dtype=np.uint8) if large else fit_pixels(picture, spec)
     return np.ascontiguousarray(array.reshape(spec.shape))
 
 
