@@ -78,7 +78,7 @@ class Classifier:
     @classmethod
     def open(
         cls,
-        bundle: str | os.PathLike[str],
+        bundle: str | os.PathLike[str] | Bundle,
         artifact: str | None = None,
         engine: str = "auto",
         threads: int = 1,
@@ -90,7 +90,7 @@ class Classifier:
         """Opens a bundle, verifies it, and loads one artifact.
 
         Args:
-            bundle: A folder or zip.
+            bundle: A folder or zip, or one that is open.
             artifact: Its kind, such as ``tflite-int8``; None takes the smallest that
                 passed its check and that an installed engine runs.
             engine: ``auto``, ``litert``, ``tflite-runtime`` or ``onnxruntime``.
@@ -105,7 +105,7 @@ class Classifier:
             UnknownNameError: There is no such artifact or engine.
             EnvironmentMissingError: No installed engine runs it.
         """
-        opened = Bundle.open(bundle)
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         chosen = choose(opened, artifact, engine=engine, allow_failed=allow_failed)
         return cls(opened, chosen, engine=engine, threads=threads, max_bytes=max_bytes, max_pixels=max_pixels)
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime import resize
+from edge_runtime.fast_jpeg import UInt8
 from edge_runtime.spec import InputSpec
 
 
@@ -20,7 +21,7 @@ def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
     return picture if picture.size == size else resize.by_pillow(picture, size, box(picture.size, spec))
 
 
-def fit_pixels(picture: Image.Image, spec: InputSpec) -> resize.UInt8:
+def fit_pixels(picture: Image.Image, spec: InputSpec) -> UInt8:
     """The pixels of :func:`fit`, by the compiled resize where there is one.
 
     Args:

@@ -27,7 +27,7 @@ MAX_SEGMENTS = 1_000
 _first = FirstUse()
 
 
-def plain_pixels(data: bytes, spec: InputSpec, max_pixels: int) -> resize.UInt8 | None:
+def plain_pixels(data: bytes, spec: InputSpec, max_pixels: int) -> fast_jpeg.UInt8 | None:
     """Decodes and resizes such a JPEG.
 
     Args:

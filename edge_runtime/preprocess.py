@@ -83,27 +83,22 @@ def pixels(
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape == spec.shape:
         return np.ascontiguousarray(image)
-    if isinstance(image, Image.Image | np.ndarray):
-        picture, name = _in_memory(image, max_pixels)
-    else:
-        data, name = _encoded(image, max_bytes)
-        short = plain_pixels(data, spec, max_pixels)
-        if short is not None:
-            return short
-        picture = _open(data, name, max_pixels)
+    source, name = _source(image, max_bytes)
+    short = plain_pixels(source, spec, max_pixels) if isinstance(source, bytes) else None
+    if short is not None:
+        return short
+    picture = _open(source, name, max_pixels)
     with _damage_named(name):
         picture.load()
-    large = picture.width * picture.height > LARGE_PIXELS
     with _colour_named(name, picture.mode):
-        if large:
+        if picture.width * picture.height > LARGE_PIXELS:
             picture = by_channel(
                 picture, spec.channels, undo(picture), eight_bit_colour, lambda plane: fit(plane, spec)
             )
         else:
             picture = upright_colour(picture, spec.channels)
     # Outside: memory that runs out here is no fault of the image's.
-    array: UInt8Array = np.asarray(picture, dtype=np.uint8) if large else fit_pixels(picture, spec)
-    return np.ascontiguousarray(array.reshape(spec.shape))
+    return np.ascontiguousarray(fit_pixels(picture, spec).reshape(spec.shape))
 
 
 def decoded(
@@ -120,11 +115,8 @@ def decoded(
     Raises:
         ImageError: As :func:`pixels`.
     """
-    if isinstance(image, Image.Image | np.ndarray):
-        picture, name = _in_memory(image, max_pixels)
-    else:
-        data, name = _encoded(image, max_bytes)
-        picture = _open(data, name, max_pixels)
+    source, name = _source(image, max_bytes)
+    picture = _open(source, name, max_pixels)
     with _damage_named(name):
         picture.load()
     with _colour_named(name, picture.mode):
@@ -160,16 +152,12 @@ def _opened(file: BoundedFile, data: bytes) -> Image.Image:
     return Image.open(file, formats=FORMATS)
 
 
-def _in_memory(image: Image.Image | UInt8Array, max_pixels: int) -> tuple[Image.Image, str]:
-    """A picture that needs no reading, and a name for messages."""
+def _source(image: object, max_bytes: int) -> tuple[Image.Image | UInt8Array | bytes, str]:
+    """What is to be opened, its bytes read within their limit, and a name for messages."""
+    if isinstance(image, Image.Image):
+        return image, "the PIL image"
     if isinstance(image, np.ndarray):
-        return _from_array(image, max_pixels), "the array"
-    check_pixels(image, "the PIL image", max_pixels)
-    return image, "the PIL image"
-
-
-def _encoded(image: object, max_bytes: int) -> tuple[bytes, str]:
-    """Reads an image's bytes, within their limit; returns them and a name for messages."""
+        return image, "the array"
     data, name = _read(image, max_bytes)
     if not data:
         raise ImageError(f"An image must have content. Received: {name}, 0 bytes. Replace the file.")
@@ -179,18 +167,23 @@ def _encoded(image: object, max_bytes: int) -> tuple[bytes, str]:
     return data, name
 
 
-def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
+def _open(source: Image.Image | UInt8Array | bytes, name: str, max_pixels: int) -> Image.Image:
     """Opens without decoding, or decodes with the extra ``fast``."""
-    check_structure(data, name)
-    file = BoundedFile(data)
+    if isinstance(source, Image.Image):
+        check_pixels(source, name, max_pixels)
+        return source
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels)
+    check_structure(source, name)
+    file = BoundedFile(source)
     try:
         with _without_warnings():
-            picture = _opened(file, data)
+            picture = _opened(file, source)
             fix_transparency(picture)
     except UnidentifiedImageError as error:
         raise ImageFormatError(
             f"An image must be one of {', '.join(FORMATS)}. Received: {name}, "
-            f"{_describe(data)}. Convert it first."
+            f"{_describe(source)}. Convert it first."
         ) from error
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError(
@@ -203,9 +196,9 @@ def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
             f"An image must have a readable header. Received: {name} ({_reason(error)}). Replace the file."
         ) from error
     check_pixels(picture, name, max_pixels)
-    check_cost(picture, data, name, max_pixels)
+    check_cost(picture, source, name, max_pixels)
     file.header_done()
-    return fast_jpeg.decode(data, picture) or picture
+    return fast_jpeg.decode(source, picture) or picture
 
 
 @contextmanager

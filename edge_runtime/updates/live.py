@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.choice import choose
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ImageError, SnapshipError, UsageError
 from edge_runtime.manifest import Artifact
@@ -76,7 +75,6 @@ class LiveClassifier:
         engine: str = "auto",
         threads: int = 1,
         *,
-        allow_failed: bool = False,
         every_s: float = EVERY_S,
         on_swap: Callable[[Swap], None] | None = None,
         **opening: Any,
@@ -88,7 +86,6 @@ class LiveClassifier:
             artifact: As :meth:`Classifier.open`, for every bundle to come.
             engine: As there.
             threads: As there.
-            allow_failed: As there.
             every_s: Seconds between two looks; infinity for none but :meth:`reload`.
             on_swap: Called in the thread that looked, after a swap or a bundle that was refused.
                 The log ``edge_runtime.updates.live`` says the same.
@@ -101,8 +98,7 @@ class LiveClassifier:
         if not every_s > 0:
             raise UsageError(f"every_s must be positive. Received: {every_s}. Pass seconds, such as 1.0.")
         self._path = bundle_in(Path(bundle))
-        self._choice: dict[str, Any] = {"kind": artifact, "engine": engine, "allow_failed": allow_failed}
-        self._opening: dict[str, Any] = {"engine": engine, "threads": threads, **opening}
+        self._opening = {"artifact": artifact, "engine": engine, "threads": threads, **opening}
         self._on_swap = on_swap
         self._lock = threading.Lock()
         self._reloading = threading.Lock()
@@ -260,7 +256,7 @@ class LiveClassifier:
         """Opens what a stamp was taken of, and runs it once: the first user does not wait, nor fail."""
         place = str(stamp[0])
         bundle = Bundle.open(place, in_memory=not is_version(place))
-        classifier = Classifier(bundle, choose(bundle, **self._choice), **self._opening)
+        classifier = Classifier.open(bundle, **self._opening)
         try:
             classifier.scores(np.zeros(classifier.input.shape, dtype=np.uint8))
         except BaseException:
