@@ -19,8 +19,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image, _imaging
 
-from edge_runtime.first_use import FirstUse
-
 UInt8: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
 _MEMORY = "_snapship_memory"
@@ -29,7 +27,7 @@ _COLOUR_SPACES = {"RGB": "RGBX", "L": "GRAY"}
 _KEPT_BYTES = 4_000_000
 """Largest picture whose memory a thread keeps for its next one: a megapixel."""
 
-_first = FirstUse()
+_first = iter((True,))
 _kept = threading.local()
 
 
@@ -44,7 +42,7 @@ def decode(data: bytes, header: Image.Image) -> Image.Image | None:
         An image with the header's metadata; None where simplejpeg is not installed, not
         bit-equal, or refuses the file (Pillow is the judge of damaged files).
     """
-    if header.format != "JPEG" or header.mode not in _COLOUR_SPACES or _first() or not usable():
+    if header.format != "JPEG" or header.mode not in _COLOUR_SPACES or not ready():
         return None
     array = _decode(data, header.mode)
     if array is None or array.shape[:2] != (header.height, header.width):
@@ -52,6 +50,12 @@ def decode(data: bytes, header: Image.Image) -> Image.Image | None:
     picture = _picture(array, header.mode)
     picture.info = dict(header.info)
     return picture
+
+
+def ready() -> bool:
+    """Whether simplejpeg may be used now: not for a process's first JPEG, and where :func:`usable` says so."""
+    # One operation of the interpreter, so that threads need no lock; both decoders give the same pixels.
+    return not next(_first, False) and usable()
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from __future__ import annotations
 from PIL import Image
 
 from edge_runtime import fast_jpeg, resize
-from edge_runtime.first_use import FirstUse
 from edge_runtime.fitting import box, fit_pixels
 from edge_runtime.large_image import LARGE_PIXELS
 from edge_runtime.spec import InputSpec
@@ -23,8 +22,6 @@ _WITHOUT_MEANING = frozenset({0xC4, 0xDD, 0xFE})
 
 MAX_SEGMENTS = 1_000
 """Segments of a header that is read here; encoders write about ten, and 300 for a colour profile of 20 MB."""
-
-_first = FirstUse()
 
 
 def plain_pixels(data: bytes, spec: InputSpec, max_pixels: int) -> fast_jpeg.UInt8 | None:
@@ -43,7 +40,7 @@ def plain_pixels(data: bytes, spec: InputSpec, max_pixels: int) -> fast_jpeg.UIn
     if size is None or spec.channels != 3 or not 0 < size[0] * size[1] <= min(max_pixels, LARGE_PIXELS):
         return None
     to = (spec.width, spec.height)
-    if size != to and not _first() and fast_jpeg.usable() and resize.usable():
+    if size != to and fast_jpeg.ready() and resize.usable():
         with fast_jpeg.rows(data, size) as rows:
             return None if rows is None else resize.resized(rows, size, to, box(size, spec))
     try:

@@ -221,7 +221,7 @@ int snapship_resample(const uint8_t *in, Span from_across, Span from_down, uint8
     /* For the last four of a row, and the 4 bytes past them. */
     size_t stride = 3 * (((size_t)width + 3) & ~(size_t)3) + 4, in_stride = 4 * (size_t)from_across.size;
     int failed = side_make(&across, from_across, width) || side_make(&down, from_down, height);
-    int quick = 0, narrow = 1;
+    void (*mix)(const uint8_t *const *, int, const int32_t *, uint8_t *, int) = mix_plain;
     failed = failed || (uint64_t)stride * down.most > PTRDIFF_MAX;
     if (!failed) {
         kept = malloc(stride * down.most);
@@ -229,9 +229,12 @@ int snapship_resample(const uint8_t *in, Span from_across, Span from_down, uint8
         failed = !kept || !rows;
     }
 #ifdef HAVE_AVX2
-    quick = !plain && __builtin_cpu_supports("avx2");
-    narrow = from_across.size < across.most + 3;
-    if (quick && !narrow && !failed)
+    int vectors = !plain && __builtin_cpu_supports("avx2");
+    /* Whole fours must lie in a row. */
+    int quick = vectors && from_across.size >= across.most + 3;
+    if (vectors)
+        mix = mix_avx2;
+    if (quick && !failed)
         failed = packed_make(&packed, &across, from_across.size);
 #else
     (void)plain;
@@ -242,7 +245,7 @@ int snapship_resample(const uint8_t *in, Span from_across, Span from_down, uint8
         for (done = done < first ? first : done; done < first + count; done++) {
             uint8_t *row = kept + (done % down.most) * stride;
 #ifdef HAVE_AVX2
-            if (quick && !narrow) {
+            if (quick) {
                 row_avx2(in + done * in_stride, row, width, &packed, packed.groups);
                 continue;
             }
@@ -251,13 +254,7 @@ int snapship_resample(const uint8_t *in, Span from_across, Span from_down, uint8
         }
         for (int tap = 0; tap < count; tap++)
             rows[tap] = kept + ((first + tap) % down.most) * stride;
-#ifdef HAVE_AVX2
-        if (quick) {
-            mix_avx2(rows, count, weights, out, 3 * width);
-            continue;
-        }
-#endif
-        mix_plain(rows, count, weights, out, 3 * width);
+        mix(rows, count, weights, out, 3 * width);
     }
 #ifdef HAVE_AVX2
     packed_free(&packed);

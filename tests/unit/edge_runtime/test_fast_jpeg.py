@@ -11,7 +11,6 @@ from PIL import Image
 
 from edge_runtime import fast_jpeg
 from edge_runtime.errors import ImageError
-from edge_runtime.first_use import FirstUse
 from edge_runtime.preprocess import decoded
 
 pytest.importorskip("simplejpeg", reason="needs the extra fast")
@@ -20,7 +19,7 @@ pytest.importorskip("simplejpeg", reason="needs the extra fast")
 @pytest.fixture(autouse=True)
 def _not_the_first() -> None:
     """A process's first JPEG is Pillow's; these tests are about the others."""
-    fast_jpeg._first()
+    next(fast_jpeg._first, None)
 
 
 def jpeg(mode: str, orientation: int = 1, **options: object) -> bytes:
@@ -97,7 +96,7 @@ def test_real_photos_are_bit_equal(shared: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_first_jpeg_of_a_process_is_pillow_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_jpeg, "_first", FirstUse())
+    monkeypatch.setattr(fast_jpeg, "_first", iter((True,)))
     data = jpeg("RGB")
     with Image.open(io.BytesIO(data)) as header:
         assert fast_jpeg.decode(data, header) is None

@@ -16,7 +16,6 @@ from PIL import Image, ImageCms
 
 from edge_runtime import fast_jpeg, plain_jpeg, preprocess, resize
 from edge_runtime.errors import ImageError
-from edge_runtime.first_use import FirstUse
 from edge_runtime.plain_jpeg import plain_pixels, plain_size
 from edge_runtime.preprocess import pixels
 from edge_runtime.spec import InputSpec
@@ -46,9 +45,7 @@ def outcome(data: bytes, spec: InputSpec, *, short: bool) -> object:
 @pytest.fixture(params=["fast", "compiled", "pillow"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With all speed-ups, without simplejpeg, and without any."""
-    used = FirstUse()
-    used()
-    monkeypatch.setattr(plain_jpeg, "_first", used)
+    next(fast_jpeg._first, None)
     if request.param != "fast":
         monkeypatch.setattr(fast_jpeg, "usable", lambda: False)
     elif not (fast_jpeg.usable() and resize.usable()):
@@ -167,7 +164,7 @@ def test_a_damaged_file_gives_what_the_long_way_gives(
 
 def test_first_photo_of_a_process_waits_for_no_speed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(plain_jpeg, "_first", FirstUse())
+    monkeypatch.setattr(fast_jpeg, "_first", iter((True,)))
     monkeypatch.setattr(fast_jpeg, "usable", lambda: bool(asked.append(True)))
     plain_pixels(jpeg(), SPEC, LIMIT)
     assert not asked
