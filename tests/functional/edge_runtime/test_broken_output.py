@@ -176,7 +176,7 @@ def test_stop_leaves_nothing_half_written(
     image = digits_bundle / "golden" / "0.png"
     with subprocess.Popen(
         command("predict", digits_bundle, image, waits, "--format", format, "--out", out),
-        stderr=subprocess.PIPE, env=environment(), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stderr=subprocess.PIPE, env=environment(),
     ) as child:  # fmt: skip
         try:
             # Opens once the command reads it, and so waits for more with its output begun.

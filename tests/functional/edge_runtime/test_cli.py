@@ -308,10 +308,6 @@ def test_reader_that_leaves_early_is_no_error(digits_bundle: Path, tmp_path: Pat
     assert [line for line in stderr.splitlines() if not line.startswith("INFO: ")] == []
 
 
-def _default_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_interrupt_is_one_line_and_the_shells_code(digits_bundle: Path, image: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "snapship", "predict", str(digits_bundle), str(image), "-"],
@@ -319,8 +315,6 @@ def test_interrupt_is_one_line_and_the_shells_code(digits_bundle: Path, image: P
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        # A shell starts its background jobs with SIGINT ignored, and children inherit that.
-        preexec_fn=_default_interrupt,
     ) as child:
         assert child.stdout is not None
         assert child.stderr is not None

@@ -18,10 +18,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def _default_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def watching(bundle: Path, folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     """A watch that has said that it is ready."""
@@ -32,7 +28,6 @@ def watching(bundle: Path, folder: Path, *words: str) -> Iterator[subprocess.Pop
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        preexec_fn=_default_interrupt,
     ) as child:
         try:
             assert child.stderr is not None
