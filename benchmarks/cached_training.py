@@ -79,14 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made.add_argument("--views", type=int, default=2, help="views computed ahead (default 2)")
     made.add_argument("--augment", default="auto", help="augmentations (default auto: crop,flip)")
     options = made.parse_args(arguments)
+    if not options.quick and (options.data is None or options.weights is None):
+        made.error("--data and --weights are needed, but for --quick")
     keras = load_keras()
     facts = machine(keras)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.quick:
             _shrink(keras, options, folder)
-        if options.data is None or options.weights is None:
-            made.error("--data and --weights are needed, but for --quick")
         result = _compared(keras, options, folder, facts, command_line(MODULE, arguments))
     shown = ", ".join(f"{figure.name} {figure.value:.2f}" for figure in result.figures)
     print(f"wrote {write_result(result, options.results)}: {shown}", file=sys.stderr)

@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made.add_argument("--images", type=int, default=500, help="images that judge (default 500)")
     made.add_argument("--epochs", type=int, default=5, help="epochs of the head before (default 5)")
     options = made.parse_args(arguments)
+    if not options.quick and (options.data is None or options.weights is None):
+        made.error("--data and --weights are needed, but for --quick")
     keras = load_keras()
     facts = machine(keras)
     with tempfile.TemporaryDirectory() as name:
@@ -85,8 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> Result:
                 TINY_WIDTH,
             )
             options.size, options.images, options.epochs = 32, 45, 1
-        if options.data is None or options.weights is None:
-            made.error("--data and --weights are needed, but for --quick")
         run = train(
             TrainConfig(
                 data=options.data, out=folder / "run", model="mobilenet_v2", size=options.size, width=width,

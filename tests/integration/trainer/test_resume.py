@@ -60,13 +60,14 @@ def losses(run: Path) -> list[tuple[str, str]]:
         return [(row["loss"], row["val_loss"]) for row in csv.DictReader(file)]
 
 
-def test_run_killed_twice_ends_with_the_model_of_an_undisturbed_one(tmp_path: Path) -> None:
+def test_run_killed_twice_ends_with_the_model_of_an_undisturbed_one(tmp_path: Path, photos: Photos) -> None:
+    data = photos(cat=120, dog=120, cow=120)
     # Dropout, batch norm, weight averages, mixing and a rate that depends on the past: all must come back.
-    options = ("--model", "bn_cnn", "--epochs", "5", "--ema", "0.9", "--augment", "rotation,mixup",
+    options = ("--model", "bn_cnn", "--size", "32", "--epochs", "5", "--ema", "0.9", "--augment", "rotation,mixup",
                "--schedule", "plateau", "--label-smoothing", "0.1")  # fmt: skip
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    run_whole(arguments("digits", undisturbed, *options), tmp_path / "cache_a")
-    command = arguments("digits", killed, *options)
+    run_whole(arguments(data, undisturbed, *options), tmp_path / "cache_a")
+    command = arguments(data, killed, *options)
     kill_at(command, tmp_path / "cache_b", "train epoch 2")
     assert not killed.exists()
     kill_at(command, tmp_path / "cache_b", "train epoch 4")
@@ -75,7 +76,9 @@ def test_run_killed_twice_ends_with_the_model_of_an_undisturbed_one(tmp_path: Pa
     assert "train epoch 1:" not in said
     assert_same_model(undisturbed, killed)
     assert not list((tmp_path / "cache_b" / "snapship" / "checkpoints").iterdir())
-    assert {path.name for path in tmp_path.iterdir()} == {"undisturbed", "killed", "cache_a", "cache_b"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "photos", "undisturbed", "killed", "cache_a", "cache_b"
+    }  # fmt: skip
 
 
 def test_transfer_killed_in_each_phase_ends_with_the_same_model(tmp_path: Path, photos: Photos) -> None:
