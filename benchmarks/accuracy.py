@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
     Args:
         arguments: Words of the command line; None for those of this process.
     """
-    made = parser(MODULE, __doc__ or "")
+    made = parser(MODULE, __doc__ or "", repeats=1)
     made.add_argument("--data", type=Path, help="folder that holds flowers/, mnist/ and cifar10-subset.zip")
     made.add_argument("--weights", type=Path, help="MobileNetV2 weights file without its head")
     made.add_argument(

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     Args:
         arguments: Words of the command line; None for those of this process.
     """
-    made = parser(MODULE, __doc__ or "")
+    made = parser(MODULE, __doc__ or "", repeats=1)
     made.add_argument("--data", help="labelled photos, such as ../shared/data/flowers")
     made.add_argument("--weights", help="MobileNetV2 weights file without or with its head")
     made.add_argument("--size", type=int, default=160, help="side in pixels (default 160)")

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     Args:
         arguments: Words of the command line; None for those of this process.
     """
-    made = parser(MODULE, __doc__ or "")
+    made = parser(MODULE, __doc__ or "", repeats=1)
     made.add_argument("--data", type=Path, help="photos with train and val, such as ../shared/data/flowers")
     made.add_argument("--weights", type=Path, help="MobileNetV2 weights file without its head")
     made.add_argument("--size", type=int, default=224, help="side in pixels (default 224)")

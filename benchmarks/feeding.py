@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     Args:
         arguments: Words of the command line; None for those of this process.
     """
-    made = parser(MODULE, __doc__ or "")
+    made = parser(MODULE, __doc__ or "", repeats=5)
     made.add_argument("--model", default="mobilenet_v2", help="architecture (default mobilenet_v2)")
     made.add_argument("--size", type=int, default=160, help="side in pixels (default 160)")
     made.add_argument("--batch-size", type=int, default=32, help="images per step (default 32)")
@@ -55,7 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     )
     made.add_argument("--precision", default="float32", help="Keras dtype policy (default float32)")
     made.add_argument("--name", default="", help="name of the result (default feeding-BACKEND-DEVICE)")
-    made.set_defaults(repeats=5)
     options = made.parse_args(arguments)
     if options.quick:
         options.model, options.size, options.batch_size = "small_cnn", 28, 8

@@ -8,12 +8,13 @@ from pathlib import Path
 from benchmarks.result import RESULTS
 
 
-def parser(module: str, description: str) -> argparse.ArgumentParser:
+def parser(module: str, description: str, repeats: int | None = None) -> argparse.ArgumentParser:
     """Returns a parser with the common options.
 
     Args:
         module: Such as ``benchmarks.feeding``.
         description: What is measured.
+        repeats: Default of ``--repeats``; None where there is no such option.
     """
     made = argparse.ArgumentParser(
         prog=f"python -m {module}",
@@ -22,9 +23,13 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--quick", action="store_true", help="only show that it runs; its figures mean nothing")
-    made.add_argument(
-        "--repeats", type=int, default=1, help="rounds; the ways take turns, medians are reported (default 1)"
-    )
+    if repeats is not None:
+        made.add_argument(
+            "--repeats",
+            type=int,
+            default=repeats,
+            help="rounds; the ways take turns, medians are reported (default %(default)s)",
+        )
     made.add_argument("--seed", type=int, default=0, help="seed of everything random (default 0)")
     made.add_argument(
         "--results", type=Path, default=RESULTS, help="folder for the JSON (default benchmarks/results)"

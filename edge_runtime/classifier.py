@@ -142,8 +142,11 @@ class Classifier:
             ImageError: The image cannot be used.
         """
         array = self.pixels(image)
-        with self._pool.lend() as engine:
+        engine = self._pool.take()
+        try:
             return engine.run(array)
+        finally:
+            self._pool.give(engine)
 
     def pixels(self, image: ImageSource) -> UInt8Array:
         """What the model sees of an image: uint8 ``[height, width, channels]``.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from edge_runtime.engines import Engine
 from edge_runtime.errors import UsageError
@@ -30,57 +29,70 @@ class EnginePool:
         self._made = 1
         self._limit = 1
         self._closed = False
-        self._changed = threading.Condition()
+        self._waiting = 0
+        # Of one thread's again: a signal handler may classify too.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
 
     def raise_limit(self, limit: int) -> None:
         """Allows that many engines at a time; never fewer than before."""
-        with self._changed:
+        with self._lock:
             self._limit = max(self._limit, limit)
             self._changed.notify_all()
 
-    @contextmanager
-    def lend(self) -> Iterator[Engine]:
-        """Lends an engine to the calling thread and waits while all are out.
+    def take(self) -> Engine:
+        """Takes an engine for the calling thread alone, and waits while all are out.
+
+        Every image passes here right after an inference has emptied the processor's caches: a
+        lock without a method of Python's around it, and no generator. Put it back in a ``finally``.
 
         Raises:
             UsageError: The pool is closed.
         """
-        engine = self._take()
-        try:
-            yield engine
-        finally:
-            with self._changed:
-                if self._closed:
-                    engine.close()
-                else:
-                    self._idle.append(engine)
-                    self._changed.notify()
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._wait()
+
+    def give(self, engine: Engine) -> None:
+        """Puts an engine back that :meth:`take` answered."""
+        with self._lock:
+            if self._closed:
+                engine.close()
+                return
+            self._idle.append(engine)
+            if self._waiting:
+                self._changed.notify()
 
     def close(self) -> None:
         """Closes idle engines now and lent ones when they come back."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             while self._idle:
                 self._idle.pop().close()
             self._changed.notify_all()
 
-    def _take(self) -> Engine:
-        with self._changed:
-            while True:
+    def _wait(self) -> Engine:
+        with self._lock:
+            while not self._idle:
                 if self._closed:
                     raise UsageError(
                         "A classifier must be open. Received: a call after close(). Open the bundle again."
                     )
-                if self._idle:
-                    return self._idle.pop()
                 if self._made < self._limit:
                     self._made += 1
                     break
-                self._changed.wait()
+                self._waiting += 1
+                try:
+                    self._changed.wait()
+                finally:
+                    self._waiting -= 1
+            else:
+                return self._idle.pop()
         try:
             return self._make()
         except BaseException:
-            with self._changed:
+            with self._lock:
                 self._made -= 1
                 self._changed.notify()
             raise

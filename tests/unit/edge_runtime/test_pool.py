@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,6 +34,15 @@ class Counting:
         self.closed += 1
 
 
+@contextmanager
+def lent(pool: EnginePool) -> Iterator[Engine]:
+    engine = pool.take()
+    try:
+        yield engine
+    finally:
+        pool.give(engine)
+
+
 @pytest.fixture
 def made() -> list[Counting]:
     return []
@@ -48,7 +59,7 @@ def pool(made: list[Counting]) -> EnginePool:
 
 def test_first_engine_is_made_at_once_and_used_again(pool: EnginePool, made: list[Counting]) -> None:
     for _ in range(3):
-        with pool.lend() as engine:
+        with lent(pool) as engine:
             assert engine is pool.first
     assert len(made) == 1
 
@@ -56,17 +67,17 @@ def test_first_engine_is_made_at_once_and_used_again(pool: EnginePool, made: lis
 @pytest.mark.parametrize("limit", [1, 3])
 def test_threads_never_share_an_engine(pool: EnginePool, made: list[Counting], limit: int) -> None:
     pool.raise_limit(limit)
-    lock, lent, most = threading.Lock(), set[int](), [0]
+    lock, out, most = threading.Lock(), set[int](), [0]
 
     def work(_: int) -> None:
-        with pool.lend() as engine:
+        with lent(pool) as engine:
             with lock:
-                assert id(engine) not in lent
-                lent.add(id(engine))
-                most[0] = max(most[0], len(lent))
+                assert id(engine) not in out
+                out.add(id(engine))
+                most[0] = max(most[0], len(out))
             time.sleep(0.002)
             with lock:
-                lent.remove(id(engine))
+                out.remove(id(engine))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(work, range(60)))
@@ -77,7 +88,7 @@ def test_threads_never_share_an_engine(pool: EnginePool, made: list[Counting], l
 def test_limit_never_falls(pool: EnginePool, made: list[Counting]) -> None:
     pool.raise_limit(2)
     pool.raise_limit(1)
-    with pool.lend() as first, pool.lend() as second:
+    with lent(pool) as first, lent(pool) as second:
         assert first is not second
 
 
@@ -85,10 +96,10 @@ def test_waiting_thread_gets_the_engine_that_comes_back(pool: EnginePool) -> Non
     got = threading.Event()
 
     def wait() -> None:
-        with pool.lend():
+        with lent(pool):
             got.set()
 
-    with pool.lend():
+    with lent(pool):
         thread = threading.Thread(target=wait, daemon=True)
         thread.start()
         assert not got.wait(0.05)
@@ -98,15 +109,15 @@ def test_waiting_thread_gets_the_engine_that_comes_back(pool: EnginePool) -> Non
 
 def test_close_ends_idle_engines_now_and_lent_ones_later(pool: EnginePool, made: list[Counting]) -> None:
     pool.raise_limit(2)
-    with pool.lend(), pool.lend():
+    with lent(pool), lent(pool):
         pass
-    with pool.lend() as engine:
+    with lent(pool) as engine:
         pool.close()
         idle = next(other for other in made if other is not engine)
         assert idle.closed == 1
         assert engine is not idle
     assert [engine.closed for engine in made] == [1, 1]
-    with pytest.raises(UsageError, match="open"), pool.lend():
+    with pytest.raises(UsageError, match="open"), lent(pool):
         pass
 
 
@@ -115,12 +126,12 @@ def test_close_wakes_a_waiting_thread(pool: EnginePool) -> None:
 
     def wait() -> None:
         try:
-            with pool.lend():
+            with lent(pool):
                 pass
         except UsageError as error:
             errors.append(error)
 
-    with pool.lend():
+    with lent(pool):
         thread = threading.Thread(target=wait, daemon=True)
         thread.start()
         time.sleep(0.05)
@@ -141,8 +152,8 @@ def test_engine_that_cannot_be_made_does_not_take_a_place() -> None:
 
     pool = EnginePool(make)
     pool.raise_limit(2)
-    with pool.lend():
-        with pytest.raises(ModelFileError), pool.lend():
+    with lent(pool):
+        with pytest.raises(ModelFileError), lent(pool):
             pass
-        with pool.lend():
+        with lent(pool):
             assert len(calls) == 3
