@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import machine
-from benchmarks.options import parser
+from benchmarks.options import check_photos, parser
 from benchmarks.phase_clock import PHASES, PhaseClock
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
@@ -79,8 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made.add_argument("--views", type=int, default=2, help="views computed ahead (default 2)")
     made.add_argument("--augment", default="auto", help="augmentations (default auto: crop,flip)")
     options = made.parse_args(arguments)
-    if not options.quick and (options.data is None or options.weights is None):
-        made.error("--data and --weights are needed, but for --quick")
+    check_photos(made, options)
     keras = load_keras()
     facts = machine(keras)
     with tempfile.TemporaryDirectory() as name:

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.machine import LOAD, load
-from benchmarks.options import parser
+from benchmarks.options import check_photos, parser
 from benchmarks.tiny import TINY_WIDTH
 from edge_runtime.bench import this_machine
 from snapship.doctor import checkup
@@ -54,8 +54,7 @@ def edge_model(made: argparse.ArgumentParser, options: Any, place: Path) -> tupl
     Returns:
         A folder that holds ``model.bundle`` and ``model.keras``, and JPEG files of 320x240 pixels.
     """
-    if not options.quick and (options.data is None or options.weights is None):
-        made.error("--data and --weights are needed, but for --quick")
+    check_photos(made, options)
     folder: Path = options.made or place / "model"
     photos = _tiny_photos(place / "photos") if options.quick else _photos(options.data, options.photos)
     if not (folder / "model.bundle").is_dir():

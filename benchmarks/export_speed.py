@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.options import parser
+from benchmarks.options import check_photos, parser
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from exporter import ExportConfig, export
@@ -74,8 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made.add_argument("--images", type=int, default=500, help="images that judge (default 500)")
     made.add_argument("--epochs", type=int, default=5, help="epochs of the head before (default 5)")
     options = made.parse_args(arguments)
-    if not options.quick and (options.data is None or options.weights is None):
-        made.error("--data and --weights are needed, but for --quick")
+    check_photos(made, options)
     keras = load_keras()
     facts = machine(keras)
     with tempfile.TemporaryDirectory() as name:

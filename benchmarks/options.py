@@ -35,3 +35,14 @@ def parser(module: str, description: str, repeats: int | None = None) -> argpars
         "--results", type=Path, default=RESULTS, help="folder for the JSON (default benchmarks/results)"
     )
     return made
+
+
+def check_photos(made: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Ends the program where ``--data`` or ``--weights`` is missing, before anything slow.
+
+    Args:
+        made: The parser.
+        options: What it read.
+    """
+    if not options.quick and (options.data is None or options.weights is None):
+        made.error("--data and --weights are needed, but for --quick")

@@ -147,10 +147,9 @@ def _pull(
     signature = read_signature(copy)
     after("read")
     version, old = version_of(copy), home.current()
-    if old is not None and _is_whole(home.folder(old), version):
-        current = Bundle.open(home.folder(old))
-        files = verify_files(current)
-        return _report(home, "unchanged", old, current, files, read_signature(current), trusted, None)
+    whole = _whole(home.folder(old), version) if old is not None else None
+    if old is not None and whole is not None:
+        return _report(home, "unchanged", old, *whole, trusted, None)
     copy_body(origin, copy, max_bytes, after)
     files = verify_files(copy)
     after("verified")
@@ -231,15 +230,15 @@ def _named(text: str, home: Home, source: str) -> str:
     return text
 
 
-def _is_whole(folder: Path, version: str) -> bool:
-    """Whether a folder holds that version, undamaged."""
+def _whole(folder: Path, version: str) -> tuple[Bundle, int, Signature | None] | None:
+    """The bundle in a folder, how many files it has, and its signature; None if not that version, undamaged."""
     try:
         bundle = Bundle.open(folder)
-        verify_files(bundle)
-        read_signature(bundle)
-        return version_of(bundle) == version
+        if version_of(bundle) != version:
+            return None
+        return bundle, verify_files(bundle), read_signature(bundle)
     except BundleError:
-        return False
+        return None
 
 
 def _tested(bundle: Bundle, engine: str) -> SelfTest:
