@@ -79,8 +79,25 @@ class QuantGraph(Protocol):
         """The calibrated ranges; None before calibration."""
         ...
 
+    @property
+    def narrow(self) -> bool:
+        """Whether weights give up part of their range, so that every CPU computes the same."""
+        ...
+
     def layers(self) -> tuple[LinearLayer, ...]:
         """Its linear layers in execution order."""
+        ...
+
+    def rounded(self, layer: LinearLayer) -> Float32Array:
+        """The weights of a layer as the int8 file holds them, float32 of the same shape.
+
+        Args:
+            layer: One of its layers.
+        """
+        ...
+
+    def widened(self) -> QuantGraph:
+        """The same model with all of the weights' range, at the price of slower kernels on some CPUs."""
         ...
 
     def with_layers(self, changed: Mapping[str, LinearLayer]) -> QuantGraph:

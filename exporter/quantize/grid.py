@@ -1,4 +1,4 @@
-"""The int8 grid of weights, as both quantizers lay it: symmetric, per output channel."""
+"""The int8 grid of weights: symmetric, per output channel."""
 
 from __future__ import annotations
 
@@ -10,18 +10,34 @@ LARGEST = 127.0
 """Largest int8 weight; -128 is not used, so that the grid is symmetric (LiteRT's int8 specification)."""
 
 
-def on_grid(weights: Float32Array) -> Float32Array:
-    """The values that int8 weights stand for.
+def full_scales(weights: Float32Array) -> Float32Array:
+    """The scales that use all of the grid.
 
     Args:
         weights: float32, output channel first.
 
     Returns:
-        float32 of the same shape, each at most half a step away.
+        float32 ``[out]``; 1 for a channel of zeros.
     """
     rows = weights.reshape(len(weights), -1).astype(np.float64)
-    scale = np.abs(rows).max(axis=1, keepdims=True, initial=0.0) / LARGEST
-    scale[scale == 0.0] = 1.0
-    steps = np.clip(np.round(rows / scale), -LARGEST, LARGEST)
-    values: Float32Array = (steps * scale).reshape(weights.shape).astype(np.float32)
-    return values
+    scales = np.abs(rows).max(axis=1, initial=0.0) / LARGEST
+    scales[scales == 0.0] = 1.0
+    found: Float32Array = scales.astype(np.float32)
+    return found
+
+
+def on_grid(weights: Float32Array, scales: Float32Array | None = None) -> Float32Array:
+    """The values that int8 weights stand for.
+
+    Args:
+        weights: float32, output channel first.
+        scales: The grid's step for each output channel, float32 ``[out]``; None is :func:`full_scales`.
+
+    Returns:
+        float32 of the same shape, each at most half a step away where the scale covers it.
+    """
+    rows = weights.reshape(len(weights), -1).astype(np.float64)
+    steps = (full_scales(weights) if scales is None else scales).astype(np.float64)[:, np.newaxis]
+    values = np.clip(np.round(rows / steps), -LARGEST, LARGEST) * steps
+    found: Float32Array = values.reshape(weights.shape).astype(np.float32)
+    return found

@@ -22,6 +22,7 @@ from edge_runtime.result import Float32Array
 from exporter.backend import load_tensorflow
 from exporter.flatbuffer import name_tensors, packed, parsed
 from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
+from exporter.quantize.grid import on_grid
 from exporter.quantize.images import check_images
 from exporter.quantize.tflite_layers import (
     name_of,
@@ -45,9 +46,11 @@ class TfliteGraph:
     Attributes:
         data: The file.
         ranges: The calibrated ranges by tensor name; None before calibration.
+        narrow: False: LiteRT's kernels add in 32 bits on every CPU.
     """
 
     format: Format = "tflite"
+    narrow = False
 
     def __init__(self, data: bytes, *, fold: bool = True) -> None:
         """Reads a float file.
@@ -72,6 +75,14 @@ class TfliteGraph:
         write_layers(model, dict(changed))
         same = all(np.array_equal(layer.weights, before[name].weights) for name, layer in changed.items())
         return self._with(packed(model), self.ranges if same else None)
+
+    def rounded(self, layer: LinearLayer) -> Float32Array:
+        """See :class:`QuantGraph`."""
+        return on_grid(layer.weights)
+
+    def widened(self) -> QuantGraph:
+        """See :class:`QuantGraph`."""
+        return self
 
     def calibrated(self, pixels: UInt8Array) -> QuantGraph:
         """See :class:`QuantGraph`."""

@@ -15,7 +15,6 @@ import numpy as np
 
 from edge_runtime.result import Float32Array
 from exporter.quantize.graph import LinearLayer, QuantGraph
-from exporter.quantize.grid import on_grid
 
 
 def corrected(
@@ -35,24 +34,25 @@ def corrected(
     for layer in graph.layers():
         if layer.name in float_ops:
             continue
-        shift = mean_shift(layer, means[layer.name])
+        shift = mean_shift(layer, graph.rounded(layer), means[layer.name])
         bias = np.zeros(len(shift), dtype=np.float32) if layer.bias is None else layer.bias
         changed[layer.name] = replace(layer, bias=(bias - shift).astype(np.float32))
     return graph.with_layers(changed)
 
 
-def mean_shift(layer: LinearLayer, mean: Float32Array) -> Float32Array:
+def mean_shift(layer: LinearLayer, rounded: Float32Array, mean: Float32Array) -> Float32Array:
     """How far rounding a layer's weights to int8 moves its outputs on average.
 
     Args:
         layer: A layer.
+        rounded: Its weights as the int8 file holds them.
         mean: What each kernel position sees, float32 ``[height, width, in]``, of a dense layer
             ``[in]``.
 
     Returns:
         float32 ``[out]``.
     """
-    error = on_grid(layer.weights).astype(np.float64) - layer.weights
+    error = rounded.astype(np.float64) - layer.weights
     shift: Float32Array
     if layer.op == "dense":
         shift = (error @ mean).astype(np.float32)
