@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.engines import ENGINES, Engine, open_engine, usable
+from edge_runtime.engines.onnx import OnnxEngine
 from edge_runtime.manifest import Format
 
 Opener = Callable[[int], Engine]
@@ -26,6 +27,7 @@ class Candidate:
         exact: Whether its scores must equal the full model's.
         bytes: Its size.
         opener: How it is loaded; None where a device engine takes it as it is.
+        exact_opener: The same of an .onnx file with exact kernels; None as above.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Candidate:
     exact: bool
     bytes: int
     opener: Opener | None = None
+    exact_opener: Opener | None = None
 
     @property
     def unusable(self) -> str:
@@ -56,6 +59,19 @@ class Candidate:
         if self.opener is not None:
             return self.opener(threads)
         return open_engine(self.model, self.format, self.name, threads=threads)
+
+    def open_exact(self, threads: int) -> Engine:
+        """Loads an .onnx file with kernels that add all products in 32 bits, whatever the CPU.
+
+        Args:
+            threads: Threads of one inference.
+
+        Raises:
+            ModelFileError: The engine refuses it.
+        """
+        if self.exact_opener is not None:
+            return self.exact_opener(threads)
+        return OnnxEngine(self.model, self.name, threads, exact=True)
 
 
 def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidate | None:

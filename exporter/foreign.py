@@ -69,13 +69,16 @@ class ForeignModel:
         """Hash of the file, or of all in the folder."""
         return folder_sha256(self.path) if self.path.is_dir() else file_sha256(self.path)
 
-    def read(self, spec: InputSpec, threads: int = 1) -> ForeignFile:
+    def read(self, spec: InputSpec, threads: int = 1, *, exact: bool = False) -> ForeignFile:
         """Loads it for one image size.
 
         Args:
             spec: The pixels that it will be given.
             threads: Threads of one inference; TensorFlow uses its own.
+            exact: Use integer kernels that cannot saturate, for an .onnx file.
         """
+        if exact and self.format == "onnx":
+            return read_onnx(self.path, self.input_range, threads, exact)
         return _read(self.path, self.input_range, threads, (spec.height, spec.width))
 
 
@@ -181,6 +184,14 @@ class ForeignSide:
         """
         return ForeignEngine(self.model.read(self.spec, threads), self.spec, self.softmax)
 
+    def exact_engine(self, threads: int = 1) -> Engine:
+        """The same with integer kernels that cannot saturate.
+
+        Args:
+            threads: Threads of one inference.
+        """
+        return ForeignEngine(self.model.read(self.spec, threads, exact=True), self.spec, self.softmax)
+
     def scorer(self) -> Scorer:
         """Scores many images; on TensorFlow in batches."""
         file = self.model.read(self.spec)
@@ -199,7 +210,10 @@ class ForeignSide:
             except SnapshipError:
                 opener = self.engine
         # What TensorFlow runs is no artifact: its format is that of the nearest one.
-        return Candidate(model.path.name, model.path, format or "saved-model", False, model.bytes, opener)
+        return Candidate(
+            model.path.name, model.path, format or "saved-model", False, model.bytes, opener,
+            None if opener is None else self.exact_engine,
+        )  # fmt: skip
 
 
 def prepared(model: ForeignModel, spec: InputSpec) -> ForeignSide:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.engines.onnx import EXACT_KERNELS
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
@@ -127,13 +128,14 @@ def read_tflite(
     return ForeignFile("litert", layout, classes, float(scale), run)
 
 
-def read_onnx(path: Path, input_range: InputRange, threads: int) -> ForeignFile:
+def read_onnx(path: Path, input_range: InputRange, threads: int, exact: bool = False) -> ForeignFile:
     """Loads an .onnx file, channels first or last.
 
     Args:
         path: The file.
         input_range: What it takes for a pixel; a uint8 input takes pixels as they are.
         threads: Threads of one inference.
+        exact: Use integer kernels that cannot saturate.
 
     Raises:
         EnvironmentMissingError: onnxruntime is not installed.
@@ -146,6 +148,8 @@ def read_onnx(path: Path, input_range: InputRange, threads: int) -> ForeignFile:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = _FATAL_ONLY
+    if exact:
+        options.add_session_config_entry(EXACT_KERNELS, "1")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from edge_runtime.native_output import quiet
 from edge_runtime.result import Float32Array
 from edge_runtime.spec import InputSpec
 from exporter.candidate import Candidate
+from exporter.cpu import cpu_report
 from exporter.evidence.classes import MissingClasses, check_classes, class_reports
 from exporter.evidence.gathering import Gatherer
 from exporter.evidence.options import EvidenceOptions
@@ -23,6 +25,7 @@ from exporter.evidence.record import GoldenReport, LayerReport
 from exporter.evidence.temperature import temperature_report
 from exporter.gate import compare, overall
 from exporter.images import PixelTable, set_sha256
+from exporter.kernels import examine_kernels, with_kernels
 from exporter.progress import Progress, step
 from exporter.scoring import engine_scorer, latencies_ms
 from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
@@ -121,13 +124,20 @@ def judge(
             tell(f"looking into {name}", 0, 0)
             with quiet():
                 found = gatherer.gather(candidate, engines[name])
-            compared = compare(
-                reference, scores[name], table.truth, labels, margin=margin, exact=candidate.exact
+            compared = partial(
+                compare, reference, truth=table.truth, labels=labels, margin=margin, exact=candidate.exact
+            )
+            kernels = examine_kernels(
+                candidate, table.pixels, scores[name], compared, threads=threads, progress=tell
+            )
+            judgement = ArtifactReport.of(
+                compared(scores[name]),
+                bytes=candidate.bytes,
+                latency_ms=latency[name],
+                engine=engines[name].name,
             )
             reports[name] = msgspec.structs.replace(
-                ArtifactReport.of(
-                    compared, bytes=candidate.bytes, latency_ms=latency[name], engine=engines[name].name
-                ),
+                with_kernels(judgement, kernels),
                 temperature=temperature_report(scores[name], table.truth),
                 attribution=found.attribution,
                 engines=found.engines,
@@ -155,6 +165,7 @@ def judge(
         unreadable=table.unreadable,
         parity=parity_report(reference, scores),
         pareto=pareto_of(reports),
+        cpu=cpu_report(),
     )
     return Judgement(report, reference, scores, tensors)
 

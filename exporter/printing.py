@@ -11,6 +11,7 @@ from edge_runtime.terminal import Cell, Column, print_table
 from exporter.amounts import latency_text, size_text
 from exporter.evidence.calibrating import calibration_warnings
 from exporter.evidence.record import ParetoPoint
+from exporter.kernels import kernels_text
 from exporter.verdict import ArtifactReport, CheckReport
 
 _MOST_NAMED = 5
@@ -62,6 +63,8 @@ def print_report(report: CheckReport) -> None:
         absent = ", ".join(report.missing_classes[:_MOST_NAMED])
         more = ", ..." if len(report.missing_classes) > _MOST_NAMED else ""
         click.echo(f"Not judged for want of images: {len(report.missing_classes)} classes ({absent}{more})")
+    if report.cpu is not None and any(one.kernels for one in report.artifacts.values()):
+        click.echo(f"CPU: {report.cpu.text}")
     click.echo(
         f"Verdict: {report.verdict} on {report.n:,} images, margin {100 * report.margin:g} points of top-1"
     )
@@ -70,6 +73,9 @@ def print_report(report: CheckReport) -> None:
 def _remarks(found: ArtifactReport) -> list[str]:
     """What else a user should know of an artifact: its repair, and what its calibration lacks."""
     remarks = []
+    if found.kernels is not None and found.kernels.depends_on_cpu:
+        text = kernels_text(found.kernels)
+        remarks += [text] if text != found.reason else []
     if found.repair is not None and found.repair.rungs:
         first, kept = found.repair.rungs[0], [rung for rung in found.repair.rungs[1:] if rung.kept]
         if kept:

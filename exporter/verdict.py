@@ -10,12 +10,14 @@ import msgspec
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import GateFailedError, InconclusiveError
 from edge_runtime.manifest import Metrics, Strict, WorstClass, decode_json
+from exporter.cpu import CpuReport
 from exporter.evidence.pareto import on_front
 from exporter.evidence.record import (
     AttributionReport,
     ClassReport,
     EngineReport,
     GoldenReport,
+    KernelsReport,
     LayersReport,
     ParetoPoint,
     ParetoReport,
@@ -61,6 +63,7 @@ class ArtifactReport(Strict, frozen=True):
         golden: A replay of the bundle's golden examples.
         repair: The ladder that it went up.
         calibration: What its calibration images were worth.
+        kernels: Whether it gives the same answers on every CPU, for a quantized .onnx file.
         missing: Evidence that could not be gathered, with the reason.
     """
 
@@ -88,6 +91,7 @@ class ArtifactReport(Strict, frozen=True):
     golden: GoldenReport | None = None
     repair: RepairReport | None = None
     calibration: CalibrationReport | None = None
+    kernels: KernelsReport | None = None
     missing: tuple[str, ...] = ()
 
     @classmethod
@@ -130,6 +134,7 @@ class CheckReport(Strict, frozen=True):
         unreadable: Files that could not be read, and judge nothing.
         parity: Every model against every other.
         pareto: Size, latency and accuracy, and who is beaten in none.
+        cpu: What it ran on.
     """
 
     verdict: GateVerdict
@@ -145,6 +150,7 @@ class CheckReport(Strict, frozen=True):
     unreadable: tuple[str, ...] = ()
     parity: ParityReport | None = None
     pareto: ParetoReport | None = None
+    cpu: CpuReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -243,6 +249,12 @@ class CheckReport(Strict, frozen=True):
             )
         if open_ and inconclusive == "error":
             named = "; ".join(f"{kind}: {self.artifacts[kind].reason}" for kind in open_)
+            kernels = [self.artifacts[kind].kernels for kind in open_]
+            if all(one is not None and one.depends_on_cpu for one in kernels):
+                raise InconclusiveError(
+                    f"Every artifact must give the same answers on every CPU. Received: {named}. "
+                    "Export it again, or settle it with --inconclusive pass|fail."
+                )
             raise InconclusiveError(
                 f"A verdict needs enough labelled images. Received: {named}. "
                 "Pass more with --data, a wider --margin, or settle it with --inconclusive pass|fail."

@@ -131,6 +131,34 @@ class EngineReport(Strict, frozen=True):
     latency_ms: float
 
 
+class KernelsReport(Strict, frozen=True):
+    """What a quantized .onnx file asks of a CPU's kernels; see :mod:`exporter.quantize.products`.
+
+    Attributes:
+        operations: Its operations on uint8 activations and int8 weights.
+        overflowing: How many of them have products whose sums can pass 16 bits.
+        worst: The one with the largest such sum; empty where none can.
+        changed: Judging images that the default kernels of this CPU answer otherwise than exact ones
+            (``session.x64quantprecision``); None where the file cannot overflow, or was not run so.
+        exact_top1: Top-1 with exact kernels, 0..1; None as above.
+        exact_verdict: What the gate says of it with exact kernels; None as above.
+        max_abs_dp: Largest difference of any score between the two; None as above.
+    """
+
+    operations: int
+    overflowing: int
+    worst: str = ""
+    changed: int | None = None
+    exact_top1: float | None = None
+    exact_verdict: Literal["pass", "fail", "inconclusive"] | None = None
+    max_abs_dp: float | None = None
+
+    @property
+    def depends_on_cpu(self) -> bool:
+        """Whether its answers may differ between CPUs."""
+        return self.overflowing > 0
+
+
 class LayerReport(Strict, frozen=True):
     """One tensor of a quantized file beside the same tensor of the float file.
 

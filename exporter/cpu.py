@@ -1,0 +1,85 @@
+"""What this machine's CPU adds int8 products with: it decides how fast int8 is, and of some files what they answer."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.manifest import Strict
+
+FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+"""Flags of ``/proc/cpuinfo`` for instructions that multiply bytes; the last two are Arm's."""
+
+
+class CpuReport(Strict, frozen=True):
+    """The CPU that a check ran on.
+
+    Attributes:
+        name: Its model's name.
+        flags: Those of :data:`FLAGS` that it has; empty where the system does not say.
+        saturates: Whether ONNX Runtime's u8 x s8 kernels saturate at 16 bits here, found by running
+            one; None where ONNX Runtime is not installed.
+    """
+
+    name: str
+    flags: tuple[str, ...] = ()
+    saturates: bool | None = None
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        sums = "; ONNX Runtime's u8 x s8 kernels saturate here" if self.saturates else ""
+        return f"{self.name} ({', '.join(self.flags) or 'flags unknown'}){sums}"
+
+
+@cache
+def cpu_report() -> CpuReport:
+    """Describes this machine's CPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    facts = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = set(facts.get("flags", facts.get("features", "")).split())
+    return CpuReport(
+        name=facts.get("model name") or platform.processor() or platform.machine() or "unknown",
+        flags=tuple(flag for flag in FLAGS if flag in flags),
+        saturates=kernels_saturate(),
+    )
+
+
+@cache
+def kernels_saturate() -> bool | None:
+    """Whether the default u8 x s8 kernels of ONNX Runtime lose what passes 16 bits.
+
+    Flags do not settle it: a hypervisor may hide them, and other builds have other kernels. So the
+    largest products are added, and the sum is looked at.
+
+    Returns:
+        None where onnx or onnxruntime is not installed.
+    """
+    try:
+        from onnx import TensorProto, helper, numpy_helper
+
+        from exporter.quantize.onnx_run import session_of
+    except ImportError:
+        return None
+    count = 64
+    weights = np.full((count, 8), 127, dtype=np.int8)
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b"], ["sum"])],
+        "probe",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, [1, count])],
+        [helper.make_tensor_value_info("sum", TensorProto.INT32, [1, 8])],
+        [numpy_helper.from_array(weights, "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    try:
+        session = session_of(model.SerializeToString())
+    except ImportError:
+        return None
+    found = session.run(None, {"a": np.full((1, count), 255, dtype=np.uint8)})[0]
+    return bool((found != 255 * 127 * count).any())

@@ -1,0 +1,132 @@
+"""Does an .onnx file give the same answers on every CPU?
+
+A file with u8 x s8 products that can pass 16 bits (:mod:`exporter.quantize.products`) answers
+otherwise on x86 CPUs without VNNI. Here that is read from the file, so that it is seen on a CPU of
+either kind, and the images are scored twice: with the default kernels, which judge, and with exact
+ones. What follows for the verdict::
+
+    nothing can overflow             nothing
+    the kernels of this CPU saturate the worse of the two verdicts
+    those of other CPUs would        at best inconclusive: this CPU cannot tell
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edge_runtime.native_output import quiet
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from exporter.candidate import Candidate
+from exporter.cpu import kernels_saturate
+from exporter.evidence.record import KernelsReport
+from exporter.gate import Comparison, overall
+from exporter.progress import Progress, step
+from exporter.scoring import engine_scorer
+from exporter.verdict import ArtifactReport
+
+_CURE = "export it again, or store its weights as uint8"
+
+
+def examine_kernels(
+    candidate: Candidate,
+    pixels: UInt8Array,
+    scores: Float32Array,
+    compared: Callable[[Float32Array], Comparison],
+    *,
+    threads: int,
+    progress: Progress,
+) -> KernelsReport | None:
+    """Reads what kernels a file needs, and scores images with exact ones where it can overflow.
+
+    Args:
+        candidate: The artifact.
+        pixels: Judging images, uint8 ``[n, height, width, channels]``.
+        scores: The artifact's with default kernels, float32 ``[n, classes]``.
+        compared: The gate's comparison of other scores of the same images.
+        threads: Threads of one inference.
+        progress: Called with a step's name, images done and images in all.
+
+    Returns:
+        None for a file without such operations, and for other formats.
+    """
+    from exporter.quantize.onnx_products import products
+
+    if candidate.format != "onnx" or candidate.exact:
+        return None
+    found = products(_parsed(candidate.model))
+    risky = [one for one in found if not one.fits]
+    if not found:
+        return None
+    if not risky:
+        return KernelsReport(len(found), 0)
+    worst = max(risky, key=lambda one: one.pair_sum).name
+    with quiet():
+        engine = candidate.open_exact(threads)
+    try:
+        exact = engine_scorer(engine, scores.shape[1])(
+            pixels, step(progress, f"checking {candidate.name} with exact kernels")
+        )
+    finally:
+        engine.close()
+    result = compared(exact)
+    return KernelsReport(
+        operations=len(found),
+        overflowing=len(risky),
+        worst=worst,
+        changed=int(np.sum(exact.argmax(axis=1) != scores.argmax(axis=1))),
+        exact_top1=result.top1,
+        exact_verdict=result.verdict,
+        max_abs_dp=float(np.max(np.abs(exact.astype(np.float64) - scores))),
+    )
+
+
+def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> ArtifactReport:
+    """Adds what was found to an artifact's report, and lets it count.
+
+    Args:
+        report: The artifact as the gate judged it.
+        kernels: What :func:`examine_kernels` found.
+    """
+    if kernels is None or not kernels.depends_on_cpu:
+        return msgspec.structs.replace(report, kernels=kernels)
+    assert kernels.exact_verdict is not None
+    saturates = bool(kernels_saturate())
+    verdict = overall([report.verdict, kernels.exact_verdict if saturates else "inconclusive"])
+    reason = report.reason if verdict == report.verdict and verdict != "pass" else kernels_text(kernels)
+    return msgspec.structs.replace(
+        report,
+        kernels=kernels,
+        verdict=verdict,
+        reason=reason if verdict != "pass" else report.reason,
+        images_needed=report.images_needed if verdict == report.verdict else None,
+    )
+
+
+def kernels_text(kernels: KernelsReport) -> str:
+    """What follows from it, in one line; empty where every CPU gives the same answers.
+
+    Args:
+        kernels: What was found.
+    """
+    if not kernels.depends_on_cpu:
+        return ""
+    where = f"products of {kernels.overflowing} of {kernels.operations} operations can pass 16 bits"
+    if kernels.max_abs_dp:
+        assert kernels.exact_top1 is not None
+        return (
+            f"the kernels of this CPU saturate: {where}, and {kernels.changed} answers differ from those of "
+            f"exact kernels (top-1 {100 * kernels.exact_top1:.2f} %); {_CURE}"
+        )
+    return f"{where}: x86 CPUs without VNNI may answer otherwise; {_CURE}"
+
+
+def _parsed(model: Path | bytes) -> Any:
+    import onnx
+
+    return onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(model)
