@@ -15,6 +15,7 @@ from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN
 from exporter.images import Chosen
 from exporter.input_range import RANGES, InputRange
+from exporter.weak_reference import WeakReference
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +38,7 @@ class Asked:
     worst_class: float | None
     inconclusive: str
     missing_classes: MissingClasses
+    weak_reference: WeakReference
     quick: bool
     threads: int
     baseline: str | None
@@ -178,6 +180,13 @@ _GATE = (
         default="error",
         show_default=True,
         help="What a class without images means.",
+    ),
+    click.option(
+        "--weak-reference",
+        type=click.Choice(["error", "allow"]),
+        default="error",
+        show_default=True,
+        help="What a full model that is no better than guessing on the images means.",
     ),
     click.option(
         "--quick",

@@ -130,6 +130,7 @@ class CheckReport(Strict, frozen=True):
         unreadable: Files that could not be read, and judge nothing.
         parity: Every model against every other.
         pareto: Size, latency and accuracy, and who is beaten in none.
+        notes: What was found out about the models' outputs, such as the order of the classes.
     """
 
     verdict: GateVerdict
@@ -145,6 +146,7 @@ class CheckReport(Strict, frozen=True):
     unreadable: tuple[str, ...] = ()
     parity: ParityReport | None = None
     pareto: ParetoReport | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
