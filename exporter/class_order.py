@@ -73,8 +73,21 @@ class OrderFound:
 
     @property
     def told(self) -> str:
-        """The orders and their accuracies, for a sentence."""
-        return ", ".join(f"{100 * accuracy:.1f} % {order}" for order, accuracy in self.accuracies)
+        """The orders and their accuracies, for a sentence; the settled one first."""
+        ranked = sorted(self.accuracies, key=lambda entry: entry[0] is not self.settled)
+        return ", ".join(f"{100 * accuracy:.1f} % {order}" for order, accuracy in ranked)
+
+    def note(self, file: str, images: int) -> str:
+        """Says which order is used, and why.
+
+        Args:
+            file: The model's file.
+            images: How many images decided.
+        """
+        return (
+            f"{file} brings no labels; the order of its classes is the one that fits the {images} labelled "
+            f"images: balanced accuracy {self.told}"
+        )
 
 
 def known_orders(labels: Sequence[str]) -> tuple[ClassOrder, ...]:
@@ -176,7 +189,7 @@ def undecided(found: OrderFound, *, file: str, source: str, images: int) -> Usag
     return UsageError(
         "The class names of a model must be known in the order of its outputs. Received: "
         f"{file} without labels, and {len(found.best.labels)} class names of {source} that tools sort "
-        f"differently; on {images} images it is right on {found.told}, which does not decide. "
+        f"differently, which {images} images do not settle: balanced accuracy {found.told}. "
         "Pass --labels FILE with one name a line, in the order of the outputs."
     )
 

@@ -108,10 +108,7 @@ def settle_reference(
         _refuse_weak(scores, table, use, progress)
     if len(found.accuracies) == 1:
         return ()
-    return (
-        f"{use.file} has no labels, so its outputs are the class names {found.settled}; on "
-        f"{len(table.truth)} images it is right on {found.told}",
-    )
+    return (found.note(use.file, len(table.truth)),)
 
 
 def _refuse_weak(scores: Float32Array, table: PixelTable, use: ReferenceUse, progress: Progress) -> None:
