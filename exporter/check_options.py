@@ -126,7 +126,12 @@ _WHAT = (
     click.option(
         "--candidate", metavar="FILE", help="A model file of anybody's to judge instead of a bundle."
     ),
-    click.option("--labels", metavar="FILE", help="Class names, one a line, for --candidate."),
+    click.option(
+        "--labels",
+        metavar="FILE",
+        help="Class names, one a line, for --candidate; default: "
+        "the files' own or those of --data, in the order that fits its images.",
+    ),
     click.option(
         "--fit",
         type=click.Choice(["stretch", "crop"]),

@@ -6,10 +6,11 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.errors import BundleError, UnknownNameError, UsageError
 from edge_runtime.manifest import Artifact
 from edge_runtime.spec import Fit, InputSpec
 from exporter.demands import NO_DEMANDS, Demands, with_demands
@@ -50,6 +51,11 @@ class Checked:
     outcomes: Outcomes
     page: str | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found out about the models' outputs, in words."""
+        return self.report.notes
+
 
 @dataclass(frozen=True)
 class _Terms:
@@ -62,6 +68,14 @@ class _Terms:
     missing_classes: MissingClasses
     weak_reference: WeakReference
     page: bool
+
+    def __post_init__(self) -> None:
+        for option, received, known in (
+            ("missing-classes", self.missing_classes, get_args(MissingClasses)),
+            ("weak-reference", self.weak_reference, get_args(WeakReference)),
+        ):
+            if received not in known:
+                raise UnknownNameError.of(option, str(received), known)
 
 
 def check(
@@ -123,6 +137,7 @@ def check_bundle(
 ) -> Checked:
     """As :func:`check`, with the outcome of each image and, where ``page`` is set, the page for people."""
     check_margin(margin)
+    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
     opened = Bundle.open(bundle)
     manifest = opened.manifest
     source = _reference(opened, reference)
@@ -137,7 +152,6 @@ def check_bundle(
         )
     candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit)
-    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
     _tell(progress)("loading the full model", 0, 0)
     # A run's model takes raw pixels, whatever the exported one took.
     taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
@@ -190,6 +204,7 @@ def check_files(
         SnapshipError: A model or the data is not as it must be.
     """
     check_margin(margin)
+    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
     tell = _tell(progress)
     full, small = Path(reference), Path(candidate)
     # Before images are read and TensorFlow is loaded.
@@ -224,7 +239,6 @@ def check_files(
     for note in notes:
         tell(note, 0, 0)
     use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order)
-    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
     return _run(
         small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256, use),
         images.relabelled(names), terms, progress, notes=notes,

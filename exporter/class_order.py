@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -194,9 +195,9 @@ def undecided(found: OrderFound, *, file: str, source: str, images: int) -> Usag
     )
 
 
-def _by(labels: Sequence[str], key: object) -> tuple[str, ...]:
+def _by(labels: Sequence[str], key: Callable[[str], Any]) -> tuple[str, ...]:
     # The name itself breaks ties, so that the order does not depend on where it came from.
-    return tuple(sorted(labels, key=lambda label: (key(label), label)))  # type: ignore[operator]
+    return tuple(sorted(labels, key=lambda label: (key(label), label)))
 
 
 def _natural(label: str) -> list[tuple[int, int, str]]:

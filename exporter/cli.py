@@ -42,7 +42,12 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option(
     "--calibration", default=200, show_default=True, metavar="N", help="How many images calibrate int8."
 )
-@click.option("--labels", metavar="FILE", help="Class names, one a line, for a .keras or .h5 file.")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    help="Class names, one a line, for a .keras or .h5 file; "
+    "default: those of --data, in the order that fits its images.",
+)
 @click.option(
     "--fit",
     type=click.Choice(["stretch", "crop"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edge_runtime.dataset import ImageSet, distinct_labels
 from edge_runtime.errors import UsageError
 from exporter.foreign import ForeignModel
@@ -25,12 +27,12 @@ def labels_of_files(
         UsageError: Both files name the classes, in another order.
     """
     used = {images.labels[item.label] for item in images.items}
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[Path, tuple[str, ...]] = {}
     notes = []
-    for model in (reference, candidate):
+    for model in {reference.path: reference, candidate.path: candidate}.values():
         labels = distinct_labels(model.labels)
         if len(labels) == model.classes and used <= set(labels):
-            found[model.path.name] = labels
+            found[model.path] = labels
         elif labels:
             notes.append(f"the labels in {model.path.name} are not used: they are not the data's class names")
     if len(set(found.values())) > 1:
@@ -40,9 +42,9 @@ def labels_of_files(
         )
         raise UsageError(
             "Two models must have the same classes in the same order. Received: output "
-            f"{place} is {first[place]!r} in {one} and {second[place]!r} in {two}. Pass --labels FILE if one "
-            "of them is wrong about itself."
+            f"{place} is {first[place]!r} in {one} and {second[place]!r} in {two}. Pass --labels FILE if the "
+            "names in one of them are wrong."
         )
-    for name, labels in found.items():
-        return labels, (*notes, f"the class names are those in {name}")
+    for path, labels in found.items():
+        return labels, (*notes, f"the class names are those in {path.name}")
     return (), tuple(notes)

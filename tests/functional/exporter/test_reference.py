@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from edge_runtime.dataset import class_order
-from edge_runtime.errors import DataError, UsageError
+from edge_runtime.errors import DataError, UnknownNameError, UsageError
 from exporter.check_cli import check
 from exporter.checking import Checked, check_files
 
@@ -212,7 +212,7 @@ def test_labels_in_a_file_that_are_other_names_are_left_out(numbers: Path, tmp_p
 def test_two_files_that_name_their_outputs_differently(numbers: Path, tmp_path: Path) -> None:
     one = write_onnx(tmp_path / "one.onnx", TWELVE, TEXT, labels=TEXT)
     two = write_onnx(tmp_path / "two.onnx", TWELVE, TEXT, labels=TWELVE)
-    with pytest.raises(UsageError, match=r"output 1 is '10' in one\.onnx and '2' in two\.onnx.*--labels"):
+    with pytest.raises(UsageError, match=r"output 1 is '10' in .*one\.onnx and '2' in .*two\.onnx.*--labels"):
         checked(one, two, numbers)
 
 
@@ -237,8 +237,8 @@ def test_wrong_range_names_the_right_one(given: str, tmp_path: Path) -> None:
     full = write_onnx(tmp_path / "full.onnx", names, names)
     low = -1.0 if given == "-1..1" else 0.0
     small = write_onnx(tmp_path / "small.onnx", names, names, low=low, high=1.0)
-    arguments = ["--quick", "--split", "all", "--inconclusive", "pass", "--reference", str(full), "--candidate", str(small),
-                 "--data", str(photos), f"--input-range={given}"]  # fmt: skip
+    arguments = ["--quick", "--split", "all", "--inconclusive", "pass", f"--input-range={given}",
+                 "--reference", str(full), "--candidate", str(small), "--data", str(photos)]  # fmt: skip
     result = CliRunner().invoke(check, arguments)
     error = result.exception
     assert isinstance(error, DataError)
@@ -259,6 +259,14 @@ def test_wrong_labels_file_is_noticed(numbers: Path, tmp_path: Path) -> None:
         DataError, match=r"With --labels sorted as text \(1, 10, 11, 12, \.\.\.\) it would be right"
     ):
         checked(full, full, numbers, labels=class_order(TWELVE))
+
+
+@pytest.mark.parametrize("option", ["weak_reference", "missing_classes"])
+def test_misspelt_permission_is_refused(option: str, numbers: Path, tmp_path: Path) -> None:
+    """Python callers have no parser in front of them: a typing error must not switch a check off."""
+    full = write_onnx(tmp_path / "full.onnx", TWELVE, TEXT)
+    with pytest.raises(UnknownNameError, match="eror"):
+        checked(full, full, numbers, **{option: "eror"})
 
 
 def test_page_is_made_only_where_it_is_asked_for(numbers: Path, tmp_path: Path) -> None:
