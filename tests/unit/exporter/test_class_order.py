@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.dataset import class_order
-from exporter.class_order import find_order, is_sorted, known_orders, sign_p_value, undecided
+from exporter.class_order import SIGN_LEVEL, find_order, is_sorted, known_orders, sign_p_value, undecided
 
 TWELVE = class_order(str(number) for number in range(1, 13))
 
@@ -133,5 +133,6 @@ def test_rare_order_must_win_and_does_not_stand_in_the_way() -> None:
 def test_sign_test_is_exact() -> None:
     assert sign_p_value(10, 0) == pytest.approx(2**-10)
     assert sign_p_value(9, 1) == pytest.approx(11 * 2**-10)
+    assert sign_p_value(9, 0) > SIGN_LEVEL > sign_p_value(10, 0)
     assert sign_p_value(0, 0) == 1.0
     assert sign_p_value(0, 9) == 1.0
