@@ -68,8 +68,6 @@ def _check(given: dict[str, Any]) -> None:
     since = None if last is None else _compare(asked, found, last)
     if asked.json_file != "-":
         print_report(found.report)
-        for note in found.notes:
-            click.echo(f"Note: {note}")
         if since is not None:
             print_baseline(since)
     # What is being accepted is shown above, and judged by the gate alone.
@@ -100,14 +98,16 @@ def _judge(asked: Asked, progress: StepProgress) -> Checked:
         return check_bundle(
             str(asked.bundle), data=asked.data, reference=asked.reference,
             margin=asked.margin, split=asked.split, threads=asked.threads,
-            demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes, progress=progress,
+            demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
+            weak_reference=asked.weak_reference, page=asked.report is not None, progress=progress,
         )  # fmt: skip
     return check_files(
         str(asked.reference), asked.candidate, str(asked.data),
         labels=None if asked.labels is None else read_labels(asked.labels), fit=asked.fit,
         input_range=asked.input_range or "0..255", reference_range=asked.reference_range,
         margin=asked.margin, split=asked.split, threads=asked.threads,
-        demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes, progress=progress,
+        demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
+        weak_reference=asked.weak_reference, page=asked.report is not None, progress=progress,
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _compare(asked: Asked, found: Checked, last: Baseline) -> BaselineReport | N
 
 
 def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
-    if asked.report is not None:
+    if asked.report is not None and found.page is not None:
         write_whole(Path(asked.report), found.page.encode())
     if asked.junit is not None:
         text = junit_xml(

@@ -15,6 +15,7 @@ from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN
 from exporter.images import Chosen
 from exporter.input_range import RANGES, InputRange
+from exporter.weak_reference import WeakReference
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +38,7 @@ class Asked:
     worst_class: float | None
     inconclusive: str
     missing_classes: MissingClasses
+    weak_reference: WeakReference
     quick: bool
     threads: int
     baseline: str | None
@@ -124,7 +126,12 @@ _WHAT = (
     click.option(
         "--candidate", metavar="FILE", help="A model file of anybody's to judge instead of a bundle."
     ),
-    click.option("--labels", metavar="FILE", help="Class names, one a line, for --candidate."),
+    click.option(
+        "--labels",
+        metavar="FILE",
+        help="Class names, one a line, for --candidate; default: "
+        "the files' own or those of --data, in the order that fits its images.",
+    ),
     click.option(
         "--fit",
         type=click.Choice(["stretch", "crop"]),
@@ -178,6 +185,13 @@ _GATE = (
         default="error",
         show_default=True,
         help="What a class without images means.",
+    ),
+    click.option(
+        "--weak-reference",
+        type=click.Choice(["error", "allow"]),
+        default="error",
+        show_default=True,
+        help="What a full model that is no better than guessing on the images means.",
     ),
     click.option(
         "--quick",

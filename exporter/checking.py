@@ -6,30 +6,34 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.errors import BundleError, UnknownNameError, UsageError
 from edge_runtime.manifest import Artifact
 from edge_runtime.spec import Fit, InputSpec
 from exporter.demands import NO_DEMANDS, Demands, with_demands
-from exporter.evidence.classes import MissingClasses
+from exporter.evidence.classes import MissingClasses, check_classes
 from exporter.evidence.golden import replay_golden
 from exporter.evidence.options import EvidenceOptions
+from exporter.file_labels import labels_of_files
 from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.images import Chosen, PixelTable, choose_split, decode_table, run_images
 from exporter.input_range import InputRange, check_range
-from exporter.judging import Candidate, Judgement, judge
+from exporter.judging import Candidate, Judgement, check_numbers, judge
 from exporter.kinds import KINDS
 from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
 from exporter.progress import Progress, step
+from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
 from exporter.saved_source import folder_sha256, is_saved_model
 from exporter.scoring import Scorer, full_scorer
 from exporter.source import Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport, saved_report
+from exporter.weak_reference import ReferenceUse, WeakReference, order_is_open, settle_reference
 from trainer.run import MODEL_FILE, is_run, model_path, read_run
 
 
@@ -39,15 +43,18 @@ class Checked:
 
     Attributes:
         report: The numbers.
-        page: The same as one HTML page.
         outcomes: Which images each artifact named right, for a baseline.
-        notes: What was done to the numbers of files that are not ours, in words.
+        page: The report as one HTML page; None where none was asked for.
     """
 
     report: CheckReport
-    page: str
     outcomes: Outcomes
-    notes: tuple[str, ...] = ()
+    page: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found out about the models' outputs, in words."""
+        return self.report.notes
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,16 @@ class _Terms:
     demands: Demands
     quick: bool
     missing_classes: MissingClasses
+    weak_reference: WeakReference
+    page: bool
+
+    def __post_init__(self) -> None:
+        for option, received, known in (
+            ("missing-classes", self.missing_classes, get_args(MissingClasses)),
+            ("weak-reference", self.weak_reference, get_args(WeakReference)),
+        ):
+            if received not in known:
+                raise UnknownNameError.of(option, str(received), known)
 
 
 def check(
@@ -72,6 +89,7 @@ def check(
     demands: Demands = NO_DEMANDS,
     quick: bool = False,
     missing_classes: MissingClasses = "error",
+    weak_reference: WeakReference = "error",
     progress: Progress | None = None,
 ) -> CheckReport:
     """Compares every artifact of a bundle with the full model.
@@ -86,6 +104,7 @@ def check(
         demands: What is asked beyond top-1.
         quick: Leave the slow evidence out; the verdict is the same.
         missing_classes: What a class without images means.
+        weak_reference: What a full model that is no better than guessing on the images means.
         progress: Told how far it is.
 
     Returns:
@@ -96,7 +115,8 @@ def check(
     """
     return check_bundle(
         bundle, data=data, reference=reference, margin=margin, split=split, threads=threads,
-        demands=demands, quick=quick, missing_classes=missing_classes, progress=progress,
+        demands=demands, quick=quick, missing_classes=missing_classes, weak_reference=weak_reference,
+        progress=progress,
     ).report  # fmt: skip
 
 
@@ -111,10 +131,13 @@ def check_bundle(
     demands: Demands = NO_DEMANDS,
     quick: bool = False,
     missing_classes: MissingClasses = "error",
+    weak_reference: WeakReference = "error",
+    page: bool = False,
     progress: Progress | None = None,
 ) -> Checked:
-    """As :func:`check`, with the page for people."""
+    """As :func:`check`, with the outcome of each image and, where ``page`` is set, the page for people."""
     check_margin(margin)
+    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
     opened = Bundle.open(bundle)
     manifest = opened.manifest
     source = _reference(opened, reference)
@@ -129,11 +152,11 @@ def check_bundle(
         )
     candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit)
-    terms = _Terms(margin, threads, demands, quick, missing_classes)
     _tell(progress)("loading the full model", 0, 0)
     # A run's model takes raw pixels, whatever the exported one took.
-    model = load_source(source, "0..255" if source.run else check_range(manifest.provenance.input_range))
-    full = _Full(full_scorer(model), model.input, source.file, source.sha256)
+    taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
+    model = load_source(source, taken)
+    full = _Full(full_scorer(model), model.input, source.file, source.sha256, use_of_bundle(source, taken))
     named = images.relabelled(manifest.labels)
     return _run(manifest.name, candidates, full, named, terms, progress, bundle=opened)
 
@@ -153,6 +176,8 @@ def check_files(
     demands: Demands = NO_DEMANDS,
     quick: bool = False,
     missing_classes: MissingClasses = "error",
+    weak_reference: WeakReference = "error",
+    page: bool = False,
     progress: Progress | None = None,
 ) -> Checked:
     """Compares two model files of anybody's on the same images.
@@ -171,12 +196,15 @@ def check_files(
         demands: What is asked beyond top-1.
         quick: Leave the slow evidence out; the verdict is the same.
         missing_classes: What a class without images means.
+        weak_reference: What a full model that is no better than guessing on the images means.
+        page: Render the page for people, which takes about as long as the check of a small model.
         progress: Told how far it is.
 
     Raises:
         SnapshipError: A model or the data is not as it must be.
     """
     check_margin(margin)
+    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
     tell = _tell(progress)
     full, small = Path(reference), Path(candidate)
     # Before images are read and TensorFlow is loaded.
@@ -188,11 +216,17 @@ def check_files(
         raise UsageError(
             f"A run folder brings its own fit. Received: {full} and --fit {fit}. Leave --fit out."
         )
-    names = labels or (record.labels if record is not None else images.labels)
     tell("loading the full model", 0, 0)
     one = _look(full, reference_range or input_range)
     tell(f"loading {small.name}", 0, 0)
     two = _look(small, input_range)
+    names = labels or (None if record is None else record.labels)
+    notes: tuple[str, ...] = ()
+    open_order = False
+    if names is None:
+        names, notes = labels_of_files(one, two, images)
+        open_order = not names and order_is_open(images)
+        names = names or images.labels
     spec = common_input(one, two, fit or ("stretch" if record is None else record.input.fit))
     if len(names) != one.classes:
         told = "--labels" if labels else full if record is not None else images.source
@@ -201,15 +235,14 @@ def check_files(
             "outputs. Pass --labels FILE with a name for every output, in their order."
         )
     sides = prepared(one, spec), prepared(two, spec)
-    notes = tuple(note for side in sides for note in side.notes)
+    notes += tuple(note for side in sides for note in side.notes)
     for note in notes:
         tell(note, 0, 0)
-    terms = _Terms(margin, threads, demands, quick, missing_classes)
-    found = _run(
-        small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256),
-        images.relabelled(names), terms, progress,
+    use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order)
+    return _run(
+        small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256, use),
+        images.relabelled(names), terms, progress, notes=notes,
     )  # fmt: skip
-    return replace(found, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -220,6 +253,7 @@ class _Full:
     input: InputSpec
     file: Path
     sha256: str
+    use: ReferenceUse
 
 
 def _run(
@@ -230,13 +264,18 @@ def _run(
     terms: _Terms,
     progress: Progress | None,
     bundle: Bundle | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Checked:
     tell = _tell(progress)
     with ExitStack() as stack:
         table: PixelTable = stack.enter_context(
             decode_table(images, full.input, progress=step(tell, "decoding"))
         )
+        # What costs nothing to find out comes before the scores.
+        check_classes(table.images, terms.missing_classes)
         scores = full.scorer(table.pixels, step(tell, "scoring with the full model"))
+        check_numbers(scores, "the full model", full.file.as_posix(), table)
+        notes += settle_reference(scores, table, full.use, terms.weak_reference, tell)
         found: Judgement = judge(
             candidates,
             scores,
@@ -253,8 +292,9 @@ def _run(
         if bundle is not None:
             tell("replaying golden examples", 0, 0)
             found = found.with_golden(replay_golden(bundle, threads=terms.threads))
-        found = with_demands(found, table, terms.demands)
-        return Checked(found.report, render_report(name, found, table), outcomes_of(found, table))
+        found = with_demands(found.with_notes(notes), table, terms.demands)
+        page = render_report(name, found, table) if terms.page else None
+        return Checked(found.report, outcomes_of(found, table), page)
 
 
 def _tell(progress: Progress | None) -> Progress:

@@ -15,6 +15,7 @@ from exporter.kinds import DEFAULT_KINDS, KINDS
 from exporter.printing import print_artifacts, print_pareto, print_report
 from exporter.search import why
 from exporter.verdict import CheckReport, saved_report
+from exporter.weak_reference import WeakReference
 
 
 def _split(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -41,7 +42,12 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option(
     "--calibration", default=200, show_default=True, metavar="N", help="How many images calibrate int8."
 )
-@click.option("--labels", metavar="FILE", help="Class names, one a line, for a .keras or .h5 file.")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    help="Class names, one a line, for a .keras or .h5 file; "
+    "default: those of --data, in the order that fits its images.",
+)
 @click.option(
     "--fit",
     type=click.Choice(["stretch", "crop"]),
@@ -78,6 +84,13 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     help="What a class without judging images means.",
 )
 @click.option(
+    "--weak-reference",
+    type=click.Choice(["error", "allow"]),
+    default="error",
+    show_default=True,
+    help="What a full model that is no better than guessing on the judging images means.",
+)
+@click.option(
     "--input-range",
     type=click.Choice(RANGES),
     default="0..255",
@@ -106,6 +119,7 @@ def export(
     repair: Repair,
     agreement: float,
     missing_classes: MissingClasses,
+    weak_reference: WeakReference,
     input_range: InputRange,
     quick: bool,
     golden: int,
@@ -141,6 +155,7 @@ def export(
         repair=repair,
         agreement=agreement,
         missing_classes=missing_classes,
+        weak_reference=weak_reference,
         input_range=input_range,
         evidence="quick" if quick else "full",
         golden=golden,

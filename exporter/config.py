@@ -12,6 +12,7 @@ from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.input_range import InputRange, check_range
 from exporter.kinds import DEFAULT_KINDS, Kind, parse_kinds
+from exporter.weak_reference import WeakReference
 
 DEFAULT_AGREEMENT = 0.975
 """Share of images on which an int8 artifact must answer as the full model does, or it is repaired."""
@@ -49,6 +50,8 @@ class ExportConfig:
         best: ``size`` or ``latency``: try every artifact and ship the smallest or fastest that
             passes, alone; None ships all artifacts.
         missing_classes: ``error`` refuses to judge where a class has no images; ``allow`` does not.
+        weak_reference: ``error`` refuses a full model that is no better than guessing on the judging
+            images, before anything is converted; ``allow`` does not.
         input_range: What the source takes for a pixel; the artifacts take raw pixels all the same.
         evidence: ``full``, or ``quick``: leave out what takes seconds and does not move the verdict.
         golden: How many golden examples to write, 0 to 100.
@@ -70,6 +73,7 @@ class ExportConfig:
     repair: Repair = "auto"
     best: Best | None = None
     missing_classes: MissingClasses = "error"
+    weak_reference: WeakReference = "error"
     input_range: InputRange = "0..255"
     evidence: Evidence = "full"
     golden: int = 5
@@ -99,6 +103,7 @@ class ExportConfig:
             ("best", self.best, (None, *get_args(Best))),
             ("evidence", self.evidence, get_args(Evidence)),
             ("missing-classes", self.missing_classes, get_args(MissingClasses)),
+            ("weak-reference", self.weak_reference, get_args(WeakReference)),
         ):
             if received not in known:
                 raise UnknownNameError.of(option, str(received), [name for name in known if name])

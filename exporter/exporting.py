@@ -4,6 +4,7 @@ Stages::
 
     source  -> full model     loaded on TensorFlow, checked to be a classifier
     images  -> two tables     those that calibrate, those that judge; never the same
+    model   -> scores         of the images that judge: classes in its order, and above chance
     model   -> files          converted once, then written as each kind
     files   -> repaired       int8 files that fail or disagree, up the ladder
     files   -> verdicts       each against the full model, on the images that judge
@@ -22,6 +23,7 @@ import msgspec
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import DataError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, encode_json
+from edge_runtime.result import Float32Array
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, describe, may_write, write_manifest
 from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
@@ -38,12 +40,14 @@ from exporter.mending import Mender
 from exporter.openers import opener_of
 from exporter.progress import Progress, step
 from exporter.provenance import provenance
+from exporter.reference_use import use_of_source
 from exporter.report import render_report
 from exporter.scoring import full_scorer
 from exporter.search import pick
 from exporter.sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.source import FullModel, Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport
+from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
 
 
 def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
@@ -87,7 +91,9 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
     with ExitStack() as stack:
         folder = stack.enter_context(bundle_in_making(out))
         tables = Tables(sets, labels, model, config.calibration, stack, tell)
-        _Export(config, source, model, labels, tables, folder, tell).run()
+        open_order = source.labels is None and sets.judging is not None and order_is_open(sets.judging)
+        use = use_of_source(source, config.input_range, open_order=open_order)
+        _Export(config, source, model, labels, tables, folder, tell).run(use)
     return Bundle.open(out)
 
 
@@ -110,14 +116,20 @@ class _Export:
         self._files: dict[Kind, Path] = {}
         self._shipped: tuple[Kind, ...] = config.kinds
         self._ladders: dict[str, RepairReport] = {}
+        self._notes: tuple[str, ...] = ()
 
-    def run(self) -> None:
-        """Fills the folder."""
+    def run(self, use: ReferenceUse) -> None:
+        """Fills the folder.
+
+        Args:
+            use: How the full model is used.
+        """
+        reference = self._scores_of_full_model(use)
         maker = Maker(
             self._model, self._name, self._labels, self._tables.calibrating, self._folder, self._tell
         )
         self._files = maker.make(self._config.kinds)
-        judgement = self._judged(maker)
+        judgement = self._judged(maker, reference)
         if judgement is not None and self._config.best is not None:
             judgement = self._only_the_best(judgement, self._config.best)
         self._tell("writing the bundle", 0, 0)
@@ -126,15 +138,27 @@ class _Export:
         if judgement is not None:
             self._write_check(judgement, manifest)
 
-    def _judged(self, maker: Maker) -> Judgement | None:
+    def _scores_of_full_model(self, use: ReferenceUse) -> Float32Array | None:
+        """Scores of the judging images, where something is judged by them; before minutes of conversion.
+
+        A bundle that is not checked has class names all the same: where their order is open,
+        it is found.
+        """
+        table = self._tables.judging
+        if table is None or not (self._config.check or use.open_order):
+            return None
+        scores = full_scorer(self._model)(table.pixels, step(self._tell, "scoring with the full model"))
+        check_numbers(scores, "the full model", str(self._source.file), table)
+        weak = self._config.weak_reference if self._config.check else "allow"
+        self._notes = settle_reference(scores, table, use, weak, self._tell)
+        for note in self._notes:
+            self._tell(note, 0, 0)
+        self._labels = table.images.labels
+        self._tables.relabel(self._labels)
+        return scores if self._config.check else None
+
+    def _judged(self, maker: Maker, reference: Float32Array | None) -> Judgement | None:
         table = self._tables.judging if self._config.check else None
-        reference = None
-        if table is not None:
-            reference = full_scorer(self._model)(
-                table.pixels, step(self._tell, "scoring with the full model")
-            )
-            # Before minutes go into repairing towards what is no answer.
-            check_numbers(reference, "the full model", str(self._source.file), table)
         mender = Mender(self._config, self._model, self._labels, maker, self._tables, self._tell)
         mender.mend(reference, table)
         self._ladders = mender.reports()
@@ -153,7 +177,7 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
-        report = found.report.with_repairs(self._ladders)
+        report = found.with_notes(self._notes).report.with_repairs(self._ladders)
         return replace(found, report=report.with_calibrations(mender.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:

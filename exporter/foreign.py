@@ -26,6 +26,7 @@ from exporter.candidate import Candidate
 from exporter.foreign_files import ForeignFile, Layout, read_keras, read_onnx, read_tflite
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME
 from exporter.input_range import InputRange
+from exporter.metadata.tflite import tflite_labels
 from exporter.reasons import first_line
 from exporter.saved_source import SAVED_MODEL_FILES, folder_sha256, is_saved_model
 from exporter.scoring import Scorer, engine_scorer, full_scorer
@@ -46,12 +47,14 @@ class ForeignModel:
         input_range: What it takes for a pixel.
         layout: What it takes for an image.
         classes: Length of its score vector.
+        labels: Class names in the order of the scores, as the file itself has them; mostly empty.
     """
 
     path: Path
     input_range: InputRange
     layout: Layout
     classes: int
+    labels: tuple[str, ...] = ()
 
     @property
     def format(self) -> Format | None:
@@ -126,7 +129,8 @@ def look_at(path: Path, input_range: InputRange = "0..255") -> ForeignModel:
     check_file(path)
     place = path.parent if path.name in SAVED_MODEL_FILES else path
     found = _read(place, input_range, 1, None)
-    return ForeignModel(place, input_range, found.layout, found.classes)
+    labels = tflite_labels(place.read_bytes()) if place.suffix.lower() == ".tflite" else found.labels
+    return ForeignModel(place, input_range, found.layout, found.classes, labels)
 
 
 def common_input(reference: ForeignModel, candidate: ForeignModel, fit: Fit) -> InputSpec:

@@ -20,6 +20,7 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.backend import load_tensorflow
 from exporter.input_range import RANGES, InputRange, check_range, normalisation
+from exporter.metadata.onnx import onnx_labels
 from exporter.reasons import first_line
 from exporter.source import open_model
 
@@ -71,6 +72,7 @@ class ForeignFile:
         run: uint8 image ``[height, width, channels]`` -> float32 ``[classes]``, scores or logits.
         call: TensorFlow tensor of raw pixels ``[batch, height, width, channels]`` -> the same for many;
             None where the file takes one image at a time.
+        labels: Class names in the order of the scores, where an .onnx file has some.
     """
 
     engine: str
@@ -79,6 +81,7 @@ class ForeignFile:
     step: float
     run: Callable[[UInt8Array], Float32Array]
     call: Callable[[Any], Any] | None = None
+    labels: tuple[str, ...] = ()
 
 
 def read_tflite(
@@ -179,7 +182,8 @@ def read_onnx(path: Path, input_range: InputRange, threads: int, exact: bool = F
         )
         return found
 
-    return ForeignFile("onnxruntime", layout, classes, 0.0, run)
+    labels = onnx_labels(session.get_modelmeta().custom_metadata_map)
+    return ForeignFile("onnxruntime", layout, classes, 0.0, run, labels=labels)
 
 
 def read_keras(path: Path, input_range: InputRange) -> ForeignFile:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -136,6 +136,18 @@ class PixelTable:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def relabel(self, labels: Sequence[str]) -> None:
+        """Gives the same images the class indices of another order of the names.
+
+        Args:
+            labels: Class names; may hold classes that this table lacks.
+
+        Raises:
+            DataError: An image's class is not among ``labels``.
+        """
+        self.images = self.images.relabelled(labels)
+        self.truth = np.array([item.label for item in self.images.items], dtype=np.int64)
 
     def close(self) -> None:
         """Deletes the file."""

@@ -49,6 +49,14 @@ class Judgement:
     scores: Mapping[str, Float32Array]
     tensors: Mapping[str, tuple[LayerReport, ...]] = field(default_factory=dict)
 
+    def with_notes(self, notes: tuple[str, ...]) -> Judgement:
+        """Adds what was found out about the models' outputs.
+
+        Args:
+            notes: In words.
+        """
+        return replace(self, report=msgspec.structs.replace(self.report, notes=self.report.notes + notes))
+
     def with_golden(self, replays: Mapping[str, GoldenReport]) -> Judgement:
         """Adds a golden replay; an artifact that does not repeat itself fails.
 

@@ -68,6 +68,8 @@ def print_report(report: CheckReport) -> None:
     click.echo(
         f"Verdict: {report.verdict} on {report.n:,} images, margin {100 * report.margin:g} points of top-1"
     )
+    for note in report.notes:
+        click.echo(f"Note: {note}")
 
 
 def _remarks(found: ArtifactReport) -> list[str]:

@@ -145,6 +145,16 @@ class Tables:
                 decode_table(named, model.input, progress=step(tell, "decoding images that judge"))
             )
 
+    def relabel(self, labels: tuple[str, ...]) -> None:
+        """Gives the images the class indices of another order of the names.
+
+        Args:
+            labels: The model's class names; called before the calibration side is decoded.
+        """
+        self._labels = labels
+        if self.judging is not None:
+            self.judging.relabel(labels)
+
     def calibration_side(self) -> PixelTable:
         """Images of the calibration side: the first :attr:`calibrated` calibrate, the rest judge repairs.
 

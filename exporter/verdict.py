@@ -135,6 +135,7 @@ class CheckReport(Strict, frozen=True):
         parity: Every model against every other.
         pareto: Size, latency and accuracy, and who is beaten in none.
         cpu: What it ran on.
+        notes: What was found out about the models' outputs, such as the order of the classes.
     """
 
     verdict: GateVerdict
@@ -151,6 +152,7 @@ class CheckReport(Strict, frozen=True):
     parity: ParityReport | None = None
     pareto: ParetoReport | None = None
     cpu: CpuReport | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -39,6 +39,7 @@ class Check(Protocol):
         split: Literal["val", "train", "all"] = "val",
         threads: int = 1,
         missing_classes: Literal["error", "allow"] = "error",
+        weak_reference: Literal["error", "allow"] = "error",
         inconclusive: Literal["error", "fail", "pass", "skip"] = "error",
     ) -> CheckReport:
         """Checks a bundle as ``snapship check`` does, and fails the test when it fails.
@@ -57,6 +58,7 @@ class Check(Protocol):
             split: Which images of ``data`` judge.
             threads: Threads of one inference.
             missing_classes: What a class without images means.
+            weak_reference: What a full model that is no better than guessing on the images means.
             inconclusive: What too few images mean for the test: ``error`` and ``fail`` fail it,
                 with another reason, ``skip`` skips it, ``pass`` goes on.
 
@@ -105,8 +107,8 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
 
         try:
             # Slow evidence is for readers of the page: without one, only the verdict.
-            found = _checked(bundle, data, quick=folder is None, **options)
-            if folder is not None:
+            found = _checked(bundle, data, quick=folder is None, page=folder is not None, **options)
+            if folder is not None and found.page is not None:
                 _write_report(Path(folder), request.node.nodeid, calls, found.page)
             found.report.raise_for_verdict("error" if inconclusive == "skip" else inconclusive)
         except InconclusiveError as error:

@@ -7,11 +7,12 @@ is the same as a JSON list, for everybody else.
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.errors import BundleError, EnvironmentMissingError, ModelFileError
 from edge_runtime.labels import check_count, validated
 from edge_runtime.manifest import Preprocess
 from edge_runtime.spec import InputSpec
@@ -19,6 +20,9 @@ from exporter.metadata import producer
 
 MAX_IR_VERSION = 10
 """ONNX Runtime before 1.20 refuses newer files; no operator used here needs a newer one."""
+
+_MOST_TEXT = 4_000_000
+"""Characters of a list of names; longer ones are not read."""
 
 
 def with_onnx_metadata(
@@ -63,6 +67,43 @@ def with_onnx_metadata(
     proto.ir_version = min(proto.ir_version, MAX_IR_VERSION)
     written: bytes = proto.SerializeToString()
     return written
+
+
+def onnx_labels(properties: Mapping[str, str]) -> tuple[str, ...]:
+    """Reads class names from ``metadata_props``: the key ``labels``, or ``names`` as Ultralytics writes it.
+
+    Args:
+        properties: Text by key, as any tool may have written it.
+
+    Returns:
+        Names in the order of the scores; empty where neither key holds a list of names.
+    """
+    for key in ("labels", "names"):
+        found = _list_of(properties.get(key, ""))
+        try:
+            return validated(found, key)
+        except BundleError:
+            continue
+    return ()
+
+
+def _list_of(text: str) -> list[str]:
+    """The names in a JSON or Python list, or in a dictionary of index and name."""
+    if len(text) > _MOST_TEXT:
+        return []
+    value: object = None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(text)
+            break
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            continue
+    if isinstance(value, dict):
+        named = {str(index): name for index, name in value.items()}
+        value = [named.get(str(index)) for index in range(len(named))]
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return [str(name) for name in value]
+    return []
 
 
 def _properties(

@@ -112,6 +112,23 @@ def read_tflite_metadata(data: bytes) -> TfliteMetadata | None:
         ) from error
 
 
+def tflite_labels(data: bytes) -> tuple[str, ...]:
+    """Reads class names from a classifier's metadata.
+
+    Args:
+        data: A .tflite file, ours or not.
+
+    Returns:
+        Names in the order of the scores; empty where it has none, or damaged ones.
+    """
+    try:
+        # Labels are an appended file: without one, the model need not be parsed.
+        found = read_tflite_metadata(data) if split(data)[1] else None
+    except ModelFileError:
+        return ()
+    return () if found is None else found.labels
+
+
 def _record(name: str, description: str, input: InputSpec) -> tables.Record:
     color_space = "RGB" if input.channels == 3 else "GRAYSCALE"
     return {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Split = Literal["val", "train", "all"]
 Inconclusive = Literal["error", "pass", "fail"]
+Allowed = Literal["error", "allow"]
 
 _COMMAND_LINE = "the options"
 
@@ -32,6 +33,8 @@ class CheckOptions:
         margin: Largest top-1 drop that passes, in fractions of 1.
         threads: Threads of one inference.
         inconclusive: What too few images mean: ``error`` (exit 3), ``pass`` or ``fail``.
+        missing_classes: What a class without images means: ``error`` or ``allow``.
+        weak_reference: What a full model that is no better than guessing means: ``error`` or ``allow``.
     """
 
     data: str | os.PathLike[str] | None = None
@@ -39,6 +42,8 @@ class CheckOptions:
     margin: float = 0.02
     threads: int = 1
     inconclusive: Inconclusive = "error"
+    missing_classes: Allowed = "error"
+    weak_reference: Allowed = "error"
 
     def __post_init__(self) -> None:
         """Refuses what cannot work before anything slow starts.
@@ -55,6 +60,8 @@ class CheckOptions:
         for name, received, known in (
             ("split", self.split, get_args(Split)),
             ("inconclusive", self.inconclusive, get_args(Inconclusive)),
+            ("missing_classes", self.missing_classes, get_args(Allowed)),
+            ("weak_reference", self.weak_reference, get_args(Allowed)),
         ):
             if received not in known:
                 raise UnknownNameError.of(name, received, known)

@@ -148,8 +148,10 @@ class Check:
         with watcher.working() as progress:
             found = check_bundle(
                 layout.bundle, data=options.data, reference=layout.run, margin=options.margin,
-                split=options.split, threads=options.threads, progress=progress,
+                split=options.split, threads=options.threads, missing_classes=options.missing_classes,
+                weak_reference=options.weak_reference, page=True, progress=progress,
             )  # fmt: skip
+        assert found.page is not None
         write_whole(layout.check_page, found.page.encode())
         write_whole(layout.check_json, f"{json.dumps(found.report.to_dict(), indent=2)}\n".encode())
 

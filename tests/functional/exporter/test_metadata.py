@@ -18,6 +18,9 @@ from edge_runtime.engines import open_engine
 from edge_runtime.errors import BundleError, ModelFileError
 from edge_runtime.spec import InputSpec
 from exporter.metadata import read_tflite_metadata, with_onnx_metadata, with_tflite_metadata
+from exporter.metadata.container import split
+from exporter.metadata.onnx import onnx_labels
+from exporter.metadata.tflite import tflite_labels
 
 LABELS = ("zero", "it's one", "zwei", 'the "third"', "vier \U0001f600", "crane", "crane", "7", "8", "9")
 GRAY = InputSpec(16, 16, 1)
@@ -50,6 +53,43 @@ def test_tflite_scores_stay_and_metadata_is_read_back(read: Read, name: str) -> 
     assert (found.color_space, found.mean, found.std) == ("GRAYSCALE", (0.0,), (1.0,))
     assert (found.low, found.high) == ((0.0,), (255.0,))
     assert found.author.startswith("snapship ")
+
+
+def test_labels_are_read_from_files_of_both_kinds(read: Read) -> None:
+    assert tflite_labels(with_tflite_metadata(read(TFLITE[1]), **ABOUT)) == LABELS  # type: ignore[arg-type]
+    assert tflite_labels(schema_only(read(TFLITE[1]))) == ()
+    proto = onnx.load_model_from_string(with_onnx_metadata(read("digits_fp32.onnx"), **ONNX_ABOUT))  # type: ignore[arg-type]
+    properties = {entry.key: entry.value for entry in proto.metadata_props}
+    assert onnx_labels(properties) == LABELS
+    assert onnx_labels({"names": properties["names"]}) == LABELS
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ('["a", "b"]', ("a", "b")), ("['a', 'b']", ("a", "b")), ("{0: 'a', 1: 'b'}", ("a", "b")),
+        ('{"1": "b", "0": "a"}', ("a", "b")), ("('a', 'b')", ("a", "b")), ("{1: 'a', 2: 'b'}", ()),
+        ("{'a', 'b'}", ()), ("[1, 2]", ()), ('["a", ""]', ()), ('["a", "b\\nc"]', ()), ("a, b", ()), ("", ()),
+        ("[" * 100_000, ()), ("__import__('os').getcwd()", ()), ("{}", ()), ("[]", ()), ("\0", ()),
+    ],
+)  # fmt: skip
+def test_labels_of_other_tools_are_read_or_left_out(text: str, labels: tuple[str, ...]) -> None:
+    assert onnx_labels({"labels": text}) == labels
+    assert onnx_labels({"names": text}) == labels
+
+
+def test_damaged_labels_are_left_out(read: Read) -> None:
+    whole = with_tflite_metadata(read(TFLITE[1]), **ABOUT)  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        data = bytearray(whole)
+        data[rng.integers(8, len(data))] ^= 0xFF
+        assert set(tflite_labels(bytes(data))) <= {*LABELS} or len(tflite_labels(bytes(data))) == len(LABELS)
+
+
+def schema_only(data: bytes) -> bytes:
+    """The model without appended files."""
+    return split(data)[0]
 
 
 def test_tflite_without_metadata_says_nothing(read: Read) -> None:

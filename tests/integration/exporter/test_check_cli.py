@@ -56,7 +56,12 @@ def test_json_alone_is_all_of_stdout(exported: Path, tmp_path: Path) -> None:
 
 
 def test_worse_candidate_fails_with_1(exported: Path, digits_run: Run, worse: Path, tmp_path: Path) -> None:
-    made = snapship("export", worse, "--out", "w.bundle", "--artifacts", "tflite-fp32", cwd=tmp_path)
+    options = ["export", worse, "--out", "w.bundle", "--artifacts", "tflite-fp32"]
+    refused = snapship(*options, cwd=tmp_path)
+    one_error(refused, 2, "--weak-reference allow")
+    # Said before anything is converted.
+    assert "converting" not in refused.stderr
+    made = snapship(*options, "--weak-reference", "allow", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     done = snapship(
         "check", "--reference", digits_run.path, "--candidate", "w.bundle/run_fp32.tflite", "--data", "digits",

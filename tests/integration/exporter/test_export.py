@@ -84,11 +84,18 @@ def test_keras_file_with_labels_and_photos(saved: Callable[..., Path], tmp_path:
             array = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
             Image.fromarray(array).save(photos / name / f"{index}.png")
     out = tmp_path / "trees.bundle"
-    bundle = export(ExportConfig(source=saved(), out=out, labels=labels, data=photos, fit="crop"))
+    config = ExportConfig(
+        source=saved(), out=out, labels=labels, data=photos, fit="crop", weak_reference="allow"
+    )
+    bundle = export(config)
     assert bundle.manifest.labels == ("ash", "birch", "oak", "zelkova")
     assert bundle.manifest.input.fit == "crop"
     # A model that guesses, on few images: nothing can be said, and that is said.
-    assert check(out, data=photos, split="all").n == 48
+    assert check(out, data=photos, split="all", weak_reference="allow").n == 48
+    with pytest.raises(
+        DataError, match=r"Export it again with --labels or --input-range .* --weak-reference allow"
+    ):
+        check(out, data=photos, split="all")
 
 
 def test_export_without_images_is_unchecked(saved: Callable[..., Path], tmp_path: Path) -> None:
@@ -150,8 +157,9 @@ def test_float_artifacts_need_no_train_images(
     rows = [f"{path.relative_to(photos).as_posix()},{path.parent.name},val" for path in photos.rglob("*.png")]
     table.write_text("path,label,split\n" + "\n".join(rows), encoding="utf-8")
     floats = ExportConfig(
-        source=saved(), out=tmp_path / "x.bundle", data=table, artifacts=("tflite-fp32", "onnx-fp32")
-    )
+        source=saved(), out=tmp_path / "x.bundle", data=table, artifacts=("tflite-fp32", "onnx-fp32"),
+        weak_reference="allow",
+    )  # fmt: skip
     bundle = export(floats)
     assert bundle.manifest.provenance.calibration_images == 0
     assert {entry.metrics.n for entry in bundle.manifest.artifacts if entry.metrics} == {20}
@@ -175,7 +183,7 @@ def test_data_may_lack_classes_where_that_is_allowed(saved: Callable[..., Path],
     with pytest.raises(DataError, match="'birch'"):
         export(config)
     assert not (tmp_path / "x.bundle").exists()
-    bundle = export(replace(config, missing_classes="allow"))
+    bundle = export(replace(config, missing_classes="allow", weak_reference="allow"))
     assert bundle.manifest.labels == ("zelkova", "oak", "birch", "ash")
     golden = json.loads(bundle.read("golden/golden.json"))
     assert {example["label"] for example in golden["examples"]} == {"zelkova", "oak", "ash"}

@@ -60,6 +60,9 @@ def test_export_and_check_keep_the_data_of_their_own() -> None:
         ("export.name", "2024", "2024"),
         ("check.margin", "0.05", 0.05),
         ("check.split", "all", "all"),
+        ("check.weak_reference", "allow", "allow"),
+        ("check.missing_classes", "allow", "allow"),
+        ("export.weak_reference", "allow", "allow"),
     ],
 )
 def test_set_takes_what_a_user_types(key: str, text: str, value: object) -> None:

@@ -1,0 +1,50 @@
+"""Class names that a model file carries itself: ONNX's ``metadata_props``, TFLite's metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_runtime.dataset import ImageSet, distinct_labels
+from edge_runtime.errors import UsageError
+from exporter.foreign import ForeignModel
+
+
+def labels_of_files(
+    reference: ForeignModel, candidate: ForeignModel, images: ImageSet
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The labels of two models of the same classes, as one of their files says.
+
+    Args:
+        reference: The full model.
+        candidate: The one that is judged.
+        images: The data, whose classes the labels must name.
+
+    Returns:
+        Labels in the order of the outputs, empty where neither file names the data's classes;
+        and what was done, in words.
+
+    Raises:
+        UsageError: Both files name the classes, in another order.
+    """
+    used = {images.labels[item.label] for item in images.items}
+    found: dict[Path, tuple[str, ...]] = {}
+    notes = []
+    for model in {reference.path: reference, candidate.path: candidate}.values():
+        labels = distinct_labels(model.labels)
+        if len(labels) == model.classes and used <= set(labels):
+            found[model.path] = labels
+        elif labels:
+            notes.append(f"the labels in {model.path.name} are not used: they are not the data's class names")
+    if len(set(found.values())) > 1:
+        (one, first), (two, second) = found.items()
+        place = next(
+            index for index, pair in enumerate(zip(first, second, strict=True)) if len(set(pair)) > 1
+        )
+        raise UsageError(
+            "Two models must have the same classes in the same order. Received: output "
+            f"{place} is {first[place]!r} in {one} and {second[place]!r} in {two}. Pass --labels FILE if the "
+            "names in one of them are wrong."
+        )
+    for path, labels in found.items():
+        return labels, (*notes, f"the class names are those in {path.name}")
+    return (), tuple(notes)

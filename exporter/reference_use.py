@@ -1,0 +1,83 @@
+"""What a user can change about how a full model is used, by where it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_runtime.spec import InputSpec
+from exporter.foreign import ForeignModel, look_at, prepared
+from exporter.input_range import InputRange
+from exporter.scoring import full_scorer
+from exporter.source import Source, load_source
+from exporter.weak_reference import ReferenceUse
+
+_RUN_CURES = "Pass --data with images like those that it was trained on, train it longer"
+
+
+def use_of_run(run: Path) -> ReferenceUse:
+    """A run's model, which brings its labels and takes raw pixels.
+
+    Args:
+        run: The run folder.
+    """
+    return ReferenceUse(str(run), _RUN_CURES)
+
+
+def use_of_source(source: Source, input_range: InputRange, *, open_order: bool) -> ReferenceUse:
+    """The source of an export.
+
+    Args:
+        source: It.
+        input_range: What it is given for a pixel.
+        open_order: Whether the order of its classes must be found.
+    """
+    if source.run is not None:
+        return use_of_run(source.run)
+    return ReferenceUse(
+        source.file.name,
+        "Pass --labels or --input-range as the model was trained",
+        open_order=open_order,
+        labels_option="--labels",
+        range_option="--input-range",
+        input_range=input_range,
+        scorer=lambda name: full_scorer(load_source(source, name)),
+    )
+
+
+def use_of_bundle(source: Source, input_range: InputRange) -> ReferenceUse:
+    """The full model of a bundle: its labels and range were settled by the export.
+
+    Args:
+        source: The full model.
+        input_range: What it is given for a pixel.
+    """
+    if source.run is not None:
+        return use_of_run(source.run)
+    return ReferenceUse(
+        source.file.name,
+        "Export it again with --labels or --input-range as the model was trained, pass other --data",
+        labels_option="--labels",
+        range_option="--input-range",
+        input_range=input_range,
+        scorer=lambda name: full_scorer(load_source(source, name)),
+    )
+
+
+def use_of_file(model: ForeignModel, spec: InputSpec, open_order: bool) -> ReferenceUse:
+    """A model file of anybody's as the reference of a check.
+
+    Args:
+        model: The file.
+        spec: The pixels that it is given.
+        open_order: Whether the order of its classes must be found.
+    """
+    return ReferenceUse(
+        model.path.name,
+        "Pass --labels, --input-range or --reference-range as the model was trained",
+        open_order=open_order,
+        labels_option="--labels",
+        # Whatever --input-range says, it holds for the candidate too.
+        range_option="--reference-range",
+        input_range=model.input_range,
+        scorer=lambda name: prepared(look_at(model.path, name), spec).scorer(),
+    )

@@ -1,0 +1,209 @@
+"""Asks, before anything is compared with it, whether the full model is used as it was trained.
+
+Two things go wrong without a trace: the class names are in another order than the model's
+outputs, and the pixels are in another range than the model takes. Either puts the full model
+at chance, where any artifact passes beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edge_runtime.dataset import ImageSet
+from edge_runtime.errors import DataError, SnapshipError
+from edge_runtime.preprocess import UInt8Array
+from edge_runtime.result import Float32Array
+from exporter.class_order import ClassOrder, find_order, is_sorted, known_orders, undecided
+from exporter.images import PixelTable
+from exporter.input_range import RANGES, InputRange, check_range
+from exporter.progress import Progress, step
+from exporter.reference_check import IntArray, Standing, standing, standing_of
+from exporter.scoring import Scorer
+
+WeakReference = Literal["error", "allow"]
+"""What a full model that is no better than guessing means: nothing can be judged, unless allowed."""
+
+CLEARLY_RIGHT = 1e-3
+"""Another guess is named in the message where a guesser does as well with at most this probability."""
+
+_GUESS_IMAGES = 200
+"""Images on which other input ranges are tried."""
+
+
+@dataclass(frozen=True)
+class ReferenceUse:
+    """How the full model is used, and what a user can change about it.
+
+    Attributes:
+        file: Its file, for messages.
+        open_order: Whether the order of the class names is only the data's, and so must be found.
+        labels_option: The option that names the classes; None where the model brings its own names.
+        range_option: The option for what the model takes for a pixel; None where it cannot be chosen.
+        cures: The options that apply, as the message names them.
+        input_range: What the model is given for a pixel now.
+        scorer: The same model given another range; None where the range cannot be chosen.
+    """
+
+    file: str
+    cures: str
+    open_order: bool = False
+    labels_option: str | None = None
+    range_option: str | None = None
+    input_range: InputRange = "0..255"
+    scorer: Callable[[InputRange], Scorer] | None = None
+
+
+def order_is_open(images: ImageSet) -> bool:
+    """Whether the order of a data set's classes is only a way of sorting their names.
+
+    A published list, a ``labels.txt`` or labels that are indices say themselves which output is
+    which. So does a set whose names all tools sort alike.
+
+    Args:
+        images: The data, in its own order of classes.
+    """
+    numbered = images.native_size is not None
+    return not numbered and is_sorted(images.labels) and len(known_orders(images.labels)) > 1
+
+
+def settle_reference(
+    scores: Float32Array,
+    table: PixelTable,
+    use: ReferenceUse,
+    weak: WeakReference,
+    progress: Progress,
+) -> tuple[str, ...]:
+    """Finds the order of the classes where it is open, and refuses a full model at chance.
+
+    Args:
+        scores: The full model's scores of the table, float32 ``[n, classes]``.
+        table: The labelled images; gets the order of the classes that was found.
+        use: How the full model is used.
+        weak: What a full model at chance means.
+        progress: Told what is tried.
+
+    Returns:
+        What was found out, in words for the user.
+
+    Raises:
+        DataError: The full model is not better than guessing, and that is not allowed.
+        UsageError: The images do not tell the order of the classes.
+    """
+    if not use.open_order:
+        if weak == "error":
+            _refuse_weak(scores, table, use, progress)
+        return ()
+    found = find_order(scores, table.truth, table.images.labels)
+    if found.settled is None:
+        if weak == "error":
+            table.relabel(found.best.labels)
+            _refuse_weak(scores, table, use, progress)
+        raise undecided(found, file=use.file, source=table.images.source, images=len(table.truth))
+    table.relabel(found.settled.labels)
+    if weak == "error":
+        _refuse_weak(scores, table, use, progress)
+    if len(found.accuracies) == 1:
+        return ()
+    return (found.note(use.file, len(table.truth)),)
+
+
+def _refuse_weak(scores: Float32Array, table: PixelTable, use: ReferenceUse, progress: Progress) -> None:
+    found = standing(scores, table.truth)
+    if found.above_chance:
+        return
+    if found.too_few:
+        raise DataError(
+            "Telling a full model from a guesser takes enough labelled images. Received: "
+            f"{found.images} images of {found.classes} {'class' if found.classes == 1 else 'classes'} in "
+            f"{table.images.source}; a guesser can name all of them right with a probability of "
+            f"{_percent(found.best_p_value)}, over 5 %. Pass more labelled images, or --weak-reference allow."
+        )
+    progress("looking for what the full model takes", 0, 0)
+    hint = _better_guess(scores, table, use, progress)
+    more = "more images, " if found.balanced_accuracy > found.chance else ""
+    raise DataError(
+        "A full model must be right more often than a guesser that never looks at the image. Received: "
+        f"{use.file} with a balanced accuracy of {100 * found.balanced_accuracy:.2f} % on {found.images} "
+        f"images of {found.classes} classes, where guessing gives {100 * found.chance:.2f} % and does as well "
+        f"with a probability of up to {_percent(found.p_value)}. {hint}{use.cures}, {more}"
+        "or --weak-reference allow."
+    )
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.0f} %" if probability >= 0.1 else f"{100 * probability:.1f} %"
+
+
+def _better_guess(scores: Float32Array, table: PixelTable, use: ReferenceUse, progress: Progress) -> str:
+    """What would be clearly right, as a sentence and a space; empty where nothing is."""
+    names = table.images.labels
+    orders: list[ClassOrder | None] = [None]
+    if use.labels_option is not None:
+        orders += [order for order in known_orders(names) if order.labels != names]
+    rows = balanced_rows(table.truth, _GUESS_IMAGES)
+    tries: list[tuple[InputRange | None, Float32Array, IntArray]] = [(None, scores, table.truth)]
+    tries += [
+        (name, found, table.truth[rows])
+        for name, found in _other_ranges(np.asarray(table.pixels[rows]), use, progress)
+    ]
+    best: tuple[Standing, InputRange | None, ClassOrder | None] | None = None
+    for name, found, truth in tries:
+        answers = found.argmax(axis=1)
+        for order in orders:
+            wanted = truth if order is None else _reordered(truth, names, order)
+            now = standing_of(answers == wanted, wanted)
+            if now.p_value <= CLEARLY_RIGHT and (
+                best is None or now.balanced_accuracy > best[0].balanced_accuracy
+            ):
+                best = now, name, order
+    if best is None:
+        return ""
+    now, name, order = best
+    parts = [f"{use.range_option} {name}"] if name is not None else []
+    parts += [f"{use.labels_option} {order}"] if order is not None else []
+    return f"With {' and '.join(parts)} it would be right on {100 * now.balanced_accuracy:.0f} %. "
+
+
+def _other_ranges(
+    pixels: UInt8Array, use: ReferenceUse, progress: Progress
+) -> list[tuple[InputRange, Float32Array]]:
+    """Scores of the sampled images under each other input range that the model can be given."""
+    if use.scorer is None:
+        return []
+    found = []
+    for name in map(check_range, RANGES):
+        if name == use.input_range:
+            continue
+        try:
+            scores = use.scorer(name)(pixels, step(progress, f"trying pixels in {name}"))
+        except SnapshipError:
+            # A quantized input that holds no such range, or one channel and three means.
+            continue
+        if np.isfinite(scores).all():
+            found.append((name, scores))
+    return found
+
+
+def balanced_rows(truth: IntArray, count: int) -> IntArray:
+    """Up to ``count`` rows, as equally spread over the classes as they allow, in ascending order.
+
+    Args:
+        truth: True class indices, int64 ``[n]``.
+        count: How many.
+    """
+    order = np.argsort(truth, kind="stable")
+    starts = np.r_[0, np.flatnonzero(np.diff(truth[order])) + 1]
+    sizes = np.diff(np.r_[starts, len(order)])
+    turns = np.arange(len(order)) - np.repeat(starts, sizes)
+    rows: IntArray = np.sort(order[np.argsort(turns, kind="stable")[:count]])
+    return rows
+
+
+def _reordered(truth: IntArray, names: tuple[str, ...], order: ClassOrder) -> IntArray:
+    places = {label: place for place, label in enumerate(order.labels)}
+    wanted: IntArray = np.array([places[name] for name in names], dtype=np.int64)[truth]
+    return wanted
