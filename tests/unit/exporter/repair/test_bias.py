@@ -14,7 +14,9 @@ def test_mean_shift_of_a_dense_layer_is_its_mean_error() -> None:
     inputs = generator.normal(2.0, 1.0, size=(50, 7)).astype(np.float32)
     layer = LinearLayer("d", "dense", weights, None, "x", "y")
     measured = (inputs @ on_grid(weights).T - inputs @ weights.T).mean(axis=0)
-    np.testing.assert_allclose(mean_shift(layer, inputs.mean(axis=0)), measured, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        mean_shift(layer, on_grid(weights), inputs.mean(axis=0)), measured, rtol=1e-3, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("op", "groups", "outputs"), [("conv", 1, 5), ("conv", 2, 4), ("depthwise", 6, 12)])
@@ -29,4 +31,6 @@ def test_mean_shift_of_a_convolution_is_its_mean_error(op: str, groups: int, out
         np.mean(np.sum(windows[..., o // per_group * width :][..., :width] * error[o], axis=(1, 2, 3)))
         for o in range(outputs)
     ]
-    np.testing.assert_allclose(mean_shift(layer, windows.mean(axis=0)), measured, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        mean_shift(layer, on_grid(weights), windows.mean(axis=0)), measured, rtol=1e-3, atol=1e-5
+    )
