@@ -12,7 +12,7 @@ _SOURCE = Path(__file__).with_name("cpu") / "without_vnni.c"
 _PRELOAD = "LD_PRELOAD"
 
 
-class Unavailable(RuntimeError):
+class UnavailableError(RuntimeError):
     """This machine cannot stand in for another one, for the reason given."""
 
 
@@ -26,13 +26,13 @@ def without_vnni(folder: Path) -> dict[str, str]:
         Variables for a new process.
 
     Raises:
-        Unavailable: It is no x86 Linux, has no C compiler, or the CPU does not fault on CPUID.
+        UnavailableError: It is no x86 Linux, has no C compiler, or the CPU does not fault on CPUID.
     """
     compiler = shutil.which("cc") or shutil.which("gcc")
     if platform.system() != "Linux" or platform.machine() != "x86_64":
-        raise Unavailable(f"x86-64 Linux is needed, this is {platform.system()} {platform.machine()}")
+        raise UnavailableError(f"x86-64 Linux is needed, this is {platform.system()} {platform.machine()}")
     if compiler is None:
-        raise Unavailable("no C compiler is installed")
+        raise UnavailableError("no C compiler is installed")
     library = folder / "without_vnni.so"
     made = subprocess.run(
         [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(_SOURCE), "-ldl"],
@@ -41,10 +41,10 @@ def without_vnni(folder: Path) -> dict[str, str]:
         check=False,
     )
     if made.returncode:
-        raise Unavailable(f"the library does not compile: {made.stderr.strip()[:200]}")
+        raise UnavailableError(f"the library does not compile: {made.stderr.strip()[:200]}")
     known = os.environ.get(_PRELOAD)
     changed = {_PRELOAD: f"{library}:{known}" if known else str(library)}
     tried = subprocess.run(["/bin/true"], env={**os.environ, **changed}, capture_output=True, check=False)
     if tried.returncode:
-        raise Unavailable("this CPU or system cannot fault on CPUID (cpuid_fault in /proc/cpuinfo)")
+        raise UnavailableError("this CPU or system cannot fault on CPUID (cpuid_fault in /proc/cpuinfo)")
     return {**os.environ, **changed}

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.other_cpu import Unavailable, without_vnni
+from benchmarks.other_cpu import UnavailableError, without_vnni
 from edge_runtime.engines.onnx import OnnxEngine
 from exporter.check_cli import check
 from exporter.cpu import kernels_saturate
@@ -106,7 +106,7 @@ def other_cpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         return dict(os.environ)
     try:
         return without_vnni(tmp_path_factory.mktemp("cpu"))
-    except Unavailable as reason:
+    except UnavailableError as reason:
         pytest.skip(f"needs a CPU without VNNI, or one that can stand in for it: {reason}")
 
 
