@@ -22,6 +22,7 @@ from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
+from exporter.quantize.bias import corrected
 from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
 from exporter.quantize.grid import on_grid
 from exporter.quantize.images import check_images
@@ -74,6 +75,7 @@ class OnnxGraph:
         self.data: bytes = model.SerializeToString()
         self.ranges: Ranges | None = None
         self.narrow = True
+        self._seen: dict[str, Float32Array] | None = None
 
     def layers(self) -> tuple[LinearLayer, ...]:
         """See :class:`QuantGraph`."""
@@ -100,20 +102,31 @@ class OnnxGraph:
     def calibrated(self, pixels: UInt8Array) -> QuantGraph:
         """See :class:`QuantGraph`."""
         ranges: Ranges = {}
-        for tensors in self.tensors(pixels):
-            for name, values in tensors.items():
-                low, high = float(values.min()), float(values.max())
-                known = ranges.get(name, (low, high))
-                ranges[name] = (min(known[0], low), max(known[1], high))
+
+        def ranged() -> Iterator[dict[str, Float32Array]]:
+            for tensors in self.tensors(pixels):
+                for name, values in tensors.items():
+                    low, high = float(values.min()), float(values.max())
+                    known = ranges.get(name, (low, high))
+                    ranges[name] = (min(known[0], low), max(known[1], high))
+                yield tensors
+
+        means = self._means(ranged())
         ranges[_parse(self.data).graph.input[0].name] = INPUT_RANGE
-        return self._with(self.data, {**ranges, **self._exact})
+        other = self._with(self.data, {**ranges, **self._exact})
+        other._seen = means
+        return other
 
     def quantized(self, float_ops: Collection[str] = ()) -> bytes:
         """See :class:`QuantGraph`."""
         from onnxruntime.quantization.onnx_model import ONNXModel
 
-        # Narrow grids cover the layers that are known; any other that could pass 16 bits is left to uint8.
-        grids = with_unsigned_weights(self._with_grids(float_ops), everywhere=not self.narrow)
+        graph: Any = self
+        if self.narrow and self._seen is not None:
+            # A narrow grid rounds more, which shifts the mean of every channel; that is taken back.
+            graph = corrected(self, self._seen, float_ops=float_ops)
+        # Narrow grids cover the layers that are known; any other that could pass 16 bits goes to uint8.
+        grids = with_unsigned_weights(graph._with_grids(float_ops), everywhere=not self.narrow)
         model = ONNXModel(with_uint8_input(grids))
         # The quantizer appends its nodes, and ONNX asks for makers before readers.
         model.topological_sort()
@@ -136,9 +149,12 @@ class OnnxGraph:
 
     def input_means(self, pixels: UInt8Array) -> dict[str, Float32Array]:
         """See :class:`QuantGraph`."""
+        return self._means(self.tensors(pixels))
+
+    def _means(self, samples: Iterator[dict[str, Float32Array]]) -> dict[str, Float32Array]:
         model = _parse(self.data)
         layers = read_layers(model)
-        maps = mean_maps(self.tensors(pixels), {layer.input for layer in layers})
+        maps = mean_maps(samples, {layer.input for layer in layers})
         last = {name: value.transpose(1, 2, 0) if value.ndim == 3 else value for name, value in maps.items()}
         return layer_means(layers, last, read_geometry(model))
 
@@ -151,6 +167,8 @@ class OnnxGraph:
     def _with(self, data: bytes, ranges: Ranges | None) -> OnnxGraph:
         other = object.__new__(OnnxGraph)
         other.data, other.ranges, other._exact, other.narrow = data, ranges, self._exact, self.narrow
+        # Means are of the calibration, and as good as its ranges.
+        other._seen = None if ranges is None else self._seen
         return other
 
     def _weight_grids(self, model: Any) -> dict[str, list[dict[str, Any]]]:

@@ -25,8 +25,8 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.gate import Comparison, IntArray, compare
 from exporter.progress import Progress, step
+from exporter.quantize.bias import corrected
 from exporter.quantize.graph import QuantGraph
-from exporter.repair.bias import corrected
 from exporter.repair.equalise import equalised, unequal_pairs
 from exporter.repair.islands import candidates
 from exporter.repair.qat import TuningUnavailable

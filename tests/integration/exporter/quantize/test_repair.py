@@ -14,9 +14,9 @@ from exporter.drift import floored_kl
 from exporter.freeze import freeze
 from exporter.images import balanced, decode_table
 from exporter.quantize import QuantGraph, TfliteGraph
+from exporter.quantize.bias import corrected
 from exporter.quantize.calibration import calibration_report
 from exporter.repair import Goal, Repaired, repair
-from exporter.repair.bias import corrected
 from exporter.scoring import engine_scorer, full_scorer
 from exporter.source import FullModel
 from exporter.tflite import convert_fp32

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from exporter.quantize.bias import mean_shift
 from exporter.quantize.graph import LinearLayer
 from exporter.quantize.grid import on_grid
-from exporter.repair.bias import mean_shift
 
 
 def test_mean_shift_of_a_dense_layer_is_its_mean_error() -> None:
