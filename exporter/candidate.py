@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_runtime.engines import ENGINES, Engine, open_engine, usable
 from edge_runtime.manifest import Format
+from exporter.half_precision import Feed, raw
 
 Opener = Callable[[int], Engine]
 """Loads a file that no device engine takes as it is; the argument is threads of one inference."""
@@ -26,6 +27,7 @@ class Candidate:
         exact: Whether its scores must equal the full model's.
         bytes: Its size.
         opener: How it is loaded; None where a device engine takes it as it is.
+        feed: What becomes of an image before it goes into the file, for looks inside of it.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Candidate:
     exact: bool
     bytes: int
     opener: Opener | None = None
+    feed: Feed = raw
 
     @property
     def unusable(self) -> str:

@@ -253,6 +253,8 @@ def _run(
         if bundle is not None:
             tell("replaying golden examples", 0, 0)
             found = found.with_golden(replay_golden(bundle, threads=terms.threads))
+            saved = saved_report(bundle)
+            found = replace(found, report=found.report.with_unmade({} if saved is None else saved.unmade))
         found = with_demands(found, table, terms.demands)
         return Checked(found.report, render_report(name, found, table), outcomes_of(found, table))
 

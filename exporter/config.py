@@ -11,7 +11,7 @@ from edge_runtime.spec import Fit
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.input_range import InputRange, check_range
-from exporter.kinds import DEFAULT_KINDS, Kind, parse_kinds
+from exporter.kinds import ALL, DEFAULT_KINDS, Kind, parse_kinds
 
 DEFAULT_AGREEMENT = 0.975
 """Share of images on which an int8 artifact must answer as the full model does, or it is repaired."""
@@ -124,6 +124,14 @@ class ExportConfig:
         if self.best is not None and self.artifacts == DEFAULT_KINDS:
             return parse_kinds(SEARCHED_KINDS)
         return parse_kinds(self.artifacts)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Names of the kinds that were asked for one by one; none where all, the best or the usual were."""
+        if self.best is not None or self.artifacts == DEFAULT_KINDS:
+            return frozenset()
+        names = [name for name in self.artifacts if name.strip().lower() != ALL]
+        return frozenset(kind.name for kind in parse_kinds(names)) if names else frozenset()
 
 
 def valid_name(name: str) -> bool:

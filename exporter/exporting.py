@@ -5,7 +5,7 @@ Stages::
     source  -> full model     loaded on TensorFlow, checked to be a classifier
     images  -> two tables     those that calibrate, those that judge; never the same
     model   -> files          converted once, then written as each kind
-    files   -> repaired       int8 files that fail or disagree, up the ladder
+    files   -> repaired       int8 files up the ladder, on images that calibrate
     files   -> verdicts       each against the full model, on the images that judge
     all     -> bundle         manifest, labels, golden examples, check.json, report.html
 """
@@ -13,14 +13,15 @@ Stages::
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.errors import DataError, UsageError
+from edge_runtime.errors import DataError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, encode_json
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, describe, may_write, write_manifest
 from exporter.candidate import Candidate
@@ -46,8 +47,38 @@ from exporter.source import FullModel, Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        bundle: The bundle, open.
+        unmade: Artifacts that are not in it because they could not be made: the error by kind.
+        named: Kinds that were asked for one by one, :attr:`ExportConfig.named`.
+    """
+
+    bundle: Bundle
+    unmade: Mapping[str, str]
+    named: frozenset[str]
+
+    def raise_for_unmade(self) -> None:
+        """Raises what the command exits with where the bundle lacks an artifact that was named.
+
+        Raises:
+            ModelFileError: It does; the bundle is written all the same.
+        """
+        missing = [kind for kind in self.unmade if kind in self.named]
+        if missing:
+            raise ModelFileError(
+                f"Every artifact that --artifacts names must be made. Received: {self.bundle.location} without "
+                f"{', '.join(missing)} ({self.unmade[missing[0]]}). Use the bundle as it is, or leave these out."
+            )
+
+
 def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
     """Writes a bundle from a full model.
+
+    An artifact that cannot be made is left out; see :func:`export_bundle`, which names them.
 
     Args:
         config: What to export.
@@ -57,8 +88,21 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
         The bundle, open; what the check found is in its manifest and ``check.json``.
 
     Raises:
-        SnapshipError: The source, the data or an option is not as it must be. Nothing is
-            left behind, and a bundle that was there is untouched.
+        SnapshipError: As :func:`export_bundle`.
+    """
+    return export_bundle(config, progress).bundle
+
+
+def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exported:
+    """As :func:`export`, with the artifacts that could not be made.
+
+    Args:
+        config: What to export.
+        progress: Told how far it is.
+
+    Raises:
+        SnapshipError: The source, the data or an option is not as it must be, or no artifact
+            could be made. Nothing is left behind, and a bundle that was there is untouched.
         GateFailedError: The best artifact was asked for, and none passed.
         InconclusiveError: The same, and there were too few images to tell.
     """
@@ -87,8 +131,8 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
     with ExitStack() as stack:
         folder = stack.enter_context(bundle_in_making(out))
         tables = Tables(sets, labels, model, config.calibration, stack, tell)
-        _Export(config, source, model, labels, tables, folder, tell).run()
-    return Bundle.open(out)
+        unmade = _Export(config, source, model, labels, tables, folder, tell).run()
+    return Exported(Bundle.open(out), unmade, config.named)
 
 
 class _Export:
@@ -108,15 +152,17 @@ class _Export:
         self._tables, self._folder, self._tell = tables, folder, tell
         self._name = config.name or _safe(source.name)
         self._files: dict[Kind, Path] = {}
-        self._shipped: tuple[Kind, ...] = config.kinds
+        self._shipped: tuple[Kind, ...] = ()
+        self._unmade: Mapping[str, str] = {}
         self._ladders: dict[str, RepairReport] = {}
 
-    def run(self) -> None:
-        """Fills the folder."""
+    def run(self) -> Mapping[str, str]:
+        """Fills the folder; returns why artifacts could not be made, by kind."""
         maker = Maker(
             self._model, self._name, self._labels, self._tables.calibrating, self._folder, self._tell
         )
-        self._files = maker.make(self._config.kinds)
+        self._files, self._unmade = maker.make(self._config.kinds), maker.unmade
+        self._shipped = tuple(self._files)
         judgement = self._judged(maker)
         if judgement is not None and self._config.best is not None:
             judgement = self._only_the_best(judgement, self._config.best)
@@ -125,6 +171,7 @@ class _Export:
         write_manifest(self._folder, manifest)
         if judgement is not None:
             self._write_check(judgement, manifest)
+        return self._unmade
 
     def _judged(self, maker: Maker) -> Judgement | None:
         table = self._tables.judging if self._config.check else None
@@ -136,7 +183,7 @@ class _Export:
             # Before minutes go into repairing towards what is no answer.
             check_numbers(reference, "the full model", str(self._source.file), table)
         mender = Mender(self._config, self._model, self._labels, maker, self._tables, self._tell)
-        mender.mend(reference, table)
+        mender.mend()
         self._ladders = mender.reports()
         candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
         if table is None or reference is None or all(one.unusable for one in candidates):
@@ -153,7 +200,7 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
-        report = found.report.with_repairs(self._ladders)
+        report = found.report.with_unmade(self._unmade).with_repairs(self._ladders)
         return replace(found, report=report.with_calibrations(mender.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:

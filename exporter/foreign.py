@@ -25,6 +25,7 @@ from exporter.backend import load_tensorflow
 from exporter.candidate import Candidate
 from exporter.foreign_files import ForeignFile, Layout, read_keras, read_onnx, read_tflite
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME
+from exporter.half_precision import raw
 from exporter.input_range import InputRange
 from exporter.reasons import first_line
 from exporter.saved_source import SAVED_MODEL_FILES, folder_sha256, is_saved_model
@@ -198,8 +199,10 @@ class ForeignSide:
                 opener = None
             except SnapshipError:
                 opener = self.engine
+        feed = raw if opener is None or format is None else model.read(self.spec).feed
         # What TensorFlow runs is no artifact: its format is that of the nearest one.
-        return Candidate(model.path.name, model.path, format or "saved-model", False, model.bytes, opener)
+        format = format or "saved-model"
+        return Candidate(model.path.name, model.path, format, False, model.bytes, opener, feed)
 
 
 def prepared(model: ForeignModel, spec: InputSpec) -> ForeignSide:

@@ -13,11 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from edge_runtime.errors import ModelFileError
+from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
+from exporter.bundle_files import describe
 from exporter.kinds import KINDS, Kind
 from exporter.metadata import with_onnx_metadata, with_tflite_metadata
+from exporter.openers import opener_of
 from exporter.progress import Progress
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.source import FullModel
@@ -25,12 +29,15 @@ from exporter.source import FullModel
 INT8_KINDS = ("tflite-int8", "onnx-int8")
 """Kinds that are quantized from a float file of the same format, and can be repaired."""
 
+_T = TypeVar("_T")
+
 
 class Maker:
     """Makes artifacts of one full model; float files are made once and kept.
 
     Attributes:
         files: What was written so far, by kind.
+        unmade: Why an artifact could not be made, by the name of its kind.
     """
 
     def __init__(
@@ -54,26 +61,44 @@ class Maker:
             tell: Told what is being done.
         """
         self.files: dict[Kind, Path] = {}
+        self.unmade: dict[str, str] = {}
+        self._refused: dict[str, ModelFileError] = {}
         self._model, self._name, self._labels = model, name, labels
         self._calibration, self._folder, self._tell = calibration, folder, tell
         self._graphs: dict[str, QuantGraph] = {}
         self._quantized: dict[str, bytes] = {}
 
     def make(self, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
-        """Writes artifacts.
+        """Writes artifacts, and loads each once: a converter may write what no interpreter takes.
+
+        One that cannot be made or loaded is left out, and :attr:`unmade` says why.
 
         Args:
             kinds: Which.
 
         Returns:
-            Their files by kind, in the same order.
+            The files of those that were made, by kind, in the same order.
 
         Raises:
-            ModelFileError: A converter refuses the model.
+            ModelFileError: None could be made; the error is that of the first.
             EnvironmentMissingError: A converter is not installed.
         """
+        first: ModelFileError | None = None
         for kind in kinds:
-            self.files[kind] = self._write(kind)
+            try:
+                path = self._write(kind)
+                self._load(kind, path)
+            except ModelFileError as error:
+                if isinstance(error.__cause__, MemoryError):
+                    # Says nothing of this kind; the next would run into it as well.
+                    raise
+                first = first or error
+                self.unmade[kind.name] = str(error)
+                self._remove(kind)
+            else:
+                self.files[kind] = path
+        if first is not None and not self.files:
+            raise first
         return self.files
 
     def graph(self, kind: str) -> QuantGraph:
@@ -83,10 +108,7 @@ class Maker:
             kind: One of :data:`INT8_KINDS`.
         """
         if kind not in self._graphs:
-            pixels = self.calibration
-            self._tell(f"calibrating {kind} on {len(pixels)} images", 0, 0)
-            float_graph = TfliteGraph(self._tflite) if kind == "tflite-int8" else OnnxGraph(self._onnx)
-            self._graphs[kind] = float_graph.calibrated(pixels)
+            self._graphs[kind] = self._once(f"{kind} graph", lambda: self._calibrated(kind))
         return self._graphs[kind]
 
     def int8(self, kind: str) -> bytes:
@@ -98,7 +120,7 @@ class Maker:
         if kind not in self._quantized:
             graph = self.graph(kind)
             self._tell(f"quantizing to {kind}", 0, 0)
-            self._quantized[kind] = graph.quantized()
+            self._quantized[kind] = self._once(kind, graph.quantized)
         return self._quantized[kind]
 
     def replace(self, kind: str, data: bytes) -> None:
@@ -123,7 +145,7 @@ class Maker:
         from exporter.freeze import freeze
 
         self._tell("freezing the full model", 0, 0)
-        return freeze(self._model)
+        return self._once("frozen", lambda: freeze(self._model))
 
     @cached_property
     def _tflite(self) -> bytes:
@@ -131,14 +153,43 @@ class Maker:
 
         frozen = self._frozen
         self._tell("converting to tflite-fp32", 0, 0)
-        return convert_fp32(frozen)
+        return self._once("tflite-fp32", lambda: convert_fp32(frozen))
 
     @cached_property
     def _onnx(self) -> bytes:
         from exporter.onnx_file import convert_onnx
 
         self._tell("converting to onnx-fp32", 0, 0)
-        return convert_onnx(self._model)
+        return self._once("onnx-fp32", lambda: convert_onnx(self._model))
+
+    def _calibrated(self, kind: str) -> QuantGraph:
+        pixels = self.calibration
+        self._tell(f"calibrating {kind} on {len(pixels)} images", 0, 0)
+        float_graph = TfliteGraph(self._tflite) if kind == "tflite-int8" else OnnxGraph(self._onnx)
+        return float_graph.calibrated(pixels)
+
+    def _once(self, name: str, make: Callable[[], _T]) -> _T:
+        """Makes what several artifacts are made of; a refusal is kept too, and not waited for again."""
+        if name in self._refused:
+            raise self._refused[name]
+        try:
+            return make()
+        except ModelFileError as error:
+            self._refused[name] = error
+            raise
+
+    def _load(self, kind: Kind, path: Path) -> None:
+        describe(kind, path, self._model.input, len(self._labels))
+        opener = opener_of(kind.format, path, path.name, self._model.input)
+        if opener is not None:
+            with quiet():
+                opener(1).close()
+
+    def _remove(self, kind: Kind) -> None:
+        path = self._folder / kind.file(self._name)
+        path.unlink(missing_ok=True)
+        if path.parent != self._folder and path.parent.is_dir():
+            path.parent.rmdir()
 
     def _write(self, kind: Kind) -> Path:
         path = self._folder / kind.file(self._name)

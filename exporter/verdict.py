@@ -24,6 +24,7 @@ from exporter.evidence.record import (
     TemperatureReport,
 )
 from exporter.gate import Comparison, GateVerdict, overall
+from exporter.half_precision import Magnitude
 from exporter.quantize.calibration import CalibrationReport
 
 CHECK_FILE = "check.json"
@@ -61,6 +62,7 @@ class ArtifactReport(Strict, frozen=True):
         golden: A replay of the bundle's golden examples.
         repair: The ladder that it went up.
         calibration: What its calibration images were worth.
+        half: The largest number in it, for a file that is computed in float16 elsewhere.
         missing: Evidence that could not be gathered, with the reason.
     """
 
@@ -88,6 +90,7 @@ class ArtifactReport(Strict, frozen=True):
     golden: GoldenReport | None = None
     repair: RepairReport | None = None
     calibration: CalibrationReport | None = None
+    half: Magnitude | None = None
     missing: tuple[str, ...] = ()
 
     @classmethod
@@ -102,6 +105,15 @@ class ArtifactReport(Strict, frozen=True):
         """
         fields = {name: getattr(found, name) for name in found.__dataclass_fields__ if name != "n"}
         return cls(**fields, bytes=bytes, latency_ms=latency_ms, engine=engine)
+
+    def failing(self, reason: str) -> ArtifactReport:
+        """The same with the verdict ``fail``.
+
+        Args:
+            reason: Why; what it failed for already is kept.
+        """
+        reason = f"{self.reason}; {reason}" if self.verdict == "fail" else reason
+        return msgspec.structs.replace(self, verdict="fail", reason=reason, images_needed=None)
 
     def metrics(self, n: int) -> Metrics:
         """The manifest's form of it.
@@ -125,6 +137,7 @@ class CheckReport(Strict, frozen=True):
         reference: The full model.
         artifacts: Each artifact by kind.
         skipped: Artifacts that no installed engine runs, with the reason.
+        unmade: Artifacts that are not in the bundle because they could not be made, with the error.
         classes: Each class that has images.
         missing_classes: Those that have none, and are not judged.
         unreadable: Files that could not be read, and judge nothing.
@@ -140,6 +153,7 @@ class CheckReport(Strict, frozen=True):
     reference: ReferenceReport
     artifacts: dict[str, ArtifactReport]
     skipped: dict[str, str] = msgspec.field(default_factory=dict)
+    unmade: dict[str, str] = msgspec.field(default_factory=dict)
     classes: tuple[ClassReport, ...] = ()
     missing_classes: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
@@ -175,12 +189,7 @@ class CheckReport(Strict, frozen=True):
                 return found
             if replay.passed:
                 return msgspec.structs.replace(found, golden=replay)
-            reason = f"golden replay: {replay.reason}"
-            if found.verdict == "fail":
-                reason = f"{found.reason}; {reason}"
-            return msgspec.structs.replace(
-                found, golden=replay, verdict="fail", reason=reason, images_needed=None
-            )
+            return msgspec.structs.replace(found.failing(f"golden replay: {replay.reason}"), golden=replay)
 
         artifacts = {kind: judged(kind, found) for kind, found in self.artifacts.items()}
         verdict = overall([found.verdict for found in artifacts.values()])
@@ -190,6 +199,14 @@ class CheckReport(Strict, frozen=True):
             if self.pareto is None
             else changed.with_pareto(next((point.name for point in self.pareto.points if point.picked), ""))
         )
+
+    def with_unmade(self, unmade: Mapping[str, str]) -> CheckReport:
+        """Adds artifacts that could not be made; they move no verdict.
+
+        Args:
+            unmade: The error by kind.
+        """
+        return msgspec.structs.replace(self, unmade=dict(unmade))
 
     def with_pareto(self, picked: str = "") -> CheckReport:
         """Adds the Pareto set of its artifacts.
