@@ -108,7 +108,10 @@ class Maker:
             kind: One of :data:`INT8_KINDS`.
         """
         if kind not in self._graphs:
-            self._graphs[kind] = self._once(f"{kind} graph", lambda: self._calibrated(kind))
+            pixels = self.calibration
+            float_graph = TfliteGraph(self._tflite) if kind == "tflite-int8" else OnnxGraph(self._onnx)
+            told = f"calibrating {kind} on {len(pixels)} images"
+            self._graphs[kind] = self._once(f"{kind} graph", told, lambda: float_graph.calibrated(pixels))
         return self._graphs[kind]
 
     def int8(self, kind: str) -> bytes:
@@ -119,8 +122,7 @@ class Maker:
         """
         if kind not in self._quantized:
             graph = self.graph(kind)
-            self._tell(f"quantizing to {kind}", 0, 0)
-            self._quantized[kind] = self._once(kind, graph.quantized)
+            self._quantized[kind] = self._once(kind, f"quantizing to {kind}", graph.quantized)
         return self._quantized[kind]
 
     def replace(self, kind: str, data: bytes) -> None:
@@ -144,34 +146,26 @@ class Maker:
     def _frozen(self) -> Any:
         from exporter.freeze import freeze
 
-        self._tell("freezing the full model", 0, 0)
-        return self._once("frozen", lambda: freeze(self._model))
+        return self._once("frozen", "freezing the full model", lambda: freeze(self._model))
 
     @cached_property
     def _tflite(self) -> bytes:
         from exporter.tflite import convert_fp32
 
         frozen = self._frozen
-        self._tell("converting to tflite-fp32", 0, 0)
-        return self._once("tflite-fp32", lambda: convert_fp32(frozen))
+        return self._once("tflite-fp32", "converting to tflite-fp32", lambda: convert_fp32(frozen))
 
     @cached_property
     def _onnx(self) -> bytes:
         from exporter.onnx_file import convert_onnx
 
-        self._tell("converting to onnx-fp32", 0, 0)
-        return self._once("onnx-fp32", lambda: convert_onnx(self._model))
+        return self._once("onnx-fp32", "converting to onnx-fp32", lambda: convert_onnx(self._model))
 
-    def _calibrated(self, kind: str) -> QuantGraph:
-        pixels = self.calibration
-        self._tell(f"calibrating {kind} on {len(pixels)} images", 0, 0)
-        float_graph = TfliteGraph(self._tflite) if kind == "tflite-int8" else OnnxGraph(self._onnx)
-        return float_graph.calibrated(pixels)
-
-    def _once(self, name: str, make: Callable[[], _T]) -> _T:
+    def _once(self, name: str, told: str, make: Callable[[], _T]) -> _T:
         """Makes what several artifacts are made of; a refusal is kept too, and not waited for again."""
         if name in self._refused:
             raise self._refused[name]
+        self._tell(told, 0, 0)
         try:
             return make()
         except ModelFileError as error:

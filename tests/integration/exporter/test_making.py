@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from edge_runtime.errors import ModelFileError
+from edge_runtime.spec import InputSpec
+from exporter.backend import load_keras, load_tensorflow
 from exporter.c_array import tflite_in
 from exporter.kinds import KINDS
 from exporter.making import Maker
@@ -66,6 +71,79 @@ def test_model_is_converted_once_for_all_kinds(
 def test_float_kinds_ask_for_no_images(maker: Maker, calibration: Calibration) -> None:
     maker.make((KINDS["tflite-fp32"], KINDS["tflite-fp16"]))
     assert calibration.calls == 0
+
+
+def bodied(body: Callable[[Any, Any], Any]) -> FullModel:
+    keras = load_keras()
+    image = keras.Input((12, 10, 3))
+    x = keras.layers.Flatten()(body(keras.layers, image))
+    model = keras.Model(image, keras.layers.Dense(4, activation="softmax")(x))
+    spec = InputSpec(height=12, width=10, channels=3)
+    return FullModel(model, lambda batch: model(batch, training=False), spec, 4)
+
+
+def tiny_activations(layers: Any, image: Any) -> Any:
+    """int16x8 cannot write 6 in steps of such an activation, and LiteRT refuses the file."""
+    few = load_keras().initializers.RandomUniform(-1e-8, 1e-8)
+    return layers.ReLU(6)(layers.Conv2D(4, 3, kernel_initializer=few)(image))
+
+
+def lgamma(layers: Any, image: Any) -> Any:
+    """TFLite has it, tf2onnx has not."""
+    return layers.Lambda(lambda x: load_tensorflow().math.lgamma(x + 1.0))(layers.Rescaling(1 / 255)(image))
+
+
+Making = Callable[[FullModel], Maker]
+
+
+@pytest.fixture
+def making(calibration: Calibration, tmp_path: Path, told: list[str]) -> Making:
+    (tmp_path / "made").mkdir(exist_ok=True)
+    return lambda model: Maker(
+        model, "trees", LABELS, calibration, tmp_path / "made", lambda step, done, total: told.append(step)
+    )
+
+
+def test_file_that_does_not_load_is_left_out(making: Making, tmp_path: Path) -> None:
+    maker = making(bodied(tiny_activations))
+    kinds = (KINDS["tflite-int16x8"], KINDS["tflite-fp32"])
+    assert list(maker.make(kinds)) == [KINDS["tflite-fp32"]]
+    assert list(maker.unmade) == ["tflite-int16x8"]
+    assert "no_integer_overflow" in maker.unmade["tflite-int16x8"]
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["trees_fp32.tflite"]
+
+
+def test_refused_conversion_is_tried_once_for_all_that_are_made_of_it(
+    making: Making, told: list[str], tmp_path: Path
+) -> None:
+    maker = making(bodied(lgamma))
+    kinds = tuple(
+        KINDS[name] for name in ("tflite-fp32", "onnx-fp32", "onnx-fp16", "onnx-int8", "saved-model")
+    )
+    assert [kind.name for kind in maker.make(kinds)] == ["tflite-fp32", "saved-model"]
+    assert list(maker.unmade) == ["onnx-fp32", "onnx-fp16", "onnx-int8"]
+    assert all("Lgamma" in why for why in maker.unmade.values())
+    assert told.count("converting to onnx-fp32") == 1
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"trees_fp32.tflite", "trees_saved_model"}
+
+
+def test_nothing_made_is_the_error_of_the_first(making: Making, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no_integer_overflow"):
+        making(bodied(tiny_activations)).make((KINDS["tflite-int16x8"],))
+    assert not list((tmp_path / "made").iterdir())
+
+
+def test_no_memory_is_no_reason_of_one_kind(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise ModelFileError("A file must load.") from error
+
+    maker.make((KINDS["tflite-fp32"],))
+    monkeypatch.setattr("exporter.making.describe", full)
+    with pytest.raises(ModelFileError, match="must load"):
+        maker.make((KINDS["tflite-fp16"],))
 
 
 def test_c_array_follows_a_repaired_tflite_file_and_no_other(maker: Maker) -> None:
