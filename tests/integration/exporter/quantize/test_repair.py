@@ -84,6 +84,9 @@ def test_calibration_report_counts_classes_clipping_and_sizes(plain: Any) -> Non
     assert report.worst[0].share >= report.worst[-1].share > 0
     assert [size.images for size in report.sizes] == [30, 60, 120]
     assert all(size.agreement > 0.9 for size in report.sizes)
+    assert report.largest is not None
+    assert (report.largest.images, report.largest.magnitude >= 255.0) == (120, True)
+    assert not report.largest.overflows
     assert report.spread == max(s.agreement for s in report.sizes) - min(s.agreement for s in report.sizes)
     unclipped = calibration_report(graph.calibrated(images), images, truth, LABELS, held_out=images)
     assert (unclipped.clipped, unclipped.worst, unclipped.sizes) == (0.0, (), ())
