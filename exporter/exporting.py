@@ -23,7 +23,7 @@ import msgspec
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import DataError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, encode_json
-from exporter.bundle_files import REPORT_FILE, bundle_in_making, describe, may_write, write_manifest
+from exporter.bundle_files import REPORT_FILE, bundle_in_making, may_write, write_manifest
 from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
@@ -153,6 +153,7 @@ class _Export:
         self._name = config.name or _safe(source.name)
         self._files: dict[Kind, Path] = {}
         self._shipped: tuple[Kind, ...] = ()
+        self._entries: Mapping[Kind, Artifact] = {}
         self._unmade: Mapping[str, str] = {}
         self._ladders: dict[str, RepairReport] = {}
 
@@ -162,6 +163,7 @@ class _Export:
             self._model, self._name, self._labels, self._tables.calibrating, self._folder, self._tell
         )
         self._files, self._unmade = maker.make(self._config.kinds), maker.unmade
+        self._entries = maker.load()
         self._shipped = tuple(self._files)
         judgement = self._judged(maker)
         if judgement is not None and self._config.best is not None:
@@ -229,17 +231,16 @@ class _Export:
             name=self._name,
             labels=self._labels,
             input=self._model.input,
-            artifacts=tuple(self._described(kind, file) for kind, file in files.items()),
+            artifacts=tuple(self._described(kind) for kind in files),
             provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
             golden=golden,
         )
 
-    def _described(self, kind: Kind, file: Path) -> Artifact:
+    def _described(self, kind: Kind) -> Artifact:
         """With what repaired it, which a bundle says also where nothing judged it."""
         ladder = self._ladders.get(kind.name)
         kept = () if ladder is None else tuple(rung.name for rung in ladder.rungs[1:] if rung.kept)
-        entry = describe(kind, file, self._model.input, len(self._labels))
-        return msgspec.structs.replace(entry, repairs=kept)
+        return msgspec.structs.replace(self._entries[kind], repairs=kept)
 
     def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:
         """The bundle as written is replayed before its verdicts are."""

@@ -10,18 +10,20 @@ What each is made from::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_runtime.engines import open_engine
 from edge_runtime.errors import ModelFileError
+from edge_runtime.manifest import Artifact
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from exporter.bundle_files import describe
 from exporter.kinds import KINDS, Kind
 from exporter.metadata import with_onnx_metadata, with_tflite_metadata
-from exporter.openers import opener_of
 from exporter.progress import Progress
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.source import FullModel
@@ -37,7 +39,8 @@ class Maker:
 
     Attributes:
         files: What was written so far, by kind.
-        unmade: Why an artifact could not be made, by the name of its kind.
+        unmade: Why an artifact could not be made or loaded, by the name of its kind.
+        entries: What the manifest says of each file that was loaded.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Maker:
         """
         self.files: dict[Kind, Path] = {}
         self.unmade: dict[str, str] = {}
+        self.entries: dict[Kind, Artifact] = {}
+        self._errors: dict[Kind, ModelFileError] = {}
         self._refused: dict[str, ModelFileError] = {}
         self._model, self._name, self._labels = model, name, labels
         self._calibration, self._folder, self._tell = calibration, folder, tell
@@ -69,37 +74,40 @@ class Maker:
         self._quantized: dict[str, bytes] = {}
 
     def make(self, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
-        """Writes artifacts, and loads each once: a converter may write what no interpreter takes.
-
-        One that cannot be made or loaded is left out, and :attr:`unmade` says why.
+        """Writes artifacts. One that cannot be made is left out, and :attr:`unmade` says why.
 
         Args:
             kinds: Which.
 
         Returns:
-            The files of those that were made, by kind, in the same order.
+            All files so far by kind, in the order in which they were made.
 
         Raises:
-            ModelFileError: None could be made; the error is that of the first.
+            ModelFileError: None of the kinds could be made; the error is that of the first.
             EnvironmentMissingError: A converter is not installed.
         """
-        first: ModelFileError | None = None
         for kind in kinds:
-            try:
-                path = self._write(kind)
-                self._load(kind, path)
-            except ModelFileError as error:
-                if isinstance(error.__cause__, MemoryError):
-                    # Says nothing of this kind; the next would run into it as well.
-                    raise
-                first = first or error
-                self.unmade[kind.name] = str(error)
-                self._remove(kind)
-            else:
-                self.files[kind] = path
-        if first is not None and not self.files:
-            raise first
+            with self._left_out_if_refused(kind):
+                self.files[kind] = self._write(kind)
+        self._check_some(kinds)
         return self.files
+
+    def load(self) -> dict[Kind, Artifact]:
+        """Loads every file once, and leaves out what no interpreter takes: a converter may write that.
+
+        Returns:
+            What the manifest says of each file that loads, by kind.
+
+        Raises:
+            ModelFileError: None loads; the error is that of the first.
+            EnvironmentMissingError: No engine for one of them is installed.
+        """
+        kinds = tuple(self.files)
+        for kind in kinds:
+            with self._left_out_if_refused(kind):
+                self.entries[kind] = describe(kind, self.files[kind], self._model.input, len(self._labels))
+        self._check_some(kinds)
+        return self.entries
 
     def graph(self, kind: str) -> QuantGraph:
         """The float graph that an int8 kind is quantized from, calibrated.
@@ -135,7 +143,8 @@ class Maker:
         self._quantized[kind] = data
         for made in (kind, "c-array"):
             if KINDS[made] in self.files and (made == kind or kind == "tflite-int8"):
-                self.files[KINDS[made]] = self._write(KINDS[made])
+                self.files[KINDS[made]] = path = self._write(KINDS[made])
+                self.entries[KINDS[made]] = describe(KINDS[made], path, self._model.input, len(self._labels))
 
     @cached_property
     def calibration(self) -> UInt8Array:
@@ -172,18 +181,25 @@ class Maker:
             self._refused[name] = error
             raise
 
-    def _load(self, kind: Kind, path: Path) -> None:
-        describe(kind, path, self._model.input, len(self._labels))
-        opener = opener_of(kind.format, path, path.name, self._model.input)
-        if opener is not None:
-            with quiet():
-                opener(1).close()
+    @contextmanager
+    def _left_out_if_refused(self, kind: Kind) -> Iterator[None]:
+        try:
+            yield
+        except ModelFileError as error:
+            if isinstance(error.__cause__, MemoryError):
+                # Says nothing of this kind; the next would run into it as well.
+                raise
+            self._errors[kind] = error
+            self.unmade[kind.name] = str(error)
+            self.files.pop(kind, None)
+            path = self._folder / kind.file(self._name)
+            path.unlink(missing_ok=True)
+            if path.parent != self._folder and path.parent.is_dir():
+                path.parent.rmdir()
 
-    def _remove(self, kind: Kind) -> None:
-        path = self._folder / kind.file(self._name)
-        path.unlink(missing_ok=True)
-        if path.parent != self._folder and path.parent.is_dir():
-            path.parent.rmdir()
+    def _check_some(self, kinds: tuple[Kind, ...]) -> None:
+        if kinds and not any(kind in self.files for kind in kinds):
+            raise self._errors[kinds[0]]
 
     def _write(self, kind: Kind) -> Path:
         path = self._folder / kind.file(self._name)
@@ -219,7 +235,11 @@ class Maker:
         if kind.name == "c-array":
             from exporter.c_array import c_array
 
-            return c_array(self.int8("tflite-int8"), self._name, self._labels, self._model.input).encode()
+            data = self.int8("tflite-int8")
+            with quiet():
+                # No engine reads the header itself.
+                open_engine(data, "tflite", f"{kind.name} of {self._name}").close()
+            return c_array(data, self._name, self._labels, self._model.input).encode()
         if kind.name == "coreml":
             from exporter.coreml import convert_coreml
 

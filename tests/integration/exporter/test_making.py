@@ -107,7 +107,9 @@ def making(calibration: Calibration, tmp_path: Path, told: list[str]) -> Making:
 def test_file_that_does_not_load_is_left_out(making: Making, tmp_path: Path) -> None:
     maker = making(bodied(tiny_activations))
     kinds = (KINDS["tflite-int16x8"], KINDS["tflite-fp32"])
-    assert list(maker.make(kinds)) == [KINDS["tflite-fp32"]]
+    assert tuple(maker.make(kinds)) == kinds
+    assert [entry.kind for entry in maker.load().values()] == ["tflite-fp32"]
+    assert list(maker.files) == [KINDS["tflite-fp32"]]
     assert list(maker.unmade) == ["tflite-int16x8"]
     assert "no_integer_overflow" in maker.unmade["tflite-int16x8"]
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["trees_fp32.tflite"]
@@ -128,8 +130,12 @@ def test_refused_conversion_is_tried_once_for_all_that_are_made_of_it(
 
 
 def test_nothing_made_is_the_error_of_the_first(making: Making, tmp_path: Path) -> None:
+    maker = making(bodied(tiny_activations))
+    maker.make((KINDS["tflite-int16x8"],))
     with pytest.raises(ModelFileError, match="no_integer_overflow"):
-        making(bodied(tiny_activations)).make((KINDS["tflite-int16x8"],))
+        maker.load()
+    with pytest.raises(ModelFileError, match="Lgamma"):
+        making(bodied(lgamma)).make((KINDS["onnx-fp16"], KINDS["onnx-fp32"]))
     assert not list((tmp_path / "made").iterdir())
 
 
@@ -140,10 +146,11 @@ def test_no_memory_is_no_reason_of_one_kind(maker: Maker, monkeypatch: pytest.Mo
         except MemoryError as error:
             raise ModelFileError("A file must load.") from error
 
-    maker.make((KINDS["tflite-fp32"],))
+    maker.make((KINDS["tflite-fp32"], KINDS["tflite-fp16"]))
     monkeypatch.setattr("exporter.making.describe", full)
     with pytest.raises(ModelFileError, match="must load"):
-        maker.make((KINDS["tflite-fp16"],))
+        maker.load()
+    assert not maker.unmade
 
 
 def test_c_array_follows_a_repaired_tflite_file_and_no_other(maker: Maker) -> None:
@@ -153,12 +160,16 @@ def test_c_array_follows_a_repaired_tflite_file_and_no_other(maker: Maker) -> No
     float_op = maker.graph("tflite-int8").layers()[-1].name
     repaired = maker.graph("tflite-int8").quantized((float_op,))
     assert repaired != maker.int8("tflite-int8") == other
+    old = dict(maker.load())
     maker.replace("onnx-int8", maker.int8("onnx-int8"))
     assert {kind.name: path.read_bytes() for kind, path in made.items()} == before
     maker.replace("tflite-int8", repaired)
     assert made[KINDS["tflite-int8"]].read_bytes() != before["tflite-int8"]
     assert tflite_in(made[KINDS["c-array"]].read_bytes()) == repaired == maker.int8("tflite-int8")
     assert made[KINDS["onnx-int8"]].read_bytes() == before["onnx-int8"]
+    # What the manifest says of them is that of the new files.
+    changed = {kind.name for kind, entry in maker.entries.items() if entry.sha256 != old[kind].sha256}
+    assert changed == {"tflite-int8", "c-array"}
 
 
 def test_replaced_file_makes_no_artifact_that_nobody_asked_for(maker: Maker) -> None:
