@@ -63,7 +63,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     type=click.Choice(["auto", "off", "full"]),
     default="auto",
     show_default=True,
-    help="What int8 artifacts that fail or disagree get; full fine-tunes where only agreement is missing.",
+    help="What int8 artifacts that fail or disagree on calibration images get; full fine-tunes for agreement too.",
 )
 @click.option(
     "--agreement",

@@ -71,7 +71,8 @@ class Exported:
         if missing:
             raise ModelFileError(
                 f"Every artifact that --artifacts names must be made. Received: {self.bundle.location} without "
-                f"{', '.join(missing)} ({self.unmade[missing[0]]}). Use the bundle as it is, or leave these out."
+                f"{', '.join(missing)} ({self.unmade[missing[0]].rstrip('.')}). "
+                "Use the bundle as it is, or leave these out."
             )
 
 
