@@ -125,7 +125,8 @@ def half_magnitude(
             f"A float16 file must run with all its tensors kept. Received: {name} ({first_line(error)}). "
             "Export it again."
         ) from error
-    return Magnitude(where, largest, len(some))
+    # A fused operation's tensor carries the names of all its parts.
+    return Magnitude(where.split(";")[0], largest, len(some))
 
 
 def _magnitude(values: Any) -> float:

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from edge_runtime.engines import usable
+from edge_runtime.errors import ModelFileError
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.config import ExportConfig
@@ -120,8 +121,9 @@ class Mender:
             return {}
         rows, side, quick = self._tables.rung_judges, table(), self._config.evidence == "quick"
         made = {made.name for made in self._maker.files}
-        found = {
-            kind: calibration_report(
+
+        def report(kind: str, quick: bool) -> CalibrationReport:
+            return calibration_report(
                 self._maker.graph(kind),
                 self._maker.calibration,
                 self._truth[:count],
@@ -130,9 +132,15 @@ class Mender:
                 judging=None if quick else (side.pixels[rows], self._reference[rows]),
                 progress=self._tell,
             )
-            for kind in INT8_KINDS
-            if kind in made or (kind == "tflite-int8" and "c-array" in made)
-        }
+
+        found = {}
+        for kind in INT8_KINDS:
+            if kind in made or (kind == "tflite-int8" and "c-array" in made):
+                try:
+                    found[kind] = report(kind, quick)
+                except ModelFileError:
+                    # Quantized with fewer images, it may be refused. Evidence ends no export.
+                    found[kind] = report(kind, True)
         if "tflite-int8" in found:
             found["c-array"] = found["tflite-int8"]
         return found

@@ -192,4 +192,4 @@ def largest_activation(graph: QuantGraph, images: int) -> Magnitude | None:
         return None
     ends = {name: max(abs(low), abs(high)) for name, (low, high) in graph.ranges.items()}
     name = max(ends, key=ends.__getitem__)
-    return Magnitude(name, min(ends[name], float(np.finfo(np.float32).max)), images)
+    return Magnitude(name.split(";")[0], min(ends[name], float(np.finfo(np.float32).max)), images)

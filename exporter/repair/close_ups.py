@@ -8,6 +8,7 @@ rungs are judged on corners, cut as small as leaves nine of ten of the full mode
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 
 import numpy as np
@@ -43,7 +44,7 @@ def close_ups(pixels: UInt8Array, score: Callable[[UInt8Array], Float32Array]) -
         if np.mean(score(corners(some, side)).argmax(axis=1) == answers) < SETTLED:
             break
         chosen = side
-    return np.array(pixels) if chosen == 1.0 else corners(pixels, chosen)
+    return pixels if chosen == 1.0 else corners(pixels, chosen)
 
 
 def corners(pixels: UInt8Array, side: float) -> UInt8Array:
@@ -54,11 +55,13 @@ def corners(pixels: UInt8Array, side: float) -> UInt8Array:
         side: Of a corner, in sides of the image, above 0 and below 1.
 
     Returns:
-        uint8 ``[2 n, height, width, channels]``.
+        uint8 ``[2 n, height, width, channels]``, in a file without a name, as image tables are: hundreds
+        of large images need not fit into memory.
     """
     count, height, width, channels = pixels.shape
     high, wide = max(1, round(side * height)), max(1, round(side * width))
-    made = np.empty((2 * count, height, width, channels), np.uint8)
+    with tempfile.TemporaryFile(prefix="snapship-") as file:
+        made = np.memmap(file, np.uint8, "w+", shape=(2 * count, height, width, channels))
     # By chance: in turns, a corner could go with a class, since classes take turns too.
     for place, corner in enumerate(np.random.default_rng(0).integers(4, size=count)):
         for row, cut in ((place, corner), (count + place, 3 - corner)):
@@ -66,5 +69,7 @@ def corners(pixels: UInt8Array, side: float) -> UInt8Array:
             seen = np.asarray(pixels[place])[top : top + high, left : left + wide]
             for channel in range(channels):
                 plane = Image.fromarray(np.ascontiguousarray(seen[:, :, channel]))
-                made[row, :, :, channel] = plane.resize((width, height), Image.Resampling.BILINEAR)
+                made[row, :, :, channel] = np.asarray(
+                    plane.resize((width, height), Image.Resampling.BILINEAR)
+                )
     return made
