@@ -123,7 +123,7 @@ def measure(config: ExportConfig, folder: Path) -> Part:
             labels=labels, margin=config.margin, scores={}, sizes={}, latencies={}, rungs={},
         )  # fmt: skip
         mender = Mender(config, model, labels, maker, tables, _silent)
-        mender.mend(part.reference, judging)
+        mender.mend()
         after = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
         for format in FORMATS:
             repaired = mender.repaired.get(f"{format}-int8")

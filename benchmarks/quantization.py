@@ -1,7 +1,7 @@
 """What int8 costs, and what the repair ladder wins back: accuracy, size and latency against fp32.
 
 Each target is converted once and goes through what `snapship export` does, once for TFLite and once for
-ONNX: quantize, look, repair where it fails the gate or agrees less than asked. A result of each target.
+ONNX: quantize, repair where close-ups of calibration images ask for it. A result of each target.
 """
 
 from __future__ import annotations

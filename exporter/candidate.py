@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_runtime.engines import ENGINES, Engine, open_engine, usable
 from edge_runtime.engines.onnx import OnnxEngine
 from edge_runtime.manifest import Format
+from exporter.half_precision import Feed, raw
 
 Opener = Callable[[int], Engine]
 """Loads a file that no device engine takes as it is; the argument is threads of one inference."""
@@ -28,6 +29,7 @@ class Candidate:
         bytes: Its size.
         opener: How it is loaded; None where a device engine takes it as it is.
         exact_opener: The same of an .onnx file with exact kernels; None as above.
+        feed: What becomes of an image before it goes into the file, for looks inside of it.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Candidate:
     bytes: int
     opener: Opener | None = None
     exact_opener: Opener | None = None
+    feed: Feed = raw
 
     @property
     def unusable(self) -> str:

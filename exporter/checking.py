@@ -292,6 +292,8 @@ def _run(
         if bundle is not None:
             tell("replaying golden examples", 0, 0)
             found = found.with_golden(replay_golden(bundle, threads=terms.threads))
+            saved = saved_report(bundle)
+            found = replace(found, report=found.report.with_unmade({} if saved is None else saved.unmade))
         found = with_demands(found.with_notes(notes), table, terms.demands)
         page = render_report(name, found, table) if terms.page else None
         return Checked(found.report, outcomes_of(found, table), page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from edge_runtime.bundle import Bundle
@@ -67,7 +69,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     type=click.Choice(["auto", "off", "full"]),
     default="auto",
     show_default=True,
-    help="What int8 artifacts that fail or disagree get; full fine-tunes where only agreement is missing.",
+    help="What int8 artifacts that fail or disagree on calibration images get; full fine-tunes for agreement too.",
 )
 @click.option(
     "--agreement",
@@ -131,7 +133,8 @@ def export(
 
     RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 when the
     bundle is written, whatever the verdicts; `snapship check` is the command that fails a
-    build. With --best it is 1 when nothing passes.
+    build. With --best it is 1 when nothing passes. An artifact that cannot be made is left
+    out; if --artifacts names it, the bundle is written and the exit code is 2.
 
     \b
     Example:
@@ -163,17 +166,20 @@ def export(
         overwrite=overwrite,
     )
     with StepProgress() as progress:
-        bundle = exporting.export(config, progress)
+        exported = exporting.export_bundle(config, progress)
     if as_json:
-        click.echo(bundle.read("manifest.json").decode())
-        return
-    _print_bundle(bundle)
+        click.echo(exported.bundle.read("manifest.json").decode())
+        for kind, why in exported.unmade.items():
+            click.echo(f"{kind}: not made. {why}", err=True)
+    else:
+        _print_bundle(exported.bundle, exported.unmade)
+    exported.raise_for_unmade()
 
 
-def _print_bundle(bundle: Bundle) -> None:
+def _print_bundle(bundle: Bundle, unmade: Mapping[str, str]) -> None:
     report = saved_report(bundle)
     if report is None:
-        print_artifacts(bundle.manifest)
+        print_artifacts(bundle.manifest, unmade)
         click.echo("Not checked: pass labelled images with --data, or use snapship check.")
     else:
         print_report(report)

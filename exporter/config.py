@@ -11,11 +11,11 @@ from edge_runtime.spec import Fit
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.input_range import InputRange, check_range
-from exporter.kinds import DEFAULT_KINDS, Kind, parse_kinds
+from exporter.kinds import ALL, DEFAULT_KINDS, Kind, parse_kinds
 from exporter.weak_reference import WeakReference
 
 DEFAULT_AGREEMENT = 0.975
-"""Share of images on which an int8 artifact must answer as the full model does, or it is repaired."""
+"""Share of calibration-side close-ups on which int8 must answer as the full model does, or it is repaired."""
 
 SEARCHED_KINDS = (
     "tflite-fp32", "tflite-fp16", "tflite-dynamic", "tflite-int8", "onnx-fp32", "onnx-fp16", "onnx-int8",
@@ -43,10 +43,11 @@ class ExportConfig:
         fit: How images become the input's size, for a source that is no run folder; None is ``stretch``.
         name: The bundle's name; None takes the source's.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        agreement: An int8 artifact that gives the full model's answer on a smaller share of
-            the images than this is repaired, and so is one that fails the gate; 0 to 1.
-        repair: ``auto``: what takes seconds, and fine-tuning only where the gate still fails;
-            ``full``: fine-tuning also where only agreement is missing; ``off``: nothing.
+        agreement: An int8 artifact that gives the full model's answer on a smaller share of the
+            calibration-side close-ups than this is repaired, and so is one that would fail the gate
+            there or lost more than half the margin; 0 to 1.
+        repair: ``auto``: what takes seconds, and fine-tuning only where the gate would still fail;
+            ``full``: fine-tuning also where less is missing; ``off``: nothing.
         best: ``size`` or ``latency``: try every artifact and ship the smallest or fastest that
             passes, alone; None ships all artifacts.
         missing_classes: ``error`` refuses to judge where a class has no images; ``allow`` does not.
@@ -129,6 +130,14 @@ class ExportConfig:
         if self.best is not None and self.artifacts == DEFAULT_KINDS:
             return parse_kinds(SEARCHED_KINDS)
         return parse_kinds(self.artifacts)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Names of the kinds that were asked for one by one; none where all, the best or the usual were."""
+        if self.best is not None or self.artifacts == DEFAULT_KINDS:
+            return frozenset()
+        names = [name for name in self.artifacts if name.strip().lower() != ALL]
+        return frozenset(kind.name for kind in parse_kinds(names)) if names else frozenset()
 
 
 def valid_name(name: str) -> bool:

@@ -6,7 +6,7 @@ Stages::
     images  -> two tables     those that calibrate, those that judge; never the same
     model   -> scores         of the images that judge: classes in its order, and above chance
     model   -> files          converted once, then written as each kind
-    files   -> repaired       int8 files that fail or disagree, up the ladder
+    files   -> repaired       int8 files up the ladder, on images that calibrate
     files   -> verdicts       each against the full model, on the images that judge
     all     -> bundle         manifest, labels, golden examples, check.json, report.html
 """
@@ -14,17 +14,18 @@ Stages::
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.errors import DataError, UsageError
+from edge_runtime.errors import DataError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, encode_json
 from edge_runtime.result import Float32Array
-from exporter.bundle_files import REPORT_FILE, bundle_in_making, describe, may_write, write_manifest
+from exporter.bundle_files import REPORT_FILE, bundle_in_making, may_write, write_manifest
 from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
@@ -50,8 +51,39 @@ from exporter.verdict import CHECK_FILE, CheckReport
 from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        bundle: The bundle, open.
+        unmade: Artifacts that are not in it because they could not be made: the error by kind.
+        named: Kinds that were asked for one by one, :attr:`ExportConfig.named`.
+    """
+
+    bundle: Bundle
+    unmade: Mapping[str, str]
+    named: frozenset[str]
+
+    def raise_for_unmade(self) -> None:
+        """Raises what the command exits with where the bundle lacks an artifact that was named.
+
+        Raises:
+            ModelFileError: It does; the bundle is written all the same.
+        """
+        missing = [kind for kind in self.unmade if kind in self.named]
+        if missing:
+            raise ModelFileError(
+                f"Every artifact that --artifacts names must be made. Received: {self.bundle.location} without "
+                f"{', '.join(missing)} ({self.unmade[missing[0]].rstrip('.')}). "
+                "Use the bundle as it is, or leave these out."
+            )
+
+
 def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
     """Writes a bundle from a full model.
+
+    An artifact that cannot be made is left out; see :func:`export_bundle`, which names them.
 
     Args:
         config: What to export.
@@ -61,8 +93,21 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
         The bundle, open; what the check found is in its manifest and ``check.json``.
 
     Raises:
-        SnapshipError: The source, the data or an option is not as it must be. Nothing is
-            left behind, and a bundle that was there is untouched.
+        SnapshipError: As :func:`export_bundle`.
+    """
+    return export_bundle(config, progress).bundle
+
+
+def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exported:
+    """As :func:`export`, with the artifacts that could not be made.
+
+    Args:
+        config: What to export.
+        progress: Told how far it is.
+
+    Raises:
+        SnapshipError: The source, the data or an option is not as it must be, or no artifact
+            could be made. Nothing is left behind, and a bundle that was there is untouched.
         GateFailedError: The best artifact was asked for, and none passed.
         InconclusiveError: The same, and there were too few images to tell.
     """
@@ -93,8 +138,8 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
         tables = Tables(sets, labels, model, config.calibration, stack, tell)
         open_order = source.labels is None and sets.judging is not None and order_is_open(sets.judging)
         use = use_of_source(source, config.input_range, open_order=open_order)
-        _Export(config, source, model, labels, tables, folder, tell).run(use)
-    return Bundle.open(out)
+        unmade = _Export(config, source, model, labels, tables, folder, tell).run(use)
+    return Exported(Bundle.open(out), unmade, config.named)
 
 
 class _Export:
@@ -114,21 +159,28 @@ class _Export:
         self._tables, self._folder, self._tell = tables, folder, tell
         self._name = config.name or _safe(source.name)
         self._files: dict[Kind, Path] = {}
-        self._shipped: tuple[Kind, ...] = config.kinds
+        self._shipped: tuple[Kind, ...] = ()
+        self._entries: Mapping[Kind, Artifact] = {}
+        self._unmade: Mapping[str, str] = {}
         self._ladders: dict[str, RepairReport] = {}
         self._notes: tuple[str, ...] = ()
 
-    def run(self, use: ReferenceUse) -> None:
+    def run(self, use: ReferenceUse) -> Mapping[str, str]:
         """Fills the folder.
 
         Args:
             use: How the full model is used.
+
+        Returns:
+            Why artifacts could not be made, by kind.
         """
         reference = self._scores_of_full_model(use)
         maker = Maker(
             self._model, self._name, self._labels, self._tables.calibrating, self._folder, self._tell
         )
-        self._files = maker.make(self._config.kinds)
+        self._files, self._unmade = maker.make(self._config.kinds), maker.unmade
+        self._entries = maker.load()
+        self._shipped = tuple(self._files)
         judgement = self._judged(maker, reference)
         if judgement is not None and self._config.best is not None:
             judgement = self._only_the_best(judgement, self._config.best)
@@ -137,6 +189,7 @@ class _Export:
         write_manifest(self._folder, manifest)
         if judgement is not None:
             self._write_check(judgement, manifest)
+        return self._unmade
 
     def _scores_of_full_model(self, use: ReferenceUse) -> Float32Array | None:
         """Scores of the judging images, where something is judged by them; before minutes of conversion.
@@ -160,7 +213,7 @@ class _Export:
     def _judged(self, maker: Maker, reference: Float32Array | None) -> Judgement | None:
         table = self._tables.judging if self._config.check else None
         mender = Mender(self._config, self._model, self._labels, maker, self._tables, self._tell)
-        mender.mend(reference, table)
+        mender.mend()
         self._ladders = mender.reports()
         candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
         if table is None or reference is None or all(one.unusable for one in candidates):
@@ -177,7 +230,7 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
-        report = found.with_notes(self._notes).report.with_repairs(self._ladders)
+        report = found.with_notes(self._notes).report.with_unmade(self._unmade).with_repairs(self._ladders)
         return replace(found, report=report.with_calibrations(mender.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:
@@ -206,17 +259,16 @@ class _Export:
             name=self._name,
             labels=self._labels,
             input=self._model.input,
-            artifacts=tuple(self._described(kind, file) for kind, file in files.items()),
+            artifacts=tuple(self._described(kind) for kind in files),
             provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
             golden=golden,
         )
 
-    def _described(self, kind: Kind, file: Path) -> Artifact:
+    def _described(self, kind: Kind) -> Artifact:
         """With what repaired it, which a bundle says also where nothing judged it."""
         ladder = self._ladders.get(kind.name)
         kept = () if ladder is None else tuple(rung.name for rung in ladder.rungs[1:] if rung.kept)
-        entry = describe(kind, file, self._model.input, len(self._labels))
-        return msgspec.structs.replace(entry, repairs=kept)
+        return msgspec.structs.replace(self._entries[kind], repairs=kept)
 
     def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:
         """The bundle as written is replayed before its verdicts are."""

@@ -25,6 +25,7 @@ from exporter.backend import load_tensorflow
 from exporter.candidate import Candidate
 from exporter.foreign_files import ForeignFile, Layout, read_keras, read_onnx, read_tflite
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME
+from exporter.half_precision import raw
 from exporter.input_range import InputRange
 from exporter.metadata.tflite import tflite_labels
 from exporter.reasons import first_line
@@ -213,11 +214,18 @@ class ForeignSide:
                 opener = None
             except SnapshipError:
                 opener = self.engine
+        feed = raw if opener is None or format is None else model.read(self.spec).feed
         # What TensorFlow runs is no artifact: its format is that of the nearest one.
         return Candidate(
-            model.path.name, model.path, format or "saved-model", False, model.bytes, opener,
-            None if opener is None else self.exact_engine,
-        )  # fmt: skip
+            name=model.path.name,
+            model=model.path,
+            format=format or "saved-model",
+            exact=False,
+            bytes=model.bytes,
+            opener=opener,
+            exact_opener=None if opener is None else self.exact_engine,
+            feed=feed,
+        )
 
 
 def prepared(model: ForeignModel, spec: InputSpec) -> ForeignSide:

@@ -19,6 +19,7 @@ from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.backend import load_tensorflow
+from exporter.half_precision import Feed, raw
 from exporter.input_range import RANGES, InputRange, check_range, normalisation
 from exporter.metadata.onnx import onnx_labels
 from exporter.reasons import first_line
@@ -73,6 +74,7 @@ class ForeignFile:
         call: TensorFlow tensor of raw pixels ``[batch, height, width, channels]`` -> the same for many;
             None where the file takes one image at a time.
         labels: Class names in the order of the scores, where an .onnx file has some.
+        feed: uint8 image ``[height, width, channels]`` -> the batch of one that the file takes.
     """
 
     engine: str
@@ -82,6 +84,7 @@ class ForeignFile:
     run: Callable[[UInt8Array], Float32Array]
     call: Callable[[Any], Any] | None = None
     labels: tuple[str, ...] = ()
+    feed: Feed = raw
 
 
 def read_tflite(
@@ -122,13 +125,16 @@ def read_tflite(
     prepare = _quantizer(path, inputs[0], input_range, layout.channels)
     scale, zero_point = output["quantization"]
 
+    def feed(pixels: UInt8Array) -> Any:
+        return layout.arranged(prepare(pixels))
+
     def run(pixels: UInt8Array) -> Float32Array:
-        interpreter.set_tensor(inputs[0]["index"], layout.arranged(prepare(pixels)))
+        interpreter.set_tensor(inputs[0]["index"], feed(pixels))
         interpreter.invoke()
         found: Float32Array = interpreter.get_tensor(output["index"]).reshape(-1).astype(np.float32)
         return (found - np.float32(zero_point)) * np.float32(scale) if scale else found
 
-    return ForeignFile("litert", layout, classes, float(scale), run)
+    return ForeignFile("litert", layout, classes, float(scale), run, feed=feed)
 
 
 def read_onnx(path: Path, input_range: InputRange, threads: int, exact: bool = False) -> ForeignFile:
@@ -173,17 +179,18 @@ def read_onnx(path: Path, input_range: InputRange, threads: int, exact: bool = F
             f"{path} with {inputs[0].type} -> {outputs[0].type}. Export it with a float input and output."
         )
     factor, offset = normalisation(input_range, layout.channels)
-    fetch, feed = [outputs[0].name], inputs[0].name
+    fetch, taken = [outputs[0].name], inputs[0].name
+
+    def feed(pixels: UInt8Array) -> Any:
+        image = pixels if dtype == "uint8" else (pixels.astype(np.float32) * factor + offset).astype(dtype)
+        return layout.arranged(image)
 
     def run(pixels: UInt8Array) -> Float32Array:
-        image = pixels if dtype == "uint8" else (pixels.astype(np.float32) * factor + offset).astype(dtype)
-        found: Float32Array = (
-            session.run(fetch, {feed: layout.arranged(image)})[0].reshape(-1).astype(np.float32)
-        )
+        found: Float32Array = session.run(fetch, {taken: feed(pixels)})[0].reshape(-1).astype(np.float32)
         return found
 
     labels = onnx_labels(session.get_modelmeta().custom_metadata_map)
-    return ForeignFile("onnxruntime", layout, classes, 0.0, run, labels=labels)
+    return ForeignFile("onnxruntime", layout, classes, 0.0, run, labels=labels, feed=feed)
 
 
 def read_keras(path: Path, input_range: InputRange) -> ForeignFile:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.engines import Engine
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, SnapshipError
 from edge_runtime.labels import check_count
 from edge_runtime.native_output import quiet
 from edge_runtime.result import Float32Array
@@ -24,6 +24,7 @@ from exporter.evidence.parity import parity_report
 from exporter.evidence.record import GoldenReport, LayerReport
 from exporter.evidence.temperature import temperature_report
 from exporter.gate import compare, overall
+from exporter.half_precision import Magnitude, half_magnitude
 from exporter.images import PixelTable, set_sha256
 from exporter.kernels import examine_kernels, with_kernels
 from exporter.progress import Progress, step
@@ -138,20 +139,23 @@ def judge(
             kernels = examine_kernels(
                 candidate, table.pixels, scores[name], compared, threads=threads, progress=tell
             )
-            judgement = ArtifactReport.of(
+            one = ArtifactReport.of(
                 compared(scores[name]),
                 bytes=candidate.bytes,
                 latency_ms=latency[name],
                 engine=engines[name].name,
             )
-            reports[name] = msgspec.structs.replace(
-                with_kernels(judgement, kernels),
+            half, unseen = _half(candidate, table)
+            one = msgspec.structs.replace(
+                with_kernels(one, kernels),
                 temperature=temperature_report(scores[name], table.truth),
                 attribution=found.attribution,
                 engines=found.engines,
                 layers=found.layers,
-                missing=found.missing,
+                half=half,
+                missing=found.missing + unseen,
             )
+            reports[name] = one.failing(half.text) if half is not None and half.overflows else one
             if found.tensors:
                 tensors[name] = found.tensors
     finally:
@@ -159,6 +163,9 @@ def judge(
             engine.close()
     right = reference.argmax(axis=1) == table.truth
     softened = temperature_report(reference, table.truth)
+    for other in candidates:
+        if other.name in skipped:
+            skipped[other.name] += _core_ml(other, judged, table)
     report = CheckReport(
         verdict=overall([found.verdict for found in reports.values()]),
         margin=margin,
@@ -197,6 +204,29 @@ def check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable
             f"{len(scores)} images of {table.images.source}, the first is {table.images.items[rows[0]].ref}. "
             "Train or export it again."
         )
+
+
+def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tuple[str, ...]]:
+    """The largest number of a float16 file; what could not be looked at, with the reason."""
+    try:
+        with quiet():
+            found = half_magnitude(
+                candidate.model, candidate.format, candidate.name, table.pixels, candidate.feed
+            )
+    except SnapshipError as error:
+        return None, (f"half precision: {error}",)
+    return found, ()
+
+
+def _core_ml(candidate: Candidate, judged: list[Candidate], table: PixelTable) -> str:
+    """That a Core ML model, which only Apple's systems run, overflows: a float file shows it."""
+    floats = [one for one in judged if one.exact and one.format in ("tflite", "onnx")]
+    if candidate.format != "coreml" or not floats:
+        return ""
+    one = floats[0]
+    with quiet():
+        found = half_magnitude(one.model, one.format, one.name, table.pixels, one.feed, widths="any")
+    return f"; it {found.text}" if found is not None and found.overflows else ""
 
 
 def _check_shapes(engine: Engine, name: str, table: PixelTable, classes: int) -> None:

@@ -1,32 +1,49 @@
-"""Repairs the int8 artifacts of an export that fail the gate or agree too little.
+"""Repairs the int8 artifacts of an export that are not as good as the full model on calibration-side images.
 
-The judging images say whether an artifact still needs repair, and nothing more: whether a rung
-helps is judged on images of the calibration side, so that the final verdict is not flattered.
+The judging images have no part in it. They are read once, after the last rung, by the gate alone: a
+ladder that stopped as soon as they pass would look until it is lucky. What needs repair, what helps and
+when to stop is seen on close-ups of calibration-side images, by the rules of :class:`exporter.repair.Goal`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
 from edge_runtime.engines import usable
+from edge_runtime.errors import ModelFileError
+from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.config import ExportConfig
 from exporter.evidence.record import RepairReport, RungReport
-from exporter.gate import Comparison, compare
-from exporter.images import IntArray, PixelTable
+from exporter.images import IntArray
 from exporter.kinds import KINDS
 from exporter.making import INT8_KINDS, Maker
 from exporter.progress import Progress, step
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
 from exporter.repair import Goal, Repaired, repair
-from exporter.scoring import file_scores, full_scorer
+from exporter.repair.close_ups import close_ups
+from exporter.scoring import full_scorer
 from exporter.sets import Tables
 from exporter.source import FullModel
+
+
+@dataclass(frozen=True)
+class _Judges:
+    """What the rungs are judged on.
+
+    Attributes:
+        pixels: Close-ups of calibration-side images, uint8 ``[n, height, width, channels]``.
+        truth: Their classes, int64 ``[n]``; of images of other things, what the full model answers.
+        reference: The full model's scores of them, float32 ``[n, classes]``.
+    """
+
+    pixels: UInt8Array
+    truth: IntArray
+    reference: Float32Array
 
 
 class Mender:
@@ -55,14 +72,8 @@ class Mender:
         self._config, self._model, self._labels = config, model, labels
         self._maker, self._tables, self._tell = maker, tables, tell
 
-    def mend(self, reference: Float32Array | None, judging: PixelTable | None) -> None:
-        """Repairs what needs it, and replaces its files.
-
-        Args:
-            reference: The full model's scores of the judging images, float32 ``[n, classes]``;
-                None where nothing judges: then the calibration side says what needs repair.
-            judging: The judging images.
-        """
+    def mend(self) -> None:
+        """Repairs what needs it, and replaces its files."""
         if self._config.repair == "off":
             return
         for kind in INT8_KINDS:
@@ -71,47 +82,26 @@ class Mender:
                 continue
             if not usable(KINDS[kind].format):
                 continue
-            found = self._look(kind, self._maker.int8(kind), reference, judging)
-            if self._good(found):
-                continue
-            self._tell(f"repairing {kind}", 0, 0)
-            look = partial(self._look, kind, reference=reference, judging=judging)
-            self.repaired[kind] = self._climb(kind, found, look)
-            self._maker.replace(kind, self.repaired[kind].data)
+            self._tell(f"judging {kind} on calibration images", 0, 0)
+            found = self._climb(kind)
+            if len(found.rungs) > 1:
+                self.repaired[kind] = found
+            if any(rung.kept for rung in found.rungs[1:]):
+                self._maker.replace(kind, found.data)
 
-    def _look(
-        self, kind: str, data: bytes, reference: Float32Array | None, judging: PixelTable | None
-    ) -> Comparison:
-        if reference is None or judging is None:
-            rows, table = self._tables.rung_judges, self._tables.calibration_side()
-            full, pixels, truth = self._reference[rows], table.pixels[rows], self._truth[rows]
-            labels = self._labels
-        else:
-            full, pixels, truth, labels = reference, judging.pixels, judging.truth, judging.images.labels
-        scores = file_scores(
-            data, KINDS[kind].format, pixels, full.shape[1],
-            progress=step(self._tell, f"a first look at {kind}"),
-        )  # fmt: skip
-        return compare(full, scores, truth, labels, margin=self._config.margin)
-
-    def _good(self, found: Comparison) -> bool:
-        """Too few images to tell is no reason to repair; a drop beyond the margin or other answers are."""
-        return found.verdict != "fail" and found.agreement >= self._config.agreement
-
-    def _climb(self, kind: str, found: Comparison, look: Callable[[bytes], Comparison]) -> Repaired:
-        rows, table = self._tables.rung_judges, self._tables.calibration_side()
-        full = self._config.repair == "full"
+    def _climb(self, kind: str) -> Repaired:
+        judges = self._judges
         return repair(
             self._maker.graph(kind),
-            table.pixels[rows],
-            self._truth[rows],
-            self._reference[rows],
+            judges.pixels,
+            judges.truth,
+            judges.reference,
             calibration_pixels=self._maker.calibration,
             labels=self._labels,
-            goal=Goal(self._config.margin, self._config.agreement),
-            tune=(lambda: self._tuned(kind)) if full or found.verdict == "fail" else None,
+            goal=Goal(self._config.margin, self._config.agreement, always_tune=self._config.repair == "full"),
+            tune=lambda: self._tuned(kind),
             progress=self._tell,
-            wanting=lambda data: not self._good(look(data)),
+            plain=self._maker.int8(kind),
         )
 
     def reports(self) -> dict[str, RepairReport]:
@@ -131,8 +121,9 @@ class Mender:
             return {}
         rows, side, quick = self._tables.rung_judges, table(), self._config.evidence == "quick"
         made = {made.name for made in self._maker.files}
-        found = {
-            kind: calibration_report(
+
+        def report(kind: str, quick: bool) -> CalibrationReport:
+            return calibration_report(
                 self._maker.graph(kind),
                 self._maker.calibration,
                 self._truth[:count],
@@ -141,12 +132,30 @@ class Mender:
                 judging=None if quick else (side.pixels[rows], self._reference[rows]),
                 progress=self._tell,
             )
-            for kind in INT8_KINDS
-            if kind in made or (kind == "tflite-int8" and "c-array" in made)
-        }
+
+        found = {}
+        for kind in INT8_KINDS:
+            if kind in made or (kind == "tflite-int8" and "c-array" in made):
+                try:
+                    found[kind] = report(kind, quick)
+                except ModelFileError:
+                    # Quantized with fewer images, it may be refused. Evidence ends no export.
+                    found[kind] = report(kind, True)
         if "tflite-int8" in found:
             found["c-array"] = found["tflite-int8"]
         return found
+
+    @cached_property
+    def _judges(self) -> _Judges:
+        table, rows = self._tables.calibration_side(), self._tables.rung_judges
+        score = full_scorer(self._model)
+        pixels = close_ups(table.pixels[rows], score)
+        reference = score(pixels, step(self._tell, "scoring close-ups with the full model"))
+        known = table.truth[rows]
+        truth = np.tile(known, len(pixels) // len(known))
+        if not self._tables.labelled:
+            truth = reference.argmax(axis=1).astype(np.int64)
+        return _Judges(pixels, truth, reference)
 
     @cached_property
     def _reference(self) -> Float32Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -47,6 +47,7 @@ def print_report(report: CheckReport) -> None:
                 (found.verdict, _STYLES[found.verdict]),
             ]
         )
+    rows += [[name, "", "", "", "", "", ("not made", _STYLES["fail"])] for name in report.unmade]
     print_table(columns, rows)
     for name, found in report.artifacts.items():
         if found.verdict != "pass":
@@ -55,6 +56,8 @@ def print_report(report: CheckReport) -> None:
             click.echo(f"{name}: {line}")
     for name, why in report.skipped.items():
         click.echo(f"{name}: not checked, {why}")
+    for name, why in report.unmade.items():
+        click.echo(f"{name}: not made. {why}")
     if report.unreadable:
         click.echo(
             f"Not readable, so not judging: {len(report.unreadable)} files, first {report.unreadable[0]}"
@@ -119,16 +122,20 @@ def print_pareto(points: Sequence[ParetoPoint]) -> None:
     print_table(columns, rows)
 
 
-def print_artifacts(manifest: Manifest) -> None:
+def print_artifacts(manifest: Manifest, unmade: Mapping[str, str]) -> None:
     """Prints the artifacts of a bundle that was not checked.
 
     Args:
         manifest: Its manifest.
+        unmade: Artifacts that could not be made, with the error.
     """
-    print_table(
-        [Column("artifact"), Column("file"), Column("size", right=True)],
-        [[entry.kind, entry.file, size_text(entry.bytes)] for entry in manifest.artifacts],
-    )
+    rows: list[list[Cell]] = [
+        [entry.kind, entry.file, size_text(entry.bytes)] for entry in manifest.artifacts
+    ]
+    rows += [[name, ("not made", _STYLES["fail"]), ""] for name in unmade]
+    print_table([Column("artifact"), Column("file"), Column("size", right=True)], rows)
+    for name, why in unmade.items():
+        click.echo(f"{name}: not made. {why}")
 
 
 def _drop(change: float) -> str:

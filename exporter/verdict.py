@@ -26,6 +26,7 @@ from exporter.evidence.record import (
     TemperatureReport,
 )
 from exporter.gate import Comparison, GateVerdict, overall
+from exporter.half_precision import Magnitude
 from exporter.quantize.calibration import CalibrationReport
 
 CHECK_FILE = "check.json"
@@ -64,6 +65,7 @@ class ArtifactReport(Strict, frozen=True):
         repair: The ladder that it went up.
         calibration: What its calibration images were worth.
         kernels: Whether it gives the same answers on every CPU, for a quantized .onnx file.
+        half: The largest number in it, for a file that is computed in float16 elsewhere.
         missing: Evidence that could not be gathered, with the reason.
     """
 
@@ -92,6 +94,7 @@ class ArtifactReport(Strict, frozen=True):
     repair: RepairReport | None = None
     calibration: CalibrationReport | None = None
     kernels: KernelsReport | None = None
+    half: Magnitude | None = None
     missing: tuple[str, ...] = ()
 
     @classmethod
@@ -106,6 +109,15 @@ class ArtifactReport(Strict, frozen=True):
         """
         fields = {name: getattr(found, name) for name in found.__dataclass_fields__ if name != "n"}
         return cls(**fields, bytes=bytes, latency_ms=latency_ms, engine=engine)
+
+    def failing(self, reason: str) -> ArtifactReport:
+        """The same with the verdict ``fail``.
+
+        Args:
+            reason: Why; what it failed for already is kept.
+        """
+        reason = f"{self.reason}; {reason}" if self.verdict == "fail" else reason
+        return msgspec.structs.replace(self, verdict="fail", reason=reason, images_needed=None)
 
     def metrics(self, n: int) -> Metrics:
         """The manifest's form of it.
@@ -129,6 +141,7 @@ class CheckReport(Strict, frozen=True):
         reference: The full model.
         artifacts: Each artifact by kind.
         skipped: Artifacts that no installed engine runs, with the reason.
+        unmade: Artifacts that are not in the bundle because they could not be made, with the error.
         classes: Each class that has images.
         missing_classes: Those that have none, and are not judged.
         unreadable: Files that could not be read, and judge nothing.
@@ -146,6 +159,7 @@ class CheckReport(Strict, frozen=True):
     reference: ReferenceReport
     artifacts: dict[str, ArtifactReport]
     skipped: dict[str, str] = msgspec.field(default_factory=dict)
+    unmade: dict[str, str] = msgspec.field(default_factory=dict)
     classes: tuple[ClassReport, ...] = ()
     missing_classes: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
@@ -183,12 +197,7 @@ class CheckReport(Strict, frozen=True):
                 return found
             if replay.passed:
                 return msgspec.structs.replace(found, golden=replay)
-            reason = f"golden replay: {replay.reason}"
-            if found.verdict == "fail":
-                reason = f"{found.reason}; {reason}"
-            return msgspec.structs.replace(
-                found, golden=replay, verdict="fail", reason=reason, images_needed=None
-            )
+            return msgspec.structs.replace(found.failing(f"golden replay: {replay.reason}"), golden=replay)
 
         artifacts = {kind: judged(kind, found) for kind, found in self.artifacts.items()}
         verdict = overall([found.verdict for found in artifacts.values()])
@@ -198,6 +207,14 @@ class CheckReport(Strict, frozen=True):
             if self.pareto is None
             else changed.with_pareto(next((point.name for point in self.pareto.points if point.picked), ""))
         )
+
+    def with_unmade(self, unmade: Mapping[str, str]) -> CheckReport:
+        """Adds artifacts that could not be made; they move no verdict.
+
+        Args:
+            unmade: The error by kind.
+        """
+        return msgspec.structs.replace(self, unmade=dict(unmade))
 
     def with_pareto(self, picked: str = "") -> CheckReport:
         """Adds the Pareto set of its artifacts.

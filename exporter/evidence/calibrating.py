@@ -36,4 +36,6 @@ def calibration_warnings(report: CalibrationReport) -> tuple[str, ...]:
             f"agreement moves by {100 * report.spread:.2f} points between {report.sizes[0].images} and "
             f"{report.sizes[-1].images} images; calibrate on more"
         )
+    if report.largest is not None and report.largest.overflows:
+        warnings.append(f"the float model {report.largest.text}")
     return tuple(warnings)

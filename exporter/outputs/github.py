@@ -65,6 +65,10 @@ def github_annotations(
         workflow_command("notice", f"{kind}: not checked, {why}", kind, file)
         for kind, why in report.skipped.items()
     ]
+    lines += [
+        workflow_command("warning", f"{kind}: not made. {why}", kind, file)
+        for kind, why in report.unmade.items()
+    ]
     return "".join(lines)
 
 
@@ -110,6 +114,7 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
             f"| {_MARKS[one.verdict]} |"
         )
     rows += [f"| {_cell(kind)} | | | | | not checked: {_cell(why)} |" for kind, why in report.skipped.items()]
+    rows += [f"| {_cell(kind)} | | | | | not made: {_cell(why)} |" for kind, why in report.unmade.items()]
     if baseline is not None:
         rows += ["", *_baseline_rows(baseline)]
     reasons = [(kind, one.reason) for kind, one in report.artifacts.items() if one.verdict != "pass"]

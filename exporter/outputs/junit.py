@@ -9,6 +9,7 @@ a test case holds one result and nothing else, and every attribute that it calls
     fail                  <failure>
     inconclusive          <error>, <failure> or nothing, as --inconclusive says
     no engine installed   <skipped>
+    could not be made     <skipped>
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ def junit_xml(
         _result(case, one.verdict, one.reason, inconclusive)
     for kind, why in report.skipped.items():
         ElementTree.SubElement(_case(suite, suite_name, kind, 0.0), "skipped").text = _clean(why)
+    for kind, why in report.unmade.items():
+        case = _case(suite, suite_name, kind, 0.0)
+        ElementTree.SubElement(case, "skipped").text = _clean(f"not made. {why}")
     if baseline is not None:
         place = f"{suite_name}.baseline"
         for kind, change in baseline.artifacts.items():

@@ -12,6 +12,7 @@ from edge_runtime.manifest import Strict
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.drift import agreement, floored_kl
+from exporter.half_precision import Magnitude
 from exporter.quantize.graph import QuantGraph
 from exporter.scoring import file_scores
 
@@ -55,6 +56,7 @@ class CalibrationReport(Strict, frozen=True):
         clipped: Share of all activations of those that the ranges cut off, 0..1; None without them.
         worst: The tensors that are cut most, worst first; none where nothing is cut.
         sizes: The result with a quarter, half and all of the images; empty where not asked for.
+        largest: The largest activation of the float model on the calibration images.
     """
 
     images: int
@@ -63,6 +65,7 @@ class CalibrationReport(Strict, frozen=True):
     clipped: float | None = None
     worst: tuple[ClippedTensor, ...] = ()
     sizes: tuple[CalibrationSize, ...] = ()
+    largest: Magnitude | None = None
 
     @property
     def spread(self) -> float:
@@ -172,4 +175,21 @@ def calibration_report(
     if judging is not None:
         tell("trying fewer calibration images", 0, 0)
         sizes = by_size(graph, calibration, *judging)
-    return CalibrationReport(len(calibration), class_counts(truth, labels), counted, clipped, worst, sizes)
+    return CalibrationReport(
+        len(calibration), class_counts(truth, labels), counted, clipped, worst, sizes,
+        largest_activation(graph, len(calibration)),
+    )  # fmt: skip
+
+
+def largest_activation(graph: QuantGraph, images: int) -> Magnitude | None:
+    """The largest activation within the calibrated ranges; None without any.
+
+    Args:
+        graph: A graph, calibrated or not.
+        images: How many images calibrated it.
+    """
+    if not graph.ranges:
+        return None
+    ends = {name: max(abs(low), abs(high)) for name, (low, high) in graph.ranges.items()}
+    name = max(ends, key=ends.__getitem__)
+    return Magnitude(name.split(";")[0], min(ends[name], float(np.finfo(np.float32).max)), images)

@@ -124,6 +124,8 @@ class QuantGraph(Protocol):
     def quantized(self, float_ops: Collection[str] = ()) -> bytes:
         """An int8 file: per channel, uint8 pixels in, float32 scores out, softmax in float.
 
+        A narrow graph takes the shift of its means back by itself; another one's biases stay as they are.
+
         Args:
             float_ops: Names of operations that stay in float.
 

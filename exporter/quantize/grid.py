@@ -9,6 +9,9 @@ from edge_runtime.result import Float32Array
 LARGEST = 127.0
 """Largest int8 weight; -128 is not used, so that the grid is symmetric (LiteRT's int8 specification)."""
 
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+"""Below it a float32 scale loses digits and then is 0: such weights are zeros."""
+
 
 def full_scales(weights: Float32Array) -> Float32Array:
     """The scales that use all of the grid.
@@ -21,7 +24,7 @@ def full_scales(weights: Float32Array) -> Float32Array:
     """
     rows = weights.reshape(len(weights), -1).astype(np.float64)
     scales = np.abs(rows).max(axis=1, initial=0.0) / LARGEST
-    scales[scales == 0.0] = 1.0
+    scales[scales < SMALLEST_SCALE] = 1.0
     found: Float32Array = scales.astype(np.float32)
     return found
 

@@ -26,12 +26,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from edge_runtime.result import Float32Array
+from exporter.quantize.grid import LARGEST, SMALLEST_SCALE
 
 LARGEST_SUM = 128
 """Largest sum of two weights of one sign, in steps: 255 * 128 fits int16, 255 * 129 does not."""
-
-_LARGEST = 127
-"""Largest int8 weight; see :mod:`exporter.quantize.grid`."""
 
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -63,8 +61,8 @@ def narrow_scales(weights: Float32Array) -> Float32Array:
     rows = weights.reshape(len(weights), -1).astype(np.float64)
     ends = np.sort(np.pad(rows, ((0, 0), (2, 2))), axis=1)
     sums = np.maximum(ends[:, -2:].clip(min=0.0).sum(axis=1), -ends[:, :2].clip(max=0.0).sum(axis=1))
-    scales = np.maximum(np.abs(rows).max(axis=1, initial=0.0) / _LARGEST, sums / LARGEST_SUM)
-    scales[scales == 0.0] = 1.0
+    scales = np.maximum(np.abs(rows).max(axis=1, initial=0.0) / LARGEST, sums / LARGEST_SUM)
+    scales[scales < SMALLEST_SCALE] = 1.0
     # Rounding may add a step to each of the two: a little wider, until none does.
     while True:
         found: Float32Array = scales.astype(np.float32)

@@ -110,10 +110,11 @@ class Export:
         on_tensorflow(self._export, watcher)
 
     def _export(self, watcher: Watcher) -> None:
-        from exporter import export
+        from exporter.exporting import export_bundle
 
         with watcher.working() as progress:
-            export(self.settings.export, progress)
+            exported = export_bundle(self.settings.export, progress)
+        exported.raise_for_unmade()
 
 
 @dataclass(frozen=True)

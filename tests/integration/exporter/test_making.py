@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from edge_runtime.errors import ModelFileError
+from edge_runtime.spec import InputSpec
+from exporter.backend import load_keras, load_tensorflow
 from exporter.c_array import tflite_in
 from exporter.kinds import KINDS
 from exporter.making import Maker
@@ -68,6 +73,86 @@ def test_float_kinds_ask_for_no_images(maker: Maker, calibration: Calibration) -
     assert calibration.calls == 0
 
 
+def bodied(body: Callable[[Any, Any], Any]) -> FullModel:
+    keras = load_keras()
+    image = keras.Input((12, 10, 3))
+    x = keras.layers.Flatten()(body(keras.layers, image))
+    model = keras.Model(image, keras.layers.Dense(4, activation="softmax")(x))
+    spec = InputSpec(height=12, width=10, channels=3)
+    return FullModel(model, lambda batch: model(batch, training=False), spec, 4)
+
+
+def tiny_activations(layers: Any, image: Any) -> Any:
+    """int16x8 cannot write 6 in steps of such an activation, and LiteRT refuses the file."""
+    few = load_keras().initializers.RandomUniform(-1e-8, 1e-8)
+    return layers.ReLU(6)(layers.Conv2D(4, 3, kernel_initializer=few)(image))
+
+
+def lgamma(layers: Any, image: Any) -> Any:
+    """TFLite has it, tf2onnx has not."""
+    return layers.Lambda(lambda x: load_tensorflow().math.lgamma(x + 1.0))(layers.Rescaling(1 / 255)(image))
+
+
+Making = Callable[[FullModel], Maker]
+
+
+@pytest.fixture
+def making(calibration: Calibration, tmp_path: Path, told: list[str]) -> Making:
+    (tmp_path / "made").mkdir(exist_ok=True)
+    return lambda model: Maker(
+        model, "trees", LABELS, calibration, tmp_path / "made", lambda step, done, total: told.append(step)
+    )
+
+
+def test_file_that_does_not_load_is_left_out(making: Making, tmp_path: Path) -> None:
+    maker = making(bodied(tiny_activations))
+    kinds = (KINDS["tflite-int16x8"], KINDS["tflite-fp32"])
+    assert tuple(maker.make(kinds)) == kinds
+    assert [entry.kind for entry in maker.load().values()] == ["tflite-fp32"]
+    assert list(maker.files) == [KINDS["tflite-fp32"]]
+    assert list(maker.unmade) == ["tflite-int16x8"]
+    assert "no_integer_overflow" in maker.unmade["tflite-int16x8"]
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["trees_fp32.tflite"]
+
+
+def test_refused_conversion_is_tried_once_for_all_that_are_made_of_it(
+    making: Making, told: list[str], tmp_path: Path
+) -> None:
+    maker = making(bodied(lgamma))
+    kinds = tuple(
+        KINDS[name] for name in ("tflite-fp32", "onnx-fp32", "onnx-fp16", "onnx-int8", "saved-model")
+    )
+    assert [kind.name for kind in maker.make(kinds)] == ["tflite-fp32", "saved-model"]
+    assert list(maker.unmade) == ["onnx-fp32", "onnx-fp16", "onnx-int8"]
+    assert all("Lgamma" in why for why in maker.unmade.values())
+    assert told.count("converting to onnx-fp32") == 1
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"trees_fp32.tflite", "trees_saved_model"}
+
+
+def test_nothing_made_is_the_error_of_the_first(making: Making, tmp_path: Path) -> None:
+    maker = making(bodied(tiny_activations))
+    maker.make((KINDS["tflite-int16x8"],))
+    with pytest.raises(ModelFileError, match="no_integer_overflow"):
+        maker.load()
+    with pytest.raises(ModelFileError, match="Lgamma"):
+        making(bodied(lgamma)).make((KINDS["onnx-fp16"], KINDS["onnx-fp32"]))
+    assert not list((tmp_path / "made").iterdir())
+
+
+def test_no_memory_is_no_reason_of_one_kind(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise ModelFileError("A file must load.") from error
+
+    maker.make((KINDS["tflite-fp32"], KINDS["tflite-fp16"]))
+    monkeypatch.setattr("exporter.making.describe", full)
+    with pytest.raises(ModelFileError, match="must load"):
+        maker.load()
+    assert not maker.unmade
+
+
 def test_c_array_follows_a_repaired_tflite_file_and_no_other(maker: Maker) -> None:
     made = maker.make((KINDS["tflite-int8"], KINDS["onnx-int8"], KINDS["c-array"]))
     before = {kind.name: path.read_bytes() for kind, path in made.items()}
@@ -75,12 +160,16 @@ def test_c_array_follows_a_repaired_tflite_file_and_no_other(maker: Maker) -> No
     float_op = maker.graph("tflite-int8").layers()[-1].name
     repaired = maker.graph("tflite-int8").quantized((float_op,))
     assert repaired != maker.int8("tflite-int8") == other
+    old = dict(maker.load())
     maker.replace("onnx-int8", maker.int8("onnx-int8"))
     assert {kind.name: path.read_bytes() for kind, path in made.items()} == before
     maker.replace("tflite-int8", repaired)
     assert made[KINDS["tflite-int8"]].read_bytes() != before["tflite-int8"]
     assert tflite_in(made[KINDS["c-array"]].read_bytes()) == repaired == maker.int8("tflite-int8")
     assert made[KINDS["onnx-int8"]].read_bytes() == before["onnx-int8"]
+    # What the manifest says of them is that of the new files.
+    changed = {kind.name for kind, entry in maker.entries.items() if entry.sha256 != old[kind].sha256}
+    assert changed == {"tflite-int8", "c-array"}
 
 
 def test_replaced_file_makes_no_artifact_that_nobody_asked_for(maker: Maker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Bundle
+from edge_runtime import Bundle, Classifier
 from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import GateFailedError, UsageError
 from exporter import ExportConfig, export
@@ -48,7 +49,51 @@ def repairs_of(bundle: Bundle) -> dict[str, tuple[str, ...]]:
     return {entry.kind: entry.repairs for entry in bundle.manifest.artifacts}
 
 
-def test_what_fails_on_the_judging_images_is_repaired(ruined: ExportConfig, tmp_path: Path) -> None:
+def sha256_of(bundle: Bundle) -> str:
+    (entry,) = bundle.manifest.artifacts
+    return entry.sha256
+
+
+def photos_of(folder: Path, split: str, rows: Sequence[int]) -> None:
+    """Some of the digits of a split as PNG files in class folders."""
+    images = open_dataset("digits").only("train" if split == "train" else "val")
+    for row in rows:
+        item = images.items[row]
+        place = folder / split / images.labels[item.label] / f"{row}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        array = np.asarray(images.read(item))
+        Image.fromarray(array.reshape(array.shape[:2])).save(place)
+
+
+def test_judging_images_have_no_part_in_the_repair(ruined: ExportConfig, tmp_path: Path) -> None:
+    photos_of(tmp_path / "calibration", "train", range(120))
+    photos_of(tmp_path / "all", "val", range(100))
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"{digit}\n" for digit in range(10)), encoding="utf-8")
+    config = replace(
+        ruined, calibration_data=tmp_path / "calibration", labels=labels, artifacts=("tflite-int8",),
+        missing_classes="allow", golden=0, agreement=0.8,
+    )  # fmt: skip
+    plain = export(replace(config, out=tmp_path / "plain.bundle", data=tmp_path / "all", repair="off"))
+    with Classifier.open(plain, "tflite-int8", allow_failed=True) as classifier:
+        files = sorted((tmp_path / "all").rglob("*.png"))
+        right = [classifier.classify(file).top.label == file.parent.name for file in files]
+    made = {}
+    for name, wanted in (("content", True), ("displeased", False)):
+        # On the first set the plain file makes one mistake, on the other nothing else.
+        for file, found in zip(files, right, strict=True):
+            if found is wanted or file is files[right.index(False)]:
+                place = tmp_path / name / "val" / file.parent.name / file.name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(file.read_bytes())
+        bundle = export(replace(config, out=tmp_path / f"{name}.bundle", data=tmp_path / name))
+        made[name] = sha256_of(bundle), repairs_of(bundle)["tflite-int8"]
+    assert made["content"] == made["displeased"]
+    assert made["content"][1]
+    assert made["content"][0] != sha256_of(plain)
+
+
+def test_what_disagrees_on_calibration_images_is_repaired(ruined: ExportConfig, tmp_path: Path) -> None:
     bundle = export(replace(ruined, out=tmp_path / "x.bundle"))
     int8, array = (found_in(bundle)[kind] for kind in BROKEN)
     assert int8.repair is not None

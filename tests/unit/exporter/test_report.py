@@ -20,6 +20,7 @@ from exporter.evidence.record import (
     RungReport,
 )
 from exporter.flips import flips
+from exporter.half_precision import Magnitude
 from exporter.images import PixelTable
 from exporter.judging import Candidate, Judgement, judge
 from exporter.printing import print_report
@@ -74,7 +75,7 @@ RUNGS = (
 )
 CALIBRATION = CalibrationReport(
     200, {"ash": 200, "birch": 0}, 50, 0.003, (ClippedTensor("conv<1>", 0.02),),
-    (CalibrationSize(50, 0.93, 0.05), CalibrationSize(200, 0.96, 0.02)),
+    (CalibrationSize(50, 0.93, 0.05), CalibrationSize(200, 0.96, 0.02)), Magnitude("pool", 530_684.0, 200),
 )  # fmt: skip
 
 
@@ -88,6 +89,7 @@ def test_every_section_is_there_where_there_is_something_to_say(
         report = found.report.with_repairs({"tflite-int8": RepairReport("tflite-int8", RUNGS)})
         report = report.with_calibrations({"tflite-int8": CALIBRATION})
         report = report.with_golden({"tflite-int8": GoldenReport(False, 5, 0.2, 0.05, "1 of 5 differ")})
+        report = report.with_unmade({"onnx-int8": "A file must <load>."})
         found = replace(found, report=report.with_pareto("tflite-int8"))
         page = render_report("x.bundle", found, table)
         bare = render_report("x.bundle", without_evidence(found), table)
@@ -100,17 +102,20 @@ def test_every_section_is_there_where_there_is_something_to_say(
     assert re.findall(r'<section class="card" id="([a-z]+)">', bare) == ["artifacts", "drift", "flips"]
     for words in (
         "bias correction", "96.00 %", "&lt;b&gt;start", "conv&lt;1&gt;", "agreement moves by 3.00 points", "(picked)",
-        "1 of 5 differ", "litert, no XNNPACK", "rmse, steps", "temperature",
+        "1 of 5 differ", "litert, no XNNPACK", "rmse, steps", "temperature", "not made",
+        "<strong>onnx-int8</strong> could not be made: A file must &lt;load&gt;.",
     ):  # fmt: skip
         assert words in page
     assert page.count("<svg") == 7
     print_report(found.report)
     printed = capsys.readouterr().out
+    assert "onnx-int8: not made. A file must <load>." in printed
     assert "agreement 91.00 -> 96.00 %" in printed
     assert "tflite-int8: repaired by bias correction: floored KL" in printed
     assert "tflite-int8: calibration: no calibration image of 1 of 2 classes, such as birch" in printed
     assert "0.3 % of the activations of other images are cut off" in printed
     assert "agreement moves by 3.00 points between 50 and 200 images" in printed
+    assert "the float model overflows in half precision: 530,684 in pool" in printed
 
 
 def test_gallery_shows_both_score_lists(digits_bundle: Path, table: PixelTable) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from edge_runtime.errors import GateFailedError, InconclusiveError, UnknownNameError, UsageError
 from edge_runtime.manifest import WorstClass, decode_json, encode_json
-from exporter.config import ExportConfig, valid_name
+from exporter.config import Best, ExportConfig, valid_name
 from exporter.gate import GateVerdict
 from exporter.kinds import KINDS, parse_kinds
 from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport
@@ -94,3 +96,30 @@ def test_config_refuses_before_anything_slow(
 @pytest.mark.parametrize("name", ["", ".hidden", "-x", "a b", "ä", "a" * 81, "a\\b"])
 def test_names_that_are_no_file_names(name: str) -> None:
     assert not valid_name(name)
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "best", "named"),
+    [
+        (None, None, set()),
+        (("all",), None, set()),
+        (("ALL", "w8a16"), None, {"tflite-int16x8"}),
+        (("tflite_int8", "onnx"), None, {"tflite-int8", "onnx-fp32"}),
+        (("tflite-int8",), "size", set()),
+    ],
+)
+def test_kinds_that_were_asked_for_one_by_one(
+    artifacts: tuple[str, ...] | None, best: Best | None, named: set[str]
+) -> None:
+    config = ExportConfig("run", "out", best=best)
+    if artifacts is not None:
+        config = replace(config, artifacts=artifacts)
+    assert config.named == named
+
+
+def test_failing_keeps_what_it_failed_for() -> None:
+    passed, failed = report("pass", "fail").artifacts.values()
+    assert (passed.failing("it overflows").verdict, passed.failing("it overflows").reason) == (
+        "fail", "it overflows",
+    )  # fmt: skip
+    assert failed.failing("it overflows").reason == "because fail; it overflows"

@@ -61,7 +61,8 @@ def test_float_operations_help_where_a_weight_coarsens_the_grid(coarse: Any, for
 
 @FORMATS
 def test_bias_correction_helps_where_weights_are_off(coarse: Any, format: str) -> None:
-    graph = coarse.graph(format).calibrated(coarse.digits.calibration())
+    # A narrow graph corrects its biases by itself.
+    graph = coarse.graph(format).calibrated(coarse.digits.calibration()).widened()
     means = graph.input_means(coarse.digits.calibration())
 
     def drift(of: QuantGraph) -> float:
@@ -84,6 +85,9 @@ def test_calibration_report_counts_classes_clipping_and_sizes(plain: Any) -> Non
     assert report.worst[0].share >= report.worst[-1].share > 0
     assert [size.images for size in report.sizes] == [30, 60, 120]
     assert all(size.agreement > 0.9 for size in report.sizes)
+    assert report.largest is not None
+    assert (report.largest.images, report.largest.magnitude >= 255.0) == (120, True)
+    assert not report.largest.overflows
     assert report.spread == max(s.agreement for s in report.sizes) - min(s.agreement for s in report.sizes)
     unclipped = calibration_report(graph.calibrated(images), images, truth, LABELS, held_out=images)
     assert (unclipped.clipped, unclipped.worst, unclipped.sizes) == (0.0, (), ())

@@ -68,6 +68,8 @@ def test_annotations_name_what_did_not_pass(made_report: Made) -> None:
     strict = github_annotations(report, inconclusive="fail").splitlines(keepends=True)
     assert [decoded(line)[0] for line in strict] == ["error", "error", "notice"]
     assert github_annotations(made_report({"a": "pass"})) == ""
+    (unmade,) = github_annotations(made_report({"a": "pass"}, unmade={"e": "It must load."})).splitlines(True)
+    assert (decoded(unmade)[0], decoded(unmade)[2]) == ("warning", "e: not made. It must load.")
 
 
 def test_annotations_tell_of_the_baseline(made_report: Made) -> None:
@@ -81,6 +83,7 @@ def test_summary_is_a_table_whose_names_cannot_break_it(made_report: Made) -> No
     report = made_report(
         {"a|b\n<img src=x>": {"verdict": "fail", "reason": "worse | by\n`much`"}, "c": "pass"},
         skipped={"d": "no engine"},
+        unmade={"u": "It must | load."},
     )
     text = step_summary(report, name="x_y.bundle", baseline=since("fail", gone=("e",), added=("f",)))
     assert text.startswith("### snapship check of x\\_y.bundle: ❌ fail\n")
@@ -90,6 +93,7 @@ def test_summary_is_a_table_whose_names_cannot_break_it(made_report: Made) -> No
     assert "| c | 1.0 kB | 90.00 % | 0.25 (≤ 1.00) | 99.00 % | ✅ pass |" in tables
     assert "| tflite-int8 | -1.00 | 1 / 5 | -0.50 | -10.0 % | ❌ fail |" in tables
     assert "| e | | | | | ❌ not exported any more |" in tables
+    assert "| u | | | | | not made: It must \\| load. |" in tables
 
 
 def test_outputs_are_the_worst_of_all(made_report: Made) -> None:

@@ -55,17 +55,21 @@ def held_to_the_schema(text: str) -> ElementTree.Element:
 
 @pytest.mark.parametrize(("inconclusive", "kind"), [("error", Error), ("fail", Failure), ("pass", None)])
 def test_verdicts_become_results(made_report: Made, inconclusive: str, kind: type | None) -> None:
-    report = made_report({"a": "pass", "b": "fail", "c": "inconclusive"}, skipped={"d": "no engine"})
+    report = made_report(
+        {"a": "pass", "b": "fail", "c": "inconclusive"}, skipped={"d": "no engine"}, unmade={"e": "no file"}
+    )
     text = junit_xml(report, name="x.bundle", inconclusive=inconclusive)
     held_to_the_schema(text)
     (suite,) = JUnitXml.fromstring(text.encode())
     results = {case.name: case.result for case in suite}
-    assert list(results) == ["a", "b", "c", "d"]
+    assert list(results) == ["a", "b", "c", "d", "e"]
     assert results["a"] == []
     assert isinstance(results["b"][0], Failure)
     assert results["b"][0].message == "because fail"
     assert [type(found) for found in results["c"]] == ([] if kind is None else [kind])
     assert isinstance(results["d"][0], Skipped)
+    assert isinstance(results["e"][0], Skipped)
+    assert "not made. no file" in text
 
 
 def test_baseline_has_test_cases_of_its_own(made_report: Made) -> None:
