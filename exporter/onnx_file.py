@@ -10,6 +10,7 @@ from collections.abc import Callable
 from graphlib import TopologicalSorter
 from typing import Any
 
+from edge_runtime.engines.onnx_import import disable_telemetry
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
@@ -46,6 +47,8 @@ def convert_onnx(model: FullModel) -> bytes:
         ModelFileError: tf2onnx refuses the model, or the file is not valid.
     """
     load_tensorflow()
+    # tf2onnx imports ONNX Runtime to optimize an einsum.
+    disable_telemetry()
     try:
         with quiet():
             import onnx
@@ -85,6 +88,7 @@ def convert_onnx_fp16(fp32: bytes) -> bytes:
         EnvironmentMissingError: onnx or onnxruntime is not installed.
         ModelFileError: An operation has no form in float16.
     """
+    disable_telemetry()
     try:
         with quiet():
             import onnx

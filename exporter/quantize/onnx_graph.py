@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.engines.onnx_import import disable_telemetry
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
@@ -93,6 +94,7 @@ class OnnxGraph:
 
     def quantized(self, float_ops: Collection[str] = ()) -> bytes:
         """See :class:`QuantGraph`."""
+        disable_telemetry()
         from onnxruntime.quantization.onnx_model import ONNXModel
 
         model = ONNXModel(with_uint8_input(self._with_grids(float_ops)))
@@ -140,6 +142,7 @@ class OnnxGraph:
             raise UsageError(
                 "A graph must be calibrated before it is quantized. Received: no ranges. Call calibrated() first."
             )
+        disable_telemetry()
         from onnxruntime.quantization import CalibrationMethod, QuantType
         from onnxruntime.quantization.calibrate import TensorsData
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -189,6 +192,7 @@ def _parse(data: bytes) -> Any:
 
 
 def _prepared(data: bytes) -> Any:
+    disable_telemetry()
     try:
         import onnx
         from onnxruntime.quantization.shape_inference import quant_pre_process
