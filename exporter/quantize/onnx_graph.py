@@ -22,6 +22,7 @@ from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
+from exporter.onnx_cleanup import without_stale_shapes
 from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
 from exporter.quantize.images import check_images
 from exporter.quantize.onnx_errors import twin_errors
@@ -100,7 +101,7 @@ class OnnxGraph:
         model = ONNXModel(with_uint8_input(self._with_grids(float_ops)))
         # The quantizer appends its nodes, and ONNX asks for makers before readers.
         model.topological_sort()
-        data: bytes = model.model.SerializeToString()
+        data: bytes = without_stale_shapes(model.model).SerializeToString()
         return data
 
     def tensors(self, pixels: UInt8Array) -> Iterator[dict[str, Float32Array]]:
