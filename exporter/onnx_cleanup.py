@@ -7,7 +7,8 @@
 where no number is negative. Elsewhere the ``Pad`` has to stay, and ONNX Runtime (seen in 1.31.1)
 folds it all the same: the border of ``ZeroPadding2D`` and ``MaxPooling2D`` after a convolution
 without activation, as in Keras' ResNet50V2, then comes out negative instead of 0
-(microsoft/onnxruntime issue 24737). It leaves a padding with any value but 0 alone.
+(microsoft/onnxruntime issue 24737). ONNX Runtime 1.20 folds one into an AveragePool without
+counting the zeros (issue 22177). Both leave a padding with any value but 0 alone.
 
 *Shapes.* Converters leave the shapes of inner tensors in ``value_info``, inferred before their last
 edit. tract refuses a file in which one of them is wrong. They are optional: readers infer them.
@@ -44,8 +45,8 @@ def fold_zero_pads(proto: Any) -> Any:
     """Lets convolutions and poolings pad by themselves, in place, where that gives the same numbers.
 
     A ``Pad`` goes if it writes zeros along height and width of ``[batch, channels, height, width]``
-    and everything that reads it is a Conv, or a MaxPool of numbers that are never negative. In front
-    of another MaxPool it stays and writes :data:`NEARLY_ZERO`.
+    and everything that reads it is a Conv, an AveragePool, or a MaxPool of numbers that are never
+    negative. In front of another pooling it stays and writes :data:`NEARLY_ZERO`.
 
     Args:
         proto: An ONNX ``ModelProto`` of operator set 13 to 17.
@@ -68,7 +69,7 @@ def fold_zero_pads(proto: Any) -> Any:
                 _add_padding(node, amounts)
                 node.input[0] = pad.input[0]
             graph.node.remove(pad)
-        elif any(node.op_type == "MaxPool" for node in readers):
+        elif any(node.op_type in ("MaxPool", "AveragePool") for node in readers):
             _write_nearly_zero(graph, pad)
     _drop_unread(graph)
     return proto
@@ -98,14 +99,19 @@ def _can_pad(node: Any, tensor: str, amounts: list[int], never_negative: bool) -
         return False
     if node.op_type == "Conv":
         return True
-    if node.op_type != "MaxPool" or not never_negative or len(node.output) > 1 or said.get("ceil_mode"):
+    own = said.get("pads", [0] * 4)
+    if node.op_type == "MaxPool":
+        same = never_negative and len(node.output) == 1
+    else:
+        same = node.op_type == "AveragePool" and (not any(own) or said.get("count_include_pad", 0) == 1)
+    if not same or said.get("ceil_mode"):
         return False
-    # A window must hold at least one number, or its largest one is minus infinity.
+    # Every window must hold at least one number of the image.
     reach = [
         (size - 1) * step + 1
         for size, step in zip(said["kernel_shape"], said.get("dilations", [1, 1]), strict=True)
     ]
-    pads = [one + other for one, other in zip(said.get("pads", [0] * 4), amounts, strict=True)]
+    pads = [one + other for one, other in zip(own, amounts, strict=True)]
     return all(size < reach[place % 2] for place, size in enumerate(pads))
 
 
@@ -113,9 +119,10 @@ def _add_padding(node: Any, amounts: list[int]) -> None:
     import onnx
 
     pads = [one + other for one, other in zip(_attributes(node).get("pads", [0] * 4), amounts, strict=True)]
-    kept = [entry for entry in node.attribute if entry.name not in ("auto_pad", "pads")]
+    written = {"pads": pads, **({"count_include_pad": 1} if node.op_type == "AveragePool" else {})}
+    kept = [entry for entry in node.attribute if entry.name not in ("auto_pad", *written)]
     del node.attribute[:]
-    node.attribute.extend([*kept, onnx.helper.make_attribute("pads", pads)])
+    node.attribute.extend([*kept, *(onnx.helper.make_attribute(*entry) for entry in written.items())])
 
 
 def _never_negative(tensor: str, makers: dict[str, Any], constants: dict[str, Any]) -> bool:
