@@ -39,7 +39,7 @@ test: $(READY) acceptance
 
 # What cannot be installed leaves its reason in log.txt, and the tests that need it skip with that line.
 acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
-	$(CLOUD:%=$(ACCEPTANCE)/%/.ready)
+	$(ACCEPTANCE)/readers/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	@mkdir -p $(@D) && rm -f $@
@@ -59,6 +59,12 @@ $(ENGINES:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/edge_runt
 	@{ $(PYTHON) -m venv $(@D) && \
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "No environment of $* here, its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+$(ACCEPTANCE)/readers/.ready: tests/e2e/exporter/readers-requirements.txt
+	@mkdir -p $(@D) && rm -f $@
+	@{ $(PYTHON) -m venv $(@D) && \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "No engines of other makers here, their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 $(CLOUD:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/serverless/%-requirements.txt
 	@mkdir -p $(@D) && rm -f $@

@@ -103,6 +103,9 @@ def _client(python: Path, way: str, model: str, photos: list[Path]) -> subproces
         "PYTHONPATH": str(ROOT) if way == "snapship" else "",
         "KERAS_BACKEND": "tensorflow",
     }
+    if way == "mediapipe":
+        # It logs its use to play.googleapis.com and has no switch: its messages go nowhere.
+        environment["HTTPS_PROXY"] = "http://127.0.0.1:9"
     return subprocess.Popen(
         [str(python), str(CLIENT), way, model, *map(str, photos)], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,

@@ -8,27 +8,38 @@ from typing import Any
 from edge_runtime.errors import ModelFileError
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME
 
+SIGNATURE = "serving_default"
+"""Key of the one signature: what TensorFlow's tools look for when no other is named."""
+
 _IDENTIFIER = b"TFL3"
 _BUFFER_ALIGNMENT = 16
 """``force_align`` of a buffer's data in TFLite's schema; flatbuffers' object API does not keep it."""
 
 
 def name_tensors(model: bytes) -> bytes:
-    """Calls the input ``image`` and the output ``scores``.
+    """Calls the input ``image`` and the output ``scores``, and writes the signature ``serving_default``.
 
-    The converter leaves names such as ``Identity_1``, and apps find tensors by name.
+    The converter leaves names such as ``Identity_1`` and no signature. Apps find tensors by name,
+    ``get_signature_runner()`` and LiteRT's quantizer by signature. Giving a file twice gives what
+    giving it once does.
 
     Args:
-        model: A .tflite file.
+        model: A .tflite file with one input and one output.
     """
+    from ai_edge_litert import schema_py_generated as schema
+
     graph_file = parsed(model)
     graph = graph_file.subgraphs[0]
     graph.tensors[graph.inputs[0]].name = INPUT_NAME.encode()
     graph.tensors[graph.outputs[0]].name = OUTPUT_NAME.encode()
-    for signature in graph_file.signatureDefs or []:
-        for entries, name in ((signature.inputs, INPUT_NAME), (signature.outputs, OUTPUT_NAME)):
-            for entry in entries or []:
-                entry.name = name.encode()
+    graph_file.signatureDefs = [
+        schema.SignatureDefT(
+            inputs=[schema.TensorMapT(INPUT_NAME.encode(), int(graph.inputs[0]))],
+            outputs=[schema.TensorMapT(OUTPUT_NAME.encode(), int(graph.outputs[0]))],
+            signatureKey=SIGNATURE.encode(),
+            subgraphIndex=0,
+        )
+    ]
     return packed(graph_file)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.onnx import EXACT_KERNELS
+from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
@@ -151,7 +152,7 @@ def read_onnx(path: Path, input_range: InputRange, threads: int, exact: bool = F
         ModelFileError: ONNX Runtime refuses it, or it is no image classifier.
     """
     try:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Running an .onnx file", "onnxruntime", "onnx") from error
     options = onnxruntime.SessionOptions()

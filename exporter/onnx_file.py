@@ -10,10 +10,12 @@ from collections.abc import Callable
 from graphlib import TopologicalSorter
 from typing import Any
 
+from edge_runtime.engines.onnx_import import disable_telemetry
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
+from exporter.onnx_cleanup import fold_zero_pads, without_stale_shapes
 from exporter.reasons import first_line, unknown_to
 from exporter.source import FullModel
 
@@ -46,6 +48,8 @@ def convert_onnx(model: FullModel) -> bytes:
         ModelFileError: tf2onnx refuses the model, or the file is not valid.
     """
     load_tensorflow()
+    # tf2onnx imports ONNX Runtime to optimize an einsum.
+    disable_telemetry()
     try:
         with quiet():
             import onnx
@@ -60,6 +64,8 @@ def convert_onnx(model: FullModel) -> bytes:
         with quiet():
             proto = _converted(frozen)
             _name_tensors(proto)
+            # Shapes that were inferred under the old names would contradict the new ones.
+            without_stale_shapes(fold_zero_pads(proto))
             onnx.checker.check_model(proto, full_check=True)
     except Exception as error:
         # tf2onnx raises KeyError, AttributeError and others of the graph that it walks.
@@ -85,6 +91,7 @@ def convert_onnx_fp16(fp32: bytes) -> bytes:
         EnvironmentMissingError: onnx or onnxruntime is not installed.
         ModelFileError: An operation has no form in float16.
     """
+    disable_telemetry()
     try:
         with quiet():
             import onnx
@@ -103,6 +110,7 @@ def convert_onnx_fp16(fp32: bytes) -> bytes:
             _keep_scores_exact(proto.graph)
             # The pass puts its casts at the end, behind their use.
             _sort(proto.graph)
+            without_stale_shapes(proto)
             onnx.checker.check_model(proto, full_check=True)
     except Exception as error:
         # The pass raises ValueError and others, the checker its own.
@@ -224,5 +232,3 @@ def _name_tensors(proto: Any) -> None:
     for value in (*graph.input, *graph.output):
         value.name = renamed.get(value.name, value.name)
         value.type.tensor_type.shape.dim[0].dim_param = BATCH_NAME
-    # Shapes that were inferred under the old names would contradict the new ones.
-    del graph.value_info[:]

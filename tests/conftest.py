@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MOTO_START_SECONDS = 30
 
+# Tests that import ONNX Runtime themselves, and programs that they start, send no telemetry either.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 
 def pytest_configure() -> None:
     # A shell starts its background jobs with SIGINT ignored, and children inherit that: tests send it.

@@ -119,6 +119,60 @@ def test_boto3_lives_in_one_file_of_a_house(house: str) -> None:
     assert len(files) <= 1, sorted(files)
 
 
+TELEMETRY_OFF = {"disable_telemetry", "load_onnxruntime", "os.environ.setdefault"}
+
+
+def telemetry_left_on(tree: ast.AST) -> Iterator[int]:
+    """Lines that import ONNX Runtime while nothing before them in their function turns its telemetry off."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {str(node.module)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            names = {str(word.value) for word in node.args if isinstance(word, ast.Constant)}
+        else:
+            continue
+        if not any(within(name, {"onnxruntime"}) for name in names):
+            continue
+        inside = [one for one in functions if one.lineno <= node.lineno <= (one.end_lineno or 0)]
+        calls = [
+            call
+            for call in ast.walk(inside[-1] if inside else tree)
+            if isinstance(call, ast.Call) and call.lineno < node.lineno
+        ]
+        if not any(ast.unparse(call.func) in TELEMETRY_OFF for call in calls):
+            yield node.lineno
+
+
+def test_onnxruntime_is_imported_only_after_its_telemetry_is_off() -> None:
+    wrong, seen = [], 0
+    for folder in (*HOUSES, "benchmarks", "fuzz"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            seen += "import onnxruntime" in text or "from onnxruntime" in text
+            wrong += [
+                f"{path.relative_to(ROOT)}:{line} imports onnxruntime before disable_telemetry() is called"
+                for line in telemetry_left_on(ast.parse(text, str(path)))
+            ]
+    assert seen >= 3
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import onnxruntime",
+        "def f():\n    disable_telemetry()\ndef g():\n    from onnxruntime.quantization import QuantType",
+        "def f():\n    import onnxruntime as ort\n    disable_telemetry()",
+        "import importlib\nimportlib.import_module('onnxruntime.capi')",
+    ],
+)
+def test_an_import_before_its_telemetry_is_off_is_found(code: str) -> None:
+    assert list(telemetry_left_on(ast.parse(code)))
+
+
 def modules_after(code: str) -> set[str]:
     """Top-level modules and houses' modules that a fresh process has loaded after the code."""
     program = f"{code}\nimport json, sys\nprint('\\n' + json.dumps(sorted(sys.modules)))"

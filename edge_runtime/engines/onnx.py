@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from edge_runtime.engines.base import check_image_input, check_score_output, refused_run
+from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.manifest import Dtype, TensorSpec
 from edge_runtime.preprocess import UInt8Array
@@ -45,7 +46,7 @@ class OnnxEngine:
             ModelFileError: ONNX Runtime refuses the file, or it is no image classifier.
         """
         try:
-            import onnxruntime
+            onnxruntime = load_onnxruntime()
         except ImportError as error:
             raise EnvironmentMissingError.of_extra("Running an .onnx file", "onnxruntime", "onnx") from error
         options = onnxruntime.SessionOptions()

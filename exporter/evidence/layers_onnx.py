@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.preprocess import UInt8Array
 from exporter.evidence.layers import FloatArray, TensorPair
@@ -88,12 +89,12 @@ def _load(model: Path | bytes) -> Any:
 def _session(model: Any, names: list[str]) -> Any:
     """A session that also returns the named tensors."""
     import onnx
-    import onnxruntime
 
     present = {output.name for output in model.graph.output}
     for name in dict.fromkeys(names):
         if name not in present:
             model.graph.output.append(onnx.ValueInfoProto(name=name))
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = _FATAL_ONLY

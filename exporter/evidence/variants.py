@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines import open_engine
+from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
@@ -96,8 +97,7 @@ def _plain_litert(model: Path | bytes, threads: int) -> Run:
 
 def _plain_onnx(model: Path | bytes, threads: int) -> Run:
     """ONNX Runtime on the graph as the file has it: no fusion, each Q and DQ step done."""
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

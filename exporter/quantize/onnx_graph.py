@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.engines.onnx_import import disable_telemetry
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
+from exporter.onnx_cleanup import without_stale_shapes
 from exporter.quantize.bias import corrected
 from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
 from exporter.quantize.grid import on_grid
@@ -119,6 +121,7 @@ class OnnxGraph:
 
     def quantized(self, float_ops: Collection[str] = ()) -> bytes:
         """See :class:`QuantGraph`."""
+        disable_telemetry()
         from onnxruntime.quantization.onnx_model import ONNXModel
 
         graph: Any = self
@@ -130,7 +133,7 @@ class OnnxGraph:
         model = ONNXModel(with_uint8_input(grids))
         # The quantizer appends its nodes, and ONNX asks for makers before readers.
         model.topological_sort()
-        data: bytes = model.model.SerializeToString()
+        data: bytes = without_stale_shapes(model.model).SerializeToString()
         return data
 
     def tensors(self, pixels: UInt8Array) -> Iterator[dict[str, Float32Array]]:
@@ -192,6 +195,7 @@ class OnnxGraph:
             raise UsageError(
                 "A graph must be calibrated before it is quantized. Received: no ranges. Call calibrated() first."
             )
+        disable_telemetry()
         from onnxruntime.quantization import CalibrationMethod, QuantType
         from onnxruntime.quantization.calibrate import TensorsData
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -241,6 +245,7 @@ def _parse(data: bytes) -> Any:
 
 
 def _prepared(data: bytes) -> Any:
+    disable_telemetry()
     try:
         import onnx
         from onnxruntime.quantization.shape_inference import quant_pre_process

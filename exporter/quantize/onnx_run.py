@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from typing import Any
 
+from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.native_output import quiet
 
 _FATAL_ONLY = 4
@@ -41,8 +42,7 @@ def session_of(data: bytes) -> Any:
     Args:
         data: An .onnx file.
     """
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = min(4, os.cpu_count() or 1)
     options.log_severity_level = _FATAL_ONLY

@@ -106,6 +106,8 @@ class Deployment:
         chosen = {
             # More threads than one core has would only wait for each other while NumPy starts.
             "OPENBLAS_NUM_THREADS": "1",
+            # Nothing in the function sends telemetry, whoever imports ONNX Runtime.
+            "ORT_DISABLE_TELEMETRY": "1",
             "SNAPSHIP_AUTH": "api-key" if self.auth == "api-key" else "none",
             # Not for the app, to which aws-iam and none are the same: for a roll-back, which must know
             # what a version counts on. A version keeps its variables for ever.

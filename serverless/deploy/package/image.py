@@ -26,7 +26,8 @@ FROM --platform={platform} public.ecr.aws/lambda/python:{python}
 COPY {task}/ ${{LAMBDA_TASK_ROOT}}/
 
 # One thread: numpy's linear algebra is not used, and starting its threads costs time.
-ENV OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1
+# No telemetry of ONNX Runtime.
+ENV OPENBLAS_NUM_THREADS=1 ORT_DISABLE_TELEMETRY=1 PYTHONUNBUFFERED=1
 
 # Nobody in particular. Lambda runs every image as a user of its own, whatever is said here.
 USER 1000:1000

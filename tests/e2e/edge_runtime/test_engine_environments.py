@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.engines import ENGINES
+from edge_runtime.engines import ENGINES, open_engine
 
 RUNS = {
     "litert": ("tflite-fp32", "tflite-int8"),
@@ -72,6 +72,37 @@ def test_selftest_replays_what_the_engine_runs(device_of: DeviceOf, engine: str,
     assert {replay["artifact"] for replay in record["replays"]} == set(RUNS[engine])
     assert {replay["engine"] for replay in record["replays"]} == {engine}
     assert set(record["skipped"]) == {"tflite-fp32", "tflite-int8", "onnx-fp32"} - set(RUNS[engine])
+
+
+SIGNATURE = """
+import sys
+import numpy as np
+try:
+    from tflite_runtime.interpreter import Interpreter
+except ImportError:
+    from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(sys.argv[1])
+print(interpreter.get_signature_list())
+image = np.full((1, 16, 16, 1), 90, np.float32)
+print(interpreter.get_signature_runner()(image=image)["scores"].argmax())
+"""
+
+
+@pytest.mark.parametrize("engine", ["litert", "tflite-runtime"])
+def test_interpreters_find_the_signature(
+    device_of: DeviceOf, digits_bundle: Path, tmp_path: Path, engine: str
+) -> None:
+    pytest.importorskip("flatbuffers", reason="needs the extra export")
+    from exporter.flatbuffer import name_tensors
+
+    bare = digits_bundle / "digits_fp32.tflite"
+    file = tmp_path / "signed.tflite"
+    file.write_bytes(name_tensors(bare.read_bytes()))
+    done = device_of(engine)("-c", SIGNATURE, file)
+    assert done.returncode == 0, done.stderr
+    signatures, best = done.stdout.splitlines()
+    assert signatures == "{'serving_default': {'inputs': ['image'], 'outputs': ['scores']}}"
+    assert int(best) == open_engine(bare, "tflite", "digits").run(np.full((16, 16, 1), 90, np.uint8)).argmax()
 
 
 TALL = """

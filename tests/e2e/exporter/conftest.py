@@ -100,6 +100,12 @@ def mediapipe_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def readers_python() -> Path:
+    """The interpreter that has engines and tools of other makers."""
+    return installed("readers") / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
 def web_packages() -> Path:
     """The browser runtimes, as npm installed them."""
     return installed("web") / "node_modules"
@@ -149,7 +155,11 @@ def trained(pixels: np.ndarray, truth: np.ndarray):
     x = layers.ReLU(6)(normalised(layers.Conv2D(16, 3, 2, padding="same", use_bias=False)(x)))
     for channels, strides in ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1)):
         y = layers.ReLU(6)(normalised(layers.Conv2D(4 * x.shape[-1], 1, use_bias=False)(x)))
-        y = layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False)(y)
+        if strides == 2:
+            # As Keras' MobileNetV2 has it; the size is even, so that "same" would be the same.
+            y = layers.ZeroPadding2D(((0, 1), (0, 1)))(y)
+        padding = "valid" if strides == 2 else "same"
+        y = layers.DepthwiseConv2D(3, strides, padding=padding, use_bias=False)(y)
         y = normalised(layers.Conv2D(channels, 1, use_bias=False)(layers.ReLU(6)(normalised(y))))
         x = layers.Add()([x, y]) if strides == 1 and x.shape[-1] == channels else y
     x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))

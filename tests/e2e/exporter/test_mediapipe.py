@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,8 @@ def ask(mediapipe_python: Path) -> Ask:
             text=True,
             timeout=120,
             check=False,
+            # It logs its use to play.googleapis.com and has no switch: its messages go nowhere.
+            env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9"},
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return [[(label, score) for label, score in answer] for answer in json.loads(done.stdout)]

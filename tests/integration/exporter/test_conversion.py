@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,8 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 from edge_runtime.engines import open_engine
 from edge_runtime.errors import ModelFileError
 from exporter.freeze import freeze
-from exporter.onnx_file import convert_onnx
-from exporter.quantize import TfliteGraph
+from exporter.onnx_file import convert_onnx, convert_onnx_fp16
+from exporter.quantize import OnnxGraph, TfliteGraph
 from exporter.scoring import engine_scorer, full_scorer
 from exporter.source import FullModel, find_source, load_source
 from exporter.tflite import convert_fp32
@@ -65,6 +66,29 @@ def test_onnx_has_a_named_dynamic_batch(full_model: FullModel, noise: np.ndarray
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     three = session.run(["scores"], {"image": noise[:3].astype(np.float32)})[0]
     assert np.abs(three - full_scorer(full_model)(noise[:3])).max() <= 1e-5
+
+
+def test_onnx_pads_as_keras_in_front_of_convolution_and_pooling(
+    saved: Callable[..., Path], noise: np.ndarray
+) -> None:
+    def padded(layers: Any, image: Any) -> Any:
+        x = layers.Rescaling(1 / 127.5, -1)(image)
+        x = layers.Conv2D(8, 3)(layers.ZeroPadding2D(((0, 1), (1, 1)))(x))
+        x = layers.ReLU(6)(layers.DepthwiseConv2D(3)(layers.ZeroPadding2D(((0, 1), (0, 1)))(x)))
+        # Numbers of both signs: what lies outside is 0, and not less than every number.
+        x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(layers.Conv2D(6, 1)(x)))
+        return layers.Flatten()(x)
+
+    model = load_source(find_source(saved(padded)))
+    fp32 = convert_onnx(model)
+    int8 = OnnxGraph(fp32).calibrated(noise).quantized()
+    reference = full_scorer(model)(noise)
+    for data, pads, allowed in ((fp32, 1, 1e-5), (convert_onnx_fp16(fp32), 1, 5e-3), (int8, 1, 0.05)):
+        graph = onnx.load_from_string(data).graph
+        assert sum(node.op_type == "Pad" for node in graph.node) == pads
+        assert not graph.value_info
+        scores = engine_scorer(open_engine(data, "onnx", "padded"), 4)(noise)
+        assert np.abs(scores - reference).max() <= allowed
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])

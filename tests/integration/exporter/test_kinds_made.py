@@ -79,6 +79,9 @@ def test_tflite_kinds_answer_as_the_full_model(striking: FullModel, photos: np.n
         scores = engine_scorer(engine, 4)(photos)
         assert np.abs(scores - reference).max() <= allowed, kind
         assert np.abs(scores.sum(axis=1) - 1).max() < 1e-6, kind
+        runner = Interpreter(model_content=files[kind]).get_signature_runner("serving_default")
+        by_signature = runner(image=photos[:1].astype(np.float32))["scores"]
+        np.testing.assert_allclose(by_signature, scores[:1], atol=1e-6)
     sizes = {kind: len(data) for kind, data in files.items()}
     assert sizes["tflite-fp16"] < 0.6 * sizes["tflite-fp32"]
     assert max(sizes["tflite-dynamic"], sizes["tflite-int16x8"]) < 0.45 * sizes["tflite-fp32"]

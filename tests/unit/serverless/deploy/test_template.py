@@ -43,6 +43,7 @@ def test_function_is_as_the_options_say() -> None:
     assert function["ReservedConcurrentExecutions"] == 7
     assert function["Environment"]["Variables"] == {
         "OPENBLAS_NUM_THREADS": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
         "SNAPSHIP_AUTH": "none",
         "SNAPSHIP_ENDPOINT_AUTH": "aws-iam",
         "SNAPSHIP_TOP_K": "3",

@@ -76,4 +76,4 @@ def test_dockerfile_is_for_the_function() -> None:
     assert "COPY task/ ${LAMBDA_TASK_ROOT}/" in lines
     assert 'CMD ["serverless.app.handler"]' in lines
     assert any(line.startswith("USER 1000") for line in lines)
-    assert any("OPENBLAS_NUM_THREADS=1" in line for line in lines)
+    assert any("OPENBLAS_NUM_THREADS=1 ORT_DISABLE_TELEMETRY=1" in line for line in lines)
