@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.onnx_kernels import FLOAT, FULL, SHIPS, UNSIGNED, Run, full_range, run_everywhere
 from benchmarks.views import AS_IS
 from edge_runtime.engines import open_engine
 from exporter.config import ExportConfig
@@ -17,6 +18,7 @@ from exporter.gate import Comparison, compare
 from exporter.kinds import KINDS, parse_kinds
 from exporter.making import Maker
 from exporter.mending import Mender
+from exporter.quantize.bias import corrected
 from exporter.scoring import engine_scorer, full_scorer, latencies_ms
 from exporter.sets import Tables, image_sets
 from exporter.source import find_source, load_source
@@ -57,6 +59,7 @@ class Part:
         sizes: Their sizes by the fp32 file's.
         latencies: Their latencies by the fp32 file's.
         rungs: What was kept of the ladder.
+        kernels: The .onnx files on both kinds of CPU.
     """
 
     reference: Any
@@ -68,6 +71,7 @@ class Part:
     sizes: dict[tuple[str, str], float]
     latencies: dict[tuple[str, str], float]
     rungs: dict[tuple[str, str], str]
+    kernels: dict[str, Run]
 
 
 def pooled(parts: Sequence[Part]) -> dict[tuple[str, str], Made]:
@@ -120,7 +124,7 @@ def measure(config: ExportConfig, folder: Path) -> Part:
             reference=full_scorer(model)(judging.pixels),
             truth=np.array(judging.truth),
             alone=np.array([AS_IS in Path(item.ref).parts for item in judging.images.items]),
-            labels=labels, margin=config.margin, scores={}, sizes={}, latencies={}, rungs={},
+            labels=labels, margin=config.margin, scores={}, sizes={}, latencies={}, rungs={}, kernels={},
         )  # fmt: skip
         mender = Mender(config, model, labels, maker, tables, _silent)
         mender.mend()
@@ -132,6 +136,14 @@ def measure(config: ExportConfig, folder: Path) -> Part:
             part.rungs[format, "after"] = ", ".join(kept) or ("none needed" if repaired is None else "none")
             made = {"before": files[f"{format}-int8"], "after": after[f"{format}-int8"]}
             _judge(part, format, files[f"{format}-fp32"], made, judging.pixels)
+        wide = maker.graph("onnx-int8").widened()
+        onnx_files = {
+            FLOAT: files["onnx-fp32"],
+            SHIPS: after["onnx-int8"],
+            UNSIGNED: corrected(wide, wide.input_means(maker.calibration)).quantized(),
+            FULL: full_range(wide.quantized()),
+        }
+        part.kernels.update(run_everywhere(onnx_files, np.asarray(judging.pixels)))
         return part
 
 

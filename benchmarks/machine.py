@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from exporter.cpu import cpu_report
 from snapship.doctor import checkup
 
 LOAD = "load at the start"
@@ -24,6 +25,7 @@ def machine(keras: Any) -> dict[str, str]:
     backend = keras.backend.backend()
     return {
         "CPU": f"{_cpu()}, {found.cores} cores",
+        "CPU flags": ", ".join(cpu_report().flags) or "unknown",
         "memory": "unknown" if found.memory_gb is None else f"{found.memory_gb:.0f} GB",
         "GPU": "; ".join(found.gpus) or "none",
         "device": device(keras),

@@ -14,10 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from benchmarks.before_after import FORMATS, measure, pooled
 from benchmarks.machine import machine
+from benchmarks.onnx_kernels import COLUMNS, kernel_rows
+from benchmarks.onnx_kernels import METHOD as KERNELS_METHOD
 from benchmarks.options import parser
 from benchmarks.planted import planted
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
@@ -112,9 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
         place = Path(folder)
         sources = _Sources(keras, options, place)
         for name in names:
-            result = _target(keras, name, sources, options, place, command_line(MODULE, arguments))
-            print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
-            results.append(result)
+            for result in _target(keras, name, sources, options, place, command_line(MODULE, arguments)):
+                print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
+                results.append(result)
     return results
 
 
@@ -203,7 +206,9 @@ def _calibrates(fold: int) -> Callable[[int, str], bool]:
     return lambda place, split: place % FOLDS != fold
 
 
-def _target(keras: Any, name: str, sources: _Sources, options: Any, place: Path, command: str) -> Result:
+def _target(
+    keras: Any, name: str, sources: _Sources, options: Any, place: Path, command: str
+) -> tuple[Result, Result]:
     target, facts = TARGETS[name], machine(keras)
     parts = [measure(config, place / f"{name}-{part}") for part, config in enumerate(sources.configs(name))]
     found = pooled(parts)
@@ -229,7 +234,7 @@ def _target(keras: Any, name: str, sources: _Sources, options: Any, place: Path,
         ]
         if target.kl is not None:
             figures.append(Figure(f"{about}: floored KL", result.kl, most=target.kl))
-    return Result(
+    judged = Result(
         name=f"quantization-{name}",
         group="quantization",
         title="int8 and repair",
@@ -251,6 +256,14 @@ def _target(keras: Any, name: str, sources: _Sources, options: Any, place: Path,
         ),
         rows=tuple(rows),
         figures=tuple(figures),
+    )  # fmt: skip
+    kernel_table, kernel_figures = kernel_rows(
+        target.title, [part.kernels for part in parts], [part.truth for part in parts], parts[0].labels,
+        parts[0].margin,
+    )  # fmt: skip
+    return judged, msgspec.structs.replace(
+        judged, name=f"onnx-kernels-{name}", group="onnx-kernels", title="int8 .onnx on two kinds of CPU",
+        method=KERNELS_METHOD, columns=COLUMNS, rows=tuple(kernel_table), figures=tuple(kernel_figures),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from exporter.evidence.parity import FULL_MODEL
 from exporter.flips import flips
 from exporter.images import PixelTable
 from exporter.judging import Judgement
+from exporter.kernels import kernels_text
 from exporter.plots import attribution_plot, interval_plot, pareto_plot, size_latency_plot
 from exporter.plots_detail import calibration_plot, layers_plot, reliability_plot
 from exporter.verdict import CheckReport
@@ -95,6 +96,9 @@ def sections(found: Judgement, table: PixelTable) -> Iterator[Section]:
         yield Section("confidence", "Confidence", {"plot": reliability_plot(models, table.truth)})
     if any(one.engines for one in kinds.values()):
         yield Section("engines", "Engines and threads", {})
+    if any(one.kernels for one in kinds.values()):
+        texts = {kind: kernels_text(one.kernels) for kind, one in kinds.items() if one.kernels is not None}
+        yield Section("kernels", "Answers on other CPUs", {"texts": texts})
     if any(one.golden for one in kinds.values()):
         yield Section("golden", "Golden examples", {})
     shown, count = flips(found, table)
