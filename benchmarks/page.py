@@ -18,7 +18,7 @@ MODULE = "benchmarks.page"
 PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
 
 ORDER = (
-    "accuracy", "cached-training", "feeding", "quantization", "export-speed", "edge-latency", "edge-cold-start",
+    "accuracy", "cached-training", "feeding", "gate-size", "gate-power", "quantization", "export-speed", "edge-latency", "edge-cold-start",
     "edge-throughput", "edge-peers", "cloud-init", "cloud-overhead", "cloud-load",
 )  # fmt: skip
 """Groups in the order of the page; others follow."""

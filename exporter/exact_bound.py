@@ -8,18 +8,19 @@ the American Statistical Association 52, 482-493), the highest that keeps to tha
     size(d) = largest P(better) of all worlds in which the artifact is truly worse by d
     bound = -(the smallest d with size(d) <= 5 %)
 
-With a result it holds all that lost fewer or won more (Barnard 1947, Biometrika 34, 123-138, asks
-this of a test), so a larger drop only makes it rarer: size(d) falls as d rises, and no drop above d
-gives more. Then for every margin
+Together with a result, the set ``better`` holds every one with fewer losses or more wins (Barnard
+1947, Biometrika 34, 123-138, asks this of a test). Every world with a larger drop comes from one
+with drop d by turning wins into ties or ties into losses, which only makes ``better`` rarer. So
+size(d) falls as d rises, and for every margin
 
-- results with bound > -margin have at most 5 % in all where the true drop is the margin or more;
-- one loss more never raises a bound, one win less neither;
+- all results with bound > -margin together have a probability of at most 5 % where the true drop is
+  the margin or more: they lie in the set of the worst of them, whose size at the margin is that;
+- one more loss or one win less never raises the bound;
 - what passes at a margin passes at every wider one.
 
-There is one bound for each result and no second rule, at any number of images. The upper end of
-the interval is this bound with the models changed over.
-
-Drops are tried in steps of 1e-6 (a ten-thousandth of a point), so bounds are rounded down to that.
+One rule holds for every result and any number of images. The upper end of the interval is this bound
+with the two models changed over. The size is itself bounded from above (:mod:`exporter.region_size`),
+and drops are tried in steps of 1e-6, a ten-thousandth of a point; both put the bound a little lower.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from exporter.region_size import Region, size
 LEVEL = 0.05
 """How often a bound may be above the true difference."""
 
-_STEPS = 1_000_000
-"""Steps of one."""
+STEPS = 1_000_000
+"""Steps of a drop in 1: bounds are whole steps."""
 
 
 @lru_cache(maxsize=4096)
@@ -58,26 +59,26 @@ def lower_bound(lost: int, won: int, n: int) -> float:
 
     def excess(step: int) -> float:
         """Logarithm of the size at a drop in units of the level; positive where it is too large."""
-        return math.log(size(region, step / _STEPS) / LEVEL)
+        return math.log(size(region, step / STEPS) / LEVEL)
 
     # The score bound is nearly right; from there, outwards until the answer is between low and high.
-    start = min(max(math.ceil(-score_bound(lost, won, n) * _STEPS), 2 - _STEPS), _STEPS - 1)
+    start = min(max(math.ceil(-score_bound(lost, won, n) * STEPS), 2 - STEPS), STEPS - 1)
     low = high = start
     above = below = excess(start)
-    stride = max(1, _STEPS // (2 * n))
+    stride = max(1, STEPS // (2 * n))
     while below > 0.0:
-        if high == _STEPS - 1:
+        if high == STEPS - 1:
             return -1.0
         low, above = high, below
-        high = min(high + stride, _STEPS - 1)
+        high = min(high + stride, STEPS - 1)
         below, stride = excess(high), 3 * stride
     while above <= 0.0:
-        if low == 1 - _STEPS:
-            return -low / _STEPS
+        if low == 1 - STEPS:
+            return -low / STEPS
         high, below = low, above
-        low = max(low - stride, 1 - _STEPS)
+        low = max(low - stride, 1 - STEPS)
         above, stride = excess(low), 3 * stride
-    return -_first(excess, low, high, above, below) / _STEPS
+    return -_first(excess, low, high, above, below) / STEPS
 
 
 def _first(excess: Callable[[int], float], low: int, high: int, above: float, below: float) -> int:

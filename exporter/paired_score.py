@@ -37,13 +37,13 @@ _ROUNDS, _POINTS = 6, 1025
 
 
 def supports(lost: Any, won: Any, n: float, difference: Any) -> BoolArray:
-    """Whether T(difference) is at least 1.645: a smaller true difference is hard to believe.
+    """Whether T(difference) is at least 1.645, which rejects a true difference of that or less.
 
     Args:
         lost: Images that only the full model names right; a number or an array.
         won: Images that only the artifact names right; as ``lost``.
         n: All images.
-        difference: The true difference D in doubt, -1..1; as ``lost``.
+        difference: The true difference D that is tested, -1..1; as ``lost``.
     """
     a = 2.0 * n
     b = (a - won + lost) * difference - (lost + won)
@@ -83,14 +83,26 @@ def at_least_as_good(lost: int, won: int, n: int) -> IntArray:
         n: All images.
 
     Returns:
-        int64 ``[n + 1]``: of m images named right by one model only, the most that may be lost; -1
-        where not even m wins are as good.
+        int64 ``[n + 1]``, as :func:`results_from`.
     """
     # A hair lower, so that results that tie with this one, and itself, are counted.
-    least = score_bound(lost, won, n) - 1e-12
-    if least <= -1.0:
-        return np.arange(n + 1)
+    return results_from(score_bound(lost, won, n) - 1e-12, n)
+
+
+def results_from(least: float, n: int) -> IntArray:
+    """All results of n images with at least this score bound.
+
+    Args:
+        least: A score bound.
+        n: All images.
+
+    Returns:
+        int64 ``[n + 1]``: of m images that are lost or won, the most that may be lost; -1 where not
+        even m wins are enough. From one m to the next it stays or rises by one.
+    """
     discordant = np.arange(n + 1)
+    if least <= -1.0:
+        return discordant
     low, high = np.full(n + 1, -1), discordant.copy()
     while np.any(low < high):
         middle = (low + high + 1) // 2
