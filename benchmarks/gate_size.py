@@ -127,10 +127,10 @@ def sizes(options: argparse.Namespace) -> Result:
             row = [f"false {verdict}", _points(margin)]
             for name in RULES:
                 rate, n = max((found[n][name, margin, verdict][0], n) for n in tried)
-                row.append(f"{100 * rate:.2f} at {n:,}")
+                row.append(f"{100 * rate:.3f} at {n:,}")
                 if name == "the gate":
                     any_ = max(found[n][name, margin, verdict][1] for n in tried)
-                    row.append(f"{100 * any_:.2f}")
+                    row.append(f"{100 * any_:.3f}")
                     worst[verdict] = max(worst[verdict], any_)
             rows.append(tuple(row))
     return Result(
@@ -178,7 +178,7 @@ def powers(options: argparse.Namespace) -> Result:
     rows = tuple((n, *(power(n, margin) for margin in MARGINS)) for n in images)
     figures = tuple(
         Figure(f"not below on the same {n} images, though 2 points worse", not_below(n, 0.03, 0.01))
-        for n in (50, 100, 200, 1000)
+        for n in (50, 100, 200, 500)
     )
     if not options.quick:
         least = Figure(

@@ -4,15 +4,20 @@ Of n images, L are named right by the full model alone ("lost") and W by the art
 The true top-1 difference, artifact minus full model, is estimated by (W - L) / n and bounded on
 either side by an exact one-sided 95 % bound (:mod:`exporter.exact_bound`)::
 
+    lower_bound(L, W, n) = -(the smallest drop d at which results as good as (L, W), or better,
+                             have a probability of at most 5 %, whatever the share of wins)
     bound = lower_bound(L, W, n)         upper = -lower_bound(W, L, n)
+
+A result is better than another if its score bound is higher (Tango 1998, :mod:`exporter.paired_score`);
+the bound that keeps to an order in this way is Buehler's (1957).
 
 ``pass`` where bound > -margin: worse by the margin is excluded. ``fail`` where
 upper < -margin: the artifact is worse by more than the margin. Else ``inconclusive``.
 
 Exact means that no approximation has to hold. Whatever n, the margin and the share of answers that
 changed: of all sets of n images that could have been drawn, at most 5 % pass an artifact whose true
-drop is the margin or more, and at most 5 % fail one whose true drop is the margin or less. One loss
-more never helps, one win more never hurts, and what passes at a margin passes at a wider one.
+drop is the margin or more, and at most 5 % fail one whose true drop is the margin or less. One more
+loss never helps, one more win never hurts, and what passes at a margin passes at a wider one.
 
 The promise is about one look at images that nothing was fitted to. Images that calibrated an
 artifact, or that were looked at again and again until it passed, promise less.
