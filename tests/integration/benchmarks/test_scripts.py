@@ -14,7 +14,16 @@ from benchmarks.result import read_results
 
 ROOT = Path(__file__).resolve().parents[3]
 EDGE = ("edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
-SCRIPTS = ("accuracy", "cached_training", *EDGE, "export_speed", "feeding", "page", "quantization")
+SCRIPTS = (
+    "accuracy",
+    "cached_training",
+    *EDGE,
+    "export_speed",
+    "feeding",
+    "gate_size",
+    "page",
+    "quantization",
+)
 
 
 def start(script: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -99,6 +108,22 @@ def test_quick_form_leaves_a_result_for_the_page(
     shown = page.page(found)
     assert f"## {result.title}" in shown
     assert result.figures[0].name in shown
+
+
+@pytest.mark.slow
+def test_quick_gate_size_leaves_sizes_and_powers_and_the_page_as_it_is(tmp_path: Path) -> None:
+    ci = ROOT / "docs" / "ci.md"
+    before = ci.read_bytes()
+    done = start("gate_size", "--quick", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    power, size = read_results(tmp_path)
+    assert (power.name, size.name) == ("gate-power", "gate-size")
+    assert [figure.missed for figure in size.figures] == [False, False]
+    assert "largest false-pass rate" in done.stdout
+    # The former rule errs more often, and this finds it.
+    assert all(float(str(row[4]).split()[0]) > 5.0 for row in size.rows if row[0] == "false pass")
+    assert f"## {size.title}" in page.page([power, size])
+    assert ci.read_bytes() == before
 
 
 @pytest.mark.slow
