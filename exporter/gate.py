@@ -1,26 +1,34 @@
 """The gate: is an artifact as good as the full model, on the same labelled images?
 
-The top-1 difference is judged by a paired one-sided 95 % bound (Agresti and Min 2005:
-half an image is added to each of the four cells of the paired table). With n images,
-L that only the full model names right and W that only the artifact does::
+Of n images, L are named right by the full model alone ("lost") and W by the artifact alone ("won").
+The true top-1 difference, artifact minus full model, is estimated by (W - L) / n and bounded on
+either side by an exact one-sided 95 % bound (:mod:`exporter.exact_bound`)::
 
-    n' = n + 2   l = L + 0.5   w = W + 0.5   D = (w - l) / n'
-    se = sqrt((w + l) - (w - l)^2 / n') / n'
-    bound = D - 1.645 se         upper = D + 1.645 se
+    lower_bound(L, W, n) = -(the smallest drop d at which results as good as (L, W), or better,
+                             have a probability of at most 5 %, whatever the share of wins)
+    bound = lower_bound(L, W, n)         upper = -lower_bound(W, L, n)
+
+A result is better than another if its score bound is higher (Tango 1998, :mod:`exporter.paired_score`);
+the bound that keeps to an order in this way is Buehler's (1957).
 
 ``pass`` where bound > -margin: worse by the margin is excluded. ``fail`` where
 upper < -margin: the artifact is worse by more than the margin. Else ``inconclusive``.
 
-Where nothing is won the normal approximation is too sure of itself (81 images without a loss
-would exclude 2 points, which an artifact 2 points worse passes one time in five), so the exact
-bound on a proportion (Clopper and Pearson 1934) counts where it is lower::
+Exact means that no approximation has to hold. Whatever n, the margin and the share of answers that
+changed: of all sets of n images that could have been drawn, at most 5 % pass an artifact whose true
+drop is the margin or more, and at most 5 % fail one whose true drop is the margin or less. One more
+loss never helps, one more win never hurts, and what passes at a margin passes at a wider one.
 
-    p = the rate at which L losses or fewer of n have probability 0.05       bound = min(bound, -p)
+The promise is about one look at images that nothing was fitted to. Images that calibrated an
+artifact, or that were looked at again and again until it passed, promise less.
+
+By margin, the fewest images that pass, none of them lost: 59 for 5 points, 149 for 2, 299 for 1,
+598 for half a point. ``python -m benchmarks.gate_size`` measures how often the gate errs and how
+often it can decide.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -31,6 +39,8 @@ from edge_runtime.errors import DataError, UsageError
 from edge_runtime.manifest import WorstClass
 from edge_runtime.result import Float32Array
 from exporter.drift import agreement, expected_calibration_error, floored_kl, worst_class
+from exporter.exact_bound import lower_bound
+from exporter.paired_score import score_bound
 
 DEFAULT_MARGIN = 0.02
 """Largest top-1 drop that passes, in fractions of 1."""
@@ -38,10 +48,10 @@ DEFAULT_MARGIN = 0.02
 EXACT_DP = 1e-4
 """Largest score difference of a float export; a larger one is a conversion error."""
 
-Z_95 = 1.6448536269514722
-"""Normal quantile of a one-sided 95 % bound."""
-
 _MOST_IMAGES = 10_000_000
+
+_EXACT_IMAGES = 10_000
+"""Up to so many, the number of images that would decide is tried with the exact bound."""
 
 GateVerdict = Literal["pass", "fail", "inconclusive"]
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -100,8 +110,8 @@ def check_margin(margin: float) -> float:
     return margin
 
 
-def paired_interval(lost: float, won: float, n: float) -> tuple[float, float]:
-    """One-sided 95 % bounds of the top-1 difference, artifact minus full model.
+def paired_interval(lost: int, won: int, n: int) -> tuple[float, float]:
+    """Exact one-sided 95 % bounds of the top-1 difference, artifact minus full model.
 
     Args:
         lost: Images that only the full model names right.
@@ -111,14 +121,10 @@ def paired_interval(lost: float, won: float, n: float) -> tuple[float, float]:
     Returns:
         Lower and upper bound, in fractions of 1.
     """
-    total, low, high = n + 2.0, lost + 0.5, won + 0.5
-    difference = (high - low) / total
-    error = math.sqrt((high + low) - (high - low) ** 2 / total) / total
-    bound = difference - Z_95 * error
-    return bound if won else min(bound, -most_losses(lost, n)), difference + Z_95 * error
+    return lower_bound(lost, won, n), 0.0 - lower_bound(won, lost, n)
 
 
-def decide(lost: float, won: float, n: float, margin: float) -> GateVerdict:
+def decide(lost: int, won: int, n: int, margin: float) -> GateVerdict:
     """The verdict on the top-1 difference alone.
 
     Args:
@@ -133,20 +139,11 @@ def decide(lost: float, won: float, n: float, margin: float) -> GateVerdict:
     return "fail" if upper < -margin else "inconclusive"
 
 
-def most_losses(lost: float, n: float) -> float:
-    """Exact one-sided 95 % upper bound on the rate of losses (Clopper and Pearson 1934), 0..1.
-
-    Args:
-        lost: Losses seen.
-        n: Images.
-    """
-    from scipy.special import betaincinv
-
-    return 1.0 if lost >= n else float(betaincinv(lost + 1.0, n - lost, 0.95))
-
-
 def images_needed(lost: int, won: int, n: int, margin: float) -> int | None:
-    """How many images, with losses and wins at the same rates, would decide.
+    """About how many images, with losses and wins at the same rates, would decide.
+
+    The score bound says where to look; from there the number is raised until the exact bound decides
+    too, as far as that can be tried.
 
     Args:
         lost: Images that only the full model names right.
@@ -157,22 +154,34 @@ def images_needed(lost: int, won: int, n: int, margin: float) -> int | None:
     Returns:
         The number of images; None if even ten million would not decide.
     """
-
-    def decided(count: int) -> bool:
-        return decide(lost * count / n, won * count / n, count, margin) != "inconclusive"
-
-    if decided(n):
+    if decide(lost, won, n, margin) != "inconclusive":
         return n
-    high = n
-    while not decided(high):
+    # More images bring the bounds closer to the difference that was seen, on whichever side it lies.
+    passes = (won - lost) / n > -margin
+
+    def roughly(count: int) -> bool:
+        share = count / n
+        if passes:
+            return score_bound(lost * share, won * share, count) > -margin
+        return score_bound(won * share, lost * share, count) > margin
+
+    def exactly(count: int) -> bool:
+        losses = round(lost * count / n)
+        wins = min(round(won * count / n), count - losses)
+        return decide(losses, wins, count, margin) == ("pass" if passes else "fail")
+
+    low = high = n
+    while not roughly(high):
         if high >= _MOST_IMAGES:
             return None
-        high *= 2
-    low = high // 2
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if decided(middle) else (middle, high)
-    return high
+        low, high = (low, middle) if roughly(middle) else (middle, high)
+    count = max(high, n + 1)
+    while count <= _EXACT_IMAGES and not exactly(count):
+        count += max(1, count // 100)
+    return count
 
 
 def compare(
@@ -209,12 +218,13 @@ def compare(
     lost = int(np.sum(right & ~right_now))
     won = int(np.sum(~right & right_now))
     bound, upper = paired_interval(lost, won, n)
+    needed = images_needed(lost, won, n, margin) if decide(lost, won, n, margin) == "inconclusive" else None
     finite = bool(np.isfinite(candidate).all())
     if not finite:
         # Counted as zeros from here on: the record of a failure must still be numbers.
         candidate = np.nan_to_num(candidate, nan=0.0, posinf=0.0, neginf=0.0)
     max_abs_dp = float(np.max(np.abs(candidate.astype(np.float64) - reference.astype(np.float64))))
-    verdict, reason = _verdict(lost, won, n, margin, max_abs_dp if exact else 0.0)
+    verdict, reason = _verdict(lost, won, n, margin, needed, max_abs_dp if exact else 0.0)
     if not finite:
         verdict, reason = "fail", "its scores are not all numbers"
     return Comparison(
@@ -232,11 +242,13 @@ def compare(
         max_abs_dp=max_abs_dp,
         ece=expected_calibration_error(candidate, truth),
         worst_class=worst_class(right, right_now, truth, labels),
-        images_needed=images_needed(lost, won, n, margin) if verdict == "inconclusive" else None,
+        images_needed=needed if verdict == "inconclusive" else None,
     )
 
 
-def _verdict(lost: int, won: int, n: int, margin: float, must_be_small: float) -> tuple[GateVerdict, str]:
+def _verdict(
+    lost: int, won: int, n: int, margin: float, needed: int | None, must_be_small: float
+) -> tuple[GateVerdict, str]:
     if must_be_small > EXACT_DP:
         return (
             "fail",
@@ -249,7 +261,6 @@ def _verdict(lost: int, won: int, n: int, margin: float, must_be_small: float) -
         return verdict, f"a drop of {points} is excluded: at most {-100 * bound:.2f} (95 %)"
     if verdict == "fail":
         return verdict, f"it is worse by more than {points}: at least {-100 * upper:.2f} (95 %)"
-    needed = images_needed(lost, won, n, margin)
     about = (
         f"about {needed:,} images would decide" if needed else "no number of images like these would decide"
     )

@@ -98,7 +98,12 @@ class Mender:
             judges.reference,
             calibration_pixels=self._maker.calibration,
             labels=self._labels,
-            goal=Goal(self._config.margin, self._config.agreement, always_tune=self._config.repair == "full"),
+            goal=Goal(
+                self._config.margin,
+                self._config.agreement,
+                always_tune=self._config.repair == "full",
+                labelled=self._tables.labelled,
+            ),
             tune=lambda: self._tuned(kind),
             progress=self._tell,
             plain=self._maker.int8(kind),

@@ -71,11 +71,18 @@ class Goal:
         margin: Largest top-1 drop that passes the gate, in fractions of 1.
         agreement: Smallest share of images with the full model's top-1, 0..1.
         always_tune: Whether fine-tuning is worth its minutes although the gate does not fail.
+        labelled: Whether the images show the model's classes. Of other things nobody knows what is right:
+            there every other answer would count as lost and none as won, so only agreement counts.
     """
 
     margin: float
     agreement: float
     always_tune: bool = False
+    labelled: bool = True
+
+    def failed(self, result: Comparison) -> bool:
+        """Whether the gate fails a result; without labels, whether most answers are other ones."""
+        return result.verdict == "fail" if self.labelled else result.agreement < COLLAPSE
 
     def reached(self, result: Comparison) -> bool:
         """Whether a result needs no repair: no failed gate, enough agreement, and at most half the margin lost.
@@ -83,15 +90,12 @@ class Goal:
         Half the margin as a point estimate: with more lost here, other images may well show all of it.
         Too few images to tell is no reason to repair.
         """
-        return (
-            result.verdict != "fail"
-            and result.agreement >= self.agreement
-            and result.delta >= -self.margin / 2
-        )
+        enough = not self.failed(result) and result.agreement >= self.agreement
+        return enough and (not self.labelled or result.delta >= -self.margin / 2)
 
     def worth_minutes(self, result: Comparison) -> bool:
         """Whether a result that did not reach the goal is worth fine-tuning."""
-        return self.always_tune or result.verdict == "fail"
+        return self.always_tune or self.failed(result)
 
     def helps(self, new: Comparison, old: Comparison) -> bool:
         """Whether a remedy is kept: it ends a failed gate, or takes a fifth of the KL and no agreement.
@@ -103,8 +107,8 @@ class Goal:
             new: The result with it.
             old: The result without it, which did not reach the goal.
         """
-        if "fail" in (new.verdict, old.verdict) and new.verdict != old.verdict:
-            return old.verdict == "fail"
+        if self.failed(new) != self.failed(old):
+            return self.failed(old)
         better = new.kl <= (1.0 - LEAST_GAIN) * old.kl
         return better and (new.agreement >= old.agreement or self.reached(new))
 

@@ -14,7 +14,16 @@ from benchmarks.result import read_results
 
 ROOT = Path(__file__).resolve().parents[3]
 EDGE = ("edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
-SCRIPTS = ("accuracy", "cached_training", *EDGE, "export_speed", "feeding", "page", "quantization")
+SCRIPTS = (
+    "accuracy",
+    "cached_training",
+    *EDGE,
+    "export_speed",
+    "feeding",
+    "gate_size",
+    "page",
+    "quantization",
+)
 
 
 def start(script: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -102,14 +111,35 @@ def test_quick_form_leaves_a_result_for_the_page(
 
 
 @pytest.mark.slow
+def test_quick_gate_size_leaves_sizes_and_powers_and_the_page_as_it_is(tmp_path: Path) -> None:
+    ci = ROOT / "docs" / "ci.md"
+    before = ci.read_bytes()
+    done = start("gate_size", "--quick", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    power, size = read_results(tmp_path)
+    assert (power.name, size.name) == ("gate-power", "gate-size")
+    assert [figure.missed for figure in size.figures] == [False, False]
+    assert "largest false-pass rate" in done.stdout
+    # The former rule errs more often, and this finds it.
+    assert all(float(str(row[4]).split()[0]) > 5.0 for row in size.rows if row[0] == "false pass")
+    assert f"## {size.title}" in page.page([power, size])
+    assert ci.read_bytes() == before
+
+
+@pytest.mark.slow
 def test_quick_quantization_leaves_a_result_of_each_target(tmp_path: Path) -> None:
     done = start("quantization", "--quick", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr
     found = read_results(tmp_path)
     assert [entry.name for entry in found] == [
-        f"quantization-{name}" for name in sorted(quantization.TARGETS)
+        f"{table}-{name}"
+        for table in ("onnx-kernels", "quantization")
+        for name in sorted(quantization.TARGETS)
     ]
-    for result in found:
+    for result in found[: len(quantization.TARGETS)]:
+        assert {row[2] for row in result.rows} == {"as it ships", "weights as uint8", "all of int8's range"}
+        assert {row[3] for row in result.rows} == {"default", "exact"}
+    for result in found[len(quantization.TARGETS) :]:
         assert result.quick
         assert [row[1:3] for row in result.rows] == [
             (f"{format}-int8", when) for format in ("tflite", "onnx") for when in ("before", "after")

@@ -72,7 +72,7 @@ def test_judging_images_have_no_part_in_the_repair(ruined: ExportConfig, tmp_pat
     labels.write_text("".join(f"{digit}\n" for digit in range(10)), encoding="utf-8")
     config = replace(
         ruined, calibration_data=tmp_path / "calibration", labels=labels, artifacts=("tflite-int8",),
-        missing_classes="allow", golden=0, agreement=0.8,
+        missing_classes="allow", golden=0, agreement=0.8, weak_reference="allow",
     )  # fmt: skip
     plain = export(replace(config, out=tmp_path / "plain.bundle", data=tmp_path / "all", repair="off"))
     with Classifier.open(plain, "tflite-int8", allow_failed=True) as classifier:

@@ -45,7 +45,7 @@ def test_others_ship_and_the_missing_one_is_a_row(
     source, out = saved(body), tmp_path / "x.bundle"
     done = CliRunner().invoke(
         command,
-        [str(source), "--out", str(out), "--data", str(photos), "--artifacts", "tflite-fp32,int16x8", "--quick"],
+        [str(source), "--out", str(out), "--data", str(photos), "--artifacts", "tflite-fp32,int16x8", "--quick", "--weak-reference", "allow"],
     )  # fmt: skip
     # It was named: not having it is no success.
     assert isinstance(done.exception, ModelFileError)
@@ -60,7 +60,7 @@ def test_others_ship_and_the_missing_one_is_a_row(
     assert list(report.unmade) == ["tflite-int16x8"]
     assert "no_integer_overflow" in report.unmade["tflite-int16x8"]
     assert "could not be made" in bundle.read("report.html").decode()
-    assert check(out, data=photos, quick=True).unmade == report.unmade
+    assert check(out, data=photos, quick=True, weak_reference="allow").unmade == report.unmade
 
 
 def test_unchecked_bundle_says_it_too_and_the_best_of_the_others_is_no_error(
@@ -81,7 +81,7 @@ def test_unchecked_bundle_says_it_too_and_the_best_of_the_others_is_no_error(
     best = export_bundle(
         ExportConfig(
             source=source, out=tmp_path / "best.bundle", data=photos, artifacts=kinds, best="size",
-            margin=0.5, evidence="quick",
+            margin=0.5, evidence="quick", weak_reference="allow",
         )
     )  # fmt: skip
     best.raise_for_unmade()

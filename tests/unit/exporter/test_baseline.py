@@ -40,8 +40,8 @@ def accepted(made_report: Made, tmp_path: Path) -> Baseline:
 @pytest.mark.parametrize(
     ("wrong", "start", "verdict", "words"),
     [
-        (40, 0, "pass", "stayed"),
-        (10, 0, "pass", "rose"),
+        (40, 0, "pass", "on these 400 images stayed"),
+        (10, 0, "pass", "on these 400 images rose"),
         (40, 20, "pass", "20 images won, 20 lost"),
         (41, 0, "pass", "excluded"),
         (46, 0, "inconclusive", "lost 1.50 points"),

@@ -241,6 +241,19 @@ def test_goal_asks_for_no_failed_gate_enough_agreement_and_half_the_margin(
     assert Goal(margin=0.02, agreement=0.99).reached(result) is reached
 
 
+def test_goal_without_labels_asks_for_agreement_alone() -> None:
+    goal = Goal(margin=0.02, agreement=0.9, labelled=False)
+    # Other answers than the full model's all count as lost.
+    other = judged(30, 0.1)
+    assert (other.verdict, other.agreement) == ("fail", 0.925)
+    assert goal.reached(other)
+    few = replace(other, agreement=0.85)
+    assert not goal.reached(few)
+    assert not goal.worth_minutes(few)
+    assert goal.worth_minutes(replace(other, agreement=0.4))
+    assert goal.helps(few, replace(few, kl=1.0))
+
+
 def test_climb_repairs_a_drop_of_more_than_half_the_margin_that_agrees_enough() -> None:
     judge = Judge(bias=-0.6)
     judge.wrong = 5
