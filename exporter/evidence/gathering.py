@@ -181,7 +181,7 @@ class Gatherer:
     def _variants(self, candidate: Candidate) -> tuple[Variant, ...]:
         opener = candidate.opener
         if opener is None:
-            return variants(candidate.model, candidate.format, candidate.name)
+            return variants(candidate.model, candidate.format, candidate.name, quantized=not candidate.exact)
         if candidate.format not in _ON_THREADS:
             return ()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines import open_engine
+from edge_runtime.engines.onnx import OnnxEngine
 from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
@@ -49,13 +50,16 @@ def thread_counts() -> tuple[int, ...]:
     return tuple(count for count in THREADS if count <= cores + 1)
 
 
-def variants(model: Path | bytes, format: Format, name: str) -> tuple[Variant, ...]:
+def variants(
+    model: Path | bytes, format: Format, name: str, *, quantized: bool = False
+) -> tuple[Variant, ...]:
     """Lists the ways to run a file of ours; nothing is loaded.
 
     Args:
         model: Path or bytes.
         format: ``tflite`` or ``onnx``.
         name: The file's name, for messages.
+        quantized: Whether integer kernels run it: those of ONNX Runtime come in two kinds.
     """
     fast, plain = {
         "tflite": ("litert", "litert, no XNNPACK"),
@@ -69,6 +73,10 @@ def variants(model: Path | bytes, format: Format, name: str) -> tuple[Variant, .
         return lambda: (_plain_litert if format == "tflite" else _plain_onnx)(model, threads)
 
     rows = [Variant(fast, threads, False, usual(threads)) for threads in thread_counts()]
+    if format == "onnx" and quantized:
+        rows.append(
+            Variant(f"{fast}, exact kernels", 1, False, lambda: OnnxEngine(model, name, 1, exact=True).run)
+        )
     return (*rows, *(Variant(plain, threads, True, slow(threads)) for threads in thread_counts()))
 
 

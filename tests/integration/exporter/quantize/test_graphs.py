@@ -10,6 +10,7 @@ from edge_runtime.engines.selection import open_engine
 from edge_runtime.errors import UsageError
 from exporter.drift import agreement, floored_kl
 from exporter.quantize import QuantGraph
+from exporter.quantize.onnx_products import products
 from exporter.scoring import engine_scorer
 
 FORMATS = pytest.mark.parametrize("format", ["tflite", "onnx"])
@@ -142,3 +143,29 @@ def test_graphs_refuse_what_they_cannot_use(plain: Any, format: str) -> None:
         graph.calibrated(plain.pixels[:0])
     with pytest.raises(UsageError, match=r"Received: uint8 \[2, 8, 8, 1\]"):
         graph.calibrated(plain.pixels[:2, :8, :8])
+
+
+@pytest.mark.parametrize("case", ["plain", "coarse", "planted"])
+def test_onnx_products_fit_16_bits_whatever_the_weights(case: str, request: pytest.FixtureRequest) -> None:
+    import onnx
+
+    small = request.getfixturevalue(case)
+    graph = small.graph("onnx").calibrated(small.digits.calibration()[:20])
+    for one, narrow in ((graph, True), (graph.widened(), False)):
+        assert one.narrow is narrow
+        model = onnx.load_model_from_string(one.quantized())
+        found = products(model)
+        assert len(found) == (len(graph.layers()) if narrow else 0)
+        assert all(product.fits for product in found)
+        layer = graph.layers()[-1]
+        assert np.abs(one.rounded(layer) - layer.weights).max() > 0
+
+
+def test_narrow_onnx_weights_cost_little_and_unsigned_ones_nothing(plain: Any) -> None:
+    graph = plain.graph("onnx").calibrated(plain.digits.calibration())
+    narrow, wide = (
+        floored_kl(plain.scores, scores_of(one, one.quantized(), plain.pixels))
+        for one in (graph, graph.widened())
+    )
+    assert wide < 0.01
+    assert narrow < 0.01
