@@ -93,7 +93,7 @@ class OnnxGraph:
 
     def rounded(self, layer: LinearLayer) -> Float32Array:
         """See :class:`QuantGraph`."""
-        return on_grid(layer.weights, narrow_scales(layer.weights) if self.narrow else None)
+        return on_grid(layer.weights, narrow_scales(layer.weights) if self._is_narrow(layer) else None)
 
     def widened(self) -> QuantGraph:
         """See :class:`QuantGraph`."""
@@ -174,13 +174,15 @@ class OnnxGraph:
         other._seen = None if ranges is None else self._seen
         return other
 
+    def _is_narrow(self, layer: LinearLayer) -> bool:
+        """Whether a layer gives up range: a depthwise one has no neighbours to add up."""
+        return self.narrow and not (layer.op == "depthwise" and layer.groups == len(layer.weights))
+
     def _weight_grids(self, model: Any) -> dict[str, list[dict[str, Any]]]:
         """The narrow scales, as the quantizer takes them; empty where it may use all of the range."""
-        if not self.narrow:
-            return {}
         nodes = {node.name: node for node in model.graph.node}
         found: dict[str, list[dict[str, Any]]] = {}
-        for layer in read_layers(model):
+        for layer in filter(self._is_narrow, read_layers(model)):
             node = nodes[layer.name]
             axis = 0 if node.op_type == "Conv" or attributes(node).get("transB") else 1
             found[node.input[1]] = [

@@ -38,7 +38,8 @@ class Products:
     Attributes:
         name: The operation's name, or that of its output.
         op: Its kind, such as ``Conv``.
-        pair_sum: The largest magnitude that two of its weights of one sign add up to, in steps.
+        pair_sum: The largest magnitude that two neighbouring weights of one sign add up to, in steps;
+            0 for a depthwise convolution, which adds no neighbours.
     """
 
     name: str
@@ -71,7 +72,7 @@ def with_unsigned_weights(model: Any, *, everywhere: bool = False) -> Any:
 
     Args:
         model: A QDQ model.
-        everywhere: Also those whose products fit 16 bits as they are.
+        everywhere: Also those whose products fit 16 bits as they are; depthwise convolutions never.
 
     Returns:
         The same model.
@@ -84,7 +85,8 @@ def with_unsigned_weights(model: Any, *, everywhere: bool = False) -> Any:
     wanted = set()
     for node in model.graph.node:
         sums = _read_qdq(node, known, makers) if node.op_type in _QDQ else None
-        if sums is not None and (everywhere or sums.max(initial=0) > LARGEST_SUM):
+        largest = 0 if sums is None else sums.max(initial=0)
+        if largest > (0 if everywhere else LARGEST_SUM):
             wanted.add(makers[node.input[1]].input[0])
     shifted: set[str] = set()
     for name in sorted(wanted):
@@ -142,6 +144,10 @@ def _sums(node: Any, constant: Any) -> Any:
     """Zero points of weights do not count: kernels multiply first and subtract sums later."""
     import onnx
 
-    weights = onnx.numpy_helper.to_array(constant)
-    by_rows = "Conv" in node.op_type or (node.op_type in ("Gemm", "QGemm") and attributes(node).get("transB"))
+    weights, said = onnx.numpy_helper.to_array(constant), attributes(node)
+    if "Conv" in node.op_type:
+        depthwise = weights.shape[1] == 1 and said.get("group", 1) == len(weights) > 1
+        return np.zeros(1, np.int64) if depthwise else pair_sums(np.moveaxis(weights, 1, -1))
+    by_rows = node.op_type in ("Gemm", "QGemm") and said.get("transB")
+    # Of a stack of matrices, each is multiplied by itself; neighbours are along the second last axis.
     return pair_sums(weights if by_rows else np.moveaxis(weights, -1, 0))

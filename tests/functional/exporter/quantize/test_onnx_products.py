@@ -145,7 +145,7 @@ def test_products_are_read_from_every_form_of_integer_operation() -> None:
     constants = [
         constant("wide", wide), constant("narrow", narrow), constant("dense", wide.reshape(4, 3).T.copy()),
         constant("unsigned", wide.astype(np.uint8)), constant("s", np.float32(1)), constant("u0", np.uint8(0)),
-        constant("i0", np.int8(0)),
+        constant("i0", np.int8(0)), constant("deep", np.full((4, 1, 3, 3), 100, np.int8)),
     ]  # fmt: skip
     nodes = [
         helper.make_node(
@@ -160,6 +160,12 @@ def test_products_are_read_from_every_form_of_integer_operation() -> None:
         helper.make_node("MatMulInteger", ["y", "dense"], ["f"], name="no zero points"),
         helper.make_node("DynamicQuantizeMatMul", ["y", "dense", "s", "i0"], ["g"], domain="com.microsoft"),
         helper.make_node("Conv", ["z", "wide"], ["h"], name="float"),
+        helper.make_node(
+            "QLinearConv", ["x", "s", "u0", "deep", "s", "i0", "s", "u0"], ["i"], name="depthwise", group=4
+        ),
+        helper.make_node(
+            "QLinearConv", ["x", "s", "u0", "deep", "s", "i0", "s", "u0"], ["j"], name="two of each", group=2
+        ),
     ]
     graph = helper.make_graph(nodes, "g", [], [], constants)
     found = {one.name: (one.pair_sum, one.fits) for one in products(helper.make_model(graph))}
@@ -169,6 +175,8 @@ def test_products_are_read_from_every_form_of_integer_operation() -> None:
         "integer": (200, False),
         "no zero points": (200, False),
         "g": (200, False),
+        "depthwise": (0, True),
+        "two of each": (200, False),
     }
 
 
@@ -201,6 +209,32 @@ def test_on_a_cpu_without_vnni_only_what_fits_answers_right(
     model = onnx.load(signed)
     onnx.save(with_unsigned_weights(model), tmp_path / "unsigned.onnx")
     np.testing.assert_allclose(scored(tmp_path / "unsigned.onnx", pixels), exact(signed, pixels), atol=1e-6)
+
+
+@pytest.mark.parametrize(("group", "saturates"), [(16, False), (1, True)])
+def test_depthwise_convolutions_cannot_saturate(
+    group: int, saturates: bool, tmp_path: Path, scored: Callable[[Path, np.ndarray], np.ndarray]
+) -> None:
+    channels, side = 16, 5
+    weights = np.full((channels, channels // group, 3, 3), 127, np.int8)
+    largest = 9 * (channels // group) * 255 * 127
+    constants = [
+        constant("w", weights), constant("s", np.float32(1)), constant("u0", np.uint8(0)),
+        constant("i0", np.int8(0)), constant("y_s", np.float32(largest / 200)),
+    ]  # fmt: skip
+    inputs = ["x", "s", "u0", "w", "s", "i0", "y_s", "u0"]
+    graph = helper.make_graph(
+        [helper.make_node("QLinearConv", inputs, ["y"], group=group)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["batch", channels, side, side])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, ["batch", channels, 3, 3])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "conv.onnx")
+    found = scored(tmp_path / "conv.onnx", np.full((1, channels, side, side), 255, np.uint8))
+    assert (found < 150).all() if saturates else (found == 200).all()
+    assert products(model)[0].fits is not saturates
 
 
 @pytest.fixture

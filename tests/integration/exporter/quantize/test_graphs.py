@@ -155,7 +155,8 @@ def test_onnx_products_fit_16_bits_whatever_the_weights(case: str, request: pyte
         assert one.narrow is narrow
         model = onnx.load_model_from_string(one.quantized())
         found = products(model)
-        assert len(found) == (len(graph.layers()) if narrow else 0)
+        # Depthwise convolutions keep signed weights either way.
+        assert len(found) == (len(graph.layers()) if narrow else 1)
         assert all(product.fits for product in found)
         layer = graph.layers()[-1]
         assert np.abs(one.rounded(layer) - layer.weights).max() > 0

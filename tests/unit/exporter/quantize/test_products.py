@@ -20,15 +20,28 @@ def test_the_largest_sum_is_the_last_that_fits_16_bits() -> None:
     assert -255 * LARGEST_SUM >= np.iinfo(np.int16).min > -255 * (LARGEST_SUM + 1)
 
 
-def test_pair_sums_take_the_two_largest_of_one_sign() -> None:
-    steps = np.array([[127, 1, -127, 3], [64, 64, -5, 0], [-127, -2, 127, 0], [5, 0, 0, 0]], np.int8)
-    assert pair_sums(steps).tolist() == [130, 128, 129, 5]
+def test_pair_sums_are_of_neighbours_of_one_sign() -> None:
+    steps = np.array([[127, 1, -127, 3], [9, 64, 64, -5], [-127, 2, -127, -2], [5, 0, 0, 0]], np.int8)
+    assert pair_sums(steps).tolist() == [128, 128, 129, 5]
     assert pair_sums(np.array([[127]], np.int8)).tolist() == [127]
     assert pair_sums(np.full((1, 3, 3, 2), -128, np.int8)).tolist() == [256]
 
 
+def test_pair_sums_take_channels_innermost_and_taps_innermost() -> None:
+    # [out, height, width, in]
+    for other in ((0, 0, 0, 1), (0, 0, 1, 0), (0, 1, 0, 0)):
+        steps = np.zeros((1, 3, 3, 2), np.int8)
+        steps[0, 0, 0, 0] = steps[other] = 100
+        following = other != (0, 1, 0, 0)
+        assert pair_sums(steps).tolist() == [200 if following else 100]
+    # From the last tap of a channel to the first of the next, and across a row's end.
+    steps = np.zeros((1, 3, 3, 2), np.int8)
+    steps[0, 2, 2, 0] = steps[0, 0, 0, 1] = 100
+    assert pair_sums(steps).tolist() == [200]
+
+
 def test_narrow_scales_leave_a_lone_large_weight_its_range() -> None:
-    alone = np.array([[2.0, 0.01, -2.0, -0.01]], np.float32)
+    alone = np.array([[2.0, 0.01, 2.0, -2.0]], np.float32)
     np.testing.assert_allclose(narrow_scales(alone), [2.0 / 127], rtol=0.01)
     twice = np.array([[2.0, 2.0, -0.5, 0.1]], np.float32)
     np.testing.assert_allclose(narrow_scales(twice), [4.0 / 128], rtol=0.01)
@@ -46,7 +59,7 @@ def test_on_narrow_scales_no_pair_passes_16_bits(weights: np.ndarray) -> None:
         np.round(rows.astype(np.float32) / scales[:, np.newaxis]),
     ):
         assert np.abs(steps).max() <= 127
-        assert pair_sums(steps).max() <= LARGEST_SUM
+        assert pair_sums(steps.reshape(weights.shape)).max() <= LARGEST_SUM
 
 
 @given(WEIGHTS)
