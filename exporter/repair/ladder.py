@@ -19,8 +19,8 @@ What it sees must be unsettled enough: training images would show no disagreemen
 do, so the caller gives close-ups of them, see :mod:`exporter.repair.close_ups`.
 
 ONNX weights start on a narrow grid, on which every CPU computes the same, with their biases corrected
-(:mod:`exporter.quantize.products`). Where that bit is missed, they are stored as uint8, which every CPU
-computes the same as well.
+(:mod:`exporter.quantize.products`). Where the range that it gives up is missed, they are stored as uint8,
+which every CPU computes the same as well.
 
 A rung is kept if it ends a failed gate, or if it lowers the floored KL by a fifth or more and costs no
 agreement. What is kept stays for the rungs after it. A collapse (agreement below one half) with
