@@ -98,14 +98,13 @@ def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> Artif
     assert kernels.exact_verdict is not None
     saturates = bool(kernels_saturate())
     verdict = overall([report.verdict, kernels.exact_verdict if saturates else "inconclusive"])
-    reason = report.reason if verdict == report.verdict and verdict != "pass" else kernels_text(kernels)
-    return msgspec.structs.replace(
-        report,
-        kernels=kernels,
-        verdict=verdict,
-        reason=reason if verdict != "pass" else report.reason,
-        images_needed=report.images_needed if verdict == report.verdict else None,
-    )
+    if verdict != report.verdict:
+        return msgspec.structs.replace(
+            report, kernels=kernels, verdict=verdict, reason=kernels_text(kernels), images_needed=None
+        )
+    # More images alone would not settle it.
+    also = f"; {kernels_text(kernels)}" if verdict == "inconclusive" else ""
+    return msgspec.structs.replace(report, kernels=kernels, reason=report.reason + also)
 
 
 def kernels_text(kernels: KernelsReport) -> str:
