@@ -71,15 +71,15 @@ def test_too_few_images_are_named_before_the_cpu(
     found = with_kernels(report.artifacts["onnx-int8"], RISKY)
     assert found.images_needed == 149
     report = made_report({"onnx-int8": {name: getattr(found, name) for name in (*few, "reason", "kernels")}})
-    with pytest.raises(InconclusiveError, match="needs enough labelled images.*because inconclusive; products"):
+    with pytest.raises(
+        InconclusiveError, match=r"needs enough labelled images.*because inconclusive; products"
+    ):
         report.raise_for_verdict()
     print_report(report)
     assert capsys.readouterr().out.count("can pass 16 bits") == 1
 
 
-def test_enough_images_leave_only_the_cpu(
-    made_report: MakeReport, saturates: Callable[[bool], None]
-) -> None:
+def test_enough_images_leave_only_the_cpu(made_report: MakeReport, saturates: Callable[[bool], None]) -> None:
     saturates(False)
     found = with_kernels(made_report({"onnx-int8": "pass"}).artifacts["onnx-int8"], SATURATED)
     report = made_report({"onnx-int8": {"verdict": found.verdict, "kernels": found.kernels}})
