@@ -13,8 +13,6 @@ ones. What follows for the verdict::
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -54,12 +52,16 @@ def examine_kernels(
 
     Returns:
         None for a file without such operations, and for other formats.
+
+    Raises:
+        EnvironmentMissingError: onnx is not installed.
     """
     from exporter.quantize.onnx_products import products
+    from exporter.quantize.onnx_run import opened
 
     if candidate.format != "onnx" or candidate.exact:
         return None
-    found = products(_parsed(candidate.model))
+    found = products(opened(candidate.model))
     risky = [one for one in found if not one.fits]
     if not found:
         return None
@@ -123,9 +125,3 @@ def kernels_text(kernels: KernelsReport) -> str:
             f"exact kernels (top-1 {100 * kernels.exact_top1:.2f} %); {_CURE}"
         )
     return f"{where}: x86 CPUs without VNNI may answer otherwise; {_CURE}"
-
-
-def _parsed(model: Path | bytes) -> Any:
-    import onnx
-
-    return onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(model)
