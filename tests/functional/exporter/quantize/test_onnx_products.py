@@ -166,7 +166,6 @@ def test_products_are_read_from_every_form_of_integer_operation() -> None:
     assert found == {
         "wide conv": (200, False),
         "narrow": (128, True),
-        "integer": (200, False),
         "no zero points": (200, False),
         "g": (200, False),
     }
