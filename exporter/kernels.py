@@ -8,6 +8,7 @@ ones. What follows for the verdict::
     nothing can overflow             nothing
     the kernels of this CPU saturate the worse of the two verdicts
     those of other CPUs would        at best inconclusive: this CPU cannot tell
+    no exact kernels for the file    at best inconclusive
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
+from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
@@ -68,8 +70,12 @@ def examine_kernels(
     if not risky:
         return KernelsReport(len(found), 0)
     worst = max(risky, key=lambda one: one.pair_sum).name
-    with quiet():
-        engine = candidate.open_exact(threads)
+    try:
+        with quiet():
+            engine = candidate.open_exact(threads)
+    except ModelFileError:
+        # Such as a file with an operation on int8 activations too, of which there is no exact form.
+        return KernelsReport(len(found), len(risky), worst)
     try:
         exact = engine_scorer(engine, scores.shape[1])(
             pixels, step(progress, f"checking {candidate.name} with exact kernels")
@@ -97,9 +103,8 @@ def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> Artif
     """
     if kernels is None or not kernels.depends_on_cpu:
         return msgspec.structs.replace(report, kernels=kernels)
-    assert kernels.exact_verdict is not None
-    saturates = bool(kernels_saturate())
-    verdict = overall([report.verdict, kernels.exact_verdict if saturates else "inconclusive"])
+    other = kernels.exact_verdict if kernels_saturate() else None
+    verdict = overall([report.verdict, other or "inconclusive"])
     if verdict != report.verdict:
         return msgspec.structs.replace(
             report, kernels=kernels, verdict=verdict, reason=kernels_text(kernels), images_needed=None

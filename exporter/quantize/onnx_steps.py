@@ -119,8 +119,8 @@ class Steps:
 
     def _rounded(self, node: Any) -> Any | None:
         """What a QuantizeLinear makes of a constant."""
-        given = [self.constant(name) for name in node.input]
-        if len(given) < 3 or any(values is None for values in given) or given[2].dtype != np.int8:
+        given = [values for name in node.input if (values := self.constant(name)) is not None]
+        if len(given) != 3 or given[2].dtype != np.int8:
             return None
         values, scale, zero_point = (entry.astype(np.float64) for entry in given)
         if scale.size > 1:

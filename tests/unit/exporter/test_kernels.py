@@ -55,6 +55,18 @@ def test_the_worse_verdict_counts(
     assert (one.reason in found.reason) == (before == after)
 
 
+@pytest.mark.parametrize("cpu_saturates", [True, False])
+def test_without_exact_kernels_no_cpu_can_tell(
+    made_report: MakeReport, saturates: Callable[[bool], None], cpu_saturates: bool
+) -> None:
+    saturates(cpu_saturates)
+    found = with_kernels(
+        made_report({"onnx-int8": "pass"}).artifacts["onnx-int8"], KernelsReport(4, 1, "dense")
+    )
+    assert found.verdict == "inconclusive"
+    assert "x86 CPUs without VNNI may answer otherwise" in found.reason
+
+
 def test_what_fits_changes_nothing(made_report: MakeReport, saturates: Callable[[bool], None]) -> None:
     saturates(False)
     one = made_report({"onnx-int8": "pass"}).artifacts["onnx-int8"]
