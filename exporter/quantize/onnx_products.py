@@ -27,6 +27,7 @@ _INTEGER: dict[str, tuple[int, int | None]] = {
     "QGemm": (3, 2),
     "MatMulIntegerToFloat": (1, 4),
     "DynamicQuantizeMatMul": (1, None),
+    "QAttention": (1, 6),
 }
 """Operations on integers: the places of their weights and of their activation's zero point.
 

@@ -68,7 +68,11 @@ def model(nodes: list[Any], shape: tuple[int, ...], dtype: int, constants: dict[
         [helper.make_tensor_value_info("y", dtype, None)],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()],
     )  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)],
+        ir_version=8,
+    )
 
 
 def constant(values: np.ndarray) -> Any:
@@ -100,6 +104,22 @@ SATURATING = {
     "int8 activations": qdq([scaled("w", "wd")], DENSE, zero="i0"),
     "Reshape of scaled activations": qdq(
         [helper.make_node("Reshape", ["ad", "flat"], ["x"]), scaled("w", "wd")], DENSE, shape=(5, 8, 8)
+    ),
+    "QAttention": model(
+        [
+            helper.make_node(
+                "QAttention", ["a", "w", "bias", "one", "one", "", "u0", "i0"], ["sum"],
+                domain="com.microsoft", num_heads=4,
+            ),
+            helper.make_node("Mul", ["sum", "less"], ["small"]),
+            helper.make_node("Cast", ["small"], ["y"], to=TensorProto.UINT8),
+        ],
+        (1, 5, 64), TensorProto.UINT8,
+        # Values only: of queries and keys of zeros, attention is the mean.
+        {
+            "w": np.hstack([np.zeros((64, 128), np.int8), np.full((64, 64), 127, np.int8)]),
+            "bias": np.zeros(192, np.float32), "less": np.float32(1e-4),
+        },
     ),
     "QLinearConv of a Constant": model(
         [
