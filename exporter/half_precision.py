@@ -180,9 +180,9 @@ def _tflite_tensors(
 
 
 def _onnx_tensors(file: Path | bytes, inputs: list[Any], widths: Widths) -> Iterator[tuple[str, Any]] | None:
-    from exporter.quantize.onnx_run import add_outputs, opened, session_of
+    from exporter.quantize.onnx_run import add_outputs, parsed, session_of
 
-    model = opened(file)
+    model = parsed(file)
     # Installed: the file could not have been opened without it.
     import onnx
 

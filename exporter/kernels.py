@@ -59,11 +59,11 @@ def examine_kernels(
         EnvironmentMissingError: onnx is not installed.
     """
     from exporter.quantize.onnx_products import products
-    from exporter.quantize.onnx_run import opened
+    from exporter.quantize.onnx_run import parsed
 
     if candidate.format != "onnx" or candidate.exact:
         return None
-    found = products(opened(candidate.model))
+    found = products(parsed(candidate.model))
     risky = [one for one in found if not one.fits]
     if not found:
         return None

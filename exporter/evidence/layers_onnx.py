@@ -11,7 +11,7 @@ import numpy as np
 from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.preprocess import UInt8Array
 from exporter.evidence.layers import FloatArray, TensorPair
-from exporter.quantize.onnx_run import opened
+from exporter.quantize.onnx_run import parsed
 
 _FATAL_ONLY = 4
 _CLIPS = ("Clip", "Relu")
@@ -35,7 +35,7 @@ class OnnxPair:
             float_file: Path or bytes.
             quantized: Path or bytes.
         """
-        true, found = opened(float_file), opened(quantized)
+        true, found = parsed(float_file), parsed(quantized)
         ops = {output: node.op_type for node in true.graph.node for output in node.output}
         constants = {tensor.name: tensor for tensor in found.graph.initializer}
         readers: dict[str, list[Any]] = {}

@@ -14,7 +14,7 @@ from edge_runtime.native_output import quiet
 _FATAL_ONLY = 4
 
 
-def opened(model: Path | bytes) -> Any:
+def parsed(model: Path | bytes) -> Any:
     """Parses an .onnx file, with the weights that lie in files beside it.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,19 @@ def test_check_fails_a_float16_file_that_answers_right_here(table: PixelTable) -
     assert "in large" in half.reason
     assert "overflows in half precision" in found.report.skipped["coreml"]
     assert "overflows in half precision" in render_report("tiny", found, table)
+
+
+def test_float16_file_has_no_integer_kernels_to_compare(table: PixelTable) -> None:
+    data = convert_onnx_fp16(file(gain=1.5))
+    candidate = Candidate("onnx-fp16", data, "onnx", False, len(data))
+    engine = candidate.open(1)
+    reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
+    options = replace(EvidenceOptions.quick(), engines=True, seconds=0.05)
+    found = judge(
+        [candidate], reference, table, file="m", sha256="0" * 64, margin=0.2, evidence=options
+    ).report
+    engines = {row.engine for row in found.artifacts["onnx-fp16"].engines}
+    assert engines == {"onnxruntime", "onnxruntime, graph as written"}
 
 
 def test_float_file_that_cannot_be_looked_into_ends_no_check(
