@@ -251,7 +251,7 @@ class CheckReport(Strict, frozen=True):
         """Raises what the command exits with.
 
         Args:
-            inconclusive: What too few images mean: ``error`` (exit 3), ``pass`` or ``fail``.
+            inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
 
         Raises:
             GateFailedError: An artifact failed, or is inconclusive and that means fail.
