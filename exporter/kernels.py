@@ -1,9 +1,9 @@
 """Does an .onnx file give the same answers on every CPU?
 
-A file with u8 x s8 products that can pass 16 bits (:mod:`exporter.quantize.products`) answers
-otherwise on x86 CPUs without VNNI. Here that is read from the file, so that it is seen on a CPU of
-either kind, and the images are scored twice: with the default kernels, which judge, and with exact
-ones. What follows for the verdict::
+A file with u8 x s8 products that can pass 16 bits (:mod:`exporter.quantize.products`) gives other
+answers on x86 CPUs without VNNI. This is read from the file, so that either kind of CPU shows it.
+The images are then scored twice, with the default kernels, which judge, and with exact ones. What
+follows for the verdict::
 
     nothing can overflow             nothing
     the kernels of this CPU saturate the worse of the two verdicts
@@ -129,4 +129,4 @@ def kernels_text(kernels: KernelsReport) -> str:
             f"the kernels of this CPU saturate: {where}, and {kernels.changed} answers differ from those of "
             f"exact kernels (top-1 {100 * kernels.exact_top1:.2f} %); {_CURE}"
         )
-    return f"{where}: x86 CPUs without VNNI may answer otherwise; {_CURE}"
+    return f"{where}: x86 CPUs without VNNI may give other answers; {_CURE}"

@@ -271,7 +271,7 @@ class CheckReport(Strict, frozen=True):
             if all(self._open_for_its_kernels(self.artifacts[kind]) for kind in open_):
                 raise InconclusiveError(
                     f"Every artifact must give the same answers on every CPU. Received: {named}. "
-                    "Export it again, or settle it with --inconclusive pass|fail."
+                    "Do that, or settle it with --inconclusive pass|fail."
                 )
             raise InconclusiveError(
                 f"A verdict needs enough labelled images. Received: {named}. "

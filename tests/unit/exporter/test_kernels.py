@@ -64,7 +64,7 @@ def test_without_exact_kernels_no_cpu_can_tell(
         made_report({"onnx-int8": "pass"}).artifacts["onnx-int8"], KernelsReport(4, 1, "dense")
     )
     assert found.verdict == "inconclusive"
-    assert "x86 CPUs without VNNI may answer otherwise" in found.reason
+    assert "x86 CPUs without VNNI may give other answers" in found.reason
 
 
 def test_what_fits_changes_nothing(made_report: MakeReport, saturates: Callable[[bool], None]) -> None:
