@@ -103,7 +103,7 @@ class LeakError(SnapshipError):
 
 
 class InconclusiveError(SnapshipError):
-    """Too few images to say whether an artifact is within the margin."""
+    """An artifact neither passes nor fails: too few images, or answers that depend on the CPU."""
 
     exit_code = 3
     http_status = 500

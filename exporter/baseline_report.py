@@ -67,7 +67,7 @@ class BaselineReport(Strict, frozen=True):
         """Raises what the command exits with.
 
         Args:
-            inconclusive: What too few images mean: ``error`` (exit 3), ``pass`` or ``fail``.
+            inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
 
         Raises:
             GateFailedError: An artifact got worse or is gone, or is inconclusive and that means fail.

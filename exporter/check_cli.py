@@ -36,7 +36,7 @@ def check(**given: Any) -> None:
     """Compares artifacts with the full model and fails when one is worse.
 
     Exit code 0: all pass. 1: one lost more top-1 than the margin, or is worse than the
-    baseline. 2: bad usage or input. 3: too few images to tell. 4: something is not
+    baseline. 2: bad usage or input. 3: inconclusive, such as too few images. 4: something is not
     installed. Judged by a paired one-sided 95 % bound on the difference.
 
     \b

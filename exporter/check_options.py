@@ -177,7 +177,7 @@ _GATE = (
         type=click.Choice(["error", "pass", "fail"]),
         default="error",
         show_default=True,
-        help="What too few images mean: exit 3, 0 or 1.",
+        help="What an inconclusive verdict means: exit 3, 0 or 1.",
     ),
     click.option(
         "--missing-classes",

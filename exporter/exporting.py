@@ -109,7 +109,7 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
         SnapshipError: The source, the data or an option is not as it must be, or no artifact
             could be made. Nothing is left behind, and a bundle that was there is untouched.
         GateFailedError: The best artifact was asked for, and none passed.
-        InconclusiveError: The same, and there were too few images to tell.
+        InconclusiveError: The same, and for some the images cannot tell.
     """
     tell = progress or (lambda step, done, total: None)
     out = Path(config.out)

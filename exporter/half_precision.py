@@ -104,12 +104,11 @@ def half_magnitude(
     """
     if format not in ("tflite", "onnx"):
         return None
-    data = model if isinstance(model, bytes) else model.read_bytes()
     some = pixels[np.unique(np.linspace(0, len(pixels) - 1, SAMPLE).astype(np.int64))]
     inputs = [feed(np.asarray(image)) for image in some]
     tensors_of = _tflite_tensors if format == "tflite" else _onnx_tensors
     try:
-        tensors = tensors_of(data, inputs, widths)
+        tensors = tensors_of(model, inputs, widths)
         if tensors is None:
             return None
         largest, where = 0.0, ""
@@ -137,10 +136,13 @@ def _magnitude(values: Any) -> float:
     return min(largest, _LARGEST) if largest == largest else _LARGEST
 
 
-def _tflite_tensors(data: bytes, inputs: list[Any], widths: Widths) -> Iterator[tuple[str, Any]] | None:
+def _tflite_tensors(
+    model: Path | bytes, inputs: list[Any], widths: Widths
+) -> Iterator[tuple[str, Any]] | None:
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    data = model if isinstance(model, bytes) else model.read_bytes()
     floats = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32)
     graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
     types = [graph.Tensors(place).Type() for place in range(graph.TensorsLength())]
@@ -177,14 +179,13 @@ def _tflite_tensors(data: bytes, inputs: list[Any], widths: Widths) -> Iterator[
     return run()
 
 
-def _onnx_tensors(data: bytes, inputs: list[Any], widths: Widths) -> Iterator[tuple[str, Any]] | None:
-    try:
-        import onnx
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Looking into an .onnx file", "onnx", "export") from error
-    from exporter.quantize.onnx_run import add_outputs, session_of
+def _onnx_tensors(file: Path | bytes, inputs: list[Any], widths: Widths) -> Iterator[tuple[str, Any]] | None:
+    from exporter.quantize.onnx_run import add_outputs, parsed, session_of
 
-    model = onnx.load_model_from_string(data)
+    model = parsed(file)
+    # Installed: the file could not have been opened without it.
+    import onnx
+
     looked_at = {onnx.TensorProto.FLOAT16}
     if widths == "any":
         looked_at.add(onnx.TensorProto.FLOAT)

@@ -214,7 +214,7 @@ def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tu
                 candidate.model, candidate.format, candidate.name, table.pixels, candidate.feed
             )
     except SnapshipError as error:
-        return None, (f"half precision: {error}",)
+        return None, (f"half precision: {str(error).rstrip('.')}",)
     return found, ()
 
 
@@ -224,8 +224,12 @@ def _core_ml(candidate: Candidate, judged: list[Candidate], table: PixelTable) -
     if candidate.format != "coreml" or not floats:
         return ""
     one = floats[0]
-    with quiet():
-        found = half_magnitude(one.model, one.format, one.name, table.pixels, one.feed, widths="any")
+    try:
+        with quiet():
+            found = half_magnitude(one.model, one.format, one.name, table.pixels, one.feed, widths="any")
+    except SnapshipError:
+        # Of the float file's own answers nothing is lost: no reason to end a check.
+        return ""
     return f"; it {found.text}" if found is not None and found.overflows else ""
 
 

@@ -1,24 +1,24 @@
 """Does an .onnx file give the same answers on every CPU?
 
-A file with u8 x s8 products that can pass 16 bits (:mod:`exporter.quantize.products`) answers
-otherwise on x86 CPUs without VNNI. Here that is read from the file, so that it is seen on a CPU of
-either kind, and the images are scored twice: with the default kernels, which judge, and with exact
-ones. What follows for the verdict::
+A file with u8 x s8 products that can pass 16 bits (:mod:`exporter.quantize.products`) gives other
+answers on x86 CPUs without VNNI. This is read from the file, so that either kind of CPU shows it.
+The images are then scored twice, with the default kernels, which judge, and with exact ones. What
+follows for the verdict::
 
     nothing can overflow             nothing
     the kernels of this CPU saturate the worse of the two verdicts
     those of other CPUs would        at best inconclusive: this CPU cannot tell
+    no exact kernels for the file    at best inconclusive
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
+from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
@@ -54,20 +54,28 @@ def examine_kernels(
 
     Returns:
         None for a file without such operations, and for other formats.
+
+    Raises:
+        EnvironmentMissingError: onnx is not installed.
     """
     from exporter.quantize.onnx_products import products
+    from exporter.quantize.onnx_run import parsed
 
     if candidate.format != "onnx" or candidate.exact:
         return None
-    found = products(_parsed(candidate.model))
+    found = products(parsed(candidate.model))
     risky = [one for one in found if not one.fits]
     if not found:
         return None
     if not risky:
         return KernelsReport(len(found), 0)
     worst = max(risky, key=lambda one: one.pair_sum).name
-    with quiet():
-        engine = candidate.open_exact(threads)
+    try:
+        with quiet():
+            engine = candidate.open_exact(threads)
+    except ModelFileError:
+        # Such as a file with an operation on int8 activations too, of which there is no exact form.
+        return KernelsReport(len(found), len(risky), worst)
     try:
         exact = engine_scorer(engine, scores.shape[1])(
             pixels, step(progress, f"checking {candidate.name} with exact kernels")
@@ -95,17 +103,15 @@ def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> Artif
     """
     if kernels is None or not kernels.depends_on_cpu:
         return msgspec.structs.replace(report, kernels=kernels)
-    assert kernels.exact_verdict is not None
-    saturates = bool(kernels_saturate())
-    verdict = overall([report.verdict, kernels.exact_verdict if saturates else "inconclusive"])
-    reason = report.reason if verdict == report.verdict and verdict != "pass" else kernels_text(kernels)
-    return msgspec.structs.replace(
-        report,
-        kernels=kernels,
-        verdict=verdict,
-        reason=reason if verdict != "pass" else report.reason,
-        images_needed=report.images_needed if verdict == report.verdict else None,
-    )
+    other = kernels.exact_verdict if kernels_saturate() else None
+    verdict = overall([report.verdict, other or "inconclusive"])
+    if verdict != report.verdict:
+        return msgspec.structs.replace(
+            report, kernels=kernels, verdict=verdict, reason=kernels_text(kernels), images_needed=None
+        )
+    # More images alone would not settle it.
+    also = f"; {kernels_text(kernels)}" if verdict == "inconclusive" else ""
+    return msgspec.structs.replace(report, kernels=kernels, reason=report.reason + also)
 
 
 def kernels_text(kernels: KernelsReport) -> str:
@@ -123,10 +129,4 @@ def kernels_text(kernels: KernelsReport) -> str:
             f"the kernels of this CPU saturate: {where}, and {kernels.changed} answers differ from those of "
             f"exact kernels (top-1 {100 * kernels.exact_top1:.2f} %); {_CURE}"
         )
-    return f"{where}: x86 CPUs without VNNI may answer otherwise; {_CURE}"
-
-
-def _parsed(model: Path | bytes) -> Any:
-    import onnx
-
-    return onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+    return f"{where}: x86 CPUs without VNNI may give other answers; {_CURE}"

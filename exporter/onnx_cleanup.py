@@ -57,11 +57,11 @@ def fold_zero_pads(proto: Any) -> Any:
     graph = proto.graph
     constants = {entry.name: entry for entry in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
-    outputs = {output.name for output in graph.output}
+    kept = {output.name for output in graph.output} | _read_inside(graph)
     for pad in [node for node in graph.node if node.op_type == "Pad"]:
         amounts = _zeros_around(pad, constants)
         readers = [node for node in graph.node if pad.output[0] in node.input]
-        if amounts is None or not readers or pad.output[0] in outputs:
+        if amounts is None or not readers or pad.output[0] in kept:
             continue
         never_negative = _never_negative(pad.input[0], makers, constants)
         if all(_can_pad(node, pad.output[0], amounts, never_negative) for node in readers):
@@ -150,9 +150,19 @@ def _write_nearly_zero(graph: Any, pad: Any) -> None:
 
 def _drop_unread(graph: Any) -> None:
     """Removes the constants of paddings that are gone."""
-    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    read = {name for node in graph.node for name in node.input} | _read_inside(graph)
+    read |= {output.name for output in graph.output}
     for constant in [entry for entry in graph.initializer if entry.name not in read]:
         graph.initializer.remove(constant)
+
+
+def _read_inside(graph: Any) -> set[str]:
+    """Names that the branches and bodies of If, Loop and Scan read; they see the tensors around them."""
+    found: set[str] = set()
+    for inner in (entry.g for node in graph.node for entry in node.attribute if entry.HasField("g")):
+        found |= {name for node in inner.node for name in node.input} | _read_inside(inner)
+        found |= {output.name for output in inner.output}
+    return found
 
 
 def _attributes(node: Any) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _remarks(found: ArtifactReport) -> list[str]:
     remarks = []
     if found.kernels is not None and found.kernels.depends_on_cpu:
         text = kernels_text(found.kernels)
-        remarks += [text] if text != found.reason else []
+        remarks += [text] if text not in found.reason else []
     if found.repair is not None and found.repair.rungs:
         first, kept = found.repair.rungs[0], [rung for rung in found.repair.rungs[1:] if rung.kept]
         if kept:

@@ -24,7 +24,7 @@ def pick(artifacts: Mapping[str, ArtifactReport], best: Best, margin: float) -> 
 
     Raises:
         GateFailedError: All failed.
-        InconclusiveError: None passed, but for some there were too few images.
+        InconclusiveError: None passed, and some are inconclusive.
     """
 
     def cost(kind: str) -> tuple[float, float, float]:

@@ -251,7 +251,7 @@ class CheckReport(Strict, frozen=True):
         """Raises what the command exits with.
 
         Args:
-            inconclusive: What too few images mean: ``error`` (exit 3), ``pass`` or ``fail``.
+            inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
 
         Raises:
             GateFailedError: An artifact failed, or is inconclusive and that means fail.
@@ -268,16 +268,20 @@ class CheckReport(Strict, frozen=True):
             )
         if open_ and inconclusive == "error":
             named = "; ".join(f"{kind}: {self.artifacts[kind].reason}" for kind in open_)
-            kernels = [self.artifacts[kind].kernels for kind in open_]
-            if all(one is not None and one.depends_on_cpu for one in kernels):
+            if all(self._open_for_its_kernels(self.artifacts[kind]) for kind in open_):
                 raise InconclusiveError(
                     f"Every artifact must give the same answers on every CPU. Received: {named}. "
-                    "Export it again, or settle it with --inconclusive pass|fail."
+                    "Do that, or settle it with --inconclusive pass|fail."
                 )
             raise InconclusiveError(
                 f"A verdict needs enough labelled images. Received: {named}. "
                 "Pass more with --data, a wider --margin, or settle it with --inconclusive pass|fail."
             )
+
+    def _open_for_its_kernels(self, found: ArtifactReport) -> bool:
+        """Whether the images say enough, and only the CPU leaves an artifact inconclusive."""
+        enough = found.bound > -self.margin
+        return enough and found.kernels is not None and found.kernels.depends_on_cpu
 
 
 def pareto_of(artifacts: Mapping[str, ArtifactReport], picked: str = "") -> ParetoReport:

@@ -59,7 +59,7 @@ class Check(Protocol):
             threads: Threads of one inference.
             missing_classes: What a class without images means.
             weak_reference: What a full model that is no better than guessing on the images means.
-            inconclusive: What too few images mean for the test: ``error`` and ``fail`` fail it,
+            inconclusive: What an inconclusive verdict means for the test: ``error`` and ``fail`` fail it,
                 with another reason, ``skip`` skips it, ``pass`` goes on.
 
         Returns:

@@ -35,6 +35,8 @@ from exporter.evidence.record import (
 )
 from exporter.evidence.variants import Run, Variant, thread_counts, variants
 from exporter.images import PixelTable
+from exporter.quantize.onnx_products import products
+from exporter.quantize.onnx_run import parsed
 
 _SEED = 0
 _T = TypeVar("_T")
@@ -181,7 +183,10 @@ class Gatherer:
     def _variants(self, candidate: Candidate) -> tuple[Variant, ...]:
         opener = candidate.opener
         if opener is None:
-            return variants(candidate.model, candidate.format, candidate.name, quantized=not candidate.exact)
+            integers = (
+                candidate.format == "onnx" and not candidate.exact and bool(products(parsed(candidate.model)))
+            )
+            return variants(candidate.model, candidate.format, candidate.name, quantized=integers)
         if candidate.format not in _ON_THREADS:
             return ()
 

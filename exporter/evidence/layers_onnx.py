@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.onnx_import import load_onnxruntime
-from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.preprocess import UInt8Array
 from exporter.evidence.layers import FloatArray, TensorPair
+from exporter.quantize.onnx_run import parsed
 
 _FATAL_ONLY = 4
 _CLIPS = ("Clip", "Relu")
@@ -35,7 +35,7 @@ class OnnxPair:
             float_file: Path or bytes.
             quantized: Path or bytes.
         """
-        true, found = _load(float_file), _load(quantized)
+        true, found = parsed(float_file), parsed(quantized)
         ops = {output: node.op_type for node in true.graph.node for output in node.output}
         constants = {tensor.name: tensor for tensor in found.graph.initializer}
         readers: dict[str, list[Any]] = {}
@@ -76,14 +76,6 @@ class OnnxPair:
             tables.append(dict(zip(wanted, session.run(wanted, {taken.name: batch}), strict=True)))
         for one, other in self._names:
             yield tables[0][one], tables[1][other]
-
-
-def _load(model: Path | bytes) -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Looking into an .onnx file", "onnx", "export") from error
-    return onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(str(model))
 
 
 def _session(model: Any, names: list[str]) -> Any:

@@ -46,7 +46,7 @@ def junit_xml(
         name: What was checked; the suite's name.
         baseline: What the comparison with the baseline found; its test cases have the class name
             ``NAME.baseline``.
-        inconclusive: What too few images mean: ``error``, ``pass`` or ``fail``.
+        inconclusive: What an inconclusive verdict means: ``error``, ``pass`` or ``fail``.
         when: The time in UTC; None takes now.
 
     Returns:

@@ -145,10 +145,12 @@ class OnnxGraph:
         session = session_of(model.SerializeToString())
         for image in images:
             batch = np.asarray(image)[np.newaxis].astype(np.float32)
-            yield {
-                source.name: batch,
-                **dict(zip(names, session.run(names, {source.name: batch}), strict=True)),
-            }
+            try:
+                found = session.run(names, {source.name: batch})
+            except Exception as error:
+                # ONNX Runtime's exceptions share no base class but Exception.
+                raise _refused(error) from error
+            yield {source.name: batch, **dict(zip(names, found, strict=True))}
 
     def input_means(self, pixels: UInt8Array) -> dict[str, Float32Array]:
         """See :class:`QuantGraph`."""

@@ -109,6 +109,8 @@ def write_layers(model: Any, changed: dict[str, LinearLayer]) -> None:
         model: A model with unique node names.
         changed: Layers by name.
     """
+    import onnx
+
     uses = Counter(name for node in model.graph.node for name in node.input)
     known = constants(model)
     for node in model.graph.node:
@@ -121,7 +123,9 @@ def write_layers(model: Any, changed: dict[str, LinearLayer]) -> None:
             weights = layer.weights.transpose(0, 3, 1, 2)
         else:
             weights = layer.weights if attributes(node).get("transB") else layer.weights.T
-        _replace(model, node, _WEIGHTS, weights, known, uses)
+        # Where only a bias changes, layers go on sharing their weights.
+        if not np.array_equal(onnx.numpy_helper.to_array(known[node.input[_WEIGHTS]]), weights):
+            _replace(model, node, _WEIGHTS, weights, known, uses)
         if layer.bias is not None:
             _replace(model, node, _BIAS, layer.bias, known, uses)
 

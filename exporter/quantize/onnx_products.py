@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from exporter.quantize.onnx_layers import attributes, constants
+from exporter.quantize.onnx_steps import Steps
 from exporter.quantize.products import LARGEST_SUM, pair_sums
 
 ZERO_POINT = 128
@@ -21,19 +22,22 @@ ZERO_POINT = 128
 _QDQ = ("Conv", "Gemm", "MatMul")
 _INTEGER: dict[str, tuple[int, int | None]] = {
     "QLinearConv": (3, 2),
-    "ConvInteger": (1, 2),
     "QLinearMatMul": (3, 2),
     "MatMulInteger": (1, 2),
     "QGemm": (3, 2),
     "MatMulIntegerToFloat": (1, 4),
     "DynamicQuantizeMatMul": (1, None),
+    "QAttention": (1, 6),
 }
-"""Operations on integers: the places of their weights and of their activation's zero point."""
+"""Operations on integers: the places of their weights and of their activation's zero point.
+
+Not ConvInteger: ONNX Runtime has its weights on the left, and its s8 x u8 kernels add in 32 bits (1.31.1).
+"""
 
 
 @dataclass(frozen=True)
 class Products:
-    """One operation on uint8 activations and int8 weights.
+    """One operation that x86 kernels compute on uint8 activations and int8 weights.
 
     Attributes:
         name: The operation's name, or that of its output.
@@ -58,10 +62,9 @@ def products(model: Any) -> tuple[Products, ...]:
     Args:
         model: A parsed .onnx file.
     """
-    known, found = constants(model), []
-    makers = {name: node for node in model.graph.node for name in node.output}
+    steps, found = Steps(model), []
     for node in model.graph.node:
-        read = _read_qdq(node, known, makers) if node.op_type in _QDQ else _read_integer(node, known)
+        read = _read_qdq(node, steps) if node.op_type in _QDQ else _read_integer(node, steps)
         if read is not None:
             found.append(Products(node.name or node.output[0], node.op_type, int(read.max(initial=0))))
     return tuple(found)
@@ -71,23 +74,26 @@ def with_unsigned_weights(model: Any, *, everywhere: bool = False) -> Any:
     """Stores int8 weights of a QDQ model as uint8, in place: the same numbers, other kernels.
 
     Args:
-        model: A QDQ model.
+        model: A QDQ model, as ONNX Runtime's quantizer writes it.
         everywhere: Also those whose products fit 16 bits as they are; depthwise convolutions never.
 
     Returns:
         The same model.
     """
-    known, makers = constants(model), {name: node for node in model.graph.node for name in node.output}
+    known, steps = constants(model), Steps(model)
+    makers = {name: node for node in model.graph.node for name in node.output}
     readers: dict[str, list[Any]] = defaultdict(list)
     for node in model.graph.node:
         for name in node.input:
             readers[name].append(node)
     wanted = set()
     for node in model.graph.node:
-        sums = _read_qdq(node, known, makers) if node.op_type in _QDQ else None
+        sums = _read_qdq(node, steps) if node.op_type in _QDQ else None
         largest = 0 if sums is None else sums.max(initial=0)
         if largest > (0 if everywhere else LARGEST_SUM):
-            wanted.add(makers[node.input[1]].input[0])
+            weights = makers[node.input[1]].input[0]
+            if weights in known:
+                wanted.add(weights)
     shifted: set[str] = set()
     for name in sorted(wanted):
         _shift(known[name])
@@ -106,45 +112,33 @@ def _shift(constant: Any) -> None:
     constant.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.uint8), constant.name))
 
 
-def _read_qdq(node: Any, known: dict[str, Any], makers: dict[str, Any]) -> Any | None:
-    """Pair sums of an operation between DequantizeLinear nodes, per output channel; None if it is none."""
+def _read_qdq(node: Any, steps: Steps) -> Any | None:
+    """Pair sums of an operation between DequantizeLinear nodes, per output channel; None if it is none.
+
+    Of int8 activations ONNX Runtime makes uint8 ones on x86.
+    """
     if len(node.input) < 2:
         return None
-    before, weights = (makers.get(name) for name in node.input[:2])
-    if before is None or weights is None or {before.op_type, weights.op_type} != {"DequantizeLinear"}:
+    before, weights = steps.activation_scale(node.input[0]), steps.scaled_weights(node.input[1])
+    if before is None or weights is None or steps.dtype(before, 2) not in (None, np.uint8, np.int8):
         return None
-    if not _is_int8(known.get(weights.input[0])) or _zero_point_is_int8(before, 2, known):
-        return None
-    return _sums(node, known[weights.input[0]])
+    return _sums(node, weights)
 
 
-def _read_integer(node: Any, known: dict[str, Any]) -> Any | None:
-    """The same of an operation on integers."""
+def _read_integer(node: Any, steps: Steps) -> Any | None:
+    """The same of an operation on integers, which takes int8 activations as they are."""
     if node.op_type not in _INTEGER:
         return None
-    weights, zero_point = _INTEGER[node.op_type]
-    constant = known.get(node.input[weights])
-    if not _is_int8(constant) or (zero_point is not None and _zero_point_is_int8(node, zero_point, known)):
+    place, zero_point = _INTEGER[node.op_type]
+    weights = steps.weights(node.input[place])
+    if weights is None or (zero_point is not None and steps.dtype(node, zero_point) not in (None, np.uint8)):
         return None
-    return _sums(node, constant)
+    return _sums(node, weights)
 
 
-def _is_int8(constant: Any | None) -> bool:
-    import onnx
-
-    return constant is not None and constant.data_type == onnx.TensorProto.INT8
-
-
-def _zero_point_is_int8(node: Any, place: int, known: dict[str, Any]) -> bool:
-    """Whether the zero point of an activation says that it is int8; without one it is uint8."""
-    return len(node.input) > place and _is_int8(known.get(node.input[place]))
-
-
-def _sums(node: Any, constant: Any) -> Any:
+def _sums(node: Any, weights: Any) -> Any:
     """Zero points of weights do not count: kernels multiply first and subtract sums later."""
-    import onnx
-
-    weights, said = onnx.numpy_helper.to_array(constant), attributes(node)
+    said = attributes(node)
     if "Conv" in node.op_type:
         depthwise = weights.shape[1] == 1 and said.get("group", 1) == len(weights) > 1
         return np.zeros(1, np.int64) if depthwise else pair_sums(np.moveaxis(weights, 1, -1))

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from edge_runtime.engines.onnx_import import load_onnxruntime
+from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.native_output import quiet
 
 _FATAL_ONLY = 4
+
+
+def parsed(model: Path | bytes) -> Any:
+    """Parses an .onnx file, with the weights that lie in files beside it.
+
+    Args:
+        model: Its path, or its bytes where it is whole.
+
+    Raises:
+        EnvironmentMissingError: onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Looking into an .onnx file", "onnx", "export") from error
+    return onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(model)
 
 
 def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:

@@ -58,7 +58,7 @@ class RecipeResult:
         val_top1: The full model's top-1 on val, 0..1.
         report: What the check found; its ``verdict`` is the worst of the artifacts'.
         steps: What was done.
-        inconclusive: What the recipe takes too few images for.
+        inconclusive: What the recipe takes an inconclusive verdict for.
     """
 
     recipe: str

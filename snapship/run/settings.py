@@ -32,7 +32,7 @@ class CheckOptions:
         split: Which of them.
         margin: Largest top-1 drop that passes, in fractions of 1.
         threads: Threads of one inference.
-        inconclusive: What too few images mean: ``error`` (exit 3), ``pass`` or ``fail``.
+        inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
         missing_classes: What a class without images means: ``error`` or ``allow``.
         weak_reference: What a full model that is no better than guessing means: ``error`` or ``allow``.
     """

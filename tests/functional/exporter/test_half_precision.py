@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+import exporter.judging
 from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
@@ -93,6 +95,20 @@ def test_images_are_spread_over_the_set() -> None:
     assert (found.images, found.overflows) == (SAMPLE, True)
 
 
+def test_weights_in_a_file_beside_it_are_looked_into(tmp_path: Path) -> None:
+    # As PyTorch's exporter writes them.
+    whole, path = convert_onnx_fp16(file()), tmp_path / "x.onnx"
+    onnx.save(
+        onnx.load_from_string(whole), path, save_as_external_data=True, location="x.onnx.data",
+        size_threshold=0,
+    )  # fmt: skip
+    assert (tmp_path / "x.onnx.data").stat().st_size
+    found = half_magnitude(path, "onnx", path.name, PIXELS)
+    assert found == half_magnitude(whole, "onnx", path.name, PIXELS)
+    assert found is not None
+    assert found.overflows
+
+
 def test_damaged_file_is_one_line() -> None:
     with pytest.raises(ModelFileError, match=r"x\.onnx") as caught:
         half_magnitude(b"no model", "onnx", "x.onnx", PIXELS)
@@ -135,6 +151,45 @@ def test_check_fails_a_float16_file_that_answers_right_here(table: PixelTable) -
     assert "in large" in half.reason
     assert "overflows in half precision" in found.report.skipped["coreml"]
     assert "overflows in half precision" in render_report("tiny", found, table)
+
+
+def test_float16_file_has_no_integer_kernels_to_compare(table: PixelTable) -> None:
+    data = convert_onnx_fp16(file(gain=1.5))
+    candidate = Candidate("onnx-fp16", data, "onnx", False, len(data))
+    engine = candidate.open(1)
+    reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
+    options = replace(EvidenceOptions.quick(), engines=True, seconds=0.05)
+    found = judge(
+        [candidate], reference, table, file="m", sha256="0" * 64, margin=0.2, evidence=options
+    ).report
+    engines = {row.engine for row in found.artifacts["onnx-fp16"].engines}
+    assert engines == {"onnxruntime", "onnxruntime, graph as written"}
+
+
+def test_float_file_that_cannot_be_looked_into_ends_no_check(
+    table: PixelTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise ModelFileError(
+            "A float16 file must run with all its tensors kept. Received: x. Export it again."
+        )
+
+    monkeypatch.setattr(exporter.judging, "half_magnitude", refused)
+    candidates = [
+        Candidate("onnx-fp32", file(), "onnx", True, 1),
+        Candidate("coreml", b"", "coreml", False, 1),
+    ]
+    engine = candidates[0].open(1)
+    reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
+    found = judge(
+        candidates, reference, table, file="m", sha256="0" * 64, margin=0.2, evidence=EvidenceOptions.quick()
+    ).report
+    assert found.artifacts["onnx-fp32"].verdict == "pass"
+    (why,) = found.artifacts["onnx-fp32"].missing
+    assert why.startswith("half precision: A float16 file")
+    # The page ends the sentence.
+    assert not why.endswith(".")
+    assert "overflows" not in found.skipped["coreml"]
 
 
 def test_foreign_float16_file_is_looked_into(photos: Path, tmp_path: Path) -> None:

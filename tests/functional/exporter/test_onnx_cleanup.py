@@ -145,3 +145,31 @@ def test_shapes_of_inner_tensors_go_and_those_of_input_and_output_stay() -> None
     cleaned = without_stale_shapes(model)
     assert not cleaned.graph.value_info
     assert [entry.SerializeToString() for entry in (*cleaned.graph.input, *cleaned.graph.output)] == ends
+
+
+@pytest.mark.parametrize("padded_in_a_branch", [False, True])
+def test_what_a_branch_reads_from_around_it_stays(padded_in_a_branch: bool) -> None:
+    def branch(nodes: list[Any], name: str) -> Any:
+        return helper.make_graph(
+            nodes, name, [], [helper.make_tensor_value_info(f"{name}_y", TensorProto.FLOAT, None)]
+        )
+
+    model = chain(("Pad", {}), CONV, ("Relu", {}))
+    graph = model.graph
+    graph.initializer.extend([
+        numpy_helper.from_array(np.array(not padded_in_a_branch), "condition"),
+        numpy_helper.from_array(np.array(2, np.float32), "factor"),
+    ])  # fmt: skip
+    graph.node[2].CopyFrom(
+        helper.make_node(
+            "If", ["condition"], ["y"],
+            then_branch=branch([helper.make_node("Mul", ["t1", "factor"], ["then_y"])], "then"),
+            else_branch=branch([helper.make_node("Relu", ["t0" if padded_in_a_branch else "t1"], ["else_y"])], "else"),
+        )
+    )  # fmt: skip
+    before = run(model, optimized=False)
+    fold_zero_pads(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert ("Pad" in [node.op_type for node in graph.node]) == padded_in_a_branch
+    assert "factor" in [entry.name for entry in graph.initializer]
+    np.testing.assert_allclose(run(model, optimized=False), before, atol=1e-5)

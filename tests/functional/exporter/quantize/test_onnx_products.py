@@ -18,8 +18,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.other_cpu import UnavailableError, without_vnni
 from edge_runtime.engines.onnx import OnnxEngine
+from exporter.candidate import Candidate
 from exporter.check_cli import check
 from exporter.cpu import kernels_saturate
+from exporter.kernels import examine_kernels, kernels_text
 from exporter.quantize.onnx_products import products, with_unsigned_weights
 
 SIDE = 8
@@ -172,7 +174,6 @@ def test_products_are_read_from_every_form_of_integer_operation() -> None:
     assert found == {
         "wide conv": (200, False),
         "narrow": (128, True),
-        "integer": (200, False),
         "no zero points": (200, False),
         "g": (200, False),
         "depthwise": (0, True),
@@ -243,6 +244,41 @@ def pair(tmp_path: Path, classifier: Any) -> list[str]:
     full = write_float(tmp_path / "full.onnx", *classifier)
     small = write_qdq(tmp_path / "small.onnx", *classifier)
     return ["--reference", str(full), "--candidate", str(small), "--data", "digits", "--quick"]
+
+
+def test_a_file_without_an_exact_form_is_read_all_the_same(tmp_path: Path, digits: Any) -> None:
+    nodes = [
+        helper.make_node("Reshape", ["image", "shape"], ["flat"]),
+        helper.make_node("QLinearMatMul", ["flat", "s", "u0", "w", "s", "i0", "large", "u0"], ["wide"]),
+        helper.make_node("DequantizeLinear", ["wide", "s", "u0"], ["float"]),
+        helper.make_node("QuantizeLinear", ["float", "two", "i0"], ["signed"]),
+        # ONNX Runtime has no kernel for it once its weights are uint8.
+        helper.make_node("QLinearMatMul", ["signed", "s", "i0", "v", "s", "i0", "large", "i0"], ["sum"]),
+        helper.make_node("DequantizeLinear", ["sum", "s", "i0"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
+    ]
+    path = _saved(
+        tmp_path / "mixed.onnx", nodes,
+        [
+            constant("w", np.full((64, 10), 100, np.int8)), constant("v", np.full((10, 10), 100, np.int8)),
+            constant("s", np.float32(1)), constant("two", np.float32(2)), constant("large", np.float32(8192)),
+            constant("u0", np.uint8(0)), constant("i0", np.int8(0)),
+        ],
+        TensorProto.UINT8,
+    )  # fmt: skip
+    candidate = Candidate("mixed", path, "onnx", False, 1)
+    engine = candidate.open(1)
+    scores = np.stack([engine.run(image) for image in digits[0][:2]])
+
+    def compared(_: np.ndarray) -> Any:
+        raise AssertionError("nothing was scored with exact kernels")
+
+    found = examine_kernels(
+        candidate, digits[0][:2], scores, compared, threads=1, progress=lambda step, done, total: None
+    )
+    assert found is not None
+    assert (found.operations, found.overflowing, found.changed) == (1, 1, None)
+    assert "may give other answers" in kernels_text(found)
 
 
 def test_a_check_says_what_other_cpus_would_answer(pair: list[str], tmp_path: Path) -> None:
