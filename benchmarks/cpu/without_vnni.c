@@ -1,6 +1,6 @@
 /* Hides instruction sets from a program: preload it, and the CPU has AVX2 and FMA, but no AVX-512, VNNI or AMX.
  *
- * Intel CPUs since 2012, and AMD's since Zen 5, let Linux fault on CPUID (arch_prctl(ARCH_SET_CPUID), "cpuid_fault"
+ * Intel CPUs since 2012, and some others, let Linux fault on CPUID (arch_prctl(ARCH_SET_CPUID), "cpuid_fault"
  * in /proc/cpuinfo). Each fault is answered here with the real answer less some bits. Programs that ask CPUID then
  * take other kernels, and run at full speed. /proc/cpuinfo stays as it is, and so do libraries that asked before.
  * Exit code 77: this CPU or system does not fault. See benchmarks/other_cpu.py.
