@@ -104,7 +104,8 @@ def full_range(unsigned: bytes) -> bytes:
     for node in model.graph.node:
         if node.op_type != "DequantizeLinear" or node.input[0] not in known:
             continue
-        if known[node.input[0]].data_type not in (onnx.TensorProto.UINT8, onnx.TensorProto.INT8):
+        # Depthwise weights are signed as they are.
+        if known[node.input[0]].data_type != onnx.TensorProto.UINT8:
             continue
         for name in {node.input[0], node.input[2]} - shifted:
             values = onnx.numpy_helper.to_array(known[name]).astype(np.int16) - ZERO_POINT

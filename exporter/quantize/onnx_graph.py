@@ -29,6 +29,7 @@ from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGrap
 from exporter.quantize.grid import on_grid
 from exporter.quantize.images import check_images
 from exporter.quantize.onnx_errors import twin_errors
+from exporter.quantize.onnx_float import keep_float
 from exporter.quantize.onnx_layers import (
     activation_of,
     attributes,
@@ -130,7 +131,7 @@ class OnnxGraph:
             graph = corrected(self, self._seen, float_ops=float_ops)
         # Narrow grids cover the layers that are known; any other that could pass 16 bits goes to uint8.
         grids = with_unsigned_weights(graph._with_grids(float_ops), everywhere=not self.narrow)
-        model = ONNXModel(with_uint8_input(grids))
+        model = ONNXModel(with_uint8_input(keep_float(grids)))
         # The quantizer appends its nodes, and ONNX asks for makers before readers.
         model.topological_sort()
         data: bytes = without_stale_shapes(model.model).SerializeToString()

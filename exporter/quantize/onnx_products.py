@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from exporter.quantize.onnx_float import quantized_while_loading
 from exporter.quantize.onnx_layers import attributes, constants
 from exporter.quantize.onnx_steps import Steps
 from exporter.quantize.products import LARGEST_SUM, pair_sums
@@ -63,8 +64,12 @@ def products(model: Any) -> tuple[Products, ...]:
         model: A parsed .onnx file.
     """
     steps, found = Steps(model), []
+    made = quantized_while_loading(model, steps)
     for node in model.graph.node:
-        read = _read_qdq(node, steps) if node.op_type in _QDQ else _read_integer(node, steps)
+        if node.output[0] in made:
+            read = _sums(node, made[node.output[0]])
+        else:
+            read = _read_qdq(node, steps) if node.op_type in _QDQ else _read_integer(node, steps)
         if read is not None:
             found.append(Products(node.name or node.output[0], node.op_type, int(read.max(initial=0))))
     return tuple(found)
