@@ -64,8 +64,7 @@ def with_demands(found: Judgement, table: PixelTable, demands: Demands) -> Judge
         right_now = found.scores[name].argmax(axis=1) == table.truth
         unmet = _unmet(one, right, right_now, table.truth, table.images.labels, demands)
         if unmet:
-            reasons = [one.reason] if one.verdict == "fail" else []
-            one = msgspec.structs.replace(one, verdict="fail", reason="; ".join(reasons + unmet))
+            one = one.failing("; ".join(unmet))
         artifacts[name] = one
     verdict = overall([one.verdict for one in artifacts.values()])
     report = msgspec.structs.replace(

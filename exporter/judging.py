@@ -131,14 +131,14 @@ def judge(
         for candidate in judged:
             name = candidate.name
             tell(f"looking into {name}", 0, 0)
-            with quiet():
-                found = gatherer.gather(candidate, engines[name])
             compared = partial(
                 compare, reference, truth=table.truth, labels=labels, margin=margin, exact=candidate.exact
             )
             kernels = examine_kernels(
                 candidate, table.pixels, scores[name], compared, threads=threads, progress=tell
             )
+            with quiet():
+                found = gatherer.gather(candidate, engines[name], integers=kernels is not None)
             one = ArtifactReport.of(
                 compared(scores[name]),
                 bytes=candidate.bytes,

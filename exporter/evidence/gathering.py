@@ -35,8 +35,6 @@ from exporter.evidence.record import (
 )
 from exporter.evidence.variants import Run, Variant, thread_counts, variants
 from exporter.images import PixelTable
-from exporter.quantize.onnx_products import products
-from exporter.quantize.onnx_run import parsed
 
 _SEED = 0
 _T = TypeVar("_T")
@@ -91,17 +89,18 @@ class Gatherer:
         # Any images in any order: sets are sorted by class.
         self._order = np.random.default_rng(_SEED).permutation(len(table.truth))
 
-    def gather(self, candidate: Candidate, engine: Engine) -> Evidence:
+    def gather(self, candidate: Candidate, engine: Engine, *, integers: bool = False) -> Evidence:
         """Measures one artifact.
 
         Args:
             candidate: It.
             engine: It, loaded as it was judged.
+            integers: Whether ONNX Runtime's u8 x s8 kernels run it.
         """
         options, missing = self._options, list[str]()
         found: tuple[EngineReport, ...] = ()
         if options.engines:
-            found = self._tried(lambda: self._engines(candidate), "engines", missing) or ()
+            found = self._tried(lambda: self._engines(candidate, integers), "engines", missing) or ()
         layers = None
         if options.layers:
             layers = self._tried(lambda: self._layers(candidate), "layers", missing)
@@ -169,8 +168,8 @@ class Gatherer:
             f"this file -> {plain[0].engine}",
         )
 
-    def _engines(self, candidate: Candidate) -> tuple[EngineReport, ...]:
-        rows, ways = self._order[: self._options.engine_images], self._variants(candidate)
+    def _engines(self, candidate: Candidate, integers: bool) -> tuple[EngineReport, ...]:
+        rows, ways = self._order[: self._options.engine_images], self._variants(candidate, integers)
         if not ways:
             return ()
         return engine_reports(
@@ -180,12 +179,9 @@ class Gatherer:
             self._options.seconds,
         )
 
-    def _variants(self, candidate: Candidate) -> tuple[Variant, ...]:
+    def _variants(self, candidate: Candidate, integers: bool = False) -> tuple[Variant, ...]:
         opener = candidate.opener
         if opener is None:
-            integers = (
-                candidate.format == "onnx" and not candidate.exact and bool(products(parsed(candidate.model)))
-            )
             return variants(candidate.model, candidate.format, candidate.name, quantized=integers)
         if candidate.format not in _ON_THREADS:
             return ()

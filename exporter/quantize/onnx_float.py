@@ -35,10 +35,11 @@ def keep_float(model: Any) -> Any:
     import onnx
 
     graph, steps = model.graph, Steps(model)
-    for node in [node for node in graph.node if _float_weights(node, steps) is not None]:
-        if LOWEST not in {entry.name for entry in graph.initializer}:
-            lowest = np.array(np.finfo(np.float32).min, dtype=np.float32)
-            graph.initializer.append(onnx.numpy_helper.from_array(lowest, LOWEST))
+    kept = [node for node in graph.node if _float_weights(node, steps) is not None]
+    if kept:
+        lowest = np.array(np.finfo(np.float32).min, dtype=np.float32)
+        graph.initializer.append(onnx.numpy_helper.from_array(lowest, LOWEST))
+    for node in kept:
         given, inner = node.output[0], f"{node.output[0]}_in_float"
         node.output[0] = inner
         graph.node.append(onnx.helper.make_node("Max", [inner, LOWEST], [given], name=inner))

@@ -41,7 +41,7 @@ from exporter.quantize.onnx_layers import (
 )
 from exporter.quantize.onnx_pixels import fold_normalisation, with_uint8_input
 from exporter.quantize.onnx_products import with_unsigned_weights
-from exporter.quantize.onnx_run import add_outputs, session_of
+from exporter.quantize.onnx_run import add_outputs, parsed, session_of
 from exporter.quantize.products import narrow_scales
 from exporter.quantize.window import layer_means, mean_maps
 
@@ -82,11 +82,11 @@ class OnnxGraph:
 
     def layers(self) -> tuple[LinearLayer, ...]:
         """See :class:`QuantGraph`."""
-        return read_layers(_parse(self.data))
+        return read_layers(parsed(self.data))
 
     def with_layers(self, changed: Mapping[str, LinearLayer]) -> QuantGraph:
         """See :class:`QuantGraph`."""
-        model = _parse(self.data)
+        model = parsed(self.data)
         before = {layer.name: layer for layer in read_layers(model)}
         write_layers(model, dict(changed))
         same = all(np.array_equal(layer.weights, before[name].weights) for name, layer in changed.items())
@@ -115,7 +115,7 @@ class OnnxGraph:
                 yield tensors
 
         means = self._means(ranged())
-        ranges[_parse(self.data).graph.input[0].name] = INPUT_RANGE
+        ranges[parsed(self.data).graph.input[0].name] = INPUT_RANGE
         other = self._with(self.data, {**ranges, **self._exact})
         other._seen = means
         return other
@@ -139,7 +139,7 @@ class OnnxGraph:
 
     def tensors(self, pixels: UInt8Array) -> Iterator[dict[str, Float32Array]]:
         """See :class:`QuantGraph`."""
-        model = _parse(self.data)
+        model = parsed(self.data)
         source = model.graph.input[0]
         images = check_images(pixels, shapes(model)[source.name][1:])  # type: ignore[arg-type]
         names = add_outputs(model)
@@ -158,7 +158,7 @@ class OnnxGraph:
         return self._means(self.tensors(pixels))
 
     def _means(self, samples: Iterator[dict[str, Float32Array]]) -> dict[str, Float32Array]:
-        model = _parse(self.data)
+        model = parsed(self.data)
         layers = read_layers(model)
         maps = mean_maps(samples, {layer.input for layer in layers})
         last = {name: value.transpose(1, 2, 0) if value.ndim == 3 else value for name, value in maps.items()}
@@ -166,7 +166,7 @@ class OnnxGraph:
 
     def op_errors(self, pixels: UInt8Array) -> tuple[OpError, ...]:
         """See :class:`QuantGraph`."""
-        model = _parse(self.data)
+        model = parsed(self.data)
         images = check_images(pixels, shapes(model)[model.graph.input[0].name][1:])  # type: ignore[arg-type]
         return twin_errors(model, self._with_grids(()), images)
 
@@ -206,7 +206,7 @@ class OnnxGraph:
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
         from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-        model = _parse(self.data)
+        model = parsed(self.data)
         left_out = [node.name for node in model.graph.node if node.op_type in FLOAT_OPERATIONS]
         left_out += _with_activations(model, float_ops)
         spans = {name: (np.float32(low), np.float32(high)) for name, (low, high) in self.ranges.items()}
@@ -241,12 +241,6 @@ def _with_activations(model: Any, names: Collection[str]) -> list[str]:
             if activation is not None:
                 found.append(activation.name)
     return found
-
-
-def _parse(data: bytes) -> Any:
-    import onnx
-
-    return onnx.load_model_from_string(data)
 
 
 def _prepared(data: bytes) -> Any:

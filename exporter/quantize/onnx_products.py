@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from exporter.quantize.onnx_float import quantized_while_loading
-from exporter.quantize.onnx_layers import attributes, constants
+from exporter.quantize.onnx_layers import attributes
 from exporter.quantize.onnx_steps import Steps
 from exporter.quantize.products import LARGEST_SUM, pair_sums
 
@@ -85,8 +85,8 @@ def with_unsigned_weights(model: Any, *, everywhere: bool = False) -> Any:
     Returns:
         The same model.
     """
-    known, steps = constants(model), Steps(model)
-    makers = {name: node for node in model.graph.node for name in node.output}
+    steps = Steps(model)
+    known = steps.known
     readers: dict[str, list[Any]] = defaultdict(list)
     for node in model.graph.node:
         for name in node.input:
@@ -96,7 +96,7 @@ def with_unsigned_weights(model: Any, *, everywhere: bool = False) -> Any:
         sums = _read_qdq(node, steps) if node.op_type in _QDQ else None
         largest = 0 if sums is None else sums.max(initial=0)
         if largest > (0 if everywhere else LARGEST_SUM):
-            weights = makers[node.input[1]].input[0]
+            weights = steps.makers[node.input[1]].input[0]
             if weights in known:
                 wanted.add(weights)
     shifted: set[str] = set()

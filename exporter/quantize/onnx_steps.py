@@ -21,7 +21,12 @@ REARRANGING = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transp
 
 
 class Steps:
-    """Looks up constants and integers of a parsed .onnx file."""
+    """Looks up constants and integers of a parsed .onnx file.
+
+    Attributes:
+        known: The file's initializers by name.
+        makers: The node that gives each tensor.
+    """
 
     def __init__(self, model: Any) -> None:
         """Indexes the file.
@@ -29,8 +34,8 @@ class Steps:
         Args:
             model: A parsed .onnx file.
         """
-        self._known = constants(model)
-        self._makers = {name: node for node in model.graph.node for name in node.output}
+        self.known = constants(model)
+        self.makers = {name: node for node in model.graph.node for name in node.output}
 
     def activation_scale(self, tensor: str) -> Any | None:
         """The DequantizeLinear that an activation comes from, unchanged but for its arrangement.
@@ -41,9 +46,9 @@ class Steps:
         Returns:
             The node; None where the tensor is computed otherwise.
         """
-        node = self._makers.get(tensor)
+        node = self.makers.get(tensor)
         while node is not None and node.op_type in REARRANGING:
-            node = self._makers.get(node.input[0])
+            node = self.makers.get(node.input[0])
         return node if node is not None and node.op_type == "DequantizeLinear" else None
 
     def scaled_weights(self, tensor: str) -> Any | None:
@@ -55,7 +60,7 @@ class Steps:
         Returns:
             int8; None where it is something else.
         """
-        node = self._makers.get(tensor)
+        node = self.makers.get(tensor)
         if node is None:
             return None
         if node.op_type == "DequantizeLinear":
@@ -71,7 +76,7 @@ class Steps:
         Returns:
             int8; None where it is something else.
         """
-        node, values = self._makers.get(tensor), self.constant(tensor)
+        node, values = self.makers.get(tensor), self.constant(tensor)
         if values is not None:
             return values if values.dtype == np.int8 else None
         if node is None:
@@ -101,9 +106,9 @@ class Steps:
         """
         import onnx
 
-        node = self._makers.get(tensor)
-        if tensor in self._known:
-            return onnx.numpy_helper.to_array(self._known[tensor])
+        node = self.makers.get(tensor)
+        if tensor in self.known:
+            return onnx.numpy_helper.to_array(self.known[tensor])
         if node is not None and node.op_type == "Identity":
             return self.constant(node.input[0])
         if node is not None and node.op_type == "Constant":

@@ -277,7 +277,7 @@ class _Climb:
     def _unsigned(self) -> None:
         base = self._state.base.widened()
         trial = self._made(base, base.input_means(self._images), self._state.float_ops, UNSIGNED)
-        self._weigh(UNSIGNED, trial, f"weights of {len(base.layers())} layers as uint8, biases corrected")
+        self._weigh(UNSIGNED, trial, "weights as uint8, biases corrected")
 
     def _bias(self) -> None:
         base = self._state.base
