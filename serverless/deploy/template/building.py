@@ -13,20 +13,15 @@ Everything that calls the function calls its alias ``live``, so that one switch 
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any
 
-from edge_runtime.errors import UsageError
 from serverless.deploy.config import Deployment
 from serverless.deploy.template import alarms, events, front, function, role
 from serverless.deploy.template.code import Code
 from serverless.deploy.template.tagging import tagged
 
 
-def template(
-    deployment: Deployment, code: Code, *, previous_version: str | None = None, canary: float = 0.0
-) -> dict[str, Any]:
+def template(deployment: Deployment, code: Code) -> dict[str, Any]:
     """Makes the CloudFormation template of a deployment.
 
     It needs the capability ``CAPABILITY_IAM``. Its parameters are ``CodeBucket`` and ``CodeKey``,
@@ -35,21 +30,14 @@ def template(
     Args:
         deployment: What it shall be.
         code: The package.
-        previous_version: Version that goes on serving while the new one is tried; None sends
-            all calls to the new one.
-        canary: Share of calls, 0 to 1, that the new version gets where there is a previous
-            one. 0 publishes it and sends it none.
 
     Returns:
-        Plain data, for :func:`serverless.deploy.template.writing.text`.
-
-    Raises:
-        UsageError: The canary is no share, or has no previous version, or that is no number.
+        Plain data, for :func:`serverless.deploy.template.writing.text`. All calls go to the new
+        version; :mod:`serverless.deploy.handover` makes the templates of a canary from it.
     """
-    _check_rollout(previous_version, canary)
     version = function.logical_id_of_version(deployment, code)
     resources: dict[str, Any] = {
-        **function.resources(deployment, code, version, previous_version, canary),
+        **function.resources(deployment, code, version),
         **role.resources(deployment),
         **front.resources(deployment),
         **events.resources(deployment),
@@ -73,21 +61,6 @@ def template(
             **{name: _output(*output) for name, output in events.outputs(deployment).items()},
         },
     }
-
-
-def _check_rollout(previous_version: str | None, canary: float) -> None:
-    if not math.isfinite(canary) or not 0 <= canary <= 1:
-        raise UsageError(f"canary must be a share from 0 to 1. Received: {canary}. Pass 0.1 for a tenth.")
-    if previous_version is None and canary not in (0.0, 1.0):
-        raise UsageError(
-            f"A canary needs a previous version that takes the other calls. Received: canary {canary:g} alone. "
-            "Deploy without a canary first."
-        )
-    if previous_version is not None and not re.fullmatch("[1-9][0-9]{0,18}", previous_version, re.ASCII):
-        raise UsageError(
-            f"previous_version must be a published version's number. Received: {previous_version!r}. "
-            "Look it up with: snapship status NAME"
-        )
 
 
 def _parameters(code: Code) -> dict[str, Any]:

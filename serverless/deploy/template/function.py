@@ -18,17 +18,13 @@ ALIAS_NAME = "live"
 HANDLER = "serverless.app.handler"
 
 
-def resources(
-    deployment: Deployment, code: Code, version: str, previous_version: str | None, canary: float
-) -> dict[str, Any]:
+def resources(deployment: Deployment, code: Code, version: str) -> dict[str, Any]:
     """The function and what belongs to it.
 
     Args:
         deployment: What it shall be.
         code: The package.
         version: The version's logical id.
-        previous_version: See :func:`serverless.deploy.template.building.template`.
-        canary: Likewise.
     """
     return {
         LOG_GROUP: {
@@ -69,7 +65,7 @@ def resources(
             "Properties": {
                 "Name": ALIAS_NAME,
                 "FunctionName": {"Ref": FUNCTION},
-                **_traffic({"Fn::GetAtt": [version, "Version"]}, previous_version, canary),
+                "FunctionVersion": {"Fn::GetAtt": [version, "Version"]},
                 **_provisioned(deployment),
             },
         },
@@ -107,15 +103,6 @@ def _configuration(deployment: Deployment) -> dict[str, Any]:
         "Environment": {"Variables": deployment.variables()},
         **({"SnapStart": {"ApplyOn": "PublishedVersions"}} if deployment.snapstart else {}),
     }
-
-
-def _traffic(new: Any, previous: str | None, canary: float) -> dict[str, Any]:
-    if previous is None or canary == 1:
-        return {"FunctionVersion": new}
-    if canary == 0:
-        return {"FunctionVersion": previous}
-    weights = [{"FunctionVersion": new, "FunctionWeight": canary}]
-    return {"FunctionVersion": previous, "RoutingConfig": {"AdditionalVersionWeights": weights}}
 
 
 def _provisioned(deployment: Deployment) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from serverless.deploy import handover
 from serverless.deploy.config import Deployment
 from serverless.deploy.template import Code, template, text
 
 CODE = Code("packages", "flowers.zip", "ab" * 32)
+LIVE = Code("packages", "flowers-before.zip", "cd" * 32)
 
 EVERYTHING: dict[str, Any] = {
     "cors_origins": ("https://example.com",),
@@ -28,23 +30,20 @@ EVERYTHING: dict[str, Any] = {
     "tags": {"team": "vision"},
 }
 
-COMBINATIONS: dict[str, tuple[dict[str, Any], tuple[str | None, float]]] = {
-    "default": ({}, (None, 0.0)),
-    "signed": (EVERYTHING, (None, 0.0)),
-    "keys": ({**EVERYTHING, "auth": "api-key", "keys_parameter": "/snapship/flowers/keys"}, ("3", 0.1)),
-    "open": ({"auth": "none", "snapstart": True, "cors_origins": ("https://example.com",)}, ("3", 0.0)),
-    "api": ({**EVERYTHING, "front": "http-api", "arch": "arm64", "python": "3.13"}, ("3", 1.0)),
-    "open-api": ({"front": "http-api", "auth": "none", "provisioned_concurrency": 2}, (None, 0.0)),
-    "their-bucket": (
-        {
-            "input_bucket": "acme-images",
-            "bucket_exists": True,
-            "results": "s3://acme-results/flowers/",
-            "warm_up_minutes": 1,
-        },
-        (None, 0.0),
-    ),
-    "limits": ({"memory_mb": 10240, "storage_mb": 10240, "timeout_s": 900, "queue": True}, (None, 0.0)),
+COMBINATIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "signed": EVERYTHING,
+    "keys": {**EVERYTHING, "auth": "api-key", "keys_parameter": "/snapship/flowers/keys"},
+    "open": {"auth": "none", "snapstart": True, "cors_origins": ("https://example.com",)},
+    "api": {**EVERYTHING, "front": "http-api", "arch": "arm64", "python": "3.13"},
+    "open-api": {"front": "http-api", "auth": "none", "provisioned_concurrency": 2},
+    "their-bucket": {
+        "input_bucket": "acme-images",
+        "bucket_exists": True,
+        "results": "s3://acme-results/flowers/",
+        "warm_up_minutes": 1,
+    },
+    "limits": {"memory_mb": 10240, "storage_mb": 10240, "timeout_s": 900, "queue": True},
 }
 
 
@@ -61,9 +60,13 @@ def cfn_lint() -> Path:
 def test_cfn_lint_finds_nothing_in_any_template_and_something_in_a_broken_one(
     cfn_lint: Path, tmp_path: Path
 ) -> None:
-    for name, (options, (previous, canary)) in COMBINATIONS.items():
-        made = template(Deployment("flowers", **options), CODE, previous_version=previous, canary=canary)
+    for name, options in COMBINATIONS.items():
+        made = template(Deployment("flowers", **options), CODE)
         (tmp_path / f"{name}.json").write_text(text(made), encoding="utf-8")
+        # What is deployed on the way there, and during a canary.
+        held = handover.held_back(template(Deployment("flowers"), LIVE), made, "3")
+        (tmp_path / f"{name}-held-back.json").write_text(text(held), encoding="utf-8")
+        (tmp_path / f"{name}-canary.json").write_text(text(handover.shared(held, 0.1)), encoding="utf-8")
     broken = template(Deployment("flowers", auth="none"), CODE)
     broken["Resources"]["Function"]["Properties"]["Runtime"] = "python9.9"
     broken["Resources"]["PublicInvoke"]["Properties"]["InvokedByUrl"] = True

@@ -86,6 +86,7 @@ def test_what_is_live_stays_until_the_alias_moves(before: Events, after: Events)
         closed = handover.fronted(held, final)
         assert not dangling(closed)
         assert address(closed) == address(final)
+        assert handover.closes(held, final) == (auth != "aws-iam" and next_auth == "aws-iam")
         last = closed if handover.closes(held, final) else held
         moved = handover.shifted(last, final)
         assert not dangling(moved)
@@ -107,7 +108,9 @@ def test_a_share_is_that_of_the_new_version() -> None:
     final = template(made("aws-iam"), NEW)
     held = handover.held_back(template(made("aws-iam", provisioned_concurrency=2), OLD), final, "7")
     assert held["Resources"]["LiveAlias"]["Properties"]["ProvisionedConcurrencyConfig"]
-    properties = handover.shared(held, 0.1)["Resources"]["LiveAlias"]["Properties"]
+    shared = handover.shared(held, 0.1)
+    assert not dangling(shared)
+    properties = shared["Resources"]["LiveAlias"]["Properties"]
     assert properties["FunctionVersion"] == "7"
     assert "ProvisionedConcurrencyConfig" not in properties
     [weight] = properties["RoutingConfig"]["AdditionalVersionWeights"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serverless.deploy import rollout
+from serverless.deploy import handover, rollout
 from serverless.deploy.config import Deployment
 from serverless.deploy.errors import DeployError
 from serverless.deploy.template import Code, template
@@ -52,7 +52,8 @@ def test_before_traffic_nothing_refers_to_what_is_left_out(deployment: Deploymen
 
 
 def test_pointed_sends_all_calls_to_one_version() -> None:
-    shared = template(Deployment("flowers"), CODE, previous_version="3", canary=0.1)
+    whole = template(Deployment("flowers"), CODE)
+    shared = handover.shared(rollout.pointed(whole, "3"), 0.1)
     properties = rollout.pointed(shared, "2")["Resources"][rollout.alias_id(shared)]["Properties"]
     assert properties["FunctionVersion"] == "2"
     assert "RoutingConfig" not in properties

@@ -14,9 +14,8 @@ from serverless.deploy.template import Code, describe, logical_id_of_version, te
 CODE = Code("packages", "flowers.zip", "ab" * 32)
 
 
-def resources(*, previous_version: str | None = None, canary: float = 0.0, **options: Any) -> dict[str, Any]:
-    made = template(Deployment("flowers", **options), CODE, previous_version=previous_version, canary=canary)
-    found: dict[str, Any] = made["Resources"]
+def resources(**options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = template(Deployment("flowers", **options), CODE)["Resources"]
     return found
 
 
@@ -124,45 +123,13 @@ def test_version_is_published_of_this_code_alone_and_outlives_the_next_deploymen
     assert version["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-@pytest.mark.parametrize(
-    ("previous", "canary", "main", "second"),
-    [
-        (None, 0.0, "new", None),
-        (None, 1.0, "new", None),
-        ("3", 1.0, "new", None),
-        ("3", 0.0, "3", None),
-        ("3", 0.1, "3", 0.1),
-    ],
-)
-def test_alias_sends_the_canary_its_share(
-    previous: str | None, canary: float, main: str, second: float | None
-) -> None:
+def test_all_calls_go_to_the_new_version() -> None:
     new = {"Fn::GetAtt": [version_of(), "Version"]}
-    alias = properties("LiveAlias", previous_version=previous, canary=canary)
-    assert alias["Name"] == "live"
-    assert alias["FunctionVersion"] == (new if main == "new" else main)
-    if second is None:
-        assert "RoutingConfig" not in alias
-    else:
-        (weight,) = alias["RoutingConfig"]["AdditionalVersionWeights"]
-        assert weight == {"FunctionVersion": new, "FunctionWeight": second}
-
-
-@pytest.mark.parametrize(
-    ("previous", "canary"),
-    [(None, 0.5), ("3", 1.5), ("3", -0.1), ("3", float("nan")), ("$LATEST", 0.1), ("0", 0.1), ("", 0.0)],
-)
-def test_rollout_that_makes_no_sense_is_refused(previous: str | None, canary: float) -> None:
-    with pytest.raises(UsageError, match="Received: "):
-        template(Deployment("flowers"), CODE, previous_version=previous, canary=canary)
-
-
-def test_live_version_is_the_one_that_most_callers_get() -> None:
-    new = {"Fn::GetAtt": [version_of(), "Version"]}
-    for previous, canary, live in ((None, 0.0, new), ("3", 0.1, "3"), ("3", 1.0, new), ("3", 0.0, "3")):
-        outputs = template(Deployment("flowers"), CODE, previous_version=previous, canary=canary)["Outputs"]
-        assert outputs["LiveVersion"]["Value"] == live
-        assert outputs["NewVersion"]["Value"] == new
+    alias = properties("LiveAlias")
+    assert (alias["Name"], alias["FunctionVersion"]) == ("live", new)
+    assert "RoutingConfig" not in alias
+    outputs = template(Deployment("flowers"), CODE)["Outputs"]
+    assert outputs["LiveVersion"]["Value"] == outputs["NewVersion"]["Value"] == new
 
 
 def test_url_for_signed_callers_has_no_permission() -> None:

@@ -60,10 +60,6 @@ def deployments(draw: st.DrawFn) -> Deployment:
     )
 
 
-rollouts = st.sampled_from([(None, 0.0), (None, 1.0), ("3", 0.0), ("3", 0.1), ("3", 1.0)])
-"""previous_version and canary."""
-
-
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
     """Every object within a value."""
     if isinstance(value, dict):
@@ -117,9 +113,9 @@ every = settings(max_examples=60, deadline=None)
 
 
 @every
-@given(deployments(), rollouts)
-def test_template_refers_to_nothing_that_is_not_there(deployment: Deployment, rollout: Any) -> None:
-    made = template(deployment, CODE, previous_version=rollout[0], canary=rollout[1])
+@given(deployments())
+def test_template_refers_to_nothing_that_is_not_there(deployment: Deployment) -> None:
+    made = template(deployment, CODE)
     resources, parameters = made["Resources"], made["Parameters"]
     for name, attribute in references(made):
         if attribute is None:
@@ -239,7 +235,7 @@ def test_app_reads_the_environment_as_it_was_meant(deployment: Deployment) -> No
 
 
 @every
-@given(deployments(), rollouts)
-def test_text_is_the_same_template(deployment: Deployment, rollout: Any) -> None:
-    made = template(deployment, CODE, previous_version=rollout[0], canary=rollout[1])
+@given(deployments())
+def test_text_is_the_same_template(deployment: Deployment) -> None:
+    made = template(deployment, CODE)
     assert json.loads(text(made)) == made
