@@ -6,14 +6,18 @@ defined once, where it is used.
 
 from __future__ import annotations
 
+import operator
 import os
 import tomllib
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from edge_runtime.errors import UnknownNameError, UsageError
 
@@ -135,31 +139,20 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 
 def _converted(value: Any, hint: Any) -> Any:
     """The value as one of the type, or :data:`_NO`."""
+    try:
+        return msgspec.convert(
+            os.fspath(value) if isinstance(value, os.PathLike) else value, _data_type(hint)
+        )
+    except msgspec.ValidationError:
+        return _NO
+
+
+def _data_type(hint: Any) -> Any:
+    """The type of plain data for a field: paths are texts."""
     parts = _parts(hint)
     if len(parts) > 1:
-        return next((found for part in parts if (found := _converted(value, part)) is not _NO), _NO)
-    origin = get_origin(hint)
-    if origin is Literal:
-        return next((known for known in get_args(hint) if type(known) is type(value) and known == value), _NO)
-    if origin in (tuple, Sequence):
-        return _items(value, get_args(hint)[0])
-    if hint is Path or origin is os.PathLike:
-        return os.fspath(value) if isinstance(value, str | os.PathLike) else _NO
-    if hint is float:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _NO
-    if isinstance(hint, type) and origin is None:
-        # A bool is an int in Python, and in no recipe.
-        return value if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)) else _NO
-    if origin in (dict, list):
-        return value if isinstance(value, origin) else _NO
-    return value if hint is Any else _NO
-
-
-def _items(value: Any, hint: Any) -> Any:
-    if not isinstance(value, list | tuple):
-        return _NO
-    found = tuple(_converted(item, hint) for item in value)
-    return _NO if _NO in found else found
+        return reduce(operator.or_, map(_data_type, parts))
+    return str if is_path(hint) else tuple[str, ...] if get_origin(hint) is Sequence else hint
 
 
 def _words(hint: Any) -> str:
