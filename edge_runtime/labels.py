@@ -12,6 +12,18 @@ from edge_runtime.errors import BundleError
 LABELS_FILE = "labels.txt"
 
 
+def settled(label: str) -> str:
+    """A class name as ``labels.txt`` gives it back: without white space and byte-order marks around it.
+
+    Args:
+        label: Any name; ``"roses "`` is ``"roses"``.
+    """
+    # U+FEFF is no white space to Python, and the one at the start of a file is dropped.
+    while (kept := label.strip().strip("\ufeff")) != label:
+        label = kept
+    return label
+
+
 def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
     """Reads labels from text.
 
@@ -32,7 +44,7 @@ def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
 
 
 def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
-    """Returns the labels as a tuple if each is named, on one line.
+    """Returns the labels as a tuple if each is named, on one line, as ``labels.txt`` gives it back.
 
     Args:
         labels: Class names in the order of the model's outputs.

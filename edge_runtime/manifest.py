@@ -13,6 +13,7 @@ import msgspec
 from edge_runtime.errors import BundleError
 from edge_runtime.labels import check_count, validated
 from edge_runtime.spec import InputSpec
+from edge_runtime.text import as_utf8
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
@@ -200,8 +201,21 @@ def decode_json(data: bytes, kind: type[Any], name: str) -> Any:
 
 
 def encode_json(record: msgspec.Struct) -> bytes:
-    """Encodes a struct as indented JSON that ends with a line break."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    """Encodes a struct as indented JSON that ends with a line break; paths that are no UTF-8 with escapes."""
+    try:
+        text = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        text = msgspec.json.encode(_as_utf8(msgspec.to_builtins(record)))
+    return msgspec.json.format(text, indent=2) + b"\n"
+
+
+def _as_utf8(value: Any) -> Any:
+    """Plain values with every text in them as UTF-8."""
+    if isinstance(value, str):
+        return as_utf8(value)
+    if isinstance(value, dict):
+        return {_as_utf8(key): _as_utf8(entry) for key, entry in value.items()}
+    return [_as_utf8(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 class _Version(msgspec.Struct):

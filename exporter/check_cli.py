@@ -125,12 +125,12 @@ def _compare(asked: Asked, found: Checked, last: Baseline) -> BaselineReport | N
 
 def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
     if asked.report is not None and found.page is not None:
-        write_whole(Path(asked.report), found.page.encode())
+        write_whole(Path(asked.report), found.page)
     if asked.junit is not None:
         text = junit_xml(
             found.report, name=Path(asked.subject).name, baseline=since, inconclusive=asked.inconclusive
         )
-        write_whole(Path(asked.junit), text.encode())
+        write_whole(Path(asked.junit), text)
     if asked.json_file is not None:
         record = found.report.to_dict()
         if since is not None:
@@ -139,7 +139,7 @@ def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
         if asked.json_file == "-":
             click.echo(text)
         else:
-            write_whole(Path(asked.json_file), f"{text}\n".encode())
+            write_whole(Path(asked.json_file), f"{text}\n")
 
 
 def _tell_github(asked: Asked, found: Checked, since: BaselineReport | None) -> None:

@@ -25,6 +25,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.errors import DataError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, encode_json
 from edge_runtime.result import Float32Array
+from edge_runtime.text import as_utf8
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, may_write, write_manifest
 from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
@@ -46,7 +47,7 @@ from exporter.report import render_report
 from exporter.scoring import full_scorer
 from exporter.search import pick
 from exporter.sets import Tables, bundle_labels, check_calibration, image_sets
-from exporter.source import FullModel, Source, find_source, load_source
+from exporter.source import FullModel, Source, check_path, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport
 from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
 
@@ -114,6 +115,7 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
     tell = progress or (lambda step, done, total: None)
     out = Path(config.out)
     may_write(out, config.overwrite)
+    check_path(out, "bundle")
     source = find_source(config.source, labels=config.labels, fit=config.fit)
     if source.run is not None and config.input_range != "0..255":
         raise UsageError(
@@ -276,7 +278,7 @@ class _Export:
         if self._config.best is not None:
             report.only([kind.name for kind in self._shipped]).raise_for_verdict()
         page = render_report(self._name, replace(judgement, report=report), self._table)
-        (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
+        (self._folder / REPORT_FILE).write_text(as_utf8(page), encoding="utf-8")
         kept = report.only([kind.name for kind in self._shipped])
         (self._folder / CHECK_FILE).write_bytes(encode_json(kept))
         entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)

@@ -31,7 +31,7 @@ from exporter.metadata.tflite import tflite_labels
 from exporter.reasons import first_line
 from exporter.saved_source import SAVED_MODEL_FILES, folder_sha256, is_saved_model
 from exporter.scoring import Scorer, engine_scorer, full_scorer
-from exporter.source import KERAS_SUFFIXES, FullModel
+from exporter.source import KERAS_SUFFIXES, FullModel, check_path
 
 _FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
 
@@ -96,6 +96,7 @@ def check_file(path: Path) -> None:
         UsageError: It is another kind of file.
         ModelFileError: It is not there, or empty.
     """
+    check_path(path)
     known = (*KERAS_SUFFIXES, *_FORMATS)
     try:
         size = path.stat().st_size

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_runtime.errors import UsageError
 from edge_runtime.output_place import written_aside
+from edge_runtime.text import as_utf8
 
 
 @contextmanager
@@ -73,15 +74,15 @@ def _move(aside: Path, out: Path) -> None:
         ) from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | str) -> None:
     """Writes a file under a temporary name and renames it.
 
     Args:
         path: The file, replaced if it exists.
-        data: Its content.
+        data: Its content; text becomes UTF-8, with escapes for file names that are none.
 
     Raises:
         UsageError: The place cannot be written, or is a folder or a device.
     """
     with written_aside(path) as file:
-        file.write(data)
+        file.write(as_utf8(data).encode() if isinstance(data, str) else data)

@@ -16,6 +16,7 @@ from edge_runtime.errors import ModelFileError, RunError, UsageError
 from edge_runtime.labels import check_count, parse_labels
 from edge_runtime.native_output import quiet
 from edge_runtime.spec import Fit, InputSpec
+from edge_runtime.text import as_utf8, is_utf8
 from exporter.backend import load_keras_model, load_tensorflow
 from exporter.input_range import InputRange, normalisation
 from exporter.precision import in_float32
@@ -82,16 +83,35 @@ def find_source(
 
     Raises:
         RunError: The folder is no run.
-        UsageError: The file cannot be read or is of another kind, or a run came with labels or a fit.
+        UsageError: The file cannot be read, is of another kind or has a path that is not UTF-8, or a run came
+            with labels or a fit.
         BundleError: The labels file holds no label.
     """
     place = Path(path)
+    check_path(place)
     try:
         return _found(place, labels, fit)
     except OSError as error:
         raise UsageError(
             f"A source must be readable. Received: {place} ({error.strerror}). Check the path."
         ) from error
+
+
+def check_path(path: Path, what: str = "model") -> None:
+    """Refuses a path that the libraries which load models would not take.
+
+    Args:
+        path: A path on this machine, which on Linux may be any bytes.
+        what: What it is the path of, for the message.
+
+    Raises:
+        UsageError: It is not UTF-8.
+    """
+    if not is_utf8(os.path.abspath(path)):
+        raise UsageError(
+            f"A path must be UTF-8, so that libraries can open the {what}. Received: "
+            f"{as_utf8(os.path.abspath(path))}. Rename that file or folder."
+        )
 
 
 def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit | None) -> Source:

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.output_place import written_aside
+from edge_runtime.text import as_utf8
 from trainer.backend import training_extra
 
 
@@ -30,17 +31,7 @@ def render(template: str, context: dict[str, Any]) -> str:
     )  # fmt: skip
     environment.filters["percent"] = lambda value: "-" if value is None else f"{100 * value:.1f} %"
     environment.filters["hundredths"] = lambda value: "-" if value is None else f"{100 * value:.1f}"
-    # A file name may hold bytes that are no text; a page must still be written.
-    return printable_text(environment.get_template(template).render(context))
-
-
-def printable_text(text: str) -> str:
-    """Replaces the lone surrogates that stand for undecodable bytes of file names.
-
-    Args:
-        text: Any text.
-    """
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return environment.get_template(template).render(context)
 
 
 def write_page(path: Path, text: str) -> None:
@@ -54,4 +45,5 @@ def write_page(path: Path, text: str) -> None:
         UsageError: The place cannot be written.
     """
     with written_aside(path) as file:
-        file.write(text.encode())
+        # A file name may hold bytes that are no text; a page must still be written.
+        file.write(as_utf8(text).encode())

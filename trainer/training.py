@@ -244,6 +244,11 @@ def _check_trainable(images: ImageSet) -> None:
     """Refuses data without val, or with a class that cannot be learnt."""
     counts = images.counts()
     missing = [name for name, sides in counts.items() if not sides["train"]]
+    if len(missing) == len(counts):
+        raise DataError(
+            f"There must be images to train on. Received: val or test images alone in {images.source}. "
+            "Add a train folder, or pass the folder of class folders itself, which is split by content."
+        )
     if missing:
         raise DataError(
             f"Every class must have images to train on. Received: none for {missing[0]!r} "

@@ -194,7 +194,7 @@ def _save_recipe(settings: Settings) -> None:
         # First of all: it marks the folder as ours, should the first step be cut off.
         write_state(layout, State(schema_version=1, recipe=settings.name))
     head = f"# As it was used: {settings.name} ({settings.where}), every value settled.\n\n"
-    write_whole(layout.recipe, (head + toml_text(portable(settings.values))).encode())
+    write_whole(layout.recipe, head + toml_text(portable(settings.values)))
 
 
 def _run(step: Step, previous: str, settings: Settings, watcher: Watcher, force: bool) -> Done:

@@ -291,6 +291,30 @@ def test_file_name_that_is_no_text_is_printed_escaped(
         assert b"udcff" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("selftest", "--json"),
+        ("info", "--json"),
+        *(("predict", "--format", kind) for kind in ("jsonl", "csv", "parquet")),
+    ],
+)
+def test_bundle_whose_path_is_no_text_answers(
+    digits_bundle: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        shutil.copytree(digits_bundle, odd / "digits.bundle")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    command, *options = words
+    if command == "predict":
+        options = [odd / "digits.bundle" / "golden", "--out", odd / "answers", *options]
+    done = process(command, odd / "digits.bundle", *options)
+    assert done.returncode == 0, done.stderr
+    assert command != "predict" or (odd / "answers").stat().st_size
+
+
 def test_reader_that_leaves_early_is_no_error(digits_bundle: Path, tmp_path: Path) -> None:
     for index in range(40):
         shutil.copy(digits_bundle / "golden" / "0.png", tmp_path / f"{index:02}.png")

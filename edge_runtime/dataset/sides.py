@@ -1,0 +1,153 @@
+"""Which folders are train and val: by exact names, or by names that are alike but for one word."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from edge_runtime.dataset.imageset import Split
+from edge_runtime.dataset.layout import TRAIN_NAMES, VAL_NAMES, Folder
+from edge_runtime.dataset.split_names import is_place, says_unlabelled, split_name
+from edge_runtime.dataset.unclear import refuse_several, refuse_sides
+from edge_runtime.errors import DataError
+from edge_runtime.labels import settled
+
+
+class OnlySide(NamedTuple):
+    """One split that is the whole set.
+
+    Attributes:
+        name: Its folder.
+        split: The split of its images; None where their content decides.
+        why: Why the other folders are no part of the set.
+    """
+
+    name: str
+    split: Split | None
+    why: str
+
+
+def find_sides(top: Folder, place: str) -> tuple[str, str] | None:
+    """Finds the folders of train and val.
+
+    Args:
+        top: What may hold them.
+        place: Where it lies, for messages.
+
+    Returns:
+        Their names; None where there are not both.
+
+    Raises:
+        DataError: There are more than two that could be.
+    """
+    train, val = _exact(top, TRAIN_NAMES, place), _exact(top, VAL_NAMES, place)
+    return (train, val) if train is not None and val is not None else _alike(top, place)
+
+
+def only_side(top: Folder, place: str) -> OnlySide | None:
+    """Finds the one split that a set has, beside folders that belong to no split.
+
+    Args:
+        top: What may hold it, but not both train and val.
+        place: Where it lies, for messages.
+
+    Raises:
+        DataError: A split with class folders lies beside something that may be the other split, or a class.
+    """
+    train, val = _exact(top, TRAIN_NAMES, place), _exact(top, VAL_NAMES, place)
+    name = train or val
+    if name is None or len(top.folders[name].folders) < 2 or len(top.folders) < 2:
+        return None
+    others = {other: folder for other, folder in top.with_images().items() if other != name}
+    if train is not None and all(
+        may_lack_labels(other) and not folder.folders for other, folder in others.items()
+    ):
+        return OnlySide(name, None, "has no class folder")
+    if train is None and all(_is_test(other) for other in others):
+        return OnlySide(name, "val", "neither in the train nor in the val folder")
+    refuse_sides(top, name, "train" if train is None else "val", place)
+
+
+def inner_folder(top: Folder, name: str) -> tuple[str, Folder]:
+    """Looks through ``train/train`` and ``train/images`` of one split.
+
+    Args:
+        top: What holds the split.
+        name: The split's folder.
+
+    Returns:
+        Path below ``top`` and the folder that holds class folders or images.
+    """
+    path, folder, side = name, top.folders[name], split_name(name)
+    while not folder.images and len(holding := folder.with_images()) == 1:
+        ((inner, found),) = holding.items()
+        same = (split := split_name(inner)) is not None and side is not None and split.role == side.role
+        if not (is_place(inner) or inner == name or same):
+            break
+        path, folder = f"{path}/{inner}", found
+    return path, folder
+
+
+def is_unlabelled(name: str, folder: Folder, classes: Collection[str]) -> bool:
+    """Whether a folder beside train holds images without labels, as competitions give them out.
+
+    Args:
+        name: Its name.
+        folder: It.
+        classes: The class names of train.
+    """
+    return (
+        may_lack_labels(name)
+        and len(folder.with_images()) < 2
+        and not any(settled(found) in classes for found in folder.folders)
+    )
+
+
+def _exact(top: Folder, names: tuple[str, ...], place: str) -> str | None:
+    """The folder with the first of these names, in any case."""
+    found: dict[str, str] = {}
+    for name in top.folders:
+        lowered = name.lower()
+        if lowered in names and (other := found.setdefault(lowered, name)) != name:
+            raise DataError(
+                f"A split must be one folder. Received: {other} and {name} in {place}. Merge them or rename one."
+            )
+    return next((found[name] for name in names if name in found), None)
+
+
+def _alike(top: Folder, place: str) -> tuple[str, str] | None:
+    """Folders such as ``seg_train`` and ``seg_test``, or ``train`` and ``test1``."""
+    holding = top.with_images()
+    sides: dict[str, dict[str, list[str]]] = {}
+    for name in holding:
+        if (found := split_name(name)) is not None:
+            sides.setdefault(found.rest, {}).setdefault(found.role, []).append(name)
+    pairs = {rest: roles for rest, roles in sides.items() if "train" in roles and len(roles) > 1}
+    if not pairs:
+        return None
+    rest, roles = next(iter(pairs.items()))
+    trains, tests = roles["train"], roles.get("test", [])
+    vals = roles.get("val", tests)
+    known = {*trains, *tests, *vals}
+    # Others that hold images may be classes, or splits of another pair.
+    others = [name for name in holding if name not in known and not says_unlabelled(name)]
+    if rest and others and not any(folder.folders for folder in holding.values()):
+        # Classes with a word in common: train_ticket, test_ticket, bus_ticket.
+        return None
+    if len(trains) > 1 or len(vals) > 1 or others:
+        refuse_several(top, trains[0], place)
+    return trains[0], vals[0]
+
+
+def _is_test(name: str) -> bool:
+    side = split_name(name)
+    return side is not None and side.role == "test" and not side.rest
+
+
+def may_lack_labels(name: str) -> bool:
+    """Whether a folder or file is named as what competitions give out without labels.
+
+    Args:
+        name: Its name without suffix, such as ``test1``, ``seg_pred`` or ``sample_submission``.
+    """
+    return _is_test(name) or says_unlabelled(name)
