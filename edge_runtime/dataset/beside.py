@@ -260,7 +260,7 @@ def rows_of(files: Files, table: str) -> list[list[str]]:
     try:
         text = files.read(table, _MOST_BYTES).decode("utf-8-sig", "replace")
         if table.lower().endswith(".jsonl"):
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+            records = [json.loads(line) for line in text.split("\n") if line.strip()]
             head = [str(name) for name in records[0]] if records and isinstance(records[0], dict) else []
             return [head, *([str(record.get(name, "")) for name in head] for record in records)]
         separator = max(",;\t", key=text.split("\n", 1)[0].count)

@@ -20,6 +20,7 @@ from edge_runtime.dataset.sides import find_sides, inner_folder, is_unlabelled, 
 from edge_runtime.dataset.split_names import (
     are_images_and_companions,
     are_parts,
+    are_splits,
     is_place,
     may_be_parts,
     split_name,
@@ -58,8 +59,7 @@ class _Reader:
         sides = find_sides(top, place)
         if sides is None and (found := only_side(top, place)) is not None:
             self._skip_others(top, {found.name}, found.why)
-            top, place, only = top.folders[found.name], f"{place}/{found.name}", found.split
-            sides = None
+            top, place, only = found.folder, f"{place}/{found.path}", found.split
         if sides is not None:
             return self._two_sides(top, sides, place)
         self._skipped += drop_double(top, self._files, place)
@@ -187,8 +187,12 @@ def _check_folders(folder: Folder, place: str) -> None:
     """Refuses sub-folders whose names say that they are no classes."""
     holding = folder.with_images()
     flat = {name: inner for name, inner in holding.items() if not inner.with_images()}
-    if are_images_and_companions(folder.folders) or (len(holding) == 1 and all(map(_is_no_class, holding))):
-        name, first = min((flat or holding).items())
+    if (
+        are_images_and_companions(folder.folders)
+        or are_splits(holding)
+        or (len(holding) == 1 and is_place(next(iter(holding))))
+    ):
+        name, first = max((flat or holding).items(), key=lambda found: _is_train(found[0]))
         refuse_flat(name, first, folder, place)
     inside = [frozenset(inner.with_images()) for inner in holding.values()]
     alike = len(set(inside)) == 1 and len(inside[0]) > 1
@@ -196,6 +200,6 @@ def _check_folders(folder: Folder, place: str) -> None:
         refuse_parts(folder, place)
 
 
-def _is_no_class(name: str) -> bool:
+def _is_train(name: str) -> bool:
     side = split_name(name)
-    return is_place(name) or (side is not None and not side.rest)
+    return side is not None and side.role == "train"

@@ -108,7 +108,7 @@ def _open_tree(files: Files, root: Folder, max_bytes: int) -> ImageSet:
     try:
         layout = read_layout(root, files)
     except DataError as unclear:
-        if isinstance(files, ZipFiles) and files.folder in str(unclear):
+        if isinstance(files, ZipFiles) and "snapship train" in str(unclear):
             unpack = f"unzip {shlex.quote(files.source)} -d {shlex.quote(files.folder)}"
             unclear = DataError(f"{unclear} (unpacked before: {as_utf8(unpack)})")
         return open_tables(files, root, max_bytes, unclear)

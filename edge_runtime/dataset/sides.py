@@ -18,11 +18,15 @@ class OnlySide(NamedTuple):
 
     Attributes:
         name: Its folder.
+        path: Where in it the class folders lie, from what holds it.
+        folder: What holds the class folders.
         split: The split of its images; None where their content decides.
         why: Why the other folders are no part of the set.
     """
 
     name: str
+    path: str
+    folder: Folder
     split: Split | None
     why: str
 
@@ -54,18 +58,35 @@ def only_side(top: Folder, place: str) -> OnlySide | None:
     Raises:
         DataError: A split with class folders lies beside something that may be the other split, or a class.
     """
-    train, val = _exact(top, TRAIN_NAMES, place), _exact(top, VAL_NAMES, place)
-    name = train or val
-    if name is None or len(top.folders[name].folders) < 2 or len(top.folders) < 2:
+    name = _exact(top, TRAIN_NAMES, place) or _exact(top, VAL_NAMES, place) or _one_like_a_split(top)
+    if name is None or len(top.folders) < 2:
         return None
-    others = {other: folder for other, folder in top.with_images().items() if other != name}
-    if train is not None and all(
-        may_lack_labels(other) and not folder.folders for other, folder in others.items()
+    path, folder = inner_folder(top, name)
+    if len(folder.folders) < 2:
+        return None
+    side = split_name(name)
+    assert side is not None
+    others = {other: found for other, found in top.with_images().items() if other != name}
+    if side.role == "train" and all(
+        may_lack_labels(other) and not _has_classes(top, other) for other in others
     ):
-        return OnlySide(name, None, "has no class folder")
-    if train is None and all(_is_test(other) for other in others):
-        return OnlySide(name, "val", "neither in the train nor in the val folder")
-    refuse_sides(top, name, "train" if train is None else "val", place)
+        return OnlySide(name, path, folder, None, "has no class folder")
+    if side.role != "train" and all(_is_test(other) for other in others):
+        return OnlySide(name, path, folder, "val", "neither in the train nor in the val folder")
+    if side.rest:
+        # Not alike to anything beside it: a class, such as train_station, with folders in it.
+        return None
+    refuse_sides(top, name, "val" if side.role == "train" else "train", place)
+
+
+def _one_like_a_split(top: Folder) -> str | None:
+    """The one folder with images that is named like a split and not like what lacks labels."""
+    found = [name for name in top.with_images() if split_name(name) is not None and not may_lack_labels(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _has_classes(top: Folder, name: str) -> bool:
+    return len(inner_folder(top, name)[1].with_images()) > 1
 
 
 def inner_folder(top: Folder, name: str) -> tuple[str, Folder]:

@@ -63,7 +63,8 @@ def split_name(name: str) -> SplitName | None:
     """
     found: list[Role] = []
     rest = []
-    for word in _words(name):
+    # In any case, as it always was: a name such as tRAIN is one word.
+    for word in [name.lower()] if name.lower() in _ROLES else _words(name):
         if (match := _SPLIT_WORD.fullmatch(word)) is not None:
             found.append(_ROLES[match[1]])
         elif _NEUTRAL.fullmatch(word) is None:
@@ -97,6 +98,14 @@ def are_images_and_companions(names: Collection[str]) -> bool:
     places = [bool(_PLACES.fullmatch(name)) for name in joined]
     companions = [bool(_COMPANIONS.fullmatch(name)) for name in joined]
     return any(places) and any(companions) and all(map(or_, places, companions))
+
+
+def are_splits(names: Collection[str]) -> bool:
+    """Whether all names are those of splits: of plain ones, or of any beside unlabelled images."""
+    sides = {name: split_name(name) for name in names if not says_unlabelled(name)}
+    if not sides or any(side is None for side in sides.values()):
+        return False
+    return len(sides) < len(names) or all(side is not None and not side.rest for side in sides.values())
 
 
 def _words(name: str) -> list[str]:

@@ -49,9 +49,10 @@ def test_one_of_several_tables_must_be_passed(tmp_path: Path, write_classes: Wri
     assert text.endswith(f"snapship train {tmp_path}/one.csv")
 
 
-def test_table_of_train_goes_before_those_without_labels(tmp_path: Path, write_classes: WriteClasses) -> None:
+def test_table_of_train_goes_before_others(tmp_path: Path, write_classes: WriteClasses) -> None:
     write_classes(tmp_path, {"": 3})
     write_table(tmp_path / "train.csv", {"0.png": "a", "1.png": "b"})
+    write_table(tmp_path / "notes.csv", {"0.png": "sharp", "1.png": "blurred", "2.png": "sharp"})
     write_table(tmp_path / "test.csv", {"2.png": ""})
     write_table(tmp_path / "sampleSubmission.csv", {"2.png": "a"})
     images = open_dataset(tmp_path)

@@ -50,6 +50,7 @@ def refusal(folder: Path) -> str:
         ("images/train", "images/val"),
         ("data/images/Train", "data/images/Valid"),
         ("Train", "Testing"),
+        ("tRAIN", "TEsT"),
     ],
 )
 def test_splits_by_other_names_hold_the_classes_inside(
@@ -83,6 +84,21 @@ def test_unlabelled_test_beside_train_is_left_alone(
     assert len(beside.skipped) == 2
 
 
+def test_train_by_another_name_beside_unlabelled_images(tmp_path: Path, write_classes: WriteClasses) -> None:
+    write_classes(tmp_path, {**classes("seg_train/seg_train"), "seg_pred/seg_pred": 2})
+    images = open_dataset(tmp_path)
+    assert images.labels == ("cat", "dog")
+    assert {item.split for item in images.items} == {"train", "val"}
+    assert len(images.skipped) == 2
+
+
+def test_class_like_a_split_with_folders_in_it_is_a_class(
+    tmp_path: Path, write_classes: WriteClasses
+) -> None:
+    write_classes(tmp_path, {"train_station/a": 1, "train_station/b": 1, "bus": 2})
+    assert open_dataset(tmp_path).labels == ("bus", "train_station")
+
+
 @pytest.mark.parametrize("test", [{"test/cat": 0, "test/dog": 0}, {"test/cow": 2, "test/dog": 2}])
 def test_labelled_test_is_not_taken_for_unlabelled(
     tmp_path: Path, write_classes: WriteClasses, test: dict[str, int]
@@ -91,9 +107,7 @@ def test_labelled_test_is_not_taken_for_unlabelled(
     assert "val must" in refusal(tmp_path) or "class in val must" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "folder", ["val", "test", "Testing", "valid", "test_set", "photos/val", "val/images"]
-)
+@pytest.mark.parametrize("folder", ["val", "test", "Testing", "vAL", "test_set", "photos/val", "val/images"])
 def test_a_set_of_one_split_is_not_split_by_content(
     tmp_path: Path, write_classes: WriteClasses, folder: str
 ) -> None:
@@ -132,6 +146,9 @@ def test_images_beside_lists_and_boxes_hold_the_classes(tmp_path: Path, write_cl
         ({"images/train": 2, "images/val": 2, "labels/train": 0}, "train/ (2 images), val/ (2 images)"),
         ({"images": 2}, "images/ (2 images)"),
         ({"train": 2}, "train/ (2 images)"),
+        ({"val": 2, "test": 2}, "test/ (2 images), val/ (2 images)"),
+        ({"seg_train": 2, "seg_pred": 2}, "seg_pred/ (2 images), seg_train/ (2 images)"),
+        (classes("train_2024", "more"), "more/ (2 folders, 4 images)"),
         (classes("fold0", "fold1", "fold2"), "fold0/ (2 folders, 4 images), fold1/"),
         (classes("split_1", "split_2"), "split_1/ (2 folders, 4 images)"),
         (classes("batch_1", "batch_2"), "batch_1/ (2 folders, 4 images)"),
@@ -214,6 +231,8 @@ def test_doubled_folder_with_other_files_is_refused(tmp_path: Path, write_classe
         ("training", *"abcdefghij"),
         ("valid", "invalid"),
         ("train", "no_train"),
+        ("valid", "invalid", "unknown"),
+        ("cat", "unknown"),
         ("mask", "no_mask"),
         ("train_station", "test_tube", "bus"),
         ("bullet_train", "contest", "latest"),
