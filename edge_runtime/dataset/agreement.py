@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from edge_runtime.dataset.beside import joined_path, levels_of, rows_of, tables_in
+from edge_runtime.dataset.beside import holds_answers, joined_path, levels_of, rows_of, tables_in
 from edge_runtime.dataset.files import Files
 from edge_runtime.dataset.layout import Folder, Layout
 from edge_runtime.dataset.split_names import split_name
@@ -13,9 +13,6 @@ from edge_runtime.dataset.table import LABEL_COLUMNS
 from edge_runtime.dataset.unclear import command
 from edge_runtime.errors import DataError
 from edge_runtime.text import as_utf8
-
-_SCORES = frozenset(("score", "confidence", "probability", "prediction"))
-"""Columns of a table that holds a model's answers."""
 
 
 def check_tables_agree(files: Files, root: Folder, layout: Layout) -> None:
@@ -55,7 +52,7 @@ def _said(files: Files, table: str, folders: Mapping[str, int | None]) -> Iterat
     head, *rows = rows_of(files, table) or [[]]
     names = [name.lower() for name in head]
     column = next((at for at, name in enumerate(names) if name in LABEL_COLUMNS), None)
-    if column is None or not _SCORES.isdisjoint(names):
+    if column is None or holds_answers(head):
         return
     base = str(PurePosixPath(table).parent)
     for row in rows:

@@ -11,7 +11,7 @@ import io
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from edge_runtime.text import as_utf8
 KNOWN_TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv")
 """Names by which Hugging Face and Roboflow say that a table labels the images beside it."""
 
+_SCORES = frozenset(("score", "confidence", "probability", "prediction"))
 _MOST_BYTES = 64 * 1024 * 1024
 _LOOKED_AT = 200
 """Lines of a table by which it is seen whether it lists these images."""
@@ -125,9 +126,11 @@ class _Names:
             ref: The table.
 
         Returns:
-            None where most of its lines name none of these images.
+            None where most of its lines name none of these images, or it holds a model's answers.
         """
         rows = rows_of(files, ref)[: _LOOKED_AT + 1]
+        if not rows or holds_answers(rows[0]):
+            return None
         base = str(PurePosixPath(ref).parent)
         most = max(1, len(rows) - 1) / 2
         if sum(any(cell and joined_path(base, cell) in self._refs for cell in row) for row in rows) >= most:
@@ -271,6 +274,11 @@ def rows_of(files: Files, table: str) -> list[list[str]]:
         ]
     except (DataError, ValueError, AttributeError, csv.Error, RecursionError):
         return []
+
+
+def holds_answers(head: Sequence[str]) -> bool:
+    """Whether column names say that a table holds a model's answers and no labels."""
+    return not _SCORES.isdisjoint(name.lower() for name in head)
 
 
 def joined_path(base: str, cell: str) -> str:

@@ -141,6 +141,12 @@ def test_table_over_several_folders_is_named(tmp_path: Path, write_classes: Writ
     assert "of images in images_part_1 and images_part_2" in refusal(tmp_path)
 
 
+def test_answers_of_a_model_are_no_labels(tmp_path: Path, write_classes: WriteClasses) -> None:
+    write_classes(tmp_path, {"train": 2, "test1": 2})
+    (tmp_path / "out.csv").write_text("file,label,score\ntrain/0.png,a,0.9\ntrain/1.png,b,0.8\n")
+    assert "test1/ (2 images), train/ (2 images), out.csv" in refusal(tmp_path)
+
+
 def test_stray_table_does_not_hide_what_was_seen(tmp_path: Path, write_classes: WriteClasses) -> None:
     write_classes(tmp_path, {"train": 2, "test1": 2})
     (tmp_path / "prices.csv").write_text("city,price\nParis,3\nRome,4\n")
