@@ -83,14 +83,10 @@ def corrected(picture: Image.Image, true: dict[int, int]) -> None:
         # libtiff's numbers are in this machine's byte order, and Pillow forgets it for signed ones.
         raw, *others = first.args
         file.tile = [first._replace(args=(_NATIVE.get(raw, raw), *others))]
-    elif tags.get(_PLANES) == _APART and max(tags.get(_BITS, (8,))) == 16 and len(tiles) > 1:
-        # Pillow's own reader knows planes of 8 bits only; libtiff's knows all.
-        bands = "".join(dict.fromkeys(tile.args[0] for tile in tiles))
-        args = (f"{bands};16N", False, tags.offset)
-        file.tile = [
-            first._replace(codec_name="libtiff", extents=(0, 0, *file._tile_size), offset=0, args=args)
-        ]
-        file.use_load_libtiff = True
+    elif tags.get(_PLANES) == _APART and max(tags.get(_BITS, (8,))) == 16:
+        # One band at a time, and Pillow names it as if it had 8 bits.
+        wide = ";16L" if tags.prefix == b"II" else ";16B"
+        file.tile = [tile._replace(args=(tile.args[0] + wide, *tile.args[1:])) for tile in tiles]
 
 
 def gray_scale(picture: Image.Image) -> GrayScale | None:
