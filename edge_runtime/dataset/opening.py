@@ -10,14 +10,14 @@ from edge_runtime.dataset.files import DiskFiles, ZipFiles
 from edge_runtime.dataset.folders import from_class_folders
 from edge_runtime.dataset.imageset import ImageSet
 from edge_runtime.dataset.layout import as_utf8, tree
-from edge_runtime.dataset.table import from_csv
+from edge_runtime.dataset.table import TABLE_SUFFIXES, from_csv
 from edge_runtime.errors import BundleError, DataError
 from edge_runtime.labels import validated
 from edge_runtime.preprocess import MAX_BYTES
 
 FORMS = (
     "a folder with train/ and val/ of class folders, one folder of class folders, a .zip of either, "
-    "a .csv of path,label, a folder of IDX files, or one of digits, mnist, fashion_mnist, cifar10"
+    "a .csv or .jsonl table of paths and labels, a folder of IDX files, or one of digits, mnist, fashion_mnist, cifar10"
 )
 """What DATA may be, in words."""
 
@@ -59,7 +59,7 @@ def _open(name: str, max_bytes: int) -> ImageSet:
         if suffix == ".zip":
             files = ZipFiles(path)
             return from_class_folders(files, tree(*files.listing()), max_bytes)
-        if suffix in (".csv", ".tsv"):
+        if suffix in TABLE_SUFFIXES:
             return from_csv(path, max_bytes)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
