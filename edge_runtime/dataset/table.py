@@ -12,6 +12,7 @@ from edge_runtime.dataset.layout import VAL_NAMES
 from edge_runtime.dataset.order import class_order, distinct_labels
 from edge_runtime.dataset.table_columns import (
     LABEL_COLUMNS,
+    ONE_HOT_FILE,
     Columns,
     is_number,
     one_hot_label,
@@ -20,9 +21,12 @@ from edge_runtime.dataset.table_columns import (
 )
 from edge_runtime.dataset.table_paths import ImageFinder
 from edge_runtime.dataset.table_rows import TABLE_SUFFIXES, Line, is_missing, read_lines
-from edge_runtime.dataset.table_splits import Side, settled_sides, side_of
+from edge_runtime.dataset.table_splits import Side, settled_sides, side_of, sides_of_folders
 from edge_runtime.errors import DataError
 from edge_runtime.labels import LABELS_FILE
+
+METADATA_FILES = ("metadata.csv", "metadata.jsonl")
+"""Tables of Hugging Face's imagefolder, one beside the images of each split."""
 
 __all__ = ["LABEL_COLUMNS", "TABLE_SUFFIXES", "from_csv"]
 
@@ -73,13 +77,13 @@ def _entries(
     path: Path, columns: Columns, body: list[Line], finder: ImageFinder
 ) -> tuple[list[_Entry], list[str]]:
     """The lines that are part of the set, and what was left out."""
-    sides = [side_of(columns.split, path, line) for line in body]
+    sides: list[Side | None] = [side_of(columns.split, path, line) for line in body]
+    if None in sides:
+        by_folder = sides_of_folders([line.cell(columns.image) for line in body])
+        sides = [*by_folder] if by_folder else [_side_of_place(path)] * len(body)
     labelled = {side for side, line in zip(sides, body, strict=True) if _has_label(columns, line)}
     unlabelled: set[Side] = {side for side in sides if side is not None and side not in labelled}
     becomes = settled_sides(sides, unlabelled)
-    if path.parent.name.lower() in VAL_NAMES and not columns.split.all:
-        # It lies in val/ or test/, which is not split again.
-        becomes[None] = "val"
     entries, skipped, missing = [], [], []
     for line, side in zip(body, sides, strict=True):
         split = becomes[side]
@@ -101,6 +105,12 @@ def _entries(
             f"{len(missing) + len(entries)} missing in {path}, the first is {missing[0][:120]!r}. {cure}"
         )
     return entries, skipped
+
+
+def _side_of_place(path: Path) -> Side | None:
+    """Val for a table of Hugging Face's or Roboflow's in a folder val/ or test/, which is not split again."""
+    known = path.name.lower() in (*METADATA_FILES, ONE_HOT_FILE)
+    return "val" if known and path.parent.name.lower() in VAL_NAMES else None
 
 
 def _has_label(columns: Columns, line: Line) -> bool:
@@ -132,7 +142,7 @@ def _without_repeats(path: Path, entries: list[_Entry], skipped: list[str]) -> l
             )
             rule = "one label" if known.label != entry.label else "in one split"
             raise DataError(
-                f"An image must have {rule}. Received: {entry.ref} as {first!r} and {second!r} "
+                f"An image must have {rule}. Received: {entry.ref} as {str(first)[:60]!r} and {str(second)[:60]!r} "
                 f"(line {entry.line.number}) in {path}. Remove one of the two lines."
             )
         skipped.append(f"{entry.ref}: listed twice")

@@ -6,6 +6,7 @@ A column that means something is read or refused, never passed over in silence.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -79,11 +80,11 @@ def read_columns(path: Path, lines: list[Line], finder: ImageFinder) -> tuple[Co
     Raises:
         DataError: There is no image or no label, or it is not certain which column it is.
     """
-    head, body = lines[0].cells, lines[1:]
+    head, body = [" ".join(cell.split()) for cell in lines[0].cells], lines[1:]
     keys = [_key(cell) for cell in head]
     images = _columns_of(keys, PATH_COLUMNS)
     if not images or len(head) < 2:
-        if len(head) in (2, 3) and finder.find(head[0]) is not None:
+        if len(head) in (2, 3) and finder.find(lines[0].cells[0]) is not None:
             return Columns(0, 1, split=SplitColumns(words=(2,) if len(head) == 3 else ())), lines
         raise _no_columns(path, head)
     if not body:
@@ -131,8 +132,8 @@ def _label_columns(
     others = [at for at in labels if at not in (names, number) and not _same_classes(body, names, at)]
     if others and (said is None or (names == said and said in numbers and words)):
         raise DataError(
-            f"One column must be the label. Received: {head[names]!r} and {head[others[0]]!r} in {path}, which put the "
-            "images into different classes. Remove one of them, or rename it."
+            f"One column must be the label. Received: {head[names][:60]!r} and {head[others[0]][:60]!r} in {path}, "
+            "which put the images into different classes. Remove one of them, or rename it."
         )
     unread = tuple(f"column {head[at]}: not read, {head[names]} is the label" for at in others)
     return Columns(image, names, number, split=split, unread=split.unread + unread)
@@ -154,7 +155,11 @@ def _are_numbers(body: list[Line], column: int) -> bool:
 def _one_hot(head: list[str], columns: list[int], body: list[Line]) -> tuple[tuple[int, str], ...]:
     """Columns that all hold 0 or 1, as classes; none where another one is among them."""
     binary = all(line.cell(at).lower() in _ONE_OR_ZERO for line in body for at in columns)
-    return tuple((at, head[at]) for at in columns) if binary and len(columns) > 1 else ()
+    return (
+        tuple((at, unicodedata.normalize("NFC", head[at])) for at in columns)
+        if binary and len(columns) > 1
+        else ()
+    )
 
 
 def one_hot_label(columns: Columns, path: Path, line: Line) -> str:
@@ -170,7 +175,7 @@ def one_hot_label(columns: Columns, path: Path, line: Line) -> str:
     """
     marked = [name for at, name in columns.one_hot if _ONE_OR_ZERO[line.cell(at).lower()]]
     if len(marked) != 1:
-        what = f"{', '.join(marked[:5])}" if marked else "none"
+        what = ", ".join(marked[:5])[:120] if marked else "none"
         raise DataError(
             f"An image must be of one class. Received: {what} at line {line.number} of {path}. "
             "Classes that exclude each other are what is trained here; mark one, or remove the line."
@@ -197,7 +202,7 @@ def refuse_several_labels(path: Path, head: str, labels: Sequence[str]) -> None:
             listed = listed or (len(parts) > 1 and known.issuperset(parts))
         if listed:
             raise DataError(
-                f"An image must be of one class. Received: {label[:80]!r} in column {head!r} of {path}. "
+                f"An image must be of one class. Received: {label[:80]!r} in column {head[:60]!r} of {path}. "
                 "Classes that exclude each other are what is trained here; keep one label an image."
             )
 

@@ -64,10 +64,13 @@ def read_lines(path: Path) -> list[Line]:
         data = path.read_bytes()
         text = data.decode("utf-16" if data[:2] in _UTF16_MARKS else "utf-8-sig")
         lines = list(_of_json(text) if path.suffix.lower() == ".jsonl" else _of_csv(text))
-    except (OSError, UnicodeError, csv.Error, ValueError, RecursionError) as error:
+    except UnicodeError as error:
         raise DataError(
-            f"A table must be UTF-8 text, a .jsonl one an object a line. Received: {path} ({error}). {CURE}"
+            f"A table must be UTF-8 text. Received: {path} ({error}). Save it as UTF-8."
         ) from error
+    except (OSError, csv.Error, ValueError, RecursionError) as error:
+        rule = "be JSON, an object a line" if path.suffix.lower() == ".jsonl" else "be a readable CSV"
+        raise DataError(f"A table must {rule}. Received: {path} ({error}). {CURE}") from error
     if not lines:
         raise DataError(f"A CSV must have lines. Received: an empty file, {path}. {CURE}")
     return lines
@@ -90,7 +93,7 @@ def _of_csv(text: str) -> Iterator[Line]:
 
 def _of_json(text: str) -> Iterator[Line]:
     records = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             record = json.loads(line)
             if not isinstance(record, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -65,7 +65,7 @@ def split_columns(
     folds = [at for at in free if keys[at] in FOLD_COLUMNS and at not in words]
     if folds and not words and not flags:
         found = sorted({line.cell(folds[0]) for line in body})
-        name = head[folds[0]]
+        name = head[folds[0]][:60]
         raise DataError(
             f"A table with folds must say which one judges. Received: column {name!r} of {path} with "
             f"{', '.join(found[:5])[:80]} and no split. Add a column split that is val for the lines of one fold and "
@@ -99,6 +99,27 @@ def side_of(split: SplitColumns, path: Path, line: Line) -> Side | None:
             f"{path}. Correct the line or remove one of the columns."
         )
     return said[0] if said else None
+
+
+def sides_of_folders(paths: Sequence[str]) -> list[Side] | None:
+    """The sides that paths say: ``train/cats/0.jpg`` beside ``val/cats/1.jpg``.
+
+    Args:
+        paths: As the table has them.
+
+    Returns:
+        The side of each; None where no level of folders is of sides alone, train among them and another.
+    """
+    folders = [path.replace("\\", "/").lower().removeprefix("./").split("/")[:-1] for path in paths]
+    for level in range(min(map(len, folders), default=0)):
+        words = [parts[level] for parts in folders]
+        if (
+            set(words) <= _SIDES.keys()
+            and (sides := [_SIDES[word] for word in words])
+            and {*sides} > {"train"}
+        ):
+            return sides
+    return None
 
 
 def settled_sides(

@@ -138,5 +138,5 @@ def test_wrong_table_is_a_one_line_error(table: Table, text: str, words: str) ->
 def test_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "index.csv"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="UTF-8"):
+    with pytest.raises(DataError, match="UTF-8 text"):
         open_dataset(path)

@@ -107,6 +107,22 @@ def test_table_in_a_val_folder_is_not_split(table: Table, tmp_path: Path) -> Non
         assert {item.split for item in open_dataset(folder / "metadata.csv").items} == sides
 
 
+def test_folders_of_the_paths_say_the_split(table: Table, tmp_path: Path, picture: Picture) -> None:
+    for place in range(4):
+        for side in ("train", "valid"):
+            (tmp_path / "set" / side).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "set" / side / f"{place}.png").write_bytes(picture(place))
+    path = tmp_path / "index.csv"
+    lines = [f"set/{side}/{n}.png,{'ab'[n % 2]}" for side in ("train", "valid") for n in range(4)]
+    path.write_text("\n".join(["path,label", *lines]))
+    images = open_dataset(path)
+    assert {item.ref: item.split for item in images.items} == {
+        f"set/{side}/{n}.png": split
+        for side, split in (("train", "train"), ("valid", "val"))
+        for n in range(4)
+    }
+
+
 def test_fold_beside_a_split_is_said_to_be_unread(table: Table) -> None:
     images = open_dataset(
         table("path,label,split,fold", lambda p, c, k, n: f"{p},{c},{'val' if n == 2 else 'train'},{n}")
@@ -231,6 +247,7 @@ def test_class_in_both_normal_forms_is_one(table: Table) -> None:
         ("path,a,b,c", lambda p, c, k, n: f"{p},1,{int(n == 1)},0", "one class. Received: a, b at line 3"),
         ("path,a,b,c", lambda p, c, k, n: f"{p},0,{int(n == 0)},0", "one class. Received: none at line 3"),
         ("path,label", lambda p, c, k, n: f"{p},daisy", "at least two classes"),
+        ('"a\nb",c', lambda p, c, k, n: f"{p},{c}", "Received: a b, c in"),
     ],
 )  # fmt: skip
 def test_what_is_not_certain_is_a_one_line_error(
