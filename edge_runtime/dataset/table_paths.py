@@ -7,11 +7,13 @@ from collections import defaultdict
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from edge_runtime.dataset.files import DiskFiles
 from edge_runtime.dataset.layout import IMAGE_SUFFIXES
 from edge_runtime.errors import DataError
+
+_FILE = "file://"
 
 
 class _Listed(NamedTuple):
@@ -52,7 +54,7 @@ class ImageFinder:
         Raises:
             DataError: More than one file fits.
         """
-        path = unquote(urlsplit(cell).path) if cell.lower().startswith("file:") else cell
+        path = unquote(cell[len(_FILE) :]) if cell.lower().startswith(_FILE) else cell
         path = str(PurePosixPath(path.replace("\\", "/")))
         if self._is_file(path):
             return path

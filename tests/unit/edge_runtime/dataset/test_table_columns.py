@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import DataError
@@ -274,3 +276,57 @@ def test_json_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "metadata.jsonl").write_text(text)
     with pytest.raises(DataError, match="Received:"):
         open_dataset(tmp_path / "metadata.jsonl")
+
+
+HEADS = (
+    "path",
+    "id",
+    "label",
+    "class",
+    "class_name",
+    "name",
+    "split",
+    "is_valid",
+    "is_train",
+    "fold",
+    "",
+    "a\nb",
+    "é",
+)
+CELLS = (
+    "0.png", "1", "8", "x/0.png", "../1.png", "/2.png", "C:\\3.png", "file://[", "\0", "a", "b", "a|b", "[a]", "0", "1.0",
+    "-1", "9" * 25, "nan", "", "train", "val", "test", "True", "é" * 300, '"',
+)  # fmt: skip
+
+
+@settings(
+    max_examples=150, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(
+    st.lists(st.sampled_from(HEADS), min_size=1, max_size=5),
+    st.lists(st.lists(st.sampled_from(CELLS), min_size=1, max_size=6), max_size=6),
+    st.sampled_from(("index.csv", "_classes.csv", "metadata.jsonl")),
+)
+def test_any_table_is_a_set_or_a_short_error_of_one_line(
+    table: Table, tmp_path: Path, head: list[str], rows: list[list[str]], name: str
+) -> None:
+    if not (tmp_path / "0.png").exists():
+        table("path,label", lambda p, c, k, n: p)
+    lines = [",".join(f'"{cell}"' for cell in row) for row in [["path", "label", *head], *rows]]
+    if name.endswith("jsonl"):
+        lines = [json.dumps(dict(zip(["path", "label", *head], row, strict=False))) for row in rows]
+    (tmp_path / name).write_text("\n".join(lines), "utf-8")
+    said = outcome(tmp_path / name)
+    # The last one is what opening says of errors that nobody foresaw.
+    assert said is None or ("Received:" in said and "\n" not in said and "must be readable" not in said)
+    assert len(said or "") < 700
+
+
+def outcome(path: Path) -> str | None:
+    """What opening a table says; None where it opens."""
+    try:
+        assert len(open_dataset(path).labels) > 1
+    except DataError as error:
+        return str(error)
+    return None
