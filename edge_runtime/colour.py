@@ -70,9 +70,10 @@ def _eight_bit(picture: Image.Image, scale: GrayScale) -> Image.Image:
         values = values.view(np.uint32)
     numbers = values.astype(np.float64)
     if scale.inverted:
-        numbers = scale.highest - numbers
+        np.subtract(scale.highest, numbers, out=numbers)
     # 65535 -> 255: division by 257 is exact there, a shift by 8 would darken.
-    scaled = np.rint(np.clip(numbers / (scale.highest / 255), 0.0, 255.0)).astype(np.uint8)
+    numbers /= scale.highest / 255
+    scaled = np.rint(np.clip(numbers, 0.0, 255.0, out=numbers), out=numbers).astype(np.uint8)
     clear = picture.info.get("transparency")
     if isinstance(clear, int):
         scaled[values == clear] = 255

@@ -40,14 +40,18 @@ _DEVELOP = "Develop it to a JPEG first."
 _FRAME = "Send one frame as a JPEG."
 _UNPACK = "Unpack it and send the image in it."
 _RASTER = "Render it to a PNG first."
+_DAMAGED = "Its header is damaged: replace the file."
 _DECODE = "Decode it and send the bytes."
+_TEXT_MODE = Kind("a PNG whose line ends were changed", "Copy it again in binary mode.")
 
 _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
-    (0, b"\xff\xd8\xff", Kind("a JPEG", "Replace the file, its header is damaged.")),
-    (0, b"\x89PNG\r\n\x1a\n", Kind("a PNG", "Replace the file, its header is damaged.")),
-    (0, b"GIF8", Kind("a GIF", "Replace the file, its header is damaged.")),
-    (8, b"WEBP", Kind("a WebP", "Replace the file, its header is damaged.")),
-    (0, b"\x89PNG", Kind("a PNG whose line ends were changed", "Copy it again in binary mode.")),
+    (0, b"\xff\xd8\xff", Kind("a JPEG", _DAMAGED)),
+    (0, b"GIF8", Kind("a GIF", _DAMAGED)),
+    (8, b"WEBP", Kind("a WebP", _DAMAGED)),
+    (0, b"\x89PNG\n\x1a\n", _TEXT_MODE),
+    (0, b"\x89PNG\r\n\x1a\r\n", _TEXT_MODE),
+    (0, b"\x89PNG\r\r\n\x1a\r\n", _TEXT_MODE),
+    (0, b"\x89PNG", Kind("a PNG", _DAMAGED)),
     (0, b"\x1f\x8b", Kind("gzip data", "Decompress it first.")),
     (0, b"\x28\xb5\x2f\xfd", Kind("zstd data", "Decompress it first.")),
     (0, b"BZh", Kind("bzip2 data", "Decompress it first.")),
@@ -171,7 +175,7 @@ def _tiff(data: bytes) -> Kind | None:
         return None
     tags = {tag for tag, *_ in directory.entries}
     if not tags.issuperset(_SIZE_TAGS) or directory.count > len(directory.entries):
-        return Kind("a TIFF whose header is damaged", "Replace the file.")
+        return Kind("a TIFF", _DAMAGED)
     photometric = short_values(data, directory, 262)
     if 50706 in tags or photometric in ((32803,), (34892,)):
         return Kind("a raw photo (DNG or alike)", _DEVELOP)

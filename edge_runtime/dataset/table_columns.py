@@ -83,9 +83,10 @@ def read_columns(path: Path, lines: list[Line], finder: ImageFinder) -> tuple[Co
     head, body = [" ".join(cell.split()) for cell in lines[0].cells], lines[1:]
     keys = [_key(cell) for cell in head]
     images = _columns_of(keys, PATH_COLUMNS)
+    named = images and _columns_of(keys, (*LABEL_COLUMNS, *LESS_CERTAIN))
+    if not named and len(head) in (2, 3) and finder.find(lines[0].cells[0]) is not None:
+        return Columns(0, 1, split=SplitColumns(words=(2,) if len(head) == 3 else ())), lines
     if not images or len(head) < 2:
-        if len(head) in (2, 3) and finder.find(lines[0].cells[0]) is not None:
-            return Columns(0, 1, split=SplitColumns(words=(2,) if len(head) == 3 else ())), lines
         raise _no_columns(path, head)
     if not body:
         raise DataError(f"A CSV must list images. Received: a header alone in {path}. {CURE}")
@@ -141,10 +142,15 @@ def _label_columns(
 
 def _same_classes(body: list[Line], first: int, second: int) -> bool:
     """Whether two columns put the images into the same classes under other names."""
-    pairs = {(line.cell(first), line.cell(second)) for line in body}
+    pairs = {(_plain(line.cell(first)), _plain(line.cell(second))) for line in body}
     if any(is_missing(a) != is_missing(b) for a, b in pairs):
         return False
     return len({a for a, _ in pairs}) == len(pairs) == len({b for _, b in pairs})
+
+
+def _plain(label: str) -> str:
+    """A label as it is compared: ``2.0`` is ``2``, and an accent is one sign."""
+    return label.partition(".")[0] if is_number(label) else unicodedata.normalize("NFC", label)
 
 
 def _are_numbers(body: list[Line], column: int) -> bool:
@@ -210,7 +216,8 @@ def refuse_several_labels(path: Path, head: str, labels: Sequence[str]) -> None:
 def _image_column(images: list[int], body: list[Line], finder: ImageFinder) -> int:
     """The column whose cells are files, where several may be: image_id beside file_name."""
     for column in images if len(images) > 1 else ():
-        if all(finder.find(line.cell(column)) is not None for line in body[:20] if line.cell(column)):
+        cells = [cell for line in body[:20] if (cell := line.cell(column))]
+        if cells and all(finder.find(cell) is not None for cell in cells):
             return column
     return images[0]
 

@@ -74,7 +74,8 @@ def test_image_that_lost_its_bytes_over_127_is_named() -> None:
         for way in ("ignore", "replace"):
             lost = IMAGES[kind].decode("ascii", way).encode("ascii", way)
             assert "went through ASCII text" in said(lost)
-    assert "line ends were changed" in said(IMAGES["PNG"].replace(b"\r\n", b"\n"))
+    for before, after in ((b"\r\n", b"\n"), (b"\n", b"\r\n")):
+        assert "line ends were changed" in said(IMAGES["PNG"].replace(before, after))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,9 @@ def test_image_that_lost_its_bytes_over_127_is_named() -> None:
         (b"PK\x03\x04" + bytes(99), "a zip archive"),
         (bytes(128) + b"DICM" + bytes(99), "a DICOM image"),
         (bytes(5000), "zero bytes alone"),
-        (JPEG[:20], "a JPEG. Replace the file"),
+        (JPEG[:20], "a JPEG. Its header is damaged: replace"),
+        (b"\x89PNG\0\0\0\0" + bytes(99), "a PNG. Its header is damaged"),
+        (b"II*\0\x08\0\0\0\1\0" + bytes(20), "a TIFF. Its header is damaged"),
         (b"\xef\xbb\xbf" + JPEG, "a JPEG behind a byte-order mark"),
         (b'{"image": "AAAA"}', "JSON that starts '{\"image\": \"AAAA\"'. Pass the image's bytes"),
         (b"[255, 216, 255]", "JSON that starts"),

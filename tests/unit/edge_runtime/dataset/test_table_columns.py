@@ -125,6 +125,11 @@ def test_folders_of_the_paths_say_the_split(table: Table, tmp_path: Path, pictur
     }
 
 
+def test_first_line_is_no_header_where_it_names_an_image(table: Table, tmp_path: Path) -> None:
+    path = table("", lambda p, c, k, n: f"{p},{('image', 'id')[k % 2]}")
+    assert len(open_dataset(path)) == 9
+
+
 def test_fold_beside_a_split_is_said_to_be_unread(table: Table) -> None:
     images = open_dataset(
         table("path,label,split,fold", lambda p, c, k, n: f"{p},{c},{'val' if n == 2 else 'train'},{n}")
@@ -142,6 +147,8 @@ def test_fold_beside_a_split_is_said_to_be_unread(table: Table) -> None:
         ("path,label,name", lambda p, c, k, n: f"{p},{k},{c}"),
         ("path,label,species", lambda p, c, k, n: f"{p},{k},{c}"),
         ("path,category_id,category", lambda p, c, k, n: f"{p},{k + 1},{c}"),
+        ("path,category_id,category", lambda p, c, k, n: f"{p},{k}{'.0' * (n > 1)},{c}"),
+        ("path,dir,file_name,label", lambda p, c, k, n: f"img,x,{p},{c}"),
     ],
 )
 def test_names_and_not_the_numbers_beside_them(table: Table, head: str, line: Callable[..., str]) -> None:
@@ -294,8 +301,8 @@ HEADS = (
     "é",
 )
 CELLS = (
-    "0.png", "1", "8", "x/0.png", "../1.png", "/2.png", "C:\\3.png", "file://[", "\0", "a", "b", "a|b", "[a]", "0", "1.0",
-    "-1", "9" * 25, "nan", "", "train", "val", "test", "True", "é" * 300, '"',
+    "0.png", "1", "8", "x/0.png", "../1.png", "/2.png", "C:\\3.png", "file://[", "\0", "a", "b", "a|b", "[a]", "0",
+    "1.0", "-1", "9" * 25, "nan", "", "train", "val", "test", "True", "é" * 300, '"',
 )  # fmt: skip
 
 
