@@ -107,8 +107,8 @@ def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: An
     """Train a classifier on DATA and write a run folder.
 
     DATA is a folder with train/ and val/ of class folders, one folder of class folders,
-    a .zip of either, a .csv of path,label, a folder of IDX files, or one of digits,
-    mnist, fashion_mnist, cifar10.
+    a .zip of either, a .csv or .jsonl table of paths and labels (docs/tables.md), a folder
+    of IDX files, or one of digits, mnist, fashion_mnist, cifar10.
 
     Interrupted, even killed, it goes on after its last epoch when the same command is
     given again.

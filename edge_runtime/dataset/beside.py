@@ -6,47 +6,28 @@ is refused. Where there are no class folders, the table is opened if it is certa
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import shlex
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from edge_runtime.dataset.files import DiskFiles, Files
 from edge_runtime.dataset.imageset import ImageSet, Item, Split
-from edge_runtime.dataset.layout import IMAGE_SUFFIXES, Folder
+from edge_runtime.dataset.layout import Folder
 from edge_runtime.dataset.sides import find_sides, inner_folder, may_lack_labels
 from edge_runtime.dataset.split_names import split_name
-from edge_runtime.dataset.table import LABEL_COLUMNS, PATH_COLUMNS, from_csv
-from edge_runtime.dataset.unclear import TABLE_SUFFIXES, command
+from edge_runtime.dataset.table import METADATA_FILES, ONE_HOT_FILE, TABLE_SUFFIXES, from_csv
+from edge_runtime.dataset.table_rows import lines_of
+from edge_runtime.dataset.unclear import command
 from edge_runtime.errors import DataError
-from edge_runtime.text import as_utf8
 
-KNOWN_TABLES = ("metadata.csv", "metadata.jsonl", "_classes.csv")
+KNOWN_TABLES = (*METADATA_FILES, ONE_HOT_FILE)
 """Names by which Hugging Face and Roboflow say that a table labels the images beside it."""
 
 _SCORES = frozenset(("score", "confidence", "probability", "prediction"))
 _MOST_BYTES = 64 * 1024 * 1024
 _LOOKED_AT = 200
 """Lines of a table by which it is seen whether it lists these images."""
-
-
-class _Table(NamedTuple):
-    """A table of these images.
-
-    Attributes:
-        ref: The table.
-        places: Folders of its images: its own where its paths exist from there, else where their names occur.
-        whole_names: Whether it has the names with their suffix.
-    """
-
-    ref: str
-    places: list[str]
-    whole_names: bool
 
 
 def table_of(folder: Folder) -> str | None:
@@ -84,96 +65,47 @@ def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) 
     refs = [
         ref for folder in levels for ref in tables_in(folder) if not may_lack_labels(PurePosixPath(ref).stem)
     ]
-    listing = [table for ref in refs if (table := names.table(files, ref)) is not None]
-    if len(listing) > 1:
-        listing = _preferred(listing)
+    listing = _preferred([ref for ref in refs if names.are_listed_in(files, ref)])
     if not listing:
         raise unclear
     if len(listing) > 1:
         raise DataError(
-            f"One table must label the images. Received: {', '.join(table.ref for table in listing[:5])} in "
-            f"{files.source}. Pass the one that does: {command(f'{files.source}/{listing[0].ref}')}"
+            f"One table must label the images. Received: {', '.join(listing[:5])} in {files.source}. Pass the one "
+            f"that does: {command(f'{files.source}/{listing[0]}')}"
         )
-    table = listing[0]
     if not isinstance(files, DiskFiles):
         raise DataError(
-            f"A table must lie beside unpacked images. Received: {table.ref} in {files.source}. "
+            f"A table must lie beside unpacked images. Received: {listing[0]} in {files.source}. "
             "Unpack the archive and pass the folder."
         )
-    try:
-        return _whole_side(from_csv(files.root / table.ref, max_bytes), table.ref)
-    except DataError as error:
-        raise _misplaced(files, table, rows_of(files, table.ref)[0]) or error from error
+    return _whole_side(from_csv(files.root / listing[0], max_bytes), listing[0])
 
 
 class _Names:
-    """Images by path and by name, to see which folder a table lists."""
+    """Images by path and by name, with and without suffix, to see whether a table lists them."""
 
     def __init__(self, root: Folder) -> None:
-        self._refs = set(root.refs())
-        self._folders: dict[str, list[str]] = {}
-        for ref in sorted(self._refs):
-            path = PurePosixPath(ref)
-            # In some competitions names come without their suffix.
-            for name in {path.name, path.stem}:
-                self._folders.setdefault(name, []).append(str(path.parent))
+        paths = [PurePosixPath(ref) for ref in root.refs()]
+        self._known = {
+            unicodedata.normalize("NFC", name) for path in paths for name in (path.name, path.stem)
+        }
 
-    def table(self, files: Files, ref: str) -> _Table | None:
-        """Which images a table lists.
+    def are_listed_in(self, files: Files, table: str) -> bool:
+        """Whether most lines of a table name these images, and it holds no model's answers.
 
         Args:
             files: Where the table lies.
-            ref: The table.
-
-        Returns:
-            None where most of its lines name none of these images, or it holds a model's answers.
+            table: Its ref.
         """
-        rows = rows_of(files, ref)[: _LOOKED_AT + 1]
+        rows = rows_of(files, table)[: _LOOKED_AT + 1]
         if not rows or holds_answers(rows[0]):
-            return None
-        base = str(PurePosixPath(ref).parent)
-        most = max(1, len(rows) - 1) / 2
-        if sum(any(cell and joined_path(base, cell) in self._refs for cell in row) for row in rows) >= most:
-            return _Table(ref, [base], True)
-        named = [(row, places) for row in rows if (places := {*self._places(row)})]
-        if len(named) < most:
-            return None
-        tally = Counter(place for _, places in named for place in places)
-        found = sorted(place for place, count in tally.items() if count > most) or sorted(tally)
-        found = [place for place in found if _is_train(PurePosixPath(place).parts)] or found
-        whole = all(
-            any(PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES for cell in row) for row, _ in named
-        )
-        return _Table(ref, found, whole)
+            return False
+        named = sum(any(self._names_one(cell) for cell in row) for row in rows)
+        return 2 * named >= max(1, len(rows) - 1)
 
-    def _places(self, row: list[str]) -> Iterator[str]:
-        for cell in row:
-            yield from self._folders.get(PurePosixPath(cell.replace("\\", "/")).name, ()) if cell else ()
-
-
-def _misplaced(files: DiskFiles, table: _Table, head: list[str]) -> DataError | None:
-    """What to say of a table whose images lie elsewhere than it says; None where they do not."""
-    base, *others = table.places
-    if base == str(PurePosixPath(table.ref).parent):
-        return None
-    source, name = files.source, PurePosixPath(table.ref).name
-    columns, where = [cell.lower() for cell in head], f"{source}/{table.ref}"
-    if others:
-        cure = f"Write the header path,label and the folder before each name, and run: {command(where)}"
-    elif table.whole_names and all(
-        any(cell in columns for cell in known) for known in (PATH_COLUMNS, LABEL_COLUMNS)
-    ):
-        moved = f"mv {shlex.quote(f'{source}/{table.ref}')} {shlex.quote(f'{source}/{base}/')}"
-        cure = f"Move it to them and pass it: {as_utf8(moved)} && {command(f'{source}/{base}/{name}')}"
-    else:
-        cure = as_utf8(
-            f"Write {source}/{base}/labels.csv with the header path,label and whole file names, and pass it: "
-            f"{command(f'{source}/{base}/labels.csv')}"
-        )
-    return DataError(
-        f"A table's paths must exist, relative to the table. Received: {table.ref} ({', '.join(head)[:120]}) in "
-        f"{as_utf8(source)}, of images in {' and '.join([base, *others][:3])}. {cure}"
-    )
+    def _names_one(self, cell: str) -> bool:
+        name = unicodedata.normalize("NFC", PurePosixPath(cell.replace("\\", "/")).name)
+        return name in self._known
 
 
 def _whole_side(images: ImageSet, table: str) -> ImageSet:
@@ -247,32 +179,23 @@ def tables_in(folder: Folder) -> list[str]:
     return sorted(ref for name, ref in folder.files.items() if name.lower().endswith(TABLE_SUFFIXES))
 
 
-def _preferred(tables: list[_Table]) -> list[_Table]:
+def _preferred(tables: list[str]) -> list[str]:
     """Of several tables, those of a known name, or else the one of train."""
-    known = [table for table in tables if PurePosixPath(table.ref).name.lower() in KNOWN_TABLES]
-    train = [table for table in tables if _is_train([PurePosixPath(table.ref).stem])]
+    known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
+    train = [ref for ref in tables if _is_train(PurePosixPath(ref).stem)]
     return known or train or tables
 
 
-def _is_train(folders: Iterable[str]) -> bool:
-    return any((side := split_name(name)) is not None and side.role == "train" for name in folders)
+def _is_train(name: str) -> bool:
+    side = split_name(name)
+    return side is not None and side.role == "train"
 
 
 def rows_of(files: Files, table: str) -> list[list[str]]:
     """Cells of a table, whatever they mean; empty where it is none."""
     try:
-        text = files.read(table, _MOST_BYTES).decode("utf-8-sig", "replace")
-        if table.lower().endswith(".jsonl"):
-            records = [json.loads(line) for line in text.split("\n") if line.strip()]
-            head = [str(name) for name in records[0]] if records and isinstance(records[0], dict) else []
-            return [head, *([str(record.get(name, "")) for name in head] for record in records)]
-        separator = max(",;\t", key=text.split("\n", 1)[0].count)
-        return [
-            [cell.strip() for cell in row]
-            for row in csv.reader(io.StringIO(text), delimiter=separator)
-            if row
-        ]
-    except (DataError, ValueError, AttributeError, csv.Error, RecursionError):
+        return [line.cells for line in lines_of(files.read(table, _MOST_BYTES), PurePosixPath(table))]
+    except DataError:
         return []
 
 

@@ -15,7 +15,7 @@ from edge_runtime.dataset.files import DiskFiles, Files, ZipFiles
 from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet
 from edge_runtime.dataset.layout import Folder, tree
-from edge_runtime.dataset.table import from_csv
+from edge_runtime.dataset.table import TABLE_SUFFIXES, from_csv
 from edge_runtime.errors import BundleError, DataError
 from edge_runtime.labels import settled, validated
 from edge_runtime.preprocess import MAX_BYTES
@@ -23,7 +23,7 @@ from edge_runtime.text import as_utf8
 
 FORMS = (
     "a folder with train/ and val/ of class folders, one folder of class folders, a .zip of either, "
-    "a .csv of path,label, a folder of IDX files, or one of digits, mnist, fashion_mnist, cifar10"
+    "a .csv or .jsonl table of paths and labels, a folder of IDX files, or one of digits, mnist, fashion_mnist, cifar10"
 )
 """What DATA may be, in words."""
 
@@ -63,7 +63,7 @@ def _open(name: str, max_bytes: int) -> ImageSet:
         if suffix == ".zip":
             archive = ZipFiles(path)
             return _open_tree(archive, tree(*archive.listing()), max_bytes)
-        if suffix in (".csv", ".tsv"):
+        if suffix in TABLE_SUFFIXES:
             return from_csv(path, max_bytes)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

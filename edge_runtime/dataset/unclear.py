@@ -9,13 +9,11 @@ from pathlib import PurePosixPath
 from typing import NoReturn
 
 from edge_runtime.dataset.layout import IMAGE_SUFFIXES, Folder
+from edge_runtime.dataset.table_rows import TABLE_SUFFIXES
 from edge_runtime.errors import DataError
 from edge_runtime.text import as_utf8
 
 CURE = "Make one sub-folder per class, at least two, with images in each."
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
-"""Files that may say which image has which label."""
-
 _MOST_SEEN = 6
 _MOST_PREFIXES = 200
 """File names that begin with more words than this begin with no class name."""

@@ -214,6 +214,8 @@ def test_bad_images_are_refused(digits_bundle: Path, tmp_path: Path) -> None:
     empty.touch()
     assert "must exist. Received: " in refused("predict", digits_bundle, tmp_path / "missing.jpg")
     assert "text that starts 'I am not" in refused("predict", digits_bundle, text)
+    text.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert "a HEIC photo. Convert it to JPEG" in refused("predict", digits_bundle, text)
     assert "truncated or damaged" in refused("predict", digits_bundle, truncated_jpeg(tmp_path / "cut.jpg"))
     assert "0 bytes" in refused("predict", digits_bundle, empty)
     assert "Download it first" in refused("predict", digits_bundle, "https://example.org/cat.jpg")

@@ -111,34 +111,56 @@ def test_class_of_val_that_train_lacks_is_refused(tmp_path: Path, write_classes:
     assert "Received: z in val/metadata.csv" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("head", ["file,label", "image_path,label"])
-def test_table_of_images_elsewhere_says_where_to_put_it(
-    tmp_path: Path, write_classes: WriteClasses, head: str
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [("image_id,label", ("0.png", "1.png", "2.png")), ("id_code,diagnosis", ("0", "1", "2"))],
+    ids=["cassava", "aptos"],
+)
+def test_table_beside_the_folders_of_train_and_test(
+    tmp_path: Path, write_classes: WriteClasses, head: str, names: tuple[str, ...]
 ) -> None:
     write_classes(tmp_path, {"train_images": 3, "test_images": 3})
-    write_table(tmp_path / "train.csv", {"0.png": "a", "1.png": "b", "2.png": "a"}, head)
-    text = refusal(tmp_path)
-    assert "train.csv" in text
-    moved = f"mv {tmp_path}/train.csv {tmp_path}/train_images/ && snapship train {tmp_path}/train_images/train.csv"
-    assert text.endswith(moved)
-    (tmp_path / "train.csv").rename(tmp_path / "train_images" / "train.csv")
-    assert open_dataset(tmp_path / "train_images" / "train.csv").labels == ("a", "b")
+    write_table(tmp_path / "train.csv", dict(zip(names, "aba", strict=True)), head)
+    write_table(tmp_path / "sample_submission.csv", dict.fromkeys(names, "a"), head)
+    images = open_dataset(tmp_path)
+    assert {item.ref: images.labels[item.label] for item in images.items} == {
+        "train_images/0.png": "a", "train_images/1.png": "b", "train_images/2.png": "a",
+    }  # fmt: skip
 
 
-def test_table_of_names_without_suffix_is_named(tmp_path: Path, write_classes: WriteClasses) -> None:
-    write_classes(tmp_path, {"train_images": 3, "test_images": 3})
-    write_table(tmp_path / "train.csv", {"0": "a", "1": "b", "2": "a"}, "id_code,diagnosis")
-    text = refusal(tmp_path)
-    assert "train.csv (id_code, diagnosis)" in text
-    assert f"{tmp_path}/train_images/labels.csv" in text
-
-
-def test_table_over_several_folders_is_named(tmp_path: Path, write_classes: WriteClasses) -> None:
+def test_table_over_folders_that_are_parts(tmp_path: Path, write_classes: WriteClasses) -> None:
     write_classes(tmp_path, {"images_part_1": 2, "images_part_2": 4})
     (tmp_path / "images_part_2" / "0.png").unlink()
     (tmp_path / "images_part_2" / "1.png").unlink()
     write_table(tmp_path / "meta.csv", {"0": "nv", "1": "mel", "2": "nv", "3": "mel"}, "image_id,dx")
-    assert "of images in images_part_1 and images_part_2" in refusal(tmp_path)
+    images = open_dataset(tmp_path)
+    assert {item.ref for item in images.items if images.labels[item.label] == "nv"} == {
+        "images_part_1/0.png", "images_part_2/2.png",
+    }  # fmt: skip
+
+
+def test_table_whose_images_may_be_two_is_refused(tmp_path: Path, write_classes: WriteClasses) -> None:
+    write_classes(tmp_path, {"train_images": 2, "test_images": 2})
+    write_table(tmp_path / "labels.csv", {"0.png": "a", "1.png": "b"})
+    assert "test_images/0.png or train_images/0.png" in refusal(tmp_path)
+
+
+def test_one_hot_tables_of_both_splits(tmp_path: Path, write_classes: WriteClasses) -> None:
+    write_classes(tmp_path, {"train": 3, "valid": 2, "test": 2})
+    write_table(
+        tmp_path / "train/_classes.csv", {"0.png": "1,0", "1.png": "0,1", "2.png": "1,0"}, "filename, a, b"
+    )
+    for split in ("valid", "test"):
+        write_table(tmp_path / split / "_classes.csv", {"0.png": "1,0", "1.png": "0,1"}, "filename, a, b")
+    sides = open_dataset(tmp_path).counts()
+    assert sides == {"a": {"train": 2, "val": 1}, "b": {"train": 1, "val": 1}}
+
+
+def test_json_lines_beside_images(tmp_path: Path, write_classes: WriteClasses) -> None:
+    write_classes(tmp_path, {"images": 2})
+    lines = [f'{{"file_name": "images/{at}.png", "label": "{"ab"[at]}"}}' for at in range(2)]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    assert open_dataset(tmp_path).labels == ("a", "b")
 
 
 def test_answers_of_a_model_are_no_labels(tmp_path: Path, write_classes: WriteClasses) -> None:
