@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from edge_runtime.errors import SnapshipError
+from edge_runtime.quoting import quoted, shortened
 from serverless.app.errors import UnprocessableError
 from serverless.app.events.invocation import Invocation
 from serverless.app.events.objects import PASSED_OVER, Arrival, process
@@ -59,7 +60,6 @@ class _Detail(msgspec.Struct):
 class _EventBridge(msgspec.Struct):
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
 
-    detail_type: str = msgspec.field(name="detail-type")
     detail: _Detail
 
 
@@ -113,9 +113,15 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
         return []
     try:
         if "detail-type" in event:
+            told_of = msgspec.convert(event["detail-type"], str)
+            if told_of != "Object Created":
+                if told_of.startswith("Object "):
+                    return []
+                raise UnprocessableError(
+                    f"An S3 event must be one of S3's own. Received: {quoted(told_of)}. "
+                    'Let the rule match the detail-type "Object Created".'
+                )
             bridged = msgspec.convert(event, _EventBridge)
-            if bridged.detail_type != "Object Created":
-                return []
             told = bridged.detail.object
             # Here the key is as it is; a notification encodes it as forms do.
             return [Arrival(bridged.detail.bucket.name, told.key, told.version_id or "", told.size)]
@@ -124,7 +130,7 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
         ]
     except msgspec.ValidationError as error:
         raise UnprocessableError(
-            f"An S3 event must be as S3 sends it. Received: {error}. Send it unchanged."
+            f"An S3 event must be as S3 sends it. Received: {shortened(error, 200)}. Send it unchanged."
         ) from error
     return [
         Arrival(
