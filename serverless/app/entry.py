@@ -75,7 +75,8 @@ class Handler:
             UsageError: It is an event of a service that the function has nothing to do with.
             SnapshipError: AWS did not do what was asked of it, so that Lambda tries again.
         """
-        if isinstance(event, dict) and "requestContext" in event:
+        # What a Lambda destination reports has one too, and no answer of ours would mean anything to it.
+        if isinstance(event, dict) and "requestContext" in event and "requestPayload" not in event:
             return self._over_http(event, context)
         from serverless.app.events import handle
 

@@ -133,7 +133,7 @@ async def read_form(request: Request, max_images: int) -> Form:
     images = [part.image() for part in parts if part.is_image]
     texts = {part.name: part.text for part in parts if not part.is_image and not part.is_empty_input}
     if not images:
-        images = [decode_base64(part.text) for part in parts if part.name in IMAGE_FIELDS and part.content]
+        images = [_from_text(part) for part in parts if part.name in IMAGE_FIELDS and part.content]
     if len(images) > max_images:
         raise UsageError(
             f"A multipart body must have at most {max_images} files. Received: {len(images)}. "
@@ -147,6 +147,17 @@ async def read_form(request: Request, max_images: int) -> Form:
             f"text fields{inputs}. {_CURL}"
         )
     return Form(tuple(images), texts)
+
+
+def _from_text(part: Part) -> bytes:
+    try:
+        return decode_base64(part.text)
+    except UnprocessableError as error:
+        # A file's name without curl's @, as a rule.
+        raise UnprocessableError(
+            f"The field {quoted(part.name)} of a form must be a file, or its base64. "
+            f"Received: the text {quoted(part.text)}. {_CURL}"
+        ) from error
 
 
 async def _parsed(boundary: bytes, stream: AsyncIterable[bytes]) -> list[Part]:
@@ -181,7 +192,7 @@ class _Collector:
     @property
     def is_open(self) -> bool:
         """Whether a part has begun that has not ended."""
-        return bool(self._part.headers or self._part.content)
+        return bool(self._name or self._part.headers or self._part.content)
 
     def callbacks(self) -> Any:
         """By the parser's names."""

@@ -6,6 +6,7 @@ Imported at the first event of this kind, and of its modules only those that the
 
     dispatch    which kind an event is
     foreign     events of other services, refused by name
+    reading     from JSON to structs
     invocation  what each of them needs; its line in the log
     direct      {"image": ...}: the answer of POST /classify; {"selftest": true}
     warmup      {"warmup": true}, schedules

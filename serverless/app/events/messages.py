@@ -25,6 +25,7 @@ from serverless.app.errors import UnprocessableError
 from serverless.app.events import direct, objects, s3
 from serverless.app.events.dispatch import kind_of
 from serverless.app.events.invocation import Invocation
+from serverless.app.events.reading import read
 from serverless.app.problems import problem_of
 from serverless.app.schema import Failed, Score, TopK
 from serverless.app.telemetry import Kind
@@ -130,13 +131,11 @@ def _not_understood(received: str) -> UnprocessableError:
 
 
 def _ordered(content: dict[str, Any]) -> objects.Arrival:
-    try:
-        order = msgspec.convert(content, ObjectOrder)
-    except msgspec.ValidationError as error:
-        raise UnprocessableError(
-            'A message that names an object must be {"bucket": ..., "key": ...} with version_id, top_k and '
-            f"score_threshold if wanted. Received: {shortened(error, 200)}. Correct that field."
-        ) from error
+    rule = (
+        'A message that names an object must be {"bucket": ..., "key": ...} with version_id, top_k and '
+        "score_threshold if wanted."
+    )
+    order = read(content, ObjectOrder, rule, "Correct that field.")
     return objects.Arrival(
         order.bucket, order.key, order.version_id, None, order.top_k, order.score_threshold
     )

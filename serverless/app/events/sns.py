@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.quoting import shortened
-from serverless.app.errors import UnprocessableError
 from serverless.app.events import messages
 from serverless.app.events.invocation import Invocation
+from serverless.app.events.reading import read
 from serverless.app.events.sqs import MessageId
 
 
@@ -44,12 +43,7 @@ def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, int]:
         UnprocessableError: It is not what SNS sends.
         SnapshipError: The first message that failed; the others are done all the same.
     """
-    try:
-        found = msgspec.convert(event, _Event).records
-    except msgspec.ValidationError as error:
-        raise UnprocessableError(
-            f"An SNS event must be as SNS sends it. Received: {shortened(error, 200)}. Send it unchanged."
-        ) from error
+    found = read(event, _Event, "An SNS event must be as SNS sends it.").records
     failed: Exception | None = None
     for record in found:
         try:

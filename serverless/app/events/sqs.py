@@ -14,10 +14,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from edge_runtime.quoting import shortened
-from serverless.app.errors import UnprocessableError
 from serverless.app.events import messages
 from serverless.app.events.invocation import Invocation
+from serverless.app.events.reading import read
 
 MessageId = Annotated[str, Meta(max_length=200)]
 """SQS and SNS write 36 characters. It is repeated in the answer, the log and the result's name."""
@@ -46,12 +45,7 @@ def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
     Raises:
         UnprocessableError: It is not what SQS sends.
     """
-    try:
-        batch = msgspec.convert(event, _Batch).records
-    except msgspec.ValidationError as error:
-        raise UnprocessableError(
-            f"An SQS event must be as SQS sends it. Received: {shortened(error, 200)}. Send it unchanged."
-        ) from error
+    batch = read(event, _Batch, "An SQS event must be as SQS sends it.").records
     failed: list[str] = []
     for index, message in enumerate(batch):
         try:
