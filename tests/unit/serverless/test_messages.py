@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from edge_runtime.errors import SnapshipError, UsageError
 from serverless.app.entry import Handler
+from serverless.app.events import objects
 from serverless.app.events.dispatch import kind_of
 from serverless.app.settings import Settings
 
@@ -101,13 +102,17 @@ def test_every_wrapping_is_read(handler: Handler, content: Any, capsys: pytest.C
 
 @pytest.mark.parametrize("content", UNKNOWN, ids=lambda one: str(one)[:40])
 def test_what_is_not_understood_fails_where_results_are_written_too(
-    handler: Handler, content: Any, capsys: pytest.CaptureFixture[str]
+    handler: Handler, content: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    written: list[tuple[Any, ...]] = []
+    # A write that went well would be the end of the message.
+    monkeypatch.setattr(objects, "write", lambda *result: written.append(result))
     answer = handler(sqs(content, sns(content), NOTIFICATION), None)
     assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["m0", "m1"]
     with pytest.raises(SnapshipError) as caught:
         handler(topic(content, NOTIFICATION), None)
     assert "\n" not in str(caught.value)
+    assert not written
     # Each has its line, and the last message of each is done all the same.
     assert [line["status"] // 100 for line in lines(capsys)] == [4, 4, 2, 4, 2]
 
