@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_runtime.quoting import MAX_MESSAGE, bounded, quoted, shortened
+from edge_runtime.quoting import MAX_MESSAGE, bounded, cut, quoted
 
 
 class SnapshipError(Exception):
@@ -54,7 +54,7 @@ class UnknownNameError(UsageError):
             received: The name that was given.
             known: The names that exist.
         """
-        names = shortened(", ".join(known), MAX_MESSAGE // 2)
+        names = cut(", ".join(known), MAX_MESSAGE // 2)
         return cls(f"The {kind} must be a known name. Received: {quoted(received)}. Use one of: {names}.")
 
 

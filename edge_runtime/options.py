@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from edge_runtime.quoting import quoted, shortened
+from edge_runtime.quoting import MAX_QUOTED, cut, quoted
 from edge_runtime.result import Float32Array, Result, check_finite, rank
 from edge_runtime.temperature import softened
 
@@ -175,13 +175,13 @@ def _unknown(label: str, labels: Sequence[str]) -> UnknownNameError:
 
     # Case is the usual slip, and to difflib as far away as another letter.
     by_lower = {known.lower(): known for known in reversed(labels)}
-    near = [by_lower[name] for name in get_close_matches(label.lower(), list(by_lower), n=5, cutoff=0.5)]
+    # No label is near a text that is longer than any, and the search for one takes long.
+    start = label[:MAX_QUOTED].lower()
+    near = [by_lower[name] for name in get_close_matches(start, list(by_lower), n=5, cutoff=0.5)]
     if near:
         return UnknownNameError(
             f"A listed class must be one of the model's labels. Received: {quoted(label)}. "
-            f"Did you mean: {shortened(', '.join(near), 500)}?"
+            f"Did you mean: {cut(', '.join(near), 500)}?"
         )
-    some = shortened(", ".join(labels[:10]), 500) + (
-        f", ... ({len(labels)} in all)" if len(labels) > 10 else ""
-    )
+    some = cut(", ".join(labels[:10]), 500) + (f", ... ({len(labels)} in all)" if len(labels) > 10 else "")
     return UnknownNameError.of("listed class", label, [some])

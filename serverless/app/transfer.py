@@ -100,7 +100,7 @@ def decode_base64(text: str) -> bytes:
     if _PERCENT.search(plain):
         raise _no_base64(text, "percent-encoded as for a URL")
     if len(plain) % 4 == 1:
-        raise _no_base64(text, f"{len(plain):,} signs, which is cut off")
+        raise _no_base64(text, f"{len(plain):,} characters: it is cut off")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

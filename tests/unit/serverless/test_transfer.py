@@ -43,8 +43,8 @@ def test_every_spelling_of_base64_is_read(data: bytes, url_safe: bool, padded: b
         ("data:image/svg+xml,<svg/>", "without ;base64"),
         ("data:image/png;base64,AA%2BB", "percent-encoded"),
         ("AA%3D%3D", "percent-encoded"),
-        ("AAAAA", "5 signs, which is cut off"),
-        ("/9j/4AAQ!", "9 signs"),
+        ("AAAAA", "5 characters: it is cut off"),
+        ("/9j/4AAQ!", "9 characters"),
         ("AA(=", "base64"),
     ],
 )
