@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_runtime.errors import BundleError
+from edge_runtime.quoting import quoted
 
 LABELS_FILE = "labels.txt"
 
@@ -60,7 +61,7 @@ def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
     for index, label in enumerate(labels):
         if not label.strip() or len(label.splitlines()) != 1:
             raise BundleError(
-                f"A label must be one line of text. Received: {label!r} at index {index} of {name}. "
+                f"A label must be one line of text. Received: {quoted(label)} at index {index} of {name}. "
                 "Name that class."
             )
     return tuple(labels)

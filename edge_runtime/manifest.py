@@ -12,6 +12,7 @@ import msgspec
 
 from edge_runtime.errors import BundleError
 from edge_runtime.labels import check_count, validated
+from edge_runtime.quoting import quoted, shortened
 from edge_runtime.spec import InputSpec
 from edge_runtime.text import as_utf8
 
@@ -194,9 +195,9 @@ def decode_json(data: bytes, kind: type[Any], name: str) -> Any:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
         raise BundleError(
-            f"{name} must follow its schema. Received: {reason}. Restore the file or export the bundle again."
+            f"{name} must follow its schema. Received: {shortened(error, 200)}. "
+            "Restore the file or export the bundle again."
         ) from error
 
 
@@ -237,7 +238,7 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
     version = decode_json(data, _Version, name).schema_version
     if version != SCHEMA_VERSION:
         raise BundleError(
-            f"{name} must have schema_version {SCHEMA_VERSION}. Received: {version}. "
+            f"{name} must have schema_version {SCHEMA_VERSION}. Received: {quoted(version)}. "
             "Install the snapship version that wrote it, or export again."
         )
     manifest: Manifest = decode_json(data, Manifest, name)
@@ -247,7 +248,7 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
     if not kinds or len(set(kinds)) != len(kinds) or len(set(files)) != len(files):
         raise BundleError(
             f"{name} must list at least one artifact, each kind and file once. "
-            f"Received: {kinds}. Export the bundle again."
+            f"Received: {quoted(kinds, 200)}. Export the bundle again."
         )
     for artifact in manifest.artifacts:
         _check_shapes(manifest, artifact, name)
@@ -257,13 +258,13 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
 def _check_shapes(manifest: Manifest, artifact: Artifact, name: str) -> None:
     if tuple(artifact.input.shape[1:]) != manifest.input.shape:
         raise BundleError(
-            f"An artifact's input must be the bundle's input. Received: {name}: {artifact.kind} "
-            f"{list(artifact.input.shape)}, bundle {list(manifest.input.shape)}. Export again."
+            f"An artifact's input must be the bundle's input. Received: {name}: {shortened(artifact.kind)} "
+            f"{quoted(list(artifact.input.shape))}, bundle {list(manifest.input.shape)}. Export again."
         )
     outputs = artifact.output.shape[-1] if artifact.output.shape else 0
     if not isinstance(outputs, int):
         raise BundleError(
-            f"An artifact's output must have a fixed size. Received: {name}: {artifact.kind} "
-            f"{list(artifact.output.shape)}. Export again."
+            f"An artifact's output must have a fixed size. Received: {name}: {shortened(artifact.kind)} "
+            f"{quoted(list(artifact.output.shape))}. Export again."
         )
     check_count(manifest.labels, outputs, name)

@@ -71,7 +71,7 @@ def build(
         start = time.perf_counter()
         record = record_of(request.scope)
         body = limited(request, max_bytes, record)
-        order = await read_order(body, max_images, max_bytes)
+        order = await read_order(body, max_images)
         read = time.perf_counter()
         record.read_ms = (read - start) * 1000
         record.images = len(order.images)
