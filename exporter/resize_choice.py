@@ -4,7 +4,7 @@ The gate cannot see it: the full model and its artifacts get the same pixels, ho
 model is scored on the same images in both, and the two are compared image by image::
 
     gained, lost    images that it names right only with the other resize, only with the present one
-    clear           a fair coin that is thrown for each of them is as uneven in at most 1 of 100 (two-sided
+    clear           a fair coin that is thrown for each of them is as uneven in at most 1 of 20 (two-sided
                     exact sign test); else the images do not tell
 """
 
@@ -24,7 +24,7 @@ from exporter.reference_check import IntArray
 from exporter.scoring import Scorer
 from exporter.weak_reference import ReferenceUse, balanced_rows
 
-CLEAR = 0.01
+CLEAR = 0.05
 """A resize suits where a fair coin is as uneven with at most this probability."""
 
 MOST_IMAGES = 2_000
@@ -74,10 +74,12 @@ class ResizesCompared:
             file: The model's file.
             cure: Such as ``Pass``, to stand before the option.
         """
-        better, worse = (self.other, self.present) if self.gained > self.lost else (self.present, self.other)
-        more = abs(self.gained - self.lost)
+        better, worse = self.present, self.other
+        if self.gained >= self.lost:
+            better, worse = worse, better
+        more, high, low = abs(self.gained - self.lost), *sorted((self.gained, self.lost), reverse=True)
         counts = (
-            f"({self.other} gains {self.gained} and loses {self.lost}, p = {self.p_value:.2g}; "
+            f"({high} only with {better}, {low} only with {worse}, p = {self.p_value:.2g}; "
             f"{self.changed} answers differ)"
         )
         if self.suits is None:
