@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
-from edge_runtime import plain_resize, resize
+from edge_runtime import resize
 from edge_runtime.fast_jpeg import UInt8
 from edge_runtime.spec import InputSpec
+
+if TYPE_CHECKING:
+    from edge_runtime.plain_resize import Part
+
+# The plain resize is imported where it is used: most programs never do, and start sooner.
 
 
 def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
@@ -38,6 +45,8 @@ def fit_pixels(picture: Image.Image, spec: InputSpec) -> UInt8:
     size = (spec.width, spec.height)
     if picture.size != size:
         if spec.resize == "plain":
+            from edge_runtime import plain_resize
+
             return plain_resize.by_picture(picture, size, kept_part(picture.size, spec))
         part = box(picture.size, spec)
         found = resize.compiled(picture, size, part)
@@ -68,11 +77,13 @@ def fit_rows(rows: UInt8, spec: InputSpec) -> UInt8:
     """
     size, to = (rows.shape[1], rows.shape[0]), (spec.width, spec.height)
     if spec.resize == "plain":
+        from edge_runtime import plain_resize
+
         return plain_resize.by_rows(rows, to, kept_part(size, spec))
     return resize.resized(rows, size, to, box(size, spec))
 
 
-def kept_part(size: resize.Size, spec: InputSpec) -> plain_resize.Part:
+def kept_part(size: resize.Size, spec: InputSpec) -> Part:
     """As :func:`box` in whole pixels, for the plain resize: what Keras' ``crop_to_aspect_ratio`` keeps.
 
     Args:
