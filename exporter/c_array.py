@@ -34,7 +34,7 @@ def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -
     return f"""\
 /* {name}: an int8 TensorFlow Lite image classifier of {len(labels)} classes, made by snapship.
  *
- * Input:  uint8 [1, {spec.height}, {spec.width}, {spec.channels}], raw {_order(spec)} pixels 0..255, row by row.
+ * Input:  uint8 [1, {spec.height}, {spec.width}, {spec.channels}], raw {_order(spec)} pixels 0..255, row by row.{_resized(spec)}
  * Output: float32 [1, {len(labels)}], a score per label, summing to 1.
  * Operators: QUANTIZE at the input; DEQUANTIZE and SOFTMAX in float at the output.
  */
@@ -95,6 +95,10 @@ def identifier(name: str) -> str:
     """
     kept = "".join(sign if sign.isascii() and sign.isalnum() else "_" for sign in name).lower()
     return f"model_{kept}" if not kept or kept[0].isdigit() or kept[0] == "_" else kept
+
+
+def _resized(spec: InputSpec) -> str:
+    return "\n *         Resized bilinearly without antialiasing." if spec.resize == "plain" else ""
 
 
 def _order(spec: InputSpec) -> str:
