@@ -133,8 +133,17 @@ class Preprocess(Strict, frozen=True):
     decode: Literal["accurate-dct"] = "accurate-dct"
     orientation: Literal["exif-applied"] = "exif-applied"
     alpha: Literal["white"] = "white"
-    resize: Literal["antialiased-bilinear"] = "antialiased-bilinear"
+    resize: Literal["antialiased-bilinear", "plain-bilinear"] = "antialiased-bilinear"
     range: tuple[Literal[0], Literal[255]] = (0, 255)
+
+    @classmethod
+    def of(cls, input: InputSpec) -> "Preprocess":
+        """The stages that lead to a model's input.
+
+        Args:
+            input: The model's input.
+        """
+        return cls(resize="plain-bilinear" if input.resize == "plain" else "antialiased-bilinear")
 
 
 class Provenance(Strict, frozen=True):
@@ -249,6 +258,11 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
         raise BundleError(
             f"{name} must list at least one artifact, each kind and file once. "
             f"Received: {quoted(kinds, 200)}. Export the bundle again."
+        )
+    if manifest.preprocess != Preprocess.of(manifest.input):
+        raise BundleError(
+            f"{name} must say the same twice about the resize. Received: input.resize "
+            f"{manifest.input.resize}, preprocess.resize {manifest.preprocess.resize}. Export the bundle again."
         )
     for artifact in manifest.artifacts:
         _check_shapes(manifest, artifact, name)

@@ -6,7 +6,7 @@ Stages, in this order::
            -> decode      Pillow, accurate DCT
            -> colour      deep gray scaled to 8 bits, CMYK and palette converted, alpha on white
            -> orient      EXIF orientation applied
-           -> fit         antialiased bilinear, stretch or centre crop
+           -> fit         bilinear, antialiased or plain, stretch or centre crop
     pixels -> uint8 [height, width, channels], raw 0..255
 
 The trainer, the calibration, the check, the device and the cloud all call

@@ -99,15 +99,17 @@ def _judge(asked: Asked, progress: StepProgress) -> Checked:
             str(asked.bundle), data=asked.data, reference=asked.reference,
             margin=asked.margin, split=asked.split, threads=asked.threads,
             demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
-            weak_reference=asked.weak_reference, page=asked.report is not None, progress=progress,
+            weak_reference=asked.weak_reference, page=asked.report is not None, resizes=not asked.quick,
+            progress=progress,
         )  # fmt: skip
     return check_files(
         str(asked.reference), asked.candidate, str(asked.data),
-        labels=None if asked.labels is None else read_labels(asked.labels), fit=asked.fit,
+        labels=None if asked.labels is None else read_labels(asked.labels), fit=asked.fit, resize=asked.resize,
         input_range=asked.input_range or "0..255", reference_range=asked.reference_range,
         margin=asked.margin, split=asked.split, threads=asked.threads,
         demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
-        weak_reference=asked.weak_reference, page=asked.report is not None, progress=progress,
+        weak_reference=asked.weak_reference, page=asked.report is not None, resizes=not asked.quick,
+        progress=progress,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import DataError, ModelFileError, UsageError
-from edge_runtime.manifest import Artifact, Manifest, encode_json
+from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
 from edge_runtime.result import Float32Array
 from edge_runtime.text import as_utf8
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, may_write, write_manifest
@@ -44,6 +44,7 @@ from exporter.progress import Progress, step
 from exporter.provenance import provenance
 from exporter.reference_use import use_of_source
 from exporter.report import render_report
+from exporter.resize_choice import resize_notes
 from exporter.scoring import full_scorer
 from exporter.search import pick
 from exporter.sets import Tables, bundle_labels, check_calibration, image_sets
@@ -116,7 +117,7 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
     out = Path(config.out)
     may_write(out, config.overwrite)
     check_path(out, "bundle")
-    source = find_source(config.source, labels=config.labels, fit=config.fit)
+    source = find_source(config.source, labels=config.labels, fit=config.fit, resize=config.resize)
     if source.run is not None and config.input_range != "0..255":
         raise UsageError(
             f"A run's model takes raw pixels. Received: {source.run} and --input-range {config.input_range}. "
@@ -202,10 +203,13 @@ class _Export:
         table = self._tables.judging
         if table is None or not (self._config.check or use.open_order):
             return None
-        scores = full_scorer(self._model)(table.pixels, step(self._tell, "scoring with the full model"))
+        scorer = full_scorer(self._model)
+        scores = scorer(table.pixels, step(self._tell, "scoring with the full model"))
         check_numbers(scores, "the full model", str(self._source.file), table)
         weak = self._config.weak_reference if self._config.check else "allow"
         self._notes = settle_reference(scores, table, use, weak, self._tell)
+        if self._config.check and self._config.evidence == "full":
+            self._notes += resize_notes(scores, table, self._model.input, scorer, use, self._tell)
         for note in self._notes:
             self._tell(note, 0, 0)
         self._labels = table.images.labels
@@ -263,6 +267,7 @@ class _Export:
             input=self._model.input,
             artifacts=tuple(self._described(kind) for kind in files),
             provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
+            preprocess=Preprocess.of(self._model.input),
             golden=golden,
         )
 

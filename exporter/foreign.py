@@ -20,7 +20,7 @@ from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.manifest import Format, TensorSpec
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
-from edge_runtime.spec import Fit, InputSpec
+from edge_runtime.spec import Fit, InputSpec, Resize
 from exporter.backend import load_tensorflow
 from exporter.candidate import Candidate
 from exporter.foreign_files import ForeignFile, Layout, read_keras, read_onnx, read_tflite
@@ -135,13 +135,16 @@ def look_at(path: Path, input_range: InputRange = "0..255") -> ForeignModel:
     return ForeignModel(place, input_range, found.layout, found.classes, labels)
 
 
-def common_input(reference: ForeignModel, candidate: ForeignModel, fit: Fit) -> InputSpec:
+def common_input(
+    reference: ForeignModel, candidate: ForeignModel, fit: Fit, resize: Resize = "antialiased"
+) -> InputSpec:
     """The pixels that both models take.
 
     Args:
         reference: The full model.
         candidate: The one that is judged.
         fit: How images become the input's size.
+        resize: How pixels of another size are made.
 
     Raises:
         ModelFileError: They take images of different sizes, or give scores of different classes.
@@ -163,7 +166,7 @@ def common_input(reference: ForeignModel, candidate: ForeignModel, fit: Fit) -> 
             "One of two models must say its image size. Received: "
             f"{reference.path} and {candidate.path}, which take any. Save one with a fixed size."
         )
-    return InputSpec(height=height, width=width, channels=one.channels, fit=fit)
+    return InputSpec(height=height, width=width, channels=one.channels, fit=fit, resize=resize)
 
 
 @dataclass(frozen=True)

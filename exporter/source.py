@@ -15,7 +15,7 @@ from edge_runtime.dataset import distinct_labels
 from edge_runtime.errors import ModelFileError, RunError, UsageError
 from edge_runtime.labels import check_count, parse_labels
 from edge_runtime.native_output import quiet
-from edge_runtime.spec import Fit, InputSpec
+from edge_runtime.spec import Fit, InputSpec, Resize
 from edge_runtime.text import as_utf8, is_utf8
 from exporter.backend import load_keras_model, load_tensorflow
 from exporter.input_range import InputRange, normalisation
@@ -38,6 +38,7 @@ class Source:
         architecture: Its architecture, or the file's name.
         labels: Class names; None where nothing says.
         fit: How images become the input's size.
+        resize: How pixels of another size are made.
         run: The run folder, if it is one.
         record: The run's record, if it is one.
     """
@@ -48,6 +49,7 @@ class Source:
     architecture: str
     labels: tuple[str, ...] | None
     fit: Fit
+    resize: Resize = "antialiased"
     run: Path | None = None
     record: RunRecord | None = None
 
@@ -72,7 +74,11 @@ class FullModel:
 
 
 def find_source(
-    path: str | os.PathLike[str], *, labels: str | os.PathLike[str] | None = None, fit: Fit | None = None
+    path: str | os.PathLike[str],
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    fit: Fit | None = None,
+    resize: Resize | None = None,
 ) -> Source:
     """Looks at a source without loading it.
 
@@ -80,17 +86,18 @@ def find_source(
         path: A run folder, a ``.keras`` or ``.h5`` file, or a SavedModel's folder.
         labels: File of class names; a run folder has its own.
         fit: How images become the input's size; None is ``stretch``, or the run folder's own.
+        resize: How pixels of another size are made; None is ``antialiased``, as every run folder has it.
 
     Raises:
         RunError: The folder is no run.
         UsageError: The file cannot be read, is of another kind or has a path that is not UTF-8, or a run came
-            with labels or a fit.
+            with what it has itself.
         BundleError: The labels file holds no label.
     """
     place = Path(path)
     check_path(place)
     try:
-        return _found(place, labels, fit)
+        return _found(place, labels, fit, resize)
     except OSError as error:
         raise UsageError(
             f"A source must be readable. Received: {place} ({error.strerror}). Check the path."
@@ -114,25 +121,34 @@ def check_path(path: Path, what: str = "model") -> None:
         )
 
 
-def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit | None) -> Source:
+def _found(
+    place: Path, labels: str | os.PathLike[str] | None, fit: Fit | None, resize: Resize | None
+) -> Source:
+    pixels: tuple[Fit, Resize] = (fit or "stretch", resize or "antialiased")
     if place.name in SAVED_MODEL_FILES:
         place = place.parent
     if is_saved_model(place) and not is_run(place):
         names = None if labels is None else read_labels(labels)
-        return Source(place.resolve().name, place, folder_sha256(place), place.name, names, fit or "stretch")
+        return Source(place.resolve().name, place, folder_sha256(place), place.name, names, *pixels)
     if place.is_dir() or is_run(place):
         record, file = read_run(place), model_path(place)
-        if labels is not None:
-            raise UsageError(
-                f"A run folder brings its own labels. Received: {place} and --labels {os.fspath(labels)}. "
-                "Leave --labels out."
-            )
-        if fit is not None:
-            raise UsageError(
-                f"A run folder brings its own fit. Received: {place} and --fit {fit}. Leave --fit out."
-            )
+        for option, given in (("labels", labels), ("fit", fit), ("resize", resize)):
+            if given is not None:
+                raise UsageError(
+                    f"A run folder brings its own {option}. Received: {place} and --{option} "
+                    f"{os.fspath(given)}. Leave --{option} out."
+                )
+        own = record.input
         return Source(
-            record.name, file, file_sha256(file), record.model, record.labels, record.input.fit, place, record
+            record.name,
+            file,
+            file_sha256(file),
+            record.model,
+            record.labels,
+            own.fit,
+            own.resize,
+            place,
+            record,
         )
     if not place.exists():
         raise RunError(
@@ -148,7 +164,7 @@ def _found(place: Path, labels: str | os.PathLike[str] | None, fit: Fit | None) 
     if not place.stat().st_size:
         raise ModelFileError(f"A model file must have content. Received: {place}, 0 bytes. Save it again.")
     names = None if labels is None else read_labels(labels)
-    return Source(place.stem, place, file_sha256(place), place.name, names, fit or "stretch")
+    return Source(place.stem, place, file_sha256(place), place.name, names, *pixels)
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -200,7 +216,7 @@ def load_source(source: Source, input_range: InputRange = "0..255") -> FullModel
         )
     if source.labels is not None:
         check_count(source.labels, classes)
-    spec = InputSpec(height=height, width=width, channels=channels, fit=source.fit)
+    spec = InputSpec(height=height, width=width, channels=channels, fit=source.fit, resize=source.resize)
     call = on_raw_pixels(opened.call, input_range, channels)
     _check_scores(call, spec, source.file)
     return FullModel(opened.keras if input_range == "0..255" else None, call, spec, classes)

@@ -104,7 +104,9 @@ def cached_pixels(
 
 def _key(images: ImageSet, spec: InputSpec) -> str:
     """Name of the cache file: contents in order, input, and the decoder's version."""
-    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {spec.shape} {spec.fit}\n".encode())
+    # Pixels of our own resize keep their name of before there was another.
+    resize = "" if spec.resize == "antialiased" else f" {spec.resize}"
+    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {spec.shape} {spec.fit}{resize}\n".encode())
     for item in images.items:
         digest.update(item.sha256.encode())
     return digest.hexdigest()[:32]
