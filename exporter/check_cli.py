@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError
+from edge_runtime.output_place import check_file, write_whole
+from edge_runtime.temporary import temporary_files_together
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
 from exporter.baseline_report import BaselineReport
 from exporter.check_options import Asked, check_options
@@ -26,12 +28,12 @@ from exporter.outputs.github import (
 )
 from exporter.outputs.terminal import print_baseline
 from exporter.printing import print_report
-from exporter.replacing import write_whole
 from exporter.source import read_labels
 
 
 @click.command("check")
 @check_options
+@temporary_files_together()
 def check(**given: Any) -> None:
     """Compares artifacts with the full model and fails when one is worse.
 
@@ -62,6 +64,7 @@ def check(**given: Any) -> None:
 
 def _check(given: dict[str, Any]) -> None:
     asked = Asked(**given)
+    _check_outputs(asked)
     last = _last(asked)
     with StepProgress() as progress:
         found = _judge(asked, progress)
@@ -79,6 +82,22 @@ def _check(given: dict[str, Any]) -> None:
     if asked.accept and asked.baseline is not None:
         write_baseline(asked.baseline, found.report, found.outcomes, last)
         click.echo(f"Accepted: {asked.baseline}", err=asked.json_file == "-")
+
+
+def _check_outputs(asked: Asked) -> None:
+    """Says before the slow part, and by its own option, what could not be written after it."""
+    files = {
+        "--report": asked.report,
+        "--junit": asked.junit,
+        "--json": None if asked.json_file == "-" else asked.json_file,
+        "--baseline": asked.baseline if asked.accept else None,
+    }
+    for option, path in files.items():
+        if path is not None:
+            check_file(path, option)
+    if asked.github:
+        for variable in (SUMMARY_VARIABLE, OUTPUT_VARIABLE):
+            append_for_runner(variable, "")
 
 
 def _last(asked: Asked) -> Baseline | None:
@@ -125,12 +144,12 @@ def _compare(asked: Asked, found: Checked, last: Baseline) -> BaselineReport | N
 
 def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
     if asked.report is not None and found.page is not None:
-        write_whole(Path(asked.report), found.page.encode())
+        write_whole(Path(asked.report), found.page.encode(), "--report")
     if asked.junit is not None:
         text = junit_xml(
             found.report, name=Path(asked.subject).name, baseline=since, inconclusive=asked.inconclusive
         )
-        write_whole(Path(asked.junit), text.encode())
+        write_whole(Path(asked.junit), text.encode(), "--junit")
     if asked.json_file is not None:
         record = found.report.to_dict()
         if since is not None:
@@ -139,7 +158,7 @@ def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
         if asked.json_file == "-":
             click.echo(text)
         else:
-            write_whole(Path(asked.json_file), f"{text}\n".encode())
+            write_whole(Path(asked.json_file), f"{text}\n".encode(), "--json")
 
 
 def _tell_github(asked: Asked, found: Checked, since: BaselineReport | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table
 from trainer import models as zoo
 from trainer.augmentation.choices import AUGMENTATIONS
@@ -103,6 +104,7 @@ _JSON_HELP = "Print one JSON document on stdout and nothing else there."
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if there is one.")
 @click.option("--fresh", is_flag=True, help="Start over where an interrupted run could go on.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+@temporary_files_together()
 def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: Any) -> None:
     """Train a classifier on DATA and write a run folder.
 

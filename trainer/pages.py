@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
-from edge_runtime.output_place import written_aside
+from edge_runtime.output_place import write_whole
 from trainer.backend import training_extra
 
 
@@ -43,15 +43,15 @@ def printable_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def write_page(path: Path, text: str) -> None:
+def write_page(path: Path, text: str, option: str = "--out") -> None:
     """Writes a page to a temporary name beside it, then renames it.
 
     Args:
         path: Where; folders above it are made, a page of that name is replaced.
         text: HTML.
+        option: What names it, for messages.
 
     Raises:
         UsageError: The place cannot be written.
     """
-    with written_aside(path) as file:
-        file.write(text.encode())
+    write_whole(path, text.encode(), option)

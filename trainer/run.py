@@ -22,6 +22,7 @@ import msgspec
 from edge_runtime.errors import BundleError, RunError
 from edge_runtime.labels import validated
 from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import put_back
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.keras"
@@ -133,6 +134,7 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
     Args:
         folder: Any path.
     """
+    put_back(Path(folder))
     return (Path(folder) / RUN_FILE).is_file()
 
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table
 from serverless.deploy import cli_options
 from serverless.deploy.config import ONE_CPU_MB, Arch, Auth, Deployment, Front, PythonVersion
@@ -133,6 +134,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--bucket", metavar="CODE_BUCKET", help="Your own bucket for code; default: one is made.")
 @cli_options.where
 @cli_options.as_json
+@temporary_files_together()
 def deploy(
     bundle: Path | None,
     only_plan: bool,

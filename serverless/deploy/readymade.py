@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_folder
 from serverless.deploy.config import Deployment
 from serverless.deploy.errors import LimitError
 from serverless.deploy.stack import Say
@@ -69,11 +69,11 @@ def ready(
         raise UsageError("A deployment needs a BUNDLE or --package ZIP. Received: neither. Pass one of them.")
     from serverless.deploy.package import PackageConfig, package
 
-    with tempfile.TemporaryDirectory(prefix="snapship-deploy-") as folder:
+    with temporary_folder() as folder:
         made = package(
             PackageConfig(
                 bundle=bundle,
-                out=Path(folder) / "lambda.zip",
+                out=folder / "lambda.zip",
                 arch=deployment.arch,
                 python=deployment.python,
                 artifact=artifact,

@@ -13,7 +13,6 @@ Nothing is at its place before all of it is done.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -24,11 +23,13 @@ from edge_runtime.choice import choose
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Artifact
 from edge_runtime.output_place import written_aside
+from edge_runtime.replacing import folder_replaced
+from edge_runtime.temporary import temporary_folder
 from serverless.deploy.package import limits, linkage
 from serverless.deploy.package.config import PackageConfig
 from serverless.deploy.package.image import container_files, write_context
 from serverless.deploy.package.interpreters import Interpreter, find_interpreter, runs_here
-from serverless.deploy.package.place import folder_aside, may_write_context, may_write_zip
+from serverless.deploy.package.place import may_write_context, may_write_zip
 from serverless.deploy.package.precompile import precompile
 from serverless.deploy.package.requirements import Requirement, requirements
 from serverless.deploy.package.result import Package
@@ -114,7 +115,7 @@ def _context(plan: _Plan, progress: Progress) -> Package:
     config = plan.config
     assert config.image is not None
     folder = Path(config.image)
-    with folder_aside(folder) as aside:
+    with folder_replaced(folder, "--image") as aside:
         made = _make(plan, progress)
         progress(f"Writing {len(made.tree.files):,} files")
         write_context(aside, made.tree.files, config)
@@ -147,8 +148,8 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
     linkage.check(tree.files, config.arch)
     # Before the slow steps, and again with what they add.
     _check_size(tree, config)
-    with tempfile.TemporaryDirectory(prefix="snapship-package-") as place:
-        made = _tried(plan, tree, wheels, Path(place), progress)
+    with temporary_folder() as place:
+        made = _tried(plan, tree, wheels, place, progress)
     _check_size(made.tree, config)
     return made
 
