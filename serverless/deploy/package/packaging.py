@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from edge_runtime.bundle import Bundle, file_sha256
@@ -35,7 +34,7 @@ from serverless.deploy.package.requirements import Requirement, requirements
 from serverless.deploy.package.result import Package
 from serverless.deploy.package.selfcheck import selfcheck
 from serverless.deploy.package.sizes import part_sizes
-from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, record
+from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, own_version, record
 from serverless.deploy.package.wheels import Wheel, cache_folder, fetch, missing
 from serverless.deploy.package.zipping import write_zip
 
@@ -141,7 +140,7 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
         progress(f"Downloading {len(absent)} packages for Python {config.python} on {config.arch}")
     wheels = fetch(plan.wanted, config.arch, config.python, plan.cache)
     progress(f"Pruning {len(wheels)} packages")
-    own = own_code(_version(), config.arch, server=config.image is not None)
+    own = own_code(own_version(), config.arch, server=config.image is not None)
     if config.image is not None:
         own |= container_files()
     tree = build(plan.bundle, plan.artifact, wheels, own)
@@ -182,7 +181,7 @@ def _tried(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, prog
     """Compiles and replays the files where that can be done here; says so where it cannot."""
     config, interpreter = plan.config, plan.interpreter
     made_by = interpreter.version if interpreter is not None else ""
-    entry = record(plan.bundle, plan.artifact, wheels, _version(), config.arch, config.python, made_by)
+    entry = record(plan.bundle, plan.artifact, wheels, own_version(), config.arch, config.python, made_by)
     tree = tree.with_files({RECORD_FILE: entry}, {RECORD_FILE: OWN})
     if interpreter is None:
         program = f"python{config.python}"
@@ -227,10 +226,3 @@ def _source(compiled: str) -> str:
     folder, _, name = compiled.rpartition("/")
     parent = folder.removesuffix("__pycache__")
     return f"{parent}{name.split('.', 1)[0]}.py"
-
-
-def _version() -> str:
-    try:
-        return metadata.version("snapship")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"
