@@ -46,9 +46,13 @@ _JSON_HELP = "Print one JSON document on stdout and nothing else there."
     metavar="RANGE",
     help="What feature_extractor's SavedModel takes: 0..1 (default), -1..1 or 0..255.",
 )
-@click.option("--epochs", type=int, help="Most epochs of plain training, or of a pretrained model's head.")
 @click.option(
-    "--fine-tune-epochs", type=int, help="Most epochs of fine-tuning a pretrained model; 0 for none."
+    "--epochs", type=int, help="Most epochs in all; with --fine-tune-epochs, of a pretrained model's head."
+)
+@click.option(
+    "--fine-tune-epochs",
+    type=int,
+    help="Most epochs of fine-tuning a pretrained model, after the head's; 0 for none.",
 )
 @click.option(
     "--unfreeze",

@@ -55,7 +55,7 @@ from trainer.run import (
     write_data,
     write_run,
 )
-from trainer.schedule import used
+from trainer.schedule import announced, used
 from trainer.session import Session
 from trainer.transfer import train_transfer
 
@@ -111,6 +111,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
 def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) -> Run:
     """Everything after what can be refused at once."""
     started = time.monotonic()
+    progress(Event("data", message=announced(config)))
     ensure_downloaded(config.data, progress)
     progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
     images = open_dataset(config.data)
