@@ -65,7 +65,7 @@ def announced(config: TrainConfig) -> str:
     """
     head, *further = phases(config)
     total = head.epochs + sum(step.epochs for step in further)
-    told = f"training for up to {total} epochs"
+    told = f"training for up to {total} epoch{'s' if total > 1 else ''}"
     if not config.pretrained:
         return told
     if not further:

@@ -143,7 +143,7 @@ def test_what_the_user_says_wins() -> None:
 def test_epochs_alone_are_all_epochs(epochs: int, each: list[int]) -> None:
     asked = config(model="mobilenet_v2", epochs=epochs)
     assert [step.epochs for step in phases(asked)] == each
-    assert announced(asked).startswith(f"training for up to {epochs} epochs")
+    assert announced(asked).startswith(f"training for up to {epochs} epoch{'s' if epochs > 1 else ','}")
 
 
 def test_what_will_be_trained_is_said_in_one_line() -> None:
