@@ -16,6 +16,7 @@ from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.listing import STDIN, image_files
 from edge_runtime.native_output import quiet
 from edge_runtime.options import ResultOptions
+from edge_runtime.output_place import check_file
 from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_answers
 from edge_runtime.preprocess import ImageSource
 from edge_runtime.terminal import printable
@@ -125,6 +126,8 @@ def predict(
     _check_sources(images, watch, camera, frames)
     endless = watch is not None or (camera is not None and camera.isdecimal() and frames is None)
     _check_out(format, out, endless=endless)
+    if out is not None:
+        check_file(out, "--out")
     options = _options(score_threshold, allow, deny, temperature)
     names = image_files(images)
     watcher = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError
+from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
 from edge_runtime.output_place import check_file, write_whole
 from edge_runtime.temporary import temporary_files_together
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
@@ -92,9 +93,17 @@ def _check_outputs(asked: Asked) -> None:
         "--json": None if asked.json_file == "-" else asked.json_file,
         "--baseline": asked.baseline if asked.accept else None,
     }
+    taken: dict[str, str] = {}
     for option, path in files.items():
-        if path is not None:
-            check_file(path, option)
+        if path is None:
+            continue
+        check_file(path, option)
+        other = taken.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UsageError(
+                f"Each output must have a file of its own. Received: {other} and {option} {path}. "
+                f"Pass another {option}."
+            )
     if asked.github:
         for variable in (SUMMARY_VARIABLE, OUTPUT_VARIABLE):
             append_for_runner(variable, "")

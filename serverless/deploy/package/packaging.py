@@ -21,8 +21,8 @@ from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.choice import choose
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Artifact
-from edge_runtime.output_place import written_aside
-from edge_runtime.replacing import folder_replaced
+from edge_runtime.output_place import check_file, written_aside
+from edge_runtime.replacing import check_folder, folder_replaced
 from edge_runtime.temporary import temporary_folder
 from serverless.deploy.package import limits, linkage
 from serverless.deploy.package.config import PackageConfig
@@ -89,7 +89,6 @@ def _zip(plan: _Plan, progress: Progress) -> Package:
     config = plan.config
     assert config.out is not None
     path = Path(config.out)
-    # Opened at once, so that a place without access is known before the downloads.
     with written_aside(path) as file:
         made = _make(plan, progress)
         progress(f"Zipping {len(made.tree.files):,} files")
@@ -167,9 +166,11 @@ def _total(tree: Tree) -> int:
 def _plan(config: PackageConfig) -> _Plan:
     if config.image is not None:
         may_write_context(Path(config.image), config.overwrite)
+        check_folder(Path(config.image), "--image")
     else:
         assert config.out is not None
         may_write_zip(Path(config.out), config.overwrite)
+        check_file(config.out, "--out")
     bundle = Bundle.open(config.bundle)
     artifact = choose(bundle, config.artifact)
     wanted = requirements(artifact.format, server=config.image is not None)

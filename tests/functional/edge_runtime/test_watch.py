@@ -68,10 +68,8 @@ def test_a_watch_says_that_it_does_not_follow_a_pull(
         assert child.stderr is not None
         told = next(line for line in child.stderr if not line.startswith("INFO: "))
         child.kill()
-    assert (
-        told
-        == f"Uses {os.path.realpath(tmp_path / 'models' / 'current')} to its end; start it again after a pull.\n"
-    )
+    used = os.path.realpath(tmp_path / "models" / "current")
+    assert told == f"Uses {used} to its end; start it again after a pull.\n"
 
 
 def test_watch_answers_each_new_file_at_once_and_survives_bad_ones(
