@@ -28,6 +28,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from edge_runtime.errors import UsageError
+
 _NAME = re.compile(r"\.snapship-([0-9a-f]{4})([0-9a-f]{4})-[a-z0-9_]{8}\.tmp")
 _LOCK, _NEW, _OLD, _OLD_NAME = "lock", "new", "old", "name"
 _FOREIGN_S = 7 * 86_400.0
@@ -100,7 +102,26 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
 
     Raises:
         OSError: It cannot be written.
+        UsageError: The system's folder for temporary files cannot.
     """
+    try:
+        claimed, handle = _claimed_folder(folder)
+    except OSError as error:
+        if folder is not None:
+            raise
+        raise UsageError(
+            f"Temporary files need a folder that can be written. Received: {error}. "
+            "Free some space, or set TMPDIR to another folder."
+        ) from error
+    try:
+        (claimed / _NEW).mkdir()
+        yield claimed / _NEW
+    finally:
+        _end(claimed, handle)
+
+
+def _claimed_folder(folder: Path | None) -> tuple[Path, int]:
+    """Makes a folder and locks it; returns it and the lock."""
     import tempfile
 
     place = Path(tempfile.gettempdir()) if folder is None else folder
@@ -112,12 +133,7 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             if _claimed(handle, lock):
-                break
-    try:
-        (claimed / _NEW).mkdir()
-        yield claimed / _NEW
-    finally:
-        _end(claimed, handle)
+                return claimed, handle
 
 
 @contextmanager
@@ -132,7 +148,7 @@ def temporary_files_together() -> Iterator[None]:
     before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     with ExitStack() as stack:
         folder = None
-        with suppress(OSError):
+        with suppress(OSError, UsageError):
             folder = stack.enter_context(temporary_folder())
         if folder is None:
             # A command that needs none still works; one that does says so itself.

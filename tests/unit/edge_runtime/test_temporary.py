@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.errors import UsageError
 from edge_runtime.temporary import (
     remove_abandoned,
     temporary_file,
@@ -153,3 +154,5 @@ def test_a_command_works_without_a_place_for_temporary_files(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
     with temporary_files_together():
         assert tempfile.gettempdir() == str(tmp_path / "nothing")
+    with pytest.raises(UsageError, match="set TMPDIR"), temporary_folder():
+        pass
