@@ -24,12 +24,14 @@ _RENAME_SWAP = 2
 
 
 @contextmanager
-def folder_replaced(out: Path, option: str = "--out") -> Iterator[Path]:
+def folder_replaced(out: Path, option: str = "--out", *, synced: bool = True) -> Iterator[Path]:
     """Lends an empty folder that is at its place when the block ends well, and gone otherwise.
 
     Args:
         out: A folder that is replaced if it exists; check before that it may be.
         option: What names it, for messages.
+        synced: Whether its files are on the disk before it is at its place, as a power loss needs it:
+            some ms for each.
 
     Yields:
         The folder to fill, on the same disk.
@@ -42,6 +44,8 @@ def folder_replaced(out: Path, option: str = "--out") -> Iterator[Path]:
             new = stack.enter_context(_beside(out))
         yield new
         with _writable(out, option):
+            if synced:
+                _sync_tree(new)
             _move(new, out)
 
 
@@ -114,10 +118,6 @@ def _move(new: Path, out: Path) -> None:
             _move(nearer, out)
         return
     out.parent.mkdir(parents=True, exist_ok=True)
-    for folder, _, files in os.walk(new):
-        for file in files:
-            _sync_file(os.path.join(folder, file))
-        sync_folder(Path(folder))
     if not os.path.lexists(out):
         os.rename(new, out)
     elif not exchange(new, out):
@@ -126,12 +126,16 @@ def _move(new: Path, out: Path) -> None:
     sync_folder(out.parent)
 
 
-def _sync_file(path: str) -> None:
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _sync_tree(new: Path) -> None:
+    for folder, _, files in os.walk(new):
+        for file in files:
+            # Windows syncs only what may be written; elsewhere a file may be read-only.
+            handle = os.open(os.path.join(folder, file), os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        sync_folder(Path(folder))
 
 
 def exchange(one: Path, other: Path) -> bool:

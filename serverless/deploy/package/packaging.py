@@ -113,7 +113,8 @@ def _context(plan: _Plan, progress: Progress) -> Package:
     config = plan.config
     assert config.image is not None
     folder = Path(config.image)
-    with folder_replaced(folder, "--image") as aside:
+    # A thousand small files, which are made again from the bundle.
+    with folder_replaced(folder, "--image", synced=False) as aside:
         made = _make(plan, progress)
         progress(f"Writing {len(made.tree.files):,} files")
         write_context(aside, made.tree.files, config)
