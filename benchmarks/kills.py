@@ -114,15 +114,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         seconds = {output: min(whole(place, environ, output, "old") for _ in range(2)) for output in OUTPUTS}
         print({output: round(took, 1) for output, took in seconds.items()}, flush=True)
         seen: Counter[str] = Counter()
-        for turn in range(options.kills):
-            output = OUTPUTS[turn % len(OUTPUTS)]
+        kills = 0
+        while kills < options.kills:
+            output = OUTPUTS[kills % len(OUTPUTS)]
             before = found(place, output)
             wanted = "new" if before == "old" else "old"
             # Half of them near the end, where the output is replaced.
-            share = chance.uniform(0, 1.1) if turn // len(OUTPUTS) % 2 else chance.uniform(0.8, 1.1)
+            share = chance.uniform(0, 1.1) if kills // len(OUTPUTS) % 2 else chance.uniform(0.8, 1.1)
             process = subprocess.Popen(
                 command(output, wanted), cwd=place, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )  # fmt: skip
+            start = time.monotonic()
             try:
                 process.wait(share * seconds[output])
             except subprocess.TimeoutExpired:
@@ -131,10 +133,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             after = found(place, output)
             assert after in (before, wanted)
             end = "ended" if process.returncode == 0 else "killed"
+            if end == "ended":
+                # Others use the machine too: the next one is killed by what this one took.
+                seconds[output] = time.monotonic() - start
+            else:
+                kills += 1
             seen[f"{output} {end}, {'new' if after == wanted else 'old'}"] += 1
             left = litter(place)
             seen["kills that left something"] += bool(left) and end == "killed"
-            print(turn, output, f"{share:.2f}", end, "new" if after == wanted else "old", left, flush=True)
+            print(kills, output, f"{share:.2f}", end, "new" if after == wanted else "old", left, flush=True)
         for output in OUTPUTS:
             whole(place, environ, output, "old")
         for line, count in sorted(seen.items()):
