@@ -10,6 +10,7 @@ from edge_runtime.bundle_store import FolderStore, Store, ZipStore, check_inside
 from edge_runtime.errors import BundleError, UnknownNameError
 from edge_runtime.labels import LABELS_FILE, parse_labels
 from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, read_manifest
+from edge_runtime.temporary import put_back
 from edge_runtime.text import is_utf8
 
 MAX_FILE_BYTES = 2_000_000_000
@@ -52,6 +53,7 @@ class Bundle:
         """
         path = Path(location)
         store: Store
+        put_back(path)
         try:
             is_folder, is_file = path.is_dir(), path.is_file()
         except OSError as error:

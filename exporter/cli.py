@@ -8,6 +8,7 @@ import click
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.spec import Fit, Resize
+from edge_runtime.temporary import temporary_files_together
 from exporter import exporting
 from exporter.bundle_files import REPORT_FILE
 from exporter.config import DEFAULT_AGREEMENT, Best, ExportConfig, Repair
@@ -113,6 +114,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option("--check/--no-check", "check_", default=True, help="Compare each artifact with the full model.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@temporary_files_together()
 def export(
     source: str,
     out: str,

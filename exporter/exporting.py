@@ -26,7 +26,7 @@ from edge_runtime.errors import DataError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
 from edge_runtime.result import Float32Array
 from edge_runtime.text import as_utf8
-from exporter.bundle_files import REPORT_FILE, bundle_in_making, may_write, write_manifest
+from exporter.bundle_files import REPORT_FILE, bundle_in_making, check_writable, may_write, write_manifest
 from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
@@ -117,6 +117,7 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
     out = Path(config.out)
     may_write(out, config.overwrite)
     check_path(out, "bundle")
+    check_writable(out)
     source = find_source(config.source, labels=config.labels, fit=config.fit, resize=config.resize)
     if source.run is not None and config.input_range != "0..255":
         raise UsageError(

@@ -168,7 +168,7 @@ def _checked(
 
 
 def _write_report(folder: Path, test: str, call: int, page: str) -> None:
-    from exporter.replacing import write_whole
+    from edge_runtime.output_place import write_whole
 
     name = re.sub(r"[^\w.-]+", "-", test).strip("-.")[-_NAME_LENGTH:]
     write_whole(folder / f"{name}{'' if call == 1 else f'-{call}'}.html", page)

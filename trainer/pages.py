@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
-from edge_runtime.output_place import written_aside
-from edge_runtime.text import as_utf8
+from edge_runtime.output_place import write_whole
 from trainer.backend import training_extra
 
 
@@ -34,16 +33,15 @@ def render(template: str, context: dict[str, Any]) -> str:
     return environment.get_template(template).render(context)
 
 
-def write_page(path: Path, text: str) -> None:
+def write_page(path: Path, text: str, option: str = "--out") -> None:
     """Writes a page to a temporary name beside it, then renames it.
 
     Args:
         path: Where; folders above it are made, a page of that name is replaced.
         text: HTML.
+        option: What names it, for messages.
 
     Raises:
         UsageError: The place cannot be written.
     """
-    with written_aside(path) as file:
-        # A file name may hold bytes that are no text; a page must still be written.
-        file.write(as_utf8(text).encode())
+    write_whole(path, text, option)

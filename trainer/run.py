@@ -23,6 +23,7 @@ from edge_runtime.errors import BundleError, RunError
 from edge_runtime.labels import settled, validated
 from edge_runtime.manifest import encode_json
 from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import put_back
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.keras"
@@ -134,6 +135,7 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
     Args:
         folder: Any path.
     """
+    put_back(Path(folder))
     return (Path(folder) / RUN_FILE).is_file()
 
 

@@ -142,8 +142,8 @@ class Check:
         on_tensorflow(self._check, watcher)
 
     def _check(self, watcher: Watcher) -> None:
+        from edge_runtime.output_place import write_whole
         from exporter.checking import check_bundle
-        from exporter.replacing import write_whole
 
         layout, options = self.settings.layout, self.settings.check
         with watcher.working() as progress:

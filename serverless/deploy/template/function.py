@@ -61,7 +61,7 @@ def resources(
             "Properties": {
                 "FunctionName": {"Ref": FUNCTION},
                 # A version is published only of the code that was packaged, not of a file put in its place.
-                "CodeSha256": code.sha256_base64,
+                "CodeSha256": code.published,
             },
         },
         ALIAS: {
