@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from edge_runtime.errors import UsageError
+from edge_runtime.lookup import is_there
 from edge_runtime.termination import interrupt_on_terminate
 
 
@@ -50,7 +51,7 @@ def written_aside(out: Path) -> Iterator[BinaryIO]:
 
     try:
         place = Path(os.path.realpath(out))
-        if place.exists() and not stat.S_ISREG(place.stat().st_mode):
+        if is_there(place) and not stat.S_ISREG(place.stat().st_mode):
             raise UsageError(
                 # Renaming over /dev/null would replace the device, for all programs.
                 f"An output must be an ordinary file. Received: {out}. Pass another path, or redirect stdout."

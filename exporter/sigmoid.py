@@ -21,7 +21,9 @@ End = Literal["sigmoid", "linear", "other", "unknown"]
 _SIGMOIDS = {"sigmoid", "hardsigmoid", "qlinearsigmoid", "logistic"}
 _LINEAR = {
     *("gemm", "matmul", "add", "conv", "qgemm", "qlinearmatmul", "qlinearadd", "qlinearconv"),
-    *("globalaveragepool", "reducemean", "fullyconnected", "conv2d", "mean", "linear"),
+    *("fullyconnected", "conv2d", "linear", "mean", "reducemean", "reducemax"),
+    *("globalaveragepool", "globalmaxpool", "averagepool2d", "maxpool2d"),
+    *("globalaveragepooling2d", "globalmaxpooling2d"),
 }
 _PASSING = {
     *("identity", "reshape", "squeeze", "unsqueeze", "flatten", "cast", "transpose"),

@@ -13,6 +13,7 @@ from edge_runtime.dataset.layout import as_utf8, tree
 from edge_runtime.dataset.table import from_csv
 from edge_runtime.errors import BundleError, DataError
 from edge_runtime.labels import validated
+from edge_runtime.lookup import is_there
 from edge_runtime.preprocess import MAX_BYTES
 
 FORMS = (
@@ -53,7 +54,7 @@ def _open(name: str, max_bytes: int) -> ImageSet:
     try:
         if path.is_dir():
             return _open_folder(path, max_bytes)
-        if not path.exists():
+        if not is_there(path):
             raise DataError(f"DATA must exist. Received: {name!r}. Use {FORMS}.")
         suffix = path.suffix.lower()
         if suffix == ".zip":
