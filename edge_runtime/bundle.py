@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_runtime.bundle_store import FolderStore, Store, ZipStore, check_inside, unreadable
 from edge_runtime.errors import BundleError, UnknownNameError
 from edge_runtime.labels import LABELS_FILE, parse_labels
+from edge_runtime.lookup import is_there
 from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, read_manifest
 from edge_runtime.temporary import put_back
 from edge_runtime.text import is_utf8
@@ -55,13 +56,13 @@ class Bundle:
         store: Store
         put_back(path)
         try:
-            is_folder, is_file = path.is_dir(), path.is_file()
+            there = is_there(path)
         except OSError as error:
             raise unreadable(path, error) from error
-        if is_folder:
+        if there and path.is_dir():
             # A link such as DIR/current may point elsewhere later; this bundle is what it is now.
             store = FolderStore(path.resolve())
-        elif is_file:
+        elif there and path.is_file():
             store = ZipStore(path)
         else:
             raise BundleError(

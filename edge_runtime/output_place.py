@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from edge_runtime.errors import UsageError
+from edge_runtime.lookup import is_there
 from edge_runtime.replacing import existing_parent
 from edge_runtime.temporary import temporary_file
 from edge_runtime.termination import interrupt_on_terminate
@@ -98,7 +99,7 @@ def _place(out: Path, option: str) -> Path:
         place = Path(os.path.realpath(out))
     except ValueError as error:
         raise _unwritable(out, option, str(error)) from error
-    if place.exists() and not stat.S_ISREG(place.stat().st_mode):
+    if is_there(place) and not stat.S_ISREG(place.stat().st_mode):
         raise UsageError(
             # Renaming over /dev/null would replace the device, for all programs.
             f"An output must be an ordinary file. Received: {option} {out}. Pass another {option}."

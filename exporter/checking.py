@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from edge_runtime.bundle import Bundle, file_sha256
+from edge_runtime.bundle import Bundle
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import BundleError, UnknownNameError, UsageError
 from edge_runtime.manifest import Artifact
@@ -24,6 +24,7 @@ from exporter.images import Chosen, PixelTable, choose_split, decode_table, run_
 from exporter.input_range import InputRange, check_range
 from exporter.judging import Candidate, Judgement, check_numbers, judge
 from exporter.kinds import KINDS
+from exporter.model_files import model_sha256
 from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
 from exporter.own_input import check_model, pixels_of
@@ -31,7 +32,7 @@ from exporter.progress import Progress, step
 from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
 from exporter.resize_choice import resize_notes
-from exporter.saved_source import folder_sha256, is_saved_model
+from exporter.saved_source import is_saved_model
 from exporter.scoring import Scorer, full_scorer
 from exporter.source import Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport, saved_report
@@ -341,7 +342,7 @@ def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
     file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
     if not file.is_file() and not is_saved_model(file):
         raise UsageError(f"{rule} Received: no file {file}. Pass {cure}.")
-    if (folder_sha256 if file.is_dir() else file_sha256)(file) != bundle.manifest.provenance.source_sha256:
+    if model_sha256(file) != bundle.manifest.provenance.source_sha256:
         raise UsageError(f"{rule} Received: {file}, which has changed since. Export again, or pass {cure}.")
     in_run = file.name == MODEL_FILE and is_run(file.parent)
     return find_source(file.parent if in_run else file)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle import file_sha256
 from edge_runtime.dataset import distinct_labels
 from edge_runtime.errors import ModelFileError, RunError, UsageError
 from edge_runtime.labels import check_count, parse_labels
@@ -19,12 +18,16 @@ from edge_runtime.spec import Fit, InputSpec, Resize
 from edge_runtime.text import as_utf8, is_utf8
 from exporter.backend import load_keras_model, load_tensorflow
 from exporter.input_range import InputRange, normalisation
+from exporter.model_files import model_sha256
 from exporter.precision import in_float32
 from exporter.reasons import first_line
-from exporter.saved_source import SAVED_MODEL_FILES, Opened, folder_sha256, is_saved_model, open_saved_model
+from exporter.saved_source import SAVED_MODEL_FILES, Opened, is_saved_model, open_saved_model
+from exporter.sigmoid import End, keras_end, probes, refuse_sigmoids, single_output
 from trainer.run import RunRecord, is_run, model_path, read_run
 
 KERAS_SUFFIXES = (".keras", ".h5")
+
+_CONVERTED_SUFFIXES = (".tflite", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def _found(
         place = place.parent
     if is_saved_model(place) and not is_run(place):
         names = None if labels is None else read_labels(labels)
-        return Source(place.resolve().name, place, folder_sha256(place), place.name, names, *pixels)
+        return Source(place.resolve().name, place, model_sha256(place), place.name, names, *pixels)
     if place.is_dir() or is_run(place):
         record, file = read_run(place), model_path(place)
         for option, given in (("labels", labels), ("fit", fit), ("resize", resize)):
@@ -142,7 +145,7 @@ def _found(
         return Source(
             record.name,
             file,
-            file_sha256(file),
+            model_sha256(file),
             record.model,
             record.labels,
             own.fit,
@@ -155,6 +158,12 @@ def _found(
             f"A source must exist. Received: {place}. Pass a run folder, or make one with: "
             "snapship train DATA --out RUN"
         )
+    if place.suffix.lower() in _CONVERTED_SUFFIXES:
+        raise UsageError(
+            f"A source must be the full model, before it was converted. Received: {place}. Export the Keras model "
+            "or SavedModel that it was made from; to compare this file with that, run: snapship check --reference "
+            f"MODEL --candidate {place} --data DATA"
+        )
     if place.suffix.lower() not in KERAS_SUFFIXES:
         raise UsageError(
             f"A source must be a run folder, a {' or '.join(KERAS_SUFFIXES)} file or a SavedModel. "
@@ -164,7 +173,7 @@ def _found(
     if not place.stat().st_size:
         raise ModelFileError(f"A model file must have content. Received: {place}, 0 bytes. Save it again.")
     names = None if labels is None else read_labels(labels)
-    return Source(place.stem, place, file_sha256(place), place.name, names, *pixels)
+    return Source(place.stem, place, model_sha256(place), place.name, names, *pixels)
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -202,6 +211,9 @@ def load_source(source: Source, input_range: InputRange = "0..255") -> FullModel
     """
     opened = open_model(source.file)
     taken, given = opened.taken, opened.given
+    _check_float(opened, source.file)
+    if len(given) == 2 and given[1] == 1:
+        raise single_output(source.file, f"[{'any' if given[0] is None else given[0]}, 1]")
     height, width, channels = taken[1:] if len(taken) == 4 else (None, None, None)
     classes = given[1] if len(given) == 2 else None
     if height is None or width is None or channels not in (1, 3) or classes is None:
@@ -218,7 +230,8 @@ def load_source(source: Source, input_range: InputRange = "0..255") -> FullModel
         check_count(source.labels, classes)
     spec = InputSpec(height=height, width=width, channels=channels, fit=source.fit, resize=source.resize)
     call = on_raw_pixels(opened.call, input_range, channels)
-    _check_scores(call, spec, source.file)
+    end: End = "unknown" if opened.keras is None else keras_end(opened.keras)
+    _check_scores(call, spec, end, source.file)
     return FullModel(opened.keras if input_range == "0..255" else None, call, spec, classes)
 
 
@@ -272,24 +285,40 @@ def on_raw_pixels(call: Callable[[Any], Any], input_range: InputRange, channels:
     return scores
 
 
-def _check_scores(call: Callable[[Any], Any], spec: InputSpec, file: Path) -> None:
-    """One gray image tells logits from scores."""
-    gray = load_tensorflow().fill((1, *spec.shape), np.float32(127.0))
+def _check_float(opened: Opened, file: Path) -> None:
+    """Refuses what is quantized already: to compare with it would hide what that cost."""
+    layers = [] if opened.keras is None else opened.keras._flatten_layers()
+    modes = sorted({str(mode) for layer in layers if (mode := getattr(layer, "quantization_mode", None))})
+    how = f"model.quantize({modes[0]!r})" if modes else "quantization-aware training"
+    if modes or opened.fake_quantized:
+        raise ModelFileError(
+            f"A full model must compute in float. Received: {file}, quantized by {how}. Export the float model "
+            "that it was made from; snapship quantizes by itself."
+        )
+
+
+def _check_scores(call: Callable[[Any], Any], spec: InputSpec, end: End, file: Path) -> None:
+    """A few images tell logits and sigmoids from scores."""
+    images = load_tensorflow().constant(probes(spec.shape).astype(np.float32))
     try:
         with quiet():
-            scores = call(gray).numpy()
-            total = float(scores.astype(np.float64).sum())
+            scores = call(images).numpy()
+            totals = scores.astype(np.float64).sum(axis=1)
     except Exception as error:
         # Any layer may raise anything.
         raise ModelFileError(
             f"A full model must run on one image. Received: {file} ({first_line(error)}). Fix the model."
         ) from error
-    if not np.isfinite(total):
+    if not np.isfinite(totals).all():
         raise ModelFileError(
-            f"A full model must give numbers. Received: {total} on a gray image from {file}. Train it again."
+            f"A full model must give numbers. Received: NaN or infinity on plain images from {file}. "
+            "Train it again."
         )
-    if not abs(total - 1.0) <= 1e-3 or scores.min() < 0.0:
+    good = np.abs(totals - 1.0).max() <= 1e-3 and scores.min() >= 0.0
+    refuse_sigmoids(scores, bool(good), end, file)
+    if not good:
+        wrong = totals[np.abs(totals - 1.0).argmax()]
         raise ModelFileError(
-            f"A classifier's scores must sum to 1. Received: {total:.4g} on a gray image from {file}. "
+            f"A classifier's scores must sum to 1. Received: {wrong:.4g} on a plain image from {file}. "
             "End the model with a softmax layer."
         )

@@ -18,6 +18,7 @@ from edge_runtime.dataset.layout import Folder, tree
 from edge_runtime.dataset.table import TABLE_SUFFIXES, from_csv
 from edge_runtime.errors import BundleError, DataError
 from edge_runtime.labels import settled, validated
+from edge_runtime.lookup import is_there
 from edge_runtime.preprocess import MAX_BYTES
 from edge_runtime.text import as_utf8
 
@@ -57,7 +58,7 @@ def _open(name: str, max_bytes: int) -> ImageSet:
     try:
         if path.is_dir():
             return _open_folder(path, max_bytes)
-        if not path.exists():
+        if not is_there(path):
             raise DataError(f"DATA must exist. Received: {name!r}. Use {FORMS}.")
         suffix = path.suffix.lower()
         if suffix == ".zip":

@@ -69,7 +69,7 @@ def package(
     \b
     Examples:
       snapship package flowers.bundle --out lambda.zip
-      snapship package flowers.bundle --out lambda.zip --arch arm64 --python 3.13
+      snapship package flowers.bundle --out lambda.zip --arch arm64 --python 3.14
       snapship package flowers.bundle --image flowers-image
     """
     config = PackageConfig(

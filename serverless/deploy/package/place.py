@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edge_runtime.errors import UsageError
+from edge_runtime.lookup import is_there
 from edge_runtime.temporary import put_back
 from serverless.deploy.package.tree import RECORD_FILE
 
@@ -26,11 +26,13 @@ def may_write_zip(out: Path, overwrite: bool) -> None:
         UsageError: Something is there.
     """
     with _readable("--out", out):
+        if not is_there(out, follow_links=False):
+            return
         if out.is_dir():
             raise UsageError(
                 f"A package must be a file. Received: --out {out}, a folder. Pass another --out."
             )
-        if os.path.lexists(out) and not overwrite:
+        if not overwrite:
             raise UsageError(f"A package must be new. Received: --out {out}, which exists. Pass --overwrite.")
 
 
@@ -46,7 +48,7 @@ def may_write_context(folder: Path, overwrite: bool) -> None:
     """
     put_back(folder)
     with _readable("--image", folder):
-        if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        if not is_there(folder, follow_links=False) or (folder.is_dir() and not any(folder.iterdir())):
             return
         if not (folder / TASK_FOLDER / RECORD_FILE).is_file():
             raise UsageError(

@@ -28,7 +28,7 @@ from serverless.deploy.package.requirements import Requirement
 GLIBC_MINORS = range(34, 16, -1)
 """Minor versions of the C library 2.x whose wheels run: Amazon Linux 2023 has 2.34.
 
-Newest first. Python 3.12 and 3.13 run on that system, see
+Newest first. Python 3.12 to 3.14 run on that system, see
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 """
 

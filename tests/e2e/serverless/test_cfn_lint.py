@@ -33,7 +33,7 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], tuple[str | None, float]]] = {
     "signed": (EVERYTHING, (None, 0.0)),
     "keys": ({**EVERYTHING, "auth": "api-key", "keys_parameter": "/snapship/flowers/keys"}, ("3", 0.1)),
     "open": ({"auth": "none", "snapstart": True, "cors_origins": ("https://example.com",)}, ("3", 0.0)),
-    "api": ({**EVERYTHING, "front": "http-api", "arch": "arm64", "python": "3.13"}, ("3", 1.0)),
+    "api": ({**EVERYTHING, "front": "http-api", "arch": "arm64", "python": "3.14"}, ("3", 1.0)),
     "open-api": ({"front": "http-api", "auth": "none", "provisioned_concurrency": 2}, (None, 0.0)),
     "their-bucket": (
         {

@@ -14,7 +14,7 @@ from exporter.foreign_files import Layout
 
 
 def model(name: str, *labels: str, classes: int = 3) -> ForeignModel:
-    return ForeignModel(Path(name), "0..255", Layout(8, 8, 3, first=False), classes, labels)
+    return ForeignModel(Path(name), "0..255", Layout(8, 8, 3, first=False), classes, (), labels)
 
 
 def images(*labels: str, used: int | None = None) -> ImageSet:

@@ -71,9 +71,9 @@ def test_folder_replaced_leaves_the_old_one_when_the_work_fails(tmp_path: Path) 
 
 
 def test_dockerfile_is_for_the_function() -> None:
-    text = dockerfile(PackageConfig("x.bundle", None, "arm64", "3.13", image="context"))
+    text = dockerfile(PackageConfig("x.bundle", None, "arm64", "3.14", image="context"))
     lines = text.splitlines()
-    assert "FROM --platform=linux/arm64 public.ecr.aws/lambda/python:3.13" in lines
+    assert "FROM --platform=linux/arm64 public.ecr.aws/lambda/python:3.14" in lines
     assert "COPY task/ ${LAMBDA_TASK_ROOT}/" in lines
     assert 'CMD ["serverless.app.handler"]' in lines
     assert any(line.startswith("USER 1000") for line in lines)
