@@ -228,12 +228,14 @@ def _clear(path: Path) -> None:
     is_folder = stat.S_ISDIR(state.st_mode)
     if not is_folder and not stat.S_ISREG(state.st_mode):
         return
-    try:
-        handle = os.open(path / _LOCK if is_folder else path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-    except FileNotFoundError:
-        # Killed before it was claimed, or while it was removed; else this fails.
-        path.rmdir()
-        return
+    if is_folder:
+        # Empty where it was not claimed yet: who made it then makes another.
+        with suppress(OSError):
+            path.rmdir()
+            return
+    # A program that a killed process had started may write on after the lock was removed, so one is made.
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if is_folder else 0)
+    handle = os.open(path / _LOCK if is_folder else path, flags, 0o600)
     if not _lock(handle, wait=False):
         os.close(handle)
     elif is_folder:

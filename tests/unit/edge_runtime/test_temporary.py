@@ -133,6 +133,14 @@ def test_what_was_not_claimed_yet_is_removed_when_it_is_empty(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_killed_process_s_child_wrote_after_it_was_removed_is_removed_too(tmp_path: Path) -> None:
+    with temporary_folder(tmp_path) as folder:
+        name = folder.parent.name
+    (tmp_path / name / "new" / "deep").mkdir(parents=True)
+    remove_abandoned(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_temporary_files_of_a_command_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", "before")
