@@ -47,7 +47,10 @@ _NEW_NAMES = {
 }
 
 _MODULES = {"Functional": "keras.src.models.functional", "Model": "keras", "Sequential": "keras"}
-"""Where Keras 3 has the classes whose modules Keras 2 wrote as ``keras.src.engine`` and the like."""
+"""Where Keras 3 has the classes of models."""
+
+_OLD_MODULES = ("keras.src.engine.", "keras.engine.", "tf_keras.", "tensorflow.python.keras.")
+"""Where Keras 2 has them; a class of the same name in a user's module is the user's."""
 
 _POLICIES = ("Policy", "PolicyV1")
 
@@ -126,7 +129,7 @@ def _mended(node: Any, names: dict[str, str]) -> Any:
     if kind in _POLICIES and isinstance(inner.get("name"), str):
         return inner["name"]
     module = found.get("module")
-    if isinstance(module, str) and kind in _MODULES and not module.startswith("keras.src.models"):
+    if isinstance(module, str) and kind in _MODULES and module.startswith(_OLD_MODULES):
         found |= {"module": _MODULES[kind], "registered_name": None}
     elif isinstance(module, str) and module.startswith("tf_keras."):
         found["module"] = module.removeprefix("tf_")

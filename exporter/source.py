@@ -13,6 +13,7 @@ import numpy as np
 from edge_runtime.dataset import distinct_labels
 from edge_runtime.errors import ModelFileError, RunError, UsageError
 from edge_runtime.labels import check_count, parse_labels
+from edge_runtime.lookup import is_there
 from edge_runtime.native_output import quiet
 from edge_runtime.spec import Fit, InputSpec, Resize
 from edge_runtime.text import as_utf8, is_utf8
@@ -153,7 +154,7 @@ def _found(
             place,
             record,
         )
-    if not place.exists():
+    if not is_there(place):
         raise RunError(
             f"A source must exist. Received: {place}. Pass a run folder, or make one with: "
             "snapship train DATA --out RUN"

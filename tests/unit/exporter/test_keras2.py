@@ -120,6 +120,19 @@ def test_input_shape_beside_an_input_layer_is_said_twice() -> None:
     assert "batch_input_shape" in alone[0]["config"]
 
 
+def test_class_of_a_user_with_the_name_of_a_model_stays_the_users() -> None:
+    model = functional(layer("InputLayer", "in"), module="shop.nets", registered_name="shop>Functional")
+    found = translated(model)
+    assert (found["module"], found["registered_name"]) == ("shop.nets", "shop>Functional")
+    sequential = {
+        "class_name": "Sequential",
+        "module": "keras",
+        "registered_name": "Sequential",
+        "config": {},
+    }
+    assert translated(sequential) == sequential
+
+
 def test_models_of_keras_3_are_left_as_they_are() -> None:
     node = {
         "args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["in", 0, 0]}}],
