@@ -292,10 +292,7 @@ def _claimed(handle: int, path: str | Path) -> bool:
 
 
 def _remove_locked(path: Path, handle: int) -> None:
-    """Removes a locked file and unlocks it.
-
-    In this order, since whoever made it may wait for the lock: see :func:`_claimed`.
-    """
+    """Removes a locked file, then unlocks it: who just made it may wait for that, see :func:`_claimed`."""
     if os.name == "nt":
         # Windows removes no open file.
         os.close(handle)
