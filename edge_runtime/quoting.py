@@ -41,8 +41,7 @@ def shortened(text: object, most: int = MAX_QUOTED) -> str:
     Returns:
         One line of printable characters; where the middle is left out, how many characters that is.
     """
-    line = " ".join(cut(str(text), most).split())
-    return "".join(char if char.isprintable() else _escaped(char) for char in line)
+    return printable(" ".join(cut(str(text), most).split()))
 
 
 def quoted(value: object, most: int = MAX_QUOTED) -> str:
@@ -69,6 +68,15 @@ def bounded(message: str, most: int = MAX_MESSAGE) -> str:
         The message without characters that cannot be written anywhere.
     """
     return _UNWRITABLE.sub(lambda found: _escaped(found[0]), cut(message, most))
+
+
+def printable(text: str) -> str:
+    """Escapes what a terminal would act on; file names and labels may hold anything.
+
+    Args:
+        text: Any; its length is left as it is.
+    """
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

@@ -148,6 +148,9 @@ def exchange(one: Path, other: Path) -> bool:
     Returns:
         Whether it was done; False, and nothing changed, where kernel, C library or file system cannot.
     """
+    if sys.platform not in ("linux", "darwin"):
+        # Windows has no such call, and none of the libraries that it would be looked for in.
+        return False
     import ctypes
 
     names = os.fsencode(one), os.fsencode(other)
@@ -155,12 +158,8 @@ def exchange(one: Path, other: Path) -> bool:
         library = ctypes.CDLL(None)
         if sys.platform == "darwin":
             return bool(library.renamex_np(*names, ctypes.c_uint(_RENAME_SWAP)) == 0)
-        if sys.platform == "linux":
-            done = library.renameat2(
-                _AT_FDCWD, names[0], _AT_FDCWD, names[1], ctypes.c_uint(_RENAME_EXCHANGE)
-            )
-            return bool(done == 0)
+        flags = ctypes.c_uint(_RENAME_EXCHANGE)
+        return bool(library.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], flags) == 0)
     except (AttributeError, OSError):
         # A C library without the call, or a program that was linked statically.
-        pass
-    return False
+        return False

@@ -84,13 +84,14 @@ def temporary_file(folder: Path) -> Iterator[TemporaryFile]:
         if _claimed(handle, name):
             break
     path = Path(name)
-    with os.fdopen(handle, "wb") as file:
-        try:
-            yield TemporaryFile(path, file)
-        finally:
-            if os.name == "nt":
-                file.close()
-            path.unlink(missing_ok=True)
+    file = os.fdopen(handle, "wb")
+    try:
+        yield TemporaryFile(path, file)
+    finally:
+        # What was moved is on the disk; of the rest, a full disk may not even take what is buffered.
+        with suppress(OSError):
+            file.close()
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -241,9 +242,7 @@ def _clear(path: Path) -> None:
     elif is_folder:
         _end(path, handle)
     else:
-        # In this order: Windows removes no open file, and here its name is never given again.
-        os.close(handle)
-        path.unlink()
+        _remove_locked(path, handle)
 
 
 def _end(claimed: Path, handle: int) -> None:
@@ -257,9 +256,8 @@ def _end(claimed: Path, handle: int) -> None:
         # Left for the next run.
         os.close(handle)
         return
-    os.close(handle)
     with suppress(OSError):
-        (claimed / _LOCK).unlink()
+        _remove_locked(claimed / _LOCK, handle)
         claimed.rmdir()
 
 
@@ -293,6 +291,19 @@ def _claimed(handle: int, path: str | Path) -> bool:
         pass
     os.close(handle)
     return False
+
+
+def _remove_locked(path: Path, handle: int) -> None:
+    """Removes a locked file, then unlocks it: who just made it may wait for that, see :func:`_claimed`."""
+    if os.name == "nt":
+        # Windows removes no open file.
+        os.close(handle)
+        path.unlink(missing_ok=True)
+        return
+    try:
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
 
 
 def _lock(handle: int, *, wait: bool) -> bool:

@@ -143,6 +143,8 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
         open_order = source.labels is None and sets.judging is not None and order_is_open(sets.judging)
         use = use_of_source(source, config.input_range, open_order=open_order)
         unmade = _Export(config, source, model, labels, tables, folder, tell).run(use)
+        # Another run may have made one meanwhile.
+        may_write(out, config.overwrite)
     return Exported(Bundle.open(out), unmade, config.named)
 
 

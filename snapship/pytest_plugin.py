@@ -107,13 +107,17 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
         failed, skipped = "", ""
         # Failing outside of the handlers: the report of a test shows no traceback of snapship's.
         from edge_runtime.errors import InconclusiveError, SnapshipError
+        from edge_runtime.output_place import check_file, write_whole
 
         try:
             # Slow evidence is for readers of the page: without one, only the verdict.
             page = folder is not None
+            file = Path(folder or "", _report_name(request.node.nodeid, calls))
+            if page:
+                check_file(file, _REPORT_OPTION)
             found = _checked(bundle, data, quick=not page, page=page, resizes=page, **options)
-            if folder is not None and found.page is not None:
-                _write_report(Path(folder), request.node.nodeid, calls, found.page)
+            if page and found.page is not None:
+                write_whole(file, found.page, _REPORT_OPTION)
             found.report.raise_for_verdict("error" if inconclusive == "skip" else inconclusive)
         except InconclusiveError as error:
             failed, skipped = (str(error), "") if inconclusive != "skip" else ("", str(error))
@@ -167,8 +171,6 @@ def _checked(
     )  # fmt: skip
 
 
-def _write_report(folder: Path, test: str, call: int, page: str) -> None:
-    from edge_runtime.output_place import write_whole
-
+def _report_name(test: str, call: int) -> str:
     name = re.sub(r"[^\w.-]+", "-", test).strip("-.")[-_NAME_LENGTH:]
-    write_whole(folder / f"{name}{'' if call == 1 else f'-{call}'}.html", page)
+    return f"{name}{'' if call == 1 else f'-{call}'}.html"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from edge_runtime.errors import DataError
+from edge_runtime.text import as_utf8
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 """Suffixes of files that list images and labels."""
@@ -129,4 +130,4 @@ def _as_text(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value)
     # JSON can spell half a character, which no UTF-8 can.
-    return text.strip().encode("utf-8", "backslashreplace").decode("utf-8")
+    return as_utf8(text.strip())

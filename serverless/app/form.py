@@ -32,6 +32,9 @@ _CHOICES = ("top_k", "score_threshold")
 
 _AS_IT_IS = ("", "7bit", "8bit", "binary")
 
+_PRINTED = bytes({*b"\t\n\f\r", *range(0x20, 0x100)})
+"""What text in one byte a character holds; every image has other bytes too."""
+
 _CURL = "With curl use: -F image=@photo.jpg"
 
 
@@ -106,7 +109,9 @@ class Form:
 
 
 def is_text(content: bytes | bytearray) -> bool:
-    """Whether bytes are text, which no image is."""
+    """Whether bytes are text, which no image is: in UTF-8, or in a code page of old."""
+    if not content.translate(None, _PRINTED):
+        return True
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:

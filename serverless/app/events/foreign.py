@@ -72,7 +72,7 @@ def refusal_of(event: Any) -> UsageError | None:
     """
     if isinstance(event, list):
         # A pipe hands its batch over as a bare list, of its source's records or of what its template makes.
-        if not any(isinstance(record, dict) for record in event):
+        if not event:
             return None
         return refused(
             f"a list, as EventBridge Pipes sends it, of {_sources(event) or 'other records'}", _PIPES

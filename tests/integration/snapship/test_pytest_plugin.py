@@ -131,6 +131,20 @@ def test_twice(snapship_check, margin):
     assert (ran.path / "pages" / "here" / pages[0]).read_text("utf-8").startswith("<!doctype html>")
 
 
+def test_a_place_for_reports_that_cannot_be_written_is_told_before_the_check(ran: pytest.Pytester) -> None:
+    (ran.path / "file").touch()
+    result = run(
+        ran,
+        """
+def test_it(snapship_check):
+    snapship_check("no.bundle", "digits")
+""",
+        "--snapship-report", "file/here",
+    )  # fmt: skip
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*An output must be writable. Received: --snapship-report file/here/*"])
+
+
 def test_plugin_is_loaded_by_every_run_and_loads_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         """

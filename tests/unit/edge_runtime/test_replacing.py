@@ -129,6 +129,16 @@ def test_an_exchange_that_cannot_be_done_changes_nothing(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
+def test_windows_has_no_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cdll(name: str | None) -> None:
+        # As ctypes does there for the program itself.
+        raise TypeError("argument of type 'NoneType' is not iterable")
+
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setattr("ctypes.CDLL", cdll)
+    assert not exchange(tmp_path / "one", tmp_path / "other")
+
+
 def killed_between_renames(folder: Path, out: Path) -> None:
     """Leaves what a process leaves that is killed there."""
     program = f"""

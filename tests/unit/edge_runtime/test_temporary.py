@@ -141,6 +141,45 @@ def test_what_a_killed_process_s_child_wrote_after_it_was_removed_is_removed_too
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_removed_is_gone_before_it_is_unlocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Else a process that just made it, and waits for its lock, takes it for its own."""
+    with temporary_folder(tmp_path) as folder:
+        left = tmp_path / folder.parent.name
+    locked = left if kind == "file" else left / "lock"
+    locked.parent.mkdir(exist_ok=True)
+    locked.touch()
+    inode, seen, close = locked.stat().st_ino, [], os.close
+
+    def watched(handle: int) -> None:
+        if os.fstat(handle).st_ino == inode:
+            seen.append(locked.exists())
+        close(handle)
+
+    monkeypatch.setattr(os, "close", watched)
+    remove_abandoned(tmp_path)
+    assert seen == [False]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_to_the_end_is_told_as_the_first_error(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, resource, sys\n"
+        "from edge_runtime.output_place import write_whole\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
+        "write_whole(pathlib.Path(sys.argv[1]), 'x' * 5000)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "out.csv")], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.splitlines()[-1].startswith(
+        f"edge_runtime.errors.UsageError: An output must be writable. Received: --out {tmp_path / 'out.csv'} ("
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_temporary_files_of_a_command_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", "before")

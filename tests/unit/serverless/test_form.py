@@ -78,6 +78,13 @@ def test_many_and_long_fields_are_left_alone(ask: Ask) -> None:
     assert send(ask, *fields[:8], part('name="i"; filename="i"', b"x")).json()["label"] == "dog"
 
 
+def test_a_note_that_is_not_utf_8_is_no_image(ask: Ask) -> None:
+    answer = send(
+        ask, part('name="by"', "Björn".encode("latin-1")), part('name="i"; filename="i"', IMAGE)
+    ).json()
+    assert answer["label"] == "dog"
+
+
 def test_options_are_options_whatever_type_they_say(ask: Ask) -> None:
     kind = "Content-Type: application/octet-stream"
     answer = send(ask, part('name="top_k"', b"1", kind), part('name="i"; filename="i"', IMAGE)).json()

@@ -144,6 +144,7 @@ def test_a_mangled_event_of_sns_is_one_line(handler: Handler, record: dict[str, 
         ([{"messageId": "m", "eventSource": "aws:sqs", "body": "{}"}], "EventBridge Pipes.*aws:sqs"),
         ([{"eventSource": "aws:kinesis", "data": "AA=="}], "EventBridge Pipes.*Kinesis"),
         ([{"bucket": "pets", "key": "a.jpg"}], "EventBridge Pipes"),
+        (["a body that is no JSON"], "EventBridge Pipes"),
         (
             {"invocationSchemaVersion": "2.0", "invocationId": "i", "job": {}, "tasks": []},
             "S3 Batch Operations",
