@@ -25,7 +25,7 @@ from edge_runtime.dataset.split_names import (
     may_be_parts,
     split_name,
 )
-from edge_runtime.dataset.unclear import CURE, refuse_flat, refuse_flat_sides, refuse_parts
+from edge_runtime.dataset.unclear import CURE, refuse_flat, refuse_flat_sides, refuse_flat_val, refuse_parts
 from edge_runtime.errors import DataError
 from edge_runtime.labels import settled
 from edge_runtime.text import as_utf8
@@ -93,7 +93,7 @@ class _Reader:
             self._skipped += [f"{ref}: has no class folder" for ref in val.refs()]
             return self._layout(names, self._placed(classes, names, None))
         if not val.folders:
-            raise DataError(f"val must hold class folders. Received: none in {self._files.source}. {CURE}")
+            refuse_flat_val(train_path, val_path, val, place)
         judged = _by_class(val, f"{place}/{val_path}")
         unknown = sorted(as_utf8(name) for name in judged if name not in classes)
         if unknown:

@@ -15,7 +15,8 @@ from edge_runtime.dataset.files import DiskFiles, Files, ZipFiles
 from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet
 from edge_runtime.dataset.layout import Folder, tree
-from edge_runtime.dataset.table import TABLE_SUFFIXES, from_csv
+from edge_runtime.dataset.table import from_csv
+from edge_runtime.dataset.table_rows import TABLE_SUFFIXES
 from edge_runtime.errors import BundleError, DataError
 from edge_runtime.labels import settled, validated
 from edge_runtime.preprocess import MAX_BYTES

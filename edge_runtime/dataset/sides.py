@@ -118,10 +118,20 @@ def is_unlabelled(name: str, folder: Folder, classes: Collection[str]) -> bool:
         classes: The class names of train.
     """
     return (
-        may_lack_labels(name)
+        is_test_side(name)
         and len(folder.with_images()) < 2
         and not any(settled(found) in classes for found in folder.folders)
     )
+
+
+def is_test_side(name: str) -> bool:
+    """Whether the folder that was found beside train is named as what is given out without labels.
+
+    Args:
+        name: Its name; beside ``asl_train`` also ``asl_test``, which alone may be a class.
+    """
+    side = split_name(name)
+    return (side is not None and side.role == "test") or says_unlabelled(name)
 
 
 def _exact(top: Folder, names: tuple[str, ...], place: str) -> str | None:

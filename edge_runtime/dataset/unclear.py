@@ -49,7 +49,7 @@ def refuse_flat(path: str, folder: Folder, top: Folder, place: str) -> NoReturn:
     """
     raise DataError(
         f"Images must lie in class folders or be listed in a table. Received: {seen(top)} in {as_utf8(place)}, "
-        f"without class folders. {_flat_cure(folder, f'{place}/{path}'.rstrip('/'))}"
+        f"without class folders. {_flat_cure(folder, f'{place}/{path}'.rstrip('/'))}{_or_classes(top)}"
     )
 
 
@@ -73,6 +73,21 @@ def refuse_flat_sides(train: str, val: str, folder: Folder, top: Folder, place: 
             f"if they are splits, give both class folders and move the others away."
         )
     refuse_flat(train, folder, top, place)
+
+
+def refuse_flat_val(train: str, val: str, folder: Folder, place: str) -> NoReturn:
+    """Refuses a val folder without class folders, beside a train folder that has them.
+
+    Args:
+        train: Path of the train folder below ``place``.
+        val: The same of val.
+        folder: The val folder.
+        place: Where both lie.
+    """
+    raise DataError(
+        f"val must hold class folders. Received: {seen(folder)} in {as_utf8(f'{place}/{val}')}. Make one sub-folder "
+        f"per class there, or pass {as_utf8(train)} alone, which is then split: {command(f'{place}/{train}')}"
+    )
 
 
 def refuse_sides(top: Folder, alone: str, missing: str, place: str) -> NoReturn:
@@ -104,7 +119,10 @@ def refuse_parts(top: Folder, place: str) -> NoReturn:
             f'echo "$f,${{c%%/*}},$s"; done; }} > folds.csv) && {command(f"{place}/folds.csv")}'
         )
     else:
-        cure = f"List the images in a CSV of path,label and pass it: {command(f'{place}/labels.csv')}"
+        cure = (
+            f"List the images in a CSV of path,label and pass it: {command(f'{place}/labels.csv')}"
+            f"{_or_classes(top)}"
+        )
     raise DataError(
         f"Class folders must be named after classes. Received: numbered parts of one set in {as_utf8(place)} "
         f"({seen(top)}). {cure}"
@@ -135,6 +153,13 @@ def _flat_cure(folder: Folder, path: str) -> str:
         f"Move them into one folder per class, or list them in {path}/labels.csv, with the header path,label, "
         f"and run: {command(f'{path}/labels.csv')}"
     )
+
+
+def _or_classes(top: Folder) -> str:
+    """The way out for classes that are really called so."""
+    if len(top.with_images()) < 2:
+        return ""
+    return " (if these folders are the classes, rename one: such names are taken for parts of a set)"
 
 
 def _images(count: int) -> str:

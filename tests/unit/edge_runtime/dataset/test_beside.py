@@ -84,6 +84,33 @@ def test_tables_in_both_splits_are_opened(tmp_path: Path, write_classes: WriteCl
     assert images.read(item) == (tmp_path / "validation/1.png").read_bytes()
 
 
+def test_unlabelled_test_of_a_pair_with_a_table_is_left_alone(
+    tmp_path: Path, write_classes: WriteClasses
+) -> None:
+    write_classes(tmp_path, {"asl_train": 3, "asl_test": 2})
+    write_table(tmp_path / "asl_train/metadata.csv", {"0.png": "a", "1.png": "b", "2.png": "a"})
+    assert open_dataset(tmp_path).sha256 == open_dataset(tmp_path / "asl_train").sha256
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("path,label\n0.png,Hündin\n1.png,Rüde\n".encode("cp1252"), "must be UTF-8 text"),
+        (b"", "an empty file"),
+        (b"path,label,score\n0.png,a,0.9\n1.png,b,0.8\n", "to go by list.csv: snapship train "),
+    ],
+    ids=["code page", "empty", "scores"],
+)
+def test_lone_table_that_is_not_opened_says_why(
+    tmp_path: Path, write_classes: WriteClasses, table: bytes, words: str
+) -> None:
+    write_classes(tmp_path, {"images": 2})
+    (tmp_path / "list.csv").write_bytes(table)
+    said = refusal(tmp_path)
+    assert words in said
+    assert f"{tmp_path}/list.csv" in said
+
+
 @pytest.mark.parametrize("test", ["test", "test/images", "test1"])
 def test_unlabelled_test_beside_a_table_of_train_is_left_alone(
     tmp_path: Path, write_classes: WriteClasses, test: str

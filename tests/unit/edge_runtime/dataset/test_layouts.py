@@ -84,6 +84,39 @@ def test_unlabelled_test_beside_train_is_left_alone(
     assert len(beside.skipped) == 2
 
 
+@pytest.mark.parametrize("test", ["asl_test", "asl_test/asl_test"])
+def test_unlabelled_test_of_a_pair_is_left_alone(
+    tmp_path: Path, write_classes: WriteClasses, test: str
+) -> None:
+    write_classes(tmp_path, {**classes("asl_train/asl_train"), test: 2})
+    images = open_dataset(tmp_path)
+    assert images.counts() == {name: {"train": 1, "val": 1} for name in ("cat", "dog")}
+    assert len(images.skipped) == 2
+
+
+@pytest.mark.parametrize("val", ["val", "val/images"])
+def test_val_without_class_folders_is_refused_with_what_would_be_right(
+    tmp_path: Path, write_classes: WriteClasses, val: str
+) -> None:
+    # As in Tiny ImageNet, whose val/ has its labels in a text file.
+    write_classes(tmp_path, {**classes("train"), val: 2})
+    said = refusal(tmp_path)
+    assert f"2 images in {tmp_path}/{val}." in said
+    assert said.endswith(f": snapship train {tmp_path}/train")
+    assert open_dataset(tmp_path / "train").labels == ("cat", "dog")
+
+
+@pytest.mark.parametrize("names", [("mask", "image"), ("test1", "test2"), ("train_ticket", "test_ticket"),
+                                   ("train", "test"), ("fold1", "fold2")])  # fmt: skip
+def test_classes_that_are_called_like_parts_of_a_set_can_be_renamed(
+    tmp_path: Path, write_classes: WriteClasses, names: tuple[str, str]
+) -> None:
+    write_classes(tmp_path, dict.fromkeys(names, 2))
+    assert "if these folders are the classes, rename one" in refusal(tmp_path)
+    (tmp_path / names[0]).rename(tmp_path / "other")
+    assert set(open_dataset(tmp_path).labels) == {"other", names[1]}
+
+
 def test_train_by_another_name_beside_unlabelled_images(tmp_path: Path, write_classes: WriteClasses) -> None:
     write_classes(tmp_path, {**classes("seg_train/seg_train"), "seg_pred/seg_pred": 2})
     images = open_dataset(tmp_path)

@@ -53,6 +53,18 @@ def test_columns_by_the_names_that_people_use(table: Table, path: str, label: st
     assert classes_of(images) == RIGHT
 
 
+@pytest.mark.parametrize("name", ["isic_id", "name", "Bild"])
+@pytest.mark.parametrize("cut", [0, 4], ids=["suffix", "none"])
+def test_image_column_of_any_name_is_known_by_its_files(table: Table, name: str, cut: int) -> None:
+    images = open_dataset(table(f"age,{name},label", lambda p, c, k, n: f"4{k},{p[: len(p) - cut]},{c}"))
+    assert classes_of(images) == RIGHT
+
+
+def test_two_columns_of_files_are_not_chosen_between(table: Table) -> None:
+    with pytest.raises(DataError, match="must have the columns path and label"):
+        open_dataset(table("left,right,label", lambda p, c, k, n: f"{p},{p},{c}"))
+
+
 def test_two_columns_of_which_one_is_the_image(table: Table) -> None:
     assert classes_of(open_dataset(table("filename,bloom", lambda p, c, k, n: f"{p},{c}"))) == RIGHT
     assert classes_of(open_dataset(table(",filename,花", lambda p, c, k, n: f"{k}{n},{p},{c}"))) == RIGHT
@@ -90,6 +102,26 @@ def test_test_lines_without_labels_are_left_alone(table: Table) -> None:
     assert len(images.skipped) == 3
     # With no judge named, the content decides.
     assert all(min(sides.values()) == 1 for sides in images.counts().values())
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [("train", ("1", "1", "0")), ("Test", ("no", "no", "yes")), ("val", ("False", "False", "True")),
+     ("Usage", ("Training", "Training", "PrivateTest"))],
+)  # fmt: skip
+def test_sides_in_a_column_that_is_called_as_one(table: Table, column: str, cells: tuple[str, ...]) -> None:
+    images = open_dataset(table(f"path,label,{column}", lambda p, c, k, n: f"{p},{c},{cells[n]}"))
+    assert classes_of(images) == RIGHT
+    assert {item.ref: item.split for item in images.items} == {
+        f"{n}.png": "val" if n % 3 == 2 else "train" for n in range(9)
+    }
+
+
+def test_classes_called_as_sides_are_no_sides(table: Table) -> None:
+    images = open_dataset(table("path,train,bus", lambda p, c, k, n: f"{p},{int(k > 0)},{int(k == 0)}"))
+    assert images.labels == ("train", "bus")
+    counted = table("path,label,test", lambda p, c, k, n: f"{p},{c},{n + 3}")
+    assert classes_of(open_dataset(counted)) == RIGHT
 
 
 def test_lines_that_are_all_of_one_side(table: Table) -> None:
@@ -256,7 +288,7 @@ def test_class_in_both_normal_forms_is_one(table: Table) -> None:
         ("path,a,b,c", lambda p, c, k, n: f"{p},1,{int(n == 1)},0", "one class. Received: a, b at line 3"),
         ("path,a,b,c", lambda p, c, k, n: f"{p},0,{int(n == 0)},0", "one class. Received: none at line 3"),
         ("path,label", lambda p, c, k, n: f"{p},daisy", "at least two classes"),
-        ('"a\nb",c', lambda p, c, k, n: f"{p},{c}", "Received: a b, c in"),
+        ('"a\nb",c', lambda p, c, k, n: f"no {p},{c}", "Received: a b, c in"),
     ],
 )  # fmt: skip
 def test_what_is_not_certain_is_a_one_line_error(
