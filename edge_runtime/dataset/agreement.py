@@ -43,7 +43,7 @@ def check_tables_agree(files: Files, root: Folder, layout: Layout) -> None:
             raise DataError(
                 f"Class folders and a table beside them must agree. Received: images of {where} in {table} of "
                 f"{as_utf8(files.source)}. Move the table away to go by the folders; to go by the table, run: "
-                f"{command(f'{files.source}/{table}')}"
+                f"{command(f'{files.folder}/{table}')}"
             )
 
 

@@ -69,12 +69,12 @@ def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) 
     if len(listing) > 1:
         raise DataError(
             f"One table must label the images. Received: {', '.join(listing[:5])} in {files.source}. Pass the one "
-            f"that does: {command(f'{files.source}/{listing[0]}')}"
+            f"that does: {command(f'{files.folder}/{listing[0]}')}"
         )
     if not isinstance(files, DiskFiles):
         raise DataError(
             f"A table must lie beside unpacked images. Received: {listing[0]} in {files.source}. "
-            "Unpack the archive and pass the folder."
+            f"Unpack the archive and pass the folder: {command(files.folder)}"
         )
     return _whole_side(from_csv(files.root / listing[0], max_bytes), listing[0])
 
@@ -87,8 +87,8 @@ def _without_table(files: Files, refs: list[str], unclear: DataError) -> DataErr
         head = lines_of(files.read(refs[0], _MOST_BYTES), PurePosixPath(files.source) / refs[0])[0].cells
     except DataError as unreadable:
         return unreadable
-    if holds_answers(head) and label_column(head) is not None and isinstance(files, DiskFiles):
-        return DataError(f"{unclear} (to go by {refs[0]}: {command(f'{files.source}/{refs[0]}')})")
+    if holds_answers(head) and label_column(head) is not None:
+        return DataError(f"{unclear} (to go by {refs[0]}: {command(f'{files.folder}/{refs[0]}')})")
     return unclear
 
 

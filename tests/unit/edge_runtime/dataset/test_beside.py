@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -247,4 +248,21 @@ def test_table_in_a_zip_is_named(tmp_path: Path, picture: Picture) -> None:
         for place in range(2):
             file.writestr(f"images/{place}.png", picture(place))
         file.writestr("metadata.csv", "file_name,label\nimages/0.png,a\nimages/1.png,b\n")
-    assert "beside unpacked images. Received: metadata.csv in" in refusal(tmp_path / "set.zip")
+    said = refusal(tmp_path / "set.zip")
+    assert "beside unpacked images. Received: metadata.csv in" in said
+    assert (
+        f"snapship train {tmp_path}/set (unpacked before: unzip {tmp_path}/set.zip -d {tmp_path}/set)" in said
+    )
+
+
+def test_commands_about_a_zip_are_right_once_it_is_unpacked(
+    tmp_path: Path, write_classes: WriteClasses
+) -> None:
+    folder = write_classes(tmp_path / "pets", {"000": 2, "001": 2})
+    rows = dict(zip(("000/0.png", "000/1.png", "001/0.png", "001/1.png"), "xyxy", strict=True))
+    write_table(folder / "labels.csv", rows)
+    archive = Path(shutil.make_archive(str(folder), "zip", folder))
+    command = f"snapship train {folder}/labels.csv"
+    assert refusal(folder).endswith(command)
+    assert refusal(archive).endswith(f"{command} (unpacked before: unzip {archive} -d {folder})")
+    assert open_dataset(folder / "labels.csv").labels == ("x", "y")
