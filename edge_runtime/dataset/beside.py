@@ -15,7 +15,7 @@ from edge_runtime.dataset.files import DiskFiles, Files
 from edge_runtime.dataset.imageset import ImageSet, Item, Split
 from edge_runtime.dataset.layout import Folder
 from edge_runtime.dataset.sides import find_sides, inner_folder, is_test_side, may_lack_labels
-from edge_runtime.dataset.split_names import split_name
+from edge_runtime.dataset.split_names import is_train, split_name
 from edge_runtime.dataset.table import KNOWN_TABLES, from_csv
 from edge_runtime.dataset.table_columns import label_column
 from edge_runtime.dataset.table_rows import TABLE_SUFFIXES, lines_of
@@ -193,13 +193,8 @@ def tables_in(folder: Folder) -> list[str]:
 def _preferred(tables: list[str]) -> list[str]:
     """Of several tables, those of a known name, or else the one of train."""
     known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
-    train = [ref for ref in tables if _is_train(PurePosixPath(ref).stem)]
+    train = [ref for ref in tables if is_train(PurePosixPath(ref).stem)]
     return known or train or tables
-
-
-def _is_train(name: str) -> bool:
-    side = split_name(name)
-    return side is not None and side.role == "train"
 
 
 def rows_of(files: Files, table: str) -> list[list[str]]:

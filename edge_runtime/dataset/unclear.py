@@ -155,6 +155,20 @@ def _flat_cure(folder: Folder, path: str) -> str:
     )
 
 
+def or_the_only_set(top: Folder, place: str) -> str:
+    """The end of a sentence: the command for the one folder that holds class folders, if there is one alone.
+
+    Args:
+        top: Folders of which some hold no image.
+        place: Where it lies.
+    """
+    holding = top.with_images()
+    name = next(iter(holding), "")
+    if len(holding) != 1 or len(holding[name].with_images()) < 2:
+        return "."
+    return f", or pass the one with classes: {command(f'{place}/{name}')}"
+
+
 def _or_classes(top: Folder) -> str:
     """The way out for classes that are really called so."""
     if len(top.with_images()) < 2:

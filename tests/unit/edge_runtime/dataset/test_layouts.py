@@ -117,12 +117,41 @@ def test_classes_that_are_called_like_parts_of_a_set_can_be_renamed(
     assert set(open_dataset(tmp_path).labels) == {"other", names[1]}
 
 
+def test_class_folders_beside_a_folder_without_images_are_named(
+    tmp_path: Path, write_classes: WriteClasses
+) -> None:
+    # As in Caltech 101; one folder of classes alone is no class beside an empty one.
+    write_classes(tmp_path, {**classes("objects"), "Outlines": 0})
+    assert refusal(tmp_path).endswith(f"or pass the one with classes: snapship train {tmp_path}/objects")
+    assert open_dataset(tmp_path / "objects").labels == ("cat", "dog")
+
+
 def test_train_by_another_name_beside_unlabelled_images(tmp_path: Path, write_classes: WriteClasses) -> None:
     write_classes(tmp_path, {**classes("seg_train/seg_train"), "seg_pred/seg_pred": 2})
     images = open_dataset(tmp_path)
     assert images.labels == ("cat", "dog")
     assert {item.split for item in images.items} == {"train", "val"}
     assert len(images.skipped) == 2
+
+
+@pytest.mark.parametrize("inside", ["", "/rps"])
+@pytest.mark.parametrize("others", [{}, {"rps-validation": 2}])
+def test_split_beside_a_folder_that_does_not_say_that_it_is_train_is_refused(
+    tmp_path: Path, write_classes: WriteClasses, inside: str, others: dict[str, int]
+) -> None:
+    write_classes(tmp_path, {**classes(f"rps{inside}", "rps-test-set"), **others})
+    said = refusal(tmp_path)
+    assert "one train and one val folder" in said
+    assert said.endswith(f"snapship train {tmp_path}/rps")
+    assert open_dataset(tmp_path / "rps").labels == ("cat", "dog")
+
+
+def test_classes_with_a_word_in_common_and_the_same_folders_in_them(
+    tmp_path: Path, write_classes: WriteClasses
+) -> None:
+    names = ("train_station", "bus_station")
+    write_classes(tmp_path, {f"{name}/{year}": 2 for name in names for year in ("2023", "2024")})
+    assert set(open_dataset(tmp_path).labels) == set(names)
 
 
 def test_class_like_a_split_with_folders_in_it_is_a_class(
