@@ -111,7 +111,7 @@ def refuse_several(top: Folder, first: str, place: str) -> NoReturn:
 def refuse_parts(top: Folder, place: str) -> NoReturn:
     """Refuses folds and numbered stores of one set: they would become classes."""
     first = min(top.with_images())
-    if len(top.folders[first].with_images()) > 1:
+    if len(top.folders[first].with_images()) > 1 and _fit_a_table(top):
         cure = as_utf8(
             f"To judge by {first} and train on the others, run: (cd {shlex.quote(place)} && "
             "{ echo path,label,split; for f in */*/*.*; do c=${f#*/}; "
@@ -129,6 +129,11 @@ def refuse_parts(top: Folder, place: str) -> NoReturn:
     )
 
 
+def _fit_a_table(folder: Folder) -> bool:
+    """Whether a shell can write the names below into a CSV as they are."""
+    return not any("," in ref or '"' in ref for ref in folder.refs())
+
+
 def _flat_cure(folder: Folder, path: str) -> str:
     """What to do with images in one folder: their names may begin with the class."""
     names = [
@@ -140,7 +145,11 @@ def _flat_cure(folder: Folder, path: str) -> str:
         ("-", r"(.*[^\W\d_])-\d+"),
     ):
         found = Counter(match[1] for name in names if (match := re.fullmatch(pattern, name.stem)))
-        if 1 < len(found) <= _MOST_PREFIXES and found.total() == len(names) >= 2 * len(found):
+        if (
+            _fit_a_table(folder)
+            and 1 < len(found) <= _MOST_PREFIXES
+            and found.total() == len(names) >= 2 * len(found)
+        ):
             suffixes = " ".join(sorted({f"*{name.suffix}" for name in names}))
             cut = "${f%%.*}" if sign == "." else f"${{f%{sign}*}}"
             words = ", ".join(sorted(found)[:3])

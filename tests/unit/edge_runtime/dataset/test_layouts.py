@@ -232,6 +232,26 @@ def test_what_is_not_certain_is_refused_with_what_was_seen(
     assert f"snapship train {tmp_path}" in text
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [{"cat, big": 2, "dog, small": 2}, {f"fold{n}/{c}": 2 for n in (0, 1) for c in ("cat, big", "dog")}],
+)
+def test_names_that_a_shell_cannot_write_into_a_table_bring_no_script(
+    tmp_path: Path, write_classes: WriteClasses, folders: dict[str, int]
+) -> None:
+    write_classes(tmp_path / "made", folders)
+    (tmp_path / "set").mkdir()
+    for place, file in enumerate(sorted((tmp_path / "made").rglob("*.png"))):
+        inner = file.relative_to(tmp_path / "made")
+        flat = Path(f"{inner.parent}_{place}.png")
+        to = tmp_path / "set" / (inner if len(inner.parts) > 2 else flat)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(to)
+    said = refusal(tmp_path / "set")
+    assert "(cd " not in said
+    assert f"snapship train {tmp_path}/set" in said
+
+
 def run_cure(text: str) -> Path:
     """Runs the command in a message up to ``snapship train``; returns what would be passed."""
     script, _, path = text[text.index("(cd ") :].rpartition(" && snapship train ")
