@@ -40,7 +40,7 @@ class SplitColumns(NamedTuple):
     Attributes:
         words: Columns of train, val or test.
         flags: Columns of yes or no, and the side that yes means.
-        unread: Columns of folds beside them, as ``column: reason``.
+        unread: Columns that may say more and are not read, as ``column: reason``.
         all: All of these columns.
     """
 
@@ -81,7 +81,11 @@ def split_columns(
             f"{', '.join(found[:5])[:80]} and no split. Add a column split that is val for the lines of one fold and "
             f"train for the others, or remove {name!r} to split by content."
         )
-    unread = tuple(f"column {head[at]}: not read, the split is given" for at in folds)
+    unread = tuple(f"column {head[at]}: not read, the split is given" for at in folds) + tuple(
+        f"column {head[at]}: not read; call it is_valid if it says which images are val"
+        for at in free
+        if keys[at] == "valid" and at not in words and labelled and _says_yes_or_no(body, at)
+    )
     used = frozenset((*words, *(at for at, _ in flags), *folds))
     return SplitColumns(tuple(words), tuple(flags), unread, used)
 

@@ -19,21 +19,6 @@ Table = Callable[..., Path]
 CLASSES = ("daisy", "rose", "tulip")
 
 
-@pytest.fixture
-def table(tmp_path: Path, picture: Picture) -> Table:
-    """Writes a table beside 0.png to 8.png, three of each class; a line is made from path, class, number, place."""
-    for place in range(9):
-        (tmp_path / f"{place}.png").write_bytes(picture(place))
-
-    def write(head: str, line: Callable[[str, str, int, int], str], name: str = "index.csv") -> Path:
-        rows = [line(f"{n}.png", CLASSES[n // 3], n // 3, n % 3) for n in range(9)]
-        path = tmp_path / name
-        path.write_text("\n".join([head, *rows] if head else rows) + "\n", "utf-8")
-        return path
-
-    return write
-
-
 def classes_of(images: ImageSet) -> dict[str, str]:
     return {item.ref: images.labels[item.label] for item in images.items}
 
@@ -104,26 +89,6 @@ def test_test_lines_without_labels_are_left_alone(table: Table) -> None:
     assert all(min(sides.values()) == 1 for sides in images.counts().values())
 
 
-@pytest.mark.parametrize(
-    ("column", "cells"),
-    [("train", ("1", "1", "0")), ("Test", ("no", "no", "yes")), ("val", ("False", "False", "True")),
-     ("Usage", ("Training", "Training", "PrivateTest"))],
-)  # fmt: skip
-def test_sides_in_a_column_that_is_called_as_one(table: Table, column: str, cells: tuple[str, ...]) -> None:
-    images = open_dataset(table(f"path,label,{column}", lambda p, c, k, n: f"{p},{c},{cells[n]}"))
-    assert classes_of(images) == RIGHT
-    assert {item.ref: item.split for item in images.items} == {
-        f"{n}.png": "val" if n % 3 == 2 else "train" for n in range(9)
-    }
-
-
-def test_classes_called_as_sides_are_no_sides(table: Table) -> None:
-    images = open_dataset(table("path,train,bus", lambda p, c, k, n: f"{p},{int(k > 0)},{int(k == 0)}"))
-    assert images.labels == ("train", "bus")
-    counted = table("path,label,test", lambda p, c, k, n: f"{p},{c},{n + 3}")
-    assert classes_of(open_dataset(counted)) == RIGHT
-
-
 def test_lines_that_are_all_of_one_side(table: Table) -> None:
     train = open_dataset(table("path,label,is_valid", lambda p, c, k, n: f"{p},{c},False"))
     assert {item.split for item in train.items} == {"train", "val"}
@@ -160,13 +125,6 @@ def test_folders_of_the_paths_say_the_split(table: Table, tmp_path: Path, pictur
 def test_first_line_is_no_header_where_it_names_an_image(table: Table, tmp_path: Path) -> None:
     path = table("", lambda p, c, k, n: f"{p},{('image', 'id')[k % 2]}")
     assert len(open_dataset(path)) == 9
-
-
-def test_fold_beside_a_split_is_said_to_be_unread(table: Table) -> None:
-    images = open_dataset(
-        table("path,label,split,fold", lambda p, c, k, n: f"{p},{c},{'val' if n == 2 else 'train'},{n}")
-    )
-    assert images.skipped == ("column fold: not read, the split is given",)
 
 
 @pytest.mark.parametrize(
