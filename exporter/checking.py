@@ -18,7 +18,7 @@ from exporter.evidence.classes import MissingClasses, check_classes
 from exporter.evidence.golden import replay_golden
 from exporter.evidence.options import EvidenceOptions
 from exporter.file_labels import labels_of_files
-from exporter.foreign import ForeignModel, common_input, look_at, prepared
+from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.images import Chosen, PixelTable, choose_split, decode_table, run_images
 from exporter.input_range import InputRange, check_range
@@ -27,7 +27,7 @@ from exporter.kinds import KINDS
 from exporter.model_files import model_sha256
 from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
-from exporter.own_input import check_model, pixels_of
+from exporter.own_input import pixels_of
 from exporter.progress import Progress, step
 from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
@@ -221,7 +221,8 @@ def check_files(
     full, small = Path(reference), Path(candidate)
     # Before images are read and TensorFlow is loaded.
     for path in (small, full):
-        check_model(path)
+        if not is_run(path):
+            check_file(path)
     fit, resize, own = pixels_of(full, small, fit, resize)
     images = choose_split(open_dataset(data), split)
     record = read_run(full) if is_run(full) else None

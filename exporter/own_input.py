@@ -8,26 +8,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.manifest import MANIFEST_FILE
 from edge_runtime.spec import Fit, InputSpec, Resize
-from exporter.foreign import check_file
 from trainer.run import is_run, read_run
-
-
-def check_model(path: Path) -> None:
-    """Checks that there is a run folder or a model file of a known kind; nothing is loaded.
-
-    Args:
-        path: The folder or file.
-
-    Raises:
-        SnapshipError: There is none.
-    """
-    try:
-        run = is_run(path)
-    except OSError:
-        # Such as a name that is too long: the next check says so.
-        run = False
-    if not run:
-        check_file(path)
 
 
 def own_input(path: Path) -> tuple[str, InputSpec] | None:
@@ -59,6 +40,24 @@ def own_input(path: Path) -> tuple[str, InputSpec] | None:
     return None
 
 
+def refuse_given(what: str, path: Path, **given: object) -> None:
+    """Refuses options for what a model of our own brings itself.
+
+    Args:
+        what: What it is, as :func:`own_input` says it.
+        path: Where.
+        given: Options by name; None where the user said nothing.
+
+    Raises:
+        UsageError: One was given.
+    """
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"{what} brings its own {option}. Received: {path} and --{option} {value}. Leave --{option} out."
+            )
+
+
 def pixels_of(
     reference: Path, candidate: Path, fit: Fit | None, resize: Resize | None
 ) -> tuple[Fit, Resize, bool]:
@@ -79,12 +78,7 @@ def pixels_of(
     """
     found = {path: own for path in (reference, candidate) if (own := own_input(path)) is not None}
     for path, (what, _) in found.items():
-        for option, given in (("fit", fit), ("resize", resize)):
-            if given is not None:
-                raise UsageError(
-                    f"{what} brings its own {option}. Received: {path} and --{option} {given}. "
-                    f"Leave --{option} out."
-                )
+        refuse_given(what, path, fit=fit, resize=resize)
     taken = {path: (spec.fit, spec.resize) for path, (_, spec) in found.items()}
     if len(set(taken.values())) > 1:
         shown = ", ".join(f"{path} takes {' and '.join(pair)}" for path, pair in taken.items())

@@ -41,7 +41,7 @@ def use_of_source(source: Source, input_range: InputRange, *, open_order: bool) 
         range_option="--input-range",
         input_range=input_range,
         scorer=lambda name: full_scorer(load_source(source, name)),
-        resize_cure="Pass",
+        resize_cure=None if source.brings_pixels else "Pass",
     )
 
 

@@ -20,6 +20,7 @@ from edge_runtime.text import as_utf8, is_utf8
 from exporter.backend import load_keras_model, load_tensorflow
 from exporter.input_range import InputRange, normalisation
 from exporter.model_files import model_sha256
+from exporter.own_input import own_input, refuse_given
 from exporter.precision import in_float32
 from exporter.reasons import first_line
 from exporter.saved_source import SAVED_MODEL_FILES, Opened, is_saved_model, open_saved_model
@@ -45,6 +46,7 @@ class Source:
         resize: How pixels of another size are made.
         run: The run folder, if it is one.
         record: The run's record, if it is one.
+        brings_pixels: Whether it says itself how images become pixels: a run, or a bundle's own file.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Source:
     resize: Resize = "antialiased"
     run: Path | None = None
     record: RunRecord | None = None
+    brings_pixels: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,13 @@ def find_source(
     Args:
         path: A run folder, a ``.keras`` or ``.h5`` file, or a SavedModel's folder.
         labels: File of class names; a run folder has its own.
-        fit: How images become the input's size; None is ``stretch``, or the run folder's own.
-        resize: How pixels of another size are made; None is ``antialiased``, as every run folder has it.
+        fit: How images become the input's size; None is ``stretch``, or what a run or bundle says.
+        resize: How pixels of another size are made; None is ``antialiased``, or what a bundle says.
 
     Raises:
         RunError: The folder is no run.
-        UsageError: The file cannot be read, is of another kind or has a path that is not UTF-8, or a run came
-            with what it has itself.
+        UsageError: The file cannot be read, is of another kind or has a path that is not UTF-8, or a run or
+            a bundle's file came with what it has itself.
         BundleError: The labels file holds no label.
     """
     place = Path(path)
@@ -133,26 +136,34 @@ def _found(
         place = place.parent
     if is_saved_model(place) and not is_run(place):
         names = None if labels is None else read_labels(labels)
-        return Source(place.resolve().name, place, model_sha256(place), place.name, names, *pixels)
+        own = own_input(place)
+        if own is not None:
+            what, spec = own
+            refuse_given(what, place, fit=fit, resize=resize)
+            pixels = spec.fit, spec.resize
+        return Source(
+            place.resolve().name,
+            place,
+            model_sha256(place),
+            place.name,
+            names,
+            *pixels,
+            brings_pixels=own is not None,
+        )
     if place.is_dir() or is_run(place):
         record, file = read_run(place), model_path(place)
-        for option, given in (("labels", labels), ("fit", fit), ("resize", resize)):
-            if given is not None:
-                raise UsageError(
-                    f"A run folder brings its own {option}. Received: {place} and --{option} "
-                    f"{os.fspath(given)}. Leave --{option} out."
-                )
-        own = record.input
+        refuse_given("A run folder", place, labels=labels, fit=fit, resize=resize)
         return Source(
             record.name,
             file,
             model_sha256(file),
             record.model,
             record.labels,
-            own.fit,
-            own.resize,
+            record.input.fit,
+            record.input.resize,
             place,
             record,
+            brings_pixels=True,
         )
     if not is_there(place):
         raise RunError(

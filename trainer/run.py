@@ -136,7 +136,11 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
         folder: Any path.
     """
     put_back(Path(folder))
-    return (Path(folder) / RUN_FILE).is_file()
+    try:
+        return (Path(folder) / RUN_FILE).is_file()
+    except OSError:
+        # Such as a name that is too long: what opens it says so.
+        return False
 
 
 def read_run(folder: str | os.PathLike[str]) -> RunRecord:

@@ -9,7 +9,7 @@ from edge_runtime.dataset.beside import holds_answers, joined_path, levels_of, r
 from edge_runtime.dataset.files import Files
 from edge_runtime.dataset.layout import Folder, Layout
 from edge_runtime.dataset.split_names import split_name
-from edge_runtime.dataset.table import LABEL_COLUMNS
+from edge_runtime.dataset.table_columns import label_column
 from edge_runtime.dataset.unclear import command
 from edge_runtime.errors import DataError
 from edge_runtime.text import as_utf8
@@ -43,15 +43,14 @@ def check_tables_agree(files: Files, root: Folder, layout: Layout) -> None:
             raise DataError(
                 f"Class folders and a table beside them must agree. Received: images of {where} in {table} of "
                 f"{as_utf8(files.source)}. Move the table away to go by the folders; to go by the table, run: "
-                f"{command(f'{files.source}/{table}')}"
+                f"{command(f'{files.folder}/{table}')}"
             )
 
 
 def _said(files: Files, table: str, folders: Mapping[str, int | None]) -> Iterator[tuple[int, str]]:
     """For each line that names an image of a class folder: the folder's class, and the line's label."""
     head, *rows = rows_of(files, table) or [[]]
-    names = [name.lower() for name in head]
-    column = next((at for at, name in enumerate(names) if name in LABEL_COLUMNS), None)
+    column = label_column(head)
     if column is None or holds_answers(head):
         return
     base = str(PurePosixPath(table).parent)

@@ -14,15 +14,13 @@ from pathlib import PurePosixPath
 from edge_runtime.dataset.files import DiskFiles, Files
 from edge_runtime.dataset.imageset import ImageSet, Item, Split
 from edge_runtime.dataset.layout import Folder
-from edge_runtime.dataset.sides import find_sides, inner_folder, may_lack_labels
-from edge_runtime.dataset.split_names import split_name
-from edge_runtime.dataset.table import METADATA_FILES, ONE_HOT_FILE, TABLE_SUFFIXES, from_csv
-from edge_runtime.dataset.table_rows import lines_of
+from edge_runtime.dataset.sides import find_sides, inner_folder, is_test_side, may_lack_labels
+from edge_runtime.dataset.split_names import is_train, split_name
+from edge_runtime.dataset.table import KNOWN_TABLES, from_csv
+from edge_runtime.dataset.table_columns import label_column
+from edge_runtime.dataset.table_rows import TABLE_SUFFIXES, lines_of
 from edge_runtime.dataset.unclear import command
 from edge_runtime.errors import DataError
-
-KNOWN_TABLES = (*METADATA_FILES, ONE_HOT_FILE)
-"""Names by which Hugging Face and Roboflow say that a table labels the images beside it."""
 
 _SCORES = frozenset(("score", "confidence", "probability", "prediction"))
 _MOST_BYTES = 64 * 1024 * 1024
@@ -67,18 +65,31 @@ def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) 
     ]
     listing = _preferred([ref for ref in refs if names.are_listed_in(files, ref)])
     if not listing:
-        raise unclear
+        raise _without_table(files, refs, unclear)
     if len(listing) > 1:
         raise DataError(
             f"One table must label the images. Received: {', '.join(listing[:5])} in {files.source}. Pass the one "
-            f"that does: {command(f'{files.source}/{listing[0]}')}"
+            f"that does: {command(f'{files.folder}/{listing[0]}')}"
         )
     if not isinstance(files, DiskFiles):
         raise DataError(
             f"A table must lie beside unpacked images. Received: {listing[0]} in {files.source}. "
-            "Unpack the archive and pass the folder."
+            f"Unpack the archive and pass the folder: {command(files.folder)}"
         )
     return _whole_side(from_csv(files.root / listing[0], max_bytes), listing[0])
+
+
+def _without_table(files: Files, refs: list[str], unclear: DataError) -> DataError:
+    """What is said where no table labels the images; of a lone one, why it does not."""
+    if len(refs) != 1:
+        return unclear
+    try:
+        head = lines_of(files.read(refs[0], _MOST_BYTES), PurePosixPath(files.source) / refs[0])[0].cells
+    except DataError as unreadable:
+        return unreadable
+    if holds_answers(head) and label_column(head) is not None:
+        return DataError(f"{unclear} (to go by {refs[0]}: {command(f'{files.folder}/{refs[0]}')})")
+    return unclear
 
 
 class _Names:
@@ -129,7 +140,7 @@ def _of_sides(files: DiskFiles, top: Folder, max_bytes: int) -> ImageSet | None:
     if train_table is None:
         return None
     if val_table is None:
-        unlabelled = may_lack_labels(sides[1]) and not val.with_images() and not tables_in(val)
+        unlabelled = is_test_side(sides[1]) and not val.with_images() and not tables_in(val)
         return from_csv(files.root / train_table, max_bytes) if unlabelled else None
     return _joined(
         files,
@@ -182,13 +193,8 @@ def tables_in(folder: Folder) -> list[str]:
 def _preferred(tables: list[str]) -> list[str]:
     """Of several tables, those of a known name, or else the one of train."""
     known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
-    train = [ref for ref in tables if _is_train(PurePosixPath(ref).stem)]
+    train = [ref for ref in tables if is_train(PurePosixPath(ref).stem)]
     return known or train or tables
-
-
-def _is_train(name: str) -> bool:
-    side = split_name(name)
-    return side is not None and side.role == "train"
 
 
 def rows_of(files: Files, table: str) -> list[list[str]]:

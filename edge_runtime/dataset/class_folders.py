@@ -22,10 +22,18 @@ from edge_runtime.dataset.split_names import (
     are_parts,
     are_splits,
     is_place,
+    is_train,
     may_be_parts,
     split_name,
 )
-from edge_runtime.dataset.unclear import CURE, refuse_flat, refuse_flat_sides, refuse_parts
+from edge_runtime.dataset.unclear import (
+    CURE,
+    or_the_only_set,
+    refuse_flat,
+    refuse_flat_sides,
+    refuse_flat_val,
+    refuse_parts,
+)
 from edge_runtime.errors import DataError
 from edge_runtime.labels import settled
 from edge_runtime.text import as_utf8
@@ -93,7 +101,7 @@ class _Reader:
             self._skipped += [f"{ref}: has no class folder" for ref in val.refs()]
             return self._layout(names, self._placed(classes, names, None))
         if not val.folders:
-            raise DataError(f"val must hold class folders. Received: none in {self._files.source}. {CURE}")
+            refuse_flat_val(train_path, val_path, val, place)
         judged = _by_class(val, f"{place}/{val_path}")
         unknown = sorted(as_utf8(name) for name in judged if name not in classes)
         if unknown:
@@ -124,7 +132,7 @@ class _Reader:
         if empty:
             raise DataError(
                 f"A class folder must hold images. Received: none in {empty[0]!r} of {source}. "
-                "Add images or remove the folder."
+                f"Add images or remove the folder{or_the_only_set(folder, place)}"
             )
         if len(names) < 2:
             raise DataError(
@@ -192,14 +200,9 @@ def _check_folders(folder: Folder, place: str) -> None:
         or are_splits(holding)
         or (len(holding) == 1 and is_place(next(iter(holding))))
     ):
-        name, first = max((flat or holding).items(), key=lambda found: _is_train(found[0]))
+        name, first = max((flat or holding).items(), key=lambda found: is_train(found[0]))
         refuse_flat(name, first, folder, place)
     inside = [frozenset(inner.with_images()) for inner in holding.values()]
     alike = len(set(inside)) == 1 and len(inside[0]) > 1
     if are_parts(holding) or (may_be_parts(holding) and alike):
         refuse_parts(folder, place)
-
-
-def _is_train(name: str) -> bool:
-    side = split_name(name)
-    return side is not None and side.role == "train"

@@ -15,7 +15,8 @@ from edge_runtime.dataset.files import DiskFiles, Files, ZipFiles
 from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet
 from edge_runtime.dataset.layout import Folder, tree
-from edge_runtime.dataset.table import TABLE_SUFFIXES, from_csv
+from edge_runtime.dataset.table import from_csv
+from edge_runtime.dataset.table_rows import TABLE_SUFFIXES
 from edge_runtime.errors import BundleError, DataError
 from edge_runtime.labels import settled, validated
 from edge_runtime.lookup import is_there
@@ -62,8 +63,7 @@ def _open(name: str, max_bytes: int) -> ImageSet:
             raise DataError(f"DATA must exist. Received: {name!r}. Use {FORMS}.")
         suffix = path.suffix.lower()
         if suffix == ".zip":
-            archive = ZipFiles(path)
-            return _open_tree(archive, tree(*archive.listing()), max_bytes)
+            return _open_zip(path, max_bytes)
         if suffix in TABLE_SUFFIXES:
             return from_csv(path, max_bytes)
     except (OSError, ValueError) as error:
@@ -105,13 +105,22 @@ def _open_folder(path: Path, max_bytes: int) -> ImageSet:
     return _open_tree(files, root, max_bytes)
 
 
+def _open_zip(path: Path, max_bytes: int) -> ImageSet:
+    archive = ZipFiles(path)
+    try:
+        return _open_tree(archive, tree(*archive.listing()), max_bytes)
+    except DataError as error:
+        if "snapship train" not in str(error):
+            raise
+        # Commands are about the folder that it would be.
+        unpack = f"unzip {shlex.quote(archive.source)} -d {shlex.quote(archive.folder)}"
+        raise DataError(f"{error} (unpacked before: {as_utf8(unpack)})") from error
+
+
 def _open_tree(files: Files, root: Folder, max_bytes: int) -> ImageSet:
     try:
         layout = read_layout(root, files)
     except DataError as unclear:
-        if isinstance(files, ZipFiles) and "snapship train" in str(unclear):
-            unpack = f"unzip {shlex.quote(files.source)} -d {shlex.quote(files.folder)}"
-            unclear = DataError(f"{unclear} (unpacked before: {as_utf8(unpack)})")
         return open_tables(files, root, max_bytes, unclear)
     check_tables_agree(files, root, layout)
     if isinstance(files, ZipFiles):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from edge_runtime.dataset.imageset import Split
 from edge_runtime.dataset.layout import TRAIN_NAMES, VAL_NAMES, Folder
-from edge_runtime.dataset.split_names import is_place, says_unlabelled, split_name
+from edge_runtime.dataset.split_names import is_place, says_unlabelled, split_name, without_neutral
 from edge_runtime.dataset.unclear import refuse_several, refuse_sides
 from edge_runtime.errors import DataError
 from edge_runtime.labels import settled
@@ -45,7 +45,12 @@ def find_sides(top: Folder, place: str) -> tuple[str, str] | None:
         DataError: There are more than two that could be.
     """
     train, val = _exact(top, TRAIN_NAMES, place), _exact(top, VAL_NAMES, place)
-    return (train, val) if train is not None and val is not None else _alike(top, place)
+    if train is not None and val is not None:
+        return train, val
+    found = _alike(top, place)
+    if found is None:
+        _refuse_unmarked(top, place)
+    return found
 
 
 def only_side(top: Folder, place: str) -> OnlySide | None:
@@ -118,10 +123,31 @@ def is_unlabelled(name: str, folder: Folder, classes: Collection[str]) -> bool:
         classes: The class names of train.
     """
     return (
-        may_lack_labels(name)
+        is_test_side(name)
         and len(folder.with_images()) < 2
         and not any(settled(found) in classes for found in folder.folders)
     )
+
+
+def _refuse_unmarked(top: Folder, place: str) -> None:
+    """Refuses ``rps`` beside ``rps-test-set`` with the same classes: only one of the two says what it is."""
+    inside = {name: inner_folder(top, name)[1].with_images().keys() for name in top.with_images()}
+    unmarked = {without_neutral(name): name for name in inside if split_name(name) is None}
+    for name, classes in inside.items():
+        side = split_name(name)
+        other = unmarked.get(side.rest) if side is not None and side.rest else None
+        if other is not None and len(classes & inside[other]) > 1:
+            refuse_several(top, other, place)
+
+
+def is_test_side(name: str) -> bool:
+    """Whether the folder that was found beside train is named as what is given out without labels.
+
+    Args:
+        name: Its name; beside ``asl_train`` also ``asl_test``, which alone may be a class.
+    """
+    side = split_name(name)
+    return (side is not None and side.role == "test") or says_unlabelled(name)
 
 
 def _exact(top: Folder, names: tuple[str, ...], place: str) -> str | None:

@@ -72,6 +72,17 @@ def split_name(name: str) -> SplitName | None:
     return SplitName(found[0], " ".join(rest)) if len(found) == 1 else None
 
 
+def without_neutral(name: str) -> str:
+    """The words that say something, as in :attr:`SplitName.rest`: ``rps`` of ``rps-images-2``."""
+    return " ".join(word for word in _words(name) if _NEUTRAL.fullmatch(word) is None)
+
+
+def is_train(name: str) -> bool:
+    """Whether a folder or table is named as that of the train split, alone or of a pair."""
+    side = split_name(name)
+    return side is not None and side.role == "train"
+
+
 def says_unlabelled(name: str) -> bool:
     """Whether a name is one that images without labels are kept under, such as ``seg_pred``."""
     return any(_UNLABELLED.fullmatch(word) for word in _words(name))

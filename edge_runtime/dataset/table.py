@@ -11,7 +11,6 @@ from edge_runtime.dataset.imageset import ImageSet, Split
 from edge_runtime.dataset.layout import VAL_NAMES
 from edge_runtime.dataset.order import class_order, distinct_labels
 from edge_runtime.dataset.table_columns import (
-    LABEL_COLUMNS,
     ONE_HOT_FILE,
     Columns,
     is_number,
@@ -20,15 +19,13 @@ from edge_runtime.dataset.table_columns import (
     refuse_several_labels,
 )
 from edge_runtime.dataset.table_paths import ImageFinder
-from edge_runtime.dataset.table_rows import TABLE_SUFFIXES, Line, is_missing, read_lines
+from edge_runtime.dataset.table_rows import Line, is_missing, read_lines
 from edge_runtime.dataset.table_splits import Side, settled_sides, side_of, sides_of_folders
 from edge_runtime.errors import DataError
 from edge_runtime.labels import LABELS_FILE, settled
 
-METADATA_FILES = ("metadata.csv", "metadata.jsonl")
-"""Tables of Hugging Face's imagefolder, one beside the images of each split."""
-
-__all__ = ["LABEL_COLUMNS", "METADATA_FILES", "ONE_HOT_FILE", "TABLE_SUFFIXES", "from_csv"]
+KNOWN_TABLES = ("metadata.csv", "metadata.jsonl", ONE_HOT_FILE)
+"""Names by which Hugging Face and Roboflow say that a table labels the images beside it, one in each split."""
 
 
 class _Entry(NamedTuple):
@@ -109,7 +106,7 @@ def _entries(
 
 def _side_of_place(path: Path) -> Side | None:
     """Val for a table of Hugging Face's or Roboflow's in a folder val/ or test/, which is not split again."""
-    known = path.name.lower() in (*METADATA_FILES, ONE_HOT_FILE)
+    known = path.name.lower() in KNOWN_TABLES
     return "val" if known and path.parent.name.lower() in VAL_NAMES else None
 
 

@@ -86,20 +86,21 @@ def read_columns(path: Path, lines: list[Line], finder: ImageFinder) -> tuple[Co
     named = images and _columns_of(keys, (*LABEL_COLUMNS, *LESS_CERTAIN))
     if not named and len(head) in (2, 3) and finder.find(lines[0].cells[0]) is not None:
         return Columns(0, 1, split=SplitColumns(words=(2,) if len(head) == 3 else ())), lines
+    images = images or _column_of_files(keys, lines, finder)
     if not images or len(head) < 2:
         raise _no_columns(path, head)
     if not body:
         raise DataError(f"A CSV must list images. Received: a header alone in {path}. {CURE}")
     image = _image_column(images, body, finder)
-    split = split_columns(path, head, keys, body, {*images, *_columns_of(keys, LABEL_COLUMNS)})
+    known = _columns_of(keys, LABEL_COLUMNS)
+    less_certain = _columns_of(keys, LESS_CERTAIN)
+    split = split_columns(path, head, keys, body, {*images, *known}, bool(known or less_certain))
     rest = [
         at for at, key in enumerate(keys)
         if at not in images and at not in split.all and _ROW_NUMBER.fullmatch(key) is None
     ]  # fmt: skip
     hot = _one_hot(head, rest, body)
-    labels = _columns_of(keys, LABEL_COLUMNS) or [
-        at for at in _columns_of(keys, LESS_CERTAIN) if at not in split.all
-    ]
+    labels = known or [at for at in less_certain if at not in split.all]
     if not labels and len(rest) == 1 and not hot:
         labels = rest
     if hot and (not labels or path.name.lower() == ONE_HOT_FILE):
@@ -134,7 +135,7 @@ def _label_columns(
     if others and (said is None or (names == said and said in numbers and words)):
         raise DataError(
             f"One column must be the label. Received: {head[names][:60]!r} and {head[others[0]][:60]!r} in {path}, "
-            "which put the images into different classes. Remove one of them, or rename it."
+            "which put the images into different classes. Call the right one label, or remove the other."
         )
     unread = tuple(f"column {head[at]}: not read, {head[names]} is the label" for at in others)
     return Columns(image, names, number, split=split, unread=split.unread + unread)
@@ -213,13 +214,34 @@ def refuse_several_labels(path: Path, head: str, labels: Sequence[str]) -> None:
             )
 
 
+def label_column(head: Sequence[str]) -> int | None:
+    """The column that is called as labels are; None where there is none.
+
+    Args:
+        head: Names of the columns.
+    """
+    return next(iter(_columns_of([_key(name) for name in head], LABEL_COLUMNS)), None)
+
+
 def _image_column(images: list[int], body: list[Line], finder: ImageFinder) -> int:
     """The column whose cells are files, where several may be: image_id beside file_name."""
-    for column in images if len(images) > 1 else ():
-        cells = [cell for line in body[:20] if (cell := line.cell(column))]
-        if cells and all(finder.find(cell) is not None for cell in cells):
-            return column
-    return images[0]
+    return next((at for at in images if len(images) > 1 and _are_files(body, at, finder)), images[0])
+
+
+def _column_of_files(keys: list[str], lines: list[Line], finder: ImageFinder) -> list[int]:
+    """The one column below a header of any name whose cells are files; none where there is not one alone."""
+    labels = _columns_of(keys, (*LABEL_COLUMNS, *LESS_CERTAIN))
+    found = [at for at in range(len(keys)) if at not in labels and _are_files(lines[1:], at, finder)]
+    return found if len(found) == 1 and not _are_files(lines[:1], found[0], finder) else []
+
+
+def _are_files(lines: list[Line], column: int, finder: ImageFinder) -> bool:
+    cells = [cell for line in lines[:20] if (cell := line.cell(column))]
+    try:
+        return bool(cells) and all(finder.find(cell) is not None for cell in cells)
+    except DataError:
+        # More than one file fits: so it names none.
+        return False
 
 
 def _columns_of(keys: list[str], names: Sequence[str]) -> list[int]:

@@ -81,7 +81,7 @@ class ImageFinder:
         parts = [part for part in PurePosixPath(path).parts if part != "/"]
         above = self.files.root.parts
         absolute = path.startswith("/") or path[1:3] == ":/"
-        counts = [n for n in range(1, len(parts)) if absolute or tuple(parts[:n]) == above[-n:]]
+        counts = [n for n in range(len(parts)) if absolute or (n and tuple(parts[:n]) == above[-n:])]
         return ["/".join(parts[count:]) for count in counts]
 
     def _whole(self, path: str) -> list[_Listed]:
@@ -97,7 +97,7 @@ class ImageFinder:
         ]
 
     def _candidates(self, folded: str) -> list[_Listed]:
-        return self._by_name.get(PurePosixPath(folded).name, [])
+        return self._by_end.get(_end(folded), [])
 
     def _only(self, found: list[_Listed], path: str, cell: str) -> str | None:
         exact = _normal(path)
@@ -121,21 +121,29 @@ class ImageFinder:
         return table.startswith(folder) or folder.startswith(table)
 
     @cached_property
-    def _by_name(self) -> dict[str, list[_Listed]]:
-        """All files by their name; images by it without its suffix too."""
+    def _by_end(self) -> dict[str, list[_Listed]]:
+        """All files by their name, alone and after their folder's; images by it without its suffix too.
+
+        Names alone are not enough: a set may hold ``image.png`` in each of 100,000 folders.
+        """
         found: dict[str, list[_Listed]] = defaultdict(list)
         for ref in self.files.listing()[0]:
             folded = _folded(ref)
             path = PurePosixPath(folded)
             stem = str(path.with_suffix("")) if path.suffix in IMAGE_SUFFIXES else folded
             file = _Listed(ref, folded, stem)
-            for name in {path.name, PurePosixPath(stem).name}:
+            for name in {path.name, PurePosixPath(stem).name, _end(folded), _end(stem)}:
                 found[name].append(file)
         return dict(found)
 
 
 def _normal(path: str) -> str:
     return unicodedata.normalize("NFC", path)
+
+
+def _end(path: str) -> str:
+    """The name and, where there is one, its folder's."""
+    return "/".join(path.removeprefix("/").rsplit("/", 2)[-2:])
 
 
 def _folded(path: str) -> str:

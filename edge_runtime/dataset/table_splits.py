@@ -13,15 +13,21 @@ from edge_runtime.errors import DataError
 
 Side = Literal["train", "val", "test"]
 
-SPLIT_COLUMNS = ("split", "splits", "set", "subset", "partition", "datasplit")
+SPLIT_COLUMNS = ("split", "splits", "set", "subset", "partition", "datasplit", "usage")
 FOLD_COLUMNS = ("fold", "folds", "kfold", "foldid", "cvfold")
 _FLAGS: dict[str, Side] = {
     "isvalid": "val", "isval": "val", "isvalidation": "val", "istrain": "train", "istraining": "train",
     "istrainingimage": "train", "istest": "test", "istesting": "test",
 }  # fmt: skip
+_FLAGS_BESIDE_LABELS: dict[str, Side] = {
+    "train": "train", "training": "train", "val": "val", "validation": "val", "test": "test", "testing": "test",
+}  # fmt: skip
+"""Without labels they may be classes of their own; ``valid`` may say that an image is a good one."""
+
 _SIDES: dict[str, Side] = {
     **dict.fromkeys((*VAL_NAMES, "dev", "development", "eval", "evaluation"), "val"),
-    **dict.fromkeys(TEST_NAMES, "test"),
+    # Kaggle's two test sets, as in FER2013.
+    **dict.fromkeys((*TEST_NAMES, "publictest", "privatetest"), "test"),
     **dict.fromkeys((*TRAIN_NAMES, "trn"), "train"),
 }
 _YES = frozenset(("1", "1.0", "true", "t", "yes", "y"))
@@ -34,7 +40,7 @@ class SplitColumns(NamedTuple):
     Attributes:
         words: Columns of train, val or test.
         flags: Columns of yes or no, and the side that yes means.
-        unread: Columns of folds beside them, as ``column: reason``.
+        unread: Columns that may say more and are not read, as ``column: reason``.
         all: All of these columns.
     """
 
@@ -45,7 +51,7 @@ class SplitColumns(NamedTuple):
 
 
 def split_columns(
-    path: Path, head: list[str], keys: list[str], body: list[Line], taken: set[int]
+    path: Path, head: list[str], keys: list[str], body: list[Line], taken: set[int], labelled: bool
 ) -> SplitColumns:
     """Finds what decides the split.
 
@@ -55,13 +61,17 @@ def split_columns(
         keys: The same without case and separators.
         body: The lines below them.
         taken: Columns that are something else.
+        labelled: Whether one of the columns is called as labels are.
 
     Raises:
         DataError: There are folds and nothing says which one judges.
     """
     free = [at for at in range(len(keys)) if at not in taken]
     words = [at for at in free if keys[at] in SPLIT_COLUMNS or _says_sides(body, at)]
-    flags = [(at, _FLAGS[keys[at]]) for at in free if keys[at] in _FLAGS and at not in words]
+    flags = [
+        (at, side) for at in free
+        if at not in words and (side := _flag_of(keys[at], labelled and _says_yes_or_no(body, at)))
+    ]  # fmt: skip
     folds = [at for at in free if keys[at] in FOLD_COLUMNS and at not in words]
     if folds and not words and not flags:
         found = sorted({line.cell(folds[0]) for line in body})
@@ -71,7 +81,11 @@ def split_columns(
             f"{', '.join(found[:5])[:80]} and no split. Add a column split that is val for the lines of one fold and "
             f"train for the others, or remove {name!r} to split by content."
         )
-    unread = tuple(f"column {head[at]}: not read, the split is given" for at in folds)
+    unread = tuple(f"column {head[at]}: not read, the split is given" for at in folds) + tuple(
+        f"column {head[at]}: not read; call it is_valid if it says which images are val"
+        for at in free
+        if keys[at] == "valid" and at not in words and labelled and _says_yes_or_no(body, at)
+    )
     used = frozenset((*words, *(at for at, _ in flags), *folds))
     return SplitColumns(tuple(words), tuple(flags), unread, used)
 
@@ -143,6 +157,15 @@ def settled_sides(
         "val": "val",
         "test": "val" if test_judges else "",
     }
+
+
+def _flag_of(key: str, beside_labels: bool) -> Side | None:
+    """The side that a yes in a column of this name means."""
+    return _FLAGS.get(key) or (_FLAGS_BESIDE_LABELS.get(key) if beside_labels else None)
+
+
+def _says_yes_or_no(body: list[Line], column: int) -> bool:
+    return {line.cell(column).lower() for line in body} <= _YES | _NO
 
 
 def _says_sides(body: list[Line], column: int) -> bool:

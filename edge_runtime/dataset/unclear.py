@@ -49,7 +49,7 @@ def refuse_flat(path: str, folder: Folder, top: Folder, place: str) -> NoReturn:
     """
     raise DataError(
         f"Images must lie in class folders or be listed in a table. Received: {seen(top)} in {as_utf8(place)}, "
-        f"without class folders. {_flat_cure(folder, f'{place}/{path}'.rstrip('/'))}"
+        f"without class folders. {_flat_cure(folder, f'{place}/{path}'.rstrip('/'))}{_or_classes(top)}"
     )
 
 
@@ -75,6 +75,21 @@ def refuse_flat_sides(train: str, val: str, folder: Folder, top: Folder, place: 
     refuse_flat(train, folder, top, place)
 
 
+def refuse_flat_val(train: str, val: str, folder: Folder, place: str) -> NoReturn:
+    """Refuses a val folder without class folders, beside a train folder that has them.
+
+    Args:
+        train: Path of the train folder below ``place``.
+        val: The same of val.
+        folder: The val folder.
+        place: Where both lie.
+    """
+    raise DataError(
+        f"val must hold class folders. Received: {seen(folder)} in {as_utf8(f'{place}/{val}')}. Make one sub-folder "
+        f"per class there, or pass {as_utf8(train)} alone, which is then split: {command(f'{place}/{train}')}"
+    )
+
+
 def refuse_sides(top: Folder, alone: str, missing: str, place: str) -> NoReturn:
     """Refuses one split with class folders beside something else: the split would become a class."""
     others = sorted(name for name in top.folders if name != alone)
@@ -96,7 +111,7 @@ def refuse_several(top: Folder, first: str, place: str) -> NoReturn:
 def refuse_parts(top: Folder, place: str) -> NoReturn:
     """Refuses folds and numbered stores of one set: they would become classes."""
     first = min(top.with_images())
-    if len(top.folders[first].with_images()) > 1:
+    if len(top.folders[first].with_images()) > 1 and _fit_a_table(top):
         cure = as_utf8(
             f"To judge by {first} and train on the others, run: (cd {shlex.quote(place)} && "
             "{ echo path,label,split; for f in */*/*.*; do c=${f#*/}; "
@@ -104,11 +119,19 @@ def refuse_parts(top: Folder, place: str) -> NoReturn:
             f'echo "$f,${{c%%/*}},$s"; done; }} > folds.csv) && {command(f"{place}/folds.csv")}'
         )
     else:
-        cure = f"List the images in a CSV of path,label and pass it: {command(f'{place}/labels.csv')}"
+        cure = (
+            f"List the images in a CSV of path,label and pass it: {command(f'{place}/labels.csv')}"
+            f"{_or_classes(top)}"
+        )
     raise DataError(
         f"Class folders must be named after classes. Received: numbered parts of one set in {as_utf8(place)} "
         f"({seen(top)}). {cure}"
     )
+
+
+def _fit_a_table(folder: Folder) -> bool:
+    """Whether a shell can write the names below into a CSV as they are."""
+    return not any("," in ref or '"' in ref for ref in folder.refs())
 
 
 def _flat_cure(folder: Folder, path: str) -> str:
@@ -122,7 +145,11 @@ def _flat_cure(folder: Folder, path: str) -> str:
         ("-", r"(.*[^\W\d_])-\d+"),
     ):
         found = Counter(match[1] for name in names if (match := re.fullmatch(pattern, name.stem)))
-        if 1 < len(found) <= _MOST_PREFIXES and found.total() == len(names) >= 2 * len(found):
+        if (
+            _fit_a_table(folder)
+            and 1 < len(found) <= _MOST_PREFIXES
+            and found.total() == len(names) >= 2 * len(found)
+        ):
             suffixes = " ".join(sorted({f"*{name.suffix}" for name in names}))
             cut = "${f%%.*}" if sign == "." else f"${{f%{sign}*}}"
             words = ", ".join(sorted(found)[:3])
@@ -135,6 +162,27 @@ def _flat_cure(folder: Folder, path: str) -> str:
         f"Move them into one folder per class, or list them in {path}/labels.csv, with the header path,label, "
         f"and run: {command(f'{path}/labels.csv')}"
     )
+
+
+def or_the_only_set(top: Folder, place: str) -> str:
+    """The end of a sentence: the command for the one folder that holds class folders, if there is one alone.
+
+    Args:
+        top: Folders of which some hold no image.
+        place: Where it lies.
+    """
+    holding = top.with_images()
+    name = next(iter(holding), "")
+    if len(holding) != 1 or len(holding[name].with_images()) < 2:
+        return "."
+    return f", or pass the one with classes: {command(f'{place}/{name}')}"
+
+
+def _or_classes(top: Folder) -> str:
+    """The way out for classes that are really called so."""
+    if len(top.with_images()) < 2:
+        return ""
+    return " (if these folders are the classes, rename one: such names are taken for parts of a set)"
 
 
 def _images(count: int) -> str:

@@ -23,6 +23,8 @@ from exporter import ExportConfig, check, export
 from exporter.backend import load_keras
 from exporter.checking import Checked, check_bundle, check_files
 from exporter.own_input import own_input
+from exporter.reference_use import use_of_source
+from exporter.source import find_source
 from serverless.app import create_app
 from snapship.cli import cli
 from trainer import Run
@@ -70,7 +72,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(model: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportConfig:
     return ExportConfig(
         source=model, out=tmp_path_factory.mktemp("out") / "plain.bundle", data=photos, resize="plain",
-        artifacts=("tflite-fp32", "tflite-int8", "onnx-fp32"), calibration=12,
+        artifacts=("tflite-fp32", "tflite-int8", "onnx-fp32", "saved-model"), calibration=12,
     )  # fmt: skip
 
 
@@ -212,6 +214,19 @@ def test_a_bundle_s_file_and_a_run_bring_their_own(
         assert "a bundle has its own" in refused.output
     with pytest.raises(ModelFileError, match=r"stretch and antialiased, .*stretch and plain"):
         checked(antialiased.location / "model_fp32.tflite", file, photos)
+
+
+def test_a_bundle_s_own_savedmodel_keeps_its_pixels_as_a_source(plain: Bundle, tmp_path: Path) -> None:
+    folder = plain.location / "model_saved_model"
+    for path in (folder, folder / "saved_model.pb"):
+        source = find_source(path)
+        assert (source.fit, source.resize, source.brings_pixels) == ("stretch", "plain", True)
+        assert use_of_source(source, "0..255", open_order=False).resize_cure is None
+    with pytest.raises(UsageError, match=r"bundle's file brings its own resize. .* Leave --resize out"):
+        find_source(folder, resize="antialiased")
+    alone = find_source(shutil.copytree(folder, tmp_path / "alone"))
+    assert (alone.resize, alone.brings_pixels) == ("antialiased", False)
+    assert use_of_source(alone, "0..255", open_order=False).resize_cure == "Pass"
 
 
 def test_a_manifest_of_another_tool_is_no_bundle(model: Path, tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RunError, match=r"which has no run.json.*snapship train"):
             read(tmp_path)
     assert not is_run(tmp_path)
+    assert not is_run("x" * 300)
 
 
 def test_missing_files_are_named(run_folder: Path) -> None:

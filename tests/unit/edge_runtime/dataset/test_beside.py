@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -82,6 +83,33 @@ def test_tables_in_both_splits_are_opened(tmp_path: Path, write_classes: WriteCl
     item = next(item for item in images.items if item.ref == "validation/1.png")
     assert images.labels[item.label] == "b"
     assert images.read(item) == (tmp_path / "validation/1.png").read_bytes()
+
+
+def test_unlabelled_test_of_a_pair_with_a_table_is_left_alone(
+    tmp_path: Path, write_classes: WriteClasses
+) -> None:
+    write_classes(tmp_path, {"asl_train": 3, "asl_test": 2})
+    write_table(tmp_path / "asl_train/metadata.csv", {"0.png": "a", "1.png": "b", "2.png": "a"})
+    assert open_dataset(tmp_path).sha256 == open_dataset(tmp_path / "asl_train").sha256
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("path,label\n0.png,Hündin\n1.png,Rüde\n".encode("cp1252"), "must be UTF-8 text"),
+        (b"", "an empty file"),
+        (b"path,label,score\n0.png,a,0.9\n1.png,b,0.8\n", "to go by list.csv: snapship train "),
+    ],
+    ids=["code page", "empty", "scores"],
+)
+def test_lone_table_that_is_not_opened_says_why(
+    tmp_path: Path, write_classes: WriteClasses, table: bytes, words: str
+) -> None:
+    write_classes(tmp_path, {"images": 2})
+    (tmp_path / "list.csv").write_bytes(table)
+    said = refusal(tmp_path)
+    assert words in said
+    assert f"{tmp_path}/list.csv" in said
 
 
 @pytest.mark.parametrize("test", ["test", "test/images", "test1"])
@@ -220,4 +248,21 @@ def test_table_in_a_zip_is_named(tmp_path: Path, picture: Picture) -> None:
         for place in range(2):
             file.writestr(f"images/{place}.png", picture(place))
         file.writestr("metadata.csv", "file_name,label\nimages/0.png,a\nimages/1.png,b\n")
-    assert "beside unpacked images. Received: metadata.csv in" in refusal(tmp_path / "set.zip")
+    said = refusal(tmp_path / "set.zip")
+    assert "beside unpacked images. Received: metadata.csv in" in said
+    assert (
+        f"snapship train {tmp_path}/set (unpacked before: unzip {tmp_path}/set.zip -d {tmp_path}/set)" in said
+    )
+
+
+def test_commands_about_a_zip_are_right_once_it_is_unpacked(
+    tmp_path: Path, write_classes: WriteClasses
+) -> None:
+    folder = write_classes(tmp_path / "pets", {"000": 2, "001": 2})
+    rows = dict(zip(("000/0.png", "000/1.png", "001/0.png", "001/1.png"), "xyxy", strict=True))
+    write_table(folder / "labels.csv", rows)
+    archive = Path(shutil.make_archive(str(folder), "zip", folder))
+    command = f"snapship train {folder}/labels.csv"
+    assert refusal(folder).endswith(command)
+    assert refusal(archive).endswith(f"{command} (unpacked before: unzip {archive} -d {folder})")
+    assert open_dataset(folder / "labels.csv").labels == ("x", "y")

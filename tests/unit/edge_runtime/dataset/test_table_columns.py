@@ -19,21 +19,6 @@ Table = Callable[..., Path]
 CLASSES = ("daisy", "rose", "tulip")
 
 
-@pytest.fixture
-def table(tmp_path: Path, picture: Picture) -> Table:
-    """Writes a table beside 0.png to 8.png, three of each class; a line is made from path, class, number, place."""
-    for place in range(9):
-        (tmp_path / f"{place}.png").write_bytes(picture(place))
-
-    def write(head: str, line: Callable[[str, str, int, int], str], name: str = "index.csv") -> Path:
-        rows = [line(f"{n}.png", CLASSES[n // 3], n // 3, n % 3) for n in range(9)]
-        path = tmp_path / name
-        path.write_text("\n".join([head, *rows] if head else rows) + "\n", "utf-8")
-        return path
-
-    return write
-
-
 def classes_of(images: ImageSet) -> dict[str, str]:
     return {item.ref: images.labels[item.label] for item in images.items}
 
@@ -51,6 +36,18 @@ RIGHT = {f"{n}.png": CLASSES[n // 3] for n in range(9)}
 def test_columns_by_the_names_that_people_use(table: Table, path: str, label: str) -> None:
     images = open_dataset(table(f"index_,{path},weight,{label}", lambda p, c, k, n: f"{k}{n},{p},0.{n},{c}"))
     assert classes_of(images) == RIGHT
+
+
+@pytest.mark.parametrize("name", ["isic_id", "name", "Bild"])
+@pytest.mark.parametrize("cut", [0, 4], ids=["suffix", "none"])
+def test_image_column_of_any_name_is_known_by_its_files(table: Table, name: str, cut: int) -> None:
+    images = open_dataset(table(f"age,{name},label", lambda p, c, k, n: f"4{k},{p[: len(p) - cut]},{c}"))
+    assert classes_of(images) == RIGHT
+
+
+def test_two_columns_of_files_are_not_chosen_between(table: Table) -> None:
+    with pytest.raises(DataError, match="must have the columns path and label"):
+        open_dataset(table("left,right,label", lambda p, c, k, n: f"{p},{p},{c}"))
 
 
 def test_two_columns_of_which_one_is_the_image(table: Table) -> None:
@@ -128,13 +125,6 @@ def test_folders_of_the_paths_say_the_split(table: Table, tmp_path: Path, pictur
 def test_first_line_is_no_header_where_it_names_an_image(table: Table, tmp_path: Path) -> None:
     path = table("", lambda p, c, k, n: f"{p},{('image', 'id')[k % 2]}")
     assert len(open_dataset(path)) == 9
-
-
-def test_fold_beside_a_split_is_said_to_be_unread(table: Table) -> None:
-    images = open_dataset(
-        table("path,label,split,fold", lambda p, c, k, n: f"{p},{c},{'val' if n == 2 else 'train'},{n}")
-    )
-    assert images.skipped == ("column fold: not read, the split is given",)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +246,7 @@ def test_class_in_both_normal_forms_is_one(table: Table) -> None:
         ("path,a,b,c", lambda p, c, k, n: f"{p},1,{int(n == 1)},0", "one class. Received: a, b at line 3"),
         ("path,a,b,c", lambda p, c, k, n: f"{p},0,{int(n == 0)},0", "one class. Received: none at line 3"),
         ("path,label", lambda p, c, k, n: f"{p},daisy", "at least two classes"),
-        ('"a\nb",c', lambda p, c, k, n: f"{p},{c}", "Received: a b, c in"),
+        ('"a\nb",c', lambda p, c, k, n: f"no {p},{c}", "Received: a b, c in"),
     ],
 )  # fmt: skip
 def test_what_is_not_certain_is_a_one_line_error(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.dataset import open_dataset
+from edge_runtime.dataset.table_paths import ImageFinder
 from edge_runtime.errors import DataError
 
 Picture = Callable[[int], bytes]
@@ -100,6 +101,19 @@ def test_one_file_under_two_spellings_is_one_image(tree: Tree) -> None:
     assert images.skipped == ("img/0.png: listed twice", "img/1.png: listed twice")
     with pytest.raises(DataError, match=r"one label. Received: img/0.png as 'cat' and 'dog'"):
         open_dataset(tree((), ("img/0.png", "img/0", "img/1.png")))
+
+
+def test_path_that_begins_with_the_root_of_a_set(tree: Tree) -> None:
+    images = ("cats/0.png", "dogs/1.png")
+    assert refs(tree(images, ("/cats/0.png", "/dogs/1.png"))) == list(images)
+
+
+def test_same_name_in_each_folder_is_looked_for_in_its_own(tree: Tree) -> None:
+    images = [f"p{place}/image.png" for place in range(6)]
+    path = tree(images, [f"P{place}/image" for place in range(6)])
+    assert [item.ref for item in open_dataset(path).items] == images
+    # One file of six is compared, or a set of many folders would take the square of their number.
+    assert len(ImageFinder(path)._candidates("p3/image")) == 1
 
 
 def test_url_is_told_to_be_downloaded(tree: Tree) -> None:
