@@ -1,7 +1,7 @@
 # make demo: sets everything up and runs the main job.  make test: sets everything up and passes the tests.
-# PYTHON=python3.12 picks an interpreter; by default the first of 3.11 to 3.13 that is there.
-PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
-	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+# PYTHON=python3.12 picks an interpreter; by default the first of 3.11 to 3.14 that is there.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
 	2>/dev/null && echo $$name && break; done)
 # Processes that tests run in; each may take a few GB.
 WORKERS ?= 2
@@ -25,7 +25,7 @@ help:
 	@echo "make docs    write docs/cli.md from the commands' help"
 
 $(READY): pyproject.toml constraints.txt $(wildcard edge_runtime/native/*)
-	@test -n "$(PYTHON)" || { echo "snapship needs Python 3.11 to 3.13 with venv. Received: none on PATH. Install one, or pass PYTHON=..."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "snapship needs Python 3.11 to 3.14 with venv. Received: none on PATH. Install one, or pass PYTHON=..."; exit 1; }
 	@echo "Setting up $(VENV) with $(PYTHON) (TensorFlow included; a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

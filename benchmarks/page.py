@@ -19,7 +19,7 @@ PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
 
 ORDER = (
     "accuracy", "cached-training", "feeding", "gate-size", "gate-power", "quantization", "onnx-kernels",
-    "export-speed", "edge-latency", "edge-cold-start", "edge-throughput", "edge-peers", "cloud-init",
+    "resizing", "export-speed", "edge-latency", "edge-cold-start", "edge-throughput", "edge-peers", "cloud-init",
     "cloud-overhead", "cloud-load",
 )  # fmt: skip
 """Groups in the order of the page; others follow."""

@@ -36,3 +36,27 @@ def resize(
         ValueError: A size, the box or a length does not fit.
         MemoryError: There is none left.
     """
+
+def bilinear(
+    source: object,
+    size: tuple[int, int],
+    each: int,
+    out: object,
+    across: object,
+    down: object,
+    /,
+) -> None:
+    """Resizes as ``edge_runtime.plain_resize`` says, and lets other threads run.
+
+    Args:
+        source: The picture's rows, as :func:`resize` takes them, or of one byte a pixel.
+        size: The picture's width and height, 1..65535.
+        each: Bytes of a pixel: 4 (red, green, blue, unused) or 1.
+        out: Takes the result, 3 bytes a pixel or 1, C-contiguous.
+        across: For each column of the result, two int32: the left one of two columns of the picture,
+            and the weight of the other, 0..2048; where that is 0, the other is not read.
+        down: The same of its rows.
+
+    Raises:
+        ValueError: A size, a tap or a length does not fit.
+    """

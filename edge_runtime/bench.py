@@ -15,7 +15,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -33,6 +32,7 @@ from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.golden import read_golden
 from edge_runtime.manifest import Artifact
 from edge_runtime.preprocess import ImageSource, decoded
+from edge_runtime.temporary import temporary_folder
 
 PHOTO_SIZE = (320, 240)
 """Width and height of the JPEG that is made where no image is given."""
@@ -256,8 +256,8 @@ def _cold_starts(
 ) -> list[list[tuple[float, int]]]:
     """Seconds to the first answer and bytes of memory, for each case and start."""
     found: list[list[tuple[float, int]]] = [[] for _ in cases]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "image"
+    with temporary_folder() as folder:
+        file = folder / "image"
         file.write_bytes(photo)
         for start in range(COLD_STARTS):
             progress("cold starts", start, COLD_STARTS)

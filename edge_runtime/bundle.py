@@ -9,7 +9,10 @@ from pathlib import Path
 from edge_runtime.bundle_store import FolderStore, Store, ZipStore, check_inside, unreadable
 from edge_runtime.errors import BundleError, UnknownNameError
 from edge_runtime.labels import LABELS_FILE, parse_labels
+from edge_runtime.lookup import is_there
 from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, read_manifest
+from edge_runtime.temporary import put_back
+from edge_runtime.text import is_utf8
 
 MAX_FILE_BYTES = 2_000_000_000
 """Limit of one file inside a bundle; the flatbuffer format itself ends at 2 GB."""
@@ -51,14 +54,15 @@ class Bundle:
         """
         path = Path(location)
         store: Store
+        put_back(path)
         try:
-            is_folder, is_file = path.is_dir(), path.is_file()
+            there = is_there(path)
         except OSError as error:
             raise unreadable(path, error) from error
-        if is_folder:
+        if there and path.is_dir():
             # A link such as DIR/current may point elsewhere later; this bundle is what it is now.
             store = FolderStore(path.resolve())
-        elif is_file:
+        elif there and path.is_file():
             store = ZipStore(path)
         else:
             raise BundleError(
@@ -97,14 +101,15 @@ class Bundle:
             artifact: An entry of this bundle.
 
         Returns:
-            The path in a folder (so that an interpreter can map it); the bytes from a zip, and
-            of a bundle that was opened with ``in_memory``.
+            The path in a folder (so that an interpreter can map it); the bytes from a zip, of a
+            bundle that was opened with ``in_memory``, and where a path is not UTF-8, which no
+            interpreter opens.
 
         Raises:
             BundleError: The file is missing, leaves the bundle, or is not what was exported.
         """
         path = None if self._in_memory else self._store.path(artifact.file)
-        if path is None:
+        if path is None or not is_utf8(str(path)):
             data = self._store.read(artifact.file, min(artifact.bytes, MAX_FILE_BYTES))
             self._compare(artifact, len(data), hashlib.sha256(data).hexdigest())
             return data

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.errors import BundleError
 from edge_runtime.manifest import MANIFEST_FILE
+from edge_runtime.quoting import quoted, shortened
 
 if TYPE_CHECKING:
     import zipfile
@@ -20,6 +21,9 @@ MAX_UNPACKED_BYTES = 8_000_000_000
 
 MAX_RATIO = 200
 """Unpacked to packed size of a file over a megabyte; weights reach 4, JSON 20, a bomb 1000."""
+
+MAX_NAME = 1_000
+"""Characters of a file's path inside a bundle; systems take 255 to 4,096."""
 
 _RATIO_FROM_BYTES = 1_000_000
 
@@ -47,12 +51,12 @@ def check_inside(file: str) -> PurePosixPath:
         file: A path as written in a manifest or zip.
 
     Raises:
-        BundleError: It is absolute, empty, or has ``..``, a backslash, a drive, or a character that
+        BundleError: It is absolute, empty, too long, or has ``..``, a backslash, a drive, or a character that
             does not print: a line break in a name would forge a line of a log.
     """
     path = PurePosixPath(file)
     if (
-        not file
+        not 0 < len(file) <= MAX_NAME
         or path.is_absolute()
         or ".." in path.parts
         or not path.parts
@@ -60,7 +64,7 @@ def check_inside(file: str) -> PurePosixPath:
         or not file.isprintable()
     ):
         raise BundleError(
-            f"A bundle's file must lie inside the bundle. Received: {file!r}. "
+            f"A bundle's file must lie inside the bundle. Received: {quoted(file)}. "
             "Do not use this bundle; export it again."
         )
     return path
@@ -82,8 +86,7 @@ def unreadable(path: Path, error: Exception) -> BundleError:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
+    return shortened(error, 200) or type(error).__name__
 
 
 def _too_large(file: str, location: Path, size: int, limit: int) -> BundleError:
@@ -108,7 +111,7 @@ class FolderStore:
             raise _missing(file, self._root) from error
         if not inside:
             raise BundleError(
-                f"A bundle's file must lie inside the bundle. Received: {file!r}, a link to "
+                f"A bundle's file must lie inside the bundle. Received: {quoted(file)}, a link to "
                 f"{path.resolve()}. Copy the file itself."
             )
         if not path.is_file():
@@ -212,7 +215,7 @@ class ZipStore:
         for info in sorted(infos, key=lambda info: info.header_offset):
             if info.header_offset < end:
                 raise BundleError(
-                    f"A zip bundle's files must lie one after the other. Received: {info.filename[:100]!r} inside "
+                    f"A zip bundle's files must lie one after the other. Received: {quoted(info.filename)} inside "
                     f"another in {self._location}. Do not use this bundle."
                 )
             end = info.header_offset + info.compress_size

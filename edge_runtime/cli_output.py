@@ -94,7 +94,7 @@ def _facts(manifest: Manifest, examples: int) -> dict[str, str]:
     labels = ", ".join(manifest.labels[:5]) + (", ..." if len(manifest.labels) > 5 else "")
     return {
         "name": manifest.name,
-        "input": f"{spec.width} x {spec.height} pixels (width x height), {colours}, {spec.fit}",
+        "input": f"{spec.width} x {spec.height} pixels (width x height), {colours}, {spec.fit}, {spec.resize} resize",
         "labels": f"{len(manifest.labels)}: {labels}",
         "golden": f"{examples} examples" if examples else "none",
         "model": origin.model,

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+from edge_runtime.tiff_samples import GrayScale
+
+_DEEP_GRAY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_SIXTEEN_BITS = GrayScale(65_535, inverted=False)
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
@@ -32,18 +35,19 @@ def fix_transparency(picture: Image.Image) -> None:
         picture.info["transparency"] = 255 if value else 0
 
 
-def eight_bit_colour(picture: Image.Image, channels: int) -> Image.Image:
-    """Converts to 8 bits: 16-bit scaled, transparency on white, palette and CMYK resolved.
+def eight_bit_colour(picture: Image.Image, channels: int, scale: GrayScale | None = None) -> Image.Image:
+    """Converts to 8 bits: deep gray scaled, transparency on white, palette and CMYK resolved.
 
     Args:
         picture: Any PIL image, decoded.
         channels: 3 for mode ``RGB``, 1 for mode ``L``.
+        scale: What deep gray means; None for 16 bits from black to white.
 
     Raises:
         ValueError: The mode has no agreed meaning as RGB.
     """
-    if picture.mode in _SIXTEEN_BIT:
-        picture = _eight_bit(picture)
+    if picture.mode in _DEEP_GRAY:
+        picture = _eight_bit(picture, scale or _SIXTEEN_BITS)
     elif picture.mode == "F":
         raise ValueError("float pixels have no agreed range")
     if picture.mode == "La":
@@ -58,11 +62,18 @@ def eight_bit_colour(picture: Image.Image, channels: int) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Scales 16-bit gray to 8 bits, transparent values to white; Pillow's convert() would clip."""
+def _eight_bit(picture: Image.Image, scale: GrayScale) -> Image.Image:
+    """Scales deep gray to 8 bits, transparent values to white; Pillow's convert() would clip."""
     values: Any = np.asarray(picture)
+    if scale.highest == 2**32 - 1:
+        # Pillow has no unsigned numbers of 32 bits.
+        values = values.view(np.uint32)
+    numbers = values.astype(np.float64)
+    if scale.inverted:
+        np.subtract(scale.highest, numbers, out=numbers)
     # 65535 -> 255: division by 257 is exact there, a shift by 8 would darken.
-    scaled = np.rint(np.clip(values.astype(np.float64) / 257.0, 0.0, 255.0)).astype(np.uint8)
+    numbers /= scale.highest / 255
+    scaled = np.rint(np.clip(numbers, 0.0, 255.0, out=numbers), out=numbers).astype(np.uint8)
     clear = picture.info.get("transparency")
     if isinstance(clear, int):
         scaled[values == clear] = 255

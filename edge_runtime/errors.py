@@ -17,12 +17,15 @@
     ├── InconclusiveError         exit 3, HTTP 500   the gate could not decide
     └── EnvironmentMissingError   exit 4, HTTP 503   a missing extra, no credentials
 
-A message says the rule, what was received and the cure, in one line.
+A message says the rule, what was received and the cure, in one line. What was received is
+repeated through :mod:`edge_runtime.quoting`; whatever else gets in, the whole is bounded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+from edge_runtime.quoting import MAX_MESSAGE, bounded, cut, quoted
 
 
 class SnapshipError(Exception):
@@ -30,6 +33,9 @@ class SnapshipError(Exception):
 
     exit_code = 2
     http_status = 400
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(bounded(message))
 
 
 class UsageError(SnapshipError):
@@ -48,8 +54,8 @@ class UnknownNameError(UsageError):
             received: The name that was given.
             known: The names that exist.
         """
-        names = ", ".join(known)
-        return cls(f"The {kind} must be a known name. Received: {received!r}. Use one of: {names}.")
+        names = cut(", ".join(known), MAX_MESSAGE // 2)
+        return cls(f"The {kind} must be a known name. Received: {quoted(received)}. Use one of: {names}.")
 
 
 class DataError(SnapshipError):

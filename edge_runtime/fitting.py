@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
@@ -9,16 +11,25 @@ from edge_runtime import resize
 from edge_runtime.fast_jpeg import UInt8
 from edge_runtime.spec import InputSpec
 
+if TYPE_CHECKING:
+    from edge_runtime.plain_resize import Part
+
+# The plain resize is imported where it is used: most programs never do, and start sooner.
+
 
 def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
-    """Resizes to the input's size with Pillow's antialiased bilinear filter.
+    """Resizes to the input's size, by Pillow alone where it is antialiased.
 
     Args:
         picture: An ``RGB`` or ``L`` image.
-        spec: Size and fit.
+        spec: Size, fit and resize.
     """
     size = (spec.width, spec.height)
-    return picture if picture.size == size else resize.by_pillow(picture, size, box(picture.size, spec))
+    if picture.size == size:
+        return picture
+    if spec.resize == "plain":
+        return Image.fromarray(fit_pixels(picture, spec))
+    return resize.by_pillow(picture, size, box(picture.size, spec))
 
 
 def fit_pixels(picture: Image.Image, spec: InputSpec) -> UInt8:
@@ -26,19 +37,65 @@ def fit_pixels(picture: Image.Image, spec: InputSpec) -> UInt8:
 
     Args:
         picture: An ``RGB`` or ``L`` image.
-        spec: Size and fit.
+        spec: Size, fit and resize.
 
     Returns:
         uint8 ``[spec.height, spec.width, 3]``, or without the last axis for ``L``.
     """
     size = (spec.width, spec.height)
     if picture.size != size:
+        if spec.resize == "plain":
+            from edge_runtime import plain_resize
+
+            return plain_resize.by_picture(picture, size, kept_part(picture.size, spec))
         part = box(picture.size, spec)
         found = resize.compiled(picture, size, part)
         if found is not None:
             return found
         picture = resize.by_pillow(picture, size, part)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def fits_rows(spec: InputSpec) -> bool:
+    """Whether :func:`fit_rows` can be used.
+
+    Args:
+        spec: Size, fit and resize.
+    """
+    return spec.resize == "plain" or resize.usable()
+
+
+def fit_rows(rows: UInt8, spec: InputSpec) -> UInt8:
+    """The pixels of :func:`fit`, of a decoded picture of another size that is no Pillow image.
+
+    Args:
+        rows: uint8 ``[height, width, 4]``: red, green, blue and a byte without meaning; C-contiguous.
+        spec: Size, fit and resize.
+
+    Returns:
+        uint8 ``[spec.height, spec.width, 3]``.
+    """
+    size, to = (rows.shape[1], rows.shape[0]), (spec.width, spec.height)
+    if spec.resize == "plain":
+        from edge_runtime import plain_resize
+
+        return plain_resize.by_rows(rows, to, kept_part(size, spec))
+    return resize.resized(rows, size, to, box(size, spec))
+
+
+def kept_part(size: resize.Size, spec: InputSpec) -> Part:
+    """As :func:`box` in whole pixels, for the plain resize: what Keras' ``crop_to_aspect_ratio`` keeps.
+
+    Args:
+        size: Its width and height.
+        spec: Size and fit.
+    """
+    if spec.fit == "stretch":
+        return 0, 0, *size
+    width = max(1, min(size[0], size[1] * spec.width // spec.height))
+    height = max(1, min(size[1], size[0] * spec.height // spec.width))
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return left, top, left + width, top + height
 
 
 def box(size: resize.Size, spec: InputSpec) -> resize.Box:

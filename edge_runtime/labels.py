@@ -8,8 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_runtime.errors import BundleError
+from edge_runtime.quoting import quoted
 
 LABELS_FILE = "labels.txt"
+
+
+def settled(label: str) -> str:
+    """A class name as ``labels.txt`` gives it back: without white space and byte-order marks around it.
+
+    Args:
+        label: Any name; ``"roses "`` is ``"roses"``.
+    """
+    # U+FEFF is no white space to Python, and the one at the start of a file is dropped.
+    while (kept := label.strip().strip("\ufeff")) != label:
+        label = kept
+    return label
 
 
 def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
@@ -32,7 +45,7 @@ def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
 
 
 def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
-    """Returns the labels as a tuple if each is named, on one line.
+    """Returns the labels as a tuple if each is named, on one line, as ``labels.txt`` gives it back.
 
     Args:
         labels: Class names in the order of the model's outputs.
@@ -48,7 +61,7 @@ def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
     for index, label in enumerate(labels):
         if not label.strip() or len(label.splitlines()) != 1:
             raise BundleError(
-                f"A label must be one line of text. Received: {label!r} at index {index} of {name}. "
+                f"A label must be one line of text. Received: {quoted(label)} at index {index} of {name}. "
                 "Name that class."
             )
     return tuple(labels)

@@ -12,7 +12,9 @@ import msgspec
 
 from edge_runtime.errors import BundleError
 from edge_runtime.labels import check_count, validated
+from edge_runtime.quoting import quoted, shortened
 from edge_runtime.spec import InputSpec
+from edge_runtime.text import as_utf8
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
@@ -131,8 +133,17 @@ class Preprocess(Strict, frozen=True):
     decode: Literal["accurate-dct"] = "accurate-dct"
     orientation: Literal["exif-applied"] = "exif-applied"
     alpha: Literal["white"] = "white"
-    resize: Literal["antialiased-bilinear"] = "antialiased-bilinear"
+    resize: Literal["antialiased-bilinear", "plain-bilinear"] = "antialiased-bilinear"
     range: tuple[Literal[0], Literal[255]] = (0, 255)
+
+    @classmethod
+    def of(cls, input: InputSpec) -> "Preprocess":
+        """The stages that lead to a model's input.
+
+        Args:
+            input: The model's input.
+        """
+        return cls(resize="plain-bilinear" if input.resize == "plain" else "antialiased-bilinear")
 
 
 class Provenance(Strict, frozen=True):
@@ -193,15 +204,28 @@ def decode_json(data: bytes, kind: type[Any], name: str) -> Any:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
         raise BundleError(
-            f"{name} must follow its schema. Received: {reason}. Restore the file or export the bundle again."
+            f"{name} must follow its schema. Received: {shortened(error, 200)}. "
+            "Restore the file or export the bundle again."
         ) from error
 
 
 def encode_json(record: msgspec.Struct) -> bytes:
-    """Encodes a struct as indented JSON that ends with a line break."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    """Encodes a struct as indented JSON that ends with a line break; paths that are no UTF-8 with escapes."""
+    try:
+        text = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        text = msgspec.json.encode(_as_utf8(msgspec.to_builtins(record)))
+    return msgspec.json.format(text, indent=2) + b"\n"
+
+
+def _as_utf8(value: Any) -> Any:
+    """Plain values with every text in them as UTF-8."""
+    if isinstance(value, str):
+        return as_utf8(value)
+    if isinstance(value, dict):
+        return {_as_utf8(key): _as_utf8(entry) for key, entry in value.items()}
+    return [_as_utf8(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 class _Version(msgspec.Struct):
@@ -223,7 +247,7 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
     version = decode_json(data, _Version, name).schema_version
     if version != SCHEMA_VERSION:
         raise BundleError(
-            f"{name} must have schema_version {SCHEMA_VERSION}. Received: {version}. "
+            f"{name} must have schema_version {SCHEMA_VERSION}. Received: {quoted(version)}. "
             "Install the snapship version that wrote it, or export again."
         )
     manifest: Manifest = decode_json(data, Manifest, name)
@@ -233,7 +257,12 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
     if not kinds or len(set(kinds)) != len(kinds) or len(set(files)) != len(files):
         raise BundleError(
             f"{name} must list at least one artifact, each kind and file once. "
-            f"Received: {kinds}. Export the bundle again."
+            f"Received: {quoted(kinds, 200)}. Export the bundle again."
+        )
+    if manifest.preprocess != Preprocess.of(manifest.input):
+        raise BundleError(
+            f"{name} must say the same twice about the resize. Received: input.resize "
+            f"{manifest.input.resize}, preprocess.resize {manifest.preprocess.resize}. Export the bundle again."
         )
     for artifact in manifest.artifacts:
         _check_shapes(manifest, artifact, name)
@@ -243,13 +272,13 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
 def _check_shapes(manifest: Manifest, artifact: Artifact, name: str) -> None:
     if tuple(artifact.input.shape[1:]) != manifest.input.shape:
         raise BundleError(
-            f"An artifact's input must be the bundle's input. Received: {name}: {artifact.kind} "
-            f"{list(artifact.input.shape)}, bundle {list(manifest.input.shape)}. Export again."
+            f"An artifact's input must be the bundle's input. Received: {name}: {shortened(artifact.kind)} "
+            f"{quoted(list(artifact.input.shape))}, bundle {list(manifest.input.shape)}. Export again."
         )
     outputs = artifact.output.shape[-1] if artifact.output.shape else 0
     if not isinstance(outputs, int):
         raise BundleError(
-            f"An artifact's output must have a fixed size. Received: {name}: {artifact.kind} "
-            f"{list(artifact.output.shape)}. Export again."
+            f"An artifact's output must have a fixed size. Received: {name}: {shortened(artifact.kind)} "
+            f"{quoted(list(artifact.output.shape))}. Export again."
         )
     check_count(manifest.labels, outputs, name)

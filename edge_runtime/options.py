@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.quoting import MAX_QUOTED, cut, quoted
 from edge_runtime.result import Float32Array, Result, check_finite, rank
 from edge_runtime.temperature import softened
 
@@ -66,13 +67,13 @@ class ResultOptions:
             given = getattr(self, name)
             if isinstance(given, str):
                 raise UsageError(
-                    f"{name} must be a list of labels. Received: the text {given!r}. Pass [{given!r}]."
+                    f"{name} must be a list of labels. Received: the text {quoted(given)}. Pass it in a list."
                 )
             labels = tuple(given)
             for label in labels:
                 if not isinstance(label, str):
                     raise UsageError(
-                        f"{name} must be a list of labels, which are text. Received: {label!r}, "
+                        f"{name} must be a list of labels, which are text. Received: {quoted(label)}, "
                         f"{type(label).__name__}. Pass the label's name."
                     )
             object.__setattr__(self, name, labels)
@@ -174,11 +175,13 @@ def _unknown(label: str, labels: Sequence[str]) -> UnknownNameError:
 
     # Case is the usual slip, and to difflib as far away as another letter.
     by_lower = {known.lower(): known for known in reversed(labels)}
-    near = [by_lower[name] for name in get_close_matches(label.lower(), list(by_lower), n=5, cutoff=0.5)]
+    # No label is near a text that is longer than any, and the search for one takes long.
+    start = label[:MAX_QUOTED].lower()
+    near = [by_lower[name] for name in get_close_matches(start, list(by_lower), n=5, cutoff=0.5)]
     if near:
         return UnknownNameError(
-            f"A listed class must be one of the model's labels. Received: {label!r}. "
-            f"Did you mean: {', '.join(near)}?"
+            f"A listed class must be one of the model's labels. Received: {quoted(label)}. "
+            f"Did you mean: {cut(', '.join(near), 500)}?"
         )
-    some = ", ".join(labels[:10]) + (f", ... ({len(labels)} in all)" if len(labels) > 10 else "")
+    some = cut(", ".join(labels[:10]), 500) + (f", ... ({len(labels)} in all)" if len(labels) > 10 else "")
     return UnknownNameError.of("listed class", label, [some])

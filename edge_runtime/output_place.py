@@ -7,12 +7,16 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from edge_runtime.errors import UsageError
+from edge_runtime.lookup import is_there
+from edge_runtime.replacing import existing_parent
+from edge_runtime.temporary import temporary_file
 from edge_runtime.termination import interrupt_on_terminate
+from edge_runtime.text import as_utf8
 
 
 @contextmanager
@@ -37,47 +41,83 @@ def text_stream(out: Path | None) -> Iterator[TextIO]:
 
 
 @contextmanager
-def written_aside(out: Path) -> Iterator[BinaryIO]:
+def written_aside(out: Path, option: str = "--out") -> Iterator[BinaryIO]:
     """Yields a temporary file that is renamed to ``out`` when the block ends well, else removed.
 
     Args:
         out: The file, replaced if it exists; a link's target rather than the link.
+        option: What names it, for messages.
 
     Raises:
         UsageError: The place cannot be written, or is a folder or a device.
     """
-    import tempfile
+    with ExitStack() as stack:
+        with _writable(out, option):
+            place = _place(out, option)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            # Opened at once, so that a place without access is known before the first image.
+            aside = stack.enter_context(temporary_file(place.parent))
+            stack.enter_context(interrupt_on_terminate())
+        with _writable(out, option):
+            yield aside.file
+            aside.move_to(place)
 
+
+def write_whole(path: Path, data: bytes | str, option: str = "--out") -> None:
+    """Writes a file under a temporary name and renames it.
+
+    Args:
+        path: The file, replaced if it exists.
+        data: Its content; text becomes UTF-8, with escapes for file names that are none.
+        option: What names it, for messages.
+
+    Raises:
+        UsageError: The place cannot be written, or is a folder or a device.
+    """
+    with written_aside(path, option) as file:
+        file.write(as_utf8(data).encode() if isinstance(data, str) else data)
+
+
+def check_file(out: Path | str, option: str) -> None:
+    """Says before the work that a file could not be written after it; leaves nothing.
+
+    Args:
+        out: The file; folders above it need not exist.
+        option: What names it, for messages.
+
+    Raises:
+        UsageError: The place cannot be written, or is a folder or a device.
+    """
+    with _writable(Path(out), option):
+        place = _place(Path(out), option)
+        with temporary_file(existing_parent(place)):
+            pass
+
+
+def _place(out: Path, option: str) -> Path:
     try:
         place = Path(os.path.realpath(out))
-        if place.exists() and not stat.S_ISREG(place.stat().st_mode):
-            raise UsageError(
-                # Renaming over /dev/null would replace the device, for all programs.
-                f"An output must be an ordinary file. Received: {out}. Pass another path, or redirect stdout."
-            )
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # Opened at once, so that a place without access is known before the first image.
-        handle, aside = tempfile.mkstemp(prefix=".snapship-", dir=place.parent)
-    except (OSError, ValueError) as error:
-        raise _unwritable(out, error) from error
+    except ValueError as error:
+        raise _unwritable(out, option, str(error)) from error
+    if is_there(place) and not stat.S_ISREG(place.stat().st_mode):
+        raise UsageError(
+            # Renaming over /dev/null would replace the device, for all programs.
+            f"An output must be an ordinary file. Received: {option} {out}. Pass another {option}."
+        )
+    return place
+
+
+@contextmanager
+def _writable(out: Path, option: str) -> Iterator[None]:
     try:
-        with interrupt_on_terminate():
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(aside, 0o644)
-            os.replace(aside, place)
-    except OSError as error:
-        Path(aside).unlink(missing_ok=True)
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise _unwritable(out, error) from error
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        yield
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        raise _unwritable(out, option, error.strerror or str(error)) from error
 
 
-def _unwritable(out: Path, error: Exception) -> UsageError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return UsageError(f"An output must be writable. Received: {out} ({reason}). Pass another --out.")
+def _unwritable(out: Path, option: str, reason: str) -> UsageError:
+    return UsageError(
+        f"An output must be writable. Received: {option} {out} ({reason}). Pass another {option}."
+    )

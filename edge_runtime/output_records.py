@@ -22,6 +22,7 @@ import click
 from edge_runtime.errors import ImageError
 from edge_runtime.result import Result
 from edge_runtime.terminal import printable
+from edge_runtime.text import as_utf8
 
 Value = str | float | None
 
@@ -126,7 +127,4 @@ def _safe(value: Value) -> Value:
 
 def as_text(values: Sequence[Value]) -> list[Value]:
     """The values with escapes for what is not UTF-8: a file name may be any bytes."""
-    return [
-        value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
-        for value in values
-    ]
+    return [as_utf8(value) if isinstance(value, str) else value for value in values]

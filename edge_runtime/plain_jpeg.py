@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from edge_runtime import fast_jpeg, resize
-from edge_runtime.fitting import box, fit_pixels
+from edge_runtime import fast_jpeg
+from edge_runtime.fitting import fit_pixels, fit_rows, fits_rows
 from edge_runtime.large_image import LARGE_PIXELS
 from edge_runtime.spec import InputSpec
 
@@ -39,10 +39,9 @@ def plain_pixels(data: bytes, spec: InputSpec, max_pixels: int) -> fast_jpeg.UIn
     size = plain_size(data)
     if size is None or spec.channels != 3 or not 0 < size[0] * size[1] <= min(max_pixels, LARGE_PIXELS):
         return None
-    to = (spec.width, spec.height)
-    if size != to and fast_jpeg.ready() and resize.usable():
+    if size != (spec.width, spec.height) and fast_jpeg.ready() and fits_rows(spec):
         with fast_jpeg.rows(data, size) as rows:
-            return None if rows is None else resize.resized(rows, size, to, box(size, spec))
+            return None if rows is None else fit_rows(rows, spec)
     try:
         # What Pillow's JPEG plugin has done of a plain file, without the plugin.
         picture = Image.frombytes("RGB", size, data, "jpeg", "RGB", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +16,10 @@ from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.listing import STDIN, image_files
 from edge_runtime.native_output import quiet
 from edge_runtime.options import ResultOptions
+from edge_runtime.output_place import check_file
 from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_answers
 from edge_runtime.preprocess import ImageSource
+from edge_runtime.terminal import printable
 
 _SETTLE_S = 1.0
 """Longer than a network copy stalls, shorter than a person waits."""
@@ -123,6 +126,8 @@ def predict(
     _check_sources(images, watch, camera, frames)
     endless = watch is not None or (camera is not None and camera.isdecimal() and frames is None)
     _check_out(format, out, endless=endless)
+    if out is not None:
+        check_file(out, "--out")
     options = _options(score_threshold, allow, deny, temperature)
     names = image_files(images)
     watcher = None
@@ -145,6 +150,7 @@ def predict(
             from edge_runtime.streams import Order, answer_arrivals, answer_frames
 
             order = Order(classifier, top_k, workers, options, format, out)
+            _tell_version(bundle)
             if camera is not None:
                 answer_frames(camera, frames, order)
             if watcher is not None:
@@ -156,6 +162,15 @@ def predict(
     if out is not None:
         click.echo(f"Wrote {out}: {len(names):,} images, of which {bad:,} could not be used.", err=True)
     return 2 if bad else 0
+
+
+def _tell_version(bundle: str) -> None:
+    """Says of a bundle that snapship pull replaces that this program goes on with what it opened."""
+    from edge_runtime.updates.following import is_version
+
+    place = os.path.realpath(bundle)
+    if is_version(place):
+        click.echo(f"Uses {printable(place)} to its end; start it again after a pull.", err=True)
 
 
 def _format(wanted: str | None, as_json: bool) -> OutputFormat:

@@ -4,9 +4,9 @@ Stages, in this order::
 
     bytes  -> limits      size in bytes, format by content, pixels and cost from the header
            -> decode      Pillow, accurate DCT
-           -> colour      16-bit scaled to 8, CMYK and palette converted, alpha on white
+           -> colour      deep gray scaled to 8 bits, CMYK and palette converted, alpha on white
            -> orient      EXIF orientation applied
-           -> fit         antialiased bilinear, stretch or centre crop
+           -> fit         bilinear, antialiased or plain, stretch or centre crop
     pixels -> uint8 [height, width, channels], raw 0..255
 
 The trainer, the calibration, the check, the device and the cloud all call
@@ -22,6 +22,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -37,6 +38,7 @@ from edge_runtime.orientation import undo
 from edge_runtime.pillow_memory import keep_blocks
 from edge_runtime.plain_jpeg import plain_pixels
 from edge_runtime.spec import InputSpec
+from edge_runtime.tiff_samples import corrected, gray_scale, readable
 
 UInt8Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 ImageSource: TypeAlias = (
@@ -88,12 +90,13 @@ def pixels(
     if short is not None:
         return short
     picture = _open(source, name, max_pixels)
-    with _damage_named(name):
+    with _damage_named(name, source):
         picture.load()
     with _colour_named(name, picture.mode):
         if picture.width * picture.height > LARGE_PIXELS:
+            colour = partial(eight_bit_colour, scale=gray_scale(picture))
             picture = by_channel(
-                picture, spec.channels, undo(picture), eight_bit_colour, lambda plane: fit(plane, spec)
+                picture, spec.channels, undo(picture), colour, lambda plane: fit(plane, spec)
             )
         else:
             picture = upright_colour(picture, spec.channels)
@@ -117,7 +120,7 @@ def decoded(
     """
     source, name = _source(image, max_bytes)
     picture = _open(source, name, max_pixels)
-    with _damage_named(name):
+    with _damage_named(name, source):
         picture.load()
     with _colour_named(name, picture.mode):
         return upright_colour(picture, channels)
@@ -135,7 +138,7 @@ def upright_colour(picture: Image.Image, channels: int) -> Image.Image:
     """
     picture.load()
     method = undo(picture)
-    picture = eight_bit_colour(picture, channels)
+    picture = eight_bit_colour(picture, channels, gray_scale(picture))
     return picture if method is None else picture.transpose(method)
 
 
@@ -175,16 +178,15 @@ def _open(source: Image.Image | UInt8Array | bytes, name: str, max_pixels: int) 
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
     check_structure(source, name)
+    source, true_tags = readable(source)
     file = BoundedFile(source)
     try:
         with _without_warnings():
             picture = _opened(file, source)
             fix_transparency(picture)
+            corrected(picture, true_tags)
     except UnidentifiedImageError as error:
-        raise ImageFormatError(
-            f"An image must be one of {', '.join(FORMATS)}. Received: {name}, "
-            f"{_describe(source)}. Convert it first."
-        ) from error
+        raise _no_image(source, name) from error
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError(
             f"An image must have at most {max_pixels:,} pixels. Received: {name}, "
@@ -193,7 +195,7 @@ def _open(source: Image.Image | UInt8Array | bytes, name: str, max_pixels: int) 
     except Exception as error:
         # Pillow's parsers meet bytes of any kind with exceptions of any kind.
         raise ImageError(
-            f"An image must have a readable header. Received: {name} ({_reason(error)}). Replace the file."
+            f"An image must have a readable header. Received: {name} ({_reason(error)}). {_cure(source)}"
         ) from error
     check_pixels(picture, name, max_pixels)
     check_cost(picture, source, name, max_pixels)
@@ -202,14 +204,13 @@ def _open(source: Image.Image | UInt8Array | bytes, name: str, max_pixels: int) 
 
 
 @contextmanager
-def _damage_named(name: str) -> Iterator[None]:
+def _damage_named(name: str, source: object) -> Iterator[None]:
     """Whatever a decoder says of damaged bytes becomes one error."""
     try:
         yield
     except Exception as error:
         raise ImageError(
-            f"An image must decode to its last byte. Received: {name} ({_reason(error)}). "
-            "Replace the file, it is truncated or damaged."
+            f"An image must decode to its last byte. Received: {name} ({_reason(error)}). {_cure(source)}"
         ) from error
 
 
@@ -308,13 +309,22 @@ def _from_array(array: UInt8Array, max_pixels: int) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _describe(data: bytes) -> str:
-    head = data[:16]
-    if head.lstrip()[:1] == b"<":
-        return "markup text (SVG, HTML or XML)"
-    if all(32 <= byte < 127 or byte in (9, 10, 13) for byte in head):
-        return f"text that starts {head.decode('ascii')!r}"
-    return f"{len(data):,} bytes that start {head[:8].hex(' ')}"
+def _no_image(data: bytes, name: str) -> ImageFormatError:
+    # Only what is refused needs it.
+    from edge_runtime.content_kind import content_kind
+
+    kind = content_kind(data)
+    return ImageFormatError(
+        f"An image must be one of {', '.join(FORMATS)}. Received: {name}, {kind.name}. {kind.cure}"
+    )
+
+
+def _cure(data: object) -> str:
+    from edge_runtime.content_kind import went_through_text
+
+    if isinstance(data, bytes) and went_through_text(data):
+        return "It went through text (UTF-8) on its way: send the file's own bytes."
+    return "Replace the file, it is truncated or damaged."
 
 
 def _reason(error: BaseException) -> str:

@@ -69,8 +69,20 @@ def compiled(picture: Image.Image, size: Size, box: Box) -> UInt8 | None:
     """
     if picture.mode != "RGB" or not usable():
         return None
-    source = fast_jpeg.memory(picture) if picture.readonly else _exported(picture)
+    source = memory(picture)
     return None if source is None else resized(source, picture.size, size, box)
+
+
+def memory(picture: Image.Image) -> object | None:
+    """The bytes of a picture where they lie, as ``_native`` takes them.
+
+    Args:
+        picture: Decoded, of mode ``RGB`` or ``L``.
+
+    Returns:
+        None for a picture that is not in one piece.
+    """
+    return fast_jpeg.memory(picture) if picture.readonly else _exported(picture)
 
 
 def resized(source: object, size: Size, to: Size, box: Box) -> UInt8:

@@ -1,4 +1,4 @@
-"""What a model's input looks like: the one description of size, channels and fit."""
+"""What a model's input looks like: the one description of size, channels, fit and resize."""
 
 from typing import Literal
 
@@ -10,8 +10,17 @@ Fit = Literal["stretch", "crop"]
 ``stretch`` resizes both sides, ``crop`` resizes the short side and cuts the centre.
 """
 
+_STRETCH: Fit = "stretch"
 
-class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+Resize = Literal["antialiased", "plain"]
+"""How pixels of another size are made.
+
+``antialiased`` looks at every pixel, as this project's trainer does (Pillow's bilinear filter);
+``plain`` at four for each, as ``tf.image.resize`` and Keras' own loaders do.
+"""
+
+
+class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The pixels that every artifact of a bundle takes.
 
     Attributes:
@@ -19,12 +28,16 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         width: Columns of the input, in pixels.
         channels: 3 for RGB, 1 for grayscale (ITU-R 601-2 luma).
         fit: ``stretch`` or ``crop``.
+        resize: ``antialiased`` or ``plain``. Written only where it is ``plain``: a runtime that knows
+            nothing of it refuses such a bundle, and reads all others as before.
     """
 
     height: int
     width: int
-    channels: int = 3
-    fit: Fit = "stretch"
+    # What a factory makes is written whatever it is.
+    channels: int = msgspec.field(default_factory=lambda: 3)
+    fit: Fit = msgspec.field(default_factory=lambda: _STRETCH)
+    resize: Resize = "antialiased"
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= 8192 and 1 <= self.width <= 8192):

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 import click
 
+from edge_runtime.quoting import printable as printable
+
 Cell: TypeAlias = str | tuple[str, str]
 """Text, or text and its rich style; the style is for terminals only."""
 
@@ -37,13 +39,6 @@ class Column:
 def is_terminal() -> bool:
     """Whether stdout shows colours and boxes to a person."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def printable(text: str) -> str:
-    """Escapes what a terminal would act on; file names and labels may hold anything."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
-    )
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

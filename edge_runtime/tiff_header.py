@@ -1,4 +1,4 @@
-"""A look at a TIFF's first directory before a decoder trusts it.
+"""A TIFF's first directory, read before a decoder trusts it.
 
 Strips and tiles are listed by the file itself: four million strips of one byte, or a tile
 of gigabytes for a picture of ten pixels, are a few megabytes on disk.
@@ -7,6 +7,8 @@ of gigabytes for a picture of ten pixels, are a few megabytes on disk.
 from __future__ import annotations
 
 import struct
+
+import msgspec
 
 MAX_TAGS = 1_000
 """Entries of a directory; photos have about 20, geographic ones about 40."""
@@ -20,6 +22,82 @@ MAX_TILE_PIXELS = 4096 * 4096
 _TILE_SIDES = (322, 323)
 # Bytes and undefined bytes hold profiles and are never taken apart, text neither.
 _NUMBERS = {3: "H", 4: "I", 5: "", 6: "", 8: "", 9: "", 10: "", 11: "", 12: "", 13: "", 16: ""}
+_ENTRY_BYTES = 12
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """A TIFF's first directory.
+
+    Attributes:
+        order: Byte order as :mod:`struct` writes it, ``<`` or ``>``.
+        count: Entries that it says to have; a truncated file holds fewer.
+        entries: ``(tag, type, number of values, place of the value or of its offset)``.
+    """
+
+    order: str
+    count: int
+    entries: tuple[tuple[int, int, int, int], ...]
+
+
+def first_directory(data: bytes) -> Directory | None:
+    """Reads the first directory, of at most :data:`MAX_TAGS` entries.
+
+    Args:
+        data: The encoded image, of any format.
+
+    Returns:
+        None for other formats, for a BigTIFF and where there is no directory.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if order is None or len(data) < 8:
+        return None
+    version, start = struct.unpack_from(order + "HI", data, 2)
+    if version != 42 or start + 2 > len(data):
+        return None
+    count: int = struct.unpack_from(order + "H", data, start)[0]
+    end = min(start + 2 + _ENTRY_BYTES * min(count, MAX_TAGS), len(data) - _ENTRY_BYTES + 1)
+    places = range(start + 2, end, _ENTRY_BYTES)
+    return Directory(
+        order, count, tuple((*struct.unpack_from(order + "HHI", data, at), at + 8) for at in places)
+    )
+
+
+def short_values(data: bytes, directory: Directory, tag: int) -> tuple[int, ...]:
+    """The values of a tag of 16-bit numbers, such as bits per sample.
+
+    Args:
+        data: The encoded image.
+        directory: Its first directory.
+        tag: The tag's number.
+
+    Returns:
+        Empty where the tag is missing, of another type, or lies outside the file.
+    """
+    for found, kind, count, at in directory.entries:
+        if found == tag and kind == 3 and 0 < count <= 16:
+            if count > 2:
+                at = struct.unpack_from(directory.order + "I", data, at)[0]
+            if at + 2 * count <= len(data):
+                return struct.unpack_from(f"{directory.order}{count}H", data, at)
+    return ()
+
+
+def with_short_values(data: bytes, directory: Directory, values: dict[int, int]) -> bytes:
+    """A copy of the file whose first and only directory has other values for some tags.
+
+    Args:
+        data: The encoded image.
+        directory: Its first directory.
+        values: The 16-bit number that each of these tags shall have.
+    """
+    order = directory.order
+    entries = {tag: data[at - 8 : at + 4] for tag, _, _, at in directory.entries}
+    entries |= {tag: struct.pack(order + "HHIHH", tag, 3, 1, value, 0) for tag, value in values.items()}
+    body = struct.pack(order + "H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
+    # A directory begins at an even place.
+    start = len(data) + len(data) % 2
+    head = data[:4] + struct.pack(order + "I", start)
+    return b"".join((head, data[8:], bytes(start - len(data)), body, bytes(4)))
 
 
 def tiff_excess(data: bytes) -> str:
@@ -31,22 +109,17 @@ def tiff_excess(data: bytes) -> str:
     Returns:
         What is too much, in words; empty for other formats and for honest files.
     """
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    if order is None or len(data) < 8:
-        return ""
-    version, start = struct.unpack_from(order + "HI", data, 2)
-    if version == 43:
+    if data[:4] in (b"II+\0", b"MM\0+") and len(data) >= 8:
         return "a BigTIFF, which is for files over 4 GB"
-    if version != 42 or start + 2 > len(data):
+    directory = first_directory(data)
+    if directory is None:
         return ""
-    count: int = struct.unpack_from(order + "H", data, start)[0]
-    if count > MAX_TAGS:
-        return f"{count:,} tags, at most {MAX_TAGS:,}"
+    if directory.count > MAX_TAGS:
+        return f"{directory.count:,} tags, at most {MAX_TAGS:,}"
     tile = 1
-    for at in range(start + 2, min(start + 2 + 12 * count, len(data) - 11), 12):
-        tag, kind, values = struct.unpack_from(order + "HHI", data, at)
+    for tag, kind, values, at in directory.entries:
         if kind in _NUMBERS and values > MAX_VALUES:
             return f"{values:,} values in tag {tag}, at most {MAX_VALUES:,}"
         if tag in _TILE_SIDES and _NUMBERS.get(kind):
-            tile *= max(1, struct.unpack_from(order + _NUMBERS[kind], data, at + 8)[0])
+            tile *= max(1, struct.unpack_from(directory.order + _NUMBERS[kind], data, at)[0])
     return f"a tile of {tile:,} pixels, at most {MAX_TILE_PIXELS:,}" if tile > MAX_TILE_PIXELS else ""

@@ -11,11 +11,22 @@ from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
 from edge_runtime.native_output import quiet
+from exporter.keras2 import for_keras3
 from exporter.reasons import first_line
 from trainer.run import register_layers
 
-_CAUSE = re.compile(r"Could not locate \w+ '[^']{1,80}'|Requested the deserialization of a `Lambda` layer")
-"""What Keras says of a model that holds code of its user."""
+_CAUSE = re.compile(
+    r"Could not locate \w+ '[^']{1,80}'|Requested the deserialization of a `Lambda` layer"
+    r"|Unknown layer: '[^']{1,80}'|Could not deserialize '[^']{1,80}'"
+    r"|Could not deserialize class '[^']{1,80}' because its parent module \S{1,80}"
+    r"|Unrecognized keyword arguments passed to \w{1,80}: \{'\w{1,80}'"
+    r"|\w{1,80}\.__init__\(\) got an unexpected keyword argument '\w{1,80}'"
+    r"|No model config found in the file"
+)
+"""What Keras says of a model that holds what it does not know: code of its user, or a layer that is gone."""
+
+_QUANTIZED = re.compile(r"'(?:\w+>)?Quantize\w*'")
+"""The classes of TensorFlow Model Optimization's quantization-aware training."""
 
 
 def load_tensorflow() -> Any:
@@ -72,17 +83,28 @@ def load_keras_model(path: Path) -> Any:
     try:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            with for_keras3(path) as file:
+                return keras.models.load_model(file, compile=False, safe_mode=True)
+    except ModelFileError:
+        raise
     except Exception as error:
         # Keras raises anything from zipfile, h5py, json and its own layers here.
-        found = _CAUSE.search(str(error))
-        # A class that is not known here comes wrapped in the model's whole configuration.
-        reason = found.group(0) if found else first_line(error)
-        cure = (
-            "Run model.export(FOLDER) where it was made, and pass that SavedModel"
-            if found
-            else "Save or train it again"
-        )
+        # What it is about comes wrapped in the model's whole configuration, and the innermost last.
+        causes = _CAUSE.findall(str(error))
+        reason = causes[-1].replace("{", "") if causes else first_line(error)
         raise ModelFileError(
-            f"A full model must load in Keras. Received: {path} ({reason}). {cure}."
+            f"A full model must load in Keras. Received: {path} ({reason}). {_cure(causes)}."
         ) from error
+
+
+def _cure(causes: list[str]) -> str:
+    if not causes:
+        return "Save or train it again"
+    if causes[-1].startswith("No model config"):
+        return "It holds weights alone: save the whole model with model.save('NAME.keras')"
+    if any(_QUANTIZED.search(cause) for cause in causes):
+        return "It was quantized in training: export the float model; snapship quantizes by itself"
+    return (
+        "Run model.export(FOLDER) where it was made (TensorFlow before 2.13: model.save(FOLDER)), and pass "
+        "that SavedModel"
+    )

@@ -35,10 +35,10 @@ import numpy as np
 
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.manifest import Strict, decode_json
+from edge_runtime.output_place import write_whole
 from exporter.baseline_report import BaselineReport, Change
 from exporter.gate import GateVerdict, decide, overall, paired_interval
 from exporter.outcomes import Outcomes, pack, unpack
-from exporter.replacing import write_whole
 from exporter.verdict import CheckReport
 
 _SCHEMA = 1
@@ -246,4 +246,4 @@ def write_baseline(
     )
     # Sorted keys: a difference in version control is a difference in fact.
     text = msgspec.json.format(msgspec.json.encode(baseline, order="sorted"), indent=2)
-    write_whole(Path(path), text + b"\n")
+    write_whole(Path(path), text + b"\n", "--baseline")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 
@@ -19,10 +18,12 @@ from edge_runtime.golden import GOLDEN_FILE
 from edge_runtime.labels import LABELS_FILE, labels_text
 from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, TensorSpec, encode_json
 from edge_runtime.native_output import quiet
+from edge_runtime.output_place import check_file, written_aside
+from edge_runtime.replacing import check_folder, existing_parent, folder_replaced
 from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import put_back, remove_abandoned, temporary_folder
 from edge_runtime.updates.signature import SIGNATURE_FILE
 from exporter.kinds import Kind
-from exporter.replacing import built_aside, side_folder
 from exporter.verdict import CHECK_FILE
 
 REPORT_FILE = "report.html"
@@ -42,6 +43,7 @@ def may_write(out: Path, overwrite: bool) -> None:
     """
     if not out.name:
         raise UsageError(f"A bundle must have a name. Received: --out {out}. Pass --out NAME.bundle.")
+    put_back(out)
     try:
         try:
             os.lstat(out)
@@ -66,6 +68,21 @@ def may_write(out: Path, overwrite: bool) -> None:
         )
 
 
+def check_writable(out: Path) -> None:
+    """Says before the work that a bundle could not be written after it.
+
+    Args:
+        out: What :func:`may_write` let pass.
+
+    Raises:
+        UsageError: The place cannot be written.
+    """
+    if _is_zip(out):
+        check_file(out, "--out")
+    else:
+        check_folder(out)
+
+
 def _is_zip(out: Path) -> bool:
     return out.suffix.lower() == ".zip"
 
@@ -85,6 +102,7 @@ def _foreign(out: Path) -> str:
     files = [MANIFEST_FILE, LABELS_FILE, CHECK_FILE, REPORT_FILE, GOLDEN_FILE, SIGNATURE_FILE]
     files += [artifact.file for artifact in manifest.artifacts]
     ours = {PurePosixPath(file).parts[0] for file in files}
+    remove_abandoned(out)
     others = sorted(entry.name for entry in out.iterdir() if entry.name not in ours)
     return f"which also holds {others[0]}" if others else ""
 
@@ -100,29 +118,14 @@ def bundle_in_making(out: Path) -> Iterator[Path]:
         The folder to fill.
     """
     if not _is_zip(out):
-        with built_aside(out) as folder:
+        with folder_replaced(out) as folder:
             yield folder
         return
-    folder = side_folder(out)
-    packed: Path | None = None
-    try:
+    check_writable(out)
+    with temporary_folder(existing_parent(out)) as folder:
         yield folder
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{out.name}-", dir=folder.parent)
-            os.close(handle)
-            packed = Path(name)
-            _zip(folder, packed)
-            packed.chmod(0o644)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(packed, out)
-        except OSError as error:
-            raise UsageError(
-                f"The output's place must be writable. Received: {out} ({error.strerror}). Pass another --out."
-            ) from error
-    finally:
-        if packed is not None:
-            packed.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        with written_aside(out) as file:
+            _zip(folder, file)
 
 
 def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
@@ -202,7 +205,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST_FILE).write_bytes(encode_json(manifest))
 
 
-def _zip(folder: Path, packed: Path) -> None:
+def _zip(folder: Path, packed: IO[bytes]) -> None:
     """The same content gives the same bytes."""
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in sorted(folder.rglob("*")):

@@ -34,7 +34,7 @@ def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -
     return f"""\
 /* {name}: an int8 TensorFlow Lite image classifier of {len(labels)} classes, made by snapship.
  *
- * Input:  uint8 [1, {spec.height}, {spec.width}, {spec.channels}], raw {_order(spec)} pixels 0..255, row by row.
+ * Input:  uint8 [1, {spec.height}, {spec.width}, {spec.channels}], raw {_pixels(spec)}
  * Output: float32 [1, {len(labels)}], a score per label, summing to 1.
  * Operators: QUANTIZE at the input; DEQUANTIZE and SOFTMAX in float at the output.
  */
@@ -97,8 +97,10 @@ def identifier(name: str) -> str:
     return f"model_{kept}" if not kept or kept[0].isdigit() or kept[0] == "_" else kept
 
 
-def _order(spec: InputSpec) -> str:
-    return "RGB" if spec.channels == 3 else "gray"
+def _pixels(spec: InputSpec) -> str:
+    order = "RGB" if spec.channels == 3 else "gray"
+    resized = "\n *         Resized bilinearly without antialiasing." if spec.resize == "plain" else ""
+    return f"{order} pixels 0..255, row by row.{resized}"
 
 
 def _quoted(label: str) -> str:

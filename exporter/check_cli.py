@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError
+from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
+from edge_runtime.output_place import check_file, write_whole
+from edge_runtime.temporary import temporary_files_together
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
 from exporter.baseline_report import BaselineReport
 from exporter.check_options import Asked, check_options
@@ -26,12 +29,12 @@ from exporter.outputs.github import (
 )
 from exporter.outputs.terminal import print_baseline
 from exporter.printing import print_report
-from exporter.replacing import write_whole
 from exporter.source import read_labels
 
 
 @click.command("check")
 @check_options
+@temporary_files_together()
 def check(**given: Any) -> None:
     """Compares artifacts with the full model and fails when one is worse.
 
@@ -62,6 +65,7 @@ def check(**given: Any) -> None:
 
 def _check(given: dict[str, Any]) -> None:
     asked = Asked(**given)
+    _check_outputs(asked)
     last = _last(asked)
     with StepProgress() as progress:
         found = _judge(asked, progress)
@@ -79,6 +83,30 @@ def _check(given: dict[str, Any]) -> None:
     if asked.accept and asked.baseline is not None:
         write_baseline(asked.baseline, found.report, found.outcomes, last)
         click.echo(f"Accepted: {asked.baseline}", err=asked.json_file == "-")
+
+
+def _check_outputs(asked: Asked) -> None:
+    """Says before the slow part, and by its own option, what could not be written after it."""
+    files = {
+        "--report": asked.report,
+        "--junit": asked.junit,
+        "--json": None if asked.json_file == "-" else asked.json_file,
+        "--baseline": asked.baseline if asked.accept else None,
+    }
+    taken: dict[str, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        check_file(path, option)
+        other = taken.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UsageError(
+                f"Each output must have a file of its own. Received: {other} and {option} {path}. "
+                f"Pass another {option}."
+            )
+    if asked.github:
+        for variable in (SUMMARY_VARIABLE, OUTPUT_VARIABLE):
+            append_for_runner(variable, "")
 
 
 def _last(asked: Asked) -> Baseline | None:
@@ -99,15 +127,17 @@ def _judge(asked: Asked, progress: StepProgress) -> Checked:
             str(asked.bundle), data=asked.data, reference=asked.reference,
             margin=asked.margin, split=asked.split, threads=asked.threads,
             demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
-            weak_reference=asked.weak_reference, page=asked.report is not None, progress=progress,
+            weak_reference=asked.weak_reference, page=asked.report is not None, resizes=not asked.quick,
+            progress=progress,
         )  # fmt: skip
     return check_files(
         str(asked.reference), asked.candidate, str(asked.data),
-        labels=None if asked.labels is None else read_labels(asked.labels), fit=asked.fit,
+        labels=None if asked.labels is None else read_labels(asked.labels), fit=asked.fit, resize=asked.resize,
         input_range=asked.input_range or "0..255", reference_range=asked.reference_range,
         margin=asked.margin, split=asked.split, threads=asked.threads,
         demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
-        weak_reference=asked.weak_reference, page=asked.report is not None, progress=progress,
+        weak_reference=asked.weak_reference, page=asked.report is not None, resizes=not asked.quick,
+        progress=progress,
     )  # fmt: skip
 
 
@@ -125,12 +155,12 @@ def _compare(asked: Asked, found: Checked, last: Baseline) -> BaselineReport | N
 
 def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
     if asked.report is not None and found.page is not None:
-        write_whole(Path(asked.report), found.page.encode())
+        write_whole(Path(asked.report), found.page, "--report")
     if asked.junit is not None:
         text = junit_xml(
             found.report, name=Path(asked.subject).name, baseline=since, inconclusive=asked.inconclusive
         )
-        write_whole(Path(asked.junit), text.encode())
+        write_whole(Path(asked.junit), text, "--junit")
     if asked.json_file is not None:
         record = found.report.to_dict()
         if since is not None:
@@ -139,7 +169,7 @@ def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
         if asked.json_file == "-":
             click.echo(text)
         else:
-            write_whole(Path(asked.json_file), f"{text}\n".encode())
+            write_whole(Path(asked.json_file), f"{text}\n", "--json")
 
 
 def _tell_github(asked: Asked, found: Checked, since: BaselineReport | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from edge_runtime.errors import UsageError
-from edge_runtime.spec import Fit
+from edge_runtime.spec import Fit, Resize
 from exporter.demands import Demands
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN
@@ -31,6 +31,7 @@ class Asked:
     candidate: str | None
     labels: str | None
     fit: Fit | None
+    resize: Resize | None
     input_range: InputRange | None
     reference_range: InputRange | None
     margin: float
@@ -75,7 +76,7 @@ class Asked:
                     f"{option} is about files of anybody's; a bundle says what it takes. Received: no --candidate. "
                     "Leave it out."
                 )
-        for option, value in (("--labels", self.labels), ("--fit", self.fit)):
+        for option, value in (("--labels", self.labels), ("--fit", self.fit), ("--resize", self.resize)):
             if value is not None and self.candidate is None:
                 raise UsageError(
                     f"{option} is about files of anybody's; a bundle has its own. Received: no --candidate. "
@@ -138,6 +139,12 @@ _WHAT = (
         help="How images become the input's size, for --candidate.  [default: stretch]",
     ),
     click.option(
+        "--resize",
+        type=click.Choice(["antialiased", "plain"]),
+        help="How pixels of another size are made, for --candidate: plain as tf.image.resize and Keras' own "
+        "loaders do.  [default: antialiased]",
+    ),
+    click.option(
         "--input-range",
         type=click.Choice(RANGES),
         metavar="RANGE",
@@ -196,7 +203,8 @@ _GATE = (
     click.option(
         "--quick",
         is_flag=True,
-        help="Only judge: leave attribution, engines and layers out of --report and --json.",
+        help="Only judge: leave attribution, engines and layers out of --report and --json, and do not try "
+        "which resize suits.",
     ),
 )
 _BASELINE = (

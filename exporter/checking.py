@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from edge_runtime.bundle import Bundle, file_sha256
+from edge_runtime.bundle import Bundle
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import BundleError, UnknownNameError, UsageError
 from edge_runtime.manifest import Artifact
-from edge_runtime.spec import Fit, InputSpec
+from edge_runtime.spec import Fit, InputSpec, Resize
 from exporter.demands import NO_DEMANDS, Demands, with_demands
 from exporter.evidence.classes import MissingClasses, check_classes
 from exporter.evidence.golden import replay_golden
@@ -24,12 +24,15 @@ from exporter.images import Chosen, PixelTable, choose_split, decode_table, run_
 from exporter.input_range import InputRange, check_range
 from exporter.judging import Candidate, Judgement, check_numbers, judge
 from exporter.kinds import KINDS
+from exporter.model_files import model_sha256
 from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
+from exporter.own_input import pixels_of
 from exporter.progress import Progress, step
 from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
-from exporter.saved_source import folder_sha256, is_saved_model
+from exporter.resize_choice import resize_notes
+from exporter.saved_source import is_saved_model
 from exporter.scoring import Scorer, full_scorer
 from exporter.source import Source, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport, saved_report
@@ -68,6 +71,7 @@ class _Terms:
     missing_classes: MissingClasses
     weak_reference: WeakReference
     page: bool
+    resizes: bool
 
     def __post_init__(self) -> None:
         for option, received, known in (
@@ -116,7 +120,7 @@ def check(
     return check_bundle(
         bundle, data=data, reference=reference, margin=margin, split=split, threads=threads,
         demands=demands, quick=quick, missing_classes=missing_classes, weak_reference=weak_reference,
-        progress=progress,
+        resizes=not quick, progress=progress,
     ).report  # fmt: skip
 
 
@@ -133,11 +137,15 @@ def check_bundle(
     missing_classes: MissingClasses = "error",
     weak_reference: WeakReference = "error",
     page: bool = False,
+    resizes: bool = True,
     progress: Progress | None = None,
 ) -> Checked:
-    """As :func:`check`, with the outcome of each image and, where ``page`` is set, the page for people."""
+    """As :func:`check`, with the outcome of each image and, where ``page`` is set, the page for people.
+
+    Where ``resizes`` is set, it also finds out which resize suits a full model of somebody else's.
+    """
     check_margin(margin)
-    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
+    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page, resizes)
     opened = Bundle.open(bundle)
     manifest = opened.manifest
     source = _reference(opened, reference)
@@ -151,7 +159,7 @@ def check_bundle(
             "no run folder, and no --data. Pass --data."
         )
     candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
-    source = replace(source, labels=manifest.labels, fit=manifest.input.fit)
+    source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
     _tell(progress)("loading the full model", 0, 0)
     # A run's model takes raw pixels, whatever the exported one took.
     taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
@@ -168,6 +176,7 @@ def check_files(
     *,
     labels: tuple[str, ...] | None = None,
     fit: Fit | None = None,
+    resize: Resize | None = None,
     input_range: InputRange = "0..255",
     reference_range: InputRange | None = None,
     margin: float = DEFAULT_MARGIN,
@@ -178,6 +187,7 @@ def check_files(
     missing_classes: MissingClasses = "error",
     weak_reference: WeakReference = "error",
     page: bool = False,
+    resizes: bool = True,
     progress: Progress | None = None,
 ) -> Checked:
     """Compares two model files of anybody's on the same images.
@@ -187,7 +197,8 @@ def check_files(
         candidate: Another one of these.
         data: Labelled images.
         labels: Class names in the order of the outputs; None takes the run's or the data's.
-        fit: How images become the input's size; None is ``stretch``, or the run folder's own.
+        fit: How images become the input's size; None is ``stretch``, or what a run or bundle says.
+        resize: How pixels of another size are made; None is ``antialiased``, or what a bundle says.
         input_range: What both files take for a pixel; a run folder takes raw pixels.
         reference_range: The same for the reference, where it differs.
         margin: Largest top-1 drop that passes, in fractions of 1.
@@ -198,24 +209,23 @@ def check_files(
         missing_classes: What a class without images means.
         weak_reference: What a full model that is no better than guessing on the images means.
         page: Render the page for people, which takes about as long as the check of a small model.
+        resizes: Find out which resize suits the reference.
         progress: Told how far it is.
 
     Raises:
         SnapshipError: A model or the data is not as it must be.
     """
     check_margin(margin)
-    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page)
+    terms = _Terms(margin, threads, demands, quick, missing_classes, weak_reference, page, resizes)
     tell = _tell(progress)
     full, small = Path(reference), Path(candidate)
     # Before images are read and TensorFlow is loaded.
     for path in (small, full):
-        _check_path(path)
+        if not is_run(path):
+            check_file(path)
+    fit, resize, own = pixels_of(full, small, fit, resize)
     images = choose_split(open_dataset(data), split)
     record = read_run(full) if is_run(full) else None
-    if record is not None and fit is not None:
-        raise UsageError(
-            f"A run folder brings its own fit. Received: {full} and --fit {fit}. Leave --fit out."
-        )
     tell("loading the full model", 0, 0)
     one = _look(full, reference_range or input_range)
     tell(f"loading {small.name}", 0, 0)
@@ -227,7 +237,7 @@ def check_files(
         names, notes = labels_of_files(one, two, images)
         open_order = not names and order_is_open(images)
         names = names or images.labels
-    spec = common_input(one, two, fit or ("stretch" if record is None else record.input.fit))
+    spec = common_input(one, two, fit, resize)
     if len(names) != one.classes:
         told = "--labels" if labels else full if record is not None else images.source
         raise BundleError(
@@ -238,7 +248,7 @@ def check_files(
     notes += tuple(note for side in sides for note in side.notes)
     for note in notes:
         tell(note, 0, 0)
-    use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order)
+    use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order, own=own)
     return _run(
         small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256, use),
         images.relabelled(names), terms, progress, notes=notes,
@@ -276,6 +286,8 @@ def _run(
         scores = full.scorer(table.pixels, step(tell, "scoring with the full model"))
         check_numbers(scores, "the full model", full.file.as_posix(), table)
         notes += settle_reference(scores, table, full.use, terms.weak_reference, tell)
+        if terms.resizes:
+            notes += resize_notes(scores, table, full.input, full.scorer, full.use, tell)
         found: Judgement = judge(
             candidates,
             scores,
@@ -301,17 +313,6 @@ def _run(
 
 def _tell(progress: Progress | None) -> Progress:
     return progress or (lambda step, done, total: None)
-
-
-def _check_path(path: Path) -> None:
-    """That it is a run folder or a model file; nothing is loaded."""
-    try:
-        run = is_run(path)
-    except OSError:
-        # Such as a name that is too long: the next check says so.
-        run = False
-    if not run:
-        check_file(path)
 
 
 def _look(path: Path, input_range: InputRange) -> ForeignModel:
@@ -342,7 +343,7 @@ def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
     file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
     if not file.is_file() and not is_saved_model(file):
         raise UsageError(f"{rule} Received: no file {file}. Pass {cure}.")
-    if (folder_sha256 if file.is_dir() else file_sha256)(file) != bundle.manifest.provenance.source_sha256:
+    if model_sha256(file) != bundle.manifest.provenance.source_sha256:
         raise UsageError(f"{rule} Received: {file}, which has changed since. Export again, or pass {cure}.")
     in_run = file.name == MODEL_FILE and is_run(file.parent)
     return find_source(file.parent if in_run else file)

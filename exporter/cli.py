@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import click
 
 from edge_runtime.bundle import Bundle
+from edge_runtime.spec import Fit, Resize
+from edge_runtime.temporary import temporary_files_together
 from exporter import exporting
 from exporter.bundle_files import REPORT_FILE
 from exporter.config import DEFAULT_AGREEMENT, Best, ExportConfig, Repair
@@ -54,6 +56,12 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     "--fit",
     type=click.Choice(["stretch", "crop"]),
     help="How images become the input's size, for a .keras or .h5 file.  [default: stretch]",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["antialiased", "plain"]),
+    help="How pixels of another size are made, for a .keras or .h5 file: plain as tf.image.resize and Keras' "
+    "own loaders do. The labelled images say which suits.  [default: antialiased]",
 )
 @click.option("--name", metavar="NAME", help="The bundle's name; default: the run's.")
 @click.option(
@@ -106,6 +114,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option("--check/--no-check", "check_", default=True, help="Compare each artifact with the full model.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@temporary_files_together()
 def export(
     source: str,
     out: str,
@@ -114,7 +123,8 @@ def export(
     calibration_data: str | None,
     calibration: int,
     labels: str | None,
-    fit: str | None,
+    fit: Fit | None,
+    resize: Resize | None,
     name: str | None,
     margin: float,
     best: Best | None,
@@ -142,6 +152,7 @@ def export(
       snapship export runs/flowers --out flowers.bundle --artifacts all
       snapship export runs/flowers --out flowers.bundle --best size --margin 0.01
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
+      snapship export model.keras --data photos/ --input-range -1..1 --resize plain --out model.bundle
     """
     config = ExportConfig(
         source=source,
@@ -151,7 +162,8 @@ def export(
         calibration_data=calibration_data,
         calibration=calibration,
         labels=labels,
-        fit=None if fit is None else "crop" if fit == "crop" else "stretch",
+        fit=fit,
+        resize=resize,
         name=name,
         margin=margin,
         best=best,

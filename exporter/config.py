@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from edge_runtime.spec import Fit
+from edge_runtime.spec import Fit, Resize
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.input_range import InputRange, check_range
@@ -41,6 +41,8 @@ class ExportConfig:
         calibration: How many images calibrate the int8 artifacts.
         labels: File of class names, for a source that is no run folder.
         fit: How images become the input's size, for a source that is no run folder; None is ``stretch``.
+        resize: How pixels of another size are made, for a source that is no run folder; None is
+            ``antialiased``.
         name: The bundle's name; None takes the source's.
         margin: Largest top-1 drop that passes, in fractions of 1.
         agreement: An int8 artifact that gives the full model's answer on a smaller share of the
@@ -68,6 +70,7 @@ class ExportConfig:
     calibration: int = 200
     labels: str | Path | None = None
     fit: Fit | None = None
+    resize: Resize | None = None
     name: str | None = None
     margin: float = DEFAULT_MARGIN
     agreement: float = DEFAULT_AGREEMENT
@@ -102,6 +105,8 @@ class ExportConfig:
         for option, received, known in (
             ("repair", self.repair, get_args(Repair)),
             ("best", self.best, (None, *get_args(Best))),
+            ("fit", self.fit, (None, *get_args(Fit))),
+            ("resize", self.resize, (None, *get_args(Resize))),
             ("evidence", self.evidence, get_args(Evidence)),
             ("missing-classes", self.missing_classes, get_args(MissingClasses)),
             ("weak-reference", self.weak_reference, get_args(WeakReference)),

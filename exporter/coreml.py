@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import io
 import logging
-import tempfile
 import warnings
 import zipfile
-from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.native_output import quiet
+from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, freeze
 from exporter.reasons import first_line
@@ -77,8 +76,8 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
 def _zipped(converted: Any, name: str) -> bytes:
     """A package is a folder; one file of it has one hash."""
     packed = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / f"{name}.mlpackage"
+    with temporary_folder() as folder:
+        package = folder / f"{name}.mlpackage"
         with quiet():
             converted.save(str(package))
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -23,9 +23,10 @@ import msgspec
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import DataError, ModelFileError, UsageError
-from edge_runtime.manifest import Artifact, Manifest, encode_json
+from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
 from edge_runtime.result import Float32Array
-from exporter.bundle_files import REPORT_FILE, bundle_in_making, may_write, write_manifest
+from edge_runtime.text import as_utf8
+from exporter.bundle_files import REPORT_FILE, bundle_in_making, check_writable, may_write, write_manifest
 from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
@@ -43,10 +44,11 @@ from exporter.progress import Progress, step
 from exporter.provenance import provenance
 from exporter.reference_use import use_of_source
 from exporter.report import render_report
+from exporter.resize_choice import resize_notes
 from exporter.scoring import full_scorer
 from exporter.search import pick
 from exporter.sets import Tables, bundle_labels, check_calibration, image_sets
-from exporter.source import FullModel, Source, find_source, load_source
+from exporter.source import FullModel, Source, check_path, find_source, load_source
 from exporter.verdict import CHECK_FILE, CheckReport
 from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
 
@@ -114,7 +116,9 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
     tell = progress or (lambda step, done, total: None)
     out = Path(config.out)
     may_write(out, config.overwrite)
-    source = find_source(config.source, labels=config.labels, fit=config.fit)
+    check_path(out, "bundle")
+    check_writable(out)
+    source = find_source(config.source, labels=config.labels, fit=config.fit, resize=config.resize)
     if source.run is not None and config.input_range != "0..255":
         raise UsageError(
             f"A run's model takes raw pixels. Received: {source.run} and --input-range {config.input_range}. "
@@ -139,6 +143,8 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
         open_order = source.labels is None and sets.judging is not None and order_is_open(sets.judging)
         use = use_of_source(source, config.input_range, open_order=open_order)
         unmade = _Export(config, source, model, labels, tables, folder, tell).run(use)
+        # Another run may have made one meanwhile.
+        may_write(out, config.overwrite)
     return Exported(Bundle.open(out), unmade, config.named)
 
 
@@ -200,10 +206,13 @@ class _Export:
         table = self._tables.judging
         if table is None or not (self._config.check or use.open_order):
             return None
-        scores = full_scorer(self._model)(table.pixels, step(self._tell, "scoring with the full model"))
+        scorer = full_scorer(self._model)
+        scores = scorer(table.pixels, step(self._tell, "scoring with the full model"))
         check_numbers(scores, "the full model", str(self._source.file), table)
         weak = self._config.weak_reference if self._config.check else "allow"
         self._notes = settle_reference(scores, table, use, weak, self._tell)
+        if self._config.check and self._config.evidence == "full":
+            self._notes += resize_notes(scores, table, self._model.input, scorer, use, self._tell)
         for note in self._notes:
             self._tell(note, 0, 0)
         self._labels = table.images.labels
@@ -261,6 +270,7 @@ class _Export:
             input=self._model.input,
             artifacts=tuple(self._described(kind) for kind in files),
             provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
+            preprocess=Preprocess.of(self._model.input),
             golden=golden,
         )
 
@@ -276,7 +286,7 @@ class _Export:
         if self._config.best is not None:
             report.only([kind.name for kind in self._shipped]).raise_for_verdict()
         page = render_report(self._name, replace(judgement, report=report), self._table)
-        (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
+        (self._folder / REPORT_FILE).write_text(as_utf8(page), encoding="utf-8")
         kept = report.only([kind.name for kind in self._shipped])
         (self._folder / CHECK_FILE).write_bytes(encode_json(kept))
         entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)

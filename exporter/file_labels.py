@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge_runtime.dataset import ImageSet, distinct_labels
 from edge_runtime.errors import UsageError
+from edge_runtime.labels import settled
 from exporter.foreign import ForeignModel
 
 
@@ -30,7 +31,7 @@ def labels_of_files(
     found: dict[Path, tuple[str, ...]] = {}
     notes = []
     for model in {reference.path: reference, candidate.path: candidate}.values():
-        labels = distinct_labels(model.labels)
+        labels = distinct_labels([settled(label) for label in model.labels])
         if len(labels) == model.classes and used <= set(labels):
             found[model.path] = labels
         elif labels:

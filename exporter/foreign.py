@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle import file_sha256
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.manifest import Format, TensorSpec
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
-from edge_runtime.spec import Fit, InputSpec
+from edge_runtime.spec import Fit, InputSpec, Resize
 from exporter.backend import load_tensorflow
 from exporter.candidate import Candidate
 from exporter.foreign_files import ForeignFile, Layout, read_keras, read_onnx, read_tflite
@@ -28,10 +27,12 @@ from exporter.freeze import INPUT_NAME, OUTPUT_NAME
 from exporter.half_precision import raw
 from exporter.input_range import InputRange
 from exporter.metadata.tflite import tflite_labels
+from exporter.model_files import files_sha256, model_files
 from exporter.reasons import first_line
-from exporter.saved_source import SAVED_MODEL_FILES, folder_sha256, is_saved_model
+from exporter.saved_source import SAVED_MODEL_FILES, is_saved_model
 from exporter.scoring import Scorer, engine_scorer, full_scorer
-from exporter.source import KERAS_SUFFIXES, FullModel
+from exporter.sigmoid import probes, refuse_sigmoids
+from exporter.source import KERAS_SUFFIXES, FullModel, check_path
 
 _FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
 
@@ -48,6 +49,7 @@ class ForeignModel:
         input_range: What it takes for a pixel.
         layout: What it takes for an image.
         classes: Length of its score vector.
+        files: All that it consists of: itself, a folder's files, weights in files beside an .onnx file.
         labels: Class names in the order of the scores, as the file itself has them; mostly empty.
     """
 
@@ -55,6 +57,7 @@ class ForeignModel:
     input_range: InputRange
     layout: Layout
     classes: int
+    files: tuple[Path, ...]
     labels: tuple[str, ...] = ()
 
     @property
@@ -64,14 +67,13 @@ class ForeignModel:
 
     @property
     def bytes(self) -> int:
-        """Size of the file, or of all in the folder."""
-        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
-        return sum(file.stat().st_size for file in files if file.is_file())
+        """Size of all its files."""
+        return sum(file.stat().st_size for file in self.files)
 
     @property
     def sha256(self) -> str:
-        """Hash of the file, or of all in the folder."""
-        return folder_sha256(self.path) if self.path.is_dir() else file_sha256(self.path)
+        """Hash of all its files."""
+        return files_sha256(self.path, self.files)
 
     def read(self, spec: InputSpec, threads: int = 1, *, exact: bool = False) -> ForeignFile:
         """Loads it for one image size.
@@ -96,6 +98,7 @@ def check_file(path: Path) -> None:
         UsageError: It is another kind of file.
         ModelFileError: It is not there, or empty.
     """
+    check_path(path)
     known = (*KERAS_SUFFIXES, *_FORMATS)
     try:
         size = path.stat().st_size
@@ -129,18 +132,23 @@ def look_at(path: Path, input_range: InputRange = "0..255") -> ForeignModel:
     """
     check_file(path)
     place = path.parent if path.name in SAVED_MODEL_FILES else path
+    # Before a runtime opens what the file names.
+    files = model_files(place)
     found = _read(place, input_range, 1, None)
     labels = tflite_labels(place.read_bytes()) if place.suffix.lower() == ".tflite" else found.labels
-    return ForeignModel(place, input_range, found.layout, found.classes, labels)
+    return ForeignModel(place, input_range, found.layout, found.classes, files, labels)
 
 
-def common_input(reference: ForeignModel, candidate: ForeignModel, fit: Fit) -> InputSpec:
+def common_input(
+    reference: ForeignModel, candidate: ForeignModel, fit: Fit, resize: Resize = "antialiased"
+) -> InputSpec:
     """The pixels that both models take.
 
     Args:
         reference: The full model.
         candidate: The one that is judged.
         fit: How images become the input's size.
+        resize: How pixels of another size are made.
 
     Raises:
         ModelFileError: They take images of different sizes, or give scores of different classes.
@@ -162,7 +170,7 @@ def common_input(reference: ForeignModel, candidate: ForeignModel, fit: Fit) -> 
             "One of two models must say its image size. Received: "
             f"{reference.path} and {candidate.path}, which take any. Save one with a fixed size."
         )
-    return InputSpec(height=height, width=width, channels=one.channels, fit=fit)
+    return InputSpec(height=height, width=width, channels=one.channels, fit=fit, resize=resize)
 
 
 @dataclass(frozen=True)
@@ -236,13 +244,11 @@ def prepared(model: ForeignModel, spec: InputSpec) -> ForeignSide:
         spec: The pixels that it will be given.
 
     Raises:
-        ModelFileError: It does not run, or gives no numbers.
+        ModelFileError: It does not run, gives no numbers, or a sigmoid for each class.
     """
     file = model.read(spec)
-    noise = np.random.default_rng(0).integers(0, 256, (2, *spec.shape), dtype=np.uint8)
-    flat = [np.full(spec.shape, level, dtype=np.uint8) for level in (0, 127, 255)]
     try:
-        found = np.stack([file.run(image) for image in (*flat, *noise)])
+        found = np.stack([file.run(image) for image in probes(spec.shape)])
     except SnapshipError:
         raise
     except Exception as error:
@@ -256,6 +262,7 @@ def prepared(model: ForeignModel, spec: InputSpec) -> ForeignSide:
             "Train or convert it again; float16 overflows above 65504."
         )
     softmax = not are_scores(found, file.step)
+    refuse_sigmoids(found, not softmax, file.end, model.path)
     notes: tuple[str, ...] = (f"{model.path.name} gives logits: softmax applied",) if softmax else ()
     if model.input_range != "0..255":
         notes += (f"{model.path.name} takes pixels in {model.input_range}",)

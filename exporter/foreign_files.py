@@ -24,6 +24,7 @@ from exporter.half_precision import Feed, raw
 from exporter.input_range import RANGES, InputRange, check_range, normalisation
 from exporter.metadata.onnx import onnx_labels
 from exporter.reasons import first_line
+from exporter.sigmoid import End, keras_end, onnx_end, single_output, tflite_end
 from exporter.source import open_model
 
 _ONNX_DTYPES = {
@@ -76,6 +77,7 @@ class ForeignFile:
             None where the file takes one image at a time.
         labels: Class names in the order of the scores, where an .onnx file has some.
         feed: uint8 image ``[height, width, channels]`` -> the batch of one that the file takes.
+        end: What its last operation gives.
     """
 
     engine: str
@@ -86,6 +88,7 @@ class ForeignFile:
     call: Callable[[Any], Any] | None = None
     labels: tuple[str, ...] = ()
     feed: Feed = raw
+    end: End = "unknown"
 
 
 def read_tflite(
@@ -135,7 +138,8 @@ def read_tflite(
         found: Float32Array = interpreter.get_tensor(output["index"]).reshape(-1).astype(np.float32)
         return (found - np.float32(zero_point)) * np.float32(scale) if scale else found
 
-    return ForeignFile("litert", layout, classes, float(scale), run, feed=feed)
+    end = tflite_end(path.read_bytes())
+    return ForeignFile("litert", layout, classes, float(scale), run, feed=feed, end=end)
 
 
 def read_onnx(path: Path, input_range: InputRange, threads: int, exact: bool = False) -> ForeignFile:
@@ -191,7 +195,7 @@ def read_onnx(path: Path, input_range: InputRange, threads: int, exact: bool = F
         return found
 
     labels = onnx_labels(session.get_modelmeta().custom_metadata_map)
-    return ForeignFile("onnxruntime", layout, classes, 0.0, run, labels=labels, feed=feed)
+    return ForeignFile("onnxruntime", layout, classes, 0.0, run, labels=labels, feed=feed, end=onnx_end(path))
 
 
 def read_keras(path: Path, input_range: InputRange) -> ForeignFile:
@@ -230,7 +234,8 @@ def read_keras(path: Path, input_range: InputRange) -> ForeignFile:
         return found
 
     many = opened.taken[0] is None
-    return ForeignFile("tensorflow", layout, classes, 0.0, run, call if many else None)
+    end: End = "unknown" if opened.keras is None else keras_end(opened.keras)
+    return ForeignFile("tensorflow", layout, classes, 0.0, run, call if many else None, end=end)
 
 
 def layout_of(path: Path, shape: list[int | None]) -> Layout:
@@ -269,6 +274,8 @@ def classes_of(path: Path, shape: list[Any]) -> int:
     sizes = [size for size in shape[1:] if size != 1]
     if len(sizes) == 1 and isinstance(sizes[0], int) and sizes[0] > 1:
         return sizes[0]
+    if len(shape) > 1 and not sizes:
+        raise single_output(path, str([size if isinstance(size, int) else "any" for size in shape]))
     raise ModelFileError(
         f"A classifier must return one score per class, of two or more. Received: {path} with output "
         f"{[size if isinstance(size, int) else 'any' for size in shape]}. Compare image classifiers."

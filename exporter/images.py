@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -109,9 +108,9 @@ def set_sha256(images: ImageSet) -> str:
 
 @dataclass
 class PixelTable:
-    """Images decoded once, in a memory-mapped file, so that any number of them fits.
+    """Images decoded once, in a memory-mapped file without a name, so that any number of them fits.
 
-    Use as a context manager: the file is deleted at its end.
+    Use as a context manager: the file goes at its end, or with the process.
 
     Attributes:
         pixels: uint8 ``[n, height, width, channels]``.
@@ -123,7 +122,6 @@ class PixelTable:
     pixels: UInt8Array
     truth: IntArray
     images: ImageSet
-    _folder: tempfile.TemporaryDirectory[str]
     unreadable: tuple[str, ...] = ()
 
     def __enter__(self) -> PixelTable:
@@ -150,9 +148,8 @@ class PixelTable:
         self.truth = np.array([item.label for item in self.images.items], dtype=np.int64)
 
     def close(self) -> None:
-        """Deletes the file."""
+        """Lets go of the file."""
         self.pixels = np.empty((0, *self.pixels.shape[1:]), dtype=np.uint8)
-        self._folder.cleanup()
 
 
 def decode_table(
@@ -168,23 +165,18 @@ def decode_table(
     Raises:
         DataError: More than a fifth or a whole class does not decode.
     """
-    folder = tempfile.TemporaryDirectory(prefix="snapship-")
-    try:
-        path = os.path.join(folder.name, "pixels.npy")
-        table = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(images), *spec.shape))
-        failures: dict[str, str] = {}
-        row = 0
-        for done, (item, found) in enumerate(decode_all(images, spec), start=1):
-            if isinstance(found, str):
-                failures[item.ref] = found
-            else:
-                table[row] = found
-                row += 1
-            if progress is not None:
-                progress(done, len(images))
-        kept = images.without(failures)
-        truth = np.array([item.label for item in kept.items], dtype=np.int64)
-        return PixelTable(table[:row], truth, kept, folder, kept.skipped[len(images.skipped) :])
-    except BaseException:
-        folder.cleanup()
-        raise
+    with tempfile.TemporaryFile() as file:
+        table = np.memmap(file, np.uint8, "w+", shape=(len(images), *spec.shape))
+    failures: dict[str, str] = {}
+    row = 0
+    for done, (item, found) in enumerate(decode_all(images, spec), start=1):
+        if isinstance(found, str):
+            failures[item.ref] = found
+        else:
+            table[row] = found
+            row += 1
+        if progress is not None:
+            progress(done, len(images))
+    kept = images.without(failures)
+    truth = np.array([item.label for item in kept.items], dtype=np.int64)
+    return PixelTable(table[:row], truth, kept, kept.skipped[len(images.skipped) :])

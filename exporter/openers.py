@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.manifest import Format
 from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import temporary_folder
 from exporter.c_array import tflite_in
 from exporter.candidate import Opener
 from exporter.foreign import ForeignEngine
@@ -45,6 +45,6 @@ def _saved_model(model: Path | bytes, spec: InputSpec) -> Engine:
     """On TensorFlow; the bytes from a zipped bundle are unpacked for the time of loading."""
     if isinstance(model, Path):
         return ForeignEngine(read_keras(model.parent, "0..255"), spec, softmax=False)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / SAVED_MODEL_FILE).write_bytes(model)
-        return ForeignEngine(read_keras(Path(folder), "0..255"), spec, softmax=False)
+    with temporary_folder() as folder:
+        (folder / SAVED_MODEL_FILE).write_bytes(model)
+        return ForeignEngine(read_keras(folder, "0..255"), spec, softmax=False)

@@ -64,6 +64,16 @@ def outside_operations(graph: Any) -> str:
     return described(graph, list(dict.fromkeys(named)))
 
 
+def has_operation(graph: Any, part: str) -> bool:
+    """Whether a graph has an operation of such a name.
+
+    Args:
+        graph: A ``tf.Graph``.
+        part: Part of the name, such as ``FakeQuant``.
+    """
+    return any(part in node.op for node in _nodes(graph))
+
+
 def described(graph: Any, operations: list[str]) -> str:
     """Operations with the layers that they are in, in words, at most three.
 

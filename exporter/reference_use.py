@@ -41,6 +41,7 @@ def use_of_source(source: Source, input_range: InputRange, *, open_order: bool) 
         range_option="--input-range",
         input_range=input_range,
         scorer=lambda name: full_scorer(load_source(source, name)),
+        resize_cure=None if source.brings_pixels else "Pass",
     )
 
 
@@ -60,16 +61,18 @@ def use_of_bundle(source: Source, input_range: InputRange) -> ReferenceUse:
         range_option="--input-range",
         input_range=input_range,
         scorer=lambda name: full_scorer(load_source(source, name)),
+        resize_cure="Export it again with",
     )
 
 
-def use_of_file(model: ForeignModel, spec: InputSpec, open_order: bool) -> ReferenceUse:
+def use_of_file(model: ForeignModel, spec: InputSpec, open_order: bool, *, own: bool = False) -> ReferenceUse:
     """A model file of anybody's as the reference of a check.
 
     Args:
         model: The file.
         spec: The pixels that it is given.
         open_order: Whether the order of its classes must be found.
+        own: Whether a model of our own, on either side, says itself which pixels it takes.
     """
     return ReferenceUse(
         model.path.name,
@@ -80,4 +83,5 @@ def use_of_file(model: ForeignModel, spec: InputSpec, open_order: bool) -> Refer
         range_option="--reference-range",
         input_range=model.input_range,
         scorer=lambda name: prepared(look_at(model.path, name), spec).scorer(),
+        resize_cure=None if own else "Pass",
     )

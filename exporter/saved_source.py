@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
-from exporter.reasons import first_line, outside_operations
+from exporter.reasons import first_line, has_operation, outside_operations
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Either of them makes a folder a SavedModel."""
@@ -30,30 +28,19 @@ class Opened:
         call: TensorFlow tensor float32 ``[batch, height, width, channels]`` -> float tensor.
         taken: Shape of its input, None where a size is free.
         given: Shape of its output, None where a size is free.
+        fake_quantized: Whether a SavedModel rounds its tensors as quantization-aware training does.
     """
 
     keras: Any | None
     call: Callable[[Any], Any]
     taken: tuple[int | None, ...]
     given: tuple[int | None, ...]
+    fake_quantized: bool = False
 
 
 def is_saved_model(path: Path) -> bool:
     """Whether a path is a SavedModel's folder; nothing is loaded."""
     return any((path / name).is_file() for name in SAVED_MODEL_FILES)
-
-
-def folder_sha256(folder: Path) -> str:
-    """Hash of a folder's files and their names, 64 hex digits.
-
-    Args:
-        folder: A SavedModel, whose weights lie in files of their own.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def open_saved_model(folder: Path) -> Opened:
@@ -111,7 +98,8 @@ def open_saved_model(folder: Path) -> Opened:
         assert loaded is not None
         return function(**{name: tensorflow.cast(image, taken.dtype)})[given_name]
 
-    return Opened(None, call, _sizes(taken.shape), _sizes(given.shape))
+    rounds = has_operation(function.graph, "FakeQuant")
+    return Opened(None, call, _sizes(taken.shape), _sizes(given.shape), rounds)
 
 
 def _sizes(shape: Any) -> tuple[int | None, ...]:

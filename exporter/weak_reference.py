@@ -46,6 +46,7 @@ class ReferenceUse:
         cures: The options that apply, as the message names them.
         input_range: What the model is given for a pixel now.
         scorer: The same model given another range; None where the range cannot be chosen.
+        resize_cure: What to do to choose ``--resize``, such as ``Pass``; None where it cannot be chosen.
     """
 
     file: str
@@ -55,6 +56,7 @@ class ReferenceUse:
     range_option: str | None = None
     input_range: InputRange = "0..255"
     scorer: Callable[[InputRange], Scorer] | None = None
+    resize_cure: str | None = None
 
 
 def order_is_open(images: ImageSet) -> bool:

@@ -11,7 +11,12 @@ with atheris.instrument_imports(include=["edge_runtime", "PIL"]):
     from edge_runtime.preprocess import pixels
     from edge_runtime.spec import InputSpec
 
-SPECS = (InputSpec(8, 8), InputSpec(5, 7, 1, "crop"))
+SPECS = (
+    InputSpec(8, 8),
+    InputSpec(5, 7, 1, "crop"),
+    InputSpec(6, 5, 3, "crop", "plain"),
+    InputSpec(4, 9, 1, resize="plain"),
+)
 
 
 def test_one_input(data: bytes) -> None:

@@ -25,6 +25,7 @@ from functools import cached_property
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, SnapshipError, UsageError
+from edge_runtime.quoting import shortened
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
@@ -34,6 +35,9 @@ INVOKE_TIMEOUT_S = 910
 
 ATTEMPTS = 5
 """Of one call, with growing pauses, where AWS is busy or says "slow down"."""
+
+MAX_SAID = 600
+"""Characters of what AWS says that are repeated; it may repeat what it was asked."""
 
 _LOGIN_CODES = {
     "AuthFailure",
@@ -282,7 +286,7 @@ def _translated(what: str, error: Exception) -> SnapshipError | None:
 def _refused(what: str, error: Any) -> SnapshipError:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", "")).strip()
     operation = str(getattr(error, "operation_name", ""))
-    said = f"{code}: {' '.join(message.split())[:600]}" if message else code
+    said = f"{code}: {shortened(message, MAX_SAID)}" if message else code
     if not said.endswith("."):
         said += "."
     if code in _LOGIN_CODES:
@@ -310,5 +314,5 @@ def _refused(what: str, error: Any) -> SnapshipError:
 
 
 def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:600]
+    text = shortened(error, MAX_SAID)
     return text if text.endswith(".") else f"{text}."

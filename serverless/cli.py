@@ -15,6 +15,7 @@ from serverless.serving.limits import MAX_CONNECTIONS, TIMEOUT_S, Limits
 from serverless.serving.listening import OPEN_TO_ALL, address, is_loopback, listen
 
 if TYPE_CHECKING:
+    from edge_runtime.updates import Swap
     from serverless.app.key_source import KeySource
 
 MAX_KEYS_BYTES = 100_000
@@ -93,6 +94,9 @@ def serve(
 ) -> None:
     """Serve BUNDLE over HTTP: a page at /, POST /classify, GET /health and more, see /openapi.json.
 
+    BUNDLE is a bundle, or a folder that snapship pull fills; another bundle that comes there is
+    served without a restart, and one that does not open leaves the old one in use.
+
     Prints one JSON line for each request. Ends on Ctrl-C or SIGTERM, when the requests in
     work are answered.
 
@@ -107,16 +111,23 @@ def serve(
     if find_spec("uvicorn") is None:
         raise EnvironmentMissingError.of_extra("snapship serve", "uvicorn", "serverless")
     from serverless.app.application import create_app
+    from serverless.serving.following import FollowingService
     from serverless.serving.server import run
 
     with listen(host, port) as sock:
         with quiet():
-            app = create_app(
+            service = FollowingService(
                 bundle,
                 artifact=artifact,
                 engine=engine,
                 threads=threads,
                 allow_failed=allow_failed,
+                max_bytes=max_bytes,
+                max_pixels=max_pixels,
+                on_swap=_tell_swap,
+            )
+            app = create_app(
+                service,
                 max_bytes=max_bytes,
                 max_pixels=max_pixels,
                 keys=keys,
@@ -127,11 +138,17 @@ def serve(
             )
         url = address(host, sock.getsockname()[1])
         key = " -H 'X-Api-Key: SECRET'" if keys is not None else ""
-        click.echo(f"Serving {bundle} at {url} (Ctrl-C ends it)")
+        click.echo(f"Serving {bundle} at {url} (follows snapship pull; Ctrl-C ends it)")
         click.echo(f"Try: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg'{key} {url}/classify")
         if keys is None and not is_loopback(sock.getsockname()[0]):
             click.echo(f"{OPEN_TO_ALL} Pass --api-keys FILE for one.", err=True)
         run(app, sock, limits)
+
+
+def _tell_swap(swap: Swap) -> None:
+    # Of a bundle that was refused, the log tells.
+    if swap.error is None:
+        click.echo(f"Now serving {swap.location}", err=True)
 
 
 def keys_in(path: Path) -> KeySource:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_files_together
 
 DATA = "digits"
 """1,797 handwritten digits of 8x8 pixels that come with scikit-learn."""
@@ -20,6 +21,7 @@ _SHOWN = 3
 @click.command()
 @click.option("--out", default="snapship-demo", show_default=True, metavar="DIR", help="Where to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print the check and the predictions as JSON.")
+@temporary_files_together()
 def demo(out: str, as_json: bool) -> None:
     """Trains, exports, checks and predicts on embedded handwritten digits.
 
@@ -82,8 +84,11 @@ def demo(out: str, as_json: bool) -> None:
 
 def _claim(folder: Path) -> None:
     """A folder that holds something else is left alone."""
+    from edge_runtime.temporary import remove_abandoned
+
     ours = {DATA, f"{DATA}.bundle", "images"}
     if folder.is_dir():
+        remove_abandoned(folder)
         foreign = sorted(path.name for path in folder.iterdir() if path.name not in ours)
         if not foreign:
             return

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import click
 
-from snapship.extras import NEEDED_BY, OPTIONAL, PACKAGES, cure
+from snapship.extras import NEEDED_BY, OPTIONAL, PACKAGES, cure, python_notes
 from snapship.keras_backend import EXTRAS, KerasBackend, keras_backend
 from snapship.version import version
 
@@ -82,6 +82,12 @@ class Checkup:
         others = set(EXTRAS.values()) - {"train", self.backend.extra}
         return {extra: cure(extra) for extra in PACKAGES if extra not in others and self.missing(extra)}
 
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the missing packages on this Python."""
+        major, minor = self.python.split(".")[:2]
+        missing = {entry.name for entry in self.packages if entry.version is None}
+        return python_notes(missing, (int(major), int(minor)))
+
 
 def checkup() -> Checkup:
     """Looks at this machine; nothing heavy is imported and nothing is changed."""
@@ -116,7 +122,7 @@ def doctor(as_json: bool) -> int:
     """
     found = checkup()
     if as_json:
-        record = asdict(found) | {"cures": found.cures()}
+        record = asdict(found) | {"cures": found.cures(), "notes": found.notes()}
         click.echo(json.dumps(record, indent=2))
     else:
         _print(found)
@@ -153,6 +159,8 @@ def _print(found: Checkup) -> None:
         click.echo("\nTo install what is missing:")
     for extra, command in cures.items():
         click.echo(f"  {command:<38}  {_purpose(extra)}")
+    for note in found.notes():
+        click.echo(note)
 
 
 def _print_rows(header: _Row, rows: list[_Row]) -> None:

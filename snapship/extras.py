@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -102,6 +103,27 @@ OPTIONAL = {
     "s3": "fetches bundles from S3",
 }
 """Extras that add something to commands that run without them, and what."""
+
+
+_NEWEST_OF_TENSORFLOW = (3, 13)
+"""The newest Python that final releases of TensorFlow are built for (2.21)."""
+
+
+def python_notes(missing: Iterable[str], python: tuple[int, int]) -> tuple[str, ...]:
+    """What pip will not say of packages that are missing on a newer Python.
+
+    Args:
+        missing: The packages that are not installed.
+        python: This Python's version.
+    """
+    if "tensorflow" not in missing or python <= _NEWEST_OF_TENSORFLOW:
+        return ()
+    shown, known = (".".join(map(str, version)) for version in (python, _NEWEST_OF_TENSORFLOW))
+    return (
+        f"TensorFlow's final releases are built for Python 3.11 to {known}, as of 2.21. On Python {shown} pip takes a "
+        "release candidate of 2.22, which depends on keras-nightly, or finds none: to train and export, use "
+        f"Python {known}. The device runtime, serverless and deploy need no TensorFlow.",
+    )
 
 
 def cure(extra: str) -> str:

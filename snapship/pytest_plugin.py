@@ -34,6 +34,7 @@ class Check(Protocol):
         margin: float = 0.02,
         agreement: float | None = None,
         worst_class: float | None = None,
+        resize: Literal["antialiased", "plain"] | None = None,
         input_range: str = "0..255",
         reference_range: str | None = None,
         split: Literal["val", "train", "all"] = "val",
@@ -52,6 +53,8 @@ class Check(Protocol):
             margin: Largest top-1 drop that passes, in fractions of 1.
             agreement: Smallest share of images with the full model's answer; None asks nothing.
             worst_class: Largest drop of any one class; None asks nothing.
+            resize: How pixels of another size are made for a model file; None is ``antialiased``, or what its
+                bundle says.
             input_range: What a model file takes for a pixel: ``0..255``, ``0..1``, ``-1..1`` or
                 ``imagenet``.
             reference_range: The same for its reference; None is the same range.
@@ -104,12 +107,17 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
         failed, skipped = "", ""
         # Failing outside of the handlers: the report of a test shows no traceback of snapship's.
         from edge_runtime.errors import InconclusiveError, SnapshipError
+        from edge_runtime.output_place import check_file, write_whole
 
         try:
             # Slow evidence is for readers of the page: without one, only the verdict.
-            found = _checked(bundle, data, quick=folder is None, page=folder is not None, **options)
-            if folder is not None and found.page is not None:
-                _write_report(Path(folder), request.node.nodeid, calls, found.page)
+            page = folder is not None
+            file = Path(folder or "", _report_name(request.node.nodeid, calls))
+            if page:
+                check_file(file, _REPORT_OPTION)
+            found = _checked(bundle, data, quick=not page, page=page, resizes=page, **options)
+            if page and found.page is not None:
+                write_whole(file, found.page, _REPORT_OPTION)
             found.report.raise_for_verdict("error" if inconclusive == "skip" else inconclusive)
         except InconclusiveError as error:
             failed, skipped = (str(error), "") if inconclusive != "skip" else ("", str(error))
@@ -131,6 +139,7 @@ def _checked(
     reference: str | os.PathLike[str] | None = None,
     agreement: float | None = None,
     worst_class: float | None = None,
+    resize: Literal["antialiased", "plain"] | None = None,
     input_range: str = "0..255",
     reference_range: str | None = None,
     **options: Any,
@@ -142,10 +151,11 @@ def _checked(
 
     demands = Demands(agreement=agreement, worst_class=worst_class)
     if Path(bundle).suffix.lower() not in _FILES and not (Path(bundle) / "saved_model.pb").is_file():
-        if (input_range, reference_range) != ("0..255", None):
+        if (resize, input_range, reference_range) != (None, "0..255", None):
             raise UsageError(
-                f"A bundle says itself what its models take. Received: input_range={input_range!r}, "
-                f"reference_range={reference_range!r} for {os.fspath(bundle)}. Leave them out."
+                f"A bundle says itself what its models take. Received: resize={resize!r}, "
+                f"input_range={input_range!r}, reference_range={reference_range!r} for {os.fspath(bundle)}. "
+                "Leave them out."
             )
         return check_bundle(bundle, data=data, reference=reference, demands=demands, **options)
     if reference is None or data is None:
@@ -154,15 +164,13 @@ def _checked(
             "Pass reference= and data=."
         )
     return check_files(
-        reference, bundle, data, demands=demands,
+        reference, bundle, data, demands=demands, resize=resize,
         input_range=check_range(input_range),
         reference_range=None if reference_range is None else check_range(reference_range),
         **options,
     )  # fmt: skip
 
 
-def _write_report(folder: Path, test: str, call: int, page: str) -> None:
-    from exporter.replacing import write_whole
-
+def _report_name(test: str, call: int) -> str:
     name = re.sub(r"[^\w.-]+", "-", test).strip("-.")[-_NAME_LENGTH:]
-    write_whole(folder / f"{name}{'' if call == 1 else f'-{call}'}.html", page.encode())
+    return f"{name}{'' if call == 1 else f'-{call}'}.html"

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +21,8 @@ from edge_runtime.dataset import ImageSet, decode_all
 from edge_runtime.errors import DataError
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import temporary_file
 from trainer.progress import Event, Progress, silent
-
-_ABANDONED_S = 86_400.0
-"""Seconds after which a temporary file belongs to no process any more."""
 
 _FORMAT = 2
 """Part of every name; raise it when the files' meaning changes."""
@@ -104,7 +99,9 @@ def cached_pixels(
 
 def _key(images: ImageSet, spec: InputSpec) -> str:
     """Name of the cache file: contents in order, input, and the decoder's version."""
-    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {spec.shape} {spec.fit}\n".encode())
+    # Pixels of our own resize keep their name of before there was another.
+    resize = "" if spec.resize == "antialiased" else f" {spec.resize}"
+    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {spec.shape} {spec.fit}{resize}\n".encode())
     for item in images.items:
         digest.update(item.sha256.encode())
     return digest.hexdigest()[:32]
@@ -128,42 +125,27 @@ def _load(
 def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path, progress: Progress) -> None:
     """Decodes everything into a temporary file and renames it when it is whole."""
     array_path.parent.mkdir(parents=True, exist_ok=True)
-    _forget_killed(array_path.parent)
-    handle, name = tempfile.mkstemp(suffix=".tmp", dir=array_path.parent)
-    temporary, note = Path(name), Path(f"{name}.json.tmp")
     failures: dict[int, str] = {}
     total = len(images)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # The header has a fixed length, so that the count can be corrected at the end.
-            header = _header(total, spec)
-            file.write(header)
-            progress(Event("pixels", 0, total, f"decoding {total} images to {spec.width}x{spec.height}"))
-            for index, (_, result) in enumerate(decode_all(images, spec)):
-                if isinstance(result, str):
-                    failures[index] = result
-                else:
-                    file.write(result.tobytes())
-                progress(Event("pixels", index + 1, total))
-            # Refuses a set with too many failures before anything is kept of it.
-            images.without({images.items[index].ref: reason for index, reason in failures.items()})
-            file.seek(0)
-            file.write(_header(total - len(failures), spec).ljust(len(header)))
-        # One name of its own for both, so that the finally clause knows what to remove.
-        note.write_bytes(msgspec.json.encode(failures))
-        os.replace(note, note_path)
-        os.replace(temporary, array_path)
-    finally:
-        temporary.unlink(missing_ok=True)
-        note.unlink(missing_ok=True)
-
-
-def _forget_killed(folder: Path) -> None:
-    """Removes what decoding left that was killed: nobody writes a file for a day."""
-    for path in folder.glob("tmp*.tmp"):
-        with suppress(OSError):
-            if path.stat().st_mtime < time.time() - _ABANDONED_S:
-                path.unlink()
+    with temporary_file(array_path.parent) as made:
+        # The header has a fixed length, so that the count can be corrected at the end.
+        header = _header(total, spec)
+        made.file.write(header)
+        progress(Event("pixels", 0, total, f"decoding {total} images to {spec.width}x{spec.height}"))
+        for index, (_, result) in enumerate(decode_all(images, spec)):
+            if isinstance(result, str):
+                failures[index] = result
+            else:
+                made.file.write(result.tobytes())
+            progress(Event("pixels", index + 1, total))
+        # Refuses a set with too many failures before anything is kept of it.
+        images.without({images.items[index].ref: reason for index, reason in failures.items()})
+        made.file.seek(0)
+        made.file.write(_header(total - len(failures), spec).ljust(len(header)))
+        with temporary_file(array_path.parent) as note:
+            note.file.write(msgspec.json.encode(failures))
+            note.move_to(note_path)
+        made.move_to(array_path)
 
 
 def _header(count: int, spec: InputSpec) -> bytes:

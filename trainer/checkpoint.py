@@ -155,6 +155,7 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
     with lock:
         _hold(lock, folder)
         _forget_old(root, folder)
+        _forget_halves(folder)
         checkpoint = Checkpoint(folder)
         if fresh:
             checkpoint.remove()
@@ -191,12 +192,26 @@ def _hold(lock: Any, folder: Path) -> None:
         ) from error
 
 
+def _forget_halves(folder: Path) -> None:
+    """Removes what a killed run was writing, which nobody else may write again."""
+    for half in folder.glob("*.tmp"):
+        half.unlink(missing_ok=True)
+
+
 def _forget_old(root: Path, current: Path) -> None:
+    """Removes abandoned checkpoints, and of younger ones what was half written."""
     oldest = time.time() - KEPT_DAYS * 86_400
     for folder in root.iterdir():
+        if folder == current:
+            continue
         try:
             times = [entry.stat().st_mtime for entry in [folder, *folder.iterdir()]]
-        except OSError:
+            if max(times) < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+            elif any(folder.glob("*.tmp")):
+                with (folder / "lock").open("r+") as lock:
+                    _hold(lock, folder)
+                    _forget_halves(folder)
+        except (OSError, UsageError):
+            # It goes away right now, or a run is at work there.
             continue
-        if folder != current and max(times) < oldest:
-            shutil.rmtree(folder, ignore_errors=True)

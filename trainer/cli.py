@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table
 from trainer import models as zoo
 from trainer.augmentation.choices import AUGMENTATIONS
@@ -45,9 +46,13 @@ _JSON_HELP = "Print one JSON document on stdout and nothing else there."
     metavar="RANGE",
     help="What feature_extractor's SavedModel takes: 0..1 (default), -1..1 or 0..255.",
 )
-@click.option("--epochs", type=int, help="Most epochs of plain training, or of a pretrained model's head.")
 @click.option(
-    "--fine-tune-epochs", type=int, help="Most epochs of fine-tuning a pretrained model; 0 for none."
+    "--epochs", type=int, help="Most epochs in all; with --fine-tune-epochs, of a pretrained model's head."
+)
+@click.option(
+    "--fine-tune-epochs",
+    type=int,
+    help="Most epochs of fine-tuning a pretrained model, after the head's; 0 for none.",
 )
 @click.option(
     "--unfreeze",
@@ -103,12 +108,13 @@ _JSON_HELP = "Print one JSON document on stdout and nothing else there."
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if there is one.")
 @click.option("--fresh", is_flag=True, help="Start over where an interrupted run could go on.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+@temporary_files_together()
 def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: Any) -> None:
     """Train a classifier on DATA and write a run folder.
 
     DATA is a folder with train/ and val/ of class folders, one folder of class folders,
-    a .zip of either, a .csv of path,label, a folder of IDX files, or one of digits,
-    mnist, fashion_mnist, cifar10.
+    a .zip of either, a .csv or .jsonl table of paths and labels (docs/tables.md), a folder
+    of IDX files, or one of digits, mnist, fashion_mnist, cifar10.
 
     Interrupted, even killed, it goes on after its last epoch when the same command is
     given again.

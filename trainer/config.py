@@ -42,9 +42,10 @@ class TrainConfig:
         width: Width multiplier of the model's layers; 1.0 is the published one.
         pixel_range: What the SavedModel of a ``feature_extractor`` takes: ``0..1``, ``-1..1`` or
             ``0..255``; None for the first, as TF-Hub's do, and for every other model.
-        epochs: Most epochs of plain training, or of the head of a pretrained model;
-            None for the default of that way.
-        fine_tune_epochs: Most epochs in which the backbone of a pretrained model is trained.
+        epochs: Most epochs in all; None for the default. Of a pretrained model up to half of them,
+            at most 8, fine-tune; with ``fine_tune_epochs`` they are those of the head.
+        fine_tune_epochs: Most epochs in which the backbone of a pretrained model is trained, after
+            those of the head.
         unfreeze: How much of the backbone fine-tuning trains: its last so many layers, or ``all``.
         views: Augmented views of each image that are computed ahead for what trains on a frozen
             part; the first is the image as it is.
@@ -166,7 +167,9 @@ class TrainConfig:
         if not 0.0 <= self.ema < 1.0:
             raise _wrong("ema", "at least 0 and below 1", self.ema)
         mixing = MIXING & set(names) if isinstance(names, tuple) else set()
-        frozen = self.fine_tune_epochs == 0 or info(self.model).frozen
+        # A single epoch is the head's.
+        none_further = self.fine_tune_epochs == 0 or (self.fine_tune_epochs is None and self.epochs == 1)
+        frozen = none_further or info(self.model).frozen
         on_activations = self.pretrained and (frozen or unfreeze != "all")
         if mixing and on_activations:
             raise _wrong(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from edge_runtime.dataset import ARRAY_NAMES, array_file
 from edge_runtime.errors import EnvironmentMissingError
+from edge_runtime.temporary import temporary_file
 from trainer.backend import load_keras
 from trainer.progress import Event, Progress, silent
 
@@ -52,13 +52,9 @@ def _store(path: Path, arrays: dict[str, Any]) -> None:
     """Writes to a temporary sibling, then renames."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with temporary_file(path.parent) as made:
+            np.savez_compressed(made.file, **arrays)
+            made.move_to(path)
     except OSError as error:
         raise EnvironmentMissingError(
             f"The data cache must be writable. Received: {path.parent} ({error.strerror or error}). "

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table, printable
 from trainer.console import ConsoleProgress
 from trainer.evaluate_report import check_report_file, explained, write_evaluation_report
@@ -41,6 +42,7 @@ from trainer.report import check_report_packages
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
 )
+@temporary_files_together()
 def evaluate(
     source: str,
     data: str,

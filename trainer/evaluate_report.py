@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.errors import UsageError
+from edge_runtime.output_place import check_file
 from edge_runtime.preprocess import UInt8Array, pixels
 from trainer.insight.explaining import Subject
 from trainer.insight.page import common_parts
@@ -41,12 +42,7 @@ def check_report_file(path: Path) -> None:
             f"The report must be a file. Received: --report {path}, a folder. "
             f"Pass --report {path / 'report.html'}."
         )
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise UsageError(
-            f"The report's folder must be writable. Received: --report {path}, where {above} is not. "
-            "Pass another --report."
-        )
+    check_file(path, "--report")
 
 
 def explained(source: str | os.PathLike[str], images: Sequence[str]) -> tuple[Explained, ...]:
@@ -103,7 +99,7 @@ def write_evaluation_report(
                                               "created": datetime.now(UTC).isoformat(timespec="seconds"),
                                               "skipped": found.evaluation.skipped, "counts": None,
                                               "chosen_by_user": bool(explain)})  # fmt: skip
-    write_page(path, text)
+    write_page(path, text, "--report")
 
 
 def _facts(found: Measured) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.output_place import check_file
 from trainer.backend import training_extra
 from trainer.history import EpochRow, history_csv
 from trainer.run import HISTORY_FILE
@@ -35,11 +36,7 @@ class EpochLog:
             return
         if find_spec("tensorboardX") is None:
             raise EnvironmentMissingError.of_extra("--logs", "tensorboardX", training_extra())
-        place = self._folder
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if not place.is_dir() or not os.access(place, os.W_OK):
-            raise _unwritable(self._folder, "no folder" if not place.is_dir() else "not writable")
+        check_file(self._folder / HISTORY_FILE, "--logs")
 
     def write(self, rows: Sequence[EpochRow]) -> None:
         """Logs the last of the epochs so far.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError
-from edge_runtime.output_place import written_aside
+from edge_runtime.output_place import write_whole
 from trainer.backend import training_extra
 
 
@@ -30,28 +30,18 @@ def render(template: str, context: dict[str, Any]) -> str:
     )  # fmt: skip
     environment.filters["percent"] = lambda value: "-" if value is None else f"{100 * value:.1f} %"
     environment.filters["hundredths"] = lambda value: "-" if value is None else f"{100 * value:.1f}"
-    # A file name may hold bytes that are no text; a page must still be written.
-    return printable_text(environment.get_template(template).render(context))
+    return environment.get_template(template).render(context)
 
 
-def printable_text(text: str) -> str:
-    """Replaces the lone surrogates that stand for undecodable bytes of file names.
-
-    Args:
-        text: Any text.
-    """
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def write_page(path: Path, text: str) -> None:
+def write_page(path: Path, text: str, option: str = "--out") -> None:
     """Writes a page to a temporary name beside it, then renames it.
 
     Args:
         path: Where; folders above it are made, a page of that name is replaced.
         text: HTML.
+        option: What names it, for messages.
 
     Raises:
         UsageError: The place cannot be written.
     """
-    with written_aside(path) as file:
-        file.write(text.encode())
+    write_whole(path, text, option)

@@ -20,8 +20,10 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from edge_runtime.errors import BundleError, RunError
-from edge_runtime.labels import validated
+from edge_runtime.labels import settled, validated
+from edge_runtime.manifest import encode_json
 from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import put_back
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.keras"
@@ -133,7 +135,12 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
     Args:
         folder: Any path.
     """
-    return (Path(folder) / RUN_FILE).is_file()
+    put_back(Path(folder))
+    try:
+        return (Path(folder) / RUN_FILE).is_file()
+    except OSError:
+        # Such as a name that is too long: what opens it says so.
+        return False
 
 
 def read_run(folder: str | os.PathLike[str]) -> RunRecord:
@@ -158,7 +165,7 @@ def read_run(folder: str | os.PathLike[str]) -> RunRecord:
         validated(record.labels, name)
     except BundleError as error:
         raise RunError(str(error)) from error
-    return record
+    return msgspec.structs.replace(record, labels=tuple(map(settled, record.labels)))
 
 
 def read_data(folder: str | os.PathLike[str]) -> DataRecord:
@@ -176,7 +183,7 @@ def read_data(folder: str | os.PathLike[str]) -> DataRecord:
             f"Every label in {DATA_FILE} must be one of its classes. Received: another in {folder}. "
             "Train again."
         )
-    return record
+    return msgspec.structs.replace(record, labels=tuple(map(settled, record.labels)))
 
 
 def model_path(folder: str | os.PathLike[str]) -> Path:
@@ -215,7 +222,7 @@ def write_run(folder: Path, record: RunRecord) -> None:
         folder: An existing folder.
         record: Its content.
     """
-    (folder / RUN_FILE).write_bytes(_encode(record))
+    (folder / RUN_FILE).write_bytes(encode_json(record))
 
 
 def write_data(folder: Path, record: DataRecord) -> None:
@@ -225,7 +232,7 @@ def write_data(folder: Path, record: DataRecord) -> None:
         folder: An existing folder.
         record: Its content.
     """
-    (folder / DATA_FILE).write_bytes(_encode(record))
+    (folder / DATA_FILE).write_bytes(encode_json(record))
 
 
 def _bytes(folder: str | os.PathLike[str], file: str) -> bytes:
@@ -252,7 +259,3 @@ def _decode(data: bytes, kind: type[_Record], name: str) -> _Record:
         raise RunError(
             f"{name} must follow its schema. Received: {reason}. Restore the file or train again."
         ) from error
-
-
-def _encode(record: msgspec.Struct) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"

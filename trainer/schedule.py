@@ -46,10 +46,35 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     """
     if not config.pretrained:
         return (_filled(PLAIN, config, config.epochs, config.learning_rate),)
-    if config.fine_tune_epochs == 0 or info(config.model).frozen:
-        return (_filled(HEAD, config, config.epochs, config.learning_rate),)
-    head = _filled(HEAD, config, config.epochs, None)
-    return head, _filled(FINE_TUNE, config, config.fine_tune_epochs, config.learning_rate)
+    epochs, further = config.epochs, config.fine_tune_epochs
+    if further is None and epochs is not None and not info(config.model).frozen:
+        # Whoever gives one number means all epochs, and fine-tuning is where they take long.
+        further = min(FINE_TUNE.epochs, epochs // 2)
+        epochs -= further
+    if further == 0 or info(config.model).frozen:
+        return (_filled(HEAD, config, epochs, config.learning_rate),)
+    head = _filled(HEAD, config, epochs, None)
+    return head, _filled(FINE_TUNE, config, further, config.learning_rate)
+
+
+def announced(config: TrainConfig) -> str:
+    """What will be trained for how long, in one line for people.
+
+    Args:
+        config: The configuration.
+    """
+    head, *further = phases(config)
+    total = head.epochs + sum(step.epochs for step in further)
+    told = f"training for up to {total} epoch{'s' if total > 1 else ''}"
+    if not config.pretrained:
+        return told
+    if not further:
+        return f"{told}, of the head alone"
+    layers = "all layers" if config.unfreeze == "all" else f"the last {config.unfreeze} layers"
+    return (
+        f"{told}: {head.epochs} of the head, then {further[0].epochs} of fine-tuning {layers} "
+        "(--epochs and --fine-tune-epochs choose)"
+    )
 
 
 def used(config: TrainConfig, spec: InputSpec, arrays: bool) -> dict[str, Any]:

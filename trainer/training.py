@@ -9,7 +9,7 @@ Stages::
     -> model     build, with weights                 models
     -> fit       plain, or head then fine-tuning     plain, transfer; checkpoint after every epoch
     -> evaluate  the saved model, on val             evaluation
-    -> save      temporary sibling, then rename      publish
+    -> save      temporary sibling, then exchange    publish
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import DataError, UsageError
+from edge_runtime.replacing import check_folder
 from edge_runtime.spec import InputSpec
 from trainer.augmentation import chosen
 from trainer.backend import load_keras
@@ -41,7 +42,7 @@ from trainer.models import build
 from trainer.models.weights import check_weights, weights_sha256
 from trainer.plain import train_plain
 from trainer.progress import Event, Progress, silent
-from trainer.publish import building, check_out, check_writable
+from trainer.publish import building, check_out
 from trainer.report import check_report_packages, write_report
 from trainer.run import (
     HISTORY_FILE,
@@ -54,7 +55,7 @@ from trainer.run import (
     write_data,
     write_run,
 )
-from trainer.schedule import used
+from trainer.schedule import announced, used
 from trainer.session import Session
 from trainer.transfer import train_transfer
 
@@ -99,7 +100,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     if config.pretrained and config.weights is not None and config.weights != "imagenet":
         check_weights(config.model, config.weights)
     _check_writable_names(config, out)
-    check_writable(out)
+    check_folder(out)
     check_report_packages()
     _check_logs(config, out)
     # Closed whatever happens, opened before anything slow.
@@ -110,6 +111,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
 def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) -> Run:
     """Everything after what can be refused at once."""
     started = time.monotonic()
+    progress(Event("data", message=announced(config)))
     ensure_downloaded(config.data, progress)
     progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
     images = open_dataset(config.data)
@@ -244,6 +246,11 @@ def _check_trainable(images: ImageSet) -> None:
     """Refuses data without val, or with a class that cannot be learnt."""
     counts = images.counts()
     missing = [name for name, sides in counts.items() if not sides["train"]]
+    if len(missing) == len(counts):
+        raise DataError(
+            f"There must be images to train on. Received: val or test images alone in {images.source}. "
+            "Add a train folder, or pass the folder of class folders itself, which is split by content."
+        )
     if missing:
         raise DataError(
             f"Every class must have images to train on. Received: none for {missing[0]!r} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -28,6 +29,8 @@ _ZIP_ERRORS = (
 _SAYS_UTF8 = 0x800
 """Bit 11 of a zip member's flags (APPNOTE.TXT 4.4.4): its name is UTF-8."""
 
+_UNICODE_PATH = 0x7075
+
 _MOST_LINKS = 100
 """Times that one folder may be reached through links: folders that link to each other have no end of paths."""
 
@@ -36,6 +39,8 @@ class Files(Protocol):
     """Files below one root, by relative path with ``/``."""
 
     source: str
+    folder: str
+    """Where the files lie, or would once they are unpacked beside the archive."""
 
     def listing(self) -> tuple[list[str], list[str]]:
         """Paths of all files and of all folders, sorted, hidden ones left out."""
@@ -79,7 +84,7 @@ class DiskFiles:
             root: An existing folder.
         """
         self.root = root
-        self.source = str(root)
+        self.source = self.folder = str(root)
 
     def listing(self) -> tuple[list[str], list[str]]:
         """Paths of all files and of all folders, sorted, hidden ones left out."""
@@ -144,7 +149,7 @@ class ZipFiles:
         Raises:
             DataError: It is no zip, or a member's path leaves the archive.
         """
-        self.source = str(path)
+        self.source, self.folder = str(path), str(path.with_suffix(""))
         try:
             # Open as long as the set is in use; reading members is safe from several threads.
             self._archive = zipfile.ZipFile(path)
@@ -155,11 +160,14 @@ class ZipFiles:
             ) from error
         self._members: dict[str, zipfile.ZipInfo] = {}
         self._folders: set[str] = set()
+        self.unsure: dict[str, bytes] = {}
+        """Names whose code page nothing says, as they are shown, and their bytes."""
+
         for info in infos:
             self._index(info)
 
     def _index(self, info: zipfile.ZipInfo) -> None:
-        name = _member_name(info).replace("\\", "/")
+        name, raw = _member_name(info)
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or (parts and ":" in parts[0]):
             raise DataError(
@@ -168,6 +176,12 @@ class ZipFiles:
             )
         if not parts or is_ignored(parts) or stat.S_ISLNK(info.external_attr >> 16):
             return
+        if raw:
+            originals = [part.encode("latin-1") for part in parts]
+            parts = tuple(part.decode("ascii", "backslashreplace") for part in originals)
+            self.unsure |= {
+                part: original for part, original in zip(parts, originals, strict=True) if "\\x" in part
+            }
         if info.is_dir():
             self._folders.add("/".join(parts))
         else:
@@ -194,14 +208,34 @@ class ZipFiles:
             raise _unreadable(f"{ref} in {self.source}", error) from error
 
 
-def _member_name(info: zipfile.ZipInfo) -> str:
-    """A member's name; macOS writes UTF-8 and does not say so, which zipfile takes for cp437."""
+def _member_name(info: zipfile.ZipInfo) -> tuple[str, bool]:
+    """A member's name with ``/``, and whether its bytes are shown because no code page is certain.
+
+    Then each sign is one byte of it: PKZIP says that it is cp437, but Windows writes the code
+    page of its language, and the wrong one gives other letters without an error.
+    """
     if info.flag_bits & _SAYS_UTF8:
-        return info.filename
+        return info.filename.replace("\\", "/"), False
+    # zipfile has read them as cp437, which gives every byte back; a name ends at a zero.
+    original = info.orig_filename.encode("cp437", "replace").partition(b"\0")[0]
     try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+        return (_unicode_path(info, original) or original.decode("utf-8")).replace("\\", "/"), False
+    except UnicodeDecodeError:
+        # A backslash may be the second half of a letter, as in Japanese.
+        slashes = original if b"/" in original else original.replace(b"\\", b"/")
+        return slashes.decode("latin-1"), True
+
+
+def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str:
+    """The name in UTF-8 that Info-ZIP and 7-Zip write beside the one in a code page; else empty."""
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        body, extra = extra[4 : 4 + size], extra[4 + size :]
+        # Version 1 and the checksum of the name that it belongs to (APPNOTE.TXT 4.6.9).
+        if kind == _UNICODE_PATH and body[:5] == struct.pack("<BI", 1, zlib.crc32(raw)):
+            return body[5:].decode("utf-8")
+    return ""
 
 
 def _unreadable(name: str, error: Exception) -> DataError:

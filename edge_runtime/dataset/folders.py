@@ -1,4 +1,4 @@
-"""Image sets from class folders, on disk or in a zip."""
+"""Image sets from labelled files, on disk or in a zip."""
 
 from __future__ import annotations
 
@@ -7,26 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from edge_runtime.dataset.decoding import cores
-from edge_runtime.dataset.files import Files, looks_like_image
+from edge_runtime.dataset.files import Files
 from edge_runtime.dataset.imageset import ImageSet, Item, Split, refuse_unreadable
-from edge_runtime.dataset.layout import Folder, as_utf8, read_layout
 from edge_runtime.dataset.splitting import by_content
 from edge_runtime.errors import DataError
-
-
-def from_class_folders(files: Files, root: Folder, max_bytes: int) -> ImageSet:
-    """Opens a tree of class folders.
-
-    Args:
-        files: Where the files lie.
-        root: Their tree.
-        max_bytes: Larger files are skipped.
-
-    Raises:
-        DataError: It is no tree of class folders, or a class has no usable image.
-    """
-    layout = read_layout(root, files.source, lambda ref: looks_like_image(files, ref))
-    return from_files(files, layout.labels, layout.files, layout.skipped, max_bytes)
+from edge_runtime.text import as_utf8
 
 
 def from_files(

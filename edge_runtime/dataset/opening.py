@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
+from edge_runtime.dataset.agreement import check_tables_agree
 from edge_runtime.dataset.arrays import ARRAY_NAMES, is_idx_folder, open_digits, open_downloaded, open_idx
-from edge_runtime.dataset.files import DiskFiles, ZipFiles
-from edge_runtime.dataset.folders import from_class_folders
+from edge_runtime.dataset.beside import open_tables, table_of
+from edge_runtime.dataset.class_folders import read_layout
+from edge_runtime.dataset.files import DiskFiles, Files, ZipFiles
+from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet
-from edge_runtime.dataset.layout import as_utf8, tree
+from edge_runtime.dataset.layout import Folder, tree
 from edge_runtime.dataset.table import from_csv
+from edge_runtime.dataset.table_rows import TABLE_SUFFIXES
 from edge_runtime.errors import BundleError, DataError
-from edge_runtime.labels import validated
+from edge_runtime.labels import settled, validated
+from edge_runtime.lookup import is_there
 from edge_runtime.preprocess import MAX_BYTES
+from edge_runtime.text import as_utf8
 
 FORMS = (
     "a folder with train/ and val/ of class folders, one folder of class folders, a .zip of either, "
-    "a .csv of path,label, a folder of IDX files, or one of digits, mnist, fashion_mnist, cifar10"
+    "a .csv or .jsonl table of paths and labels, a folder of IDX files, or one of digits, mnist, fashion_mnist, cifar10"
 )
 """What DATA may be, in words."""
 
@@ -36,9 +44,7 @@ def open_dataset(data: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
         DataError: There is nothing of the kind, or it cannot be used; the message says why.
         EnvironmentMissingError: ``digits`` without scikit-learn.
     """
-    images = _open(os.fspath(data), max_bytes)
-    _check_names(images)
-    return images
+    return _with_settled_names(_open(os.fspath(data), max_bytes))
 
 
 def _open(name: str, max_bytes: int) -> ImageSet:
@@ -53,13 +59,12 @@ def _open(name: str, max_bytes: int) -> ImageSet:
     try:
         if path.is_dir():
             return _open_folder(path, max_bytes)
-        if not path.exists():
+        if not is_there(path):
             raise DataError(f"DATA must exist. Received: {name!r}. Use {FORMS}.")
         suffix = path.suffix.lower()
         if suffix == ".zip":
-            files = ZipFiles(path)
-            return from_class_folders(files, tree(*files.listing()), max_bytes)
-        if suffix in (".csv", ".tsv"):
+            return _open_zip(path, max_bytes)
+        if suffix in TABLE_SUFFIXES:
             return from_csv(path, max_bytes)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -67,8 +72,16 @@ def _open(name: str, max_bytes: int) -> ImageSet:
     raise DataError(f"DATA must be a folder, a .zip or a .csv. Received: the file {path}. Use {FORMS}.")
 
 
-def _check_names(images: ImageSet) -> None:
-    """Refuses class names now that a run or a labels.txt could not hold later."""
+def _with_settled_names(images: ImageSet) -> ImageSet:
+    """Settles class names now as a run and a labels.txt will hold them, or refuses them."""
+    labels = tuple(map(settled, images.labels))
+    if len(set(labels)) < len(set(images.labels)):
+        double = next(label for label in labels if labels.count(label) > 1)
+        raise DataError(
+            f"Class names must differ in more than white space. Received: {double!r} twice in {images.source}. "
+            "Correct one of the two."
+        )
+    images = replace(images, labels=labels)
     try:
         validated(images.labels, images.source)
     except BundleError as error:
@@ -79,14 +92,48 @@ def _check_names(images: ImageSet) -> None:
             f"A class name must be UTF-8. Received: {as_utf8(wrong[0])} in {images.source}. "
             "Rename that folder."
         )
+    return images
 
 
 def _open_folder(path: Path, max_bytes: int) -> ImageSet:
     if is_idx_folder(path):
         return open_idx(path)
     files = DiskFiles(path)
-    names, folders = files.listing()
-    tables = [name for name in names if name.lower().endswith(".csv")]
-    if not folders and len(tables) == 1:
-        return from_csv(path / tables[0], max_bytes)
-    return from_class_folders(files, tree(names, folders), max_bytes)
+    root = tree(*files.listing())
+    if not root.folders and (table := table_of(root)) is not None:
+        return from_csv(path / table, max_bytes)
+    return _open_tree(files, root, max_bytes)
+
+
+def _open_zip(path: Path, max_bytes: int) -> ImageSet:
+    archive = ZipFiles(path)
+    try:
+        return _open_tree(archive, tree(*archive.listing()), max_bytes)
+    except DataError as error:
+        if "snapship train" not in str(error):
+            raise
+        # Commands are about the folder that it would be.
+        unpack = f"unzip {shlex.quote(archive.source)} -d {shlex.quote(archive.folder)}"
+        raise DataError(f"{error} (unpacked before: {as_utf8(unpack)})") from error
+
+
+def _open_tree(files: Files, root: Folder, max_bytes: int) -> ImageSet:
+    try:
+        layout = read_layout(root, files)
+    except DataError as unclear:
+        return open_tables(files, root, max_bytes, unclear)
+    check_tables_agree(files, root, layout)
+    if isinstance(files, ZipFiles):
+        _check_code_page(files, layout.labels)
+    return from_files(files, layout.labels, layout.files, layout.skipped, max_bytes)
+
+
+def _check_code_page(files: ZipFiles, labels: tuple[str, ...]) -> None:
+    """Refuses class names of a zip that are other letters in another code page."""
+    for name, raw in files.unsure.items():
+        if settled(name) in labels:
+            raise DataError(
+                f"Class names in a zip must be UTF-8. Received: {name} in {files.source}, which is "
+                f"{raw.decode('cp437')} in code page 437 and other letters in others. Unpack the archive and pass the "
+                "folder, or zip it with UTF-8 names."
+            )

@@ -1,175 +1,193 @@
-"""Image sets from a CSV of ``path,label[,split]``."""
+"""Image sets from a table of paths and labels: CSV, ``metadata.csv``, ``metadata.jsonl``, ``_classes.csv``."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+import unicodedata
+from pathlib import Path
+from typing import NamedTuple
 
-from edge_runtime.dataset.files import DiskFiles
 from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet, Split
-from edge_runtime.dataset.layout import TEST_NAMES, TRAIN_NAMES, VAL_NAMES
+from edge_runtime.dataset.layout import VAL_NAMES
 from edge_runtime.dataset.order import class_order, distinct_labels
-from edge_runtime.errors import DataError
-from edge_runtime.labels import LABELS_FILE
-
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
-LABEL_COLUMNS = (
-    "label",
-    "class",
-    "label_name",
-    "class_name",
-    "category",
-    "label_index",
-    "class_index",
-    "target",
+from edge_runtime.dataset.table_columns import (
+    ONE_HOT_FILE,
+    Columns,
+    is_number,
+    one_hot_label,
+    read_columns,
+    refuse_several_labels,
 )
-SPLIT_COLUMNS = ("split", "set", "subset", "partition")
-"""Column names that are understood, best first, in any case."""
+from edge_runtime.dataset.table_paths import ImageFinder
+from edge_runtime.dataset.table_rows import Line, is_missing, read_lines
+from edge_runtime.dataset.table_splits import Side, settled_sides, side_of, sides_of_folders
+from edge_runtime.errors import DataError
+from edge_runtime.labels import LABELS_FILE, settled
 
-_CURE = "Write a header path,label or path,label,split and one image a line."
+KNOWN_TABLES = ("metadata.csv", "metadata.jsonl", ONE_HOT_FILE)
+"""Names by which Hugging Face and Roboflow say that a table labels the images beside it, one in each split."""
+
+
+class _Entry(NamedTuple):
+    """What a line says of an image."""
+
+    line: Line
+    ref: str
+    label: str
+    split: Split | None
 
 
 def from_csv(path: Path, max_bytes: int) -> ImageSet:
-    """Opens a CSV; paths are relative to it, and the header may be missing.
+    """Opens a table of paths and labels; its header may be missing.
 
-    Labels that are integers take their names from a ``labels.txt`` beside the CSV, in
-    which line N (from 0) names label N; without one the integers are the names.
+    It is a CSV (comma, semicolon, tab or bar; UTF-8 or UTF-16) or JSON Lines. Paths are relative
+    to it. Labels that are numbers take their names from a column beside them, or else from a
+    ``labels.txt`` beside the table, in which line N (from 0) names label N; without either the
+    numbers are the names. Columns of 0 and 1, one a class, are labels too.
 
     Args:
-        path: The CSV file, UTF-8, separated by comma, semicolon or tab.
+        path: The file.
         max_bytes: Larger image files are skipped.
 
     Raises:
         DataError: It has other columns, names missing files, or has fewer than two classes.
     """
-    rows = _rows(path)
-    columns, body = _columns(path, rows)
-    files = DiskFiles(path.parent)
-    found: dict[str, tuple[str, Split | None]] = {}
-    body, skipped = _without_test(body, columns[2])
-    for number, row in body:
-        ref, label, split = _entry(path, number, row, columns)
-        if ref in found:
-            if found[ref] != (label, split):
-                raise DataError(
-                    f"An image must have one label. Received: {ref} as {found[ref][0]!r} and {label!r} "
-                    f"(line {number}) in {path}. Remove one of the two lines."
-                )
-            skipped.append(f"{ref}: listed twice")
-            continue
-        found[ref] = label, split
-    missing = [ref for ref in found if not (path.parent / ref).is_file()]
-    if missing:
-        raise DataError(
-            f"A CSV's paths must exist, relative to the CSV. Received: {len(missing)} of {len(found)} "
-            f"missing in {path}, the first is {missing[0]}. Correct the paths."
-        )
-    labels, index = _labels(path, [label for label, _ in found.values()])
+    lines = read_lines(path)
+    finder = ImageFinder(path)
+    columns, body = read_columns(path, lines, finder)
+    entries, skipped = _entries(path, columns, body, finder)
+    if columns.label >= 0:
+        heading = lines[0].cell(columns.label) if body is not lines else ""
+        refuse_several_labels(path, heading, [entry.label for entry in entries])
+    labels, index = _classes(path, columns, entries)
     if len(labels) < 2:
         raise DataError(
             f"DATA must have at least two classes. Received: {len(labels)} in {path}. Label every image."
         )
-    listed = [(ref, index[label], split) for ref, (label, split) in found.items()]
-    data = from_files(files, labels, listed, tuple(skipped), max_bytes)
+    found = _without_repeats(path, entries, skipped)
+    listed = [(entry.ref, index[entry.label], entry.split) for entry in found]
+    data = from_files(finder.files, labels, listed, (*columns.unread, *skipped), max_bytes)
     return ImageSet(str(path), data.labels, data.items, data.reader, data.skipped)
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Lines that are not empty, each with its number from 1."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        first = text.split("\n", 1)[0]
-        separator = max(",;\t", key=first.count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"A CSV must be UTF-8 text. Received: {path} ({error}). {_CURE}") from error
-    rows = [(number, row) for number, row in rows if any(row)]
-    if not rows:
-        raise DataError(f"A CSV must have lines. Received: an empty file, {path}. {_CURE}")
-    return rows
-
-
-def _columns(
-    path: Path, rows: list[tuple[int, list[str]]]
-) -> tuple[tuple[int, int, int | None], list[tuple[int, list[str]]]]:
-    """Indices of path, label and split, and the lines below the header."""
-    head = [cell.lower() for cell in rows[0][1]]
-    image, label = _find(head, PATH_COLUMNS), _find(head, LABEL_COLUMNS)
-    if image is not None and label is not None:
-        if len(rows) == 1:
-            raise DataError(f"A CSV must list images. Received: a header alone in {path}. {_CURE}")
-        return (image, label, _find(head, SPLIT_COLUMNS)), rows[1:]
-    if len(head) in (2, 3) and (path.parent / rows[0][1][0]).is_file():
-        return (0, 1, 2 if len(head) == 3 else None), rows
-    raise DataError(
-        f"A CSV must have the columns path and label. Received: {', '.join(rows[0][1])[:120]} in {path}. "
-        f"{_CURE}"
-    )
-
-
-def _find(head: Sequence[str], names: Sequence[str]) -> int | None:
-    return next((head.index(name) for name in names if name in head), None)
-
-
-def _without_test(
-    body: list[tuple[int, list[str]]], split: int | None
-) -> tuple[list[tuple[int, list[str]]], list[str]]:
-    """The lines without those of a test split beside val, as with folders; and what was left out."""
-    if split is None:
-        return body, []
-    sides = [row[split].lower() if len(row) > split else "" for _, row in body]
-    if not any(side in VAL_NAMES and side not in TEST_NAMES for side in sides):
-        return body, []
-    kept = [line for line, side in zip(body, sides, strict=True) if side not in TEST_NAMES]
-    skipped = [
-        f"line {number}: neither in the train nor in the val split"
-        for (number, _), side in zip(body, sides, strict=True) if side in TEST_NAMES
-    ]  # fmt: skip
-    return kept, skipped
-
-
-def _entry(
-    path: Path, number: int, row: list[str], columns: tuple[int, int, int | None]
-) -> tuple[str, str, Split | None]:
-    image, label, split = columns
-    if len(row) <= max(image, label, split or 0) or not row[image] or not row[label]:
-        raise DataError(
-            f"Every line of a CSV must have a path and a label. Received: line {number} of {path}, "
-            f"{','.join(row)[:120]!r}. Complete or remove it."
+def _entries(
+    path: Path, columns: Columns, body: list[Line], finder: ImageFinder
+) -> tuple[list[_Entry], list[str]]:
+    """The lines that are part of the set, and what was left out."""
+    sides: list[Side | None] = [side_of(columns.split, path, line) for line in body]
+    if None in sides:
+        by_folder = sides_of_folders([line.cell(columns.image) for line in body])
+        sides = [*by_folder] if by_folder else [_side_of_place(path)] * len(body)
+    labelled = {side for side, line in zip(sides, body, strict=True) if _has_label(columns, line)}
+    unlabelled: set[Side] = {side for side in sides if side is not None and side not in labelled}
+    becomes = settled_sides(sides, unlabelled)
+    entries, skipped, missing = [], [], []
+    for line, side in zip(body, sides, strict=True):
+        split = becomes[side]
+        if split == "":
+            skipped.append(f"line {line.number}: neither in the train nor in the val split")
+            continue
+        label = _label(path, columns, line)
+        ref = finder.find(line.cell(columns.image))
+        if ref is None:
+            missing.append(line.cell(columns.image))
+        else:
+            entries.append(_Entry(line, ref, label, split))
+    if missing:
+        cure = (
+            "Download the images and write where they are." if "://" in missing[0] else "Correct the paths."
         )
-    ref = str(PurePosixPath(row[image].replace("\\", "/")))
-    if split is None:
-        return ref, row[label], None
-    name = row[split].lower()
-    if name in TRAIN_NAMES:
-        return ref, row[label], "train"
-    if name in VAL_NAMES:
-        return ref, row[label], "val"
-    raise DataError(
-        f"A split must be train or val. Received: {row[split]!r} at line {number} of {path}. Correct it."
-    )
+        raise DataError(
+            f"A CSV's paths must exist, relative to the CSV. Received: {len(missing)} of "
+            f"{len(missing) + len(entries)} missing in {path}, the first is {missing[0][:120]!r}. {cure}"
+        )
+    return entries, skipped
 
 
-def _labels(path: Path, used: list[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+def _side_of_place(path: Path) -> Side | None:
+    """Val for a table of Hugging Face's or Roboflow's in a folder val/ or test/, which is not split again."""
+    known = path.name.lower() in KNOWN_TABLES
+    return "val" if known and path.parent.name.lower() in VAL_NAMES else None
+
+
+def _has_label(columns: Columns, line: Line) -> bool:
+    return bool(columns.one_hot) or not is_missing(line.cell(columns.label))
+
+
+def _label(path: Path, columns: Columns, line: Line) -> str:
+    """A line's label as written, or its class where each has a column."""
+    if is_missing(line.cell(columns.image)) or not _has_label(columns, line):
+        raise DataError(
+            f"Every line of a CSV must have a path and a label. Received: line {line.number} of {path}, "
+            f"{','.join(line.cells)[:120]!r}. Complete or remove it; a class really called so needs another name."
+        )
+    if columns.one_hot:
+        return one_hot_label(columns, path, line)
+    return settled(unicodedata.normalize("NFC", line.cell(columns.label)))
+
+
+def _without_repeats(path: Path, entries: list[_Entry], skipped: list[str]) -> list[_Entry]:
+    """Each image once; notes the others."""
+    found: dict[str, _Entry] = {}
+    for entry in entries:
+        known = found.setdefault(entry.ref, entry)
+        if known is entry:
+            continue
+        if (known.label, known.split) != (entry.label, entry.split):
+            first, second = (
+                (known.label, entry.label) if known.label != entry.label else (known.split, entry.split)
+            )
+            rule = "one label" if known.label != entry.label else "in one split"
+            raise DataError(
+                f"An image must have {rule}. Received: {entry.ref} as {str(first)[:60]!r} and {str(second)[:60]!r} "
+                f"(line {entry.line.number}) in {path}. Remove one of the two lines."
+            )
+        skipped.append(f"{entry.ref}: listed twice")
+    return list(found.values())
+
+
+def _classes(path: Path, columns: Columns, entries: list[_Entry]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Class names, and the index of each label as written."""
-    beside = path.parent / LABELS_FILE
-    if not beside.is_file() or not all(label.isascii() and label.isdigit() for label in used):
+    used = dict.fromkeys(entry.label for entry in entries)
+    if columns.one_hot:
+        names = tuple(name for _, name in columns.one_hot if name in used)
+        return names, {name: place for place, name in enumerate(names)}
+    named = _labels_file(path)
+    if columns.number is not None:
+        numbers = {entry.label: _integer(entry.line.cell(columns.number)) for entry in entries}
+        if all(0 <= n < len(named) and named[n] == label for label, n in numbers.items()):
+            return distinct_labels(named), numbers
+        names = tuple(sorted(numbers, key=lambda label: numbers[label]))
+        return names, {name: place for place, name in enumerate(names)}
+    if not used or not all(map(is_number, used)):
         names = class_order(used)
         return names, {name: place for place, name in enumerate(names)}
+    plain = {label: label.partition(".")[0] for label in used}
+    numbers = {label: _integer(label) for label in used}
+    if not named:
+        names = class_order(plain.values())
+        return names, {label: names.index(name) for label, name in plain.items()}
+    wrong = [plain[label] for label, number in numbers.items() if not 0 <= number < len(named)]
+    if wrong:
+        raise DataError(
+            f"A label must be a line of {LABELS_FILE}, counted from 0. Received: label {wrong[0]} in {path}, "
+            f"{len(named)} lines in {path.parent / LABELS_FILE}. Correct one of the two."
+        )
+    return distinct_labels(named), numbers
+
+
+def _integer(number: str) -> int:
+    return int(number.partition(".")[0])
+
+
+def _labels_file(path: Path) -> list[str]:
+    """The lines of a ``labels.txt`` beside the table; none where there is none."""
+    beside = path.parent / LABELS_FILE
+    if not beside.is_file():
+        return []
     try:
-        lines = beside.read_text("utf-8-sig").rstrip().splitlines()
+        return [line.strip() for line in beside.read_text("utf-8-sig").rstrip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{LABELS_FILE} must be UTF-8 text. Received: {beside} ({error}). Save it so."
         ) from error
-    highest = max(int(label) for label in used)
-    if highest >= len(lines):
-        raise DataError(
-            f"A label must be a line of {LABELS_FILE}, counted from 0. Received: label {highest} in {path}, "
-            f"{len(lines)} lines in {beside}. Correct one of the two."
-        )
-    return distinct_labels([line.strip() for line in lines]), {label: int(label) for label in used}

@@ -2,8 +2,6 @@
 
 #include "native.h"
 
-#define MAX_SIDE 65535
-
 /* The Arrow C data interface, https://arrow.apache.org/docs/format/CDataInterface.html */
 struct ArrowArray {
     int64_t length, null_count, offset, n_buffers, n_children;
@@ -13,16 +11,27 @@ struct ArrowArray {
     void *private_data;
 };
 
-/* The bytes of a picture that Pillow exports as an Arrow list of four bytes a pixel; NULL if they are not. */
-static const uint8_t *arrow_bytes(PyObject *capsule, int64_t pixels) {
-    const struct ArrowArray *array = PyCapsule_GetPointer(capsule, "arrow_array");
-    if (array && array->length == pixels && array->offset == 0 && array->n_children == 1) {
-        const struct ArrowArray *bytes = array->children[0];
-        if (bytes->length == 4 * pixels && bytes->offset == 0 && bytes->n_buffers == 2 && bytes->buffers[1])
-            return bytes->buffers[1];
+/* What Pillow exports as an Arrow list of four bytes a pixel, or of single bytes; NULL for anything else. */
+static const uint8_t *arrow_bytes(const struct ArrowArray *array, int64_t pixels, int each) {
+    if (!array || array->length != pixels || array->offset || array->n_children != (each > 1))
+        return NULL;
+    const struct ArrowArray *bytes = each > 1 ? array->children[0] : array;
+    int fits = bytes->length == each * pixels && !bytes->offset && bytes->n_buffers == 2;
+    return fits ? bytes->buffers[1] : NULL;
+}
+
+const uint8_t *snapship_pixels(PyObject *source, int64_t pixels, int each, Py_buffer *view) {
+    if (PyCapsule_IsValid(source, "arrow_array")) {
+        const uint8_t *bytes = arrow_bytes(PyCapsule_GetPointer(source, "arrow_array"), pixels, each);
+        if (!bytes)
+            PyErr_Format(PyExc_ValueError, "the Arrow array is not %s for each pixel", each > 1 ? "four bytes" : "one byte");
+        return bytes;
     }
-    if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "the Arrow array is not four bytes for each pixel");
+    if (PyObject_GetBuffer(source, view, PyBUF_SIMPLE))
+        return NULL;
+    if ((int64_t)view->len == each * pixels)
+        return view->buf;
+    PyErr_Format(PyExc_ValueError, "the picture must have %s for each pixel", each > 1 ? "four bytes" : "one byte");
     return NULL;
 }
 
@@ -45,13 +54,8 @@ PyObject *snapship_resize(PyObject *module, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "the box must lie in the picture");
     } else if ((int64_t)out.len != (int64_t)3 * width * height) {
         PyErr_SetString(PyExc_ValueError, "the result must have three bytes for each pixel");
-    } else if (PyCapsule_IsValid(source, "arrow_array")) {
-        bytes = arrow_bytes(source, (int64_t)across.size * down.size);
-    } else if (PyObject_GetBuffer(source, &in, PyBUF_SIMPLE) == 0) {
-        if ((int64_t)in.len == (int64_t)4 * across.size * down.size)
-            bytes = in.buf;
-        else
-            PyErr_SetString(PyExc_ValueError, "the picture must have four bytes for each pixel");
+    } else {
+        bytes = snapship_pixels(source, (int64_t)across.size * down.size, 4, &in);
     }
     if (bytes) {
         PyThreadState *state = PyEval_SaveThread();

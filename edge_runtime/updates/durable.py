@@ -9,17 +9,11 @@ import os
 import shutil
 from pathlib import Path
 
+from edge_runtime.replacing import sync_folder
+from edge_runtime.temporary import temporary_file
+
 ASIDE = ".next"
 """Ending of what is not in its place yet."""
-
-
-def sync_folder(folder: Path) -> None:
-    """Brings a folder's names to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sync_tree(folder: Path) -> None:
@@ -54,14 +48,9 @@ def copy_new(source: Path, path: Path) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Writes a file aside and renames it."""
-    aside = path.with_name(path.name + ASIDE)
-    aside.unlink(missing_ok=True)
-    try:
-        write_new(aside, data)
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with temporary_file(path.parent) as aside:
+        aside.file.write(data)
+        aside.move_to(path)
     sync_folder(path.parent)
 
 

@@ -27,7 +27,8 @@ from typing import Literal
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.labels import LABELS_FILE
 from edge_runtime.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
-from edge_runtime.updates.durable import ASIDE, replace_file, replace_link, sync_folder
+from edge_runtime.replacing import sync_folder
+from edge_runtime.updates.durable import ASIDE, replace_file, replace_link
 
 CURRENT, PREVIOUS, VERSIONS = "current", "previous", "versions"
 INCOMING, LOCK = ".incoming", ".lock"

@@ -174,6 +174,18 @@ class LiveClassifier:
             version.classifier.classify_many((), top_k, workers, options)
         return self._stream(iter(images), top_k, workers, options)
 
+    @contextmanager
+    def lent(self) -> Iterator[Classifier]:
+        """Lends the classifier in use now, which stays open until the block ends, whatever comes meanwhile.
+
+        For what must be of one bundle: an answer, and what it says of the model behind it.
+
+        Raises:
+            UsageError: The classifier is closed.
+        """
+        with self._lend() as version:
+            yield version.classifier
+
     def reload(self) -> bool:
         """Looks now, in this thread.
 

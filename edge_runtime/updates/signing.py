@@ -6,7 +6,7 @@ import base64
 import copy
 import os
 import shutil
-import tempfile
+import stat
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from edge_runtime.bundle_store import check_inside
 from edge_runtime.errors import UsageError
 from edge_runtime.golden import verify_files
 from edge_runtime.manifest import MANIFEST_FILE, encode_json
+from edge_runtime.temporary import temporary_file
 from edge_runtime.updates.durable import replace_file
 from edge_runtime.updates.signature import (
     SIGNATURE_FILE,
@@ -142,11 +143,8 @@ def _read_private_key(file: Path) -> Ed25519PrivateKey:
 
 def _into_zip(location: Path, data: bytes) -> None:
     """Rewrites a zip aside with another ``signature.json`` beside its manifest, then renames it."""
-    handle, name = tempfile.mkstemp(prefix=f".{location.name}-", dir=location.parent)
-    os.close(handle)
-    aside = Path(name)
-    try:
-        with zipfile.ZipFile(location) as old, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as new:
+    with temporary_file(location.parent) as aside:
+        with zipfile.ZipFile(location) as old, zipfile.ZipFile(aside.file, "w", zipfile.ZIP_DEFLATED) as new:
             manifests = [entry.filename for entry in old.infolist() if _base(entry.filename) == MANIFEST_FILE]
             # The bundle is open, so there is one, at the top or in the one folder at the top.
             top = min(manifests, key=len)
@@ -159,12 +157,7 @@ def _into_zip(location: Path, data: bytes) -> None:
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             new.writestr(info, data)
-        shutil.copymode(location, aside)
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, location)
-    finally:
-        aside.unlink(missing_ok=True)
+        aside.move_to(location, stat.S_IMODE(location.stat().st_mode))
 
 
 def _base(name: str) -> str:

@@ -109,7 +109,7 @@ def _list_of(text: str) -> list[str]:
 def _properties(
     name: str, description: str, labels: Sequence[str], input: InputSpec, kind: str
 ) -> dict[str, str]:
-    preprocess = Preprocess()
+    preprocess = Preprocess.of(input)
     return {
         "name": name,
         "description": description,

@@ -22,6 +22,9 @@ from exporter.metadata.container import joined, split
 BUFFER_NAME = "TFLITE_METADATA"
 """The name by which clients find the metadata among a model's buffers."""
 
+_RESIZED = {"antialiased": "", "plain": " Resized bilinearly without antialiasing."}
+"""What a client must know that differs from what the training here does."""
+
 MIN_PARSER_VERSION = "1.0.0"
 """Every field used here is in the schema since its first version."""
 
@@ -143,6 +146,7 @@ def _record(name: str, description: str, input: InputSpec) -> tables.Record:
                         "name": "image",
                         "description": (
                             f"{color_space} pixels 0..255, {input.height} rows by {input.width} columns."
+                            f"{_RESIZED[input.resize]}"
                         ),
                         "content": {"image": {"color_space": tables.COLOR_SPACES[color_space]}},
                         "process_units": [{"normalization": {"mean": [0.0], "std": [1.0]}}],

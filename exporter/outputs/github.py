@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_runtime.errors import UsageError
+from edge_runtime.text import as_utf8
 from exporter.amounts import size_text
 from exporter.baseline_report import BaselineReport
 from exporter.gate import GateVerdict, overall
@@ -189,6 +190,7 @@ def append_for_runner(variable: str, text: str, environment: Mapping[str, str] =
     path = environment.get(variable, "")
     if not path:
         return
+    text = as_utf8(text)
     if variable == SUMMARY_VARIABLE and len(text.encode()) > _SUMMARY_LIMIT:
         text = text.encode()[:_SUMMARY_LIMIT].decode("utf-8", "ignore").rpartition("\n")[0] + "\n"
     try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +22,7 @@ from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
+from edge_runtime.temporary import temporary_folder
 from exporter.onnx_cleanup import without_stale_shapes
 from exporter.quantize.bias import corrected
 from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
@@ -251,7 +251,7 @@ def _prepared(data: bytes) -> Any:
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Quantizing an .onnx file", "onnxruntime", "export") from error
     try:
-        with _silent(), tempfile.TemporaryDirectory(prefix="snapship-") as folder:
+        with _silent(), temporary_folder() as folder:
             # By way of files: given a model in memory, the tool loses its constants (ONNX Runtime 1.31).
             source, target = os.path.join(folder, "float.onnx"), os.path.join(folder, "prepared.onnx")
             with open(source, "wb") as file:

@@ -10,6 +10,7 @@ from typing import Any
 from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.native_output import quiet
+from exporter.external_data import parse_onnx, read_external
 
 _FATAL_ONLY = 4
 
@@ -22,12 +23,15 @@ def parsed(model: Path | bytes) -> Any:
 
     Raises:
         EnvironmentMissingError: onnx is not installed.
+        ModelFileError: It is damaged, or its weights are not there.
     """
+    if isinstance(model, Path):
+        return read_external(parse_onnx(model), model)
     try:
         import onnx
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Looking into an .onnx file", "onnx", "export") from error
-    return onnx.load_model_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+    return onnx.load_model_from_string(model)
 
 
 def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from serverless.app.boundary import Log
     from serverless.app.key_source import KeySource
+    from serverless.app.service import Service
 
 
 def create_app(
-    bundle: str | os.PathLike[str] | Classifier,
+    bundle: str | os.PathLike[str] | Classifier | Service,
     *,
     artifact: str | None = None,
     engine: str = "auto",
@@ -44,7 +45,8 @@ def create_app(
     The app's ``state.service`` is the model behind it, for what is not HTTP.
 
     Args:
-        bundle: A folder or zip, or an open classifier, which stays open when the app ends.
+        bundle: A folder or zip; an open classifier, which stays open when the app ends; or a
+            service, such as :class:`serverless.serving.following.FollowingService`.
         artifact: Its kind, such as ``tflite-int8``; None takes the best that runs here.
         engine: ``auto``, ``litert`` or ``onnxruntime``.
         threads: Threads of one inference.
@@ -68,14 +70,14 @@ def create_app(
         GateFailedError: The artifact failed its check.
         UnknownNameError: There is no such artifact or engine.
         UsageError: A number is not positive, the keys are no entries, an origin is not exact, or
-            an open classifier came with an option that only :meth:`Classifier.open` can follow.
+            an open classifier or a service came with an option that only opening one can follow.
         EnvironmentMissingError: Starlette or an engine is not installed.
     """
     for package, module in (("starlette", "starlette"), ("python-multipart", "python_multipart")):
         if find_spec(module) is None:
             raise EnvironmentMissingError.of_extra("Serving a bundle", package, "serverless")
     from serverless.app.routes import build
-    from serverless.app.service import service_of
+    from serverless.app.service import Service, service_of
 
     limits = {"top_k": top_k, "max_bytes": max_bytes, "max_image_bytes": max_image_bytes}
     limits |= {"max_images": max_images, "max_pixels": max_pixels, "workers": workers}
@@ -89,13 +91,16 @@ def create_app(
         from serverless.app.key_source import from_text
 
         keys = from_text(keys)
-    if isinstance(bundle, Classifier):
-        given = (artifact, engine, threads, allow_failed, max_image_bytes, max_pixels)
-        if given != (None, "auto", 1, False, None, None):
+    if isinstance(bundle, Classifier | Service):
+        given = (artifact, engine, threads, allow_failed, max_image_bytes)
+        if given != (None, "auto", 1, False, None) or (max_pixels and isinstance(bundle, Classifier)):
             raise UsageError(
                 "An open classifier has its artifact, engine, threads and limits of an image. Received: one of "
                 "these options. Pass them to Classifier.open, or pass the bundle's path."
             )
+    if isinstance(bundle, Service):
+        service = bundle
+    elif isinstance(bundle, Classifier):
         service = service_of(bundle, workers=workers, owns_model=False, inline=inline)
     else:
         max_pixels = MAX_PIXELS if max_pixels is None else max_pixels

@@ -62,6 +62,9 @@ class Boundary:
                 headers["x-content-type-options"] = "nosniff"
                 # Else a cache may hand to everyone what was answered to who has a key.
                 headers.setdefault("cache-control", "no-store")
+            elif scope["method"] == "HEAD":
+                # A server on a socket leaves it out by itself; Lambda would send it.
+                message = {**message, "body": b""}
             await send(message)
 
         try:

@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from edge_runtime.quoting import quoted
 from serverless.app.access import KEY_HEADER
 from serverless.app.errors import ForbiddenError
 from serverless.app.problems import problem_of, problem_response
@@ -57,8 +58,8 @@ class Cors(CORSMiddleware):
             return Response(status_code=204, headers=kept)
         error = ForbiddenError(
             "A page may call from an allowed origin, with GET or POST and the documented headers. "
-            f"Received: origin {headers['origin'][:100]!r}, method "
-            f"{headers['access-control-request-method'][:20]!r}. Have the origin added to the endpoint."
+            f"Received: origin {quoted(headers['origin'])}, method "
+            f"{quoted(headers['access-control-request-method'])}. Have the origin added to the endpoint."
         )
         record_of(scope).error = type(error).__name__
         return problem_response(

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_runtime.errors import EnvironmentMissingError
+from edge_runtime.quoting import shortened
 from serverless.app.application import app_of
 from serverless.app.errors import UnprocessableError
+from serverless.app.paths import path_of
 from serverless.app.problems import PROBLEM_TYPE, problem_of
 from serverless.app.request_id import REQUEST_ID_HEADER, choose_id
 from serverless.app.settings import Settings
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
 
 TEXT_TYPES = ["application/json", "application/problem+json", "text/html"]
 """Content types of answers that are sent as text; API Gateway v1 hands base64 on as it is."""
-
-_REASON_CHARACTERS = 100
-"""What of Mangum's error is repeated to who sent the event."""
 
 _thread = threading.local()
 
@@ -76,7 +75,8 @@ class Handler:
             UsageError: It is an event of a service that the function has nothing to do with.
             SnapshipError: AWS did not do what was asked of it, so that Lambda tries again.
         """
-        if isinstance(event, dict) and "requestContext" in event:
+        # What a Lambda destination reports has one too, and no answer of ours would mean anything to it.
+        if isinstance(event, dict) and "requestContext" in event and "requestPayload" not in event:
             return self._over_http(event, context)
         from serverless.app.events import handle
 
@@ -98,16 +98,14 @@ class Handler:
         scope = adapter.scope
         if not isinstance(scope["method"], str):
             raise TypeError("method")
-        scope["path"] = _without_stage(scope["path"], event)
+        scope["path"] = path_of(event, scope["path"], self._settings.base_path)
         return adapter, self._cycle_of(scope, adapter.body)
 
     def _refused(self, error: Exception, context: Any) -> dict[str, Any]:
         """Answers an event that is no request, in the form that every gateway and a caller can read."""
-        text = str(error).encode("ascii", "backslashreplace").decode()
-        reason = " ".join(text.split())[:_REASON_CHARACTERS]
         refusal = UnprocessableError(
             "An event with a requestContext must be as API Gateway, a function URL or an ALB sends it. "
-            f"Received: one that is not ({type(error).__name__}: {reason}). "
+            f"Received: one that is not ({type(error).__name__}: {shortened(error)}). "
             'Send it unchanged, or invoke the function with {"image": BASE64}.'
         )
         id = choose_id({"aws.context": context})
@@ -132,15 +130,6 @@ def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
     """
     settings = Settings.read(os.environ if environ is None else environ)
     return Handler(app_of(settings), settings)
-
-
-def _without_stage(path: str, event: dict[str, Any]) -> str:
-    """Drops the stage from the path of an HTTP API; only a REST API does so by itself."""
-    stage = event["requestContext"].get("stage", "$default")
-    if event.get("version") != "2.0" or stage == "$default":
-        return path
-    prefix = f"/{stage}"
-    return path[len(prefix) :] or "/" if path == prefix or path.startswith(f"{prefix}/") else path
 
 
 def _ensure_loop() -> None:

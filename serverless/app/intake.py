@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 
 import msgspec
-from python_multipart.exceptions import FormParserError
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from edge_runtime.errors import ImageFormatError, SnapshipError, UsageError
+from edge_runtime.quoting import quoted, shortened
 from serverless.app.errors import UnprocessableError
+from serverless.app.form import is_text, read_form
 from serverless.app.schema import MAX_TOP_K, ImageRequest
+from serverless.app.transfer import check_content_encoding, check_line_breaks, decode_base64, json_text
 
-MAX_FIELDS = 16
-"""Limit of text fields in a multipart body; ``top_k`` and ``score_threshold`` are read."""
-
-MAX_FIELD_BYTES = 1_000
-"""Limit of one text field."""
-
-_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+# The last is what S3 and its clients say of an object that nobody gave a type.
+_BINARY = ("", "application/octet-stream", "binary/octet-stream")
 
 # As JSON writes numbers: no nan, no inf, no underscores.
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?", re.ASCII)
-
-_WHITESPACE = str.maketrans("", "", " \t\r\n")
 
 
 @dataclass(frozen=True)
@@ -49,13 +40,12 @@ class Order:
     several: bool = False
 
 
-async def read_order(request: Request, max_images: int, max_bytes: int) -> Order:
+async def read_order(request: Request, max_images: int) -> Order:
     """Reads ``POST /classify``.
 
     Args:
         request: Its body is limited by :func:`serverless.app.limits.limited`.
         max_images: Limit of images in one request.
-        max_bytes: That limit; a form is held in memory up to it.
 
     Raises:
         UsageError: The body is broken (400) or breaks a rule (422).
@@ -66,21 +56,20 @@ async def read_order(request: Request, max_images: int, max_bytes: int) -> Order
     query = request.query_params
     top_k = parse_top_k(query["top_k"]) if "top_k" in query else None
     threshold = parse_threshold(query["score_threshold"]) if "score_threshold" in query else None
+    check_content_encoding(request.headers.get("content-encoding", ""))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        order = await _from_form(request, max_images, max_bytes)
+        order = await _from_form(request, max_images)
     elif kind == "application/json":
         body = await request.body()
         # Not Starlette's way into a thread, whose first use costs a function in the cloud 50 ms.
         order = await asyncio.get_running_loop().run_in_executor(None, from_json, body, max_images)
-    elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
+    elif kind in _BINARY or kind.startswith("image/"):
         order = Order((await request.body(),))
+    elif kind == "application/x-www-form-urlencoded":
+        order = _default_of_curl(await request.body())
     else:
-        raise ImageFormatError(
-            "The Content-Type must be image/*, application/octet-stream, multipart/form-data or "
-            f"application/json. Received: {kind[:100]!r}. "
-            "With curl use: --data-binary @photo.jpg -H 'Content-Type: image/jpeg'"
-        )
+        raise _no_image_type(quoted(kind))
     return Order(
         order.images,
         order.top_k if top_k is None else top_k,
@@ -100,16 +89,17 @@ def from_json(body: bytes, max_images: int) -> Order:
         UsageError: It is no JSON (400), or breaks the schema or a rule (422).
     """
     try:
-        content = msgspec.json.decode(body, type=ImageRequest)
+        content = msgspec.json.decode(json_text(body), type=ImageRequest)
     except msgspec.ValidationError as error:
         raise UnprocessableError(
             'A JSON body must be {"image": BASE64} or {"images": [BASE64, ...]}, with "top_k" and '
             '"score_threshold" if wanted. '
-            f"Received: {error}. Correct that field."
+            f"Received: {shortened(error, 200)}. Correct that field."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"A JSON body must be JSON. Received: {reason}. Check what is sent.") from error
+        raise UsageError(
+            f"A JSON body must be JSON. Received: {shortened(error)}. Check what is sent."
+        ) from error
     if (content.image is None) == (content.images is None):
         received = "neither" if content.image is None else "both"
         raise UnprocessableError(
@@ -123,26 +113,6 @@ def from_json(body: bytes, max_images: int) -> Order:
     return Order(each, content.top_k, content.score_threshold, several=True)
 
 
-def decode_base64(text: str) -> bytes:
-    """Decodes an image in JSON.
-
-    Args:
-        text: Base64 or a ``data:`` URL; line breaks, as many encoders write them, are dropped.
-
-    Raises:
-        UnprocessableError: It is neither.
-    """
-    prefix = _DATA_URL.match(text)
-    plain = text[prefix.end() :] if prefix else text
-    try:
-        return base64.b64decode(plain.translate(_WHITESPACE), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise UnprocessableError(
-            f"An image in JSON must be base64 or a data:...;base64, URL. Received: {text[:24]!r} ({error}). "
-            "Encode the file with: base64 -w0 photo.jpg"
-        ) from error
-
-
 def parse_top_k(text: str) -> int:
     """Reads ``top_k`` from a query or a form.
 
@@ -152,7 +122,7 @@ def parse_top_k(text: str) -> int:
     # Nine digits: MAX_TOP_K is the largest of them.
     if not re.fullmatch("0{0,9}[1-9][0-9]{0,8}", text, re.ASCII):
         raise UnprocessableError(
-            f"top_k must be a whole number from 1 to {MAX_TOP_K}. Received: {text[:24]!r}. Pass top_k=5."
+            f"top_k must be a whole number from 1 to {MAX_TOP_K}. Received: {quoted(text)}. Pass top_k=5."
         )
     return int(text)
 
@@ -165,47 +135,35 @@ def parse_threshold(text: str) -> float:
     """
     if not _DECIMAL.fullmatch(text) or not 0.0 <= float(text) <= 1.0:
         raise UnprocessableError(
-            f"score_threshold must be a number from 0 to 1. Received: {text[:24]!r}. Pass score_threshold=0.5."
+            f"score_threshold must be a number from 0 to 1. Received: {quoted(text)}. Pass score_threshold=0.5."
         )
     return float(text)
 
 
-async def _from_form(request: Request, max_images: int, max_bytes: int) -> Order:
-    parser = MultiPartParser(
-        request.headers,
-        request.stream(),
-        max_files=max_images,
-        max_fields=MAX_FIELDS,
-        max_part_size=MAX_FIELD_BYTES,
-    )
-    # In memory, where the body's limit holds: photos of strangers have no place on the disk.
-    parser.spool_max_size = max_bytes
-    try:
-        form = await parser.parse()
-        try:
-            parts = form.multi_items()
-            files = [part for _, part in parts if isinstance(part, UploadFile)]
-            texts = {name: part for name, part in parts if isinstance(part, str)}
-            images = tuple([await file.read() for file in files])
-        finally:
-            await form.close()
-    except (MultiPartException, FormParserError, UnicodeError) as error:
-        # Older Starlettes let the parser's own error through; a charset may be one that decodes nothing.
-        reason = error.message if isinstance(error, MultiPartException) else "Invalid multipart data."
-        raise UsageError(
-            f"A multipart body must be well-formed, with at most {max_images} files. "
-            f"Received: {reason} With curl use: -F image=@photo.jpg"
-        ) from error
-    if not images:
-        raise UnprocessableError(
-            f"A multipart body must have a file. Received: {', '.join(sorted(texts))[:100] or 'no'} "
-            "text fields. With curl use: -F image=@photo.jpg"
-        )
+async def _from_form(request: Request, max_images: int) -> Order:
+    form = await read_form(request, max_images)
+    texts = form.texts
     return Order(
-        images,
+        form.images,
         parse_top_k(texts["top_k"]) if "top_k" in texts else None,
         parse_threshold(texts["score_threshold"]) if "score_threshold" in texts else None,
-        several=len(images) > 1,
+        several=len(form.images) > 1,
+    )
+
+
+def _default_of_curl(body: bytes) -> Order:
+    """Bytes of an image that came as a filled-in form, since ``curl --data-binary`` says nothing else."""
+    if is_text(body):
+        raise _no_image_type("'application/x-www-form-urlencoded' with text")
+    check_line_breaks(body)
+    return Order((body,))
+
+
+def _no_image_type(received: str) -> ImageFormatError:
+    return ImageFormatError(
+        "The Content-Type must be image/*, application/octet-stream, multipart/form-data or "
+        f"application/json. Received: {received}. "
+        "With curl use: --data-binary @photo.jpg -H 'Content-Type: image/jpeg'"
     )
 
 

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from edge_runtime.errors import UsageError
+from edge_runtime.quoting import quoted, shortened
 
 N, R, P = 1 << 12, 8, 1
 """scrypt's cost, RFC 7914: 4 MiB. A secret has 256 random bits, so that guessing is hopeless at
@@ -96,7 +97,7 @@ class Keys:
         if not 1 <= len(keys) <= MAX_KEYS or len(set(names)) != len(names):
             raise UsageError(
                 f"API keys must be 1 to {MAX_KEYS} entries with a name each. Received: {len(keys)} "
-                f"({', '.join(names)[:200]}). Make one with: snapship keys new NAME"
+                f"({shortened(', '.join(names))}). Make one with: snapship keys new NAME"
             )
         self._keys = keys
         # Apart, so that a flood of wrong ones puts no right one out; of these there are as many as keys.
@@ -173,7 +174,7 @@ def new_key(name: str) -> tuple[str, str]:
     if not _NAME.fullmatch(name):
         raise UsageError(
             "A key's name must be 1 to 64 letters, digits, dots, dashes or underscores. "
-            f"Received: {name[:100]!r}. Pass such as phone-app."
+            f"Received: {quoted(name)}. Pass such as phone-app."
         )
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     salt = secrets.token_bytes(SALT_BYTES)

@@ -44,7 +44,7 @@ _PROBLEMS = {
     400: "The body or the image is damaged; the detail says where.",
     401: "No API key, or a wrong one.",
     413: "The body, or the image's pixels, are over a limit; told before anything is decoded.",
-    415: "The Content-Type, or the content, is none that holds an image.",
+    415: "The Content-Type, or the content, is none that holds an image; or there is a Content-Encoding.",
     422: "A readable request that breaks a rule, such as top_k=0.",
     500: "The server failed; its log has the reason under the request id.",
     503: "The self-test runs still, or failed.",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from edge_runtime.errors import UsageError
+from edge_runtime.quoting import quoted
 
 # RFC 6454 section 6.2: lower case, no path, not even a slash at the end.
 _ORIGIN = re.compile(
@@ -27,7 +28,7 @@ def checked_origins(origins: Iterable[str], name: str = "cors_origins") -> tuple
     for origin in checked:
         if not _ORIGIN.fullmatch(origin):
             raise UsageError(
-                f"{name} must be exact origins. Received: {origin[:100]!r}. "
+                f"{name} must be exact origins. Received: {quoted(origin)}. "
                 "Write them as the browser does, in lower case and without a path: https://example.org"
             )
     return checked

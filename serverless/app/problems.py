@@ -12,15 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge_runtime.errors import SnapshipError
+from edge_runtime.quoting import quoted
 from serverless.app.errors import UnavailableError
+from serverless.app.paths import base_path_hint
 from serverless.app.request_id import request_id
 from serverless.app.schema import Problem
 from serverless.app.telemetry import record_of
 
 PROBLEM_TYPE = "application/problem+json"
-
-_ECHO_CHARACTERS = 100
-"""What of a path or method is repeated in a message."""
 
 
 def problem_of(error: Exception, id: str = "") -> Problem:
@@ -63,12 +62,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == 404:
-        path = request.scope["path"][:_ECHO_CHARACTERS]
-        detail = f"The path must exist. Received: {path!r}. See /openapi.json for those that do."
+        path = request.scope["path"]
+        detail = f"The path must exist. Received: {quoted(path)}. See /openapi.json for those that do."
+        detail += base_path_hint(path)
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        method = request.method[:_ECHO_CHARACTERS]
-        detail = f"The method must be allowed here. Received: {method!r}. Use {allowed}."
+        detail = f"The method must be allowed here. Received: {quoted(request.method)}. Use {allowed}."
     title = HTTPStatus(error.status_code).phrase
     problem = Problem("about:blank", title, error.status_code, detail, request_id(request.scope))
     return problem_response(problem, error.headers)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import GateFailedError
+from edge_runtime.quoting import shortened
 from serverless.app.errors import NotReadyError
 from serverless.app.schema import Ready
 
@@ -99,7 +100,7 @@ class Readiness:
             examples = self._selftest()
         except Exception as error:
             # The class and the first line; a stack trace would say no more of a difference.
-            reason = str(error).partition("\n")[0]
+            reason = shortened(str(error).partition("\n")[0], 500)
             _log.error("the self-test failed: %s: %s", type(error).__name__, reason)
         else:
             self._outcome = Ready("ready", "passed", examples)

@@ -71,7 +71,7 @@ def build(
         start = time.perf_counter()
         record = record_of(request.scope)
         body = limited(request, max_bytes, record)
-        order = await read_order(body, max_images, max_bytes)
+        order = await read_order(body, max_images)
         read = time.perf_counter()
         record.read_ms = (read - start) * 1000
         record.images = len(order.images)
@@ -84,21 +84,24 @@ def build(
             assert isinstance(image, bytes)
             one = await service.classify(image, wanted, options)
             record.took([one])
-            return _json(answer(one.result, service.served, _timing(start, read)))
+            return _json(answer(one.result, one.served, _timing(start, read)))
         results = await service.classify_each(order.images, wanted, options)
-        record.took([found for found in results if isinstance(found, Examined)])
+        examined = [found for found in results if isinstance(found, Examined)]
+        record.took(examined)
         each = tuple(
             Failed(problem_of(found)) if isinstance(found, SnapshipError) else classified(found.result)
             for found in results
         )
-        return _json(Answers(each, service.served, _timing(start, read)))
+        served = examined[0].served if examined else service.served
+        return _json(Answers(each, served, _timing(start, read)))
 
     async def health(request: Request) -> Response:
         if keys is not None:
             # Anyone may ask here; who has a key finds the rest in /info.
             return _json(Health("ok"))
-        served = service.served
-        return _json(Health("ok", served.name, served.artifact, service.model.engine, version()))
+        behind = service.behind
+        served = behind.served
+        return _json(Health("ok", served.name, served.artifact, behind.model.engine, version()))
 
     async def ready(request: Request) -> Response:
         return _json(await service.readiness.wait())
@@ -107,16 +110,17 @@ def build(
         return _json(Labels(tuple(service.model.labels)))
 
     async def info(request: Request) -> Response:
+        behind = service.behind
         return _json(
             Info(
-                bundle=service.served.name,
-                artifact=service.served.artifact,
-                engine=service.model.engine,
-                classes=len(service.model.labels),
+                bundle=behind.served.name,
+                artifact=behind.served.artifact,
+                engine=behind.model.engine,
+                classes=len(behind.model.labels),
                 top_k=top_k,
                 formats=FORMATS,
                 limits=Limits(max_bytes, max_images, max_pixels),
-                model=service.info,
+                model=behind.info,
                 version=version(),
             )
         )

@@ -6,8 +6,9 @@ import asyncio
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +53,7 @@ class Examined:
 
     Attributes:
         result: The best classes.
+        served: The bundle and artifact that found them.
         width: Pixels as stored, before any orientation; None where that is not known.
         height: As width.
         decode_ms: Decoding and resizing.
@@ -59,14 +61,16 @@ class Examined:
     """
 
     result: Result
+    served: Served
     width: int | None
     height: int | None
     decode_ms: float
     classify_ms: float
 
 
-class Service:
-    """Classifies images for requests.
+@dataclass(frozen=True)
+class Behind:
+    """A model, and what is said of it.
 
     Attributes:
         model: The classifier.
@@ -74,6 +78,15 @@ class Service:
         info: What the bundle says of the artifact; None for a model without a bundle.
         readiness: Whether the model gives the answers of its export here.
     """
+
+    model: Model
+    served: Served
+    info: ModelInfo | None
+    readiness: Readiness
+
+
+class Service:
+    """Classifies images for requests."""
 
     def __init__(
         self,
@@ -98,32 +111,68 @@ class Service:
             info: What the bundle says of the artifact.
             selftest: Replays golden examples, see :class:`~serverless.app.readiness.Readiness`.
         """
-        self.model = model
-        self.served = served
-        self.info = info
-        self.readiness = Readiness(selftest)
+        self._behind = Behind(model, served, info, Readiness(selftest))
         self._owns_model = owns_model
         self._inline = inline
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="snapship-serve")
 
-    def examine(self, image: bytes, top_k: int, options: ResultOptions | None = None) -> Examined:
+    @contextmanager
+    def lent(self) -> Iterator[Behind]:
+        """Lends the model for a request, and with it what is said of it; it stays open meanwhile."""
+        yield self._behind
+
+    @property
+    def behind(self) -> Behind:
+        """The model of now, for what is said of it; :meth:`lent` gives one to classify with."""
+        with self.lent() as behind:
+            return behind
+
+    @property
+    def model(self) -> Model:
+        """The classifier."""
+        return self.behind.model
+
+    @property
+    def served(self) -> Served:
+        """The bundle's name and the artifact's kind."""
+        return self.behind.served
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """What the bundle says of the artifact; None for a model without a bundle."""
+        return self.behind.info
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether the model gives the answers of its export here."""
+        return self.behind.readiness
+
+    def examine(
+        self, image: bytes, top_k: int, options: ResultOptions | None = None, behind: Behind | None = None
+    ) -> Examined:
         """Classifies one image on the calling thread.
 
         Args:
             image: Encoded bytes.
             top_k: How many classes to return.
             options: Such as a threshold.
+            behind: What :meth:`lent` gave; None takes the model of now.
 
         Raises:
             ImageError: It cannot be used.
         """
+        if behind is None:
+            with self.lent() as now:
+                return self.examine(image, top_k, options, now)
         start = time.perf_counter()
-        array = self.model.pixels(image)
+        array = behind.model.pixels(image)
         decoded = time.perf_counter()
-        result = self.model.classify(array, top_k, options)
+        result = behind.model.classify(array, top_k, options)
         end = time.perf_counter()
         width, height = _size(image)
-        return Examined(result, width, height, (decoded - start) * 1000, (end - decoded) * 1000)
+        return Examined(
+            result, behind.served, width, height, (decoded - start) * 1000, (end - decoded) * 1000
+        )
 
     async def classify(self, image: bytes, top_k: int, options: ResultOptions | None = None) -> Examined:
         """Classifies one image, in a worker thread unless the service is inline.
@@ -138,7 +187,8 @@ class Service:
         """
         if self._inline:
             return self.examine(image, top_k, options)
-        return await self._in_thread(image, top_k, options)
+        with self.lent() as behind:
+            return await self._in_thread(behind, image, top_k, options)
 
     async def classify_each(
         self, images: Iterable[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
@@ -153,7 +203,10 @@ class Service:
         Returns:
             In the order of the images, the error of each that cannot be used.
         """
-        return list(await asyncio.gather(*(self._attempt(image, top_k, options) for image in images)))
+        # All by one model: they share an answer, which names it.
+        with self.lent() as behind:
+            attempts = (self._attempt(behind, image, top_k, options) for image in images)
+            return list(await asyncio.gather(*attempts))
 
     def close(self) -> None:
         """Ends the threads, and the model if it is the service's own."""
@@ -162,17 +215,19 @@ class Service:
         if self._owns_model:
             self.model.close()
 
-    async def _in_thread(self, image: bytes, top_k: int, options: ResultOptions | None) -> Examined:
+    async def _in_thread(
+        self, behind: Behind, image: bytes, top_k: int, options: ResultOptions | None
+    ) -> Examined:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.examine, image, top_k, options)
+        return await loop.run_in_executor(self._threads, self.examine, image, top_k, options, behind)
 
     async def _attempt(
-        self, image: bytes | SnapshipError, top_k: int, options: ResultOptions | None
+        self, behind: Behind, image: bytes | SnapshipError, top_k: int, options: ResultOptions | None
     ) -> Examined | SnapshipError:
         if isinstance(image, SnapshipError):
             return image
         try:
-            return await self._in_thread(image, top_k, options)
+            return await self._in_thread(behind, image, top_k, options)
         except SnapshipError as error:
             if error.http_status >= 500:
                 raise
@@ -200,22 +255,45 @@ def service_of(
     Raises:
         UsageError: workers is not positive.
     """
-    count = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
-    # Reads no image; allows the classifier that many interpreters, made when they are needed.
-    classifier.classify_many((), workers=count)
-    entry = classifier.artifact
-    info = ModelInfo(
-        entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics
-    )
+    count = workers_of(workers)
+    served, info = described(classifier, count)
     return Service(
         classifier,
-        Served(classifier.bundle.manifest.name, entry.kind),
+        served,
         workers=count,
         owns_model=owns_model,
         inline=inline,
         info=info,
         selftest=replayed(classifier, threads),
     )
+
+
+def workers_of(workers: int | None) -> int:
+    """Images in work at once.
+
+    Args:
+        workers: As asked for; None takes the machine's processors, at most :data:`MAX_WORKERS`.
+    """
+    return min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
+
+
+def described(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
+    """Prepares a classifier for its workers; returns what it is called and what its bundle says of it.
+
+    Args:
+        classifier: Any open one.
+        workers: Images in work at once.
+
+    Raises:
+        UsageError: workers is not positive.
+    """
+    # Reads no image; allows the classifier that many interpreters, made when they are needed.
+    classifier.classify_many((), workers=workers)
+    entry = classifier.artifact
+    info = ModelInfo(
+        entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics
+    )
+    return Served(classifier.bundle.manifest.name, entry.kind), info
 
 
 def _size(image: bytes) -> tuple[int | None, int | None]:

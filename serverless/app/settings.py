@@ -15,6 +15,8 @@ SNAPSHIP_AUTH                ``none`` (default; also behind AWS_IAM, which AWS c
                              ``api-key``
 SNAPSHIP_API_KEYS            entries of ``snapship keys new``, separated by commas
 SNAPSHIP_API_KEYS_PARAMETER  name of the SSM parameter that holds the same text instead
+SNAPSHIP_BASE_PATH           what stands before every path, such as ``/api``; default none. Needed behind
+                             a load balancer or CDN; a REST API says it by itself
 SNAPSHIP_CORS_ORIGINS        origins whose pages may call, separated by commas; default none
 SNAPSHIP_S3_BUCKETS          buckets whose events are answered, separated by commas; default none
 SNAPSHIP_RESULTS             ``s3://bucket/prefix/`` for results; default: beside the object
@@ -36,6 +38,7 @@ from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import MANIFEST_FILE
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
+from edge_runtime.quoting import quoted, shortened
 from serverless.app.origins import checked_origins
 
 Auth = Literal["none", "api-key"]
@@ -59,6 +62,8 @@ LARGEST = 999_999_999
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 _RESULTS = re.compile(rf"s3://{_BUCKET.pattern}(/[^\x00-\x1f]{{0,900}})?")
+
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}/?")
 
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 _PARAMETER = re.compile(r"[A-Za-z0-9_.:/-]{1,1000}")
@@ -84,6 +89,7 @@ class Settings:
         auth: Who may ask: everyone, or who has a key.
         api_keys: Entries of keys, separated by commas.
         api_keys_parameter: Name of the SSM parameter that holds them.
+        base_path: What a proxy leaves before every path, such as ``/api``.
         cors_origins: Origins whose pages may call.
         s3_buckets: Buckets whose events are answered.
         results: Where the results of S3 events go; empty for beside the object.
@@ -102,6 +108,7 @@ class Settings:
     auth: Auth = "none"
     api_keys: str = ""
     api_keys_parameter: str = ""
+    base_path: str = ""
     cors_origins: tuple[str, ...] = ()
     s3_buckets: tuple[str, ...] = ()
     results: str = ""
@@ -141,6 +148,7 @@ class Settings:
                 "an SSM parameter's name",
                 "/snapship/keys",
             ),
+            base_path=_matching(environ, "SNAPSHIP_BASE_PATH", _BASE_PATH, "a path", "/api").rstrip("/"),
             cors_origins=checked_origins(
                 _listed(environ.get("SNAPSHIP_CORS_ORIGINS", "")), "SNAPSHIP_CORS_ORIGINS"
             ),
@@ -159,7 +167,7 @@ def _auth(environ: Mapping[str, str]) -> Auth:
     name = environ.get("SNAPSHIP_AUTH") or "none"
     if name not in ("none", "api-key"):
         raise UsageError(
-            f"SNAPSHIP_AUTH must be none or api-key. Received: {name[:100]!r}. Set it to one of the two."
+            f"SNAPSHIP_AUTH must be none or api-key. Received: {quoted(name)}. Set it to one of the two."
         )
     given = [
         variable
@@ -192,7 +200,7 @@ def _buckets(text: str) -> tuple[str, ...]:
     for bucket in buckets:
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(
-                f"SNAPSHIP_S3_BUCKETS must be names of buckets. Received: {bucket[:100]!r}. "
+                f"SNAPSHIP_S3_BUCKETS must be names of buckets. Received: {quoted(bucket)}. "
                 "List them with commas, without s3://."
             )
     return buckets
@@ -204,7 +212,7 @@ def _matching(
     text = environ.get(variable, "").strip()
     if text and not pattern.fullmatch(text):
         raise UsageError(
-            f"{variable} must be {rule}. Received: {text[:100]!r}. Set it to such as {example} or unset it."
+            f"{variable} must be {rule}. Received: {quoted(text)}. Set it to such as {example} or unset it."
         )
     return text
 
@@ -216,7 +224,7 @@ def _find_bundle(root: Path) -> Path:
     if not found and (root / MANIFEST_FILE).is_file():
         return root
     if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+        names = shortened(", ".join(path.name for path in found) or "none")
         raise UsageError(
             f"SNAPSHIP_BUNDLE must be set where {root} holds no folder bundle and not exactly one *.bundle. "
             f"Received: {names}. Set it to the bundle's path."
@@ -228,7 +236,7 @@ def _engine(name: str) -> str:
     known = ["auto", *ENGINES]
     if name not in known:
         raise UsageError(
-            f"SNAPSHIP_ENGINE must be a known engine. Received: {name!r}. Use one of: {', '.join(known)}."
+            f"SNAPSHIP_ENGINE must be a known engine. Received: {quoted(name)}. Use one of: {', '.join(known)}."
         )
     return name
 
@@ -239,7 +247,7 @@ def _number(environ: Mapping[str, str], variable: str, default: int, largest: in
         return default
     if not re.fullmatch("[0-9]{1,9}", text, re.ASCII) or not 1 <= int(text) <= largest:
         raise UsageError(
-            f"{variable} must be a whole number from 1 to {largest}. Received: {text!r}. "
+            f"{variable} must be a whole number from 1 to {largest}. Received: {quoted(text)}. "
             f"Set it to {default} or unset it."
         )
     return int(text)

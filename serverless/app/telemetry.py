@@ -1,7 +1,7 @@
 """One JSON line for each request or event on stdout, which is CloudWatch's metric format too.
 
 Never in it: pixels, bytes or text of an image, query, header or key. What a client chooses
-(path, method) or a model (label) is cut to a length, and JSON keeps it within its line.
+(path, method) or a model (label) is shortened, and JSON keeps it within its line.
 
 The metrics are ``Requests``, ``Errors`` (HTTP 5xx), ``Latency`` in ms and ``ColdStarts``, by
 ``Function``; CloudWatch takes them from the line itself:
@@ -23,15 +23,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from edge_runtime.quoting import cut
+
 if TYPE_CHECKING:
     from serverless.app.service import Examined
 
-Kind = Literal["http", "s3", "sqs", "direct", "warmup"]
+Kind = Literal["http", "s3", "sqs", "sns", "direct", "warmup"]
 
 NAMESPACE = "snapship"
 
 MAX_TEXT = 200
 """Characters of one text in a line."""
+
+MAX_TRACE_ENTRY = 1_000
+"""Characters of one frame of a stack trace, or of an exception's message."""
 
 MAX_TRACE = 4_000
 """Characters of a stack trace; its end is what is kept."""
@@ -103,7 +108,8 @@ class Record(msgspec.Struct, omit_defaults=True):
     def failed(self, error: BaseException) -> None:
         """Notes what went wrong inside the server."""
         self.error = type(error).__name__
-        self.trace = "".join(traceback.format_exception(error))[-MAX_TRACE:]
+        entries = (cut(entry, MAX_TRACE_ENTRY) for entry in traceback.format_exception(error))
+        self.trace = "".join(entries)[-MAX_TRACE:]
 
 
 def record_of(scope: MutableMapping[str, Any]) -> Record:
@@ -156,7 +162,7 @@ def line(record: Record, *, namespace: str, cold_start: bool) -> str:
         if isinstance(value, float):
             value = round(value, 4 if name == "score" else 3)
         elif isinstance(value, str) and name != "trace":
-            value = value[:MAX_TEXT]
+            value = cut(value, MAX_TEXT)
         content[name] = value
     content["cold_start"] = cold_start
     if namespace:

@@ -13,7 +13,7 @@ from typing import Literal
 from edge_runtime.errors import UsageError
 
 Arch = Literal["x86_64", "arm64"]
-PythonVersion = Literal["3.12", "3.13"]
+PythonVersion = Literal["3.12", "3.13", "3.14"]
 """3.11 runs on Amazon Linux 2, whose glibc is too old for the interpreters' wheels."""
 
 Auth = Literal["aws-iam", "api-key", "none"]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import SnapshipError, UsageError
+from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table
 from serverless.deploy import cli_options
 from serverless.deploy.config import ONE_CPU_MB, Arch, Auth, Deployment, Front, PythonVersion
 from serverless.deploy.telling import telling
+
+if TYPE_CHECKING:
+    from serverless.aws import Connection
 
 OPEN_TO_ALL = (
     "WARNING: --auth none: everyone who has the address can call it, and you pay for every call. "
@@ -49,7 +53,11 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     is_flag=True,
     help="Show the template and what would change; change nothing.",
 )
-@click.option("--template-only", is_flag=True, help="Print the CloudFormation template; ask nothing of AWS.")
+@click.option(
+    "--template-only",
+    is_flag=True,
+    help="Print the CloudFormation template; needs neither AWS nor a package.",
+)
 @click.option(
     "--package", type=click.Path(path_type=Path), metavar="ZIP", help="Deploy a zip of snapship package."
 )
@@ -133,6 +141,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--bucket", metavar="CODE_BUCKET", help="Your own bucket for code; default: one is made.")
 @cli_options.where
 @cli_options.as_json
+@temporary_files_together()
 def deploy(
     bundle: Path | None,
     only_plan: bool,
@@ -188,8 +197,8 @@ def deploy(
         return
     from serverless.aws import Connection
 
-    aws = Connection(region, profile)
     if only_plan:
+        aws = _known(region, profile)
         with telling() as say:
             planned = look(config, aws, say)
         if as_json:
@@ -206,6 +215,7 @@ def deploy(
         )
         click.echo("Nothing was changed.")
         return
+    aws = Connection(region, profile)
 
     def tell_key(secret: str) -> None:
         # At once: whatever fails later, the secret is kept nowhere else.
@@ -221,6 +231,22 @@ def deploy(
     click.echo(f"{what} {done.name}, version {done.version}{went}")
     click.echo(done.url)
     click.echo(f"Try: {done.curl}")
+
+
+def _known(region: str | None, profile: str | None) -> Connection:
+    """A connection whose region and account are known; who has none is told what needs none."""
+    from serverless.aws import Connection
+
+    try:
+        aws = Connection(region, profile)
+        # Asked before the slow part.
+        _ = aws.region, aws.account
+    except SnapshipError as error:
+        error.args = (
+            f"{str(error).rstrip('.')}. To see the template without AWS, pass --template-only in place of --plan.",
+        )
+        raise
+    return aws
 
 
 def _deployment(wishes: dict[str, Any]) -> Deployment:

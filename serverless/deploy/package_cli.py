@@ -13,6 +13,7 @@ from typing import get_args
 
 import click
 
+from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table, printable
 from serverless.deploy.package.config import Arch, PackageConfig, PythonVersion
 from serverless.deploy.package.packaging import package as write_package
@@ -47,6 +48,7 @@ _MB = 1024 * 1024
 @click.option("--artifact", metavar="KIND", help="Such as tflite-int8; default: the best that passed.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@temporary_files_together()
 def package(
     bundle: Path,
     out: Path | None,
@@ -67,7 +69,7 @@ def package(
     \b
     Examples:
       snapship package flowers.bundle --out lambda.zip
-      snapship package flowers.bundle --out lambda.zip --arch arm64 --python 3.13
+      snapship package flowers.bundle --out lambda.zip --arch arm64 --python 3.14
       snapship package flowers.bundle --image flowers-image
     """
     config = PackageConfig(

@@ -9,7 +9,7 @@ from serverless.deploy import changes, keys_parameter, lock, rollout, stack
 from serverless.deploy.bucket import code_bucket, code_key, exists
 from serverless.deploy.deploy_config import DeployConfig
 from serverless.deploy.locating import owned
-from serverless.deploy.readymade import ready
+from serverless.deploy.readymade import contents_sha256, ready
 from serverless.deploy.stack import Say, Template
 from serverless.deploy.template import Code, describe, template
 from serverless.deploy.template.tagging import tags
@@ -91,16 +91,23 @@ def plan(config: DeployConfig, aws: Connection, say: Say) -> Plan:
 
 
 def offline_template(config: DeployConfig, say: Say) -> Template:
-    """The template alone, for SAM, CDK and Terraform; asks nothing of AWS.
+    """The template alone, for SAM, CDK and Terraform; asks nothing of AWS, and packages nothing.
+
+    Of a bundle without a package it names the version by what that is made of, and leaves the zip's
+    hash to a parameter.
 
     Args:
         config: What and how; without ``bucket``, the template's parameters say where the code is.
-        say: Told of the steps of packaging.
+        say: Told what is being looked at.
 
     Raises:
-        SnapshipError: What packaging may refuse.
+        UsageError: There is neither a bundle nor a zip, or the zip is for another function.
+        SnapshipError: The bundle is damaged, or holds nothing that may be deployed.
     """
     deployment = config.deployment
+    if config.package is None:
+        made_of = contents_sha256(config.bundle, config.artifact)
+        return template(deployment, Code(config.bucket, None, made_of, zipped=False))
     with ready(config.bundle, config.package, config.artifact, deployment, say) as zipped:
         key = None if config.bucket is None else code_key(deployment.name, zipped.sha256)
         return template(deployment, Code(config.bucket, key, zipped.sha256))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_folder
 from serverless.deploy.config import Deployment
 from serverless.deploy.errors import LimitError
 from serverless.deploy.stack import Say
@@ -65,15 +65,13 @@ def ready(
             _check_bundle(bundle, made_of, made_before)
         yield found
         return
-    if bundle is None:
-        raise UsageError("A deployment needs a BUNDLE or --package ZIP. Received: neither. Pass one of them.")
     from serverless.deploy.package import PackageConfig, package
 
-    with tempfile.TemporaryDirectory(prefix="snapship-deploy-") as folder:
+    with temporary_folder() as folder:
         made = package(
             PackageConfig(
-                bundle=bundle,
-                out=Path(folder) / "lambda.zip",
+                bundle=_given(bundle),
+                out=folder / "lambda.zip",
                 arch=deployment.arch,
                 python=deployment.python,
                 artifact=artifact,
@@ -83,6 +81,28 @@ def ready(
         for note in made.notes:
             say(note)
         yield Zip(made.path, made.sha256, made.bytes)
+
+
+def contents_sha256(bundle: Path | None, artifact: str | None) -> str:
+    """Hash of what a package of a bundle is made of, without making it; 64 hex digits.
+
+    Args:
+        bundle: What would be packaged.
+        artifact: The kind; None takes the best.
+
+    Raises:
+        UsageError: There is no bundle, or no such artifact.
+        BundleError: It is damaged.
+        GateFailedError: The artifact failed its check.
+    """
+    from edge_runtime.bundle import Bundle
+    from edge_runtime.choice import choose
+    from edge_runtime.manifest import encode_json
+    from serverless.deploy.package.tree import own_version
+
+    opened = Bundle.open(_given(bundle))
+    made_of = f"{own_version()} {choose(opened, artifact).kind}\n".encode() + encode_json(opened.manifest)
+    return hashlib.sha256(made_of).hexdigest()
 
 
 def check_zip(path: Path, deployment: Deployment) -> tuple[Zip, PackageRecord]:
@@ -141,6 +161,12 @@ def check_zip(path: Path, deployment: Deployment) -> tuple[Zip, PackageRecord]:
             f"Pass --arch {made.arch} --python {made.python}, or package the bundle anew."
         )
     return Zip(path, digest.hexdigest(), size), made
+
+
+def _given(bundle: Path | None) -> Path:
+    if bundle is None:
+        raise UsageError("A deployment needs a BUNDLE or --package ZIP. Received: neither. Pass one of them.")
+    return bundle
 
 
 def _check_bundle(bundle: Path, made: PackageRecord, path: Path) -> None:

@@ -11,6 +11,7 @@ package does, around uvicorn::
     lingering.py   closes so that the client still reads the answer that refused it
     answers.py     problem details of what never reaches the app
     errors.py      those of a request that is refused while it arrives
+    following.py   the bundle that is there now, when another one comes
     server.py      starts uvicorn with all that, and ends on SIGTERM
 """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge_runtime.quoting import shortened
 from serverless.app.request_id import choose_id, keep_id, request_id
 from serverless.serving.answers import Refusal
 from serverless.serving.crowd import Crowd
@@ -111,7 +112,7 @@ class BoundedConnection(H11Protocol):
             )  # fmt: skip
         else:
             # Without what h11 repeats of the request.
-            reason = str(error or msg).partition(":")[0][:100]
+            reason = shortened(str(error or msg).partition(":")[0])
             self._refuse(400, f"A request must be HTTP/1.1. Received: {reason}. Check the client.")
 
     def idle_s(self, now: float) -> float:

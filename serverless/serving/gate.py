@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from serverless.serving.limits import Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ABSOLUTE = re.compile("https?://[^/]*", re.IGNORECASE)
 
 RETRY_SECONDS = 1
 """When a request for which there was no room may come again; others are read within seconds."""
@@ -74,6 +77,7 @@ class Gate:
                 f"{self._limits.max_header_bytes:,} bytes. Received: {size:,}. Send fewer or shorter headers.",
             )  # fmt: skip
             return
+        scope["path"] = origin_form(scope["path"])
         deadline = asyncio.get_running_loop().time() + self._limits.timeout_s
         mine, complete = 0, False
 
@@ -130,6 +134,19 @@ def ambiguous(scope: Scope) -> bool:
     """
     names = {name for name, _ in scope["headers"]}
     return b"content-length" in names and b"transfer-encoding" in names
+
+
+def origin_form(target: str) -> str:
+    """The path of a request's target, which a proxy's client may write as a whole address.
+
+    RFC 9112 section 3.2.2: a server must take the absolute form too. Whose name it has does not matter here,
+    as that of the Host header does not.
+
+    Args:
+        target: Without its query.
+    """
+    found = _ABSOLUTE.match(target)
+    return target[found.end() :] or "/" if found else target
 
 
 def header_bytes(scope: Scope) -> int:

@@ -7,6 +7,7 @@ import json
 import click
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_files_together
 
 
 @click.command("run")
@@ -26,6 +27,7 @@ from edge_runtime.errors import UsageError
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
 )
+@temporary_files_together()
 def run(
     recipe: str | None,
     data: str | None,

@@ -26,7 +26,7 @@ TABLES = ("train", "export", "check")
 
 _DECIDED = {
     "train": {"out", "overwrite", "fresh"},
-    "export": {"source", "out", "overwrite", "labels", "fit"},
+    "export": {"source", "out", "overwrite", "labels", "fit", "resize"},
     "check": set[str](),
 }
 """Fields that the recipe's runner sets: where things lie follows from --out."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.output_place import check_file, write_whole
 from snapship.run.plan import Decision, make_plan, whole_inputs
 from snapship.run.recipe import read_recipe
 from snapship.run.settings import Inconclusive, Settings, portable, settle
@@ -124,6 +125,7 @@ def run_recipe(
     told = watcher or Watcher()
     settled = settle(read_recipe(recipe), data=data, weights=weights, out=out, settings=settings)
     state = read_state(settled.layout, settled.name, force)
+    check_file(settled.layout.state, "--out")
     _download(settled, told)
     steps = steps_of(settled)
     plan = make_plan(steps, state.steps, settled.layout.out, force=force)
@@ -187,14 +189,12 @@ def _download(settings: Settings, watcher: Watcher) -> None:
 
 
 def _save_recipe(settings: Settings) -> None:
-    from exporter.replacing import write_whole
-
     layout = settings.layout
     if not layout.state.is_file():
         # First of all: it marks the folder as ours, should the first step be cut off.
         write_state(layout, State(schema_version=1, recipe=settings.name))
     head = f"# As it was used: {settings.name} ({settings.where}), every value settled.\n\n"
-    write_whole(layout.recipe, (head + toml_text(portable(settings.values))).encode())
+    write_whole(layout.recipe, head + toml_text(portable(settings.values)))
 
 
 def _run(step: Step, previous: str, settings: Settings, watcher: Watcher, force: bool) -> Done:

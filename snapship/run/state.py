@@ -12,6 +12,8 @@ import msgspec
 
 from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import UsageError
+from edge_runtime.output_place import write_whole
+from edge_runtime.temporary import remove_abandoned
 from snapship.run.settings import Layout
 
 _CURE = "Restore it, or pass --force to do every step again."
@@ -100,8 +102,6 @@ def write_state(layout: Layout, state: State) -> None:
     Raises:
         UsageError: The place cannot be written.
     """
-    from exporter.replacing import write_whole
-
     write_whole(layout.state, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
 
 
@@ -146,6 +146,7 @@ def _check_empty(out: Path) -> None:
         return
     if not out.is_dir():
         raise UsageError(f"--out must be a folder. Received: {out}, a file. Pass another --out.")
+    remove_abandoned(out)
     other = sorted(entry.name for entry in out.iterdir())
     if other:
         raise UsageError(

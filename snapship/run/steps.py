@@ -142,8 +142,8 @@ class Check:
         on_tensorflow(self._check, watcher)
 
     def _check(self, watcher: Watcher) -> None:
+        from edge_runtime.output_place import write_whole
         from exporter.checking import check_bundle
-        from exporter.replacing import write_whole
 
         layout, options = self.settings.layout, self.settings.check
         with watcher.working() as progress:
@@ -153,8 +153,8 @@ class Check:
                 weak_reference=options.weak_reference, page=True, progress=progress,
             )  # fmt: skip
         assert found.page is not None
-        write_whole(layout.check_page, found.page.encode())
-        write_whole(layout.check_json, f"{json.dumps(found.report.to_dict(), indent=2)}\n".encode())
+        write_whole(layout.check_page, found.page)
+        write_whole(layout.check_json, f"{json.dumps(found.report.to_dict(), indent=2)}\n")
 
 
 def _inputs(config: object, values: Mapping[str, Any], *others: str) -> dict[str, Any]:

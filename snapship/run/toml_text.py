@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from edge_runtime.text import as_utf8
+
 
 def toml_text(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns tables as TOML.
@@ -31,4 +33,4 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_value(str(key))} = {_value(item)}' for key, item in value.items())}}}"
     # A JSON string is a TOML string, but for DEL, which TOML wants escaped.
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(as_utf8(str(value)), ensure_ascii=False).replace("\x7f", "\\u007f")

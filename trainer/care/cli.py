@@ -8,6 +8,7 @@ import click
 
 from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import DataError, LeakError
+from edge_runtime.output_place import check_file
 from edge_runtime.terminal import Column, print_table, printable
 from trainer.care.check import INPUT_SIZE, check_data
 from trainer.care.duplicates import Pair
@@ -59,6 +60,8 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
     \b
     Exit code: 0 no leak, 1 a leak, 2 the data cannot be trained on.
     """
+    if report is not None:
+        check_file(report, "--report")
     with ConsoleProgress() as progress:
         ensure_downloaded(data, progress)
         images = open_dataset(data)

@@ -66,7 +66,7 @@ def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSe
     val = sum(entry.val for entry in report.classes)
     text = template.render(report=report, sections=sections, val=val, largest=max(
         (entry.train for entry in report.classes), default=1))  # fmt: skip
-    pages.write_page(Path(path), text)
+    pages.write_page(Path(path), text, "--report")
 
 
 def _shown(pairs: Sequence[Pair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:

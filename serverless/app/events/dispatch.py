@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_runtime.errors import UsageError
+from edge_runtime.quoting import quoted
+from serverless.app.events.foreign import refusal_of, refused, refused_records, source_of
 from serverless.app.events.invocation import Invocation
 
 if TYPE_CHECKING:
     from serverless.app.service import Service
     from serverless.app.settings import Settings
 
-Door = Literal["s3", "sqs", "warmup", "selftest", "direct"]
+Door = Literal["s3", "sqs", "sns", "warmup", "selftest", "direct"]
+
+_DOORS: dict[str, Door] = {"aws:s3": "s3", "aws:sqs": "sqs", "aws:sns": "sns"}
 
 WARM_UPS = ("Scheduled Event",)
 """``detail-type`` of a rule with a schedule, and of EventBridge Scheduler without an input of its own."""
@@ -45,6 +48,10 @@ def handle(event: Any, context: Any, service: Service, settings: Settings) -> An
         from serverless.app.events import sqs
 
         return sqs.handle(event, invocation)
+    if kind == "sns":
+        from serverless.app.events import sns
+
+        return sns.handle(event, invocation)
     from serverless.app.events import direct, warmup
 
     if kind == "warmup":
@@ -63,18 +70,18 @@ def kind_of(event: Any) -> Door:
     Raises:
         UsageError: It is an event of another service.
     """
+    refusal = refusal_of(event)
+    if refusal is not None:
+        raise refusal
     if not isinstance(event, dict):
         return "direct"
     if "Records" in event:
-        records = event["Records"] if isinstance(event["Records"], list) else []
-        sources = {str(record.get("eventSource")) for record in records if isinstance(record, dict)}
-        if sources == {"aws:s3"}:
-            return "s3"
-        if sources == {"aws:sqs"}:
-            return "sqs"
-        # SNS alone writes it with a capital.
-        others = {str(record.get("EventSource")) for record in records if isinstance(record, dict)}
-        raise _foreign("Records of " + (", ".join(sorted((sources | others) - {"None"})) or "nobody"))
+        records = event["Records"]
+        sources = {source_of(one) for one in records} if isinstance(records, list) else set()
+        door = _DOORS.get(sources.pop() or "") if len(sources) == 1 else None
+        if door is None:
+            raise refused_records(records)
+        return door
     if event.get("Event") == "s3:TestEvent":
         return "s3"
     if "detail-type" in event:
@@ -82,16 +89,9 @@ def kind_of(event: Any) -> Door:
             return "s3"
         if event["detail-type"] in WARM_UPS:
             return "warmup"
-        raise _foreign(f"{event['detail-type']!r} of {event.get('source')!r}")
+        raise refused(f"{quoted(event['detail-type'])} of {quoted(event.get('source'))}")
     if event.get("warmup") is True:
         return "warmup"
     if event.get("selftest") is True:
         return "selftest"
     return "direct"
-
-
-def _foreign(received: str) -> UsageError:
-    return UsageError(
-        "An event must come from API Gateway, a function URL, an ALB, S3, SQS or a schedule, or be "
-        f'{{"image": BASE64}}. Received: {received[:200]}. Connect the function to one of these.'
-    )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge_runtime.errors import ImageError, ImageTooLargeError
+from edge_runtime.quoting import quoted, shortened
 from serverless.app.errors import ForbiddenError
 from serverless.app.events.invocation import Invocation, options_of
 from serverless.app.problems import problem_of
@@ -50,8 +51,8 @@ class Arrival:
     score_threshold: float | None = None
 
     def __str__(self) -> str:
-        """Its address."""
-        return f"s3://{self.bucket}/{self.key}"
+        """Its address, for messages."""
+        return address(self.bucket, self.key)
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -101,7 +102,7 @@ def process(arrival: Arrival, invocation: Invocation, record: Record) -> None:
     settings, service = invocation.settings, invocation.service
     if arrival.bucket not in settings.s3_buckets:
         raise ForbiddenError(
-            f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {arrival.bucket!r}, allowed: "
+            f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {quoted(arrival.bucket)}, allowed: "
             f"{', '.join(settings.s3_buckets) or 'none'}. Add it there, or remove what sends its events."
         )
     if is_passed_over(arrival, settings.results):
@@ -131,10 +132,20 @@ def write(bucket: str, key: str, result: msgspec.Struct) -> None:
     """
     from serverless.aws import answered
 
-    with answered(f"Writing s3://{bucket}/{key}"):
+    with answered(f"Writing {address(bucket, key)}"):
         s3().put_object(
             Bucket=bucket, Key=key, Body=msgspec.json.encode(result), ContentType="application/json"
         )
+
+
+def address(bucket: str, key: str) -> str:
+    """An object's address, for messages.
+
+    Args:
+        bucket: Its bucket.
+        key: Its key, of which S3 allows 1,024 bytes.
+    """
+    return shortened(f"s3://{bucket}/{key}", 300)
 
 
 def is_passed_over(arrival: Arrival, results: str) -> bool:

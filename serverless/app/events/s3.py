@@ -8,15 +8,24 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from edge_runtime.errors import SnapshipError
+from edge_runtime.quoting import quoted
 from serverless.app.errors import UnprocessableError
 from serverless.app.events.invocation import Invocation
 from serverless.app.events.objects import PASSED_OVER, Arrival, process
+from serverless.app.events.reading import read
 from serverless.app.telemetry import Kind
 
 CREATED = "ObjectCreated:"
 """How the names of a notification's events begin that a new object causes."""
 
+EVENTBRIDGE = "Object "
+"""How the detail-types of S3's own events begin."""
+
+CREATED_OBJECT = "Object Created"
+
 MISSING = 404
+
+_RULE = "An S3 event must be as S3 sends it."
 
 
 class _Bucket(msgspec.Struct):
@@ -59,7 +68,6 @@ class _Detail(msgspec.Struct):
 class _EventBridge(msgspec.Struct):
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
 
-    detail_type: str = msgspec.field(name="detail-type")
     detail: _Detail
 
 
@@ -111,21 +119,9 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
     """
     if event.get("Event") == "s3:TestEvent":
         return []
-    try:
-        if "detail-type" in event:
-            bridged = msgspec.convert(event, _EventBridge)
-            if bridged.detail_type != "Object Created":
-                return []
-            told = bridged.detail.object
-            # Here the key is as it is; a notification encodes it as forms do.
-            return [Arrival(bridged.detail.bucket.name, told.key, told.version_id or "", told.size)]
-        records = [
-            one for one in msgspec.convert(event, _Notification).records if one.event_name.startswith(CREATED)
-        ]
-    except msgspec.ValidationError as error:
-        raise UnprocessableError(
-            f"An S3 event must be as S3 sends it. Received: {error}. Send it unchanged."
-        ) from error
+    if "detail-type" in event:
+        return _bridged(event)
+    records = read(event, _Notification, _RULE).records
     return [
         Arrival(
             one.s3.bucket.name,
@@ -134,6 +130,23 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
             one.s3.object.size,
         )
         for one in records
+        if one.event_name.startswith(CREATED)
+    ]
+
+
+def _bridged(event: dict[str, Any]) -> list[Arrival]:
+    kind = event["detail-type"]
+    if kind != CREATED_OBJECT:
+        if isinstance(kind, str) and kind.startswith(EVENTBRIDGE):
+            return []
+        # Such as an API call that CloudTrail saw: an object may be behind it, and nothing says so.
+        raise UnprocessableError(
+            f"{_RULE} Received: {quoted(kind)}. Let the rule match the detail-type {CREATED_OBJECT}."
+        )
+    detail = read(event, _EventBridge, _RULE).detail
+    # Here the key is as it is; a notification encodes it as forms do.
+    return [
+        Arrival(detail.bucket.name, detail.object.key, detail.object.version_id or "", detail.object.size)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edge_runtime.bench import this_machine
+from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Cell, Column, print_table, printable
 from serverless.deploy.cost import Estimate, Load, Measured, Prices, Row, estimate, measure, read_prices
 from serverless.deploy.cost.estimating import HEADROOM, SIZES_MB, WORTH, check_sizes
@@ -55,6 +56,7 @@ from serverless.deploy.cost.prices import TABLE
     help="Price table; default: the one that is shipped.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@temporary_files_together()
 def cost(
     bundle: Path,
     requests: float,

@@ -6,7 +6,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from edge_runtime.choice import choose
 from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.golden import read_golden
 from edge_runtime.preprocess import decoded
+from edge_runtime.temporary import temporary_folder
 
 _PROGRAM = Path(__file__).with_name("one_function.py")
 _ROOT = Path(__file__).parents[3]
@@ -118,8 +118,8 @@ def measure(
     """
     opened = Bundle.open(bundle)
     kind = choose(opened, artifact).kind
-    with tempfile.TemporaryDirectory(prefix="snapship-cost-") as folder:
-        files, described = _images(opened, images, Path(folder))
+    with temporary_folder() as folder:
+        files, described = _images(opened, images, folder)
         environ = {
             # Settings of another endpoint would be measured with it.
             **{name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)},
@@ -130,7 +130,7 @@ def measure(
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
         }
-        result = Path(folder) / "result.json"
+        result = folder / "result.json"
         words = [str(result), str(seconds / STARTS), str(requests), *map(str, files)]
         samples = [_run(result, words, environ, seconds + PATIENCE_S) for _ in range(STARTS)]
     times = [ms for sample in samples for ms in sample.ms]

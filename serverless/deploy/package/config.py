@@ -11,7 +11,7 @@ from edge_runtime.errors import UnknownNameError, UsageError
 Arch = Literal["x86_64", "arm64"]
 """A function's processor, as AWS spells it."""
 
-PythonVersion = Literal["3.12", "3.13"]
+PythonVersion = Literal["3.12", "3.13", "3.14"]
 """Runtimes on Amazon Linux 2023; that of Python 3.11 has a C library that is too old for the engines."""
 
 

@@ -13,28 +13,28 @@ Nothing is at its place before all of it is done.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.choice import choose
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Artifact
-from edge_runtime.output_place import written_aside
+from edge_runtime.output_place import check_file, written_aside
+from edge_runtime.replacing import check_folder, folder_replaced
+from edge_runtime.temporary import temporary_folder
 from serverless.deploy.package import limits, linkage
 from serverless.deploy.package.config import PackageConfig
 from serverless.deploy.package.image import container_files, write_context
 from serverless.deploy.package.interpreters import Interpreter, find_interpreter, runs_here
-from serverless.deploy.package.place import folder_aside, may_write_context, may_write_zip
+from serverless.deploy.package.place import may_write_context, may_write_zip
 from serverless.deploy.package.precompile import precompile
 from serverless.deploy.package.requirements import Requirement, requirements
 from serverless.deploy.package.result import Package
 from serverless.deploy.package.selfcheck import selfcheck
 from serverless.deploy.package.sizes import part_sizes
-from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, record
+from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, own_version, record
 from serverless.deploy.package.wheels import Wheel, cache_folder, fetch, missing
 from serverless.deploy.package.zipping import write_zip
 
@@ -89,7 +89,6 @@ def _zip(plan: _Plan, progress: Progress) -> Package:
     config = plan.config
     assert config.out is not None
     path = Path(config.out)
-    # Opened at once, so that a place without access is known before the downloads.
     with written_aside(path) as file:
         made = _make(plan, progress)
         progress(f"Zipping {len(made.tree.files):,} files")
@@ -114,7 +113,8 @@ def _context(plan: _Plan, progress: Progress) -> Package:
     config = plan.config
     assert config.image is not None
     folder = Path(config.image)
-    with folder_aside(folder) as aside:
+    # A thousand small files, which are made again from the bundle.
+    with folder_replaced(folder, "--image", synced=False) as aside:
         made = _make(plan, progress)
         progress(f"Writing {len(made.tree.files):,} files")
         write_context(aside, made.tree.files, config)
@@ -140,15 +140,15 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
         progress(f"Downloading {len(absent)} packages for Python {config.python} on {config.arch}")
     wheels = fetch(plan.wanted, config.arch, config.python, plan.cache)
     progress(f"Pruning {len(wheels)} packages")
-    own = own_code(_version(), config.arch, server=config.image is not None)
+    own = own_code(own_version(), config.arch, server=config.image is not None)
     if config.image is not None:
         own |= container_files()
     tree = build(plan.bundle, plan.artifact, wheels, own)
     linkage.check(tree.files, config.arch)
     # Before the slow steps, and again with what they add.
     _check_size(tree, config)
-    with tempfile.TemporaryDirectory(prefix="snapship-package-") as place:
-        made = _tried(plan, tree, wheels, Path(place), progress)
+    with temporary_folder() as place:
+        made = _tried(plan, tree, wheels, place, progress)
     _check_size(made.tree, config)
     return made
 
@@ -167,9 +167,11 @@ def _total(tree: Tree) -> int:
 def _plan(config: PackageConfig) -> _Plan:
     if config.image is not None:
         may_write_context(Path(config.image), config.overwrite)
+        check_folder(Path(config.image), "--image")
     else:
         assert config.out is not None
         may_write_zip(Path(config.out), config.overwrite)
+        check_file(config.out, "--out")
     bundle = Bundle.open(config.bundle)
     artifact = choose(bundle, config.artifact)
     wanted = requirements(artifact.format, server=config.image is not None)
@@ -181,7 +183,7 @@ def _tried(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, prog
     """Compiles and replays the files where that can be done here; says so where it cannot."""
     config, interpreter = plan.config, plan.interpreter
     made_by = interpreter.version if interpreter is not None else ""
-    entry = record(plan.bundle, plan.artifact, wheels, _version(), config.arch, config.python, made_by)
+    entry = record(plan.bundle, plan.artifact, wheels, own_version(), config.arch, config.python, made_by)
     tree = tree.with_files({RECORD_FILE: entry}, {RECORD_FILE: OWN})
     if interpreter is None:
         program = f"python{config.python}"
@@ -226,10 +228,3 @@ def _source(compiled: str) -> str:
     folder, _, name = compiled.rpartition("/")
     parent = folder.removesuffix("__pycache__")
     return f"{parent}{name.split('.', 1)[0]}.py"
-
-
-def _version() -> str:
-    try:
-        return metadata.version("snapship")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"

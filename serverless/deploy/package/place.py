@@ -1,15 +1,14 @@
-"""Where a package goes, checked before the work; a folder appears whole or not at all."""
+"""Where a package goes, checked before the work."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edge_runtime.errors import UsageError
+from edge_runtime.lookup import is_there
+from edge_runtime.temporary import put_back
 from serverless.deploy.package.tree import RECORD_FILE
 
 TASK_FOLDER = "task"
@@ -27,11 +26,13 @@ def may_write_zip(out: Path, overwrite: bool) -> None:
         UsageError: Something is there.
     """
     with _readable("--out", out):
+        if not is_there(out, follow_links=False):
+            return
         if out.is_dir():
             raise UsageError(
                 f"A package must be a file. Received: --out {out}, a folder. Pass another --out."
             )
-        if os.path.lexists(out) and not overwrite:
+        if not overwrite:
             raise UsageError(f"A package must be new. Received: --out {out}, which exists. Pass --overwrite.")
 
 
@@ -45,8 +46,9 @@ def may_write_context(folder: Path, overwrite: bool) -> None:
     Raises:
         UsageError: Something is there.
     """
+    put_back(folder)
     with _readable("--image", folder):
-        if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        if not is_there(folder, follow_links=False) or (folder.is_dir() and not any(folder.iterdir())):
             return
         if not (folder / TASK_FOLDER / RECORD_FILE).is_file():
             raise UsageError(
@@ -57,37 +59,6 @@ def may_write_context(folder: Path, overwrite: bool) -> None:
             raise UsageError(
                 f"A build context must be new. Received: --image {folder}, which exists. Pass --overwrite."
             )
-
-
-@contextmanager
-def folder_aside(folder: Path) -> Iterator[Path]:
-    """Lends an empty folder that takes the place of another when the block ends well.
-
-    Args:
-        folder: Where it goes; what is there is replaced.
-
-    Raises:
-        UsageError: The place cannot be written.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
-            new, old = Path(place, "new"), Path(place, "old")
-            new.mkdir()
-            yield new
-            if os.path.lexists(folder):
-                folder.rename(old)
-            try:
-                new.rename(folder)
-            except OSError:
-                if os.path.lexists(old):
-                    old.rename(folder)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise UsageError(
-            f"A build context's place must be writable. Received: {folder} ({error.strerror}). Pass another --image."
-        ) from error
 
 
 @contextmanager

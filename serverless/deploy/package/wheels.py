@@ -14,13 +14,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_folder
 from serverless.deploy.errors import DownloadError
 from serverless.deploy.package.config import Arch, PythonVersion
 from serverless.deploy.package.requirements import Requirement
@@ -28,7 +28,7 @@ from serverless.deploy.package.requirements import Requirement
 GLIBC_MINORS = range(34, 16, -1)
 """Minor versions of the C library 2.x whose wheels run: Amazon Linux 2023 has 2.34.
 
-Newest first. Python 3.12 and 3.13 run on that system, see
+Newest first. Python 3.12 to 3.14 run on that system, see
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 """
 
@@ -126,10 +126,10 @@ def _cached(wanted: Requirement, place: Path) -> Wheel | None:
 def _download(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=place) as aside:
-            _run_pip(wanted, arch, python, Path(aside))
+        with temporary_folder(place) as aside:
+            _run_pip(wanted, arch, python, aside)
             for entry in wanted:
-                if not _keep(entry, Path(aside), place):
+                if not _keep(entry, aside, place):
                     raise _refused((entry,), arch, python, "pip brought another file.")
     except OSError as error:
         raise UsageError(
@@ -187,7 +187,8 @@ def _keep(wanted: Requirement, aside: Path, place: Path) -> bool:
     found = [path for path in aside.glob("*.whl") if _plain(path.name.split("-")[0]) == _plain(wanted.name)]
     if len(found) != 1:
         return False
-    folder = Path(tempfile.mkdtemp(dir=aside))
+    folder = aside / wanted.name
+    folder.mkdir()
     path = found[0].rename(folder / found[0].name)
     (folder / _HASH_FILE).write_text(f"{file_sha256(path)}\n", encoding="ascii")
     target = place / str(wanted)

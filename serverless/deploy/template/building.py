@@ -25,7 +25,7 @@ def template(deployment: Deployment, code: Code) -> dict[str, Any]:
     """Makes the CloudFormation template of a deployment.
 
     It needs the capability ``CAPABILITY_IAM``. Its parameters are ``CodeBucket`` and ``CodeKey``,
-    which default to what ``code`` says.
+    which default to what ``code`` says, and ``CodeSha256`` where the zip is not made yet.
 
     Args:
         deployment: What it shall be.
@@ -66,8 +66,16 @@ def template(deployment: Deployment, code: Code) -> dict[str, Any]:
 def _parameters(code: Code) -> dict[str, Any]:
     described = {
         "CodeBucket": (code.bucket, "Bucket that holds the package, in the stack's region"),
-        "CodeKey": (code.key, f"Key of the package, whose sha256 is {code.sha256}"),
+        "CodeKey": (
+            code.key,
+            f"Key of the package{f', whose sha256 is {code.sha256}' if code.zipped else ''}",
+        ),
     }
+    if not code.zipped:
+        described["CodeSha256"] = (
+            None,
+            "The package's SHA-256 in base64: openssl dgst -sha256 -binary lambda.zip | base64",
+        )
     return {
         name: {"Type": "String", "Description": text, **({} if value is None else {"Default": value})}
         for name, (value, text) in described.items()

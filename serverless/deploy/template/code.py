@@ -16,7 +16,8 @@ class Code:
     Attributes:
         bucket: Where it was uploaded; None leaves it to the parameter ``CodeBucket``.
         key: Its key there; None leaves it to the parameter ``CodeKey``.
-        sha256: Of the zip, in hex.
+        sha256: Of the zip, in hex; where it is not made yet, of what it will be made of.
+        zipped: Whether the zip is made; else the parameter ``CodeSha256`` says which one it is.
 
     Raises:
         UsageError: sha256 is not 64 hex digits.
@@ -25,6 +26,7 @@ class Code:
     bucket: str | None
     key: str | None
     sha256: str
+    zipped: bool = True
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[0-9a-f]{64}", self.sha256, re.ASCII):
@@ -33,6 +35,8 @@ class Code:
             )
 
     @property
-    def sha256_base64(self) -> str:
-        """As Lambda writes it."""
+    def published(self) -> str | dict[str, str]:
+        """Hash of the zip that a version is published of, as Lambda writes it."""
+        if not self.zipped:
+            return {"Ref": "CodeSha256"}
         return base64.b64encode(bytes.fromhex(self.sha256)).decode()

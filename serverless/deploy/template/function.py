@@ -57,7 +57,7 @@ def resources(deployment: Deployment, code: Code, version: str) -> dict[str, Any
             "Properties": {
                 "FunctionName": {"Ref": FUNCTION},
                 # A version is published only of the code that was packaged, not of a file put in its place.
-                "CodeSha256": code.sha256_base64,
+                "CodeSha256": code.published,
             },
         },
         ALIAS: {

@@ -35,7 +35,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     "signed": EVERYTHING,
     "keys": {**EVERYTHING, "auth": "api-key", "keys_parameter": "/snapship/flowers/keys"},
     "open": {"auth": "none", "snapstart": True, "cors_origins": ("https://example.com",)},
-    "api": {**EVERYTHING, "front": "http-api", "arch": "arm64", "python": "3.13"},
+    "api": {**EVERYTHING, "front": "http-api", "arch": "arm64", "python": "3.14"},
     "open-api": {"front": "http-api", "auth": "none", "provisioned_concurrency": 2},
     "their-bucket": {
         "input_bucket": "acme-images",

@@ -26,6 +26,28 @@ def resized(random_: random.Random) -> None:
     _native.resize(picture, (width, height), out, (to_width, to_height), box, random_.random() < 0.3)
 
 
+def sampled(random_: random.Random) -> None:
+    """One resize without antialiasing, of a picture whose memory ends with its last pixel."""
+    each, kept = random_.choice(((4, 3), (1, 1)))
+    width, height, to_width, to_height = (random_.choice((1, 2, 3, 7, 40, 131)) for _ in range(4))
+    picture = array("B", random_.randbytes(each * width * height))
+    taps = []
+    for pixels, count in ((width, to_width), (height, to_height)):
+        side = array("i")
+        for _ in range(count):
+            first, weight = random_.randrange(pixels), random_.choice((0, 1, 1000, 2048))
+            side.extend((first, weight if first + 1 < pixels else 0))
+        taps.append(side)
+    if random_.random() < 0.1:
+        # The last pixel has no next one: refused, or a byte too far.
+        taps[random_.randrange(2)][-2:] = array("i", (max(width, height) - 1, 1))
+    try:
+        out = bytearray(kept * to_width * to_height)
+        _native.bilinear(picture, (width, height), each, out, *taps)
+    except ValueError:
+        return
+
+
 def refused(random_: random.Random) -> None:
     """A call with lengths and parts that do not fit."""
     numbers = [random_.choice((-1, 0, 1, 3, 4, 70_000, 2**31 - 1)) for _ in range(4)]
@@ -52,7 +74,7 @@ def main() -> None:
     end = time.monotonic() + float(sys.argv[2])
     calls = 0
     while time.monotonic() < end:
-        for attempt in (resized, refused, ranked):
+        for attempt in (resized, sampled, refused, ranked):
             attempt(random_)
             calls += 1
     print(calls)

@@ -214,6 +214,8 @@ def test_bad_images_are_refused(digits_bundle: Path, tmp_path: Path) -> None:
     empty.touch()
     assert "must exist. Received: " in refused("predict", digits_bundle, tmp_path / "missing.jpg")
     assert "text that starts 'I am not" in refused("predict", digits_bundle, text)
+    text.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert "a HEIC photo. Convert it to JPEG" in refused("predict", digits_bundle, text)
     assert "truncated or damaged" in refused("predict", digits_bundle, truncated_jpeg(tmp_path / "cut.jpg"))
     assert "0 bytes" in refused("predict", digits_bundle, empty)
     assert "Download it first" in refused("predict", digits_bundle, "https://example.org/cat.jpg")
@@ -289,6 +291,30 @@ def test_file_name_that_is_no_text_is_printed_escaped(
         assert done.returncode == 0, done.stderr
         assert b"\x1b" not in done.stdout
         assert b"udcff" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("selftest", "--json"),
+        ("info", "--json"),
+        *(("predict", "--format", kind) for kind in ("jsonl", "csv", "parquet")),
+    ],
+)
+def test_bundle_whose_path_is_no_text_answers(
+    digits_bundle: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        shutil.copytree(digits_bundle, odd / "digits.bundle")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    command, *options = words
+    if command == "predict":
+        options = [odd / "digits.bundle" / "golden", "--out", odd / "answers", *options]
+    done = process(command, odd / "digits.bundle", *options)
+    assert done.returncode == 0, done.stderr
+    assert command != "predict" or (odd / "answers").stat().st_size
 
 
 def test_reader_that_leaves_early_is_no_error(digits_bundle: Path, tmp_path: Path) -> None:

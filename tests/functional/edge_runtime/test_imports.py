@@ -31,7 +31,8 @@ STDLIB = {
 }
 """Modules of the standard library that the packages above do not load anyway."""
 
-PLAIN = "import numpy, msgspec, PIL.Image, PIL.JpegImagePlugin, ai_edge_litert.interpreter"
+# The first two are loaded by an editable installation, and by the packages themselves up to Python 3.13.
+PLAIN = "import importlib.util, pathlib, numpy, msgspec, PIL.Image, PIL.JpegImagePlugin, ai_edge_litert.interpreter"
 ANSWER = """
 import sys, edge_runtime
 with edge_runtime.Classifier.open(sys.argv[1], "tflite-int8") as classifier:

@@ -69,16 +69,23 @@ def test_nothing_outside_is_read_or_written(tmp_path: Path) -> None:
     assert int(done.stdout) > 1000
 
 
-def test_a_byte_too_far_would_be_seen(tmp_path: Path) -> None:
-    sources = [path for path in sorted(NATIVE.glob("*.c")) if path.name != "resample.c"]
-    broken = tmp_path / "resample.c"
-    text = (NATIVE / "resample.c").read_text()
-    right = "int latest = in_size - 4 * packed->groups,"
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("resample.c", "int latest = in_size - 4 * packed->groups,", "int latest = in_size,"),
+        ("bilinear.c", "taps[at].first < pixels - (taps[at].weight > 0);", "taps[at].first < pixels;"),
+    ],
+)
+def test_a_byte_too_far_would_be_seen(name: str, right: str, wrong: str, tmp_path: Path) -> None:
+    sources = [path for path in sorted(NATIVE.glob("*.c")) if path.name != name]
+    broken = tmp_path / name
+    text = (NATIVE / name).read_text()
     assert right in text
-    broken.write_text(text.replace(right, "int latest = in_size,"))
+    broken.write_text(text.replace(right, wrong))
     loaded = built(tmp_path, [*sources, broken])
     if "avx2" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("needs a processor with AVX2")
     done = run(tmp_path, loaded)
     assert done.returncode != 0
-    assert "heap-buffer-overflow" in done.stderr
+    # Mostly a heap-buffer-overflow, but what lies behind the block is up to chance.
+    assert "ERROR: AddressSanitizer" in done.stderr

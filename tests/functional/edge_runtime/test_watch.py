@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.updates import pull
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -52,6 +54,22 @@ def incoming(digits_bundle: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(digits_bundle / "golden" / "5.png", folder / "old.png")
     return folder
+
+
+def test_a_watch_says_that_it_does_not_follow_a_pull(
+    digits_bundle: Path, incoming: Path, tmp_path: Path
+) -> None:
+    pull(str(digits_bundle), tmp_path / "models")
+    command = ["predict", str(tmp_path / "models" / "current"), "--watch", str(incoming), "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "snapship", *command], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as child:  # fmt: skip
+        assert child.stderr is not None
+        told = next(line for line in child.stderr if not line.startswith("INFO: "))
+        child.kill()
+    used = os.path.realpath(tmp_path / "models" / "current")
+    assert told == f"Uses {used} to its end; start it again after a pull.\n"
 
 
 def test_watch_answers_each_new_file_at_once_and_survives_bad_ones(

@@ -125,6 +125,8 @@ def test_score_threshold(ask: Ask, classifier: Classifier, images: list[bytes]) 
         ({"content": b""}, 400, "0 bytes"),
         ({"content": b"I am not a picture"}, 415, "text that starts"),
         ({"content": b"\x00\x01\x02\x03" * 50}, 415, "200 bytes"),
+        ({"content": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"}, 415, "a HEIC photo. Convert it to JPEG"),
+        ({"content": b"data:image/png;base64,iVBORw0KGgo="}, 415, "a data: URL of image/png"),
         ({"content": b"<svg/>", "headers": {"content-type": "image/svg+xml"}}, 415, "SVG"),
         ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415, "Content-Type"),
         ({"content": b"x" * 200_001}, 413, "200,000 bytes"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,16 @@ def test_page_shows_the_pair_and_escapes_names(photos: Path, tmp_path: Path) -> 
     assert "<rose>" not in text
     assert "http" not in text
     assert [path.name for path in page.parent.iterdir()] == ["page.html"]
+
+
+def test_page_of_data_whose_path_is_no_text(photos: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        photos.rename(odd)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    assert run(odd, "--report", odd / "page.html").exit_code == 0
+    assert "caf\\udce9" in (odd / "page.html").read_text("utf-8")
 
 
 def test_page_that_cannot_be_written_is_exit_code_2(photos: Path, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_both_ways_of_a_task_have_the_same_epochs() -> None:
         ("accuracy", ("--only", "flowers-96"), ["accuracy-flowers-96"], {"snapship", "plain Keras"}),
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
+        ("resizing", (), ["resizing"], {"stretch", "crop", "tflite-int8"}),
         ("export_speed", (), ["export-speed"], {"converting to tflite-fp32", "all"}),
         ("edge_latency", (), ["edge-latency"], {"invoke", "array", "JPEG, Pillow"}),
         ("edge_cold_start", (), ["edge-cold-start"], {"snapship", "by hand", "TensorFlow by hand"}),

@@ -110,6 +110,22 @@ def test_export_without_images_is_unchecked(saved: Callable[..., Path], tmp_path
     assert not bundle.has("check.json")
 
 
+def test_a_bundle_that_came_meanwhile_stays(
+    saved: Callable[..., Path], digits_bundle: Path, tmp_path: Path
+) -> None:
+    labels, out = tmp_path / "labels.txt", tmp_path / "x.bundle"
+    labels.write_text("a\nb\nc\nd\n", encoding="utf-8")
+
+    def another(step: str, done: int, total: int) -> None:
+        if step.startswith("writing"):
+            shutil.copytree(digits_bundle, out)
+
+    with pytest.raises(UsageError, match="must be new"):
+        export(ExportConfig(source=saved(), out=out, labels=labels, artifacts=("onnx-fp32",)), another)
+    assert Bundle.open(out).manifest.name == "digits"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.txt", "model0.keras", "x.bundle"]
+
+
 def test_int8_without_images_is_an_error_and_leaves_nothing(
     saved: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.engines import open_engine
-from edge_runtime.errors import ModelFileError, SnapshipError
+from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from exporter.backend import load_keras, load_tensorflow
 from exporter.freeze import freeze
 from exporter.onnx_file import convert_onnx
@@ -199,3 +199,59 @@ def test_saved_model_without_a_signature(tmp_path: Path) -> None:
     tensorflow.saved_model.save(module, str(tmp_path / "model"))
     with pytest.raises(ModelFileError, match=r"serving_default.*model\.export"):
         load_source(find_source(tmp_path / "model"))
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+def test_model_that_keras_quantized_is_no_source(mode: str, saved: Callable[..., Path]) -> None:
+    path = saved()
+    model = load_keras().models.load_model(path)
+    model.quantize(mode)
+    model.save(path)
+    with pytest.raises(
+        ModelFileError, match=rf"quantized by model\.quantize\('{mode}'\)\. Export the float model"
+    ):
+        load_source(find_source(path))
+
+
+def test_quantization_aware_training_is_no_source(
+    saved: Callable[..., Path], tmp_path: Path, noise: np.ndarray
+) -> None:
+    tensorflow = load_tensorflow()
+    model = load_keras().models.load_model(saved(plain))
+
+    def serve(photo: Any) -> Any:
+        return model(tensorflow.quantization.fake_quant_with_min_max_args(photo, 0.0, 255.0), training=False)
+
+    module = tensorflow.Module()
+    module.model = model
+    spec = tensorflow.TensorSpec((None, 12, 10, 3), tensorflow.float32)
+    module.serve = tensorflow.function(serve, input_signature=[spec])
+    tensorflow.saved_model.save(module, str(tmp_path / "qat"), signatures=module.serve)
+    with pytest.raises(
+        ModelFileError, match=r"quantized by quantization-aware training\. Export the float model"
+    ):
+        load_source(find_source(tmp_path / "qat"))
+
+
+@pytest.mark.parametrize("kind", ["QuantizeWrapperV2", "TFMOT>QuantizeLayer"])
+def test_layers_of_quantization_aware_training_are_named(
+    kind: str, saved: Callable[..., Path], tmp_path: Path
+) -> None:
+    import json
+
+    import h5py
+
+    load_keras().models.load_model(saved(plain)).save(tmp_path / "qat.h5")
+    with h5py.File(tmp_path / "qat.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][1]["class_name"] = kind
+        file.attrs["model_config"] = json.dumps(config)
+    with pytest.raises(ModelFileError, match=r"was quantized in training: export the float model"):
+        load_source(find_source(tmp_path / "qat.h5"))
+
+
+@pytest.mark.parametrize("name", ["small.tflite", "small_int8.ONNX"])
+def test_file_that_was_converted_already_is_no_source(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"before it was converted.*snapship check --reference"):
+        find_source(tmp_path / name)

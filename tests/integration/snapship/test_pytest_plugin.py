@@ -64,19 +64,27 @@ def test_bad_input(snapship_check):
 def test_file_alone(snapship_check):
     snapship_check(f"{BUNDLE}/run_int8.tflite")
 
+def test_resize_of_a_bundle(snapship_check):
+    snapship_check(BUNDLE, resize="plain")
+
+def test_resize_of_its_file(snapship_check):
+    snapship_check(f"{BUNDLE}/run_int8.tflite", "digits", reference=RUN, resize="plain")
+
 def test_file(snapship_check):
     report = snapship_check(f"{BUNDLE}/run_int8.tflite", "digits", reference=RUN)
     assert list(report.artifacts) == ["run_int8.tflite"]
 """,
         "-rs",
     )
-    result.assert_outcomes(passed=2, failed=4, skipped=1)
+    result.assert_outcomes(passed=2, failed=6, skipped=1)
     # pytest names the line that skips in its summary, whoever skips.
     text = result.stdout.str().partition("short test summary")[0]
     assert "A verdict needs enough labelled images" in text
     assert "Every artifact must be within 0.01 points of the full model" in text
     assert "missing.bundle" in text
     assert "Pass reference= and data=." in text
+    assert "Received: resize='plain'" in text
+    assert "brings its own resize" in text
     for hidden in ("Traceback", "pytest_plugin.py", "checking.py", "raise "):
         assert hidden not in text
 
@@ -121,6 +129,20 @@ def test_twice(snapship_check, margin):
     name = "test_report_of_each_check_is_written_when_asked.py-test_twice-0.02"
     assert pages == [f"{name}-2.html", f"{name}.html"]
     assert (ran.path / "pages" / "here" / pages[0]).read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_place_for_reports_that_cannot_be_written_is_told_before_the_check(ran: pytest.Pytester) -> None:
+    (ran.path / "file").touch()
+    result = run(
+        ran,
+        """
+def test_it(snapship_check):
+    snapship_check("no.bundle", "digits")
+""",
+        "--snapship-report", "file/here",
+    )  # fmt: skip
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*An output must be writable. Received: --snapship-report file/here/*"])
 
 
 def test_plugin_is_loaded_by_every_run_and_loads_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from edge_runtime import fast_jpeg, plain_jpeg, preprocess, resize
+from edge_runtime import fast_jpeg, plain_jpeg, plain_resize, preprocess, resize
 from edge_runtime.errors import ImageError
 from edge_runtime.plain_jpeg import plain_pixels, plain_size
 from edge_runtime.preprocess import pixels
@@ -52,17 +52,19 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         pytest.skip("needs the extra fast and the compiled part")
     if request.param == "pillow":
         monkeypatch.setattr(resize, "usable", lambda: False)
+        monkeypatch.setattr(plain_resize, "usable", lambda: False)
     return str(request.param)
 
 
+@pytest.mark.parametrize("how", ["antialiased", "plain"])
 @pytest.mark.parametrize("fit", ["stretch", "crop"])
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("size", [(70, 50), (50, 170), (32, 24), (9, 5), (1, 1)])
 def test_pixels_are_those_of_the_long_way(
-    way: str, fit: Any, subsampling: int, size: tuple[int, int]
+    way: str, fit: Any, how: Any, subsampling: int, size: tuple[int, int]
 ) -> None:
     data = jpeg(size=size, subsampling=subsampling, comment=b"a comment", quality=83)
-    spec = InputSpec(height=24, width=32, fit=fit)
+    spec = InputSpec(height=24, width=32, fit=fit, resize=how)
     short = plain_pixels(data, spec, LIMIT)
     assert short is not None
     assert short.shape == spec.shape

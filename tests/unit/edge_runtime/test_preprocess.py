@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,22 @@ def test_cmyk_becomes_rgb() -> None:
     out = pixels(encoded(red, "JPEG", quality=100), RGB)
     assert out[..., 0].min() > 250
     assert out[..., 1:].max() < 5
+
+
+def test_sixteen_bit_png_is_scaled_as_the_bundle_page_says() -> None:
+    # 0x12ff: its high byte is 0x12, divided by 257 it rounds to 0x13.
+    def png(colour: int, samples: int, value: bytes = b"\x12\xff") -> bytes:
+        def chunk(kind: bytes, data: bytes) -> bytes:
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+        pixel = value * samples + (b"\xff\xff" if colour & 4 else b"")
+        rows = zlib.compress((b"\0" + pixel * 8) * 8)
+        header = struct.pack(">IIBBBBB", 8, 8, 16, colour, 0, 0, 0)
+        return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+    assert (pixels(png(0, 1), RGB) == 0x13).all()
+    for colour, samples in ((2, 3), (6, 3), (4, 1)):
+        assert (pixels(png(colour, samples), RGB) == 0x12).all()
 
 
 def test_grayscale_model_gets_the_luma() -> None:

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
 
 from edge_runtime import Bundle
 from edge_runtime.errors import UsageError
+from edge_runtime.output_place import write_whole
 from exporter.bundle_files import bundle_in_making, may_write
-from exporter.replacing import write_whole
 
 
 def test_new_place_may_be_written(tmp_path: Path) -> None:
@@ -83,29 +82,6 @@ def test_failure_leaves_no_new_folders_above(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError), bundle_in_making(tmp_path / "new" / "deep" / name):
             raise RuntimeError
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_interrupt_between_the_two_renames_brings_the_old_bundle_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    out = tmp_path / "old.bundle"
-    with bundle_in_making(out) as folder:
-        (folder / "a.txt").write_text("old")
-    rename, calls = os.rename, []
-
-    def second_fails(source: Path, target: Path) -> None:
-        calls.append(target)
-        if len(calls) == 2:
-            raise error
-        rename(source, target)
-
-    monkeypatch.setattr("os.rename", second_fails)
-    wanted = UsageError if error is OSError else error
-    with pytest.raises(wanted), bundle_in_making(out) as folder:
-        (folder / "a.txt").write_text("new")
-    assert (out / "a.txt").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["old.bundle"]
 
 
 def test_folder_is_replaced_whole(tmp_path: Path) -> None:

@@ -58,3 +58,12 @@ def test_header_without_a_model(header: bytes) -> None:
 )
 def test_name_becomes_an_identifier(name: str, expected: str) -> None:
     assert identifier(name) == expected
+
+
+def test_header_says_a_plain_resize_and_is_else_what_it_was() -> None:
+    usual, plain = (
+        c_array(MODEL, "x", LABELS, InputSpec(96, 64, resize=how)) for how in ("antialiased", "plain")
+    )
+    line = " *         Resized bilinearly without antialiasing.\n"
+    assert line not in usual
+    assert plain.replace(line, "") == usual

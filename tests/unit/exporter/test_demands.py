@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 
 import numpy as np
@@ -32,7 +31,7 @@ def judged(made_report: Callable[..., CheckReport]) -> Callable[[int], tuple[Jud
         now[np.flatnonzero(truth == 2)[:wrong]] = 3
         items = tuple(Item(str(row), int(label), "val", f"{row:064}") for row, label in enumerate(truth))
         images = ImageSet("made", tuple("abcd"), items, lambda item: b"")
-        table = PixelTable(np.zeros((N, 2, 2, 1), np.uint8), truth, images, tempfile.TemporaryDirectory())
+        table = PixelTable(np.zeros((N, 2, 2, 1), np.uint8), truth, images)
         report = made_report({"tflite-int8": {"agreement": 1 - wrong / N}, "onnx-fp32": {"agreement": 1.0}})
         found = Judgement(report, hot(truth), {"tflite-int8": hot(now), "onnx-fp32": hot(truth)})
         return found, table

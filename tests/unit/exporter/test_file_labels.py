@@ -14,7 +14,7 @@ from exporter.foreign_files import Layout
 
 
 def model(name: str, *labels: str, classes: int = 3) -> ForeignModel:
-    return ForeignModel(Path(name), "0..255", Layout(8, 8, 3, first=False), classes, labels)
+    return ForeignModel(Path(name), "0..255", Layout(8, 8, 3, first=False), classes, (), labels)
 
 
 def images(*labels: str, used: int | None = None) -> ImageSet:
@@ -71,3 +71,8 @@ def test_files_that_contradict_each_other() -> None:
     same = model("a/x.onnx", "oak", "birch", "ash"), model("b/x.onnx", "oak", "ash", "birch")
     with pytest.raises(UsageError, match=r"a/x\.onnx and 'ash' in b/x\.onnx"):
         labels_of_files(*same, DATA)
+
+
+def test_white_space_around_names_is_no_difference() -> None:
+    found, _ = labels_of_files(model("one.onnx", "oak ", "\ufeffbirch", "ash\u00a0"), model("two.onnx"), DATA)
+    assert found == ("oak", "birch", "ash")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,8 +38,7 @@ def table() -> PixelTable:
     items = tuple(
         Item(f"val/<i>{index}", int(label), "val", f"{index:064}") for index, label in enumerate(truth)
     )
-    folder = tempfile.TemporaryDirectory(prefix="snapship-test-")
-    return PixelTable(pixels, truth, ImageSet("made", labels, items, lambda item: b""), folder)
+    return PixelTable(pixels, truth, ImageSet("made", labels, items, lambda item: b""))
 
 
 def judged(bundle: Path, table: PixelTable, reference: np.ndarray) -> Judgement:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,9 +32,8 @@ def table_of(labels: tuple[str, ...], truth: np.ndarray) -> PixelTable:
     items = tuple(
         Item(f"{place}.png", int(label), "val", f"{place:064}") for place, label in enumerate(truth)
     )
-    folder = tempfile.TemporaryDirectory(prefix="snapship-test-")
     images = ImageSet("photos", labels, items, lambda item: b"")
-    return PixelTable(pixels, truth.astype(np.int64), images, folder)
+    return PixelTable(pixels, truth.astype(np.int64), images)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ def event(name: str) -> Any:
         ("s3_eventbridge", "s3"),
         ("s3_test", "s3"),
         ("sam/sqs_receive_message", "sqs"),
+        ({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}, "sns"),
         ("sam/cloudwatch_scheduled_event", "warmup"),
         ({"warmup": True}, "warmup"),
         ({"warmup": False}, "direct"),
@@ -51,8 +52,7 @@ def test_kind_of_what_the_function_answers(content: Any, kind: str) -> None:
         ({"Records": []}, "Records of nobody"),
         ({"Records": None}, "Records of nobody"),
         ({"Records": ["text"]}, "Records of nobody"),
-        ({"Records": [{"EventSource": "aws:sns"}]}, "aws:sns"),
-        ({"Records": [{"eventSource": "aws:s3"}, {"eventSource": "aws:sqs"}]}, "aws:s3, aws:sqs"),
+        ({"Records": [{"eventSource": "aws:s3"}, {"eventSource": "aws:sqs"}]}, r"S3 \(aws:s3\), SQS"),
         ({"detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2"}, "EC2 Instance"),
     ],
 )

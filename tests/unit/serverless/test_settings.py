@@ -56,7 +56,7 @@ def test_all_variables_are_read(tmp_path: Path) -> None:
 def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     documented = re.findall("^SNAPSHIP_[A-Z0-9_]+", module.__doc__ or "", re.MULTILINE)
-    assert len(documented) == 15
+    assert len(documented) == 16
     assert read(tmp_path, **dict.fromkeys(documented, "")) == Settings(tmp_path / "bundle")
 
 

@@ -164,7 +164,7 @@ def test_long_texts_and_traces_are_cut() -> None:
     record = Record("http", path="/" + "a" * 100_000, method="M" * 100_000)
     record.failed(ValueError("x" * 100_000))
     text = line(record, namespace="snapship", cold_start=False)
-    assert len(json.loads(text)["path"]) == MAX_TEXT
+    assert MAX_TEXT - 5 <= len(json.loads(text)["path"]) <= MAX_TEXT
     assert len(text) < MAX_TRACE + 3000
 
 

@@ -78,3 +78,15 @@ def test_cache_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     assert not checkup().cache_writable
     assert "not writable" in CliRunner().invoke(cli, ["doctor"]).output
+
+
+def test_newer_python_is_told_where_tensorflow_is_not_built_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.14.2")
+    assert checkup().notes() == ()
+    without(monkeypatch, "tensorflow")
+    (note,) = checkup().notes()
+    assert "On Python 3.14 pip takes a release candidate" in note
+    assert "use Python 3.13" in note
+    assert note in CliRunner().invoke(cli, ["doctor"]).output
+    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.13.9")
+    assert checkup().notes() == ()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,14 +146,24 @@ def test_folder_that_cannot_be_made_is_a_one_line_error(tmp_path: Path, photos: 
     assert "\n" not in str(caught.value)
 
 
-def test_leftovers_of_killed_decoding_are_removed_after_a_day(tmp_path: Path, photos: Photos) -> None:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    old, recent = cache / "tmpold.tmp", cache / "tmprecent.tmp"
-    for path, hours in ((old, 25), (recent, 1)):
-        path.write_bytes(b"x")
-        then = time.time() - hours * 3600
-        os.utime(path, (then, then))
-    cached_pixels(open_dataset(photos(3)), SPEC, cache)
-    assert not old.exists()
-    assert recent.exists()
+KILLED = """
+import os, signal, sys
+from edge_runtime.dataset import open_dataset
+from edge_runtime.spec import InputSpec
+from trainer.cache import cached_pixels
+
+def kill(event):
+    if event.stage == "pixels" and event.done == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+cached_pixels(open_dataset(sys.argv[1]), InputSpec(height=7, width=5), sys.argv[2], kill)
+"""
+
+
+def test_what_killed_decoding_left_is_removed_by_the_next_run(tmp_path: Path, photos: Photos) -> None:
+    data, cache = photos(3), tmp_path / "cache"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(data), str(cache)], timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.suffix for path in cache.iterdir()] == [".tmp"]
+    cached_pixels(open_dataset(data), SPEC, cache)
+    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]

@@ -70,6 +70,21 @@ def test_abandoned_checkpoints_are_forgotten(tmp_path: Path) -> None:
         assert recent.exists()
 
 
+def test_what_a_killed_run_was_writing_is_removed_but_not_what_one_is_writing(tmp_path: Path) -> None:
+    root = tmp_path / "checkpoints"
+    for key in ("same", "other", "busy"):
+        (root / key).mkdir(parents=True)
+        for name in ("lock", "head.npz", "head-train-0.tmp"):
+            (root / key / name).touch()
+    with open_checkpoint("busy", tmp_path, fresh=False) as busy:
+        (busy.folder / "head.tmp").touch()
+        with pytest.raises(KeyboardInterrupt), open_checkpoint("same", tmp_path, fresh=False):
+            raise KeyboardInterrupt
+        assert sorted(path.name for path in (root / "same").iterdir()) == ["head.npz", "lock"]
+        assert sorted(path.name for path in (root / "other").iterdir()) == ["head.npz", "lock"]
+        assert (busy.folder / "head.tmp").exists()
+
+
 def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file")
     with (

@@ -10,7 +10,7 @@ import pytest
 from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.spec import InputSpec
 from trainer.config import TrainConfig
-from trainer.schedule import phases, used
+from trainer.schedule import announced, phases, used
 
 
 def config(**options: Any) -> TrainConfig:
@@ -135,6 +135,31 @@ def test_what_the_user_says_wins() -> None:
         (3, 1, 3e-3), (2, 1, 0.5)]  # fmt: skip
     assert used(asked, InputSpec(96, 96), arrays=False)["patience"] == 1
     assert [step.name for step in phases(config(model="mobilenet_v2", fine_tune_epochs=0))] == ["head"]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "each"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (16, [8, 8]), (100, [92, 8])]
+)
+def test_epochs_alone_are_all_epochs(epochs: int, each: list[int]) -> None:
+    asked = config(model="mobilenet_v2", epochs=epochs)
+    assert [step.epochs for step in phases(asked)] == each
+    assert announced(asked).startswith(f"training for up to {epochs} epoch{'s' if epochs > 1 else ','}")
+
+
+def test_what_will_be_trained_is_said_in_one_line() -> None:
+    assert announced(config()) == "training for up to 20 epochs"
+    assert announced(config(model="mobilenet_v2", fine_tune_epochs=0)) == (
+        "training for up to 40 epochs, of the head alone"
+    )
+    both = announced(config(model="mobilenet_v2", epochs=3, fine_tune_epochs=10, unfreeze=20))
+    assert "up to 13 epochs: 3 of the head, then 10 of fine-tuning the last 20 layers" in both
+    assert "8 of fine-tuning all layers" in announced(config(model="mobilenet_v2"))
+
+
+def test_mixing_is_refused_where_a_single_epoch_trains_the_head() -> None:
+    with pytest.raises(UsageError, match="without cutmix"):
+        config(model="mobilenet_v2", epochs=1, augment="cutmix")
+    config(model="mobilenet_v2", epochs=2, augment="cutmix")
 
 
 def test_rate_that_is_to_be_found_stays_open() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.errors import DataError, UsageError
-from trainer import publish
 from trainer.publish import building, check_out
 from trainer.run import RUN_FILE
 
@@ -69,25 +67,6 @@ def test_overwrite_replaces_a_run(tmp_path: Path) -> None:
         make_run(tmp_path / "run")
     make_run(tmp_path / "run", "new", overwrite=True)
     assert (tmp_path / "run" / RUN_FILE).read_text() == "new"
-    assert listing(tmp_path) == ["run", "run/run.json"]
-
-
-@pytest.mark.parametrize("error", [OSError(18, "cross-device"), KeyboardInterrupt()])
-def test_old_run_returns_when_the_rename_is_interrupted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
-) -> None:
-    make_run(tmp_path / "run", "old")
-    rename = os.rename
-
-    def second_fails(source: Path, target: Path) -> None:
-        if Path(source).name == "new":
-            raise error
-        rename(source, target)
-
-    monkeypatch.setattr(publish.os, "rename", second_fails)
-    with pytest.raises((UsageError, KeyboardInterrupt)):
-        make_run(tmp_path / "run", "new", overwrite=True)
-    assert (tmp_path / "run" / RUN_FILE).read_text() == "old"
     assert listing(tmp_path) == ["run", "run/run.json"]
 
 

@@ -90,6 +90,7 @@ def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RunError, match=r"which has no run.json.*snapship train"):
             read(tmp_path)
     assert not is_run(tmp_path)
+    assert not is_run("x" * 300)
 
 
 def test_missing_files_are_named(run_folder: Path) -> None:
@@ -103,3 +104,12 @@ def test_missing_files_are_named(run_folder: Path) -> None:
     (run_folder / DATA_FILE).unlink()
     with pytest.raises(RunError, match=r"must hold data\.json"):
         read_data(run_folder)
+
+
+def test_class_names_of_older_runs_are_settled(run_folder: Path) -> None:
+    names = [f" {name}\u00a0" for name in read_run(run_folder).labels]
+    for file in ("run.json", "data.json"):
+        changed(run_folder, file, lambda content: content.update(labels=names))
+    assert (
+        read_run(run_folder).labels == read_data(run_folder).labels == tuple(name.strip() for name in names)
+    )

@@ -39,6 +39,10 @@ def batch(*bodies: Any, arn: str = "arn:aws:sqs:eu-central-1:123456789012:digits
     }
 
 
+def sns(message: Any) -> dict[str, Any]:
+    return {"Type": "Notification", "TopicArn": "arn:aws:sns:x:1:t", "Message": json.dumps(message)}
+
+
 def failed(answer: Any) -> list[str]:
     assert set(answer) == {"batchItemFailures"}
     return [entry["itemIdentifier"] for entry in answer["batchItemFailures"]]
@@ -47,7 +51,7 @@ def failed(answer: Any) -> list[str]:
 def test_messages_of_every_form(
     function: Load, s3: Any, read: Read, put_event: Event, pictures: list[bytes], log: Log
 ) -> None:
-    for number in range(3):
+    for number in (0, 1, 2, 4):
         s3.put_object(Bucket="pets", Key=f"{number}.png", Body=pictures[number])
     bridged = {
         "source": "aws.s3",
@@ -61,19 +65,21 @@ def test_messages_of_every_form(
             {"bucket": "pets", "key": "2.png", "top_k": 2},
             {"image": base64.b64encode(pictures[3]).decode(), "score_threshold": 0.5},
             {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "pets"},
+            sns(put_event("4.png")),
         ),
         CONTEXT,
     )
     assert failed(answer) == []
+    assert read("results", "r/pets/4.png.json")["label"] == "4"
     assert read("results", "r/pets/0.png.json")["label"] == "0"
     assert read("results", "r/pets/1.png.json")["label"] == "1"
     assert len(read("results", "r/pets/2.png.json")["predictions"]) == 2
     direct = read("results", "r/messages/m3.json")
     assert (direct["label"], len(direct["predictions"])) == ("3", 1)
     lines = log()
-    assert [line["kind"] for line in lines] == ["sqs"] * 5
-    assert [line["request_id"] for line in lines] == [f"aws-1/m{index}" for index in range(5)]
-    assert [line["status"] for line in lines] == [200, 200, 200, 200, 204]
+    assert [line["kind"] for line in lines] == ["sqs"] * 6
+    assert [line["request_id"] for line in lines] == [f"aws-1/m{index}" for index in range(6)]
+    assert [line["status"] for line in lines] == [200, 200, 200, 200, 204, 200]
 
 
 def test_only_the_messages_that_fail_are_told(
@@ -118,6 +124,55 @@ def test_a_bad_image_in_a_message_is_a_result_where_there_is_a_place_for_it(
     assert failed(function()(batch(body), CONTEXT)) == ["m0"]
     assert failed(function(SNAPSHIP_RESULTS="s3://results/")(batch(body), CONTEXT)) == []
     assert read("results", "messages/m0.json")["error"]["status"] == 415
+
+
+def test_what_is_no_request_is_a_dead_letter_and_no_result(function: Load, s3: Any) -> None:
+    """It was deleted, and a result written that nobody looks for."""
+    unknown = [{"nothing": "known"}, {"imge": "AA=="}, sns({"nothing": "known"}), {"warmup": True}]
+    assert failed(function(SNAPSHIP_RESULTS="s3://results/")(batch(*unknown), CONTEXT)) == [
+        "m0",
+        "m1",
+        "m2",
+        "m3",
+    ]
+    assert "Contents" not in s3.list_objects_v2(Bucket="results")
+
+
+def test_a_topic_calls_the_function(
+    function: Load, s3: Any, read: Read, put_event: Event, pictures: list[bytes], log: Log
+) -> None:
+    s3.put_object(Bucket="pets", Key="2.png", Body=pictures[2])
+    image = {"image": base64.b64encode(pictures[3]).decode()}
+    records = [
+        {"EventSource": "aws:sns", "Sns": sns(message) | {"MessageId": f"n{index}"}}
+        for index, message in enumerate((put_event("2.png"), image))
+    ]
+    handler = function(SNAPSHIP_RESULTS="s3://results/")
+    assert handler({"Records": records}, CONTEXT) == {"messages": 2}
+    assert read("results", "pets/2.png.json")["label"] == "2"
+    assert read("results", "messages/n1.json")["label"] == "3"
+    assert [(line["kind"], line["request_id"]) for line in log()] == [
+        ("sns", "aws-1/n0"),
+        ("sns", "aws-1/n1"),
+    ]
+
+
+@pytest.mark.parametrize("raw", ["true", "false"])
+def test_s3_through_a_real_topic_and_queue(
+    function: Load, s3: Any, read: Read, put_event: Event, pictures: list[bytes], raw: str
+) -> None:
+    boto3 = pytest.importorskip("boto3", reason="needs boto3, which is not installed")
+    queues, topics = boto3.client("sqs"), boto3.client("sns")
+    url = queues.create_queue(QueueName="images")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = topics.create_topic(Name="images")["TopicArn"]
+    topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": raw})
+    s3.put_object(Bucket="pets", Key="5.png", Body=pictures[5])
+    topics.publish(TopicArn=topic, Message=json.dumps(put_event("5.png")), Subject="Amazon S3 Notification")
+    (found,) = queues.receive_message(QueueUrl=url)["Messages"]
+    assert ("TopicArn" in json.loads(found["Body"])) == (raw == "false")
+    assert failed(function()(batch(found["Body"]), CONTEXT)) == []
+    assert read("pets", "5.png.json")["label"] == "5"
 
 
 def test_a_fifo_queue_is_not_overtaken(function: Load, pictures: list[bytes], log: Log) -> None:

@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -36,7 +36,7 @@ Invoke = Callable[[Any], Any]
 
 ROOT = Path(__file__).resolve().parents[4]
 PINS = ROOT / "tests" / "e2e" / "serverless" / "lambda-requirements.txt"
-PYTHON: PythonVersion = "3.12"
+PYTHON = cast(PythonVersion, os.environ.get("SNAPSHIP_LAMBDA_PYTHON", "3.12"))
 ARCH: Arch = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 ENVIRONMENT = Path(sys.prefix) / "acceptance" / "lambda"
 START_SECONDS = 30

@@ -167,6 +167,66 @@ def test_a_picture_over_the_limit_can_be_sent_smaller(
     assert "A smaller copy was sent: 1600" in page.text("#answer")
 
 
+def test_what_this_browser_cannot_read_is_not_offered_smaller(
+    tab: Tab, serve: Callable[[Any], str], digits_bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "raw.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(3_000))
+    page = tab(serve(create_app(digits_bundle, artifact="tflite-fp32", max_bytes=2_000)))
+    page.give(tmp_path / "raw.heic")
+    told = page.until("document.querySelector('.problem')?.innerText")
+    assert "2,000 bytes" in told
+    assert "cannot read the picture" in told
+    assert page.value("document.querySelectorAll('.problem button').length") == 0
+
+
+def test_a_copy_that_is_still_too_large_is_not_offered_again(
+    tab: Tab, serve: Callable[[Any], str], digits_bundle: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    Image.effect_noise((300, 300), 60).save(tmp_path / "noise.png")
+    page = tab(serve(create_app(digits_bundle, artifact="tflite-fp32", max_bytes=1_000)))
+    page.give(tmp_path / "noise.png")
+    page.until("document.querySelector('.problem button')")
+    page.click(".problem button")
+    page.until("document.querySelector('#answer').innerText.includes('A smaller copy was sent')")
+    assert "1,000 bytes" in page.until("document.querySelector('.problem')?.innerText")
+    assert page.value("document.querySelectorAll('.problem button').length") == 0
+
+
+CHOICES = "[...document.getElementById('top-k').options].map((one) => one.value).join()"
+
+
+@pytest.mark.parametrize(
+    ("classes", "choices", "chosen"),
+    [(2, "1,2", "2"), (4, "1,3,4", "4"), (10, "1,3,5,10", "5"), (1000, "1,3,5,10,100", "5")],
+)
+def test_no_more_classes_are_offered_than_there_are(
+    tab: Tab, serve: Callable[[Any], str], digits_bundle: Path, classes: int, choices: str, chosen: str
+) -> None:
+    app = create_app(digits_bundle, artifact="tflite-fp32")
+
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        """The same endpoint, whose ``/info`` tells of another number of classes."""
+
+        async def told(message: Any) -> None:
+            if scope["path"] == "/info" and message["type"] == "http.response.body":
+                message = {
+                    **message,
+                    "body": message["body"].replace(b'"classes":10,', b'"classes":%d,' % classes),
+                }
+            elif scope["path"] == "/info" and message["type"] == "http.response.start":
+                kept = [pair for pair in message["headers"] if pair[0] != b"content-length"]
+                message = {**message, "headers": kept}
+            await send(message)
+
+        await app(scope, receive, told)
+
+    page = tab(serve(other))
+    page.until(f"{CHOICES} === '{choices}'")
+    assert page.value("document.getElementById('top-k').value") == chosen
+
+
 def test_a_gateways_own_refusal_is_readable(
     tab: Tab, serve: Callable[[Any], str], digits_bundle: Path, pictures: list[Path]
 ) -> None:

@@ -260,6 +260,23 @@ def test_requests_that_proxies_read_otherwise_are_not_carried_out(server, raw: b
     assert server.well()
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://example.org/health", b"200"),
+        (b"HTTPS://example.org:8443/health?x=http://y/", b"200"),
+        (b"http://example.org", b"200"),
+        (b"http://example.org/nowhere", b"404"),
+        (b"/http://example.org/health", b"404"),
+        (b"ftp://example.org/health", b"404"),
+    ],
+)
+def test_an_absolute_target_is_its_path(server, target: bytes, status: bytes) -> None:
+    """As clients send it that take the server for a proxy; RFC 9112 asks servers to take it."""
+    answer = server.say(b"GET " + target + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert answer.split()[1] == status
+
+
 def test_an_upgrade_stays_http(server) -> None:
     answer = server.say(
         b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n"

@@ -40,3 +40,18 @@ def write_classes() -> WriteClasses:
         return folder
 
     return write
+
+
+@pytest.fixture
+def table(tmp_path: Path, picture: Callable[[int], bytes]) -> Callable[..., Path]:
+    """Writes a table beside 0.png to 8.png, three of each class; a line is made from path, class, number, place."""
+    for place in range(9):
+        (tmp_path / f"{place}.png").write_bytes(picture(place))
+
+    def write(head: str, line: Callable[[str, str, int, int], str], name: str = "index.csv") -> Path:
+        rows = [line(f"{n}.png", ("daisy", "rose", "tulip")[n // 3], n // 3, n % 3) for n in range(9)]
+        path = tmp_path / name
+        path.write_text("\n".join([head, *rows] if head else rows) + "\n", "utf-8")
+        return path
+
+    return write

@@ -12,11 +12,12 @@ import pytest
 
 from edge_runtime.dataset import decode_all, open_dataset
 from edge_runtime.errors import DataError
+from edge_runtime.labels import labels_text, parse_labels
 from edge_runtime.spec import InputSpec
 
 WriteClasses = Callable[[Path, Mapping[str, int]], Path]
 Picture = Callable[[int], bytes]
-NAMES = ("Größe", "猫", "кошка", "red rose", " lead", "a,b;c", "100%", "[x]", "O'Neil", "🌷", "-dash", "a.b")
+NAMES = ("Größe", "猫", "кошка", "red rose", "a,b;c", "100%", "[x]", "O'Neil", "🌷", "-dash", "a.b")
 
 
 def refs(folder: Path) -> set[str]:
@@ -106,6 +107,54 @@ def test_zip_of_a_mac_with_utf8_names_that_are_not_flagged(tmp_path: Path, pictu
     images = open_dataset(tmp_path / "set.zip")
     assert images.labels == ("café", "dog")
     assert images.read(images.items[0]) == picture(2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "roses ",
+        " roses",
+        "roses\t",
+        "roses\u00a0",
+        "\u3000roses",
+        "\ufeffroses",
+        "roses\u2028",
+        "\ufeff roses \ufeff",
+    ],
+)
+def test_class_name_is_settled_as_a_bundle_gives_it_back(
+    tmp_path: Path, write_classes: WriteClasses, name: str
+) -> None:
+    write_classes(tmp_path / "train", {name: 2, "a": 1, "tulips": 1})
+    write_classes(tmp_path / "val", {"roses": 1, "a": 1})
+    images = open_dataset(tmp_path)
+    assert images.labels == parse_labels(labels_text(images.labels)) == ("a", "roses", "tulips")
+    assert images.counts()["roses"] == {"train": 2, "val": 1}
+    assert f"train/{name}/0.png" in refs(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["roses ", "\ufeffroses", "roses\u00a0"])
+def test_class_names_that_differ_in_white_space_alone_are_refused(
+    tmp_path: Path, write_classes: WriteClasses, name: str
+) -> None:
+    write_classes(tmp_path, {name: 2, "roses": 2})
+    with pytest.raises(DataError, match=r"more than white space.*'roses'"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", [" ", "\u00a0", "\ufeff"])
+def test_class_name_of_white_space_alone_is_refused(
+    tmp_path: Path, write_classes: WriteClasses, name: str
+) -> None:
+    write_classes(tmp_path, {name: 2, "roses": 2})
+    with pytest.raises(DataError, match="one line of text"):
+        open_dataset(tmp_path)
+
+
+def test_label_of_a_table_is_settled(tmp_path: Path, write_classes: WriteClasses) -> None:
+    write_classes(tmp_path, {"": 2})
+    (tmp_path / "list.csv").write_text("path,label\n0.png,\ufeffroses\n1.png,tulips\u00a0\n")
+    assert set(open_dataset(tmp_path).labels) == {"roses", "tulips"}
 
 
 def test_linked_files_and_folders_are_followed(tmp_path: Path, write_classes: WriteClasses) -> None:

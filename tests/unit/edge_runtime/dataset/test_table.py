@@ -120,7 +120,7 @@ def test_line_listed_twice_counts_once(table: Table) -> None:
         ("", "an empty file"),
         ("path,label\n", "a header alone"),
         ("name,colour\nx,red\n", "columns path and label. Received: name, colour"),
-        ("path,label\nimages/0.png,a\nimages/77.png,b\n", "1 of 2 missing .* images/77.png"),
+        ("path,label\nimages/0.png,a\nimages/77.png,b\n", "1 of 2 missing .* 'images/77.png'"),
         ("path,label\nimages/0.png,a\nimages/1.png,a\n", "at least two classes"),
         ("path,label\nimages/0.png,a\nimages/1.png\n", "line 3"),
         ("path,label\nimages/0.png,a\n,b\n", "a path and a label"),
@@ -138,5 +138,5 @@ def test_wrong_table_is_a_one_line_error(table: Table, text: str, words: str) ->
 def test_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "index.csv"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="UTF-8"):
+    with pytest.raises(DataError, match="UTF-8 text"):
         open_dataset(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -104,3 +106,62 @@ def test_damaged_member_is_skipped(archive: Archive, picture: Picture) -> None:
 def test_empty_zip_is_refused(archive: Archive) -> None:
     with pytest.raises(DataError, match="one sub-folder per class"):
         open_dataset(archive({}))
+
+
+def write_raw(path: Path, members: Mapping[bytes, bytes], extra: Mapping[bytes, bytes] | None = None) -> Path:
+    """A zip whose names are these bytes, without the flag for UTF-8."""
+    stands = {f"{number:0{len(name)}d}".encode(): name for number, name in enumerate(members)}
+    with zipfile.ZipFile(path, "w") as file:
+        for stand, name in stands.items():
+            info = zipfile.ZipInfo(stand.decode())
+            info.extra = (extra or {}).get(name, b"")
+            file.writestr(info, members[name])
+    data = path.read_bytes()
+    for stand, name in stands.items():
+        data = data.replace(stand, name)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("page", ["cp437", "cp850", "cp1252", "gbk", "shift_jis", "koi8-r"])
+def test_class_name_in_a_code_page_is_refused_and_not_garbled(
+    tmp_path: Path, picture: Picture, page: str
+) -> None:
+    name = {"gbk": "狗狗狗", "shift_jis": "表示犬", "koi8-r": "собака"}.get(page, "Größen")
+    members = {
+        b"_dog_class/photo-000.png": picture(1),
+        f"{name}/photo-001.png".encode(page): picture(2),
+    }
+    path = write_raw(tmp_path / "set.zip", members)
+    with pytest.raises(DataError, match="must be UTF-8") as caught:
+        open_dataset(path)
+    raw = name.encode(page).decode("ascii", "backslashreplace")
+    assert f"Received: {raw} in {path}" in str(caught.value)
+    assert "Unpack the archive" in str(caught.value)
+
+
+def test_file_names_in_a_code_page_are_read_and_shown_as_bytes(tmp_path: Path, picture: Picture) -> None:
+    names = ("_cat_class/Gr\xf6\xdfe 1.png", "_dog_class/Gr\xf6\xdfe 2.png", "_dog_class/Gr\xf6\xdfe 3.png")
+    path = write_raw(
+        tmp_path / "set.zip", {name.encode("cp850"): picture(at) for at, name in enumerate(names)}
+    )
+    images = open_dataset(path)
+    assert images.labels == ("_cat_class", "_dog_class")
+    assert images.items[0].ref == "_cat_class/Gr\\x94\\xe1e 1.png"
+    assert [images.read(item) for item in images.items] == [picture(0), picture(1), picture(2)]
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_unicode_name_beside_a_code_page_is_used_when_it_belongs_to_it(
+    tmp_path: Path, picture: Picture, valid: bool
+) -> None:
+    name = "Größen/photo-001.png"
+    raw = name.encode("cp850")
+    body = struct.pack("<BI", 1, zlib.crc32(raw if valid else b"another")) + name.encode()
+    extra = {raw: struct.pack("<HH", 0x7075, len(body)) + body}
+    path = write_raw(tmp_path / "set.zip", {b"_dog_class/photo-000.png": picture(1), raw: picture(2)}, extra)
+    if valid:
+        assert open_dataset(path).labels == ("Größen", "_dog_class")
+    else:
+        with pytest.raises(DataError, match="must be UTF-8"):
+            open_dataset(path)

@@ -138,3 +138,64 @@ def test_the_code_bucket_answers_over_tls_only() -> None:
 def test_a_canary_that_is_no_number() -> None:
     with pytest.raises(UsageError, match="canary"):
         DeployConfig(Deployment("flowers"), canary=float("nan"))
+
+
+def nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Packaging fails here: its cache is empty, and there is no pip that could fill it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "no-python"))
+
+
+def test_a_template_needs_no_package(
+    digits_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nothing_is_downloaded(monkeypatch, tmp_path)
+    words = [str(digits_bundle), "--name", "flowers", "--template-only"]
+    found = CliRunner().invoke(deploy, words)
+    assert found.exit_code == 0, found.exception
+    template = json.loads(found.stdout)
+    assert set(template["Parameters"]) == {"CodeBucket", "CodeKey", "CodeSha256"}
+    (version,) = (
+        name for name, one in template["Resources"].items() if one["Type"] == "AWS::Lambda::Version"
+    )
+    assert template["Resources"][version]["Properties"]["CodeSha256"] == {"Ref": "CodeSha256"}
+    other = CliRunner().invoke(deploy, [*words, "--artifact", "tflite-fp32"])
+    same = CliRunner().invoke(deploy, words)
+    assert version not in other.stdout
+    assert same.stdout == found.stdout
+    assert not (tmp_path / "cache").exists()
+    wrong = CliRunner().invoke(deploy, [str(tmp_path / "none.bundle"), *words[1:]])
+    assert "must exist" in str(wrong.exception)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_DEFAULT_REGION": "eu-central-1"},
+        {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
+        {
+            "AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1",
+        },
+        {"AWS_PROFILE": "nobody"},
+    ],
+    ids=["no-credentials", "no-region", "no-answer", "no-profile"],
+)  # fmt: skip
+def test_a_plan_that_cannot_ask_aws_names_the_template_before_it_packages(
+    digits_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    nothing_is_downloaded(monkeypatch, tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    words = [str(digits_bundle), "--name", "flowers"]
+    plan = CliRunner().invoke(deploy, [*words, "--plan"])
+    assert isinstance(plan.exception, SnapshipError)
+    assert "pass --template-only in place of --plan." in str(plan.exception)
+    assert "\n" not in str(plan.exception)
+    done = CliRunner().invoke(deploy, words)
+    assert isinstance(done.exception, SnapshipError)
+    assert "--template-only" not in str(done.exception)
+    assert "Packaging" not in plan.stderr + done.stderr
+    assert not (tmp_path / "cache").exists()

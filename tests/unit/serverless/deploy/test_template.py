@@ -82,6 +82,7 @@ def test_code_place_is_a_parameter_with_the_uploaded_one_as_default() -> None:
         {"storage_mb": 1024},
         {"arch": "arm64"},
         {"python": "3.13"},
+        {"python": "3.14"},
         {"snapstart": True},
         {"auth": "none", "cors_origins": ("https://example.com",)},
         {"environment": {"SNAPSHIP_TOP_K": "3"}},

@@ -35,7 +35,7 @@ def deployments(draw: st.DrawFn) -> Deployment:
     return Deployment(
         name=draw(st.from_regex("[a-z](-?[a-z0-9]){0,20}", fullmatch=True)),
         arch=draw(st.sampled_from(["x86_64", "arm64"])),
-        python=draw(st.sampled_from(["3.12", "3.13"])),
+        python=draw(st.sampled_from(["3.12", "3.13", "3.14"])),
         memory_mb=draw(st.integers(128, 10240)),
         timeout_s=timeout,
         storage_mb=512 if snapstart else draw(st.integers(512, 10240)),

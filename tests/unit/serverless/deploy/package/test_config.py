@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from edge_runtime.errors import UsageError
+from edge_runtime.replacing import folder_replaced
 from serverless.deploy.package import PackageConfig
 from serverless.deploy.package.image import dockerfile
-from serverless.deploy.package.place import folder_aside, may_write_context, may_write_zip
+from serverless.deploy.package.place import may_write_context, may_write_zip
 
 
 @pytest.mark.parametrize(
@@ -51,28 +52,28 @@ def test_may_write_context_replaces_only_another_context(tmp_path: Path) -> None
     may_write_context(tmp_path, overwrite=True)
 
 
-def test_folder_aside_leaves_the_old_one_when_the_work_fails(tmp_path: Path) -> None:
+def test_folder_replaced_leaves_the_old_one_when_the_work_fails(tmp_path: Path) -> None:
     folder = tmp_path / "context"
     folder.mkdir()
     (folder / "old").touch()
 
     def fail() -> None:
-        with folder_aside(folder) as aside:
+        with folder_replaced(folder) as aside:
             (aside / "new").touch()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert [path.name for path in tmp_path.rglob("*")] == ["context", "old"]
-    with folder_aside(folder) as aside:
+    with folder_replaced(folder) as aside:
         (aside / "new").touch()
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["context", "new"]
 
 
 def test_dockerfile_is_for_the_function() -> None:
-    text = dockerfile(PackageConfig("x.bundle", None, "arm64", "3.13", image="context"))
+    text = dockerfile(PackageConfig("x.bundle", None, "arm64", "3.14", image="context"))
     lines = text.splitlines()
-    assert "FROM --platform=linux/arm64 public.ecr.aws/lambda/python:3.13" in lines
+    assert "FROM --platform=linux/arm64 public.ecr.aws/lambda/python:3.14" in lines
     assert "COPY task/ ${LAMBDA_TASK_ROOT}/" in lines
     assert 'CMD ["serverless.app.handler"]' in lines
     assert any(line.startswith("USER 1000") for line in lines)

@@ -1,0 +1,215 @@
+"""Tables beside images: a CSV, ``metadata.csv``, ``metadata.jsonl`` or ``_classes.csv`` in a folder of images.
+
+Class folders go before a table, unless the two give the same images different labels, which
+is refused. Where there are no class folders, the table is opened if it is certain which.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from edge_runtime.dataset.files import DiskFiles, Files
+from edge_runtime.dataset.imageset import ImageSet, Item, Split
+from edge_runtime.dataset.layout import Folder
+from edge_runtime.dataset.sides import find_sides, inner_folder, is_test_side, may_lack_labels
+from edge_runtime.dataset.split_names import is_train, split_name
+from edge_runtime.dataset.table import KNOWN_TABLES, from_csv
+from edge_runtime.dataset.table_columns import label_column
+from edge_runtime.dataset.table_rows import TABLE_SUFFIXES, lines_of
+from edge_runtime.dataset.unclear import command
+from edge_runtime.errors import DataError
+
+_SCORES = frozenset(("score", "confidence", "probability", "prediction"))
+_MOST_BYTES = 64 * 1024 * 1024
+_LOOKED_AT = 200
+"""Lines of a table by which it is seen whether it lists these images."""
+
+
+def table_of(folder: Folder) -> str | None:
+    """The one table in a folder: one of a known name, or the only one.
+
+    Args:
+        folder: What may hold a table.
+
+    Returns:
+        Its ref, or None where there is none or it is not certain which.
+    """
+    tables = tables_in(folder)
+    known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
+    found = known or tables
+    return found[0] if len(found) == 1 else None
+
+
+def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) -> ImageSet:
+    """Opens the table or tables of a folder that has no class folders.
+
+    Args:
+        files: What the folder holds.
+        root: Its tree, with images counted.
+        max_bytes: Larger image files are skipped.
+        unclear: Why it is no tree of class folders; raised where no table lists the images.
+
+    Raises:
+        DataError: No table labels these images, or it is not certain which.
+    """
+    levels = list(levels_of(root))
+    if isinstance(files, DiskFiles) and (joined := _of_sides(files, levels[-1], max_bytes)) is not None:
+        return joined
+    names = _Names(root)
+    # Templates for answers to a competition and lists of its test images hold no labels.
+    refs = [
+        ref for folder in levels for ref in tables_in(folder) if not may_lack_labels(PurePosixPath(ref).stem)
+    ]
+    listing = _preferred([ref for ref in refs if names.are_listed_in(files, ref)])
+    if not listing:
+        raise _without_table(files, refs, unclear)
+    if len(listing) > 1:
+        raise DataError(
+            f"One table must label the images. Received: {', '.join(listing[:5])} in {files.source}. Pass the one "
+            f"that does: {command(f'{files.folder}/{listing[0]}')}"
+        )
+    if not isinstance(files, DiskFiles):
+        raise DataError(
+            f"A table must lie beside unpacked images. Received: {listing[0]} in {files.source}. "
+            f"Unpack the archive and pass the folder: {command(files.folder)}"
+        )
+    return _whole_side(from_csv(files.root / listing[0], max_bytes), listing[0])
+
+
+def _without_table(files: Files, refs: list[str], unclear: DataError) -> DataError:
+    """What is said where no table labels the images; of a lone one, why it does not."""
+    if len(refs) != 1:
+        return unclear
+    try:
+        head = lines_of(files.read(refs[0], _MOST_BYTES), PurePosixPath(files.source) / refs[0])[0].cells
+    except DataError as unreadable:
+        return unreadable
+    if holds_answers(head) and label_column(head) is not None:
+        return DataError(f"{unclear} (to go by {refs[0]}: {command(f'{files.folder}/{refs[0]}')})")
+    return unclear
+
+
+class _Names:
+    """Images by path and by name, with and without suffix, to see whether a table lists them."""
+
+    def __init__(self, root: Folder) -> None:
+        paths = [PurePosixPath(ref) for ref in root.refs()]
+        self._known = {
+            unicodedata.normalize("NFC", name) for path in paths for name in (path.name, path.stem)
+        }
+
+    def are_listed_in(self, files: Files, table: str) -> bool:
+        """Whether most lines of a table name these images, and it holds no model's answers.
+
+        Args:
+            files: Where the table lies.
+            table: Its ref.
+        """
+        rows = rows_of(files, table)[: _LOOKED_AT + 1]
+        if not rows or holds_answers(rows[0]):
+            return False
+        named = sum(any(self._names_one(cell) for cell in row) for row in rows)
+        return 2 * named >= max(1, len(rows) - 1)
+
+    def _names_one(self, cell: str) -> bool:
+        name = unicodedata.normalize("NFC", PurePosixPath(cell.replace("\\", "/")).name)
+        return name in self._known
+
+
+def _whole_side(images: ImageSet, table: str) -> ImageSet:
+    """Everything in val where a table lies in a folder of that name; train alone is split by content."""
+    sides = [split_name(folder) for folder in PurePosixPath(table).parent.parts]
+    if not any(side is not None and side.role != "train" and not side.rest for side in sides):
+        return images
+    return replace(images, items=tuple(replace(item, split="val") for item in images.items))
+
+
+def _of_sides(files: DiskFiles, top: Folder, max_bytes: int) -> ImageSet | None:
+    """Train and val of a table each, as Hugging Face and Roboflow lay them out."""
+    try:
+        sides = find_sides(top, files.source)
+    except DataError:
+        return None
+    if sides is None:
+        return None
+    train, val = (inner_folder(top, name)[1] for name in sides)
+    train_table, val_table = table_of(train), table_of(val)
+    if train_table is None:
+        return None
+    if val_table is None:
+        unlabelled = is_test_side(sides[1]) and not val.with_images() and not tables_in(val)
+        return from_csv(files.root / train_table, max_bytes) if unlabelled else None
+    return _joined(
+        files,
+        (train_table, from_csv(files.root / train_table, max_bytes)),
+        (val_table, from_csv(files.root / val_table, max_bytes)),
+    )
+
+
+def _joined(files: DiskFiles, train: tuple[str, ImageSet], val: tuple[str, ImageSet]) -> ImageSet:
+    labels = train[1].labels
+    unknown = sorted(set(val[1].labels) - set(labels))
+    if unknown:
+        raise DataError(
+            f"A class in val must be a class in train. Received: {', '.join(unknown[:5])} in {val[0]} of "
+            f"{files.source}, train has {', '.join(labels[:8])}. Correct the table or add it to train."
+        )
+    parts: dict[str, tuple[ImageSet, Item]] = {}
+    items = []
+    sides: tuple[tuple[Split, tuple[str, ImageSet]], ...] = (("train", train), ("val", val))
+    for split, (table, images) in sides:
+        base = str(PurePosixPath(table).parent)
+        for item in images.items:
+            ref, label = f"{base}/{item.ref}", labels.index(images.labels[item.label])
+            items.append(Item(ref, label, split, item.sha256))
+            parts[ref] = images, item
+    return ImageSet(
+        files.source,
+        labels,
+        tuple(items),
+        lambda item: parts[item.ref][0].read(parts[item.ref][1]),
+        tuple(
+            f"{PurePosixPath(table).parent}/{line}" for _, (table, images) in sides for line in images.skipped
+        ),
+    )
+
+
+def levels_of(root: Folder) -> Iterator[Folder]:
+    """The folder and those around everything within it."""
+    yield root
+    while not root.images and len(holding := root.with_images()) == 1:
+        root = next(iter(holding.values()))
+        yield root
+
+
+def tables_in(folder: Folder) -> list[str]:
+    """Refs of the tables in a folder itself, sorted."""
+    return sorted(ref for name, ref in folder.files.items() if name.lower().endswith(TABLE_SUFFIXES))
+
+
+def _preferred(tables: list[str]) -> list[str]:
+    """Of several tables, those of a known name, or else the one of train."""
+    known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
+    train = [ref for ref in tables if is_train(PurePosixPath(ref).stem)]
+    return known or train or tables
+
+
+def rows_of(files: Files, table: str) -> list[list[str]]:
+    """Cells of a table, whatever they mean; empty where it is none."""
+    try:
+        return [line.cells for line in lines_of(files.read(table, _MOST_BYTES), PurePosixPath(table))]
+    except DataError:
+        return []
+
+
+def holds_answers(head: Sequence[str]) -> bool:
+    """Whether column names say that a table holds a model's answers and no labels."""
+    return not _SCORES.isdisjoint(name.lower() for name in head)
+
+
+def joined_path(base: str, cell: str) -> str:
+    """The ref of what a cell of a table in the folder ``base`` may name."""
+    return str(PurePosixPath(base) / cell.replace("\\", "/"))

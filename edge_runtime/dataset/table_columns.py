@@ -1,0 +1,261 @@
+"""What the columns of a table mean: the image, its label, its split.
+
+A column that means something is read or refused, never passed over in silence.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_runtime.dataset.table_paths import ImageFinder
+from edge_runtime.dataset.table_rows import CURE, Line, is_missing
+from edge_runtime.dataset.table_splits import SplitColumns, split_columns
+from edge_runtime.errors import DataError
+
+PATH_COLUMNS = (
+    "path", "file", "filename", "file_name", "image", "image_path", "filepath", "file_path", "img_path",
+    "image_file", "image_filename", "image_name", "img_name", "img_file", "img", "fname", "photo", "picture",
+    "paths", "files", "filenames", "filepaths", "images", "image_id", "img_id", "file_id", "id_code", "id",
+)  # fmt: skip
+LABEL_COLUMNS = (
+    "label", "class", "label_name", "class_name", "category", "category_name", "label_index", "class_index",
+    "label_id", "class_id", "category_id", "target", "target_name", "class_label", "label_text", "diagnosis",
+    "labels", "classes", "categories",
+)  # fmt: skip
+LESS_CERTAIN = ("breed", "species", "dx", "variety", "disease", "grade", "level", "tag", "tags", "y", "type")
+NAME_COLUMNS = ("name", "names", "title", "common_name", "scientific_name", "species_name")
+"""Column names that are understood, best first, in any case and with any separators; ``LESS_CERTAIN``
+where there is none of the others, ``NAME_COLUMNS`` only where they name numbers one by one."""
+
+ONE_HOT_FILE = "_classes.csv"
+"""A column for each class: Roboflow's multi-class export."""
+
+_PLURAL = frozenset(("labels", "classes", "categories", "tags"))
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
+_ONE_OR_ZERO = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+_ROW_NUMBER = re.compile(r"|unnamed\d*|index|row|rowid|rownumber|no|nr")
+
+
+class Columns(NamedTuple):
+    """Where a table says what.
+
+    Attributes:
+        image: The column of paths.
+        label: The column of labels; of the names where numbers stand beside them.
+        number: The column of their numbers, where there is one beside names.
+        one_hot: The columns of classes instead, with their names.
+        split: What decides the split.
+        unread: Columns that mean something and are not needed, as ``column: reason``.
+    """
+
+    image: int
+    label: int = -1
+    number: int | None = None
+    one_hot: tuple[tuple[int, str], ...] = ()
+    split: SplitColumns = SplitColumns()
+    unread: tuple[str, ...] = ()
+
+
+def is_number(label: str) -> bool:
+    """Whether a label is an integer, also as pandas writes one: ``2.0``.
+
+    Args:
+        label: The cell.
+    """
+    return _NUMBER.fullmatch(label) is not None
+
+
+def read_columns(path: Path, lines: list[Line], finder: ImageFinder) -> tuple[Columns, list[Line]]:
+    """Finds the columns and the lines below the header, which may be missing.
+
+    Args:
+        path: The table.
+        lines: All its lines.
+        finder: The files that it may name.
+
+    Raises:
+        DataError: There is no image or no label, or it is not certain which column it is.
+    """
+    head, body = [" ".join(cell.split()) for cell in lines[0].cells], lines[1:]
+    keys = [_key(cell) for cell in head]
+    images = _columns_of(keys, PATH_COLUMNS)
+    named = images and _columns_of(keys, (*LABEL_COLUMNS, *LESS_CERTAIN))
+    if not named and len(head) in (2, 3) and finder.find(lines[0].cells[0]) is not None:
+        return Columns(0, 1, split=SplitColumns(words=(2,) if len(head) == 3 else ())), lines
+    images = images or _column_of_files(keys, lines, finder)
+    if not images or len(head) < 2:
+        raise _no_columns(path, head)
+    if not body:
+        raise DataError(f"A CSV must list images. Received: a header alone in {path}. {CURE}")
+    image = _image_column(images, body, finder)
+    known = _columns_of(keys, LABEL_COLUMNS)
+    less_certain = _columns_of(keys, LESS_CERTAIN)
+    split = split_columns(path, head, keys, body, {*images, *known}, bool(known or less_certain))
+    rest = [
+        at for at, key in enumerate(keys)
+        if at not in images and at not in split.all and _ROW_NUMBER.fullmatch(key) is None
+    ]  # fmt: skip
+    hot = _one_hot(head, rest, body)
+    labels = known or [at for at in less_certain if at not in split.all]
+    if not labels and len(rest) == 1 and not hot:
+        labels = rest
+    if hot and (not labels or path.name.lower() == ONE_HOT_FILE):
+        return Columns(image, one_hot=hot, split=split, unread=split.unread), body
+    if not labels:
+        raise _no_columns(path, head)
+    return _label_columns(path, head, keys, body, image, labels, split), body
+
+
+def _label_columns(
+    path: Path,
+    head: list[str],
+    keys: list[str],
+    body: list[Line],
+    image: int,
+    labels: list[int],
+    split: SplitColumns,
+) -> Columns:
+    """Of several columns that may be the label, the names and their numbers; or which is meant is refused."""
+    numbers = [at for at in labels if _are_numbers(body, at)]
+    words = [at for at in labels if at not in numbers]
+    said = next((at for at in labels if keys[at] == "label"), None)
+    base = said if said is not None else (words or numbers)[0]
+    names, number = base, None
+    if base in numbers:
+        beside = [at for at in _columns_of(keys, (*LESS_CERTAIN, *NAME_COLUMNS)) if at not in labels]
+        names = next((at for at in (*words, *beside) if _same_classes(body, at, base)), base)
+        number = base if names != base else None
+    elif fitting := [at for at in numbers if _same_classes(body, base, at)]:
+        number = fitting[0]
+    others = [at for at in labels if at not in (names, number) and not _same_classes(body, names, at)]
+    if others and (said is None or (names == said and said in numbers and words)):
+        raise DataError(
+            f"One column must be the label. Received: {head[names][:60]!r} and {head[others[0]][:60]!r} in {path}, "
+            "which put the images into different classes. Call the right one label, or remove the other."
+        )
+    unread = tuple(f"column {head[at]}: not read, {head[names]} is the label" for at in others)
+    return Columns(image, names, number, split=split, unread=split.unread + unread)
+
+
+def _same_classes(body: list[Line], first: int, second: int) -> bool:
+    """Whether two columns put the images into the same classes under other names."""
+    pairs = {(_plain(line.cell(first)), _plain(line.cell(second))) for line in body}
+    if any(is_missing(a) != is_missing(b) for a, b in pairs):
+        return False
+    return len({a for a, _ in pairs}) == len(pairs) == len({b for _, b in pairs})
+
+
+def _plain(label: str) -> str:
+    """A label as it is compared: ``2.0`` is ``2``, and an accent is one sign."""
+    return label.partition(".")[0] if is_number(label) else unicodedata.normalize("NFC", label)
+
+
+def _are_numbers(body: list[Line], column: int) -> bool:
+    cells = [cell for line in body if not is_missing(cell := line.cell(column))]
+    return bool(cells) and all(map(is_number, cells))
+
+
+def _one_hot(head: list[str], columns: list[int], body: list[Line]) -> tuple[tuple[int, str], ...]:
+    """Columns that all hold 0 or 1, as classes; none where another one is among them."""
+    binary = all(line.cell(at).lower() in _ONE_OR_ZERO for line in body for at in columns)
+    return (
+        tuple((at, unicodedata.normalize("NFC", head[at])) for at in columns)
+        if binary and len(columns) > 1
+        else ()
+    )
+
+
+def one_hot_label(columns: Columns, path: Path, line: Line) -> str:
+    """The one class that a line marks.
+
+    Args:
+        columns: Those of the table.
+        path: The table.
+        line: The line.
+
+    Raises:
+        DataError: It marks none, or several.
+    """
+    marked = [name for at, name in columns.one_hot if _ONE_OR_ZERO[line.cell(at).lower()]]
+    if len(marked) != 1:
+        what = ", ".join(marked[:5])[:120] if marked else "none"
+        raise DataError(
+            f"An image must be of one class. Received: {what} at line {line.number} of {path}. "
+            "Classes that exclude each other are what is trained here; mark one, or remove the line."
+        )
+    return marked[0]
+
+
+def refuse_several_labels(path: Path, head: str, labels: Sequence[str]) -> None:
+    """Refuses cells that list several labels: ``cat|dog``, ``["cat", "dog"]``.
+
+    Args:
+        path: The table.
+        head: The name of the column.
+        labels: All its cells.
+
+    Raises:
+        DataError: A cell is a list, or all its parts are labels of other images.
+    """
+    known = set(labels)
+    for label in sorted(known):
+        listed = label[:1] == "[" and label[-1:] == "]"
+        for separator in "|;," + (" " if _key(head) in _PLURAL else ""):
+            parts = [part.strip() for part in label.split(separator)]
+            listed = listed or (len(parts) > 1 and known.issuperset(parts))
+        if listed:
+            raise DataError(
+                f"An image must be of one class. Received: {label[:80]!r} in column {head[:60]!r} of {path}. "
+                "Classes that exclude each other are what is trained here; keep one label an image."
+            )
+
+
+def label_column(head: Sequence[str]) -> int | None:
+    """The column that is called as labels are; None where there is none.
+
+    Args:
+        head: Names of the columns.
+    """
+    return next(iter(_columns_of([_key(name) for name in head], LABEL_COLUMNS)), None)
+
+
+def _image_column(images: list[int], body: list[Line], finder: ImageFinder) -> int:
+    """The column whose cells are files, where several may be: image_id beside file_name."""
+    return next((at for at in images if len(images) > 1 and _are_files(body, at, finder)), images[0])
+
+
+def _column_of_files(keys: list[str], lines: list[Line], finder: ImageFinder) -> list[int]:
+    """The one column below a header of any name whose cells are files; none where there is not one alone."""
+    labels = _columns_of(keys, (*LABEL_COLUMNS, *LESS_CERTAIN))
+    found = [at for at in range(len(keys)) if at not in labels and _are_files(lines[1:], at, finder)]
+    return found if len(found) == 1 and not _are_files(lines[:1], found[0], finder) else []
+
+
+def _are_files(lines: list[Line], column: int, finder: ImageFinder) -> bool:
+    cells = [cell for line in lines[:20] if (cell := line.cell(column))]
+    try:
+        return bool(cells) and all(finder.find(cell) is not None for cell in cells)
+    except DataError:
+        # More than one file fits: so it names none.
+        return False
+
+
+def _columns_of(keys: list[str], names: Sequence[str]) -> list[int]:
+    """Places of the columns that are called so, best first."""
+    order = {_key(name): place for place, name in enumerate(names)}
+    return sorted((at for at, key in enumerate(keys) if key in order), key=lambda at: order[keys[at]])
+
+
+def _key(name: str) -> str:
+    """A column's name without case and separators: ``Image Path``, ``image_path`` and ``imagePath`` are one."""
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def _no_columns(path: Path, head: list[str]) -> DataError:
+    return DataError(
+        f"A CSV must have the columns path and label. Received: {', '.join(head)[:120]} in {path}. {CURE}"
+    )

@@ -1,0 +1,189 @@
+"""What is said of folders that could be read in more ways than one: what was seen, and what to do."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import NoReturn
+
+from edge_runtime.dataset.layout import IMAGE_SUFFIXES, Folder
+from edge_runtime.dataset.table_rows import TABLE_SUFFIXES
+from edge_runtime.errors import DataError
+from edge_runtime.text import as_utf8
+
+CURE = "Make one sub-folder per class, at least two, with images in each."
+_MOST_SEEN = 6
+_MOST_PREFIXES = 200
+"""File names that begin with more words than this begin with no class name."""
+
+
+def seen(top: Folder) -> str:
+    """A folder's content in words: ``train/ (8 images), test1/ (8 images), train.csv``."""
+    parts = []
+    for name, folder in sorted(top.folders.items()):
+        below = len(folder.with_images())
+        inner = f"{below} folder{'' if below == 1 else 's'}, " if below else ""
+        parts.append(f"{name}/ ({inner}{_images(folder.all_images)})")
+    parts += sorted(name for name in top.files if name.lower().endswith(TABLE_SUFFIXES))
+    if top.images:
+        parts.append(_images(top.images))
+    more = f" and {len(parts) - _MOST_SEEN} more" if len(parts) > _MOST_SEEN else ""
+    return as_utf8(", ".join(parts[:_MOST_SEEN]) + more) or "an empty folder"
+
+
+def command(path: str) -> str:
+    """How a path is passed, as a command that a shell takes."""
+    return as_utf8(f"snapship train {shlex.quote(path)}")
+
+
+def refuse_flat(path: str, folder: Folder, top: Folder, place: str) -> NoReturn:
+    """Refuses images that lie flat, in a folder or in places that are named after no class.
+
+    Args:
+        path: The folder to train on, below ``place``; empty for that itself.
+        folder: It.
+        top: What holds it, to be shown.
+        place: Where that lies.
+    """
+    raise DataError(
+        f"Images must lie in class folders or be listed in a table. Received: {seen(top)} in {as_utf8(place)}, "
+        f"without class folders. {_flat_cure(folder, f'{place}/{path}'.rstrip('/'))}{_or_classes(top)}"
+    )
+
+
+def refuse_flat_sides(train: str, val: str, folder: Folder, top: Folder, place: str) -> NoReturn:
+    """Refuses train and val, of which none has class folders; beside others they may be classes.
+
+    Args:
+        train: Path of the train folder below ``place``.
+        val: The same of val.
+        folder: The train folder.
+        top: What holds both.
+        place: Where that lies.
+    """
+    others = sorted(
+        name for name in top.with_images() if name not in (train.split("/")[0], val.split("/")[0])
+    )
+    if len(others) > 1:
+        raise DataError(
+            f"train and val must hold class folders. Received: images alone in {train} and {val}, beside "
+            f"{', '.join(others[:3])} in {as_utf8(place)}. If they are classes too, rename one of them; "
+            f"if they are splits, give both class folders and move the others away."
+        )
+    refuse_flat(train, folder, top, place)
+
+
+def refuse_flat_val(train: str, val: str, folder: Folder, place: str) -> NoReturn:
+    """Refuses a val folder without class folders, beside a train folder that has them.
+
+    Args:
+        train: Path of the train folder below ``place``.
+        val: The same of val.
+        folder: The val folder.
+        place: Where both lie.
+    """
+    raise DataError(
+        f"val must hold class folders. Received: {seen(folder)} in {as_utf8(f'{place}/{val}')}. Make one sub-folder "
+        f"per class there, or pass {as_utf8(train)} alone, which is then split: {command(f'{place}/{train}')}"
+    )
+
+
+def refuse_sides(top: Folder, alone: str, missing: str, place: str) -> NoReturn:
+    """Refuses one split with class folders beside something else: the split would become a class."""
+    others = sorted(name for name in top.folders if name != alone)
+    raise DataError(
+        f"train and val must lie side by side. Received: no {missing} folder beside {', '.join(others[:3])} in "
+        f"{as_utf8(place)} ({seen(top)}). Rename one of them to {missing}, or pass one folder: "
+        f"{command(f'{place}/{alone}')}"
+    )
+
+
+def refuse_several(top: Folder, first: str, place: str) -> NoReturn:
+    """Refuses folders of which it is not certain which one is train and which val."""
+    raise DataError(
+        f"There must be one train and one val folder. Received: {seen(top)} in {as_utf8(place)}. Name the two "
+        f"train and val and move the others away, or pass one folder: {command(f'{place}/{first}')}"
+    )
+
+
+def refuse_parts(top: Folder, place: str) -> NoReturn:
+    """Refuses folds and numbered stores of one set: they would become classes."""
+    first = min(top.with_images())
+    if len(top.folders[first].with_images()) > 1 and _fit_a_table(top):
+        cure = as_utf8(
+            f"To judge by {first} and train on the others, run: (cd {shlex.quote(place)} && "
+            "{ echo path,label,split; for f in */*/*.*; do c=${f#*/}; "
+            f"case $f in {shlex.quote(first)}/*) s=val;; *) s=train;; esac; "
+            f'echo "$f,${{c%%/*}},$s"; done; }} > folds.csv) && {command(f"{place}/folds.csv")}'
+        )
+    else:
+        cure = (
+            f"List the images in a CSV of path,label and pass it: {command(f'{place}/labels.csv')}"
+            f"{_or_classes(top)}"
+        )
+    raise DataError(
+        f"Class folders must be named after classes. Received: numbered parts of one set in {as_utf8(place)} "
+        f"({seen(top)}). {cure}"
+    )
+
+
+def _fit_a_table(folder: Folder) -> bool:
+    """Whether a shell can write the names below into a CSV as they are."""
+    return not any("," in ref or '"' in ref for ref in folder.refs())
+
+
+def _flat_cure(folder: Folder, path: str) -> str:
+    """What to do with images in one folder: their names may begin with the class."""
+    names = [
+        PurePosixPath(name) for name in folder.files if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    ]
+    for sign, pattern in (
+        (".", r"([^.]*[^\W\d_])\.\d+"),
+        ("_", r"(.*[^\W\d_])_\d+"),
+        ("-", r"(.*[^\W\d_])-\d+"),
+    ):
+        found = Counter(match[1] for name in names if (match := re.fullmatch(pattern, name.stem)))
+        if (
+            _fit_a_table(folder)
+            and 1 < len(found) <= _MOST_PREFIXES
+            and found.total() == len(names) >= 2 * len(found)
+        ):
+            suffixes = " ".join(sorted({f"*{name.suffix}" for name in names}))
+            cut = "${f%%.*}" if sign == "." else f"${{f%{sign}*}}"
+            words = ", ".join(sorted(found)[:3])
+            return as_utf8(
+                f"Their names begin with {words}; if these are the classes, run: (cd {shlex.quote(path)} && "
+                f'{{ echo path,label; for f in {suffixes}; do echo "$f,{cut}"; done; }} > labels.csv) && '
+                f"{command(path)}"
+            )
+    return as_utf8(
+        f"Move them into one folder per class, or list them in {path}/labels.csv, with the header path,label, "
+        f"and run: {command(f'{path}/labels.csv')}"
+    )
+
+
+def or_the_only_set(top: Folder, place: str) -> str:
+    """The end of a sentence: the command for the one folder that holds class folders, if there is one alone.
+
+    Args:
+        top: Folders of which some hold no image.
+        place: Where it lies.
+    """
+    holding = top.with_images()
+    name = next(iter(holding), "")
+    if len(holding) != 1 or len(holding[name].with_images()) < 2:
+        return "."
+    return f", or pass the one with classes: {command(f'{place}/{name}')}"
+
+
+def _or_classes(top: Folder) -> str:
+    """The way out for classes that are really called so."""
+    if len(top.with_images()) < 2:
+        return ""
+    return " (if these folders are the classes, rename one: such names are taken for parts of a set)"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"

@@ -1,0 +1,155 @@
+"""Bilinear resize without antialiasing, as ``tf.image.resize`` and Keras' own loaders do it.
+
+A pixel of the result is mixed of the four that surround its centre, however many lie between them and
+the next: where a picture shrinks, most of it is never looked at. Along each side::
+
+    place  = (index + 1/2) * length / size - 1/2      in pixels of the picture
+    first  = floor(place), the next one after it      at the ends both are the last pixel
+    weight = (place - first) of the next one, in whole parts of 2048
+
+All of it is whole numbers, rounded once, so that the result is the same everywhere: in C where
+``_native`` was compiled (compared with NumPy before its first use), in NumPy elsewhere. TensorFlow
+computes in float32; rounded, its result differs by one at most.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from edge_runtime import resize
+from edge_runtime.fast_jpeg import UInt8
+from edge_runtime.resize import Size
+
+Part: TypeAlias = tuple[int, int, int, int]
+Taps: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
+
+_BITS = 11
+"""A sum of four pixels by two weights of 2048 fits 32 bits."""
+
+_ONE = 1 << _BITS
+
+_STRIP_PIXELS = 250_000
+"""Pixels of a picture that is not in one piece that are copied at a time: 1 MB."""
+
+_PROBES: tuple[tuple[Size, Size, Part], ...] = (
+    ((83, 61), (17, 13), (0, 0, 83, 61)),
+    ((83, 61), (31, 37), (11, 0, 72, 61)),
+    ((9, 7), (22, 30), (0, 0, 9, 7)),
+)
+"""Size, new size and part: smaller, a part, larger."""
+
+
+def by_picture(picture: Image.Image, size: Size, part: Part) -> UInt8:
+    """Resizes a part of a picture.
+
+    Args:
+        picture: Of mode ``RGB`` or ``L``.
+        size: New width and height.
+        part: Left, top, right and bottom of the part to take, in whole pixels; nothing beside it is read.
+
+    Returns:
+        uint8 ``[height, width, 3]``, or without the last axis for ``L``; not writable.
+    """
+    across, down = _taps(part[0], part[2], size[0]), _taps(part[1], part[3], size[1])
+    out: UInt8 = np.empty((size[1], size[0], 3) if picture.mode == "RGB" else (size[1], size[0]), np.uint8)
+    if not (usable() and _by_native(picture, out, across, down)):
+        rows, start = max(1, _STRIP_PIXELS // picture.width), 0
+        while start < len(down):
+            first = int(down[start, 0])
+            # At least one; of a picture that shrinks much, few of a strip's rows are read.
+            end = max(start + 1, int(np.searchsorted(down[:, 0], first + rows - 1)))
+            last = int(down[end - 1, 0] + (down[end - 1, 1] > 0))
+            strip = picture.crop((0, first, picture.width, last + 1))
+            lower = down[start:end] - np.array([first, 0], np.int32)
+            if not (usable() and _by_native(strip, out[start:end], across, lower)):
+                _by_numpy(np.asarray(strip), out[start:end], across, lower)
+            start = end
+    out.flags.writeable = False
+    return out
+
+
+def by_rows(rows: UInt8, size: Size, part: Part) -> UInt8:
+    """Resizes a part of a decoded picture.
+
+    Args:
+        rows: uint8 ``[height, width, 4]``: red, green, blue and a byte without meaning; C-contiguous.
+        size: New width and height.
+        part: As of :func:`by_picture`.
+
+    Returns:
+        uint8 ``[height, width, 3]``, not writable.
+    """
+    across, down = _taps(part[0], part[2], size[0]), _taps(part[1], part[3], size[1])
+    out: UInt8 = np.empty((size[1], size[0], 3), np.uint8)
+    if usable():
+        from edge_runtime import _native
+
+        _native.bilinear(rows, (rows.shape[1], rows.shape[0]), 4, out, across, down)
+    else:
+        _by_numpy(rows[:, :, :3], out, across, down)
+    out.flags.writeable = False
+    return out
+
+
+@cache
+def usable() -> bool:
+    """Whether the module was compiled and resizes the probes as NumPy does."""
+    try:
+        return all(_same(*probe, mode) for probe in _PROBES for mode in ("RGB", "L"))
+    except Exception:
+        # Not there, or broken: a speed-up must not stop anything.
+        return False
+
+
+def _same(size: Size, to: Size, part: Part, mode: str) -> bool:
+    rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
+    values = [rows * columns * 37 % 256, 255 * ((rows // 3 + columns // 5) % 2), np.full_like(rows, 255)]
+    array = np.stack(values, axis=2).astype(np.uint8)
+    array = array if mode == "RGB" else np.ascontiguousarray(array[:, :, 0])
+    across, down = _taps(part[0], part[2], to[0]), _taps(part[1], part[3], to[1])
+    found, expected = (np.zeros((to[1], to[0], *array.shape[2:]), np.uint8) for _ in range(2))
+    _by_numpy(array, expected, across, down)
+    # A copy: Pillow exports no memory that it borrowed.
+    picture = Image.fromarray(array).copy()
+    return _by_native(picture, found, across, down) and np.array_equal(found, expected)
+
+
+@lru_cache(maxsize=64)
+def _taps(start: int, end: int, size: int) -> Taps:
+    """For each pixel of the result the first of two of the picture, and the weight of the second."""
+    length = end - start
+    # Twice the place, in parts of a pixel of the result.
+    doubled = (2 * np.arange(size, dtype=np.int64) + 1) * length - size
+    first, rest = np.divmod(doubled, 2 * size)
+    weight = (rest * _ONE + size) // (2 * size)
+    weight[(first < 0) | (first >= length - 1)] = 0
+    taps: Taps = np.stack([start + np.clip(first, 0, length - 1), weight], axis=1).astype(np.int32)
+    taps.flags.writeable = False
+    return taps
+
+
+def _by_native(picture: Image.Image, out: UInt8, across: Taps, down: Taps) -> bool:
+    """Resizes where the picture lies; False where it cannot be read there."""
+    from edge_runtime import _native
+
+    source = resize.memory(picture)
+    if source is None:
+        return False
+    _native.bilinear(source, picture.size, 4 if picture.mode == "RGB" else 1, out, across, down)
+    return True
+
+
+def _by_numpy(array: UInt8, out: UInt8, across: Taps, down: Taps) -> None:
+    columns, right = across[:, 0], across[:, 0] + (across[:, 1] > 0)
+    upper, lower = down[:, :1], down[:, :1] + (down[:, 1:] > 0)
+    colour = (1,) * (array.ndim - 2)
+    wide: Taps = across[:, 1].reshape(1, -1, *colour)
+    high: Taps = down[:, 1].reshape(-1, 1, *colour)
+    above: Taps = array[upper, columns] * (_ONE - wide) + array[upper, right] * wide
+    below: Taps = array[lower, columns] * (_ONE - wide) + array[lower, right] * wide
+    half = 1 << (2 * _BITS - 1)
+    out[...] = (above * (_ONE - high) + below * high + half) >> (2 * _BITS)

@@ -1,0 +1,158 @@
+"""Which resize a model of somebody else's was trained with, as far as labelled images tell.
+
+The gate cannot see it: the full model and its artifacts get the same pixels, however wrong. So the full
+model is scored on the same images in both, and the two are compared image by image::
+
+    gained, lost    images that it names right only with the other resize, only with the present one
+    clear           a fair coin that is thrown for each of them is as uneven in at most 1 of 20 (two-sided
+                    exact sign test); else the images do not tell
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from edge_runtime.result import Float32Array
+from edge_runtime.spec import InputSpec, Resize
+from exporter.class_order import sign_p_value
+from exporter.images import PixelTable, decode_table
+from exporter.progress import Progress, step
+from exporter.reference_check import IntArray
+from exporter.scoring import Scorer
+from exporter.weak_reference import ReferenceUse, balanced_rows
+
+CLEAR = 0.05
+"""A resize suits where a fair coin is as uneven with at most this probability."""
+
+MOST_IMAGES = 2_000
+"""Images on which both are tried: a difference of one point is clear on as many."""
+
+
+@dataclass(frozen=True)
+class ResizesCompared:
+    """The same images through both.
+
+    Attributes:
+        present: The resize that is used.
+        images: How many images.
+        changed: Images with another answer.
+        gained: Images that the model names right only with the other resize.
+        lost: Images that it names right only with the present one.
+    """
+
+    present: Resize
+    images: int
+    changed: int
+    gained: int
+    lost: int
+
+    @property
+    def other(self) -> Resize:
+        """The resize that is not used."""
+        return other_resize(self.present)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided exact sign test, 0..1."""
+        high, low = max(self.gained, self.lost), min(self.gained, self.lost)
+        return min(1.0, 2.0 * sign_p_value(high, low))
+
+    @property
+    def suits(self) -> Resize | None:
+        """The resize that is clearly right more often; None where the images do not tell."""
+        if self.p_value > CLEAR:
+            return None
+        return self.other if self.gained > self.lost else self.present
+
+    def note(self, file: str, cure: str) -> str:
+        """Says which resize suits, in one sentence and, where the other one does, what to do.
+
+        Args:
+            file: The model's file.
+            cure: Such as ``Pass``, to stand before the option.
+        """
+        better, worse = self.present, self.other
+        if self.gained >= self.lost:
+            better, worse = worse, better
+        more, high, low = abs(self.gained - self.lost), *sorted((self.gained, self.lost), reverse=True)
+        counts = (
+            f"({high} only with {better}, {low} only with {worse}, p = {self.p_value:.2g}; "
+            f"{self.changed} answers differ)"
+        )
+        if self.suits is None:
+            found = f"right on {more} more with {better}" if more else "right on as many with either"
+            return f"{self.images} images do not tell which resize suits {file}: {found} {counts}"
+        told = (
+            f"{better} resizing suits {file}: right on {more} more of {self.images} images than with "
+            f"{worse} {counts}"
+        )
+        return f"{told}. {cure} --resize {better}." if better == self.other else told
+
+
+def other_resize(present: Resize) -> Resize:
+    """The one that is not this one."""
+    return "antialiased" if present == "plain" else "plain"
+
+
+def resize_notes(
+    scores: Float32Array,
+    table: PixelTable,
+    input: InputSpec,
+    scorer: Scorer,
+    use: ReferenceUse,
+    progress: Progress,
+) -> tuple[str, ...]:
+    """What :func:`compare_resizes` found, in words; empty for a model of our own.
+
+    Args:
+        scores: The full model's scores of the table, float32 ``[n, classes]``.
+        table: Labelled images, in the order of its classes.
+        input: Its input, as the table was decoded.
+        scorer: It.
+        use: What a user can choose.
+        progress: Told how far it is.
+    """
+    if use.resize_cure is None:
+        return ()
+    found = compare_resizes(scores, table, input, scorer, progress)
+    return () if found is None else (found.note(use.file, use.resize_cure),)
+
+
+def compare_resizes(
+    scores: Float32Array, table: PixelTable, input: InputSpec, scorer: Scorer, progress: Progress
+) -> ResizesCompared | None:
+    """Scores the full model on the same images through the other resize.
+
+    Args:
+        scores: Its scores of the table, float32 ``[n, classes]``.
+        table: Labelled images, in the order of its classes.
+        input: Its input, as the table was decoded.
+        scorer: It.
+        progress: Told how far it is.
+
+    Returns:
+        None where no image has other pixels: all are of the model's size.
+    """
+    rows = balanced_rows(table.truth, MOST_IMAGES)
+    chosen = replace(table.images, items=tuple(table.images.items[row] for row in rows))
+    name = other_resize(input.resize)
+    told = step(progress, f"decoding with {name} resizing")
+    with decode_table(chosen, msgspec.structs.replace(input, resize=name), progress=told) as other:
+        if len(other.truth) != len(rows) or not _differ(table, rows, other):
+            return None
+        found = scorer(other.pixels, step(progress, f"scoring with {name} resizing")).argmax(axis=1)
+    present, truth = scores[rows].argmax(axis=1), table.truth[rows]
+    return ResizesCompared(
+        present=input.resize,
+        images=len(rows),
+        changed=int(np.sum(found != present)),
+        gained=int(np.sum((found == truth) & (present != truth))),
+        lost=int(np.sum((found != truth) & (present == truth))),
+    )
+
+
+def _differ(table: PixelTable, rows: IntArray, other: PixelTable) -> bool:
+    return any(not np.array_equal(table.pixels[row], other.pixels[at]) for at, row in enumerate(rows))

@@ -1,0 +1,126 @@
+"""Events of services that the function has no answer for, told apart by what AWS puts into each.
+
+They are refused by raising, never answered: most of these services take any answer for success
+and forget the event.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_runtime.errors import UsageError
+from edge_runtime.quoting import quoted, shortened
+
+_QUEUE = "Send S3 events or messages through SQS or SNS in its place."
+
+_SOURCES = {
+    "aws:kinesis": "Kinesis Data Streams",
+    "aws:dynamodb": "DynamoDB Streams",
+    "aws:kafka": "Amazon MSK",
+    "SelfManagedKafka": "Apache Kafka",
+    "aws:mq": "Amazon MQ",
+    "aws:amq": "Amazon MQ",
+    "aws:rmq": "Amazon MQ (RabbitMQ)",
+    "aws:docdb": "DocumentDB",
+    "aws:ses": "SES",
+    "aws:codecommit": "CodeCommit",
+    "aws:s3": "S3",
+    "aws:sqs": "SQS",
+    "aws:sns": "SNS",
+}
+"""What ``eventSource`` says: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html."""
+
+_MEMBERS: tuple[tuple[frozenset[str], str, str], ...] = (
+    (
+        frozenset({"invocationId", "job", "tasks"}),
+        "S3 Batch Operations",
+        'Send {"bucket": ..., "key": ...} for each object of the manifest to an SQS queue in its place.',
+    ),
+    (
+        frozenset({"getObjectContext"}),
+        "S3 Object Lambda",
+        "It changes objects while they are read; classify them with an S3 event in its place.",
+    ),
+    (frozenset({"awslogs"}), "CloudWatch Logs", _QUEUE),
+    (frozenset({"alarmArn", "alarmData"}), "a CloudWatch alarm", _QUEUE),
+    (frozenset({"deliveryStreamArn", "records"}), "Data Firehose", _QUEUE),
+    (frozenset({"rmqMessagesByQueue"}), "Amazon MQ (RabbitMQ)", _QUEUE),
+    (frozenset({"triggerSource", "userPoolId"}), "a Cognito user pool", _QUEUE),
+    (frozenset({"RequestType", "ResponseURL"}), "a CloudFormation custom resource", _QUEUE),
+    (frozenset({"CodePipeline.job"}), "CodePipeline", _QUEUE),
+    (
+        frozenset({"requestPayload", "responsePayload"}),
+        "a Lambda destination",
+        "Invoke the function with its responsePayload in its place.",
+    ),
+)
+"""Members that no other event has all of, the service, and the cure."""
+
+_PIPES = (
+    "Connect the queue to the function by an event source mapping, or let the pipe write to an SQS queue."
+)
+
+
+def refusal_of(event: Any) -> UsageError | None:
+    """The error for an event of a service that is known by name.
+
+    Args:
+        event: As Lambda hands it over, or as a message holds it.
+
+    Returns:
+        None where nothing in the event names such a service.
+    """
+    if isinstance(event, list):
+        # A pipe hands its batch over as a bare list, of its source's records or of what its template makes.
+        if not event:
+            return None
+        return refused(
+            f"a list, as EventBridge Pipes sends it, of {_sources(event) or 'other records'}", _PIPES
+        )
+    if not isinstance(event, dict):
+        return None
+    for members, name, cure in _MEMBERS:
+        if members <= event.keys():
+            return refused(name, cure)
+    source = event.get("eventSource")
+    if isinstance(source, str):
+        return refused(_SOURCES.get(source, quoted(source)), _QUEUE)
+    return None
+
+
+def refused_records(records: Any) -> UsageError:
+    """The error for ``Records`` that are not all of S3, of SQS or of SNS.
+
+    Args:
+        records: The event's.
+    """
+    return refused(f"Records of {_sources(records) or 'nobody'}", _QUEUE)
+
+
+def refused(received: str, cure: str = "Connect the function to one of these.") -> UsageError:
+    """Says what the function answers.
+
+    Args:
+        received: Whose event it was, shortened where it repeats the event.
+        cure: A sentence.
+    """
+    return UsageError(
+        "An event must come from API Gateway, a function URL, an ALB, S3, SQS, SNS or a schedule, or be "
+        f'{{"image": BASE64}}. Received: {received}. {cure}'
+    )
+
+
+def source_of(record: Any) -> str | None:
+    """Which service a record is of, as it says itself; SNS and no other writes it with a capital."""
+    if not isinstance(record, dict):
+        return None
+    source = record.get("eventSource", record.get("EventSource"))
+    if source is None and "cf" in record:
+        return "CloudFront (Lambda@Edge)"
+    return source if isinstance(source, str) else None
+
+
+def _sources(records: Any) -> str:
+    found = {source_of(record) for record in records} if isinstance(records, list) else set()
+    named = (f"{_SOURCES[name]} ({name})" if name in _SOURCES else name for name in found if name is not None)
+    return shortened(", ".join(sorted(named)), 200)

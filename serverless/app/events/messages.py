@@ -1,0 +1,141 @@
+"""What one message holds, whichever of SQS and SNS brought it.
+
+A message is an S3 event, or S3 through EventBridge; ``{"bucket": ..., "key": ...}`` with
+``version_id``, ``top_k`` and ``score_threshold`` if wanted; or ``{"image": BASE64}`` as in a direct
+invocation, whose answer is written to SNAPSHIP_RESULTS as ``messages/MESSAGE_ID.json``. Without
+SNAPSHIP_RESULTS it is in the log alone: label and score, not the other classes.
+
+Where SNS stands before SQS, the message lies in SNS's envelope unless the subscription has raw
+message delivery; both are read.
+
+A mistake within ``{"image": ...}`` is told in the result. What is none of the above always fails,
+so that it ends where somebody sees it: whoever wrote it will not look for a result.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from edge_runtime.errors import SnapshipError
+from edge_runtime.quoting import shortened
+from serverless.app.errors import UnprocessableError
+from serverless.app.events import direct, objects, s3
+from serverless.app.events.dispatch import kind_of
+from serverless.app.events.invocation import Invocation
+from serverless.app.events.reading import read
+from serverless.app.problems import problem_of
+from serverless.app.schema import Failed, Score, TopK
+from serverless.app.telemetry import Kind
+
+_RULE = 'A message must be an S3 event, {"bucket": ..., "key": ...} or {"image": BASE64}.'
+
+
+class ObjectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message that names an object; the key is not encoded."""
+
+    bucket: str
+    key: Annotated[str, Meta(min_length=1, max_length=1024)]
+    version_id: Annotated[str, Meta(max_length=1024)] = ""
+    top_k: TopK | None = None
+    score_threshold: Score | None = None
+
+
+def work(body: str, id: str, kind: Kind, invocation: Invocation) -> None:
+    """Does what a message asks for; its line in the log says what became of it.
+
+    Args:
+        body: The message.
+        id: Its own, for the log and the result's name.
+        kind: Who brought it.
+        invocation: The call.
+
+    Raises:
+        SnapshipError: It is not understood, or AWS did not do what was asked of it.
+    """
+    try:
+        content, inner = _opened(body)
+        door = _door(content)
+    except SnapshipError:
+        with invocation.noted(kind, id):
+            raise
+    if door == "s3":
+        s3.handle(content, invocation, kind, id)
+        return
+    with invocation.noted(kind, id) as record:
+        if door == "object":
+            objects.process(_ordered(content), invocation, record)
+            return
+        result: msgspec.Struct
+        bucket, prefix = objects.split(invocation.settings.results)
+        try:
+            result = direct.answered(inner, invocation, record)
+        except SnapshipError as error:
+            # With no place to tell it, the dead-letter queue is where it is seen.
+            if error.http_status >= 500 or not bucket:
+                raise
+            record.status, record.error = error.http_status, type(error).__name__
+            result = Failed(problem_of(error, record.request_id))
+        if bucket:
+            objects.write(bucket, f"{prefix}messages/{id}.json", result)
+
+
+def _opened(body: str) -> tuple[dict[str, Any], bytes]:
+    """The message and its text, out of SNS's envelope if it lies in one."""
+    content = _read(body)
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+    if isinstance(content.get("Type"), str) and "TopicArn" in content:
+        if content["Type"] != "Notification":
+            raise UnprocessableError(
+                f"{_RULE} Received: SNS's {shortened(content['Type'])} of {shortened(content['TopicArn'])}. "
+                "Open its SubscribeURL if you trust the topic; messages come after that."
+            )
+        message = content.get("Message")
+        body = message if isinstance(message, str) else ""
+        content = _read(body)
+    return content, body.encode("utf-8", "surrogatepass")
+
+
+def _read(body: str) -> dict[str, Any]:
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _not_understood(f"no JSON ({shortened(error)})") from error
+    if not isinstance(content, dict):
+        raise _not_understood(f"JSON that is a {type(content).__name__}")
+    return content
+
+
+def _door(content: dict[str, Any]) -> str:
+    """``s3``, ``object`` or ``image``.
+
+    Raises:
+        UsageError: None of these.
+    """
+    found = kind_of(content)
+    if found == "direct":
+        if "bucket" in content or "key" in content:
+            return "object"
+        if "image" in content or "images" in content:
+            return "image"
+    elif found == "s3":
+        return "s3"
+    named = ", ".join(sorted(content)) if found == "direct" else f"a {found} event"
+    raise _not_understood(f"JSON with {shortened(named) or 'nothing in it'}")
+
+
+def _not_understood(received: str) -> UnprocessableError:
+    return UnprocessableError(f"{_RULE} Received: {received}. Send one of these.")
+
+
+def _ordered(content: dict[str, Any]) -> objects.Arrival:
+    rule = (
+        'A message that names an object must be {"bucket": ..., "key": ...} with version_id, top_k and '
+        "score_threshold if wanted."
+    )
+    order = read(content, ObjectOrder, rule, "Correct that field.")
+    return objects.Arrival(
+        order.bucket, order.key, order.version_id, None, order.top_k, order.score_threshold
+    )

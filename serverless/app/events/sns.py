@@ -1,0 +1,55 @@
+"""A topic of SNS that calls the function itself, without a queue between them.
+
+A message that fails makes the call fail: Lambda tries it twice more, then hands it to the
+function's on-failure destination. https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from serverless.app.events import messages
+from serverless.app.events.invocation import Invocation
+from serverless.app.events.reading import read
+from serverless.app.events.sqs import MessageId
+
+
+class _Notification(msgspec.Struct):
+    message: str = msgspec.field(name="Message")
+    message_id: MessageId = msgspec.field(name="MessageId")
+
+
+class _Record(msgspec.Struct):
+    sns: _Notification = msgspec.field(name="Sns")
+
+
+class _Event(msgspec.Struct):
+    records: list[_Record] = msgspec.field(name="Records")
+
+
+def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, int]:
+    """Works through the messages, of which SNS sends one at a time.
+
+    Args:
+        event: As SNS sends it.
+        invocation: The call.
+
+    Returns:
+        How many ``messages`` were done.
+
+    Raises:
+        UnprocessableError: It is not what SNS sends.
+        SnapshipError: The first message that failed; the others are done all the same.
+    """
+    found = read(event, _Event, "An SNS event must be as SNS sends it.").records
+    failed: Exception | None = None
+    for record in found:
+        try:
+            messages.work(record.sns.message, record.sns.message_id, "sns", invocation)
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return {"messages": len(found)}

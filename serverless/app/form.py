@@ -1,0 +1,241 @@
+"""``multipart/form-data`` as clients really send it: which parts are images, which are text.
+
+A part is an image where it has a file name, or the type of one, or bytes that are no text: React
+Native, Node's buffers and many HTTP libraries send files without a name. A browser sends a file
+input that nobody filled as a nameless, empty file, which counts as nothing.
+
+All of it stays in memory, within the body's limit: photos of strangers have no place on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from edge_runtime.errors import UsageError
+from edge_runtime.quoting import quoted, shortened
+from serverless.app.errors import UnprocessableError
+from serverless.app.transfer import decode_base64
+
+MAX_PARTS = 1_000
+"""Limit of all parts of a form; what each costs beside its bytes is bounded by it."""
+
+IMAGE_FIELDS = ("image", "images")
+"""Text fields that hold an image in base64, as the members of a JSON body do."""
+
+_CHOICES = ("top_k", "score_threshold")
+
+_AS_IT_IS = ("", "7bit", "8bit", "binary")
+
+_PRINTED = bytes({*b"\t\n\f\r", *range(0x20, 0x100)})
+"""What text in one byte a character holds; every image has other bytes too."""
+
+_CURL = "With curl use: -F image=@photo.jpg"
+
+
+@dataclass
+class Part:
+    """One part of a form.
+
+    Attributes:
+        content: Its bytes.
+        headers: By lower-case name.
+        name: Of the field.
+        filename: None where the part has none.
+    """
+
+    content: bytearray = field(default_factory=bytearray)
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    name: str = ""
+    filename: str | None = None
+
+    @property
+    def is_empty_input(self) -> bool:
+        """Whether it is a file input that nobody filled."""
+        return not self.content and (self.filename == "" or (self.filename is None and self._is_binary_kind))
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is meant as one."""
+        if self.filename is None and self.name in _CHOICES:
+            return False
+        if self.filename is not None or self._is_binary_kind:
+            return not self.is_empty_input
+        return not is_text(self.content)
+
+    @property
+    def text(self) -> str:
+        """The content of a text field."""
+        return self.content.decode("utf-8", "backslashreplace")
+
+    def image(self) -> bytes:
+        """The encoded image.
+
+        Raises:
+            UnprocessableError: It is in an encoding that nobody uses for images.
+        """
+        encoding = self.headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
+        if encoding == "base64":
+            return decode_base64(self.text)
+        if encoding not in _AS_IT_IS:
+            raise UnprocessableError(
+                f"A part's Content-Transfer-Encoding must be binary or base64. Received: {quoted(encoding)} in "
+                f"field {quoted(self.name)}. {_CURL}"
+            )
+        return bytes(self.content)
+
+    @property
+    def _is_binary_kind(self) -> bool:
+        kind = self.headers.get(b"content-type", b"").lower()
+        return kind.startswith((b"image/", b"application/octet-stream"))
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a form holds.
+
+    Attributes:
+        images: Encoded images, in their order.
+        texts: The other fields; the last of each name.
+    """
+
+    images: tuple[bytes, ...]
+    texts: dict[str, str]
+
+
+def is_text(content: bytes | bytearray) -> bool:
+    """Whether bytes are text, which no image is: in UTF-8, or in a code page of old."""
+    if not content.translate(None, _PRINTED):
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in content
+
+
+async def read_form(request: Request, max_images: int) -> Form:
+    """Reads a form.
+
+    Args:
+        request: Its body is limited by :func:`serverless.app.limits.limited`.
+        max_images: Limit of images in one request.
+
+    Raises:
+        UsageError: It is broken or has too many parts (400), or holds no image (422).
+    """
+    _, options = parse_options_header(request.headers["content-type"])
+    if not options.get(b"boundary"):
+        raise UsageError(
+            "A multipart Content-Type must name its boundary. Received: none. Let the HTTP library set this header."
+        )
+    parts = await _parsed(options[b"boundary"], request.stream())
+    images = [part.image() for part in parts if part.is_image]
+    texts = {part.name: part.text for part in parts if not part.is_image and not part.is_empty_input}
+    if not images:
+        images = [_from_text(part) for part in parts if part.name in IMAGE_FIELDS and part.content]
+    if len(images) > max_images:
+        raise UsageError(
+            f"A multipart body must have at most {max_images} files. Received: {len(images)}. "
+            "Split it into several requests."
+        )
+    if not images:
+        empty = sum(part.is_empty_input for part in parts)
+        inputs = f" and {empty} file input{'s' if empty > 1 else ''} without a file" if empty else ""
+        raise UnprocessableError(
+            f"A multipart body must have a file. Received: {shortened(', '.join(sorted(texts))) or 'no'} "
+            f"text fields{inputs}. {_CURL}"
+        )
+    return Form(tuple(images), texts)
+
+
+def _from_text(part: Part) -> bytes:
+    try:
+        return decode_base64(part.text)
+    except UnprocessableError as error:
+        # A file's name without curl's @, as a rule.
+        raise UnprocessableError(
+            f"The field {quoted(part.name)} of a form must be a file, or its base64. "
+            f"Received: the text {quoted(part.text)}. {_CURL}"
+        ) from error
+
+
+async def _parsed(boundary: bytes, stream: AsyncIterable[bytes]) -> list[Part]:
+    collector = _Collector()
+    try:
+        parser = MultipartParser(boundary, collector.callbacks())
+        async for chunk in stream:
+            parser.write(chunk)
+        parser.finalize()
+    except FormParserError as error:
+        raise _broken(shortened(error)) from error
+    if collector.is_open:
+        raise _broken(f"it ends within part {len(collector.parts) + 1}")
+    if not collector.parts and not collector.ended:
+        raise _broken("nothing between its boundaries")
+    return collector.parts
+
+
+def _broken(reason: str) -> UsageError:
+    return UsageError(f"A multipart body must be well-formed. Received: a broken one ({reason}). {_CURL}")
+
+
+class _Collector:
+    """What the parser calls."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.ended = False
+        self._part = Part()
+        self._name, self._value = bytearray(), bytearray()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a part has begun that has not ended."""
+        return bool(self._name or self._part.headers or self._part.content)
+
+    def callbacks(self) -> Any:
+        """By the parser's names."""
+        names = (
+            "part_data", "part_end", "header_field", "header_value", "header_end", "headers_finished", "end",
+        )  # fmt: skip
+        return {f"on_{name}": getattr(self, f"_{name}") for name in names}
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self._part.content += data[start:end]
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        self._part.headers[bytes(self._name).lower()] = bytes(self._value)
+        self._name, self._value = bytearray(), bytearray()
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._part.headers.get(b"content-disposition"))
+        self._part.name = _decoded(options.get(b"name", b""))
+        if b"filename" in options:
+            self._part.filename = _decoded(options[b"filename"])
+
+    def _part_end(self) -> None:
+        self.parts.append(self._part)
+        self._part = Part()
+        if len(self.parts) > MAX_PARTS:
+            raise UsageError(
+                f"A multipart body must have at most {MAX_PARTS:,} parts. Received: more. Send fewer fields."
+            )
+
+    def _end(self) -> None:
+        self.ended = True
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
