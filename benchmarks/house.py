@@ -7,7 +7,7 @@
     python -m benchmarks.house --root OTHER_CHECKOUT
 
 Counted by parsing; only the last two lines import anything, each in a fresh process. Imports
-inside functions and under TYPE_CHECKING count: a reader follows them too.
+inside functions count, since a reader follows them too; those under TYPE_CHECKING do not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tokenize
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
@@ -76,16 +76,25 @@ def imports(modules: dict[str, Path]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for name, path in modules.items():
         targets: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _run(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 targets.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 members = {f"{node.module}.{alias.name}" for alias in node.names}
                 inner = members & modules.keys()
-                # A package that only hands on a module of its own is not what is read.
-                targets |= inner or {node.module}
+                # A package that only hands on a module of its own, the compiled one too, is not what is read.
+                compiled = all(alias.name == "_native" for alias in node.names)
+                targets |= inner or (set() if compiled else {node.module})
         found[name] = {target for target in targets if target in modules and target != name}
     return found
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes within one, but for what only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _run(child)
 
 
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from edge_runtime.manifest import Format
 from edge_runtime.preprocess import UInt8Array
 from exporter.evidence.record import LayerReport, LayersReport
-
-FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
+from exporter.evidence.tensor_pair import FloatArray, PairedFiles, TensorPair
 
 MOST_IN_RECORD = 30
 """Tensors that check.json keeps; the report plots all."""
@@ -28,35 +24,6 @@ _FEWEST = 4
 
 NO_ERROR_DB = 200.0
 """What a tensor without any error is given: JSON has no infinity."""
-
-
-@dataclass(frozen=True)
-class TensorPair:
-    """One tensor that both files have.
-
-    Attributes:
-        name: Its name in the float file.
-        op: The operation that makes it.
-        scale: Its quantization scale; None for a float tensor.
-    """
-
-    name: str
-    op: str
-    scale: float | None
-
-
-class PairedFiles(Protocol):
-    """A float file and a quantized one, opened to compare tensors.
-
-    Attributes:
-        pairs: The tensors that both have, in execution order.
-    """
-
-    pairs: tuple[TensorPair, ...]
-
-    def run(self, image: UInt8Array) -> Iterable[tuple[FloatArray, FloatArray]]:
-        """Runs both on an image ``[height, width, channels]``; yields float and dequantized values."""
-        ...
 
 
 class ErrorSums:

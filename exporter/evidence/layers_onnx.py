@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.preprocess import UInt8Array
-from exporter.evidence.layers import FloatArray, TensorPair
+from exporter.evidence.tensor_pair import FloatArray, TensorPair
 from exporter.quantize.onnx_run import parsed
 
 _FATAL_ONLY = 4
@@ -67,7 +67,7 @@ class OnnxPair:
         self._quantized = _session(found, [other for _, other in self._names])
 
     def run(self, image: UInt8Array) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Runs both; see :class:`exporter.evidence.layers.PairedFiles`."""
+        """Runs both; see :class:`exporter.evidence.tensor_pair.PairedFiles`."""
         tables = []
         for session, side in ((self._float, 0), (self._quantized, 1)):
             taken = session.get_inputs()[0]

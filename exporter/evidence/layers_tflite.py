@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.preprocess import UInt8Array
-from exporter.evidence.layers import FloatArray, TensorPair
+from exporter.evidence.tensor_pair import FloatArray, TensorPair
 
 
 class TflitePair:
@@ -47,7 +47,7 @@ class TflitePair:
         return true[name][2]["shape"]
 
     def run(self, image: UInt8Array) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Runs both; see :class:`exporter.evidence.layers.PairedFiles`."""
+        """Runs both; see :class:`exporter.evidence.tensor_pair.PairedFiles`."""
         for interpreter in (self._float, self._quantized):
             taken = interpreter.get_input_details()[0]
             interpreter.set_tensor(taken["index"], image[np.newaxis].astype(taken["dtype"]))

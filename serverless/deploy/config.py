@@ -5,30 +5,16 @@ The rules are in :mod:`serverless.deploy.config_rules`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from edge_runtime.errors import UsageError
-
-Arch = Literal["x86_64", "arm64"]
-PythonVersion = Literal["3.12", "3.13", "3.14"]
-"""3.11 runs on Amazon Linux 2, whose glibc is too old for the interpreters' wheels."""
-
-Auth = Literal["aws-iam", "api-key", "none"]
-Front = Literal["url", "http-api"]
+from serverless.deploy.config_rules import AUTH_VARIABLE, Arch, Auth, Front, PythonVersion, check
 
 ONE_CPU_MB = 1_769
 """Memory at which a function has the equivalent of one vCPU (Lambda: configure function memory)."""
 
 NAME_TAG = "snapship:name"
 """Tag that every resource of a stack carries, with the deployment's name."""
-
-AUTH_VARIABLE = "SNAPSHIP_ENDPOINT_AUTH"
-"""Variable of the function that says who may call, as :attr:`Deployment.auth` does."""
-
-_RESULTS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<prefix>[A-Za-z0-9!_.'()/-]*/)?")
 
 
 @dataclass(frozen=True)
@@ -96,9 +82,6 @@ class Deployment:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Here, since the rules are rules of this record.
-        from serverless.deploy.config_rules import check
-
         check(self)
 
     def variables(self) -> dict[str, str]:
@@ -139,18 +122,3 @@ class Deployment:
         that comes twice.
         """
         return bool(self.cors_origins) and self.auth != "aws-iam"
-
-
-def results_place(results: str) -> tuple[str, str]:
-    """Splits ``s3://BUCKET/PREFIX/`` into bucket and prefix, which is empty or ends with a slash.
-
-    Raises:
-        UsageError: It has another form.
-    """
-    match = _RESULTS.fullmatch(results)
-    if match is None:
-        raise UsageError(
-            f"results must be s3://BUCKET/ or s3://BUCKET/PREFIX/. Received: {results!r}. "
-            "Write it with the slash at its end, in letters, digits and !_.'()/-: --results s3://acme/flowers/."
-        )
-    return match["bucket"], match["prefix"] or ""

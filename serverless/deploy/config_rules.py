@@ -7,20 +7,24 @@ limits are those of AWS's documentation: the Lambda quotas page unless another i
 from __future__ import annotations
 
 import re
-from typing import get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from edge_runtime.errors import UnknownNameError, UsageError
 from serverless.app.origins import checked_origins
-from serverless.deploy.config import (
-    AUTH_VARIABLE,
-    Arch,
-    Auth,
-    Deployment,
-    Front,
-    PythonVersion,
-    results_place,
-)
 from serverless.deploy.errors import LimitError
+
+if TYPE_CHECKING:
+    from serverless.deploy.config import Deployment
+
+Arch = Literal["x86_64", "arm64"]
+PythonVersion = Literal["3.12", "3.13", "3.14"]
+"""3.11 runs on Amazon Linux 2, whose glibc is too old for the interpreters' wheels."""
+
+Auth = Literal["aws-iam", "api-key", "none"]
+Front = Literal["url", "http-api"]
+
+AUTH_VARIABLE = "SNAPSHIP_ENDPOINT_AUTH"
+"""Variable of the function that says who may call, as :attr:`serverless.deploy.config.Deployment.auth` does."""
 
 MEMORY_MB = (128, 10_240)
 """Memory of a function, in MB of 2^20 bytes."""
@@ -58,6 +62,7 @@ _NAME = re.compile("[a-z](?:-?[a-z0-9])*", re.ASCII)
 _BUCKET = re.compile("[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]", re.ASCII)
 _PARAMETER = re.compile("/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
 _VARIABLE = re.compile("[A-Za-z][A-Za-z0-9_]+", re.ASCII)
+_RESULTS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<prefix>[A-Za-z0-9!_.'()/-]*/)?")
 
 _OPTIONS = {
     "memory_mb": "--memory MB",
@@ -230,6 +235,21 @@ def _check_events(deployment: Deployment) -> None:
             f"timeout_s must be at most {HTTP_API_TIMEOUT_S} behind an HTTP API, which waits no longer. "
             f"Received: {deployment.timeout_s}. Lower it (--timeout S), or pass --front url."
         )
+
+
+def results_place(results: str) -> tuple[str, str]:
+    """Splits ``s3://BUCKET/PREFIX/`` into bucket and prefix, which is empty or ends with a slash.
+
+    Raises:
+        UsageError: It has another form.
+    """
+    match = _RESULTS.fullmatch(results)
+    if match is None:
+        raise UsageError(
+            f"results must be s3://BUCKET/ or s3://BUCKET/PREFIX/. Received: {results!r}. "
+            "Write it with the slash at its end, in letters, digits and !_.'()/-: --results s3://acme/flowers/."
+        )
+    return match["bucket"], match["prefix"] or ""
 
 
 def _check_environment(deployment: Deployment) -> None:

@@ -12,7 +12,8 @@ from edge_runtime.errors import SnapshipError, UsageError
 from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table
 from serverless.deploy import cli_options
-from serverless.deploy.config import ONE_CPU_MB, Arch, Auth, Deployment, Front, PythonVersion
+from serverless.deploy.config import ONE_CPU_MB, Deployment
+from serverless.deploy.config_rules import Arch, Auth, Front, PythonVersion
 from serverless.deploy.telling import telling
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serverless.aws import Connection, answered, code_of
-from serverless.deploy.config import AUTH_VARIABLE
+from serverless.deploy.config_rules import AUTH_VARIABLE
 from serverless.deploy.template.function import ALIAS_NAME
 
 SELFTEST = {"selftest": True}

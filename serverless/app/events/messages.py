@@ -23,8 +23,8 @@ from edge_runtime.errors import SnapshipError
 from edge_runtime.quoting import shortened
 from serverless.app.errors import UnprocessableError
 from serverless.app.events import direct, objects, s3
-from serverless.app.events.dispatch import kind_of
 from serverless.app.events.invocation import Invocation
+from serverless.app.events.kinds import kind_of
 from serverless.app.events.reading import read
 from serverless.app.problems import problem_of
 from serverless.app.schema import Failed, Score, TopK

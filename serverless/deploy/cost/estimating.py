@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_runtime.errors import UsageError
-from serverless.deploy.config import ONE_CPU_MB, Arch, Front
-from serverless.deploy.config_rules import MEMORY_MB
+from serverless.deploy.config import ONE_CPU_MB
+from serverless.deploy.config_rules import MEMORY_MB, Arch, Front
 from serverless.deploy.cost import formulas
 from serverless.deploy.cost.measuring import Measured
 from serverless.deploy.cost.prices import Prices

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from serverless.deploy.config import Deployment, results_place
+from serverless.deploy.config import Deployment
+from serverless.deploy.config_rules import results_place
 from serverless.deploy.template import events, function
 from serverless.deploy.template.arns import arn
 

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from edge_runtime.errors import SnapshipError, UsageError
 from serverless.app.entry import Handler
 from serverless.app.events import objects
-from serverless.app.events.dispatch import kind_of
+from serverless.app.events.kinds import kind_of
 from serverless.app.settings import Settings
 
 # A folder: it is passed over, so that no AWS is needed to see that the event is understood.

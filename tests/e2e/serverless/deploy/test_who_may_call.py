@@ -8,7 +8,8 @@ import pytest
 
 from edge_runtime.errors import SnapshipError
 from serverless.aws import Connection
-from serverless.deploy.config import Auth, Deployment
+from serverless.deploy.config import Deployment
+from serverless.deploy.config_rules import Auth
 from serverless.deploy.deploy_config import DeployConfig
 from serverless.deploy.deploying import deploy as run
 from serverless.deploy.errors import StoppedError

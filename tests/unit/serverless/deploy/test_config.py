@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from serverless.deploy.config import Deployment, results_place
+from serverless.deploy.config import Deployment
+from serverless.deploy.config_rules import results_place
 from serverless.deploy.errors import LimitError
 
 

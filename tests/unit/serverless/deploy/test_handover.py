@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from serverless.deploy import handover, rollout
-from serverless.deploy.config import Auth, Deployment, Front
+from serverless.deploy.config import Deployment
+from serverless.deploy.config_rules import Auth, Front
 from serverless.deploy.template import Code, front, template
 
 OLD = Code("code", "code/flowers/x.zip", "0" * 64)
