@@ -63,6 +63,9 @@ def test_cfn_lint_finds_nothing_in_any_template_and_something_in_a_broken_one(
     for name, options in COMBINATIONS.items():
         made = template(Deployment("flowers", **options), CODE)
         (tmp_path / f"{name}.json").write_text(text(made), encoding="utf-8")
+        # Without a package, as --template-only writes it.
+        unpackaged = template(Deployment("flowers", **options), Code(None, None, "ab" * 32, zipped=False))
+        (tmp_path / f"{name}-template-only.json").write_text(text(unpackaged), encoding="utf-8")
         # What is deployed on the way there, and during a canary.
         held = handover.held_back(template(Deployment("flowers"), LIVE), made, "3")
         (tmp_path / f"{name}-held-back.json").write_text(text(held), encoding="utf-8")
