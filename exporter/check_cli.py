@@ -15,7 +15,7 @@ from edge_runtime.temporary import temporary_files_together
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
 from exporter.baseline_report import BaselineReport
 from exporter.check_options import Asked, check_options
-from exporter.checking import Checked, check_bundle, check_files
+from exporter.checking import Checked, check_with
 from exporter.console import StepProgress
 from exporter.outputs import junit_xml
 from exporter.outputs.github import (
@@ -29,7 +29,6 @@ from exporter.outputs.github import (
 )
 from exporter.outputs.terminal import print_baseline
 from exporter.printing import print_report
-from exporter.source import read_labels
 
 
 @click.command("check")
@@ -64,11 +63,13 @@ def check(**given: Any) -> None:
 
 
 def _check(given: dict[str, Any]) -> None:
-    asked = Asked(**given)
+    asked = Asked.of(given)
     _check_outputs(asked)
     last = _last(asked)
     with StepProgress() as progress:
-        found = _judge(asked, progress)
+        found = check_with(
+            asked.config, page=asked.report is not None, evidence=asked.evidence, progress=progress
+        )
     since = None if last is None else _compare(asked, found, last)
     if asked.json_file != "-":
         print_report(found.report)
@@ -121,26 +122,6 @@ def _last(asked: Asked) -> Baseline | None:
         raise
 
 
-def _judge(asked: Asked, progress: StepProgress) -> Checked:
-    if asked.candidate is None:
-        return check_bundle(
-            str(asked.bundle), data=asked.data, reference=asked.reference,
-            margin=asked.margin, split=asked.split, threads=asked.threads,
-            demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
-            weak_reference=asked.weak_reference, page=asked.report is not None, resizes=not asked.quick,
-            progress=progress,
-        )  # fmt: skip
-    return check_files(
-        str(asked.reference), asked.candidate, str(asked.data),
-        labels=None if asked.labels is None else read_labels(asked.labels), fit=asked.fit, resize=asked.resize,
-        input_range=asked.input_range or "0..255", reference_range=asked.reference_range,
-        margin=asked.margin, split=asked.split, threads=asked.threads,
-        demands=asked.demands, quick=asked.verdict_only, missing_classes=asked.missing_classes,
-        weak_reference=asked.weak_reference, page=asked.report is not None, resizes=not asked.quick,
-        progress=progress,
-    )  # fmt: skip
-
-
 def _compare(asked: Asked, found: Checked, last: Baseline) -> BaselineReport | None:
     """What changed since the baseline; None where a new one is being accepted instead."""
     try:
@@ -158,7 +139,10 @@ def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
         write_whole(Path(asked.report), found.page, "--report")
     if asked.junit is not None:
         text = junit_xml(
-            found.report, name=Path(asked.subject).name, baseline=since, inconclusive=asked.inconclusive
+            found.report,
+            name=Path(asked.config.subject).name,
+            baseline=since,
+            inconclusive=asked.config.inconclusive,
         )
         write_whole(Path(asked.junit), text, "--junit")
     if asked.json_file is not None:
@@ -174,10 +158,10 @@ def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
 
 def _tell_github(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
     lines = github_annotations(
-        found.report, file=asked.subject, baseline=since, inconclusive=asked.inconclusive
+        found.report, file=asked.config.subject, baseline=since, inconclusive=asked.config.inconclusive
     )
     click.echo(lines, nl=False)
-    name = Path(asked.subject).name
+    name = Path(asked.config.subject).name
     append_for_runner(SUMMARY_VARIABLE, step_summary(found.report, name=name, baseline=since))
     append_for_runner(OUTPUT_VARIABLE, output_lines(found.report, baseline=since))
 
@@ -188,7 +172,7 @@ def _settle(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
     for result in (found.report, since):
         try:
             if result is not None:
-                result.raise_for_verdict(asked.inconclusive)
+                result.raise_for_verdict(asked.config.inconclusive)
         except InconclusiveError as error:
             open_ = open_ or error
     if open_ is not None:

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import click
 
 from edge_runtime.errors import UsageError
-from edge_runtime.spec import Fit, Resize
-from exporter.demands import Demands
-from exporter.evidence.classes import MissingClasses
+from exporter.check_config import CheckConfig
 from exporter.gate import DEFAULT_MARGIN
-from exporter.images import Chosen
-from exporter.input_range import RANGES, InputRange
-from exporter.weak_reference import WeakReference
+from exporter.input_range import RANGES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A command line of ``snapship check``; each field is the option of its name."""
+    """A command line of ``snapship check``; each field but the first is the option of its name.
 
-    bundle: str | None
-    data: str | None
-    split: Chosen
-    reference: str | None
-    candidate: str | None
-    labels: str | None
-    fit: Fit | None
-    resize: Resize | None
-    input_range: InputRange | None
-    reference_range: InputRange | None
-    margin: float
-    agreement: float | None
-    worst_class: float | None
-    inconclusive: str
-    missing_classes: MissingClasses
-    weak_reference: WeakReference
-    quick: bool
-    threads: int
+    Attributes:
+        config: What to check, and what it must pass.
+    """
+
+    config: CheckConfig
     baseline: str | None
     accept: bool
     growth: float | None
@@ -50,38 +33,26 @@ class Asked:
     junit: str | None
     github: bool
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Asked:
+        """Sorts the options.
+
+        Args:
+            given: All of them, by name.
+
+        Raises:
+            UsageError: A value is out of its range, or options exclude or need each other.
+        """
+        names = {field.name for field in fields(CheckConfig)}
+        config = CheckConfig(**{name: value for name, value in given.items() if name in names})
+        return cls(config, **{name: value for name, value in given.items() if name not in names})
+
     def __post_init__(self) -> None:
         """Refuses what makes no sense together, before anything is loaded.
 
         Raises:
             UsageError: Options that exclude or need each other.
         """
-        if self.candidate is not None and (self.bundle or self.reference is None or self.data is None):
-            raise UsageError(
-                "A candidate is judged against a reference on data. Received: --candidate "
-                f"{self.candidate}{' and a bundle' if self.bundle else ''}. "
-                "Pass --reference, --candidate and --data, and no bundle."
-            )
-        if self.candidate is None and self.bundle is None:
-            raise UsageError(
-                "A check needs something to check. Received: no bundle. "
-                "Pass a bundle, or --reference, --candidate and --data."
-            )
-        for option, range_ in (
-            ("--input-range", self.input_range),
-            ("--reference-range", self.reference_range),
-        ):
-            if range_ is not None and self.candidate is None:
-                raise UsageError(
-                    f"{option} is about files of anybody's; a bundle says what it takes. Received: no --candidate. "
-                    "Leave it out."
-                )
-        for option, value in (("--labels", self.labels), ("--fit", self.fit), ("--resize", self.resize)):
-            if value is not None and self.candidate is None:
-                raise UsageError(
-                    f"{option} is about files of anybody's; a bundle has its own. Received: no --candidate. "
-                    "Leave it out."
-                )
         for option, given in (("--accept", self.accept), ("--growth", self.growth is not None)):
             if given and self.baseline is None:
                 raise UsageError(
@@ -98,19 +69,9 @@ class Asked:
             )
 
     @property
-    def demands(self) -> Demands:
-        """What is asked beyond top-1."""
-        return Demands(agreement=self.agreement, worst_class=self.worst_class)
-
-    @property
-    def verdict_only(self) -> bool:
-        """Whether nobody would see slow evidence: only the page and the JSON hold it."""
-        return self.quick or (self.report is None and self.json_file is None)
-
-    @property
-    def subject(self) -> str:
-        """What is checked, as the user wrote it."""
-        return str(self.candidate or self.bundle)
+    def evidence(self) -> bool:
+        """Whether anybody would see slow evidence: only the page and the JSON hold it."""
+        return not self.config.quick and (self.report is not None or self.json_file is not None)
 
 
 _WHAT = (
@@ -237,7 +198,7 @@ _OUTPUT = (
 
 
 def check_options(command: Command) -> Command:
-    """Gives a command all options of ``check``; it is called with the fields of :class:`Asked`.
+    """Gives a command all options of ``check``; it is called with what :meth:`Asked.of` takes.
 
     Args:
         command: The function to decorate.

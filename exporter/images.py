@@ -20,7 +20,7 @@ from edge_runtime.spec import InputSpec
 from trainer.run import read_data
 
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-Chosen = Literal["train", "val", "all"]
+Chosen = Literal["val", "train", "all"]
 
 
 def run_images(run: Path) -> ImageSet:

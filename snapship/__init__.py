@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         SnapshipError,
         selftest,
     )
-    from exporter import ExportConfig, check, export
+    from exporter import CheckConfig, ExportConfig, check, export
     from serverless.app import create_app
     from snapship.run import run_recipe
     from trainer import TrainConfig, evaluate, models, train
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bundle",
+    "CheckConfig",
     "Classifier",
     "ExportConfig",
     "InputSpec",

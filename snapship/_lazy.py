@@ -11,6 +11,7 @@ from snapship.version import version
 
 _HOUSES = {
     "Bundle": "edge_runtime",
+    "CheckConfig": "exporter",
     "Classifier": "edge_runtime",
     "ExportConfig": "exporter",
     "InputSpec": "edge_runtime",

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from exporter import CheckReport
-    from exporter.checking import Checked
+    from exporter import CheckConfig, CheckReport
 
 _REPORT_OPTION = "--snapship-report"
 _NAME_LENGTH = 120
@@ -35,7 +34,7 @@ class Check(Protocol):
         agreement: float | None = None,
         worst_class: float | None = None,
         resize: Literal["antialiased", "plain"] | None = None,
-        input_range: str = "0..255",
+        input_range: str | None = None,
         reference_range: str | None = None,
         split: Literal["val", "train", "all"] = "val",
         threads: int = 1,
@@ -56,7 +55,7 @@ class Check(Protocol):
             resize: How pixels of another size are made for a model file; None is ``antialiased``, or what its
                 bundle says.
             input_range: What a model file takes for a pixel: ``0..255``, ``0..1``, ``-1..1`` or
-                ``imagenet``.
+                ``imagenet``; None is ``0..255``.
             reference_range: The same for its reference; None is the same range.
             split: Which images of ``data`` judge.
             threads: Threads of one inference.
@@ -108,6 +107,7 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
         # Failing outside of the handlers: the report of a test shows no traceback of snapship's.
         from edge_runtime.errors import InconclusiveError, SnapshipError
         from edge_runtime.output_place import check_file, write_whole
+        from exporter.checking import check_with
 
         try:
             # Slow evidence is for readers of the page: without one, only the verdict.
@@ -115,7 +115,7 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
             file = Path(folder or "", _report_name(request.node.nodeid, calls))
             if page:
                 check_file(file, _REPORT_OPTION)
-            found = _checked(bundle, data, quick=not page, page=page, resizes=page, **options)
+            found = check_with(_config(bundle, data, quick=not page, **options), page=page)
             if page and found.page is not None:
                 write_whole(file, found.page, _REPORT_OPTION)
             found.report.raise_for_verdict("error" if inconclusive == "skip" else inconclusive)
@@ -132,43 +132,21 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
     return check
 
 
-def _checked(
-    bundle: str | os.PathLike[str],
-    data: str | os.PathLike[str] | None,
-    *,
-    reference: str | os.PathLike[str] | None = None,
-    agreement: float | None = None,
-    worst_class: float | None = None,
-    resize: Literal["antialiased", "plain"] | None = None,
-    input_range: str = "0..255",
-    reference_range: str | None = None,
-    **options: Any,
-) -> Checked:
+def _config(
+    bundle: str | os.PathLike[str], data: str | os.PathLike[str] | None, **options: Any
+) -> CheckConfig:
+    """What to check: a bundle, or a model file that is judged against a reference."""
     from edge_runtime.errors import UsageError
-    from exporter.checking import check_bundle, check_files
-    from exporter.demands import Demands
-    from exporter.input_range import check_range
+    from exporter import CheckConfig
 
-    demands = Demands(agreement=agreement, worst_class=worst_class)
     if Path(bundle).suffix.lower() not in _FILES and not (Path(bundle) / "saved_model.pb").is_file():
-        if (resize, input_range, reference_range) != (None, "0..255", None):
-            raise UsageError(
-                f"A bundle says itself what its models take. Received: resize={resize!r}, "
-                f"input_range={input_range!r}, reference_range={reference_range!r} for {os.fspath(bundle)}. "
-                "Leave them out."
-            )
-        return check_bundle(bundle, data=data, reference=reference, demands=demands, **options)
-    if reference is None or data is None:
+        return CheckConfig(bundle, data, **options)
+    if options.get("reference") is None or data is None:
         raise UsageError(
             f"A model file is judged against a reference on data. Received: {os.fspath(bundle)} alone. "
             "Pass reference= and data=."
         )
-    return check_files(
-        reference, bundle, data, demands=demands, resize=resize,
-        input_range=check_range(input_range),
-        reference_range=None if reference_range is None else check_range(reference_range),
-        **options,
-    )  # fmt: skip
+    return CheckConfig(data=data, candidate=bundle, **options)
 
 
 def _report_name(test: str, call: int) -> str:

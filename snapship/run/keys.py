@@ -15,11 +15,15 @@ from dataclasses import fields
 from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from edge_runtime.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from exporter import CheckConfig, ExportConfig
+    from trainer import TrainConfig
 
 TABLES = ("train", "export", "check")
 """The steps, in the order in which they run."""
@@ -27,7 +31,17 @@ TABLES = ("train", "export", "check")
 _DECIDED = {
     "train": {"out", "overwrite", "fresh"},
     "export": {"source", "out", "overwrite", "labels", "fit", "resize"},
-    "check": set[str](),
+    "check": {
+        "bundle",
+        "reference",
+        "candidate",
+        "labels",
+        "fit",
+        "resize",
+        "input_range",
+        "reference_range",
+        "quick",
+    },
 }
 """Fields that the recipe's runner sets: where things lie follows from --out."""
 
@@ -41,13 +55,21 @@ def keys(table: str) -> dict[str, Any]:
     Args:
         table: One of :data:`TABLES`.
     """
-    from exporter import ExportConfig
-    from snapship.run.settings import CheckOptions
-    from trainer import TrainConfig
-
-    kind = {"train": TrainConfig, "export": ExportConfig, "check": CheckOptions}[table]
+    kind = config_of(table)
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind) if field.name not in _DECIDED[table]}
+
+
+def config_of(table: str) -> type[TrainConfig | ExportConfig | CheckConfig]:
+    """The configuration that a table becomes.
+
+    Args:
+        table: One of :data:`TABLES`.
+    """
+    from exporter import CheckConfig, ExportConfig
+    from trainer import TrainConfig
+
+    return {"train": TrainConfig, "export": ExportConfig, "check": CheckConfig}[table]
 
 
 def check_keys(table: str, names: Iterable[str], where: str) -> None:

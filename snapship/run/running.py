@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.output_place import check_file, write_whole
 from snapship.run.plan import Decision, make_plan, whole_inputs
 from snapship.run.recipe import read_recipe
-from snapship.run.settings import Inconclusive, Settings, portable, settle
+from snapship.run.settings import Settings, portable, settle
 from snapship.run.state import Done, State, hash_outputs, read_state, write_state
 from snapship.run.steps import Step, steps_of
 from snapship.run.toml_text import toml_text
@@ -28,6 +28,7 @@ from snapship.run.watching import Watcher
 
 if TYPE_CHECKING:
     from exporter import CheckReport
+    from exporter.check_config import Inconclusive
 
 
 @dataclass(frozen=True)

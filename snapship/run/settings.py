@@ -6,65 +6,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from snapship.run.keys import TABLES, check_keys, is_path, keys, typed, typed_text
+from snapship.run.keys import TABLES, check_keys, config_of, is_path, keys, typed, typed_text
 from snapship.run.recipe import Recipe
 
 if TYPE_CHECKING:
-    from exporter import ExportConfig
+    from exporter import CheckConfig, ExportConfig
     from trainer import TrainConfig
 
-Split = Literal["val", "train", "all"]
-Inconclusive = Literal["error", "pass", "fail"]
-Allowed = Literal["error", "allow"]
-
 _COMMAND_LINE = "the options"
-
-
-@dataclass(frozen=True)
-class CheckOptions:
-    """The table ``[check]``.
-
-    Attributes:
-        data: Labelled images that judge; None takes those of training.
-        split: Which of them.
-        margin: Largest top-1 drop that passes, in fractions of 1.
-        threads: Threads of one inference.
-        inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
-        missing_classes: What a class without images means: ``error`` or ``allow``.
-        weak_reference: What a full model that is no better than guessing means: ``error`` or ``allow``.
-    """
-
-    data: str | os.PathLike[str] | None = None
-    split: Split = "val"
-    margin: float = 0.02
-    threads: int = 1
-    inconclusive: Inconclusive = "error"
-    missing_classes: Allowed = "error"
-    weak_reference: Allowed = "error"
-
-    def __post_init__(self) -> None:
-        """Refuses what cannot work before anything slow starts.
-
-        Raises:
-            UsageError: A value is out of its range.
-            UnknownNameError: A split or a meaning that does not exist.
-        """
-        from exporter.gate import check_margin
-
-        check_margin(self.margin)
-        if not 1 <= self.threads <= 1024:
-            raise UsageError(f"threads must be 1 to 1024. Received: threads={self.threads}. Change that key.")
-        for name, received, known in (
-            ("split", self.split, get_args(Split)),
-            ("inconclusive", self.inconclusive, get_args(Inconclusive)),
-            ("missing_classes", self.missing_classes, get_args(Allowed)),
-            ("weak_reference", self.weak_reference, get_args(Allowed)),
-        ):
-            if received not in known:
-                raise UnknownNameError.of(name, received, known)
 
 
 @dataclass(frozen=True)
@@ -122,7 +74,7 @@ class Settings:
     layout: Layout
     train: TrainConfig
     export: ExportConfig
-    check: CheckOptions
+    check: CheckConfig
     values: dict[str, dict[str, Any]]
 
 
@@ -147,7 +99,7 @@ def settle(
         UsageError: A value is missing, of another type or out of its range, or given twice.
         UnknownNameError: A table, key or name is not known.
     """
-    from exporter import ExportConfig
+    from exporter import CheckConfig, ExportConfig
     from exporter.config import valid_name
     from trainer import TrainConfig
 
@@ -178,7 +130,7 @@ def settle(
         # The training's data is named, so that a copy elsewhere serves as well.
         export=ExportConfig(**{"data": trained_on} | values["export"], source=layout.run, out=layout.bundle,
                             overwrite=True),
-        check=CheckOptions(**{"data": trained_on} | values["check"]),
+        check=CheckConfig(**{"data": trained_on} | values["check"], bundle=layout.bundle, reference=layout.run),
         values=values,
     )  # fmt: skip
 
@@ -267,11 +219,7 @@ def portable(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _default(table: str, key: str) -> Any:
-    from exporter import ExportConfig
-    from trainer import TrainConfig
-
-    kind = {"train": TrainConfig, "export": ExportConfig, "check": CheckOptions}[table]
-    field = next(field for field in fields(kind) if field.name == key)
+    field = next(field for field in fields(config_of(table)) if field.name == key)
     if field.default_factory is not MISSING:
         return field.default_factory()
     return None if field.default is MISSING else field.default

@@ -143,15 +143,11 @@ class Check:
 
     def _check(self, watcher: Watcher) -> None:
         from edge_runtime.output_place import write_whole
-        from exporter.checking import check_bundle
+        from exporter.checking import check_with
 
-        layout, options = self.settings.layout, self.settings.check
+        layout = self.settings.layout
         with watcher.working() as progress:
-            found = check_bundle(
-                layout.bundle, data=options.data, reference=layout.run, margin=options.margin,
-                split=options.split, threads=options.threads, missing_classes=options.missing_classes,
-                weak_reference=options.weak_reference, page=True, progress=progress,
-            )  # fmt: skip
+            found = check_with(self.settings.check, page=True, progress=progress)
         assert found.page is not None
         write_whole(layout.check_page, found.page)
         write_whole(layout.check_json, f"{json.dumps(found.report.to_dict(), indent=2)}\n")

@@ -16,8 +16,9 @@ import exporter.judging
 from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
+from exporter import CheckConfig
 from exporter.candidate import Candidate
-from exporter.checking import check_files
+from exporter.checking import check_with
 from exporter.evidence.options import EvidenceOptions
 from exporter.half_precision import HALF_MAX, SAMPLE, Magnitude, half_magnitude
 from exporter.images import PixelTable, decode_table
@@ -208,9 +209,11 @@ def test_foreign_float16_file_is_looked_into(photos: Path, tmp_path: Path) -> No
     onnx.checker.check_model(model, full_check=True)
     full.write_bytes(model.SerializeToString())
     half.write_bytes(convert_onnx_fp16(full.read_bytes()))
-    found = check_files(
-        full, half, photos, split="all", margin=0.2, quick=True, input_range="0..1", weak_reference="allow"
-    ).report
+    config = CheckConfig(
+        reference=full, candidate=half, data=photos, split="all", margin=0.2, quick=True,
+        input_range="0..1", weak_reference="allow",
+    )  # fmt: skip
+    found = check_with(config).report
     one = found.artifacts["half.onnx"]
     assert one.half is not None
     # 219 / 255 of what 1 gives, and not of what 255 gives.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,8 +18,9 @@ from PIL import Image
 
 from edge_runtime.dataset import class_order
 from edge_runtime.errors import DataError, UnknownNameError, UsageError
+from exporter import CheckConfig
 from exporter.check_cli import check
-from exporter.checking import Checked, check_files
+from exporter.checking import Checked, check_with
 
 TWELVE = tuple(str(number) for number in range(1, 13))
 TEXT = tuple(sorted(TWELVE))
@@ -91,8 +93,21 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return photos_of(tmp_path_factory.mktemp("numbers") / "photos", TWELVE)
 
 
-def checked(reference: Path, candidate: Path, data: Path, **options: object) -> Checked:
-    return check_files(reference, candidate, data, **{"quick": True, "split": "all", **options})  # type: ignore[arg-type]
+def checked(
+    reference: Path,
+    candidate: Path,
+    data: Path,
+    *,
+    labels: tuple[str, ...] | None = None,
+    page: bool = False,
+    **options: Any,
+) -> Checked:
+    options = {"quick": True, "split": "all", **options}
+    if labels is not None:
+        options["labels"] = candidate.with_suffix(".txt")
+        options["labels"].write_text("\n".join(labels), "utf-8")
+    config = CheckConfig(reference=reference, candidate=candidate, data=data, **options)
+    return check_with(config, page=page)
 
 
 def right_classes(found: Checked) -> bool:

@@ -19,9 +19,9 @@ from PIL import Image
 from edge_runtime import Bundle, Classifier, pixels
 from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.golden import selftest
-from exporter import ExportConfig, check, export
+from exporter import CheckConfig, ExportConfig, check, export
 from exporter.backend import load_keras
-from exporter.checking import Checked, check_bundle, check_files
+from exporter.checking import Checked, check_with
 from exporter.own_input import own_input
 from exporter.reference_use import use_of_source
 from exporter.source import find_source
@@ -163,7 +163,9 @@ def run(*words: object) -> Result:
 
 
 def checked(reference: Path, candidate: Path, photos: Path, **options: Any) -> Checked:
-    return check_files(reference, candidate, photos, **{"quick": True, "weak_reference": "allow", **options})
+    options = {"weak_reference": "allow", **options}
+    config = CheckConfig(reference=reference, candidate=candidate, data=photos, **options)
+    return check_with(config, evidence=False)
 
 
 def test_check_of_files_takes_it_and_measures_both(
@@ -177,7 +179,7 @@ def test_check_of_files_takes_it_and_measures_both(
     right = checked(model, alone, photos, resize="plain")
     assert right.report.reference.top1 == 1.0
     assert "Pass" not in right.notes[-1]
-    asked = checked(model, alone, photos, resize="plain", resizes=False).notes
+    asked = checked(model, alone, photos, resize="plain", quick=True).notes
     assert not any("resizing" in note for note in asked)
 
 
@@ -185,13 +187,13 @@ def test_check_of_a_bundle_uses_its_own_and_measures_both(
     plain: Bundle, antialiased: Bundle, photos: Path
 ) -> None:
     assert check(plain.location, data=photos).reference.top1 == 1.0
-    options: dict[str, Any] = {"data": photos, "quick": True, "weak_reference": "allow"}
+    options: dict[str, Any] = {"data": photos, "weak_reference": "allow"}
     assert (
-        check_bundle(antialiased.location, **options)
+        check_with(CheckConfig(antialiased.location, **options), evidence=False)
         .notes[0]
         .endswith("Export it again with --resize plain.")
     )
-    assert check_bundle(plain.location, **options, resizes=False).notes == ()
+    assert check_with(CheckConfig(plain.location, **options, quick=True)).notes == ()
 
 
 def test_a_bundle_s_file_and_a_run_bring_their_own(

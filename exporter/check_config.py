@@ -1,0 +1,126 @@
+"""What to check, and what it must pass."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.spec import Fit, Resize
+from exporter.demands import Demands
+from exporter.evidence.classes import MissingClasses
+from exporter.gate import DEFAULT_MARGIN, check_margin
+from exporter.images import Chosen
+from exporter.input_range import InputRange, check_range
+from exporter.weak_reference import WeakReference
+
+Inconclusive = Literal["error", "pass", "fail"]
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """One check: of a bundle, or of a candidate against a reference.
+
+    Attributes:
+        bundle: A folder or zip, whose artifacts are compared with the full model.
+        data: Labelled images that judge; None takes the val images of the bundle's run.
+        reference: The full model; None takes the one that the bundle was made from. Beside a candidate
+            a run folder, a ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` file, or a SavedModel.
+        candidate: Another one of these, to judge instead of a bundle.
+        labels: File of class names in the order of a candidate's outputs; None takes the files' own or
+            those of ``data``, in the order that fits its images.
+        fit: How images become a candidate's input; None is ``stretch``, or what a run or bundle says.
+        resize: How a candidate's pixels of another size are made; None is ``antialiased``, or what a
+            bundle says.
+        input_range: What candidate and reference take for a pixel; None is ``0..255``.
+        reference_range: The same for the reference, where it differs.
+        split: Which images of ``data`` judge.
+        margin: Largest top-1 drop that passes, in fractions of 1.
+        agreement: Smallest share of images with the full model's answer, 0..1; None asks nothing.
+        worst_class: Largest drop of any one class, in fractions of 1; None asks nothing.
+        threads: Threads of one inference.
+        inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
+        missing_classes: What a class without images means: ``error`` or ``allow``.
+        weak_reference: What a full model that is no better than guessing means: ``error`` or ``allow``.
+        quick: Leave out what takes seconds and does not move the verdict.
+    """
+
+    bundle: str | os.PathLike[str] | None = None
+    data: str | os.PathLike[str] | None = None
+    reference: str | os.PathLike[str] | None = None
+    candidate: str | os.PathLike[str] | None = None
+    labels: str | os.PathLike[str] | None = None
+    fit: Fit | None = None
+    resize: Resize | None = None
+    input_range: InputRange | None = None
+    reference_range: InputRange | None = None
+    split: Chosen = "val"
+    margin: float = DEFAULT_MARGIN
+    agreement: float | None = None
+    worst_class: float | None = None
+    threads: int = 1
+    inconclusive: Inconclusive = "error"
+    missing_classes: MissingClasses = "error"
+    weak_reference: WeakReference = "error"
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot work before anything is loaded.
+
+        Raises:
+            UsageError: A value is out of its range, or values exclude or need each other.
+            UnknownNameError: A name that does not exist.
+        """
+        check_margin(self.margin)
+        if not 1 <= self.threads <= 1024:
+            raise UsageError(f"threads must be 1 to 1024. Received: {self.threads}. Pass --threads 1.")
+        self.demands  # noqa: B018 - its shares are looked at now
+        self._check_names()
+        self._check_subject()
+
+    def _check_names(self) -> None:
+        for option, received, known in (
+            ("split", self.split, get_args(Chosen)),
+            ("fit", self.fit, (None, *get_args(Fit))),
+            ("resize", self.resize, (None, *get_args(Resize))),
+            ("inconclusive", self.inconclusive, get_args(Inconclusive)),
+            ("missing-classes", self.missing_classes, get_args(MissingClasses)),
+            ("weak-reference", self.weak_reference, get_args(WeakReference)),
+        ):
+            if received not in known:
+                raise UnknownNameError.of(option, str(received), [name for name in known if name])
+        for range_ in (self.input_range, self.reference_range):
+            if range_ is not None:
+                check_range(range_)
+
+    def _check_subject(self) -> None:
+        if self.candidate is not None:
+            if self.bundle or self.reference is None or self.data is None:
+                raise UsageError(
+                    "A candidate is judged against a reference on data. Received: --candidate "
+                    f"{os.fspath(self.candidate)}{' and a bundle' if self.bundle else ''}. "
+                    "Pass --reference, --candidate and --data, and no bundle."
+                )
+            return
+        if self.bundle is None:
+            raise UsageError(
+                "A check needs something to check. Received: no bundle. "
+                "Pass a bundle, or --reference, --candidate and --data."
+            )
+        for option in ("input_range", "reference_range", "labels", "fit", "resize"):
+            if getattr(self, option) is not None:
+                raise UsageError(
+                    f"--{option.replace('_', '-')} is for --candidate; a bundle has its own. "
+                    "Received: no candidate. Leave it out."
+                )
+
+    @property
+    def demands(self) -> Demands:
+        """What is asked beyond top-1."""
+        return Demands(agreement=self.agreement, worst_class=self.worst_class)
+
+    @property
+    def subject(self) -> str:
+        """What is checked, as the user wrote it."""
+        return os.fspath(self.candidate or self.bundle or "")
