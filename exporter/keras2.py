@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import ModelFileError
+from edge_runtime.temporary import temporary_folder
 
 _ANY = object()
 
@@ -82,8 +82,8 @@ def for_keras3(path: Path) -> Iterator[Path]:
     if mended == config:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="snapship-") as folder:
-        copy = Path(folder, path.name)
+    with temporary_folder() as folder:
+        copy = folder / path.name
         text = json.dumps(mended)
         if zipfile.is_zipfile(path):
             _write_zip(path, copy, text)

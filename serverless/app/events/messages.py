@@ -32,6 +32,9 @@ from serverless.app.telemetry import Kind
 
 _RULE = 'A message must be an S3 event, {"bucket": ..., "key": ...} or {"image": BASE64}.'
 
+MessageId = Annotated[str, Meta(max_length=200)]
+"""SQS and SNS write 36 characters. It is repeated in the answer, the log and the result's name."""
+
 
 class ObjectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A message that names an object; the key is not encoded."""

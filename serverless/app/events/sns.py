@@ -13,12 +13,11 @@ import msgspec
 from serverless.app.events import messages
 from serverless.app.events.invocation import Invocation
 from serverless.app.events.reading import read
-from serverless.app.events.sqs import MessageId
 
 
 class _Notification(msgspec.Struct):
     message: str = msgspec.field(name="Message")
-    message_id: MessageId = msgspec.field(name="MessageId")
+    message_id: messages.MessageId = msgspec.field(name="MessageId")
 
 
 class _Record(msgspec.Struct):

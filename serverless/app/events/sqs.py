@@ -9,22 +9,18 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from serverless.app.events import messages
 from serverless.app.events.invocation import Invocation
 from serverless.app.events.reading import read
 
-MessageId = Annotated[str, Meta(max_length=200)]
-"""SQS and SNS write 36 characters. It is repeated in the answer, the log and the result's name."""
-
 
 class _Message(msgspec.Struct):
     body: str
-    message_id: MessageId = msgspec.field(name="messageId")
+    message_id: messages.MessageId = msgspec.field(name="messageId")
     arn: str = msgspec.field(name="eventSourceARN", default="")
 
 
