@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_runtime.dataset.table_paths import ImageFinder
-from edge_runtime.dataset.table_rows import CURE, Line, is_missing
+from edge_runtime.dataset.table_rows import Line, cure_of, is_missing
 from edge_runtime.dataset.table_splits import SplitColumns, split_columns
 from edge_runtime.errors import DataError
 
@@ -90,7 +90,7 @@ def read_columns(path: Path, lines: list[Line], finder: ImageFinder) -> tuple[Co
     if not images or len(head) < 2:
         raise _no_columns(path, head)
     if not body:
-        raise DataError(f"A CSV must list images. Received: a header alone in {path}. {CURE}")
+        raise DataError(f"A CSV must list images. Received: a header alone in {path}. {cure_of(path)}")
     image = _image_column(images, body, finder)
     known = _columns_of(keys, LABEL_COLUMNS)
     less_certain = _columns_of(keys, LESS_CERTAIN)
@@ -257,5 +257,5 @@ def _key(name: str) -> str:
 
 def _no_columns(path: Path, head: list[str]) -> DataError:
     return DataError(
-        f"A CSV must have the columns path and label. Received: {', '.join(head)[:120]} in {path}. {CURE}"
+        f"A CSV must have the columns path and label. Received: {', '.join(head)[:120]} in {path}. {cure_of(path)}"
     )

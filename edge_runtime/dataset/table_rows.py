@@ -15,7 +15,8 @@ from edge_runtime.text import as_utf8
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 """Suffixes of files that list images and labels."""
 
-CURE = "Write a header path,label or path,label,split and one image a line."
+_CURE_CSV = "Write a header path,label or path,label,split and one image a line."
+_CURE_JSON = 'Write one object a line, such as {"file_name": "a.jpg", "label": "daisy"}.'
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MISSING = frozenset(("", "nan", "-nan", "<na>", "nat", "#n/a", "n/a", "null"))
@@ -50,6 +51,15 @@ def is_missing(cell: str) -> bool:
         cell: What it holds.
     """
     return cell.lower() in _MISSING or cell in _MISSING_AS_WRITTEN
+
+
+def cure_of(path: PurePath) -> str:
+    """What a table of a file's kind must hold, for messages.
+
+    Args:
+        path: The table's.
+    """
+    return _CURE_JSON if path.suffix.lower() == ".jsonl" else _CURE_CSV
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -89,9 +99,9 @@ def lines_of(data: bytes, path: PurePath) -> list[Line]:
         ) from error
     except (csv.Error, ValueError, RecursionError) as error:
         rule = "be JSON, an object a line" if path.suffix.lower() == ".jsonl" else "be a readable CSV"
-        raise DataError(f"A table must {rule}. Received: {path} ({error}). {CURE}") from error
+        raise DataError(f"A table must {rule}. Received: {path} ({error}). {cure_of(path)}") from error
     if not lines:
-        raise DataError(f"A CSV must have lines. Received: an empty file, {path}. {CURE}")
+        raise DataError(f"A CSV must have lines. Received: an empty file, {path}. {cure_of(path)}")
     return lines
 
 

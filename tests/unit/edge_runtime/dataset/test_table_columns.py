@@ -275,6 +275,13 @@ def test_json_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
         open_dataset(tmp_path / "metadata.jsonl")
 
 
+def test_cure_of_json_lines_is_no_header(tmp_path: Path) -> None:
+    for text in ('{"file_name": "a.png", "label": 1', ""):
+        (tmp_path / "metadata.jsonl").write_text(text)
+        with pytest.raises(DataError, match="Write one object a line"):
+            open_dataset(tmp_path / "metadata.jsonl")
+
+
 HEADS = (
     "path",
     "id",
