@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.options import parser
+from benchmarks.options import parser, rounds
 from benchmarks.plain_keras import Plain, PlainOutcome, train_plainly
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
@@ -102,7 +102,7 @@ fine-tuned on augmented pixels, with averaged weights, smoothed labels and bfloa
 cached in memory, or arrays, augmentation layers in the model, the frozen base inside `model.fit`, then its last 54
 layers at a hundredth of the rate. Both keep the epoch that is best on val. *On the device*: val accuracy on the
 pixels that the device runtime makes of the same photos; for snapship that is what it trained on. *img/s*: training
-images times epochs, divided by all the seconds. The two take turns in one process; medians of {repeats} rounds."""
+images times epochs, divided by all the seconds. The two take turns in one process; {rounds}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Result]:
@@ -204,7 +204,7 @@ def _result(
         name=f"accuracy-{name}",
         group="accuracy",
         title="Accuracy and time of training",
-        method=METHOD.format(repeats=options.repeats),
+        method=METHOD.format(rounds=rounds(options.repeats)),
         command=command,
         created=now(),
         quick=options.quick,

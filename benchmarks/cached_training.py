@@ -40,7 +40,7 @@ METHOD = """{model} at {size} on {train} training and {val} val images; the head
 {unfreeze} layers of the backbone for {fine_tune} epochs. *cached*: `snapship train`, the frozen part computed once
 for {views} views; its seconds hold that. *model.fit*: the same model, weights, augmentation, rates and layers, the
 frozen part inside every step; its pixels lie decoded in memory. Both keep the epoch that is best on val, and are
-timed from the start of the phase to its last epoch, val included. The two take turns, {repeats} rounds, medians."""
+timed from the start of the phase to its last epoch, val included. The two take turns; {rounds}."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
         arguments: Words of the command line; None for those of this process.
     """
     made = parser(MODULE, __doc__ or "", repeats=1)
-    made.add_argument("--data", help="labelled photos, such as ../shared/data/flowers")
+    made.add_argument("--data", help="labelled photos, such as data/flowers")
     made.add_argument("--weights", help="MobileNetV2 weights file without or with its head")
     made.add_argument("--size", type=int, default=160, help="side in pixels (default 160)")
     made.add_argument(
@@ -139,7 +139,7 @@ def _compared(keras: Any, options: Any, folder: Path, facts: dict[str, str], com
         title="Training on cached activations",
         method=METHOD.format(
             model=config.model, size=config.size, train=train_images, val=val_images, epochs=config.epochs,
-            unfreeze=config.unfreeze, fine_tune=config.fine_tune_epochs, views=config.views, repeats=options.repeats,
+            unfreeze=config.unfreeze, fine_tune=config.fine_tune_epochs, views=config.views, rounds=rounds(options.repeats),
         ),
         command=command,
         created=now(),

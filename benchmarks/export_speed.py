@@ -32,7 +32,7 @@ MOST_SECONDS = 90.0
 METHOD = """`exporter.export` with {artifacts}, from the saved run to the finished bundle with its report, checked on
 {images} images; 200 more calibrate. The model is MobileNetV2 at {size} with a head of {classes} classes trained for
 {epochs} epochs; training is not counted, nor is importing TensorFlow. A repair, where the check asks for one, is.
-Medians of {repeats} rounds."""
+Seconds of {rounds}."""
 
 
 class StageClock:
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
         arguments: Words of the command line; None for those of this process.
     """
     made = parser(MODULE, __doc__ or "", repeats=1)
-    made.add_argument("--data", type=Path, help="photos with train and val, such as ../shared/data/flowers")
+    made.add_argument("--data", type=Path, help="photos with train and val, such as data/flowers")
     made.add_argument("--weights", type=Path, help="MobileNetV2 weights file without its head")
     made.add_argument("--size", type=int, default=224, help="side in pixels (default 224)")
     made.add_argument("--images", type=int, default=500, help="images that judge (default 500)")
@@ -168,7 +168,7 @@ def _result(
         title="Seconds of an export",
         method=METHOD.format(
             artifacts=", ".join(ARTIFACTS), images=options.images, size=options.size, classes=classes,
-            epochs=options.epochs, repeats=options.repeats,
+            epochs=options.epochs, rounds=rounds(options.repeats),
         ),
         command=command,
         created=now(),

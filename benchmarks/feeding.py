@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.device_loop import device_loop
 from benchmarks.machine import device, machine
-from benchmarks.options import parser
+from benchmarks.options import parser, rounds
 from benchmarks.result import Column, Figure, Result, command_line, now, write_result
 from trainer import models
 from trainer.augmentation import image_layer, target_layer
@@ -34,7 +34,7 @@ LEAST = 0.9
 
 METHOD = """Images per second of training, augmentation inside. *Mapped pixels*: `fit` on the project's batches,
 read at random from a memory-mapped uint8 file of {images:,} images. *Device*: the same compiled step repeated on
-one batch that already lies on the device, without callbacks. The two take turns; medians of {repeats} rounds of
+one batch that already lies on the device, without callbacks. The two take turns; {rounds} of
 {steps} steps. Measured on: **{device}**."""
 
 
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
         title="Feeding the device",
         method=METHOD.format(
             device=on if on != "CPU" else "CPU, since there is no GPU", images=options.images,
-            steps=options.steps, repeats=options.repeats,
+            steps=options.steps, rounds=rounds(options.repeats),
         ),
         command=command_line(MODULE, arguments),
         created=now(),

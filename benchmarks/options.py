@@ -46,3 +46,12 @@ def check_photos(made: argparse.ArgumentParser, options: argparse.Namespace) -> 
     """
     if not options.quick and (options.data is None or options.weights is None):
         made.error("--data and --weights are needed, but for --quick")
+
+
+def rounds(repeats: int) -> str:
+    """How a result of that many rounds was summarised, in words.
+
+    Args:
+        repeats: Rounds, at least 1.
+    """
+    return "one round" if repeats == 1 else f"medians of {repeats} rounds"

@@ -28,8 +28,8 @@ _HEAD = """# Benchmarks
 
 <!-- Made by: python -m benchmarks.page. Do not edit; run a script of benchmarks/ and make it again. -->
 
-Every figure comes from a script in `benchmarks/`, with what it is compared with measured in the same run. Compare
-within a table, not between machines. What each script does is in its `--help`.
+Every figure comes from a script in [`benchmarks/`](../benchmarks/README.md), which measures the alternative in the
+same run. Compare within a table, not between machines. Each script's `--help` says what it does.
 """
 
 
@@ -56,10 +56,10 @@ def page(results: Sequence[Result]) -> str:
     """Renders results as Markdown.
 
     Args:
-        results: In the order in which those of one group are to stand.
+        results: Results; those of one group keep this order.
     """
     if not results:
-        return f"{_HEAD}\nNothing was measured yet.\n"
+        return f"{_HEAD}\nNothing has been measured yet.\n"
 
     def place(result: Result) -> tuple[int, str]:
         known = ORDER.index(result.group) if result.group in ORDER else len(ORDER)
@@ -86,8 +86,8 @@ def _section(results: list[Result]) -> str:
     figures = [figure for result in results for figure in result.figures]
     if figures:
         lines = [
-            _row(["figure", "value", "asked for"]),
-            _row(["---", "---:", "---:"]),
+            _row(["figure", "value"]),
+            _row(["---", "---:"]),
             *map(_figure, figures),
         ]
         parts.append("\n".join(lines))
@@ -101,16 +101,14 @@ def _methods(results: list[Result]) -> list[str]:
 
 
 def _figure(figure: Figure) -> str:
-    limits = (("at least", figure.least), ("at most", figure.most))
-    asked = " and ".join(f"{words} {limit:g}" for words, limit in limits if limit is not None)
-    value = f"{figure.value:.2f}" if figure.value >= 1.0 or not asked else f"{figure.value:.3f}"
+    value = f"{figure.value:.2f}" if figure.value >= 1.0 or not figure.limited else f"{figure.value:.3f}"
     if figure.most is not None and abs(figure.value) < 0.1:
         value = f"{figure.value:.4f}"
-    return _row([figure.name, f"{value} (missed)" if figure.missed else value, asked])
+    return _row([figure.name, value])
 
 
 def _machines(results: list[Result]) -> list[str]:
-    """One line for each machine, with the days and the loads of all that ran on it."""
+    """One line per machine, with the dates and loads of its runs."""
     seen: dict[str, tuple[set[str], set[str]]] = {}
     for result in results:
         facts = "; ".join(f"{name}: {value}" for name, value in result.machine.items() if name != LOAD)

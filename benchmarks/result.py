@@ -1,4 +1,4 @@
-"""What a benchmark leaves: one strict JSON, from which the page is made."""
+"""The result of a benchmark: one strict JSON file, from which the page is made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A column of a table.
 
     Attributes:
-        name: Its head.
+        name: Its heading.
         kind: How its cells are shown; ``percent`` takes 0..1, ``points`` hundredths of top-1, all
             others plain numbers.
     """
@@ -33,13 +33,13 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A figure that counts: mostly a quotient of two of the same run.
+    """A headline figure: mostly a ratio of two measurements of the same run.
 
     Attributes:
-        name: What, and by what.
+        name: What is measured, and relative to what.
         value: The number.
-        least: The least that is asked for, None when nothing is.
-        most: The most that may be, None when nothing is asked for.
+        least: Lower limit, if there is one. Limits are recorded and not shown on the page.
+        most: Upper limit, if there is one.
     """
 
     name: str
@@ -48,8 +48,13 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most: float | None = None
 
     @property
+    def limited(self) -> bool:
+        """Whether it has a limit."""
+        return self.least is not None or self.most is not None
+
+    @property
     def missed(self) -> bool:
-        """Whether it is not what is asked for."""
+        """Whether it is outside its limits."""
         return (self.least is not None and self.value < self.least) or (
             self.most is not None and self.value > self.most
         )
@@ -63,14 +68,14 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         group: Results of one group share a table.
         title: Its heading.
         method: How it was measured, in Markdown.
-        command: What made it.
+        command: The command that made it.
         created: UTC time, ISO 8601.
         quick: Whether it only shows that the script runs.
         machine: See :func:`benchmarks.machine.machine`.
-        settings: Everything that was chosen.
+        settings: Every setting of the run.
         columns: Columns of the table.
         rows: Its cells.
-        figures: What to look at.
+        figures: Headline figures.
     """
 
     name: str
