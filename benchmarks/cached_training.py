@@ -139,7 +139,8 @@ def _compared(keras: Any, options: Any, folder: Path, facts: dict[str, str], com
         title="Training on cached activations",
         method=METHOD.format(
             model=config.model, size=config.size, train=train_images, val=val_images, epochs=config.epochs,
-            unfreeze=config.unfreeze, fine_tune=config.fine_tune_epochs, views=config.views, rounds=rounds(options.repeats),
+            unfreeze=config.unfreeze, fine_tune=config.fine_tune_epochs, views=config.views,
+            rounds=rounds(options.repeats),
         ),
         command=command,
         created=now(),

@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(path for folder in (".", "docs", "findings", "benchmarks") for path in (ROOT / folder).glob("*.md"))
+PAGES = sorted(
+    path for folder in (".", "docs", "findings", "benchmarks") for path in (ROOT / folder).glob("*.md")
+)
 
 
 def name(page: Path) -> str:
