@@ -38,7 +38,7 @@ demo: $(READY)
 	$(BIN)/snapship demo
 
 quick: $(READY)
-	$(BIN)/python -m pytest tests/unit -n auto --dist loadfile -q
+	$(BIN)/python -m pytest tests/unit -n auto --dist loadfile -q -m "not slow and not hypothesis"
 
 test: $(READY) acceptance
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -36,7 +36,7 @@ class Task:
         data: Below ``--data``, or the name of an embedded set.
         train: Options of ``TrainConfig``.
         plain: The tutorial's way, for the same epochs of the same phases; None to leave it out.
-        least: Val accuracy that is asked for, None for none.
+        least: Lower limit of val accuracy, None for no limit.
     """
 
     data: str
@@ -95,14 +95,14 @@ TASKS: dict[str, Task] = {
 EMBEDDED = ("digits",)
 DEFAULT = tuple(name for name in TASKS if name not in EMBEDDED)
 
-METHOD = """*snapship*: `snapship train`, from opening the data (nothing decoded before) to a trained, measured and
-saved run; on flowers the head and then the last 44 layers from kept activations of six views. *all*: every layer
-fine-tuned on augmented pixels, with averaged weights, smoothed labels and bfloat16: what moved accuracy further.
-*plain Keras*: what a tutorial does, for the same epochs of the same phases: `image_dataset_from_directory`
-cached in memory, or arrays, augmentation layers in the model, the frozen base inside `model.fit`, then its last 54
-layers at a hundredth of the rate. Both keep the epoch that is best on val. *On the device*: val accuracy on the
-pixels that the device runtime makes of the same photos; for snapship that is what it trained on. *img/s*: training
-images times epochs, divided by all the seconds. The two take turns in one process; {rounds}."""
+METHOD = """*snapship*: `snapship train`, from opening the data (nothing decoded before) to a trained, evaluated and
+saved run; on flowers the head and then the last 44 layers from cached activations of six views. *all*: every layer
+fine-tuned on augmented pixels, with averaged weights, smoothed labels and bfloat16, which raised accuracy further.
+*plain Keras*: what a tutorial does, for the same epochs of the same phases: `image_dataset_from_directory` cached in
+memory, or arrays, augmentation layers in the model, the frozen base inside `model.fit`, then its last 54 layers at a
+hundredth of the rate. Both keep the epoch that is best on val. *On the device*: val accuracy on the pixels that the
+device runtime makes of the same photos; snapship trained on those pixels. *img/s*: training images times epochs,
+divided by total seconds. The two alternate in one process; {rounds}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Result]:

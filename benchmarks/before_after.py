@@ -1,4 +1,4 @@
-"""One model quantized in both formats, before and after the repair ladder, and judged against the full model."""
+"""One model quantized in both formats, before and after repair, and judged against the full model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Made:
         agreement_alone: Its agreement on the photos as they are, 0..1.
         size: Its size by its fp32 file's.
         latency: Its latency by its fp32 file's.
-        rungs: What was kept of the ladder.
+        rungs: Repair steps that were kept.
     """
 
     comparison: Comparison
@@ -58,7 +58,7 @@ class Part:
         scores: Those of the int8 artifacts, by format and ``before`` or ``after``.
         sizes: Their sizes by the fp32 file's.
         latencies: Their latencies by the fp32 file's.
-        rungs: What was kept of the ladder.
+        rungs: Repair steps that were kept.
         kernels: The .onnx files on both kinds of CPU.
     """
 

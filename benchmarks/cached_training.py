@@ -36,11 +36,11 @@ MODULE = "benchmarks.cached_training"
 LEAST = {"head": 5.0, "fine-tune": 2.0}
 """How many times faster the cache must make each phase."""
 
-METHOD = """{model} at {size} on {train} training and {val} val images; the head for {epochs} epochs, then the last
-{unfreeze} layers of the backbone for {fine_tune} epochs. *cached*: `snapship train`, the frozen part computed once
-for {views} views; its seconds hold that. *model.fit*: the same model, weights, augmentation, rates and layers, the
-frozen part inside every step; its pixels lie decoded in memory. Both keep the epoch that is best on val, and are
-timed from the start of the phase to its last epoch, val included. The two take turns; {rounds}."""
+METHOD = """{model} at {size} on {train} training and {val} val images: the head for {epochs} epochs, then the last
+{unfreeze} layers of the backbone for {fine_tune} epochs. *cached*: `snapship train`, which computes the frozen part
+once for {views} views; its seconds include that. *model.fit*: the same model, weights, augmentation, rates and
+layers, with the frozen part inside every step and decoded pixels in memory. Both keep the epoch that is best on val,
+and are timed from the start of the phase to its last epoch, including val. The two alternate; {rounds}."""
 
 
 @dataclass(frozen=True)

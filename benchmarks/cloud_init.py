@@ -27,11 +27,11 @@ KIND = "tflite-int8"
 MOST = 1.3
 """What the handler may take of the bare script's time."""
 
-METHOD = """Start of `python` to a line that says it is ready: the handler (`serverless.app.handler`: manifest
-read, every hash verified, model opened, routes made), and *bare*: a script that imports the same libraries
-(checked: {libraries}) and opens the int8 file in the same interpreter. Bytecode and files in the page cache,
-`OPENBLAS_NUM_THREADS=1` as in the package. In turns, {rounds} rounds, which goes first alternates; *ratio* is the
-median of the pairs' quotients."""
+METHOD = """Time from the start of `python` to a line that says it is ready. *Handler*: `serverless.app.handler`, with
+the manifest read, every hash verified, the model opened and the routes built. *Bare*: a script that imports the same
+libraries (checked: {libraries}) and opens the int8 file in the same interpreter. Bytecode and files are in the page
+cache; `OPENBLAS_NUM_THREADS=1` as in the package. The two alternate over {rounds} rounds; *ratio* is the median of
+the pairs' ratios."""
 
 HANDLER = """
 import serverless.app
@@ -135,7 +135,7 @@ def _result(
     return Result(
         name="cloud-init",
         group="cloud-init",
-        title="Process start to a handler that is ready",
+        title="Process start to ready handler",
         method=METHOD.format(rounds=options.rounds, libraries=", ".join(libraries)),
         command=command,
         created=now(),

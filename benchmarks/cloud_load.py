@@ -33,10 +33,10 @@ SAMPLE_SECONDS = 0.25
 WARM_SHARE = 0.3
 """Share of the time after which memory is taken as the start's: workers, pools and allocators are there then."""
 
-METHOD = """`snapship serve` on loopback under autocannon on the same machine: {connections} connections, each
-sending the next of {photos} JPEG photos of 320x240 as soon as it has its answer, {seconds} seconds for each
-artifact; two workers classify. *Errors*: connections broken, timeouts, and every answer that is not 200. *RSS*:
-resident memory of the server after {warm:.0%} of the time, and the most of the last {warm:.0%}."""
+METHOD = """`snapship serve` on loopback under autocannon on the same machine. {connections} connections each send the
+next of {photos} JPEG photos of 320x240 as soon as they have an answer, for {seconds} seconds per artifact; two
+workers classify. *Errors*: broken connections, timeouts, and every answer that is not 200. *RSS*: resident memory of
+the server after {warm:.0%} of the time, and the maximum of the last {warm:.0%}."""
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -29,10 +29,10 @@ KINDS = ("tflite-int8", "tflite-fp32")
 MOST_MS = 3.0
 """What the handler may add at the median."""
 
-METHOD = """In one process, warm: `Classifier.classify` from the bytes of {photos} JPEG photos of 320x240, and the
-Lambda handler (`serverless.app.handler`) on the function URL's event of the same photo, whose base64 it decodes
-and which it answers and logs. The two take turns photo by photo, {rounds} rounds; which goes first alternates.
-*Added*: the median of the differences of the pairs. Both must name the same class, or it ends."""
+METHOD = """In one warm process: `Classifier.classify` from the bytes of {photos} JPEG photos of 320x240, and the Lambda
+handler (`serverless.app.handler`) on the function URL's event of the same photo, including base64, answer and log
+line. The two alternate photo by photo over {rounds} rounds. *Added*: the median difference of the pairs. Both must
+return the same class."""
 
 
 class Context:

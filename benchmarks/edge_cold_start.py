@@ -24,10 +24,11 @@ MODULE = "benchmarks.edge_cold_start"
 CLIENT = Path(__file__).with_name("edge_client.py")
 KIND = "tflite-int8"
 
-METHOD = """Start of `python` to the first line of its answer for one 320x240 JPEG, the int8 artifact, files in the page
-cache. *By hand*: Pillow, NumPy and the interpreter in a dozen lines, nothing verified. *RSS*: resident memory of the
-process when the model is loaded and nothing was answered; *bare*: NumPy and the interpreter alone, no Pillow. In turns,
-{rounds} rounds; *best* is the fastest, which other work on the machine cannot lower."""
+METHOD = """Time from the start of `python` to the first line of its answer for one 320x240 JPEG, with the int8 artifact
+and all files in the page cache. *By hand*: a dozen lines with Pillow, NumPy and the interpreter that verify nothing.
+*RSS*: resident memory once the model is loaded, before the first answer; *bare*: NumPy and the interpreter alone,
+without Pillow. The ways alternate over {rounds} rounds; *best* is the fastest, which other work on the machine affects
+least."""
 
 BARE = """
 import sys

@@ -25,12 +25,13 @@ MODULE = "benchmarks.edge_latency"
 MOST = {"array": 1.03, "JPEG, Pillow": 1.55, "JPEG, fast": 1.25}
 """Most that each may take, in invokes of the int8 artifact."""
 
-METHOD = """*invoke*: LiteRT's interpreter alone, its input written before. *array*, *JPEG*: `Classifier.classify`, top
-five of 1000 classes, from uint8 pixels of the model's size and from the bytes of {photos} photos of 320x240. *Pillow*
-decodes, and the compiled part resizes but for *alone*; *fast* is the extra's simplejpeg. The ways take turns photo by
-photo on one thread, {rounds} rounds with each of {loads} pairs of interpreter and classifier: where their memory lies
-is luck of some percent. *Best*: the fastest round of each photo, averaged, which other work on the machine cannot
-lower; *ratio* is that by invoke's. All pixels must be equal, or it ends."""
+METHOD = """*invoke*: LiteRT's interpreter alone, with its input already written. *array*, *JPEG*:
+`Classifier.classify`, top five of 1000 classes, from uint8 pixels of the model's size and from the bytes of {photos}
+photos of 320x240. *Pillow* decodes, and the compiled part resizes except in *alone*; *fast* decodes with simplejpeg.
+The ways alternate photo by photo on one thread, {rounds} rounds with each of {loads} pairs of interpreter and
+classifier, because the location of their memory changes the time by some percent. *Best*: the fastest round per
+photo, averaged, which other work on the machine affects least; *ratio* is relative to invoke. All pixels must be
+equal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> Result:
@@ -144,7 +145,7 @@ def _result(
     return Result(
         name="edge-latency",
         group="edge-latency",
-        title="What an answer costs beyond the interpreter",
+        title="Overhead over the interpreter",
         method=METHOD.format(photos=photos, rounds=options.rounds, loads=options.loads),
         command=command,
         created=now(),

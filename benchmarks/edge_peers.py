@@ -25,11 +25,11 @@ from benchmarks.result import Cell, Column, Figure, Result, command_line, now, w
 MODULE = "benchmarks.edge_peers"
 CLIENT = Path(__file__).with_name("edge_client.py")
 
-METHOD = """A path of a 320x240 JPEG in, the indices of the five best classes out, one photo at a time on one thread
-({photos} photos, {rounds} rounds in turns). All but MediaPipe use Pillow's bilinear resize and NumPy. `model.predict`
-takes the `.keras` file that the artifacts were made of. *Best*: the fastest round of each photo, averaged; *by
-snapship's* is that by the runtime's on the same file. *Same class*: photos with the same best class as the runtime
-says; MediaPipe resizes in its own way, without antialiasing."""
+METHOD = """From the path of a 320x240 JPEG to the indices of the five best classes, one photo at a time on one thread
+({photos} photos, {rounds} rounds, alternating). All but MediaPipe use Pillow's bilinear resize and NumPy.
+`model.predict` takes the `.keras` file that the artifacts were made from. *Best*: the fastest round per photo,
+averaged; *by snapship's* is the ratio to the runtime's on the same file. *Same class*: share of photos with the
+runtime's best class; MediaPipe resizes in its own way, without antialiasing."""
 
 SAME = 0.7
 """Least share of photos with the same best of 1000 classes; less would compare different work."""
@@ -145,7 +145,7 @@ def _result(
     return Result(
         name="edge-peers",
         group="edge-peers",
-        title="Next to others, end to end",
+        title="Other runtimes, end to end",
         method=METHOD.format(photos=photos, rounds=options.rounds),
         command=command,
         created=now(),

@@ -23,10 +23,10 @@ MODULE = "benchmarks.edge_throughput"
 KIND = "tflite-int8"
 WORKERS = (1, 2)
 
-METHOD = """`classify_many` on JPEG files of 320x240, int8, {images} images a turn, {rounds} turns of each number of
-workers, one after the other; *cores* is the CPU time that it got by the time that passed, which a busy machine keeps
-below the workers: *img/s and core* is free of that. *Best*: the fastest turn. Answers of two workers are compared with
-those of one, in order. Memory: resident, after {settle} and after {stream} images of one stream."""
+METHOD = """`classify_many` on JPEG files of 320x240, int8, {images} images per turn, {rounds} turns per number of
+workers, alternating. *Cores*: CPU time divided by elapsed time, which a busy machine keeps below the number of
+workers; *img/s and core* is independent of that. *Best*: the fastest turn. The answers of two workers equal those of
+one, in order. Memory is resident memory after {settle} and after {stream} images of one stream."""
 
 MOST_GROWTH_MB = 5.0
 """Far less than the 10,000 results of a stream that keeps them."""

@@ -27,11 +27,11 @@ MODULE = "benchmarks.export_speed"
 
 ARTIFACTS = ("tflite-fp32", "tflite-int8", "onnx-fp32", "onnx-int8")
 MOST_SECONDS = 90.0
-"""What is asked for on 2 cores."""
+"""Upper limit on 2 cores."""
 
 METHOD = """`exporter.export` with {artifacts}, from the saved run to the finished bundle with its report, checked on
 {images} images; 200 more calibrate. The model is MobileNetV2 at {size} with a head of {classes} classes trained for
-{epochs} epochs; training is not counted, nor is importing TensorFlow. A repair, where the check asks for one, is.
+{epochs} epochs. Training and the import of TensorFlow are not counted; a repair, if the check requires one, is.
 Seconds of {rounds}."""
 
 

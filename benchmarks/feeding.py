@@ -32,10 +32,10 @@ CLASSES = 5
 LEAST = 0.9
 """Share of the device's own speed that feeding must leave."""
 
-METHOD = """Images per second of training, augmentation inside. *Mapped pixels*: `fit` on the project's batches,
+METHOD = """Images per second of training, including augmentation. *Mapped pixels*: `fit` on the project's batches,
 read at random from a memory-mapped uint8 file of {images:,} images. *Device*: the same compiled step repeated on
-one batch that already lies on the device, without callbacks. The two take turns; {rounds} of
-{steps} steps. Measured on: **{device}**."""
+one batch that is already on the device, without callbacks. The two alternate; {rounds} of {steps} steps. Measured
+on: **{device}**."""
 
 
 def main(arguments: Sequence[str] | None = None) -> Result:

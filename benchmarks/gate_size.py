@@ -41,16 +41,16 @@ RARE = 0.30
 RULES = {"the gate": passes_by_bound, "the gate before": passes_by_former, "score test": passes_by_score}
 """By name, what passes at a number of images and a drop; what fails, with the models changed over."""
 
-METHOD = """In worlds where the artifact is worse by exactly the margin: the largest probability in per cent that it
-passes (*false pass*) or fails (*false fail*), over all numbers of images that were tried and a grid of worlds in which
-up to 30 % of the images are named right by one model only; *at* which number of images it was found. *Any*: the same
-with worlds in which more images are. *The gate before*: Agresti and Min's bound, and Clopper and Pearson's where
+METHOD = """The gate's error rates if the artifact is worse by exactly the margin: the largest probability in per cent
+that it passes (*false pass*) or fails (*false fail*), over all tested numbers of images and a grid of worlds in which
+up to 30 % of the images are classified correctly by only one model; *at* the number of images where it occurs. *Any*:
+the same without the limit of 30 %. *The gate before*: Agresti and Min's bound, and Clopper and Pearson's where
 nothing is won. *Score test*: Tango's statistic against 1.645. Probabilities are sums of binomial terms."""
 
-POWER_METHOD = """How often an artifact passes that is exactly as good as the full model, by margin, where 3 % of the
-images are named right by one model only, half of them by each. *Not below on the same images*: how often as
-many images are won as lost, or more, though 3 % are lost and 1 % won in truth; it passes a comparison with a
-baseline."""
+POWER_METHOD = """How often an artifact passes that is exactly as good as the full model, by margin, if 3 % of the
+images are classified correctly by only one model, half of them by each. *Not below on the same images*: how often at
+least as many images are won as lost, although the true rates are 3 % lost and 1 % won; such an artifact passes a
+comparison with a baseline."""
 
 Rates = dict[tuple[str, float, str], tuple[float, float]]
 """By rule, margin and ``pass`` or ``fail``: the largest rate with up to 30 % discordant, and with any."""

@@ -41,11 +41,10 @@ LATENCY = 0.85
 METHOD = f"""The int8 .onnx files of *int8 and repair* on the same images, run by ONNX Runtime's CPU provider with its
 default options, and again with exact kernels (`session.x64quantprecision=1`). *As it ships*: no two neighbouring
 weights of one sign add up to more than {LARGEST_SUM} steps, so that sums of two products fit 16 bits. *Weights as
-uint8*: the rung *unsigned weights*. *All of int8's range*: what ONNX Runtime's quantizer writes by itself; neither
-of the two is repaired. *Without
-VNNI*: the same CPU with AVX-512, VNNI and AMX hidden from the process (`benchmarks/cpu/without_vnni.c`). Agreement
-and top-1 against the
-fp32 file in the same process; latency in its processor time, one thread, the files in turns."""
+uint8*: the repair step *unsigned weights*. *All of int8's range*: what ONNX Runtime's quantizer writes by default;
+neither of the last two is repaired. *Without VNNI*: the same CPU with AVX-512, VNNI and AMX hidden from the process
+(`benchmarks/cpu/without_vnni.c`). Agreement and top-1 are relative to the fp32 file in the same process; latency is
+the ratio of CPU times, one thread, the files alternating."""
 
 COLUMNS = (
     Column("model"), Column("CPU"), Column("int8 file"), Column("kernels"), Column("top-1 delta", "points"),

@@ -1,4 +1,4 @@
-"""What int8 costs, and what the repair ladder wins back: accuracy, size and latency against fp32.
+"""What int8 costs, and what repair recovers: accuracy, size and latency against fp32.
 
 Each target is converted once and goes through what `snapship export` does, once for TFLite and once for
 ONNX: quantize, repair where close-ups of calibration images ask for it. A result of each target.
@@ -36,11 +36,11 @@ MODULE = "benchmarks.quantization"
 
 @dataclass(frozen=True)
 class Target:
-    """A model, and what is asked of its int8 artifacts after the ladder.
+    """A model, and the limits for its int8 artifacts after repair.
 
     Attributes:
         title: What it is.
-        agreement: Agreement below which it is repaired, and that is asked for.
+        agreement: Agreement below which it is repaired, and lower limit afterwards.
         delta: Least top-1 difference to the full model, in points.
         kl: Most floored KL divergence in nats, None for no demand.
     """
@@ -66,14 +66,14 @@ SIZE = 0.31
 LATENCY = 0.65
 """Most that it may take, in latencies of its fp32 file, on a CPU with VNNI."""
 
-METHOD = """Both formats are quantized from the float file that was converted once; *before* is that artifact, *after*
-what the ladder made of it (the same where nothing needed repair). Compared with the full model in Keras on images
-that neither calibrated nor judged a rung, in ten views each: as it is and its middle 95, 90, 85 and 80 %, and
-these mirrored; *photos alone* is the agreement without the other nine. *Size* and *latency* are quotients with the fp32
-file of the same format; latencies are medians of one image at a time on one thread, the artifacts in turns.
-*ImageNet*: a sample of its photos in five parts; each judges what the other four calibrated, and the answers are
-counted together. *Flowers*: fine-tuned as `benchmarks.accuracy --only flowers-160` does. *Planted*: the flowers model,
-two channels 300 times larger and what reads them 300 times smaller (`benchmarks.planted`)."""
+METHOD = """Both formats are quantized from the float file that was converted once. *Before* is that artifact, *after*
+the result of repair (the same if none was needed). Both are compared with the full model in Keras on images that
+neither calibrated nor judged a repair step, in ten views each: the image, its middle 95, 90, 85 and 80 %, and these
+mirrored; *photos alone* is the agreement without the other nine. *Size* and *latency* are ratios to the fp32 file of
+the same format; latencies are medians of one image at a time on one thread, the artifacts alternating. *ImageNet*: a
+sample of its photos in five parts; each part judges what the other four calibrated, and the answers are pooled.
+*Flowers*: fine-tuned as `benchmarks.accuracy --only flowers-160` does. *Planted*: the flowers model with two channels
+scaled up 300 times and their readers scaled down 300 times (`benchmarks.planted`)."""
 
 # As benchmarks.accuracy's flowers-160.
 _TRAINING: dict[str, Any] = {
@@ -249,10 +249,10 @@ def _target(
             "training": None if options.run or name == "imagenet" else _TRAINING,
         },
         columns=(
-            Column("model"), Column("artifact"), Column("ladder"), Column("top-1 delta", "points"),
+            Column("model"), Column("artifact"), Column("repair"), Column("top-1 delta", "points"),
             Column("agreement", "percent"), Column("photos alone", "percent"), Column("floored KL", "nats"),
             Column("size", "ratio"),
-            Column("latency", "ratio"), Column("rungs kept"),
+            Column("latency", "ratio"), Column("steps kept"),
         ),
         rows=tuple(rows),
         figures=tuple(figures),

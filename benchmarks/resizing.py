@@ -36,10 +36,11 @@ IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 MODULE = "benchmarks.resizing"
 KINDS = ("tflite-fp32", "tflite-int8")
 
-METHOD = """MobileNetV2 with the published ImageNet weights, exported with `--resize plain`; int8 calibrated on
+METHOD = """MobileNetV2 with the published ImageNet weights, exported with `--resize plain`; int8 is calibrated on
 photos of the same set, without their labels. Every photo goes through both resizes: *lost* counts photos that are
-named right only antialiased, *won* those only plain; *p* is the two-sided exact sign test, *answers changed* the share
-of photos with another answer. Both are decoded alike: nothing but the resize differs."""
+classified correctly only when antialiased, *won* those only when plain; *p* is the two-sided exact sign test,
+*answers changed* the share of photos with another answer. Both are decoded in the same way; only the resize
+differs."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.replacing import check_folder, exchange, folder_replaced
 from edge_runtime.temporary import put_back, remove_abandoned
 
+pytestmark = pytest.mark.slow
+
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "open", "ctypes.dlsym")
 """Audit events of what changes a disk, and of the look-up of the exchange."""
 

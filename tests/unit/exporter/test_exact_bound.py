@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from exporter.exact_bound import STEPS, lower_bound
 from exporter.paired_score import score_bound
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def every_bound(n: int) -> dict[tuple[int, int], float]:

@@ -13,6 +13,8 @@ import pytest
 from benchmarks.gate_rules import largest, passes_by_bound, passes_by_former, passes_by_score, probability
 from exporter.gate import DEFAULT_MARGIN, decide
 
+pytestmark = pytest.mark.slow
+
 MARGINS = (0.005, 0.01, 0.02, 0.05)
 
 

@@ -21,6 +21,8 @@ from trainer.pages import write_page
 from trainer.report import write_report
 from trainer.run import RunRecord
 
+pytestmark = pytest.mark.slow
+
 HEADINGS = ["Training", "Classes", "Confusion", "Calibration", "Most confident mistakes", "Closest calls",
             "Robustness", "What the model looks at", "How it was made"]  # fmt: skip
 VOID = {"meta", "img", "br", "link", "input", "hr", "path", "use", "rect", "circle", "line"}
