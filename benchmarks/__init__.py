@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat; each writes one JSON, ``benchmarks.page`` makes the page of them."""
+"""Measurements that anyone can repeat. Each writes one JSON file; ``benchmarks.page`` renders them."""

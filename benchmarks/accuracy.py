@@ -1,7 +1,7 @@
-"""Accuracy, seconds and images per second of training, with the plain-Keras way next to it.
+"""Accuracy, seconds and images per second of training, compared with plain Keras.
 
-Each task is trained in both ways in one run, in turns: `snapship train` with the settings below, and
-what a tutorial does (`benchmarks.plain_keras`) for the same epochs. Each task has a JSON of its own.
+Each task is trained in both ways in one run, alternating: `snapship train` with the settings below, and
+what a tutorial does (`benchmarks.plain_keras`) for the same epochs. Each task writes its own JSON.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Training on cached activations against the same epochs inside ``model.fit``.
 
 Both train the same network from the same weights on the same decoded pixels, with the same
-augmentation, learning rates, layers frozen and epochs. One runs the frozen part once a view and keeps
-what it gives; the other runs all of it in every step, as plain Keras does.
+augmentation, learning rates, frozen layers and epochs. One runs the frozen part once per view and keeps
+its output; the other runs all of it in every step, as plain Keras does.
 """
 
 from __future__ import annotations

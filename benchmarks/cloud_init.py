@@ -1,6 +1,6 @@
-"""From the start of a process to the moment when the handler can answer: what a cold start waits for.
+"""Time from the start of a process until the handler can answer: the wait of a cold start.
 
-In turns, each in a fresh process: the handler's module as Lambda imports it, and a bare script that imports the
+Alternating, each in a fresh process: the handler's module as Lambda imports it, and a bare script that imports the
 same libraries and opens the same model.
 """
 

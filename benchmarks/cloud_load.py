@@ -1,6 +1,6 @@
-"""How `snapship serve` stands half a minute of two clients that never pause, and whether its memory stays.
+"""`snapship serve` under load: half a minute of two clients that never pause, and the memory over that time.
 
-The client is autocannon, which `make acceptance` installs; it shares the processors with the server.
+The client is autocannon, which `make acceptance` installs; it shares the CPU with the server.
 """
 
 from __future__ import annotations

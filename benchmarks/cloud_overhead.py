@@ -1,7 +1,7 @@
-"""What the Lambda handler adds to a classification: an event with a JPEG in, the answer out.
+"""What the Lambda handler adds to a classification, from an event with a JPEG to the answer.
 
-In turns on the same photos: `Classifier.classify` of the bytes, and the handler with the event that a function
-URL sends for them, base64 in and JSON out, with its log line.
+Alternating on the same photos: `Classifier.classify` of the bytes, and the handler with the event that a function
+URL sends for them, base64 in and JSON out, including its log line.
 """
 
 from __future__ import annotations

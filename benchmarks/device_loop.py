@@ -1,4 +1,4 @@
-"""Training steps on one batch that already lies on the device: the speed that no feeding can beat."""
+"""Training steps on one batch that is already on the device: the upper limit for any feeding."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From the start of a process to its first answer from a JPEG, and the memory that loading takes.
+"""Time from the start of a process to its first answer from a JPEG, and the memory that loading takes.
 
-In turns, each in a fresh process: the runtime, its command `snapship predict`, a minimal script by hand
-on the same interpreter (`benchmarks/edge_client.py`), and TensorFlow's own interpreter by hand.
+Alternating, each in a fresh process: the runtime, its command `snapship predict`, a minimal hand-written script
+on the same interpreter (`benchmarks/edge_client.py`), and the same with TensorFlow's own interpreter.
 """
 
 from __future__ import annotations

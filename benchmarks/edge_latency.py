@@ -1,8 +1,8 @@
-"""How much the runtime adds to the interpreter: an array or a JPEG in, the five best classes out.
+"""Overhead of the runtime over the interpreter: from an array or a JPEG to the five best classes.
 
-In turns on the same photos: the bare interpreter's invoke, then whole answers of `Classifier.classify`
+Alternating on the same photos: the bare interpreter's invoke, then complete answers of `Classifier.classify`
 from an array of the model's size and from JPEG bytes: as the base install decodes and resizes them, with the
-extra `fast`, and where nothing was compiled at installation.
+extra `fast`, and without the compiled part.
 """
 
 from __future__ import annotations

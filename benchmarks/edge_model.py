@@ -1,6 +1,6 @@
-"""What every edge benchmark runs: MobileNetV2 as a bundle, photos of 320x240, and facts of the machine.
+"""What every edge benchmark runs: MobileNetV2 as a bundle, photos of 320x240, and facts about the machine.
 
-The model is made by a process of its own, so that no TensorFlow lies in the memory of what is measured.
+A separate process makes the model, so that no TensorFlow is in the memory that is measured.
 """
 
 from __future__ import annotations

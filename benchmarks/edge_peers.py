@@ -1,8 +1,8 @@
-"""The runtime next to what else answers the same photos with the same file, end to end.
+"""The runtime compared with others on the same file and photos, end to end.
 
-MediaPipe Tasks, TensorFlow's interpreter, ONNX Runtime by hand and `model.predict`, each in a process of
-its own (`benchmarks/edge_client.py`), asked in turns. MediaPipe needs an environment of its own, such as
-the one that `make acceptance` makes.
+MediaPipe Tasks, TensorFlow's interpreter, hand-written ONNX Runtime code and `model.predict`, each in its own
+process (`benchmarks/edge_client.py`), alternating. MediaPipe needs its own environment, such as the one that
+`make acceptance` makes.
 """
 
 from __future__ import annotations

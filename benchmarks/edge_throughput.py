@@ -1,7 +1,7 @@
-"""What a second worker brings to `classify_many`, in order and in flat memory.
+"""Speed-up of a second worker in `classify_many`, with answers in order and constant memory.
 
-The same photos, cycled, with one and with two workers in turns; then a long stream with two, whose
-memory is watched.
+The same photos, repeated, with one and with two workers alternating; then a long stream with two, whose
+memory is measured.
 """
 
 from __future__ import annotations

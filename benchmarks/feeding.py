@@ -1,8 +1,8 @@
 """Whether the input starves the device: training from mapped pixels against training from the device.
 
-Both train the same compiled model of the project, augmentation and all. One side is ``fit`` on the
+Both train the same compiled model of the project, including augmentation. One is ``fit`` on the
 project's batches, read at random from a memory-mapped uint8 file; the other repeats one batch that
-lies on the device. Their quotient is the share of the device's speed that feeding leaves.
+is already on the device. Their ratio is the share of the device's speed that feeding leaves.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Which results pass by which rule, and how probable they are: for :mod:`benchmarks.gate_size`.
+"""Which results pass by which rule, and how probable they are, for :mod:`benchmarks.gate_size`.
 
-A set of results is given as int64 ``[n + 1]``: of m images that are lost or won, the most that may
-be lost, -1 for none. What fails is what passes with lost and won changed over and a negative drop.
+A set of results is an int64 ``[n + 1]``: for m discordant images (lost or won), the largest number that may
+be lost, -1 for no such number. The failing results are the passing ones with lost and won exchanged and a
+negative drop.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How often the gate errs, and how often it can decide: by enumeration, nothing is drawn.
+"""How often the gate errs, and how often it can decide: by enumeration, without random numbers.
 
-For each number of images and each margin, the results that pass and those that fail are found by the
-code that ships, and their probability is summed up plainly over a grid of worlds in which the artifact
-is worse by exactly the margin. Beside it the rule that the gate had before, and the plain score test.
-By default all numbers of images from 20 to 200 and every 1.5 % up to 5,000 (about 4 minutes on two
-cores); --dense takes every number (about 3 hours). Also writes the table of docs/ci.md.
+For each number of images and each margin, the shipped code finds the results that pass and those that
+fail, and their probability is summed directly over a grid of worlds in which the artifact is worse by exactly
+the margin. The previous rule and the plain score test are computed beside it. By default all numbers of images
+from 20 to 200 and every 1.5 % up to 5,000 (about 4 minutes on two cores); --dense takes every number (about 3
+hours). Also writes the table of docs/ci.md.
 """
 
 from __future__ import annotations

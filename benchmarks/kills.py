@@ -1,13 +1,13 @@
-"""Kills ``snapship export`` and ``snapship package`` at random moments, and looks at what they leave.
+"""Kills ``snapship export`` and ``snapship package`` at random moments, and examines what they leave.
 
 ::
 
     python -m benchmarks.kills --kills 60
 
-After each kill the old output or the new one must be there, whole. After one more run that ends,
-nothing else must be: not beside the outputs, not in the cache, not among the temporary files. Every
-kind of output is killed as often as the others: a bundle, a zipped bundle, a zip for Lambda and a
-build context, each replaced by one of another name again and again.
+After each kill the old or the new output must exist, complete. After one more run that finishes, nothing else
+may remain: not beside the outputs, not in the cache, not among the temporary files. Every kind of output is
+killed equally often: a bundle, a zipped bundle, a zip for Lambda and a build context, each replaced again and
+again by one of another name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a figure was measured on: without it a time says nothing."""
+"""The machine that a figure was measured on: without it a time means nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One model's int8 .onnx files on two kinds of CPU: this one, and this one without VNNI.
 
-What ships beside its two alternatives: weights as uint8, and the full range of int8, which saturates.
+The shipped file beside its two alternatives: weights as uint8, and the full range of int8, which saturates.
 """
 
 from __future__ import annotations

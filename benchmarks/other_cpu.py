@@ -1,4 +1,4 @@
-"""A CPU without VNNI on a machine that has one: the same processor, with instruction sets hidden from a program."""
+"""A CPU without VNNI on a machine that has one: instruction sets are hidden from a process."""
 
 from __future__ import annotations
 

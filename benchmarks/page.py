@@ -1,4 +1,4 @@
-"""Makes ``docs/benchmarks.md`` of every result in ``benchmarks/results``.
+"""Renders every result of ``benchmarks/results`` as ``docs/benchmarks.md``.
 
 Quick results are left out unless ``--quick`` is given: their figures mean nothing.
 """

@@ -1,4 +1,4 @@
-"""When each phase of a training run began and ended, from the progress that it tells."""
+"""When each phase of a training run began and ended, from its progress events."""
 
 from __future__ import annotations
 

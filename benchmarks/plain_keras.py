@@ -1,4 +1,4 @@
-"""The plain-Keras way: what a tutorial does, with which the project is compared.
+"""The plain-Keras way that the project is compared with: what a tutorial does.
 
 From scratch: arrays or ``image_dataset_from_directory``, augmentation layers in the model, ``fit``.
 Transfer learning: ``keras.applications`` with its base frozen inside ``fit``, then the base unfrozen

@@ -1,8 +1,8 @@
 """MobileNetV2 with planted outlier channels: the same scores in float, a collapse in int8.
 
-Two channels of the first block's linear output are made 300 times larger, and what reads them 300
-times smaller. Its tensor then needs a range 300 times as wide, in which all other channels share a
-few steps. A repair that rescales linear pairs of layers undoes it; the float model never notices.
+Two channels of the first block's linear output are scaled up 300 times, and their readers scaled down 300
+times. The tensor then needs a range 300 times as wide, in which all other channels share a few steps. A repair
+that rescales linear pairs of layers undoes it; the float model is unaffected.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What int8 costs, and what repair recovers: accuracy, size and latency against fp32.
 
-Each target is converted once and goes through what `snapship export` does, once for TFLite and once for
-ONNX: quantize, repair where close-ups of calibration images ask for it. A result of each target.
+Each target is converted once and goes through the steps of `snapship export`, once for TFLite and once for
+ONNX: quantize, then repair if close-ups of calibration images require it. Each target writes a result.
 """
 
 from __future__ import annotations

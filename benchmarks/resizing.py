@@ -1,7 +1,7 @@
-"""What the wrong resize costs a model that was trained elsewhere: the same photos, antialiased and plain.
+"""What the wrong resize costs a model trained elsewhere: the same photos, antialiased and plain.
 
-MobileNetV2 with the published ImageNet weights, as an export makes its files; every photo in both, compared
-photo by photo.
+MobileNetV2 with the published ImageNet weights, exported as usual; every photo goes through both resizes and is
+compared one by one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Made-up photos and weights, so that the quick forms run anywhere."""
+"""Synthetic photos and weights, so that the quick forms run anywhere."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Judging photos in ten views, so that a share of a few hundred photos is known more closely.
+"""Judging photos in ten views, so that a share of a few hundred photos is known more precisely.
 
-int8 changes answers where the full model itself hesitates, which is a toss-up for a photo and
-evens out over its views. Those of one photo are alike, so ten count for less than ten photos.
+int8 changes answers where the full model itself hesitates, which is random for one photo and averages out over
+its views. Views of one photo are correlated, so ten count for less than ten photos.
 """
 
 from __future__ import annotations
