@@ -47,6 +47,15 @@ def test_index_names_every_file_of_its_folder(folder: Path) -> None:
     assert linked == {path.name for path in folder.iterdir() if path.is_file()} - {index.name}
 
 
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "findings").glob("*.sh"))], ids=name)
+def test_source_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(
+        r"\b(?:edge_runtime|trainer|exporter|serverless|snapship|benchmarks|tests)/[\w/.-]+\.(?:py|c|toml|sh)\b",
+        page.read_text(encoding="utf-8"),
+    )
+    assert not [file for file in named if not (ROOT / file).exists()]
+
+
 def test_readme_and_contributing_name_targets_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^(\w+):", makefile, flags=re.MULTILINE))
