@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from trainer.backend import load_keras
 from trainer.cache import Int64Array
+from trainer.progress import Event, Progress
 
 BATCH = 64
 """Images per pass."""
@@ -40,7 +41,7 @@ class Feed:
 
 
 def predicted(
-    model: Any, array: UInt8Array, chosen: Int64Array, tell: Callable[[int, int], None]
+    model: Any, array: UInt8Array, chosen: Int64Array, stage: str, progress: Progress
 ) -> Iterator[Float32Array]:
     """Yields what a model makes of images, a batch at a time and in order.
 
@@ -48,7 +49,8 @@ def predicted(
         model: A ``keras.Model`` on raw pixels.
         array: uint8 ``[n, height, width, channels]``.
         chosen: Indices of the images wanted, int64.
-        tell: Called with the batches done and their number.
+        stage: The stage that progress is reported for.
+        progress: Progress callback, called after every batch.
 
     Yields:
         float32 ``[at most BATCH, ...]``.
@@ -61,7 +63,7 @@ def predicted(
             # The shape of the batches before: another one would be compiled again.
             batch = np.concatenate([batch, np.zeros((BATCH - len(rows), *batch.shape[1:]), np.float32)])
         yield np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
-        tell(index + 1, len(starts))
+        progress(Event(stage, index + 1, len(starts), images=start + len(rows)))
 
 
 def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0) -> Any:

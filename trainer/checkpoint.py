@@ -28,6 +28,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import remove_abandoned, temporary_file
 from trainer.cache import default_cache_dir
 
 KEPT_DAYS = 30
@@ -78,23 +79,16 @@ class Checkpoint:
         started = time.monotonic()
         if not needed and started - self._saved_at < 10 * self._cost_s:
             return
-        path, temporary = self._path(phase), self._path(phase).with_suffix(".tmp")
         named = {str(place): array for place, array in enumerate(arrays)}
+        named[_NOTE] = np.frombuffer(json.dumps(note).encode(), np.uint8)
         try:
-            self._write(temporary, path, note, named)
+            with temporary_file(self.folder) as made:
+                np.savez(made.file, **named)
+                made.move_to(self._path(phase))
         except OSError as error:
-            if temporary.is_file():
-                temporary.unlink()
             raise unwritable(self.folder, error) from error
         self._saved_at = time.monotonic()
         self._cost_s = self._saved_at - started
-
-    def _write(self, temporary: Path, path: Path, note: dict[str, Any], named: dict[str, Any]) -> None:
-        with temporary.open("wb") as file:
-            np.savez(file, **{_NOTE: np.frombuffer(json.dumps(note).encode(), np.uint8)}, **named)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
 
     def load(self, phase: str) -> Saved | None:
         """What was saved of a phase, None when there is nothing whole.
@@ -155,7 +149,7 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
     with lock:
         _hold(lock, folder)
         _forget_old(root, folder)
-        _forget_halves(folder)
+        remove_abandoned(folder)
         checkpoint = Checkpoint(folder)
         if fresh:
             checkpoint.remove()
@@ -192,14 +186,8 @@ def _hold(lock: Any, folder: Path) -> None:
         ) from error
 
 
-def _forget_halves(folder: Path) -> None:
-    """Removes what a killed run was writing, which nobody else may write again."""
-    for half in folder.glob("*.tmp"):
-        half.unlink(missing_ok=True)
-
-
 def _forget_old(root: Path, current: Path) -> None:
-    """Removes abandoned checkpoints, and of younger ones what was half written."""
+    """Removes old checkpoints, and from recent ones what a killed process left half-written."""
     oldest = time.time() - KEPT_DAYS * 86_400
     for folder in root.iterdir():
         if folder == current:
@@ -208,10 +196,8 @@ def _forget_old(root: Path, current: Path) -> None:
             times = [entry.stat().st_mtime for entry in [folder, *folder.iterdir()]]
             if max(times) < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
-            elif any(folder.glob("*.tmp")):
-                with (folder / "lock").open("r+") as lock:
-                    _hold(lock, folder)
-                    _forget_halves(folder)
-        except (OSError, UsageError):
-            # It goes away right now, or a run is at work there.
+            else:
+                remove_abandoned(folder)
+        except OSError:
+            # It is being removed right now.
             continue

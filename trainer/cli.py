@@ -157,7 +157,7 @@ def models(as_json: bool) -> None:
     """
     entries = [zoo.info(name) for name in zoo.names()]
     if as_json:
-        _print_json([{**asdict(entry), "file_mb": entry.file_mb} for entry in entries])
+        _print_json([_facts(entry) for entry in entries])
         return
     columns = [
         Column("model"), Column("parameters", True), Column("fp32 MB", True), Column("at"), Column("input", True),
@@ -183,6 +183,12 @@ def _number(name: str, text: str, kind: type[int] | type[float], word: str) -> A
         raise UsageError(
             f"{name} must be {word} or a number. Received: {name}={text}. Change that option."
         ) from error
+
+
+def _facts(entry: zoo.ModelInfo) -> dict[str, Any]:
+    facts = {**asdict(entry), "file_mb": entry.file_mb}
+    del facts["application"]
+    return facts
 
 
 def _plain(record: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from trainer.metrics import (
     top1,
     top_k,
 )
-from trainer.progress import Event, Progress, silent
+from trainer.progress import Progress, silent
 from trainer.run import model_path, register_layers
 
 
@@ -134,8 +134,4 @@ def predict(model: Any, array: UInt8Array, chosen: Int64Array, progress: Progres
     Returns:
         float32 ``[len(chosen), classes]``.
     """
-
-    def tell(done: int, total: int) -> None:
-        progress(Event("evaluate", done, total))
-
-    return np.concatenate(list(predicted(model, array, chosen, tell)))
+    return np.concatenate(list(predicted(model, array, chosen, "evaluate", progress)))

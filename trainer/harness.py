@@ -18,7 +18,7 @@ SCORES = "scores"
 """Name of the softmax layer that every architecture ends in."""
 
 
-def harness(core: Any, shape: tuple[int, ...], dtype: str, augment: Any, targets: Any) -> Any:
+def training_model(core: Any, shape: tuple[int, ...], dtype: str, augment: Any, targets: Any) -> Any:
     """Builds the model to fit.
 
     Args:

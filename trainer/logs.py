@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
-from edge_runtime.output_place import check_file
+from edge_runtime.output_place import check_file, write_whole
 from trainer.backend import training_extra
 from trainer.history import EpochRow, history_csv
 from trainer.run import HISTORY_FILE
@@ -50,10 +50,7 @@ class EpochLog:
         if self._folder is None or not rows:
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary = self._folder / f"{HISTORY_FILE}.tmp"
-            temporary.write_text(history_csv(rows), "utf-8")
-            os.replace(temporary, self._folder / HISTORY_FILE)
+            write_whole(self._folder / HISTORY_FILE, history_csv(rows), "--logs")
             if self._writer is None:
                 from tensorboardX import SummaryWriter
 

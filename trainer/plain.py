@@ -19,9 +19,9 @@ def train_plain(model: Any, session: Session) -> None:
         session: The run.
     """
     train, val = pixel_feeds(session)
-    (step,) = phases(session.config)
+    (phase,) = phases(session.config)
     with as_logits(model):
-        run_phase(session, step, model, train, val)
+        run_phase(session, phase, model, train, val)
 
 
 def pixel_feeds(session: Session) -> tuple[Feed, Feed]:

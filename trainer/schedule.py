@@ -64,7 +64,7 @@ def announced(config: TrainConfig) -> str:
         config: The configuration.
     """
     head, *further = phases(config)
-    total = head.epochs + sum(step.epochs for step in further)
+    total = head.epochs + sum(phase.epochs for phase in further)
     told = f"training for up to {total} epoch{'s' if total > 1 else ''}"
     if not config.pretrained:
         return told
@@ -85,22 +85,22 @@ def used(config: TrainConfig, spec: InputSpec, arrays: bool) -> dict[str, Any]:
         spec: The input that it came to.
         arrays: Whether the data are arrays of a fixed size and not image files.
     """
-    steps = phases(config)
+    planned = phases(config)
     record = config.record()
     record |= {
         "channels": spec.channels,
-        "epochs": steps[0].epochs,
-        "fine_tune_epochs": steps[1].epochs if len(steps) > 1 else 0,
-        "learning_rate": steps[-1].learning_rate or "auto",
+        "epochs": planned[0].epochs,
+        "fine_tune_epochs": planned[1].epochs if len(planned) > 1 else 0,
+        "learning_rate": planned[-1].learning_rate or "auto",
         "augment": list(chosen(config.augment, arrays)),
-        "phases": [asdict(step) for step in steps],
+        "phases": [asdict(phase) for phase in planned],
     }
     if spec.height == spec.width:
         record["size"] = spec.height
     if not config.pretrained:
         record["weights"] = "none"
-    if len({step.patience for step in steps}) == 1:
-        record["patience"] = steps[0].patience
+    if len({phase.patience for phase in planned}) == 1:
+        record["patience"] = planned[0].patience
     return record
 
 

@@ -38,26 +38,26 @@ def train_transfer(model: Any, session: Session) -> None:
     head, *further = phases(session.config)
     with as_logits(model):
         reached = _on_activations(model, features_place(model), head, session, None)
-        for step in further:
-            _fine_tune(model, step, session, reached)
+        for phase in further:
+            _fine_tune(model, phase, session, reached)
 
 
-def _fine_tune(model: Any, step: Phase, session: Session, reached: tuple[float, float]) -> None:
+def _fine_tune(model: Any, phase: Phase, session: Session, reached: tuple[float, float]) -> None:
     config = session.config
     first = set_trainable(model, config.unfreeze, config.train_batch_norm)
     if not any(layer.trainable_weights for layer in backbone_layers(model)):
-        session.progress(Event(step.name, message=f"{step.name}: nothing in the backbone can be trained"))
+        session.progress(Event(phase.name, message=f"{phase.name}: nothing in the backbone can be trained"))
         return
     cut = 0 if config.unfreeze == "all" else last_cut(model, first)
     if cut > 0:
-        _on_activations(model, cut, step, session, reached)
+        _on_activations(model, cut, phase, session, reached)
         return
     train, val = pixel_feeds(session)
-    run_phase(session, step, model, train, val, to_beat=reached)
+    run_phase(session, phase, model, train, val, to_beat=reached)
 
 
 def _on_activations(
-    model: Any, cut: int, step: Phase, session: Session, reached: tuple[float, float] | None
+    model: Any, cut: int, phase: Phase, session: Session, reached: tuple[float, float] | None
 ) -> tuple[float, float]:
     """Trains what follows a layer, on what that layer gives."""
     front, tail = halves(model, cut)
@@ -66,12 +66,14 @@ def _on_activations(
     count = session.config.views if augment else 1
     total = count * len(session.train) + len(session.val)
     session.progress(
-        Event("features", 0, 0, f"{step.name}: {total} images through the {cut} layers that stay as they are")
+        Event(
+            "features", 0, 0, f"{phase.name}: {total} images through the {cut} layers that stay as they are"
+        )
     )
 
     def activations(name: str, chosen: Any, view: int) -> Any:
         return cached_activations(
-            front, pixels, chosen, folder / f"{step.name}-{name}.npy", augment=augment if view else (),
+            front, pixels, chosen, folder / f"{phase.name}-{name}.npy", augment=augment if view else (),
             seed=session.config.seed + view, progress=session.progress,
         )  # fmt: skip
 
@@ -80,6 +82,6 @@ def _on_activations(
     # A single view with a value beyond float16 makes all of them float32.
     kind = np.result_type(*views, val)
     return run_phase(
-        session, step, tail, Feed(views, pixels.labels[session.train], kind),
+        session, phase, tail, Feed(views, pixels.labels[session.train], kind),
         Feed((val,), pixels.labels[session.val], kind), to_beat=reached,
     )  # fmt: skip

@@ -39,13 +39,8 @@ def spatial_layers(model: Any) -> list[Any]:
     seen_convolution = False
     for layer in model.layers:
         seen_convolution = seen_convolution or _convolves(layer)
-        shape = _output_shape(layer)
-        if (
-            seen_convolution
-            and shape is not None
-            and len(shape) == 4
-            and (shape[1] or 0) * (shape[2] or 0) > 1
-        ):
+        shape = _output_shape(layer) or ()
+        if seen_convolution and len(shape) == 4 and (shape[1] or 0) * (shape[2] or 0) > 1:
             found.append(layer)
     return found
 
@@ -71,10 +66,6 @@ def activation_of(model: Any, layer: Any) -> Any:
 
 def _convolves(layer: Any) -> bool:
     return any("Conv" in type(entry).__name__ for entry in _flat(layer))
-
-
-def _is_map(shape: tuple[int | None, ...] | None) -> bool:
-    return shape is not None and len(shape) == 4 and (shape[1] or 0) * (shape[2] or 0) > 1
 
 
 def _flat(layer: Any) -> Iterator[Any]:

@@ -18,6 +18,7 @@ SIDE = 144
 """Longest side of a picture, in pixels."""
 
 _TILE, _GAP = 56, 2
+_ACROSS = 8
 _QUALITY = 78
 
 
@@ -78,18 +79,16 @@ def map_strip(maps: FeatureMaps) -> str:
     return _uri(sheet, "JPEG")
 
 
-def filter_sheet(filters: Filters, across: int = 8) -> str:
+def filter_sheet(filters: Filters) -> str:
     """All kernels in rows, with nothing between them.
 
     Args:
         filters: The first layer's.
-        across: Kernels in a row.
     """
     count, height, width, channels = filters.pictures.shape
     factor = max(1, 28 // max(height, width))
     tile = (width * factor, height * factor)
-    rows = -(-count // across)
-    across = min(across, count)
+    rows, across = -(-count // _ACROSS), min(_ACROSS, count)
     size = (across * (tile[0] + _GAP) - _GAP, rows * (tile[1] + _GAP) - _GAP)
     sheet = Image.new("RGBA", size, (0, 0, 0, 0))
     for place, kernel in enumerate(filters.pictures):

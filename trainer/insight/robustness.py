@@ -64,7 +64,6 @@ def measure_robustness(
     *,
     images: int = 200,
     severities: Sequence[int] = SEVERITIES,
-    seed: int = 0,
     progress: Progress = silent,
 ) -> Robustness:
     """Scores changed copies of some images.
@@ -73,10 +72,9 @@ def measure_robustness(
         scored: Images and the model.
         images: Most images.
         severities: Which of 1 to 5.
-        seed: Of the draw and of the changes.
         progress: Told of every batch.
     """
-    chosen = spread_over_classes(scored.targets, images, seed)
+    chosen = spread_over_classes(scored.targets, images)
     targets = scored.targets[chosen]
     tasks = [
         (family, severity, int(place)) for family in FAMILIES for severity in severities for place in chosen
@@ -86,7 +84,7 @@ def measure_robustness(
     for start in range(0, len(tasks), _CHUNK):
         batch = np.stack(
             [
-                corrupted(scored.pixels(place), family, severity, seed + place)
+                corrupted(scored.pixels(place), family, severity, place)
                 for family, severity, place in tasks[start : start + _CHUNK]
             ]
         )

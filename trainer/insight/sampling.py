@@ -7,7 +7,7 @@ import numpy as np
 from trainer.cache import Int64Array
 
 
-def spread_over_classes(targets: Int64Array, count: int, seed: int = 0) -> Int64Array:
+def spread_over_classes(targets: Int64Array, count: int) -> Int64Array:
     """Draws images evenly over the classes.
 
     Takes one image of every class in turn until there are enough; a class that runs out
@@ -16,12 +16,11 @@ def spread_over_classes(targets: Int64Array, count: int, seed: int = 0) -> Int64
     Args:
         targets: int64 ``[n]``, the true classes.
         count: Most images.
-        seed: Of the draw.
 
     Returns:
         Places in ``targets``, int64, ascending.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     order = random.permutation(len(targets))
     # The turn in which an image's class reaches it.
     turn = np.empty(len(targets), np.int64)

@@ -9,7 +9,6 @@ from edge_runtime.errors import UsageError
 from trainer.backend import load_keras
 from trainer.models.catalog import info
 from trainer.models.extractor import FEATURE_EXTRACTOR, build_extractor
-from trainer.models.families import FAMILIES
 from trainer.models.pretrained import build_pretrained
 from trainer.models.scratch import build_scratch
 
@@ -68,8 +67,10 @@ def build(
     keras = load_keras()
     if name == FEATURE_EXTRACTOR:
         return build_extractor(keras, (height, wide, channels), classes, chosen, pixel_range)
-    if name in FAMILIES:
-        return build_pretrained(keras, name, (height, wide, channels), classes, chosen, width)
+    if model.application is not None:
+        return build_pretrained(
+            keras, name, model.application, (height, wide, channels), classes, chosen, width
+        )
     if chosen is not None:
         raise UsageError(f"{name} must start from random weights. Received: {chosen}. Pass weights=None.")
     return build_scratch(keras, name, (height, wide, channels), classes)

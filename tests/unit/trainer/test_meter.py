@@ -50,7 +50,8 @@ def test_speed_and_time_left_follow_the_events(clock: Clock) -> None:
     # 89 steps at half a second; the half second since the last one counts down.
     assert found.left == pytest.approx(44.5 - 0.5)
     assert found.elapsed == pytest.approx(35.5)
-    assert (found.stage, found.done, found.total, found.epoch, found.epochs) == ("train", 11, 100, 1, 5)
+    event = found.event
+    assert (event.stage, event.done, event.total, event.epoch, event.epochs) == ("train", 11, 100, 1, 5)
 
 
 def test_time_left_never_goes_below_zero(clock: Clock) -> None:
@@ -130,7 +131,7 @@ def test_val_is_the_last_and_best_is_kept_over_stages(clock: Clock) -> None:
     meter.take(Event("head", 2, 2, metrics={"val_accuracy": 0.7}))
     meter.take(Event("fine-tune", 0, 2))
     found = reading(meter)
-    assert (found.val, found.best, found.stage) == (0.7, 0.8, "fine-tune")
+    assert (found.val, found.best, found.event.stage) == (0.7, 0.8, "fine-tune")
 
 
 def test_new_stage_knows_no_speed_yet(clock: Clock) -> None:
