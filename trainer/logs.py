@@ -1,4 +1,4 @@
-"""Logs that can be watched while training runs: CSV, and TensorBoard events where there is a writer."""
+"""Logs to watch while training runs: a CSV and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 class EpochLog:
-    """Writes ``history.csv`` and TensorBoard scalars into a folder, or nothing without one."""
+    """Writes ``history.csv`` and TensorBoard scalars to a folder, if one is given."""
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
-        """Checks what can be checked; nothing is written before the first epoch.
+        """Checks the folder; nothing is written before the end of the first epoch.
 
         Args:
-            folder: Where to write; None for nowhere.
+            folder: Where to write; None to write nothing.
 
         Raises:
-            UsageError: It is no folder.
+            UsageError: The folder cannot be written.
             EnvironmentMissingError: tensorboardX is not installed.
         """
         self._folder = Path(folder) if folder is not None else None
@@ -68,6 +68,4 @@ class EpochLog:
 
 
 def _unwritable(folder: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"--logs must be a folder that can be written. Received: {folder} ({reason}). Choose another."
-    )
+    return UsageError(f"--logs must be a writable folder. Received: {folder} ({reason}). Choose another.")

@@ -1,4 +1,4 @@
-"""One phase of training: fit, keep the best weights, stop when nothing gets better."""
+"""One phase of training: fit, keep the best weights, stop early."""
 
 from __future__ import annotations
 
@@ -30,24 +30,23 @@ def run_phase(
     *,
     to_beat: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
-    """Trains a model and leaves its best weights in it.
+    """Trains a model and leaves the best weights in it.
 
-    A phase that an interrupted run finished is not run again, one that it began goes on
-    where it was.
+    A phase that an interrupted run finished is not run again; one that it began is resumed.
 
     Args:
-        session: The run; its rows grow by the phase's epochs.
+        session: The run; the phase's epochs are added to its rows.
         phase: The phase.
-        core: A ``keras.Model`` from what the feeds hold to logits.
-        train: What to train on. Pixels (uint8) are augmented on the way, activations are not.
-        val: What to measure on after every epoch.
-        to_beat: Val accuracy and loss of the weights that the core has; None takes any.
+        core: A ``keras.Model`` from the feeds' arrays to logits.
+        train: Training data. Pixels (uint8) are augmented on the fly, activations are not.
+        val: Validation data, evaluated after every epoch.
+        to_beat: Val accuracy and loss of the core's current weights; None to accept any.
 
     Returns:
-        Val accuracy and loss of the weights that the core has now.
+        Val accuracy and loss of the core's final weights.
 
     Raises:
-        DataError: The loss is no longer a number.
+        DataError: The loss is no longer finite.
     """
     keras = load_keras()
     saved = session.checkpoint.load(phase.name)
@@ -80,7 +79,7 @@ def run_phase(
             patience=max(1, phase.patience // 2),
         )
     session.rates[phase.name] = rate
-    # Here and not above: the class derives from one of Keras', and importing this loads none.
+    # Not at the top: its module loads Keras, this one does not.
     from trainer.keeper import PhaseCallback
 
     callback = PhaseCallback(
@@ -108,12 +107,12 @@ def _finished(session: Session, phase: Phase, core: Any, saved: Saved) -> tuple[
     core.set_weights(list(saved.arrays))
     session.rows += [EpochRow(**row) for row in saved.note["rows"]]
     session.rates[phase.name] = saved.note["rate"]
-    session.progress(Event(phase.name, message=f"{phase.name}: done by an interrupted run"))
+    session.progress(Event(phase.name, message=f"{phase.name}: already finished by the interrupted run"))
     return saved.note["best"][0], saved.note["best"][1]
 
 
 def _model_to_fit(session: Session, core: Any, train: Feed, seeds: list[int]) -> Any:
-    """The model to fit: pixels are augmented, activations were when they were made."""
+    """The model to fit: pixels are augmented here, activations were when they were computed."""
     config, view = session.config, train.views[0]
     names = session.augment if view.dtype == np.uint8 else ()
     augment = image_layer(names, seeds[1]) if view.dtype == np.uint8 else None
@@ -132,11 +131,11 @@ def _optimizer(session: Session, rate: float, steps: int) -> Any:
 
 
 def _rate(session: Session, phase: Phase, model: Any, train: Feed) -> float:
-    """The phase's highest rate, found by a range test where the user asked for that."""
+    """The phase's peak learning rate, found by a range test if none is set."""
     if phase.learning_rate is not None:
         return phase.learning_rate
     keras = load_keras()
-    session.progress(Event(phase.name, message=f"{phase.name}: looking for the learning rate"))
+    session.progress(Event(phase.name, message=f"{phase.name}: finding the learning rate"))
     model.compile(
         optimizer=keras.optimizers.Adam(1e-6), loss=loss, metrics=[accuracy], **compile_options(keras)
     )
@@ -147,7 +146,7 @@ def _rate(session: Session, phase: Phase, model: Any, train: Feed) -> float:
 
 
 def _reseed(core: Any, seed: int) -> None:
-    """Sets what dropout draws from: a resumed run has not drawn what the phases before it drew."""
+    """Resets the seeds of dropout: a resumed run has not drawn the numbers of earlier phases."""
     weights = {id(variable) for variable in core.weights}
     states = [variable for variable in core.variables if id(variable) not in weights]
     for place, state in enumerate(states):
@@ -155,7 +154,7 @@ def _reseed(core: Any, seed: int) -> None:
 
 
 def _seeds(seed: int, phase: str) -> list[int]:
-    """Independent seeds of a phase: they do not depend on what ran before it."""
+    """Seeds of a phase, independent of what ran before it."""
     sequence = np.random.SeedSequence([seed, *phase.encode()])
     # 31 bits: JAX and Keras take signed seeds.
     return [int(value) >> 1 for value in sequence.generate_state(3)]

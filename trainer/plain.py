@@ -1,4 +1,4 @@
-"""Training from random weights: one phase over the whole network."""
+"""Training from scratch: one phase over the whole network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def train_plain(model: Any, session: Session) -> None:
 
 
 def pixel_feeds(session: Session) -> tuple[Feed, Feed]:
-    """Train and val as pixels, read from the cache batch by batch.
+    """Returns train and val pixels, read from the cache batch by batch.
 
     Args:
         session: The run.

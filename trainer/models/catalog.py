@@ -1,4 +1,4 @@
-"""Every architecture in one row: its facts, and how a pretrained one is built. Loads no Keras."""
+"""Every architecture in one row: its facts, and how a pretrained one is built. Does not load Keras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Architectures of keras.applications: flat, on raw pixels, with a new head or the published one."""
+"""Builds architectures of keras.applications: flat, on raw pixels, with a new or the published head."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from trainer.models.weights import copy_imagenet, has_head, load_weights
 IMAGENET_CLASSES = 1000
 
 FEATURES = "features"
-"""Name of the layer that ends the backbone; its output is what the head takes."""
+"""Name of the backbone's last layer, whose output is the head's input."""
 
 _CAFFE_MEANS_RGB = (123.68, 116.779, 103.939)
 """ImageNet channel means of keras.applications.imagenet_utils, mode ``caffe``."""
 
 _EFFICIENTNET_STD = (0.229, 0.224, 0.225)
-"""keras.applications.efficientnet divides by the root of these when it loads its own weights."""
+"""keras.applications.efficientnet divides by the roots of these when it loads its own weights."""
 
 
 def build_pretrained(
@@ -46,7 +46,7 @@ def build_pretrained(
         width: Multiplier of the layers' widths.
 
     Raises:
-        UsageError: A weights file that is missing or of another architecture.
+        UsageError: The weights file is missing or for another architecture.
         EnvironmentMissingError: ``imagenet`` could not be downloaded.
     """
     function = getattr(keras.applications, application.function)
@@ -79,13 +79,13 @@ def build_pretrained(
     model = keras.Model(image, head(x), name=name)
     if with_head and classes == IMAGENET_CLASSES and classifier is not None:
         kernel, bias = classifier.get_weights()
-        # MobileNetV3's classifier is a 1x1 convolution: the same numbers in another shape.
+        # MobileNetV3's classifier is a 1x1 convolution: the same weights in another shape.
         head.set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
     return model
 
 
 def _scaled(keras: Any, application: Application, image: Any) -> Any:
-    """Raw pixels as the published weights want them."""
+    """Scales raw pixels as the published weights expect them."""
     x = image
     if image.shape[-1] == 1:
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
@@ -98,7 +98,7 @@ def _scaled(keras: Any, application: Application, image: Any) -> Any:
 
 
 def _adapt_input(backbone: Any, application: Application) -> None:
-    """Folds what the application does to the image beside its layers into their weights."""
+    """Folds the application's preprocessing outside its layers into their weights."""
     if application.scaling == "caffe":
         first = backbone.get_layer(application.first_convolution)
         kernel, *rest = first.get_weights()
@@ -107,7 +107,7 @@ def _adapt_input(backbone: Any, application: Application) -> None:
         if application.function == "EfficientNetB0" and type(layer).__name__ == "Normalization":
             mean, variance, *rest = layer.get_weights()
             layer.set_weights([mean, variance * np.asarray(_EFFICIENTNET_STD, np.float32), *rest])
-            # The layer calls with copies of its weights, taken here.
+            # The layer computes with copies of its weights, taken here.
             layer.finalize_state()
 
 
@@ -117,6 +117,6 @@ def _classifier(backbone: Any) -> Any:
 
 
 def _before_dropout(keras: Any, tensor: Any) -> Any:
-    """What the classifier sees in inference; dropout belongs to the head."""
+    """The classifier's input in inference; dropout is part of the new head."""
     layer = tensor._keras_history.operation
     return layer.input if isinstance(layer, keras.layers.Dropout) else tensor

@@ -1,6 +1,7 @@
-"""Networks that start from random weights: the bodies between raw pixels and the scores.
+"""Architectures trained from scratch: the layers between the scaled image and the scores.
 
-Each takes ``keras.layers`` and the scaled image, and returns what the softmax takes.
+Each function takes ``keras.layers`` and the scaled image, and returns the input of the
+final dense layer.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def lenet5(layers: Any, x: Any) -> Any:
 def resnet18(layers: Any, x: Any) -> Any:
     """ResNet-18 (He et al. 2015): four stages of two residual blocks, projection shortcuts.
 
-    Small pictures (below 64 pixels) keep their size at the stem, as the paper's CIFAR nets do.
+    Below 64 pixels the stem keeps the image size, as in the paper's CIFAR networks.
     """
     if min(x.shape[1:3]) < 64:
         x = _conv_norm(layers, x, 64, 3, 1, "stem")
@@ -126,7 +127,7 @@ BODIES: dict[str, Body] = {
     "resnet18": resnet18,
     "small_cnn": small_cnn,
 }
-"""Every body by the name of its architecture."""
+"""Body of every architecture by name."""
 
 
 def build_scratch(keras: Any, name: str, input_shape: tuple[int, int, int], classes: int) -> Any:

@@ -15,7 +15,7 @@ from PIL import Image
 from edge_runtime.spec import InputSpec
 from snapship.cli import cli
 from trainer import models
-from trainer.insight.corruptions import FAMILIES
+from trainer.insight.corruptions import CORRUPTIONS
 from trainer.run import RunMetrics, RunRecord, write_run
 
 
@@ -74,7 +74,7 @@ def test_json_has_macro_reliability_and_robustness(untrained: Path, tmp_path: Pa
     assert sum(bin_["images"] for bin_ in document["reliability"]) == document["n"] == 385
     found = document["robustness"]
     assert (found["images"], found["severities"]) == (20, [1, 2, 3, 4, 5])
-    assert [curve["family"] for curve in found["curves"]] == [family.name for family in FAMILIES]
+    assert [curve["family"] for curve in found["curves"]] == [family.name for family in CORRUPTIONS]
     assert all(len(curve["top1"]) == 5 for curve in found["curves"])
     assert document["report"] == str(page)
 

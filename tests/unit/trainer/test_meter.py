@@ -141,7 +141,7 @@ def test_new_stage_knows_no_speed_yet(clock: Clock) -> None:
         clock.now += 1
     meter.take(Event("model", message="building"))
     found = reading(meter)
-    assert (found.images_per_second, found.left, found.elapsed, found.total) == (None, None, 0, 0)
+    assert (found.images_per_second, found.left, found.elapsed, found.event.total) == (None, None, 0, 0)
 
 
 def test_line_for_people_leaves_the_stage_as_it_was(clock: Clock) -> None:

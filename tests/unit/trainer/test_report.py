@@ -101,7 +101,7 @@ def test_page_needs_nothing_from_outside_and_runs_nothing(tmp_path: Path, record
 def test_names_of_the_data_are_text_and_not_markup(tmp_path: Path, record: RunRecord) -> None:
     evil = "<script>alert(1)</script>"
     text = write(
-        tmp_path, record, (evil, "a\" onload=\"x", "{{ 7 * 7 }}"), 30, "<b>{}</b>.png", care=[f"leak: {evil}"]
+        tmp_path, record, (evil, "a\" onload=\"x", "{{ 7 * 7 }}"), 30, "<b>{}</b>.png", warnings=[f"leak: {evil}"]
     )  # fmt: skip
     assert "script" not in Page(text).tags
     assert "<b>0</b>" not in text
@@ -114,8 +114,8 @@ def test_undecodable_file_names_do_not_stop_the_page(tmp_path: Path, record: Run
     assert "Closest calls" in write(tmp_path, record, ("cat", "dog"), 10, "caf\udce9{}.png")
 
 
-def test_care_is_shown_near_the_top_when_there_is_some(tmp_path: Path, record: RunRecord) -> None:
-    text = write(tmp_path, record, ("cat", "dog"), 10, care=("2 images of val are in train too",))
+def test_warnings_are_shown_near_the_top_when_there_are_some(tmp_path: Path, record: RunRecord) -> None:
+    text = write(tmp_path, record, ("cat", "dog"), 10, warnings=("2 images of val are in train too",))
     assert 0 < text.index("2 images of val are in train too") < text.index("<h2>Training")
     assert "About the data" not in write(tmp_path, record, ("cat", "dog"), 10)
 

@@ -16,7 +16,7 @@ from edge_runtime.dataset import ImageSet, Item, open_dataset
 from edge_runtime.errors import DataError
 from edge_runtime.spec import InputSpec
 from trainer.cache import cached_pixels
-from trainer.care import DataReport, care_before_training, check_data
+from trainer.care import DataReport, check_data, data_warnings
 from trainer.care import __all__ as names
 
 Photos = Callable[..., Path]
@@ -141,7 +141,7 @@ def test_before_training_says_the_same_from_decoded_pixels(folder: Path, tmp_pat
     (folder / "train" / "dog" / "x.png").write_text("no picture")
     images = open_dataset(folder)
     pixels = cached_pixels(images, InputSpec(64, 64), tmp_path / "cache")
-    leak, unreadable = care_before_training(images, pixels)
+    leak, unreadable = data_warnings(images, pixels)
     assert "1 of 13 val images is also in train (a leak)" in leak
     assert "val/cat/m.jpg and train/cat/3.png, mirrored" in leak
     assert "1 image cannot be read and will be skipped, the first is train/dog/x.png" in unreadable
