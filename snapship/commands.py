@@ -25,7 +25,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("train", "trainer.cli:train", "Train a classifier on labelled images."),
         Entry("models", "trainer.cli:models", "List the architectures."),
         Entry("evaluate", "trainer.evaluate_cli:evaluate", "Measure a run or a bundle on labelled images."),
-        Entry("data", "trainer.care.cli:data", "Check a data set before training."),
+        Entry("data", "trainer.care.cli:data", "Look a data set over before training."),
     ),
     "Export and check": (
         Entry("export", "exporter.cli:export", "Turn a run into a bundle of model files."),

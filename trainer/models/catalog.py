@@ -147,7 +147,7 @@ _MODELS = {
             ),
         ),
         ModelInfo(
-            name="mobilenet_v3_large", summary="Architecture search, with squeeze-and-excite",
+            name="mobilenet_v3_large", summary="MobileNet from architecture search, with squeeze-and-excite",
             parameters=5_507_432, reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_UNIT,
             pretrained=True, imagenet_top1=0.756, widths=(0.75, 1.0),
             application=Application(function="MobileNetV3Large", scaling="inside", width_option="alpha"),

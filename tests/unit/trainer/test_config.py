@@ -42,7 +42,7 @@ def config(**options: Any) -> TrainConfig:
         ({"patience": 0}, "patience must be at least 1"),
         ({"learning_rate": "fast"}, "learning_rate must be auto or a number. Received: learning_rate=fast"),
         ({"unfreeze": "some"}, "unfreeze must be all or a number of layers"),
-        ({"unfreeze": 0}, "for none use fine_tune_epochs=0"),
+        ({"unfreeze": 0}, "to skip fine-tuning, use fine_tune_epochs=0"),
         ({"views": 0}, "views must be 1 to 64"),
         ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1"),
         ({"label_smoothing": float("nan")}, "label_smoothing must be"),
@@ -50,7 +50,7 @@ def config(**options: Any) -> TrainConfig:
         ({"augment": "auto,flip"}, "augment must be auto, none or a list of names"),
         (
             {"model": "mobilenet_v2", "unfreeze": 20, "augment": "mixup"},
-            "without cutmix and mixup where a frozen part is computed ahead. Received: augment=mixup",
+            "without cutmix and mixup when the activations of a frozen backbone are cached. Received: augment=mixup",
         ),
     ],
 )
@@ -151,11 +151,11 @@ def test_epochs_alone_are_all_epochs(epochs: int, each: list[int]) -> None:
 def test_what_will_be_trained_is_said_in_one_line() -> None:
     assert describe_plan(config()) == "training for up to 20 epochs"
     assert describe_plan(config(model="mobilenet_v2", fine_tune_epochs=0)) == (
-        "training for up to 40 epochs, of the head alone"
+        "training for up to 40 epochs, head only"
     )
     both = describe_plan(config(model="mobilenet_v2", epochs=3, fine_tune_epochs=10, unfreeze=20))
-    assert "up to 13 epochs: 3 of the head, then 10 of fine-tuning the last 20 layers" in both
-    assert "8 of fine-tuning all layers" in describe_plan(config(model="mobilenet_v2"))
+    assert "up to 13 epochs: 3 for the head, then 10 fine-tuning the last 20 layers" in both
+    assert "8 fine-tuning all layers" in describe_plan(config(model="mobilenet_v2"))
 
 
 def test_mixing_is_refused_where_a_single_epoch_trains_the_head() -> None:

@@ -148,7 +148,7 @@ def test_line_for_people_leaves_the_stage_as_it_was(clock: Clock) -> None:
     meter = Meter(clock)
     meter.take(Event("pixels", 5, 10))
     meter.take(Event("pixels", message="skipped a.png"))
-    assert (reading(meter).done, reading(meter).total) == (5, 10)
+    assert (reading(meter).event.done, reading(meter).event.total) == (5, 10)
 
 
 def test_clock_that_stands_still_breaks_nothing(clock: Clock) -> None:

@@ -64,9 +64,13 @@ def test_ascii_terminals_get_ascii() -> None:
 @given(
     st.builds(
         Reading,
-        stage=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=30),
-        done=st.integers(0, 10**7), total=st.integers(0, 10**7), epoch=st.integers(0, 9999),
-        epochs=st.integers(0, 9999), elapsed=st.floats(0, 1e6),
+        event=st.builds(
+            Event,
+            stage=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=30),
+            done=st.integers(0, 10**7), total=st.integers(0, 10**7), epoch=st.integers(0, 9999),
+            epochs=st.integers(0, 9999),
+        ),
+        elapsed=st.floats(0, 1e6),
         images_per_second=st.none() | st.floats(0.01, 1e6), left=st.none() | st.floats(0, 1e6),
         val=st.none() | st.floats(0, 1), best=st.none() | st.floats(0, 1),
     ),

@@ -113,7 +113,7 @@ def test_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="Received:") as caught:
             make_run(out)
         assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match="an empty text"):
+    with pytest.raises(UsageError, match="an empty string"):
         check_out("", False)
     assert listing(tmp_path) == ["file"]
 
