@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+import msgspec
 
 from edge_runtime.errors import UsageError
 from edge_runtime.temporary import temporary_files_together
@@ -155,7 +156,7 @@ def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: An
         run = run_training(config, progress)
     if as_json:
         _print_json({"run": str(run.path), "report": str(run.path / REPORT_FILE), "model": run.record.model,
-                     "labels": run.record.labels, "metrics": _plain(run.record.metrics)})  # fmt: skip
+                     "labels": run.record.labels, "metrics": msgspec.structs.asdict(run.record.metrics)})  # fmt: skip
         return
     metrics = run.record.metrics
     click.echo(f"val top-1 {metrics.val_top1:.1%} on {metrics.val_images} images after {metrics.epochs} epochs, "
@@ -210,10 +211,6 @@ def _facts(entry: zoo.ModelInfo) -> dict[str, Any]:
     facts = {**asdict(entry), "file_mb": entry.file_mb}
     del facts["application"]
     return facts
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
 def _print_json(document: Any) -> None:

@@ -25,6 +25,12 @@ ClassWeights = Literal["none", "balanced"]
 MIN_NATIVE_SIZE = 28
 """Smaller arrays are enlarged to this side in pixels, the minimum for two rounds of pooling."""
 
+_RANGES: dict[str, tuple[float, float]] = {
+    "width": (0.1, 4.0), "epochs": (1, 10_000), "fine_tune_epochs": (0, 10_000), "batch_size": (1, 4096),
+    "seed": (0, 2**32 - 1), "views": (1, 64),
+}  # fmt: skip
+"""Smallest and largest value of numeric options."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -111,8 +117,10 @@ class TrainConfig:
             raise _wrong("channels", "1 or 3", self.channels)
         if self.size is not None and not model.min_size <= self.size <= 1024:
             raise _wrong("size", f"{model.min_size} to 1024 pixels for {self.model}", self.size)
-        if not 0.1 <= self.width <= 4.0:
-            raise _wrong("width", "0.1 to 4.0", self.width)
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise _wrong(name, f"{low} to {high}", value)
         if not model.widths and self.width != 1.0:
             raise _wrong("width", f"1.0 for {self.model}", self.width)
         if not model.pretrained and self.weights not in (None, "none", "imagenet"):
@@ -127,20 +135,12 @@ class TrainConfig:
         if published and model.widths and self.width not in model.widths:
             widths = ", ".join(str(width) for width in model.widths)
             raise _wrong("width", f"one of {widths} with weights=imagenet", self.width)
-        if self.epochs is not None and not 1 <= self.epochs <= 10_000:
-            raise _wrong("epochs", "1 to 10000", self.epochs)
-        if self.fine_tune_epochs is not None and not 0 <= self.fine_tune_epochs <= 10_000:
-            raise _wrong("fine_tune_epochs", "0 to 10000", self.fine_tune_epochs)
-        if not 1 <= self.batch_size <= 4096:
-            raise _wrong("batch_size", "1 to 4096", self.batch_size)
         rate = self.learning_rate
         if isinstance(rate, str):
             if rate != "auto":
                 raise _wrong("learning_rate", "auto or a number", rate)
         elif rate is not None and not 0.0 < rate <= 10.0:
             raise _wrong("learning_rate", "above 0 and at most 10", rate)
-        if not 0 <= self.seed < 2**32:
-            raise _wrong("seed", "0 to 4294967295", self.seed)
         if self.patience is not None and self.patience < 1:
             raise _wrong("patience", "at least 1", self.patience)
         self._check_training()
@@ -163,12 +163,9 @@ class TrainConfig:
             raise _wrong(
                 "unfreeze", "all or at least 1 layer (to skip fine-tuning, use fine_tune_epochs=0)", unfreeze
             )
-        if not 1 <= self.views <= 64:
-            raise _wrong("views", "1 to 64", self.views)
-        if not 0.0 <= self.label_smoothing < 1.0:
-            raise _wrong("label_smoothing", "at least 0 and below 1", self.label_smoothing)
-        if not 0.0 <= self.ema < 1.0:
-            raise _wrong("ema", "at least 0 and below 1", self.ema)
+        for name in ("label_smoothing", "ema"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise _wrong(name, "at least 0 and below 1", getattr(self, name))
         mixing = MIXING & set(names) if isinstance(names, tuple) else set()
         # A single epoch trains the head.
         head_only = self.fine_tune_epochs == 0 or (self.fine_tune_epochs is None and self.epochs == 1)

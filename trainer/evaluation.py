@@ -11,22 +11,10 @@ import numpy as np
 from edge_runtime.errors import RunError
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
+from trainer import metrics
 from trainer.backend import load_keras
 from trainer.batches import predict_batches
 from trainer.cache import Int64Array
-from trainer.metrics import (
-    ClassMetrics,
-    MacroMetrics,
-    ReliabilityBin,
-    by_class,
-    calibration_error,
-    confusion,
-    log_loss,
-    macro,
-    reliability,
-    top1,
-    top_k,
-)
 from trainer.progress import Progress, silent
 from trainer.run import model_path, register_layers
 
@@ -54,10 +42,10 @@ class Evaluation:
     top5: float
     loss: float
     ece: float
-    macro: MacroMetrics
-    per_class: tuple[ClassMetrics, ...]
+    macro: metrics.MacroMetrics
+    per_class: tuple[metrics.ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
-    reliability: tuple[ReliabilityBin, ...]
+    reliability: tuple[metrics.ReliabilityBin, ...]
     seconds: float
     skipped: tuple[str, ...] = ()
 
@@ -82,18 +70,18 @@ def evaluate_scores(
         seconds: Wall-clock time.
         skipped: Files that could not be used.
     """
-    counts = confusion(scores, targets)
-    per_class = by_class(counts, labels)
+    counts = metrics.confusion(scores, targets)
+    per_class = metrics.by_class(counts, labels)
     return Evaluation(
         n=len(targets),
-        top1=top1(scores, targets),
-        top5=top_k(scores, targets, 5),
-        loss=log_loss(scores, targets),
-        ece=calibration_error(scores, targets),
-        macro=macro(per_class),
+        top1=metrics.top1(scores, targets),
+        top5=metrics.top_k(scores, targets, 5),
+        loss=metrics.log_loss(scores, targets),
+        ece=metrics.calibration_error(scores, targets),
+        macro=metrics.macro(per_class),
         per_class=per_class,
         confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
-        reliability=reliability(scores, targets),
+        reliability=metrics.reliability(scores, targets),
         seconds=round(seconds, 2),
         skipped=skipped,
     )

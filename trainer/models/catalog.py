@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from edge_runtime.errors import UnknownNameError
@@ -81,6 +82,7 @@ _IMAGENET = "224x224x3, 1000 classes"
 _UNIT = "x / 127.5 - 1"
 _STANDARDIZED = "x / 255, ImageNet mean and std"
 _CAFFE = "minus ImageNet means, BGR"
+_pretrained = partial(ModelInfo, reference=_IMAGENET, default_size=224, min_size=32, pretrained=True)
 
 _MODELS = {
     model.name: model
@@ -114,74 +116,63 @@ _MODELS = {
         ),
         # Pretrained. Top-1 from the table at keras.io/api/applications and its MobileNetV3 page;
         # min_size as keras.applications requires.
-        ModelInfo(
+        _pretrained(
             name="efficientnet_b0", summary="Compound-scaled; accurate for its size", parameters=5_330_571,
-            reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_STANDARDIZED,
-            pretrained=True, imagenet_top1=0.771,
+            preprocessing=_STANDARDIZED, imagenet_top1=0.771,
             application=Application(function="EfficientNetB0", scaling="inside"),
         ),
-        ModelInfo(
+        _pretrained(
             name="efficientnet_v2_b0", summary="An EfficientNet that trains faster", parameters=7_200_312,
-            reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_STANDARDIZED,
-            pretrained=True, imagenet_top1=0.787,
+            preprocessing=_STANDARDIZED, imagenet_top1=0.787,
             application=Application(function="EfficientNetV2B0", scaling="inside"),
         ),
-        ModelInfo(
+        _pretrained(
             name="efficientnet_v2_l", summary="The most accurate here, for servers", parameters=119_027_848,
-            reference="480x480x3, 1000 classes", default_size=480, min_size=32, preprocessing="x / 128 - 1",
-            pretrained=True, imagenet_top1=0.857,
+            reference="480x480x3, 1000 classes", default_size=480, preprocessing="x / 128 - 1", imagenet_top1=0.857,
             application=Application(function="EfficientNetV2L", scaling="inside", sizes=(480,), dropout=0.4),
         ),
-        ModelInfo(
+        _pretrained(
             name="inception_v3", summary="Parallel convolutions of several sizes", parameters=23_851_784,
             reference="299x299x3, 1000 classes", default_size=299, min_size=75, preprocessing=_UNIT,
-            pretrained=True, imagenet_top1=0.779,
-            application=Application(function="InceptionV3", scaling="unit", sizes=(299,)),
+            imagenet_top1=0.779, application=Application(function="InceptionV3", scaling="unit", sizes=(299,)),
         ),
-        ModelInfo(
+        _pretrained(
             name="mobilenet_v2", summary="Inverted residuals; the usual choice for phones", parameters=3_538_984,
-            reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_UNIT,
-            pretrained=True, imagenet_top1=0.713, widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+            preprocessing=_UNIT, imagenet_top1=0.713, widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
             application=Application(
                 function="MobileNetV2", scaling="unit", sizes=(96, 128, 160, 192, 224), width_option="alpha"
             ),
         ),
-        ModelInfo(
+        _pretrained(
             name="mobilenet_v3_large", summary="MobileNet from architecture search, with squeeze-and-excite",
-            parameters=5_507_432, reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_UNIT,
-            pretrained=True, imagenet_top1=0.756, widths=(0.75, 1.0),
+            parameters=5_507_432, preprocessing=_UNIT, imagenet_top1=0.756, widths=(0.75, 1.0),
             application=Application(function="MobileNetV3Large", scaling="inside", width_option="alpha"),
         ),
-        ModelInfo(
+        _pretrained(
             name="mobilenet_v3_small", summary="The same for the smallest devices",
-            parameters=2_554_968, reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_UNIT,
-            pretrained=True, imagenet_top1=0.681, widths=(0.75, 1.0),
+            parameters=2_554_968, preprocessing=_UNIT, imagenet_top1=0.681, widths=(0.75, 1.0),
             application=Application(function="MobileNetV3Small", scaling="inside", width_option="alpha"),
         ),
-        ModelInfo(
+        _pretrained(
             name="resnet101", summary="ResNet-50 with twice the layers", parameters=44_707_176,
-            reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_CAFFE,
-            pretrained=True, imagenet_top1=0.764,
+            preprocessing=_CAFFE, imagenet_top1=0.764,
             application=Application(function="ResNet101", scaling="caffe", first_convolution="conv1_conv"),
         ),
-        ModelInfo(
+        _pretrained(
             name="resnet50", summary="Residual bottlenecks; the field's baseline", parameters=25_636_712,
-            reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_CAFFE,
-            pretrained=True, imagenet_top1=0.749,
+            preprocessing=_CAFFE, imagenet_top1=0.749,
             application=Application(function="ResNet50", scaling="caffe", first_convolution="conv1_conv"),
         ),
-        ModelInfo(
+        _pretrained(
             name="vgg16", summary="Sixteen plain layers; large and slow", parameters=138_357_544,
-            reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_CAFFE,
-            pretrained=True, imagenet_top1=0.713,
+            preprocessing=_CAFFE, imagenet_top1=0.713,
             application=Application(
                 function="VGG16", scaling="caffe", first_convolution="block1_conv1", dropout=0.5
             ),
         ),
-        ModelInfo(
+        _pretrained(
             name="vgg19", summary="Nineteen plain layers", parameters=143_667_240,
-            reference=_IMAGENET, default_size=224, min_size=32, preprocessing=_CAFFE,
-            pretrained=True, imagenet_top1=0.713,
+            preprocessing=_CAFFE, imagenet_top1=0.713,
             application=Application(
                 function="VGG19", scaling="caffe", first_convolution="block1_conv1", dropout=0.5
             ),

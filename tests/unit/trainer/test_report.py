@@ -143,7 +143,7 @@ def test_size_stays_moderate(tmp_path: Path, record: RunRecord, classes: int, im
 
 def test_one_class_alone_is_a_page_too(tmp_path: Path, record: RunRecord) -> None:
     text = write(tmp_path, record, ("cat",), 5)
-    assert "There is one class only." in text
+    assert "There is only one class." in text
     assert "None: every image was classified correctly." in text
 
 
