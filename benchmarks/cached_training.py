@@ -26,7 +26,7 @@ from benchmarks.result import Cell, Column, Figure, Result, command_line, now, w
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from edge_runtime.dataset import open_dataset
 from trainer import TrainConfig, models, train
-from trainer.augmentation import chosen, image_layer
+from trainer.augmentation import image_layer, resolve_augmentations
 from trainer.backend import compile_options, load_keras
 from trainer.cache import Pixels, cached_pixels
 from trainer.freezing import set_trainable
@@ -146,7 +146,8 @@ def _compared(keras: Any, options: Any, folder: Path, facts: dict[str, str], com
         created=now(),
         quick=options.quick,
         machine=facts,
-        settings={"seed": config.seed, "augment": list(chosen(config.augment, False)), "batch_size": config.batch_size},
+        settings={"seed": config.seed, "augment": list(resolve_augmentations(config.augment, False)),
+                  "batch_size": config.batch_size},
         columns=(
             Column("phase"), Column("way"), Column("epochs", "count"), Column("val top-1", "percent"),
             Column("s", "seconds"), Column("of it cache", "seconds"), Column("img/s", "rate"),
@@ -179,7 +180,9 @@ def _inside_fit(keras: Any, config: TrainConfig, pixels: Pixels) -> dict[str, Ou
         weights=config.weights, width=config.width,
     )  # fmt: skip
     image = keras.Input(pixels.array.shape[1:])
-    model = keras.Model(image, core(image_layer(chosen(config.augment, False), config.seed)(image)))
+    model = keras.Model(
+        image, core(image_layer(resolve_augmentations(config.augment, False), config.seed)(image))
+    )
     steps = -(-len(x) // config.batch_size)
     outcomes = {}
     for phase, epochs, rate in _phases(config):

@@ -25,7 +25,7 @@ from trainer import models
 from trainer.augmentation import image_layer, target_layer
 from trainer.backend import compile_options, load_keras
 from trainer.batches import Feed, Rows, fit_batches
-from trainer.harness import accuracy, as_logits, harness, loss
+from trainer.harness import accuracy, as_logits, loss, training_model
 
 MODULE = "benchmarks.feeding"
 CLASSES = 5
@@ -105,7 +105,7 @@ def _measure(keras: Any, options: Any, folder: Path) -> tuple[list[float], list[
     shape = (options.size, options.size, 3)
     names = tuple(name for name in options.augment.split(",") if name)
     with as_logits(core):
-        model = harness(
+        model = training_model(
             core, shape, "uint8", image_layer(names, options.seed), target_layer(names, CLASSES, options.seed)
         )
         model.compile(

@@ -1,4 +1,4 @@
-"""Labelled images -> a run folder. Importing this loads no Keras; training does."""
+"""Trains a classifier on labelled images and writes a run folder. Importing it does not load Keras."""
 
 from trainer import models
 from trainer.config import TrainConfig

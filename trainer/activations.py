@@ -1,24 +1,24 @@
-"""What the frozen part of a model makes of every image, computed once and kept.
+"""Cached activations of a model's frozen layers, computed once per image and view.
 
-Training what follows then costs only what follows. An augmented view is another pass
-with changed images; each pass is a file that is mapped into memory.
+Training the layers after them then costs no pass through the frozen ones. Each view is one
+memory-mapped file.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from edge_runtime.errors import DataError
+from edge_runtime.temporary import temporary_file
 from trainer.augmentation import image_layer
 from trainer.backend import load_keras
-from trainer.batches import BATCH, predicted
+from trainer.batches import predict_batches
 from trainer.cache import Int64Array, Pixels
 from trainer.checkpoint import unwritable
-from trainer.progress import Event, Progress
+from trainer.progress import Progress
 
 
 def cached_activations(
@@ -31,24 +31,24 @@ def cached_activations(
     seed: int = 0,
     progress: Progress,
 ) -> Any:
-    """Returns the activations of images, computing them unless the file is there.
+    """Returns the activations of images, computing them unless the file exists.
 
     Args:
-        front: A ``keras.Model`` on raw pixels, frozen.
+        front: A frozen ``keras.Model`` on raw pixels.
         pixels: The images.
-        chosen: Indices of those wanted, int64.
-        path: The ``.npy`` file to keep them in.
-        augment: Augmentations of this view, none for the images as they are.
-        seed: Of the augmentation.
-        progress: Told of every batch.
+        chosen: Indices of the images to use, int64.
+        path: The ``.npy`` file to store them in.
+        augment: Augmentations of this view; empty for unchanged images.
+        seed: Seed of the augmentation.
+        progress: Progress callback, called for every batch.
 
     Raises:
-        DataError: A value is no finite number.
+        DataError: A value is not finite.
         UsageError: The disk is full.
 
     Returns:
-        ``[len(chosen), ...]``, mapped, read-only. Feature vectors are float32; feature maps
-        are float16 unless a value is beyond its range.
+        ``[len(chosen), ...]``, memory-mapped, read-only. Feature vectors are float32; feature
+        maps are float16 unless a value exceeds its range.
     """
     shape = (len(chosen), *front.output.shape[1:])
     found = _load(path, shape)
@@ -56,23 +56,20 @@ def cached_activations(
         return found
     model = _with_view(front, augment, seed) if augment else front
     kinds = (np.float16, np.float32) if len(shape) > 2 else (np.float32,)
-    temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not any(_store(model, pixels, chosen, temporary, shape, kind, progress) for kind in kinds):
-            raise DataError(
-                "What the frozen layers give must be numbers. Received: infinity or no number. "
-                "Use --precision float32, or other weights."
-            )
-        os.replace(temporary, path)
+        with temporary_file(path.parent) as made:
+            if not any(_store(model, pixels, chosen, made.file, shape, kind, progress) for kind in kinds):
+                raise DataError(
+                    "The outputs of the frozen layers must be finite. Received: infinity or NaN. "
+                    "Use --precision float32, or other weights."
+                )
+            made.move_to(path)
+    except BrokenPipeError:
+        # The reader of our progress output is gone; the folder is fine.
+        raise
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            # The reader of our progress has gone; nothing is wrong with the folder.
-            raise
         raise unwritable(path.parent, error) from error
-    finally:
-        if temporary.is_file():
-            temporary.unlink()
     return np.lib.format.open_memmap(path, mode="r")
 
 
@@ -94,24 +91,18 @@ def _store(
     model: Any,
     pixels: Pixels,
     chosen: Int64Array,
-    path: Path,
+    file: BinaryIO,
     shape: tuple[int, ...],
     kind: type[np.floating[Any]],
     progress: Progress,
 ) -> bool:
-    """Writes the file; False when a value does not fit the type."""
+    """Writes the file from its start; False when a value does not fit the type."""
     dtype = np.dtype(kind)
-
-    def tell(done: int, total: int) -> None:
-        progress(Event("features", done, total, images=done * BATCH))
-
-    # Written and not mapped: on a full disk a write fails, a mapping kills the process.
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": dtype.str, "fortran_order": False, "shape": shape}
-        )
-        for values in predicted(model, pixels.array, chosen, tell):
-            if not np.abs(values).max() <= np.finfo(dtype).max:
-                return False
-            file.write(np.ascontiguousarray(values, dtype).tobytes())
+    file.seek(0)
+    # Written rather than memory-mapped: on a full disk a write fails, a mapping kills the process.
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+    for values in predict_batches(model, pixels.array, chosen, "features", progress):
+        if not np.abs(values).max() <= np.finfo(dtype).max:
+            return False
+        file.write(np.ascontiguousarray(values, dtype).tobytes())
     return True

@@ -1,4 +1,4 @@
-"""Keras, loaded at first use, quiet, on the backend that was chosen, with a cure when one is missing."""
+"""Loads Keras at first use, quietly, on the chosen backend."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.native_output import quiet
 
 BACKENDS = ("tensorflow", "jax", "torch")
-"""What ``KERAS_BACKEND`` may name; the first one that is installed is the default."""
+"""Allowed values of ``KERAS_BACKEND``; the first installed one is the default."""
 
 EXTRAS = {"tensorflow": "train", "jax": "train-jax", "torch": "train-torch"}
-"""The extra of snapship that brings each backend."""
+"""The extra of snapship that installs each backend."""
 
 
 def chosen_backend() -> str:
-    """Returns the backend that Keras is to run on; loads nothing.
+    """Returns the backend that Keras will run on; loads nothing.
 
-    ``KERAS_BACKEND`` decides, then a ``keras.json`` that names another one than TensorFlow, then
-    what is installed. Keras itself writes "tensorflow" into that file, so there it says nothing.
+    ``KERAS_BACKEND`` takes precedence, then a ``keras.json`` that names a backend other than
+    TensorFlow, then what is installed. "tensorflow" in that file means nothing: Keras writes it
+    there by default.
 
     Raises:
-        UsageError: ``KERAS_BACKEND`` names something else.
+        UsageError: ``KERAS_BACKEND`` names an unknown backend.
     """
     named = os.environ.get("KERAS_BACKEND", "")
     if named and named not in BACKENDS:
@@ -42,35 +43,35 @@ def chosen_backend() -> str:
 
 
 def training_extra() -> str:
-    """The extra of snapship that brings what training needs on the chosen backend."""
+    """Returns the extra of snapship that installs what training needs on the chosen backend."""
     return EXTRAS[chosen_backend()]
 
 
 def load_keras() -> Any:
-    """Returns the keras module, on the backend that it has or on :func:`chosen_backend`.
+    """Returns the keras module, on its current backend or else on :func:`chosen_backend`.
 
-    Off TensorFlow, TensorFlow is not imported either, even where it is installed, unless the
-    caller imported Keras first.
+    On JAX and PyTorch, an installed TensorFlow is not imported, unless the caller imported Keras
+    first.
 
     Raises:
-        UsageError: ``KERAS_BACKEND`` names something else.
-        EnvironmentMissingError: Keras or its backend is not installed, or does not load.
+        UsageError: ``KERAS_BACKEND`` names an unknown backend.
+        EnvironmentMissingError: Keras or its backend is not installed or does not load.
     """
     loaded = sys.modules.get("keras")
     if loaded is not None:
         return loaded
     chosen = chosen_backend()
     os.environ["KERAS_BACKEND"] = chosen
-    # 3 leaves fatal errors; failures still arrive as exceptions.
+    # 3 logs only fatal errors; failures still raise exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        # TensorFlow writes lines at import, before it reads its log level.
+        # TensorFlow prints at import, before it reads its log level.
         with quiet():
             import keras
     except ImportError as error:
         raise _missing(chosen, error) from error
     if chosen == "tensorflow":
-        # It warns of retracing when one process builds several models, as training does.
+        # It warns about retracing when a process builds several models, as training does.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     else:
         _leave_tensorflow_alone()
@@ -78,9 +79,9 @@ def load_keras() -> Any:
 
 
 def compile_options(keras: Any) -> dict[str, Any]:
-    """Options of ``model.compile`` that suit this machine.
+    """Returns options of ``model.compile`` that suit this machine.
 
-    On JAX and PyTorch Keras' own choice is left: JAX is unusably slow uncompiled; PyTorch runs
+    On JAX and PyTorch they are Keras' defaults: JAX is unusably slow uncompiled; PyTorch runs
     eagerly, since ``torch.compile`` needs a C++ compiler or Triton on the machine.
 
     Args:
@@ -95,7 +96,7 @@ def compile_options(keras: Any) -> dict[str, Any]:
 
 
 def _stored_backend() -> str:
-    """What ``keras.json`` names, in the folder where Keras looks for it; empty for nothing."""
+    """Returns the backend in ``keras.json``, where Keras looks for it; empty without one."""
     home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
     try:
         stored = json.loads((Path(home) / "keras.json").read_text("utf-8"))
@@ -105,13 +106,13 @@ def _stored_backend() -> str:
 
 
 def _missing(chosen: str, error: ImportError) -> EnvironmentMissingError:
-    """What to tell of an import of Keras that failed."""
+    """Returns the error for a failed import of Keras."""
     package, extra = (error.name or "").partition(".")[0], EXTRAS[chosen]
     if package == chosen:
         others = [name for name in BACKENDS if name != chosen and find_spec(name) is not None]
         instead = f", or set KERAS_BACKEND={others[0]}" if others else ""
         return EnvironmentMissingError(
-            f"The Keras backend must be installed. Received: {chosen}, which is not. "
+            f"The Keras backend must be installed. Received: {chosen}, which is not installed. "
             f"Run: pip install 'snapship[{extra}]'{instead}"
         )
     if isinstance(error, ModuleNotFoundError) and package:
@@ -123,15 +124,15 @@ def _missing(chosen: str, error: ImportError) -> EnvironmentMissingError:
 
 
 def _leave_tensorflow_alone() -> None:
-    """Tells Keras that TensorFlow is not there.
+    """Makes Keras treat TensorFlow as not installed.
 
-    On any backend Keras imports an installed TensorFlow to seed it, and to ask of each value that
-    it saves whether it is one of TensorFlow's: seconds, and hundreds of megabytes, for nothing.
+    On any backend Keras imports an installed TensorFlow to seed it, and to check every saved
+    value for TensorFlow types: seconds and hundreds of megabytes for nothing.
     """
     from keras.src.utils import module_utils
 
     for name in ("tensorflow", "gfile"):
         lazy: Any = getattr(module_utils, name, None)
-        # Keras has no public switch; without this one training still works, with the import.
+        # Keras has no public switch; without this attribute training still works, with the import.
         if hasattr(type(lazy), "available"):
             lazy._available = False

@@ -1,8 +1,8 @@
-"""Batches from arrays in memory-mapped files, for every Keras backend."""
+"""Batches from memory-mapped arrays, for every Keras backend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +12,21 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from trainer.backend import load_keras
 from trainer.cache import Int64Array
+from trainer.progress import Event, Progress
 
 BATCH = 64
-"""Images per pass."""
+"""Images per batch of a prediction."""
 
 
 @dataclass(frozen=True)
 class Feed:
-    """What a model is trained on or measured on.
+    """Images with labels to train or evaluate on.
 
     Attributes:
         views: Arrays ``[n, ...]`` of one shape and dtype: pixels, or activations of views of the
-            same images in the same order. Mapped arrays are read batch by batch.
+            same images in the same order. Memory-mapped arrays are read batch by batch.
         labels: int64 ``[n]``.
-        dtype: That the batches have; None for the views' own.
+        dtype: Type of the batches; None for that of the views.
     """
 
     views: Sequence[Any]
@@ -39,16 +40,17 @@ class Feed:
         return found
 
 
-def predicted(
-    model: Any, array: UInt8Array, chosen: Int64Array, tell: Callable[[int, int], None]
+def predict_batches(
+    model: Any, array: UInt8Array, chosen: Int64Array, stage: str, progress: Progress
 ) -> Iterator[Float32Array]:
-    """Yields what a model makes of images, a batch at a time and in order.
+    """Yields the model's outputs for images, batch by batch, in order.
 
     Args:
         model: A ``keras.Model`` on raw pixels.
         array: uint8 ``[n, height, width, channels]``.
-        chosen: Indices of the images wanted, int64.
-        tell: Called with the batches done and their number.
+        chosen: Indices of the images, int64.
+        stage: The stage that progress is reported for.
+        progress: Progress callback, called after every batch.
 
     Yields:
         float32 ``[at most BATCH, ...]``.
@@ -58,26 +60,26 @@ def predicted(
         rows = chosen[start : start + BATCH]
         batch = array[rows].astype(np.float32)
         if start and len(rows) < BATCH:
-            # The shape of the batches before: another one would be compiled again.
+            # Padded to the previous shape: a new one would be compiled again.
             batch = np.concatenate([batch, np.zeros((BATCH - len(rows), *batch.shape[1:]), np.float32)])
         yield np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
-        tell(index + 1, len(starts))
+        progress(Event(stage, index + 1, len(starts), images=start + len(rows)))
 
 
 def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0) -> Any:
-    """Returns what the training model of :mod:`trainer.harness` is fitted on.
+    """Returns batches for the training model of :mod:`trainer.harness`.
 
-    Every epoch is one pass over the images. Where they are shuffled, the last batch is filled
-    up from the epoch's first images: batches of one size are compiled once, and none is too
-    small for batch normalisation. With several views each image shows another
-    one every epoch, so that all take part equally.
+    Every epoch is one pass over the images. If they are shuffled, the last batch is filled up
+    with the epoch's first images: batches of one size are compiled once, and none is too small
+    for batch normalisation. With several views, each image uses the next one every epoch, so
+    all are used equally.
 
     Args:
         feed: Images and labels.
         batch_size: Images per batch; the last one may be smaller.
-        seed: Of the order.
+        seed: Seed of the order.
         shuffle: Whether to draw a new order every epoch.
-        first_epoch: The epoch to begin with, so that a resumed run goes on as it would have.
+        first_epoch: Epoch to start at, so that a resumed run sees the same batches.
 
     Returns:
         A ``keras.utils.PyDataset`` of ``({"image", "label"}, label)``.
@@ -99,8 +101,8 @@ def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_
 
         def __getitem__(self, index: int) -> tuple[dict[str, Any], Any]:
             drawn = self._order[index * size : (index + 1) * size]
-            # Read forwards through the map, then put back as drawn: neighbours in a batch are mixed,
-            # and folders come sorted by class.
+            # Read in file order, then restore the drawn order: batches mix neighbouring images, and
+            # folders are sorted by class.
             forwards = np.argsort(drawn, kind="stable")
             place = np.empty_like(forwards)
             place[forwards] = np.arange(len(drawn))
@@ -131,7 +133,7 @@ def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_
 
 
 class Rows:
-    """Some rows of a mapped array, looked up when they are asked for."""
+    """Some rows of a memory-mapped array, read on access."""
 
     def __init__(self, array: UInt8Array, chosen: Int64Array) -> None:
         """Copies nothing.
@@ -145,6 +147,6 @@ class Rows:
         self.dtype = array.dtype
 
     def __getitem__(self, rows: Int64Array) -> UInt8Array:
-        """The rows, copied."""
+        """Returns copies of the rows."""
         found: UInt8Array = self._array[self._chosen[rows]]
         return found

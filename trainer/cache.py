@@ -1,8 +1,7 @@
-"""Decoded pixels, kept: every image is decoded once, whatever is trained on it later.
+"""The pixel cache: every image is decoded once, however often it is trained on.
 
-The pixels come from :func:`edge_runtime.preprocess.pixels` and from nowhere else, so
-what the trainer sees is what the device sees. They lie in one uint8 array on disk,
-mapped into memory, named by what it was made from.
+All pixels come from :func:`edge_runtime.preprocess.pixels`, so training sees what the device
+sees. They are stored in one memory-mapped uint8 array, named by a hash of its sources.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from edge_runtime.temporary import temporary_file
 from trainer.progress import Event, Progress, silent
 
 _FORMAT = 2
-"""Part of every name; raise it when the files' meaning changes."""
+"""Part of every file name; increase it when the format changes."""
 
 Int64Array = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -35,7 +34,7 @@ class Pixels:
     """Decoded images.
 
     Attributes:
-        images: The set, without the images that do not decode.
+        images: The data set, without images that cannot be decoded.
         array: uint8 ``[len(images), height, width, channels]``, mapped from disk, read-only.
         labels: int64 ``[len(images)]``.
     """
@@ -45,7 +44,7 @@ class Pixels:
     labels: Int64Array
 
     def only(self, split: str) -> Int64Array:
-        """Indices of the images of a split, int64.
+        """Returns the indices of the images of a split, int64.
 
         Args:
             split: ``train`` or ``val``.
@@ -54,7 +53,7 @@ class Pixels:
 
 
 def default_cache_dir() -> Path:
-    """``$XDG_CACHE_HOME`` or ``~/.cache``, below it ``snapship/pixels``."""
+    """Returns ``snapship/pixels`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(home) / "snapship" / "pixels"
 
@@ -65,16 +64,16 @@ def cached_pixels(
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress = silent,
 ) -> Pixels:
-    """Returns the pixels of a set, decoding only what was not decoded before.
+    """Returns the pixels of a data set, from the cache if possible.
 
     Args:
-        images: The set; images that do not decode are dropped from the result's set.
+        images: The data set; images that cannot be decoded are left out of the result.
         spec: The model's input.
-        cache_dir: Where to keep them, None for :func:`default_cache_dir`.
-        progress: Told of every image decoded.
+        cache_dir: The cache folder; None for :func:`default_cache_dir`.
+        progress: Progress callback, called for every image decoded.
 
     Raises:
-        DataError: Too many images do not decode, or the folder cannot be written.
+        DataError: Too many images cannot be decoded, or the folder cannot be written.
     """
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     stem = _key(images, spec)
@@ -98,8 +97,8 @@ def cached_pixels(
 
 
 def _key(images: ImageSet, spec: InputSpec) -> str:
-    """Name of the cache file: contents in order, input, and the decoder's version."""
-    # Pixels of our own resize keep their name of before there was another.
+    """Name of the cache file: a hash of the contents in order, the input and the decoder's version."""
+    # The default resize is left out, so that older cache files keep their names.
     resize = "" if spec.resize == "antialiased" else f" {spec.resize}"
     digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {spec.shape} {spec.fit}{resize}\n".encode())
     for item in images.items:
@@ -110,10 +109,10 @@ def _key(images: ImageSet, spec: InputSpec) -> str:
 def _load(
     array_path: Path, note_path: Path, count: int, spec: InputSpec
 ) -> tuple[UInt8Array, dict[int, str]] | None:
-    """What an earlier call stored, None when there is nothing whole."""
+    """Returns what an earlier call stored; None if it is missing or damaged."""
     try:
         failures = msgspec.json.decode(note_path.read_bytes(), type=dict[int, str])
-        # Not np.load, which takes a damaged file for a zip or a pickle.
+        # Not np.load, which would try to read a damaged file as a zip or a pickle.
         array: UInt8Array = np.lib.format.open_memmap(array_path, mode="r")
     except (OSError, ValueError, EOFError, msgspec.MsgspecError):
         return None
@@ -123,12 +122,12 @@ def _load(
 
 
 def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path, progress: Progress) -> None:
-    """Decodes everything into a temporary file and renames it when it is whole."""
+    """Decodes everything into a temporary file and renames it when complete."""
     array_path.parent.mkdir(parents=True, exist_ok=True)
     failures: dict[int, str] = {}
     total = len(images)
     with temporary_file(array_path.parent) as made:
-        # The header has a fixed length, so that the count can be corrected at the end.
+        # The header has a fixed length, so the count can be corrected at the end.
         header = _header(total, spec)
         made.file.write(header)
         progress(Event("pixels", 0, total, f"decoding {total} images to {spec.width}x{spec.height}"))
@@ -138,7 +137,7 @@ def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path,
             else:
                 made.file.write(result.tobytes())
             progress(Event("pixels", index + 1, total))
-        # Refuses a set with too many failures before anything is kept of it.
+        # Raises if too many images failed, before anything is stored.
         images.without({images.items[index].ref: reason for index, reason in failures.items()})
         made.file.seek(0)
         made.file.write(_header(total - len(failures), spec).ljust(len(header)))

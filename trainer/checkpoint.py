@@ -1,14 +1,14 @@
-"""Where a run stands, on disk, so that a killed one goes on.
+"""Checkpoints: the state of a run on disk, from which a killed run resumes.
 
 ::
 
     <cache>/checkpoints/<key>/
-        head.npz, fine-tune.npz    one file a phase: every variable, and what the phase has seen
-        *.npy                      activations of the frozen part
+        head.npz, fine-tune.npz    one file per phase: every variable, and the phase's history
+        *.npy                      activations of the frozen layers
         lock                       held while a process trains
 
-The key is made of all that decides the result: configuration, data, weights, versions. It
-is removed when the run is saved.
+The key is a hash of everything that determines the result: configuration, data, weights,
+versions. The folder is removed when the run is saved.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from zipfile import BadZipFile
 import numpy as np
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import remove_abandoned, temporary_file
 from trainer.cache import default_cache_dir
 
 KEPT_DAYS = 30
-"""Checkpoints of abandoned runs are removed after so many days."""
+"""Days after which the checkpoint of an abandoned run is removed."""
 
 _NOTE = "note"
 
@@ -42,7 +43,7 @@ class Saved:
 
     Attributes:
         note: Plain data.
-        arrays: In the order in which they were given.
+        arrays: The arrays in their original order.
     """
 
     note: dict[str, Any]
@@ -53,24 +54,24 @@ class Checkpoint:
     """The checkpoint folder of one run; see :func:`open_checkpoint`."""
 
     def __init__(self, folder: Path) -> None:
-        """Takes an existing folder.
+        """Uses an existing folder.
 
         Args:
-            folder: It.
+            folder: The folder.
         """
         self.folder = folder
         self._cost_s = 0.0
         self._saved_at = 0.0
 
     def save(self, phase: str, note: dict[str, Any], arrays: Sequence[Any], *, needed: bool) -> None:
-        """Replaces the file of a phase, whole or not at all.
+        """Replaces the file of a phase atomically.
 
         Args:
             phase: Its name.
             note: Plain data.
             arrays: numpy arrays.
-            needed: Whether to write in any case; otherwise a large model is not written so often
-                that training waits for the disk.
+            needed: Whether to write in any case; otherwise a save is skipped if writing a large
+                model this often would slow training down.
 
         Raises:
             UsageError: The disk is full, or the folder cannot be written.
@@ -78,26 +79,19 @@ class Checkpoint:
         started = time.monotonic()
         if not needed and started - self._saved_at < 10 * self._cost_s:
             return
-        path, temporary = self._path(phase), self._path(phase).with_suffix(".tmp")
         named = {str(place): array for place, array in enumerate(arrays)}
+        named[_NOTE] = np.frombuffer(json.dumps(note).encode(), np.uint8)
         try:
-            self._write(temporary, path, note, named)
+            with temporary_file(self.folder) as made:
+                np.savez(made.file, **named)
+                made.move_to(self._path(phase))
         except OSError as error:
-            if temporary.is_file():
-                temporary.unlink()
             raise unwritable(self.folder, error) from error
         self._saved_at = time.monotonic()
         self._cost_s = self._saved_at - started
 
-    def _write(self, temporary: Path, path: Path, note: dict[str, Any], named: dict[str, Any]) -> None:
-        with temporary.open("wb") as file:
-            np.savez(file, **{_NOTE: np.frombuffer(json.dumps(note).encode(), np.uint8)}, **named)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-
     def load(self, phase: str) -> Saved | None:
-        """What was saved of a phase, None when there is nothing whole.
+        """Returns the saved state of a phase; None if there is none, or it is damaged.
 
         Args:
             phase: Its name.
@@ -110,12 +104,12 @@ class Checkpoint:
             return None
 
     @property
-    def begun(self) -> bool:
-        """Whether there is something to go on from."""
+    def has_state(self) -> bool:
+        """Whether there is a state to resume from."""
         return any(self.folder.glob("*.npz"))
 
     def remove(self) -> None:
-        """Deletes the folder: the run is saved, or shall start over."""
+        """Deletes everything but the lock, to start over."""
         for entry in self.folder.iterdir():
             if entry.name != "lock":
                 entry.unlink(missing_ok=True)
@@ -125,25 +119,25 @@ class Checkpoint:
 
 
 def checkpoint_key(parts: dict[str, Any]) -> str:
-    """Name of a run's checkpoint folder.
+    """Returns the name of a run's checkpoint folder.
 
     Args:
-        parts: Plain data: all that decides the result.
+        parts: Plain data: everything that determines the result.
     """
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 @contextmanager
 def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: bool) -> Iterator[Checkpoint]:
-    """Opens, and locks, the checkpoint of a run; removes it when the block ends well.
+    """Opens and locks the checkpoint of a run; removes it when the block succeeds.
 
     Args:
         key: What :func:`checkpoint_key` returned.
-        cache_dir: Folder of the pixel cache, None for the default.
-        fresh: Whether to forget what is there.
+        cache_dir: Folder of the pixel cache; None for the default.
+        fresh: Whether to delete the existing state.
 
     Raises:
-        UsageError: Another process is training the same, or the folder cannot be written.
+        UsageError: Another process is training the same run, or the folder cannot be written.
     """
     root = (Path(cache_dir) if cache_dir is not None else default_cache_dir().parent) / "checkpoints"
     folder = root / key
@@ -155,7 +149,7 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
     with lock:
         _hold(lock, folder)
         _forget_old(root, folder)
-        _forget_halves(folder)
+        remove_abandoned(folder)
         checkpoint = Checkpoint(folder)
         if fresh:
             checkpoint.remove()
@@ -164,11 +158,11 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
 
 
 def unwritable(folder: Path, error: OSError) -> UsageError:
-    """What to tell when the state of a run cannot be kept.
+    """Returns the error for a run whose state cannot be saved.
 
     Args:
-        folder: Where it was to be.
-        error: Why it is not.
+        folder: The checkpoint folder.
+        error: The cause.
     """
     return UsageError(
         f"The checkpoint folder must be writable. Received: {folder} ({error.strerror or error}). "
@@ -177,29 +171,23 @@ def unwritable(folder: Path, error: OSError) -> UsageError:
 
 
 def _hold(lock: Any, folder: Path) -> None:
-    """Takes the lock; it ends with the process, however that ends."""
+    """Takes the lock; the system releases it when the process ends, even if killed."""
     try:
         import fcntl
     except ImportError:
-        # Windows: two runs of the same command at once are the user's to avoid.
+        # Windows: the user must not run the same command twice at once.
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise UsageError(
-            f"A run must be trained by one process. Received: another one holds {folder / 'lock'}. "
+            f"A run must be trained by one process. Received: another process holds {folder / 'lock'}. "
             "Wait for it, or choose another --out."
         ) from error
 
 
-def _forget_halves(folder: Path) -> None:
-    """Removes what a killed run was writing, which nobody else may write again."""
-    for half in folder.glob("*.tmp"):
-        half.unlink(missing_ok=True)
-
-
 def _forget_old(root: Path, current: Path) -> None:
-    """Removes abandoned checkpoints, and of younger ones what was half written."""
+    """Removes old checkpoints, and from recent ones what a killed process left half-written."""
     oldest = time.time() - KEPT_DAYS * 86_400
     for folder in root.iterdir():
         if folder == current:
@@ -208,10 +196,8 @@ def _forget_old(root: Path, current: Path) -> None:
             times = [entry.stat().st_mtime for entry in [folder, *folder.iterdir()]]
             if max(times) < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
-            elif any(folder.glob("*.tmp")):
-                with (folder / "lock").open("r+") as lock:
-                    _hold(lock, folder)
-                    _forget_halves(folder)
-        except (OSError, UsageError):
-            # It goes away right now, or a run is at work there.
+            else:
+                remove_abandoned(folder)
+        except OSError:
+            # It is being removed right now.
             continue

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+import msgspec
 
 from edge_runtime.errors import UsageError
 from edge_runtime.temporary import temporary_files_together
@@ -18,106 +19,126 @@ from trainer.console import ConsoleProgress
 from trainer.run import REPORT_FILE
 from trainer.training import train as run_training
 
-_JSON_HELP = "Print one JSON document on stdout and nothing else there."
+_JSON_HELP = "Print one JSON document to stdout and nothing else."
 
 
 @click.command()
 @click.argument("data")
-@click.option("--model", default="mobilenet_v2", show_default=True, help="Architecture; see: snapship models")
-@click.option("--out", required=True, help="Run folder to make.")
-@click.option("--size", type=int, help="Side of the input in pixels. Default: what suits data and model.")
-@click.option("--channels", type=int, help="3 for colour, 1 for gray. Default: what suits data and model.")
+@click.option("--model", default="mobilenet_v2", show_default=True, help="Architecture; see snapship models.")
+@click.option("--out", required=True, help="Run folder to create.")
+@click.option(
+    "--size", type=int, help="Side of the model input in pixels. Default: depends on data and model."
+)
+@click.option("--channels", type=int, help="3 for colour, 1 for gray. Default: depends on data and model.")
 @click.option(
     "--fit",
     default="stretch",
     show_default=True,
-    help="stretch: resize both sides; crop: resize the short side and cut the centre.",
+    help="stretch: resize both sides; crop: resize the short side, then crop the centre.",
 )
 @click.option(
     "--weights",
     default="imagenet",
     show_default=True,
-    help="imagenet (downloaded once), none, or the path of a Keras .h5 weights file; "
-    "of feature_extractor, the folder of a SavedModel.",
+    help="imagenet (downloaded once), none, or a Keras .h5 weights file; "
+    "for feature_extractor, a SavedModel folder.",
 )
-@click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier of the layers.")
+@click.option(
+    "--width", type=float, default=1.0, show_default=True, help="Width multiplier of the model's layers."
+)
 @click.option(
     "--pixel-range",
     metavar="RANGE",
-    help="What feature_extractor's SavedModel takes: 0..1 (default), -1..1 or 0..255.",
+    help="Pixel range that feature_extractor's SavedModel expects: 0..1 (default), -1..1 or 0..255.",
 )
 @click.option(
-    "--epochs", type=int, help="Most epochs in all; with --fine-tune-epochs, of a pretrained model's head."
+    "--epochs", type=int, help="Maximum number of epochs; with --fine-tune-epochs, for the head only."
 )
 @click.option(
     "--fine-tune-epochs",
     type=int,
-    help="Most epochs of fine-tuning a pretrained model, after the head's; 0 for none.",
+    help="Maximum epochs of fine-tuning a pretrained model, after training its head; 0 to skip.",
 )
 @click.option(
     "--unfreeze",
     default="all",
     show_default=True,
     metavar="N|all",
-    help="What fine-tuning trains: the last N layers of the backbone, from kept activations, or all.",
+    help="Layers to fine-tune: the last N of the backbone, on cached activations, or all.",
 )
 @click.option(
     "--views",
     type=int,
     default=2,
     show_default=True,
-    help="Augmented views kept of what a frozen part gives.",
+    help="Views per image cached for training on a frozen backbone; all but the first are augmented.",
 )
-@click.option("--train-batch-norm", is_flag=True, help="Let fine-tuning train batch normalisation too.")
-@click.option("--batch-size", type=int, default=32, show_default=True, help="Images per step.")
+@click.option("--train-batch-norm", is_flag=True, help="Fine-tune batch normalisation too.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Images per batch.")
 @click.option(
     "--learning-rate",
     metavar="RATE|auto",
-    help="Highest rate of plain training or fine-tuning; auto looks for it.",
+    help="Peak learning rate of training from scratch or fine-tuning; auto runs a range test.",
 )
 @click.option(
-    "--schedule", default="cosine", show_default=True, help="cosine (with warm-up), constant or plateau."
+    "--schedule",
+    default="cosine",
+    show_default=True,
+    help="Learning rate schedule: cosine (with warm-up), constant or plateau.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
-@click.option("--patience", type=int, help="Epochs without a better val result before a phase ends.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option(
+    "--patience", type=int, help="Epochs without a better val result after which a phase stops early."
+)
 @click.option(
     "--augment",
     default="auto",
     show_default=True,
     metavar="NAMES",
-    help=f"auto, none, or some of {', '.join(AUGMENTATIONS)}, separated by commas.",
+    help=f"auto, none, or a comma-separated list of {', '.join(AUGMENTATIONS)}.",
 )
 @click.option(
     "--label-smoothing",
     type=float,
     default=0.0,
     show_default=True,
-    help="Share of each target spread over all.",
+    help="Label smoothing factor, 0..1.",
 )
 @click.option(
-    "--class-weights", default="none", show_default=True, help="balanced: every class counts alike."
+    "--class-weights",
+    default="none",
+    show_default=True,
+    help="none, or balanced to weight every class equally.",
 )
-@click.option("--ema", type=float, default=0.0, show_default=True, help="Average the weights, such as 0.99.")
+@click.option(
+    "--ema",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Momentum of the weight EMA, for example 0.99; 0 disables it.",
+)
 @click.option(
     "--precision",
     default="float32",
     show_default=True,
-    help="float32, mixed_bfloat16 or mixed_float16; what is saved is float32.",
+    help="float32, mixed_bfloat16 or mixed_float16; the saved model is always float32.",
 )
-@click.option("--logs", metavar="DIR", help="Write a CSV and TensorBoard events there, an epoch at a time.")
-@click.option("--overwrite", is_flag=True, help="Replace the run folder if there is one.")
-@click.option("--fresh", is_flag=True, help="Start over where an interrupted run could go on.")
+@click.option(
+    "--logs", metavar="DIR", help="Folder for a CSV and TensorBoard events, updated after every epoch."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the run folder if it exists.")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming an interrupted run.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 @temporary_files_together()
 def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: Any) -> None:
     """Train a classifier on DATA and write a run folder.
 
-    DATA is a folder with train/ and val/ of class folders, one folder of class folders,
-    a .zip of either, a .csv or .jsonl table of paths and labels (docs/tables.md), a folder
-    of IDX files, or one of digits, mnist, fashion_mnist, cifar10.
+    DATA is a folder with one sub-folder per class, or with train/ and val/ folders of
+    those; a .zip of either; a .csv or .jsonl table of paths and labels (docs/tables.md);
+    a folder of IDX files; or one of digits, mnist, fashion_mnist, cifar10.
 
-    Interrupted, even killed, it goes on after its last epoch when the same command is
-    given again.
+    An interrupted run, even a killed one, resumes after its last epoch when you run the
+    same command again.
 
     \b
     Example:
@@ -135,7 +156,7 @@ def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: An
         run = run_training(config, progress)
     if as_json:
         _print_json({"run": str(run.path), "report": str(run.path / REPORT_FILE), "model": run.record.model,
-                     "labels": run.record.labels, "metrics": _plain(run.record.metrics)})  # fmt: skip
+                     "labels": run.record.labels, "metrics": msgspec.structs.asdict(run.record.metrics)})  # fmt: skip
         return
     metrics = run.record.metrics
     click.echo(f"val top-1 {metrics.val_top1:.1%} on {metrics.val_images} images after {metrics.epochs} epochs, "
@@ -148,7 +169,7 @@ def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: An
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def models(as_json: bool) -> None:
-    """List the architectures that train can build.
+    """List the architectures that snapship train can build.
 
     \b
     Example:
@@ -157,11 +178,12 @@ def models(as_json: bool) -> None:
     """
     entries = [zoo.info(name) for name in zoo.names()]
     if as_json:
-        _print_json([{**asdict(entry), "file_mb": entry.file_mb} for entry in entries])
+        _print_json([_facts(entry) for entry in entries])
         return
     columns = [
-        Column("model"), Column("parameters", True), Column("fp32 MB", True), Column("at"), Column("input", True),
-        Column("ImageNet", True), Column("pixels become"), Column("widths"), Column("what it is"),
+        Column("model"), Column("parameters", True), Column("fp32 MB", True), Column("counted at"),
+        Column("input", True), Column("ImageNet", True), Column("preprocessing"), Column("widths"),
+        Column("description"),
     ]  # fmt: skip
     rows = [
         [entry.name, "-" if entry.parameters is None else f"{entry.parameters:,}", str(entry.file_mb or "-"),
@@ -174,19 +196,21 @@ def models(as_json: bool) -> None:
 
 
 def _number(name: str, text: str, kind: type[int] | type[float], word: str) -> Any:
-    """A number, or the one word that may stand for it."""
+    """Parses a number, or the one word that is allowed in its place."""
     if text == word:
         return text
     try:
         return kind(text)
     except ValueError as error:
         raise UsageError(
-            f"{name} must be {word} or a number. Received: {name}={text}. Change that option."
+            f"{name} must be {word} or a number. Received: {name}={text}. Change the option."
         ) from error
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__struct_fields__}
+def _facts(entry: zoo.ModelInfo) -> dict[str, Any]:
+    facts = {**asdict(entry), "file_mb": entry.file_mb}
+    del facts["application"]
+    return facts
 
 
 def _print_json(document: Any) -> None:

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a live line where there is one, plain lines elsewhere; always on stderr."""
+"""Progress on stderr: a live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _REFRESH_HZ = 8
 class ConsoleProgress:
     """Shows events; use it as a context manager.
 
-    Messages become lines in both cases. On a terminal a line below them shows the running
-    stage: its epoch and bar, images/s, time left, and the last and best val accuracy.
+    Messages are printed as lines. On a terminal, a live line below them shows the current
+    stage: epoch, bar, images/s, time left, and the last and best val accuracy.
     """
 
     def __init__(
         self, quiet: bool = False, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Looks at what stderr is.
+        """Shows nothing yet.
 
         Args:
             quiet: Whether to show nothing at all.
             console: Where to show it; None for stderr.
-            clock: Seconds that never go back.
+            clock: A monotonic clock in seconds.
         """
         self._quiet = quiet
         self._given = console
@@ -48,7 +48,7 @@ class ConsoleProgress:
         """Starts the live line on a terminal."""
         console = self._given or self._console()
         if console.is_terminal and not console.is_dumb_terminal and not self._quiet:
-            # stdout belongs to results: rich would send it through this console, to stderr.
+            # stdout is reserved for results; rich would redirect it to this console.
             self._live = Live(
                 _Line(self._meter), console=console, refresh_per_second=_REFRESH_HZ, transient=True,
                 redirect_stdout=False,
@@ -59,7 +59,7 @@ class ConsoleProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Takes the live line away."""
+        """Removes the live line."""
         if self._live is not None:
             self._live.stop()
         if self._own is not None:
@@ -75,21 +75,21 @@ class ConsoleProgress:
             return
         line = printable(event.message)
         if self._live is None:
-            # Not through rich: it would wrap long lines in a log file.
+            # Not through rich, which would wrap long lines in a log file.
             print(line + self._pace(event), file=sys.stderr, flush=True)
         else:
-            # Text and not a string, so that "[x]" in a file name is no markup.
+            # Text rather than a string, so that "[x]" in a file name is not markup.
             self._live.console.print(Text(line), soft_wrap=True)
 
     def _console(self) -> Console:
         if not sys.stderr.isatty():
             return Console(stderr=True, highlight=False)
-        # A descriptor of its own: the line goes on while quiet() has descriptor 2.
+        # A descriptor of its own: the line stays alive while quiet() redirects descriptor 2.
         self._own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
         return Console(file=self._own, highlight=False)
 
     def _pace(self, event: Event) -> str:
-        """What an epoch's line in a log adds, where it is known; a terminal shows it live."""
+        """Speed and time left, for an epoch's line in a log; a terminal shows them live."""
         reading = self._meter.read()
         if not event.metrics or not event.epochs or reading is None:
             return ""
@@ -100,7 +100,7 @@ class ConsoleProgress:
 
 
 class _Line:
-    """The live line, drawn anew for each refresh."""
+    """The live line, redrawn on each refresh."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -108,5 +108,5 @@ class _Line:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         reading = self._meter.read()
         if reading is not None:
-            # One column free: some terminals wrap when the last one is filled.
+            # One column stays free: some terminals wrap when the last one is filled.
             yield progress_line(reading, options.max_width - 1, options.ascii_only)

@@ -1,4 +1,4 @@
-"""Data sets that Keras downloads, kept where ``edge_runtime.dataset`` looks for them."""
+"""Downloads known data sets with Keras to where ``edge_runtime.dataset`` looks for them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from trainer.progress import Event, Progress, silent
 
 
 def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent) -> None:
-    """Downloads a known set once; does nothing for any other data.
+    """Downloads a known data set once; does nothing for any other data.
 
     Args:
-        data: What the user passed as DATA.
-        progress: Told when a download starts.
+        data: The user's DATA argument.
+        progress: Progress callback, called when a download starts.
 
     Raises:
-        EnvironmentMissingError: Keras is missing, the network is, or the cache cannot be written.
+        EnvironmentMissingError: Keras or the network is missing, or the cache cannot be written.
     """
     name = os.fspath(data)
     if name not in ARRAY_NAMES or array_file(name).is_file():
@@ -35,21 +35,21 @@ def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent)
     keras = load_keras()
     source = importlib.import_module(f"{keras.__name__}.datasets.{name}")
     try:
-        # Keras draws its bar on stdout, which belongs to results.
+        # Keras prints its progress bar to stdout, which is reserved for results.
         with redirect_stdout(sys.stderr):
             (x_train, y_train), (x_test, y_test) = source.load_data()
-    # Keras' download raises bare Exception for a failed fetch.
+    # Keras raises a bare Exception when a download fails.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EnvironmentMissingError(
             f"The data set {name} must be downloaded once. Received: {reason[:200]}. "
-            "Connect to a network, or use digits or a folder of your own."
+            "Connect to a network, or use digits or your own folder."
         ) from error
     _store(array_file(name), {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test})
 
 
 def _store(path: Path, arrays: dict[str, Any]) -> None:
-    """Writes to a temporary sibling, then renames."""
+    """Writes the file atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_file(path.parent) as made:

@@ -12,7 +12,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table, printable
 from trainer.console import ConsoleProgress
-from trainer.evaluate_report import check_report_file, explained, write_evaluation_report
+from trainer.evaluate_report import check_report_file, read_images, write_evaluation_report
 from trainer.evaluation import Evaluation
 from trainer.insight.robustness import Robustness, measure_robustness
 from trainer.measuring import measure, source_kind
@@ -22,26 +22,26 @@ from trainer.report import check_report_packages
 @click.command()
 @click.argument("source", metavar="RUN_OR_BUNDLE")
 @click.argument("data")
-@click.option("--split", default="val", show_default=True, help="val or all.")
+@click.option("--split", default="val", show_default=True, help="Images to use: val or all.")
 @click.option(
-    "--artifact", metavar="KIND", help="A bundle's model file, such as tflite-int8. Default: as on a device."
+    "--artifact",
+    metavar="KIND",
+    help="Model file of a bundle, for example tflite-int8. Default: chosen as on a device.",
 )
-@click.option("--report", metavar="FILE", help="Write what was found as one HTML page that opens offline.")
+@click.option("--report", metavar="FILE", help="Write the results as a self-contained HTML page.")
 @click.option(
     "--explain", metavar="IMAGE", multiple=True,
-    help="Show in the report what the model sees in this image; may be given several times. Runs only.",
+    help="Explain the model's answer for this image in the report; repeatable, runs only.",
 )  # fmt: skip
 @click.option(
     "--robustness", is_flag=True,
-    help="Also measure under blur, dark and bright light, JPEG, rotation, noise and shift: 35 more passes.",
+    help="Also measure under blur, darker and brighter light, JPEG, rotation, noise and shift: 35 more passes.",
 )  # fmt: skip
 @click.option(
     "--robustness-images", type=click.IntRange(min=1), default=200, show_default=True,
-    help="Most images for it, drawn evenly over the classes.",
+    help="Maximum number of images for --robustness, drawn evenly from the classes.",
 )  # fmt: skip
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout and nothing else.")
 @temporary_files_together()
 def evaluate(
     source: str,
@@ -54,11 +54,11 @@ def evaluate(
     robustness_images: int,
     as_json: bool,
 ) -> None:
-    """Measure a run folder or a bundle on labelled images.
+    """Evaluate a run folder or a bundle on labelled images.
 
-    A run is measured through Keras, a bundle through the device runtime. Classes are
-    matched by name. The page of --report shows where it fails: every class, calibration,
-    the most confident mistakes and the closest calls, and of a run also its filters.
+    A run is evaluated with Keras, a bundle with the device runtime. Classes are matched by
+    name. The page of --report shows where the model fails: metrics per class, calibration,
+    the most confident mistakes and the closest calls; for a run also filters and Grad-CAM.
 
     \b
     Example:
@@ -72,10 +72,10 @@ def evaluate(
         check_report_packages()
     elif explain:
         raise UsageError(
-            f"--explain must come with --report. Received: --explain {printable(explain[0])} alone. "
+            f"--explain requires --report. Received: --explain {printable(explain[0])} without it. "
             "Add --report FILE.html."
         )
-    chosen = explained(source, explain) if explain and source_kind(source) else ()
+    chosen = read_images(source, explain) if explain and source_kind(source) else ()
     with ConsoleProgress() as progress:
         found = measure(source, data, split, artifact=artifact, progress=progress)  # type: ignore[arg-type]
         changed = (
@@ -111,7 +111,7 @@ def _print_evaluation(result: Evaluation) -> None:
         f"{result.n} images, {result.seconds:.1f} s"
     )
     if result.skipped:
-        click.echo(f"{len(result.skipped)} files skipped, the first is {printable(result.skipped[0])}")
+        click.echo(f"{len(result.skipped)} files skipped, the first: {printable(result.skipped[0])}")
     columns = [
         Column("class"), Column("images", True), Column("recall", True), Column("precision", True),
         Column("F1", True),

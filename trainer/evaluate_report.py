@@ -1,4 +1,4 @@
-"""The page of ``snapship evaluate --report``: where a run or a bundle fails on given images."""
+"""The page of ``snapship evaluate --report``: where a run or a bundle fails."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from edge_runtime.errors import UsageError
 from edge_runtime.output_place import check_file
 from edge_runtime.preprocess import UInt8Array, pixels
 from trainer.insight.explaining import Subject
-from trainer.insight.page import common_parts
+from trainer.insight.page import common_parts, key_figures
 from trainer.insight.robustness import Robustness
-from trainer.measuring import Measured, source_kind
+from trainer.measuring import Measurement, source_kind
 from trainer.pages import render, write_page
 from trainer.progress import Event, Progress, silent
 from trainer.run import read_run
 
-Explained = tuple[str, UInt8Array]
-"""An image's name, and its pixels as the model takes them."""
+NamedImage = tuple[str, UInt8Array]
+"""An image's name, and its pixels at the model's input size."""
 
 
 def check_report_file(path: Path) -> None:
-    """Refuses a file that must not be replaced by a page, before anything slow is done.
+    """Refuses a report file that cannot be written, before anything slow starts.
 
     Args:
-        path: Where the page shall go.
+        path: The report file.
 
     Raises:
-        UsageError: It is no ``.html`` name, a folder, or in a place that cannot be written.
+        UsageError: The name does not end in ``.html``, it is a folder, or it cannot be written.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(
@@ -45,8 +45,8 @@ def check_report_file(path: Path) -> None:
     check_file(path, "--report")
 
 
-def explained(source: str | os.PathLike[str], images: Sequence[str]) -> tuple[Explained, ...]:
-    """Reads the images to explain, before anything slow is done.
+def read_images(source: str | os.PathLike[str], images: Sequence[str]) -> tuple[NamedImage, ...]:
+    """Reads the images to explain, before anything slow starts.
 
     Args:
         source: The run folder.
@@ -59,8 +59,8 @@ def explained(source: str | os.PathLike[str], images: Sequence[str]) -> tuple[Ex
     """
     if source_kind(source) == "bundle":
         raise UsageError(
-            f"An image can be explained with a run only. Received: --explain with the bundle {os.fspath(source)}, "
-            "whose model files give scores and no more. Pass the run folder."
+            f"--explain requires a run folder. Received: the bundle {os.fspath(source)}, "
+            "whose model files output scores only. Pass the run folder."
         )
     spec = read_run(source).input
     return tuple((image, pixels(image, spec)) for image in images)
@@ -68,22 +68,22 @@ def explained(source: str | os.PathLike[str], images: Sequence[str]) -> tuple[Ex
 
 def write_evaluation_report(
     path: Path,
-    found: Measured,
+    found: Measurement,
     robustness: Robustness | None = None,
-    explain: Sequence[Explained] = (),
+    explain: Sequence[NamedImage] = (),
     progress: Progress = silent,
 ) -> None:
     """Writes the page.
 
     Args:
-        path: The HTML file; one of that name is replaced.
-        found: What was measured.
-        robustness: Accuracy on changed images, if it was measured.
-        explain: Images to explain; without any, some mistakes and right answers are chosen.
-        progress: Told that the page is being written.
+        path: The HTML file; an existing one is replaced.
+        found: The evaluation to show.
+        robustness: Accuracy on corrupted images, if measured.
+        explain: Images to explain; if empty, some mistakes and correct answers are chosen.
+        progress: Progress callback.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: The file cannot be written.
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
     progress(Event("report", 0, 0, f"writing {path}"))
@@ -95,25 +95,9 @@ def write_evaluation_report(
             Subject(image, name, row, None) for (name, image), row in zip(explain, scores, strict=True)
         ]
     parts = common_parts(scored, found.evaluation, robustness, "Not measured. Add --robustness.", subjects)
-    text = render("evaluation.html", parts | {"title": found.name, "found": found, "facts": _facts(found),
+    facts = key_figures(found.evaluation, found.input, ("images", f"{found.evaluation.n:,}"))
+    text = render("evaluation.html", parts | {"title": found.name, "found": found, "facts": facts,
                                               "created": datetime.now(UTC).isoformat(timespec="seconds"),
                                               "skipped": found.evaluation.skipped, "counts": None,
                                               "chosen_by_user": bool(explain)})  # fmt: skip
     write_page(path, text, "--report")
-
-
-def _facts(found: Measured) -> list[tuple[str, str]]:
-    """The figures on top, with their captions."""
-    evaluation, spec = found.evaluation, found.input
-    facts = [("top-1", f"{evaluation.top1:.1%}")]
-    if len(found.scored.labels) > 5:
-        facts.append(("top-5", f"{evaluation.top5:.1%}"))
-    return [
-        *facts,
-        ("macro F1", f"{evaluation.macro.f1:.1%}"),
-        ("loss", f"{evaluation.loss:.3f}"),
-        ("calibration error", f"{evaluation.ece:.1%}"),
-        ("images", f"{evaluation.n:,}"),
-        ("classes", str(len(found.scored.labels))),
-        ("input", f"{spec.width}x{spec.height}x{spec.channels}, {spec.fit}"),
-    ]

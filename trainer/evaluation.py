@@ -1,4 +1,4 @@
-"""How good a run or a bundle is on labelled images."""
+"""Evaluates scores on labelled images; loads and runs a trained model."""
 
 from __future__ import annotations
 
@@ -11,40 +11,28 @@ import numpy as np
 from edge_runtime.errors import RunError
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
+from trainer import metrics
 from trainer.backend import load_keras
-from trainer.batches import predicted
+from trainer.batches import predict_batches
 from trainer.cache import Int64Array
-from trainer.metrics import (
-    ClassMetrics,
-    MacroMetrics,
-    ReliabilityBin,
-    by_class,
-    calibration_error,
-    confusion,
-    log_loss,
-    macro,
-    reliability,
-    top1,
-    top_k,
-)
-from trainer.progress import Event, Progress, silent
+from trainer.progress import Progress, silent
 from trainer.run import model_path, register_layers
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model on labelled images.
+    """Metrics of a model on labelled images.
 
     Attributes:
-        n: Images.
-        top1: Share whose best class is right, 0..1.
-        top5: Share whose class is among the five best, 0..1; among all with fewer classes.
+        n: Number of images.
+        top1: Top-1 accuracy, 0..1.
+        top5: Top-5 accuracy, 0..1; 1 with at most five classes.
         loss: Mean cross-entropy in nats.
         ece: Expected calibration error, 0..1.
-        macro: Recall, precision and F1, averaged over the classes that have images.
-        per_class: Every class, in the model's order.
-        confusion: Counts; row the true class, column the answer.
-        reliability: How often answers of each confidence are right.
+        macro: Recall, precision and F1, averaged over the classes with images.
+        per_class: Metrics per class, in the model's order.
+        confusion: Confusion matrix: counts, rows are true classes, columns predicted ones.
+        reliability: Accuracy per bin of confidence.
         seconds: Wall-clock time.
         skipped: Files that could not be used, with the reason.
     """
@@ -54,10 +42,10 @@ class Evaluation:
     top5: float
     loss: float
     ece: float
-    macro: MacroMetrics
-    per_class: tuple[ClassMetrics, ...]
+    macro: metrics.MacroMetrics
+    per_class: tuple[metrics.ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
-    reliability: tuple[ReliabilityBin, ...]
+    reliability: tuple[metrics.ReliabilityBin, ...]
     seconds: float
     skipped: tuple[str, ...] = ()
 
@@ -73,40 +61,40 @@ def evaluate_scores(
     seconds: float,
     skipped: tuple[str, ...] = (),
 ) -> Evaluation:
-    """Turns scores into an evaluation.
+    """Computes all metrics from scores.
 
     Args:
         scores: float32 ``[n, classes]``.
         targets: int64 ``[n]``.
         labels: Class names.
-        seconds: How long it took.
+        seconds: Wall-clock time.
         skipped: Files that could not be used.
     """
-    counts = confusion(scores, targets)
-    per_class = by_class(counts, labels)
+    counts = metrics.confusion(scores, targets)
+    per_class = metrics.by_class(counts, labels)
     return Evaluation(
         n=len(targets),
-        top1=top1(scores, targets),
-        top5=top_k(scores, targets, 5),
-        loss=log_loss(scores, targets),
-        ece=calibration_error(scores, targets),
-        macro=macro(per_class),
+        top1=metrics.top1(scores, targets),
+        top5=metrics.top_k(scores, targets, 5),
+        loss=metrics.log_loss(scores, targets),
+        ece=metrics.calibration_error(scores, targets),
+        macro=metrics.macro(per_class),
         per_class=per_class,
         confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
-        reliability=reliability(scores, targets),
+        reliability=metrics.reliability(scores, targets),
         seconds=round(seconds, 2),
         skipped=skipped,
     )
 
 
 def load_model(source: str | os.PathLike[str]) -> Any:
-    """Loads the full model of a run.
+    """Loads the trained model of a run.
 
     Args:
         source: A run folder.
 
     Raises:
-        RunError: It is none, or the model is damaged.
+        RunError: ``source`` is not a run folder, or the model is damaged.
         EnvironmentMissingError: Keras is not installed.
     """
     path = model_path(source)
@@ -114,7 +102,7 @@ def load_model(source: str | os.PathLike[str]) -> Any:
     register_layers()
     try:
         return keras.models.load_model(path, compile=False)
-    # A damaged .keras file raises almost anything: zip, JSON, HDF5 and Keras' own errors.
+    # A damaged .keras file raises almost anything: errors of zip, JSON, HDF5 and Keras.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(
@@ -123,19 +111,15 @@ def load_model(source: str | os.PathLike[str]) -> Any:
 
 
 def predict(model: Any, array: UInt8Array, chosen: Int64Array, progress: Progress = silent) -> Float32Array:
-    """Scores of images.
+    """Returns the scores of images.
 
     Args:
         model: A ``keras.Model`` on raw pixels.
         array: uint8 ``[n, height, width, channels]``.
-        chosen: Indices of the images wanted, ascending.
-        progress: Told of every batch.
+        chosen: Indices of the images, ascending.
+        progress: Progress callback, called for every batch.
 
     Returns:
         float32 ``[len(chosen), classes]``.
     """
-
-    def tell(done: int, total: int) -> None:
-        progress(Event("evaluate", done, total))
-
-    return np.concatenate(list(predicted(model, array, chosen, tell)))
+    return np.concatenate(list(predict_batches(model, array, chosen, "evaluate", progress)))

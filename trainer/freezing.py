@@ -1,4 +1,4 @@
-"""Where the frozen part of a model ends, and its two halves."""
+"""Freezes layers of a model, and splits it where the frozen part ends."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from trainer.models.pretrained import FEATURES
 
 
 def backbone_layers(model: Any) -> list[Any]:
-    """Layers between the image and the features, in an order in which they can run.
+    """Returns the layers between the image and the features, in topological order.
 
     Args:
         model: A ``keras.Model`` with a layer named :data:`~trainer.models.pretrained.FEATURES`.
     """
-    return list(model.layers[1 : features_place(model) + 1])
+    return list(model.layers[1 : features_index(model) + 1])
 
 
-def features_place(model: Any) -> int:
-    """Index in ``model.layers`` of the layer that ends the backbone.
+def features_index(model: Any) -> int:
+    """Returns the index in ``model.layers`` of the backbone's last layer.
 
     Args:
         model: As for :func:`backbone_layers`.
@@ -27,16 +27,16 @@ def features_place(model: Any) -> int:
 
 
 def set_trainable(model: Any, unfreeze: int | str, batch_norm: bool) -> int:
-    """Freezes all but the last layers of the backbone; what follows the features always trains.
+    """Freezes all but the last layers of the backbone; the head is always trainable.
 
     Args:
         model: As for :func:`backbone_layers`.
-        unfreeze: Layers of the backbone to train, counted from its end, or ``all``.
-        batch_norm: Whether batch normalisation in that part trains; else it stays in inference
-            mode, with the statistics of the pretrained weights.
+        unfreeze: Number of layers to train at the end of the backbone, or ``all``.
+        batch_norm: Whether batch normalisation among them is trained; otherwise it stays in
+            inference mode, with the statistics of the pretrained weights.
 
     Returns:
-        Index in ``model.layers`` of the first layer that may train.
+        Index in ``model.layers`` of the first trainable layer.
     """
     keras = load_keras()
     layers = backbone_layers(model)
@@ -49,19 +49,19 @@ def set_trainable(model: Any, unfreeze: int | str, batch_norm: bool) -> int:
 
 
 def last_cut(model: Any, first: int) -> int:
-    """The last layer at or before ``first - 1`` through which everything passes.
+    """Finds the last layer before ``first`` where the model can be cut.
 
-    All that the later layers need is then one tensor: this layer's output.
+    The layers after it depend on one tensor only: its output.
 
     Args:
         model: A functional ``keras.Model``.
-        first: Index of the first layer that trains.
+        first: Index of the first trainable layer.
 
     Returns:
-        Its index in ``model.layers``; 0, the input, when there is no other.
+        Its index in ``model.layers``; 0, the input, if there is no other.
     """
     place = {layer.name: index for index, layer in enumerate(model.layers)}
-    # The earliest layer that anything after each index still needs.
+    # For each index, the earliest layer that any layer from there on depends on.
     needed = [len(place)] * (len(place) + 1)
     for index in range(len(place) - 1, -1, -1):
         parents = [place[parent.name] for parent in _parents(model.layers[index])]
@@ -69,12 +69,12 @@ def last_cut(model: Any, first: int) -> int:
     return max((index for index in range(first) if needed[index + 1] >= index), default=0)
 
 
-def halves(model: Any, cut: int) -> tuple[Any, Any]:
-    """The frozen front and the tail, which share the model's layers.
+def split_model(model: Any, cut: int) -> tuple[Any, Any]:
+    """Splits a model in two that share its layers.
 
     Args:
         model: A functional ``keras.Model``.
-        cut: Index of the front's last layer.
+        cut: Index of the first half's last layer.
 
     Returns:
         ``keras.Model`` from the image to the cut, and from the cut to the model's output.
@@ -85,6 +85,6 @@ def halves(model: Any, cut: int) -> tuple[Any, Any]:
 
 
 def _parents(layer: Any) -> list[Any]:
-    """Layers whose output a layer takes in the model that it was built for."""
+    """The layers whose outputs a layer was called on when the model was built."""
     node = layer._inbound_nodes[0]
     return [tensor._keras_history.operation for tensor in node.input_tensors]

@@ -1,9 +1,9 @@
-"""The model that is fitted: augmentation and targets in front, logits and targets at the end.
+"""The training model: the saved model with augmentation in front and targets beside its logits.
 
-Everything of training alone lives here and not in the model that is saved. Labels go in
-with their images, because mixing changes both; the targets come out beside the logits,
-where the loss finds them. So one compiled step holds it all, on every Keras backend, and
-pixels travel to the device as uint8.
+Whatever only training needs is here and not in the saved model. Labels are an input like the
+images, because mixing changes both; the targets are part of the output, where the loss finds
+them. So one compiled step contains everything, on every Keras backend, and pixels are
+transferred to the device as uint8.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 from trainer.backend import load_keras
 
 SCORES = "scores"
-"""Name of the softmax layer that every architecture ends in."""
+"""Name of the softmax layer at the end of every architecture."""
 
 
-def harness(core: Any, shape: tuple[int, ...], dtype: str, augment: Any, targets: Any) -> Any:
+def training_model(core: Any, shape: tuple[int, ...], dtype: str, augment: Any, targets: Any) -> Any:
     """Builds the model to fit.
 
     Args:
         core: A ``keras.Model`` to train, from pixels or activations to logits.
-        shape: Of one input, without the batch.
-        dtype: Of the input as it is fed, such as ``uint8``.
-        augment: Layer of :func:`trainer.augmentation.image_layer`, None for activations.
+        shape: Shape of one input, without the batch.
+        dtype: Type of the input, for example ``uint8``.
+        augment: Layer of :func:`trainer.augmentation.image_layer`; None for activations.
         targets: Layer of :func:`trainer.augmentation.target_layer`.
 
     Returns:
@@ -46,18 +46,18 @@ def loss(_: Any, output: Any) -> Any:
     """Cross-entropy of the targets, per image, in nats.
 
     Args:
-        _: Labels, which are not looked at: the targets are in the output.
+        _: Labels, unused: the targets are part of the output.
         output: float32 ``[batch, 2 * classes]``.
     """
     ops = load_keras().ops
     logits, targets = _parts(output)
-    # Not categorical_crossentropy, whose gradient on TensorFlow is right only for targets that sum
-    # to 1: with class weights they do not.
+    # Not categorical_crossentropy: on TensorFlow its gradient is correct only for targets that sum
+    # to 1, and weighted targets do not.
     return -ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1)
 
 
 def cross_entropy(_: Any, output: Any) -> Any:
-    """The same as a metric: Keras' own ``loss`` adds what regularises weights.
+    """The loss as a metric: Keras' own ``loss`` includes weight regularisation.
 
     Args:
         _: As for :func:`loss`.
@@ -67,7 +67,7 @@ def cross_entropy(_: Any, output: Any) -> Any:
 
 
 def accuracy(_: Any, output: Any) -> Any:
-    """Whether the best class is the target's, per image: 1.0 or 0.0.
+    """Whether the predicted class is the target's, per image: 1.0 or 0.0.
 
     Args:
         _: As for :func:`loss`.
@@ -80,10 +80,10 @@ def accuracy(_: Any, output: Any) -> Any:
 
 @contextmanager
 def as_logits(model: Any) -> Iterator[None]:
-    """Takes the softmax off a model while it is trained: its gradient is exact from logits alone.
+    """Removes the softmax of a model during training: only the gradient from logits is exact.
 
     Args:
-        model: A ``keras.Model`` that ends in the layer :data:`SCORES`.
+        model: A ``keras.Model`` whose last layer is :data:`SCORES`.
     """
     keras = load_keras()
     layer = model.get_layer(SCORES)
@@ -96,7 +96,7 @@ def as_logits(model: Any) -> Iterator[None]:
 
 
 def _as_float(keras: Any) -> Any:
-    """Activations are kept as float16; what is trained on them computes in its own precision."""
+    """Activations are stored as float16; layers trained on them compute in their own precision."""
     return keras.layers.Activation("linear", dtype="float32", name="as_float")
 
 

@@ -1,4 +1,4 @@
-"""One line an epoch: what ``history.csv`` and the report's curves show."""
+"""Training history: one row per epoch, for ``history.csv`` and the report's curves."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class EpochRow:
     Attributes:
         phase: ``train``, ``head`` or ``fine-tune``.
         epoch: Counted from 1 within the phase.
-        loss: Mean training loss in nats, on augmented images where there is augmentation.
+        loss: Mean training loss in nats, on augmented images if augmentation is on.
         accuracy: Training accuracy, 0..1.
         val_loss: Loss on val in nats.
         val_accuracy: Top-1 on val, 0..1.
-        learning_rate: At the end of the epoch.
+        learning_rate: Learning rate at the end of the epoch.
         seconds: Wall-clock time since training began.
     """
 
@@ -34,7 +34,7 @@ class EpochRow:
 
 
 def history_csv(rows: Iterable[EpochRow]) -> str:
-    """The content of ``history.csv``.
+    """Returns the content of ``history.csv``.
 
     Args:
         rows: Epochs in the order in which they ran.

@@ -1,4 +1,4 @@
-"""Logs that can be watched while training runs: CSV, and TensorBoard events where there is a writer."""
+"""Logs to watch while training runs: a CSV and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
-from edge_runtime.output_place import check_file
+from edge_runtime.output_place import check_file, write_whole
 from trainer.backend import training_extra
 from trainer.history import EpochRow, history_csv
 from trainer.run import HISTORY_FILE
@@ -18,16 +18,16 @@ _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 class EpochLog:
-    """Writes ``history.csv`` and TensorBoard scalars into a folder, or nothing without one."""
+    """Writes ``history.csv`` and TensorBoard scalars to a folder, if one is given."""
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
-        """Checks what can be checked; nothing is written before the first epoch.
+        """Checks the folder; nothing is written before the end of the first epoch.
 
         Args:
-            folder: Where to write; None for nowhere.
+            folder: Where to write; None to write nothing.
 
         Raises:
-            UsageError: It is no folder.
+            UsageError: The folder cannot be written.
             EnvironmentMissingError: tensorboardX is not installed.
         """
         self._folder = Path(folder) if folder is not None else None
@@ -50,10 +50,7 @@ class EpochLog:
         if self._folder is None or not rows:
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary = self._folder / f"{HISTORY_FILE}.tmp"
-            temporary.write_text(history_csv(rows), "utf-8")
-            os.replace(temporary, self._folder / HISTORY_FILE)
+            write_whole(self._folder / HISTORY_FILE, history_csv(rows), "--logs")
             if self._writer is None:
                 from tensorboardX import SummaryWriter
 
@@ -71,6 +68,4 @@ class EpochLog:
 
 
 def _unwritable(folder: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"--logs must be a folder that can be written. Received: {folder} ({reason}). Choose another."
-    )
+    return UsageError(f"--logs must be a writable folder. Received: {folder} ({reason}). Choose another.")

@@ -1,4 +1,4 @@
-"""Measuring a run folder through Keras, or a bundle through the device runtime."""
+"""Evaluates a run folder with Keras, or a bundle with the device runtime."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ from trainer.downloads import ensure_downloaded
 from trainer.evaluation import Evaluation, evaluate_scores, load_model, predict
 from trainer.progress import Event, Progress, silent
 from trainer.run import RunRecord, is_run, read_run
-from trainer.scored import Scored
+from trainer.scored import ScoredImages
 
 Part = Literal["val", "all"]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A run or a bundle after it was measured, with all that a page about it needs.
+class Measurement:
+    """The evaluation of a run or a bundle, with everything that its page shows.
 
     Attributes:
-        name: The run's or the bundle's name.
-        made_of: What answered: the architecture, or the artifact and its engine.
-        input: What the model takes.
-        data: Where the images come from.
+        name: Name of the run or the bundle.
+        made_of: The architecture, or the artifact and its engine.
+        input: The model's input.
+        data: Source of the images.
         split: ``val`` or ``all``.
-        evaluation: The figures.
+        evaluation: The metrics.
         scored: The images with their scores.
-        record: The run's ``run.json``, None for a bundle.
     """
 
     name: str
@@ -46,8 +45,7 @@ class Measured:
     data: str
     split: Part
     evaluation: Evaluation
-    scored: Scored
-    record: RunRecord | None = None
+    scored: ScoredImages
 
 
 def evaluate(
@@ -59,21 +57,21 @@ def evaluate(
     progress: Progress = silent,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
-    """Measures a run folder through Keras, or a bundle through the device runtime.
+    """Evaluates a run folder with Keras, or a bundle with the device runtime.
 
     Args:
         source: A run folder or a bundle.
         data: Any of ``edge_runtime.dataset.FORMS``; classes are matched by name.
         split: ``val`` or ``all``.
-        artifact: Which of a bundle's model files, such as ``tflite-int8``; None lets the
-            runtime choose as it does on a device.
-        progress: Told of every batch.
-        cache_dir: Where decoded pixels are kept; None for the default.
+        artifact: Model file of a bundle, for example ``tflite-int8``; None to choose as on a
+            device.
+        progress: Progress callback, called for every batch.
+        cache_dir: Folder of the pixel cache; None for the default.
 
     Raises:
-        RunError: ``source`` is neither, or damaged.
+        RunError: ``source`` is neither a run folder nor a bundle, or is damaged.
         DataError: The data cannot be used, or has a class that the model lacks.
-        UsageError: ``artifact`` with a run.
+        UsageError: ``artifact`` was passed with a run.
         EnvironmentMissingError: Keras is not installed and ``source`` is a run.
     """
     return measure(source, data, split, artifact=artifact, progress=progress, cache_dir=cache_dir).evaluation
@@ -87,16 +85,16 @@ def measure(
     artifact: str | None = None,
     progress: Progress = silent,
     cache_dir: str | os.PathLike[str] | None = None,
-) -> Measured:
-    """Does what :func:`evaluate` does and keeps the scores, the images and the model.
+) -> Measurement:
+    """Does the same as :func:`evaluate`, and returns the scores, images and model as well.
 
     Args:
-        source: As there.
-        data: As there.
-        split: As there.
-        artifact: As there.
-        progress: As there.
-        cache_dir: As there.
+        source: As for :func:`evaluate`.
+        data: As for :func:`evaluate`.
+        split: As for :func:`evaluate`.
+        artifact: As for :func:`evaluate`.
+        progress: As for :func:`evaluate`.
+        cache_dir: As for :func:`evaluate`.
     """
     if split not in get_args(Part):
         raise UnknownNameError.of("split", split, get_args(Part))
@@ -104,7 +102,7 @@ def measure(
     record = read_run(source) if kind == "run" else None
     if record is not None and artifact is not None:
         raise UsageError(
-            f"An artifact must be one of a bundle. Received: {artifact!r} with the run {os.fspath(source)}. "
+            f"An artifact requires a bundle. Received: {artifact!r} with the run {os.fspath(source)}. "
             "Leave it out, or pass the bundle."
         )
     ensure_downloaded(data, progress)
@@ -113,7 +111,7 @@ def measure(
         images = images.only("val")
     if not images.items:
         raise DataError(
-            f"There must be images to measure on. Received: none in the {split} split of {images.source}. "
+            f"The data must have images to evaluate on. Received: none in the {split} split of {images.source}. "
             "Use --split all."
         )
     if record is None:
@@ -128,7 +126,7 @@ def _measure_run(
     split: Part,
     progress: Progress,
     cache_dir: str | os.PathLike[str] | None,
-) -> Measured:
+) -> Measurement:
     started = time.monotonic()
     labels = record.labels
     pixels = cached_pixels(images.relabelled(labels), record.input, cache_dir, progress)
@@ -142,7 +140,7 @@ def _measure_run(
         )
     skipped = pixels.images.skipped
     evaluation = evaluate_scores(scores, pixels.labels, labels, time.monotonic() - started, skipped)
-    scored = Scored(
+    scored = ScoredImages(
         labels=labels,
         refs=tuple(item.ref for item in pixels.images.items),
         scores=scores,
@@ -151,11 +149,11 @@ def _measure_run(
         predict=lambda array: predict(model, array, np.arange(len(array))),
         model=model,
     )
-    return Measured(record.name, record.model, record.input, images.source, split, evaluation, scored, record)
+    return Measurement(record.name, record.model, record.input, images.source, split, evaluation, scored)
 
 
 def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
-    """Whether a path is a run folder or a bundle, damaged or not.
+    """Returns whether a path is a run folder or a bundle, even a damaged one.
 
     Args:
         source: Any path.
@@ -171,7 +169,7 @@ def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
     what = "which does not exist" if not path.exists() else "which is neither"
     raise RunError(
         f"The model must be a run folder or a bundle. Received: {path}, {what}. "
-        "Make one with: snapship train DATA --out RUN"
+        "Create one with: snapship train DATA --out RUN"
     )
 
 
@@ -181,12 +179,12 @@ def _measure_bundle(
     split: Part,
     artifact: str | None,
     progress: Progress,
-) -> Measured:
-    """Reads image by image, so that a device measures a data set of any size."""
+) -> Measurement:
+    """Reads image by image, so that a device can evaluate a data set of any size."""
     from edge_runtime.classifier import Classifier
 
     started = time.monotonic()
-    # A named artifact is measured whatever its check said: this is how one finds out why.
+    # A named artifact is evaluated even if its check failed: that is how to find out why.
     classifier = Classifier.open(source, artifact, allow_failed=artifact is not None)
     labels = tuple(classifier.labels)
     images = images.relabelled(labels)
@@ -203,7 +201,7 @@ def _measure_bundle(
     targets = np.array([item.label for item in kept.items], np.int64)
     scores = np.stack(rows)
     evaluation = evaluate_scores(scores, targets, labels, time.monotonic() - started, kept.skipped)
-    scored = Scored(
+    scored = ScoredImages(
         labels=labels,
         refs=tuple(item.ref for item in kept.items),
         scores=scores,
@@ -213,4 +211,4 @@ def _measure_bundle(
     )
     made_of = f"{classifier.artifact.kind} on {classifier.engine}"
     name = classifier.bundle.manifest.name
-    return Measured(name, made_of, classifier.input, images.source, split, evaluation, scored)
+    return Measurement(name, made_of, classifier.input, images.source, split, evaluation, scored)

@@ -1,4 +1,4 @@
-"""How fast a stage goes and how long it still takes, from the events alone."""
+"""Speed and remaining time of a stage, measured from its events."""
 
 from __future__ import annotations
 
@@ -10,39 +10,31 @@ from dataclasses import dataclass
 from trainer.progress import Event
 
 WINDOW_S = 10.0
-"""Seconds that the images/s are averaged over: long enough to be read, short enough to be true."""
+"""Seconds that images/s are averaged over: long enough to be readable, short enough to be current."""
 
 MIN_SAMPLES = 20
-"""Steps that it is averaged over at least: one may compile for seconds."""
+"""Minimum number of steps averaged over: one of them may compile for seconds."""
 
 _COUNTS_IMAGES = ("pixels",)
-"""Stages whose units are images, where an event does not count them."""
+"""Stages whose units are images, so that their events need not count them separately."""
 
 _VAL = "val_accuracy"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What there is to show.
+    """What a progress line shows.
 
     Attributes:
-        stage: The running stage.
-        done: Units done.
-        total: Units in all, 0 where unknown.
-        epoch: Current epoch from 1, 0 outside training.
-        epochs: Most epochs.
+        event: The last event of the current stage.
         elapsed: Seconds since the stage began.
-        images_per_second: Over about the last :data:`WINDOW_S` of training; None where unknown.
-        left: Seconds until the stage is done if it goes on like this; None where unknown.
-        val: Last val accuracy, 0..1; None before the first epoch's end.
+        images_per_second: Over about the last :data:`WINDOW_S`; None if unknown.
+        left: Seconds until the stage is done at its current pace; None if unknown.
+        val: Last val accuracy, 0..1; None before the end of the first epoch.
         best: Best val accuracy so far, over all stages.
     """
 
-    stage: str
-    done: int
-    total: int
-    epoch: int
-    epochs: int
+    event: Event
     elapsed: float
     images_per_second: float | None
     left: float | None
@@ -51,13 +43,13 @@ class Reading:
 
 
 class Meter:
-    """Follows the events; ask :meth:`read` whenever something is drawn."""
+    """Follows the events; call :meth:`read` for each redraw."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begins without a stage.
+        """Starts without a stage.
 
         Args:
-            clock: Seconds that never go back.
+            clock: A monotonic clock in seconds.
         """
         self._clock = clock
         self._event = Event("")
@@ -85,29 +77,25 @@ class Meter:
             self._start = event.done
             self._samples.clear()
         elif not event.total:
-            # A line for people in the middle of a stage.
+            # A message in the middle of a stage.
             return
         elif event.epoch != self._event.epoch:
-            # Between two epochs val is measured: that is no training speed.
+            # Val is measured between epochs; that time is not training speed.
             self._samples.clear()
         self._event, self._last = event, now
         if event.done > self._start and self._first is None:
-            # From the first unit on, which compiles; a resumed stage begins in the middle.
+            # Counted from the first unit, which compiles; a resumed stage starts in the middle.
             self._first = now, event.done
         images = event.images or (event.done if event.stage in _COUNTS_IMAGES else 0)
         if images and not event.metrics and self._first is not None:
             self._sample(now, images)
 
     def read(self) -> Reading | None:
-        """What there is to show now; None before the first event."""
+        """The current values; None before the first event."""
         if not self._event.stage:
             return None
         now, event = self._clock(), self._event
-        return Reading(
-            stage=event.stage, done=event.done, total=event.total, epoch=event.epoch, epochs=event.epochs,
-            elapsed=now - self._began, images_per_second=self._rate, left=self._left(now),
-            val=self._val, best=self._best,
-        )  # fmt: skip
+        return Reading(event, now - self._began, self._rate, self._left(now), self._val, self._best)
 
     def _sample(self, now: float, images: int) -> None:
         samples = self._samples
@@ -119,7 +107,7 @@ class Meter:
             self._rate = (images - samples[0][1]) / passed
 
     def _left(self, now: float) -> float | None:
-        """By the whole stage's pace, which counts the time that val takes."""
+        """From the pace of the whole stage, which includes the time for val."""
         if self._first is None or not self._event.total:
             return None
         since, first = self._first
@@ -127,5 +115,5 @@ class Meter:
         if units <= 0 or self._last <= since:
             return None
         pace = (self._last - since) / units
-        # Counts down between two events, too.
+        # Keeps counting down between two events.
         return max(0.0, pace * (self._event.total - self._event.done) - (now - self._last))

@@ -1,4 +1,4 @@
-"""How good scores are, from scores and labels alone."""
+"""Metrics computed from scores and labels."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ ECE_BINS = 15
 """Bins of the expected calibration error (Guo et al. 2017, arXiv 1706.04599)."""
 
 FLOOR = 1e-7
-"""Smallest probability that a logarithm is taken of, as Keras does."""
+"""Smallest probability in a logarithm, as in Keras."""
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One class.
+    """Metrics of one class.
 
     Attributes:
         label: Its name.
-        images: Images of the class.
-        recall: Share of them that are named right, 0..1; None without images.
-        precision: Share of what is named so that is right, 0..1; None when nothing is.
+        images: Number of images of the class.
+        recall: Share of them that are classified correctly, 0..1; None without images.
+        precision: Share of the predictions of this class that are correct, 0..1; None without any.
         f1: 2 TP / (2 TP + FP + FN), the harmonic mean of both, 0..1 (van Rijsbergen 1979,
             Information Retrieval, chapter 7); None without images.
     """
@@ -39,9 +39,9 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class MacroMetrics:
-    """Means over the classes that have images, each class counting the same.
+    """Unweighted means over the classes with images.
 
-    A class that is never named counts with precision 0. The macro F1 is the mean of the
+    A class that is never predicted counts with precision 0. The macro F1 is the mean of the
     classes' F1, not the F1 of the two means (Opitz and Burst 2019, arXiv 1911.03347).
 
     Attributes:
@@ -60,11 +60,11 @@ class ReliabilityBin:
     """One bar of the reliability diagram (Niculescu-Mizil and Caruana 2005, ICML).
 
     Attributes:
-        low: Scores of the bin are at least this, 0..1.
-        high: And below this; the last bin holds 1.0 too.
-        images: Images whose best score lies in it.
-        confidence: Their mean best score; None without images.
-        accuracy: Share of them that is right; None without images.
+        low: Lower bound of the confidence, 0..1, inclusive.
+        high: Upper bound, exclusive; inclusive in the last bin.
+        images: Number of images whose highest score is in the bin.
+        confidence: Their mean highest score; None without images.
+        accuracy: Share of them that is correct; None without images.
     """
 
     low: float
@@ -75,7 +75,7 @@ class ReliabilityBin:
 
 
 def top1(scores: Float32Array, labels: Int64Array) -> float:
-    """Share of images whose best class is right, 0..1; ties go to the first class.
+    """Returns the top-1 accuracy, 0..1; ties go to the first class.
 
     Args:
         scores: float32 ``[n, classes]``.
@@ -85,7 +85,7 @@ def top1(scores: Float32Array, labels: Int64Array) -> float:
 
 
 def top_k(scores: Float32Array, labels: Int64Array, k: int) -> float:
-    """Share of images whose class is among the k best, 0..1.
+    """Returns the top-k accuracy, 0..1.
 
     Args:
         scores: float32 ``[n, classes]``.
@@ -97,7 +97,7 @@ def top_k(scores: Float32Array, labels: Int64Array, k: int) -> float:
 
 
 def log_loss(scores: Float32Array, labels: Int64Array) -> float:
-    """Mean cross-entropy in nats.
+    """Returns the mean cross-entropy in nats.
 
     Args:
         scores: float32 ``[n, classes]``.
@@ -108,7 +108,7 @@ def log_loss(scores: Float32Array, labels: Int64Array) -> float:
 
 
 def reliability(scores: Float32Array, labels: Int64Array) -> tuple[ReliabilityBin, ...]:
-    """How often answers of each confidence are right, in :data:`ECE_BINS` equal bins.
+    """Returns the accuracy per confidence, in :data:`ECE_BINS` bins of equal width.
 
     Args:
         scores: float32 ``[n, classes]``.
@@ -134,9 +134,9 @@ def reliability(scores: Float32Array, labels: Int64Array) -> tuple[ReliabilityBi
 
 
 def calibration_error(scores: Float32Array, labels: Int64Array) -> float:
-    """Expected calibration error, 0..1 (Guo et al. 2017, arXiv 1706.04599, equation 3).
+    """Returns the expected calibration error, 0..1 (Guo et al. 2017, arXiv 1706.04599, equation 3).
 
-    The mean over all images of their bin's distance between confidence and accuracy.
+    The distance between confidence and accuracy of each bin, averaged over all images.
 
     Args:
         scores: float32 ``[n, classes]``.
@@ -151,7 +151,7 @@ def calibration_error(scores: Float32Array, labels: Int64Array) -> float:
 
 
 def confusion(scores: Float32Array, labels: Int64Array) -> Int64Array:
-    """Counts, int64 ``[classes, classes]``: row the true class, column the answer.
+    """Returns the confusion matrix, int64 ``[classes, classes]``: rows are true classes, columns predicted ones.
 
     Args:
         scores: float32 ``[n, classes]``.
@@ -163,7 +163,7 @@ def confusion(scores: Float32Array, labels: Int64Array) -> Int64Array:
 
 
 def by_class(counts: Int64Array, labels: tuple[str, ...]) -> tuple[ClassMetrics, ...]:
-    """Recall, precision and F1 of every class.
+    """Returns recall, precision and F1 of every class.
 
     Args:
         counts: What :func:`confusion` returns.
@@ -182,7 +182,7 @@ def by_class(counts: Int64Array, labels: tuple[str, ...]) -> tuple[ClassMetrics,
 
 
 def macro(per_class: tuple[ClassMetrics, ...]) -> MacroMetrics:
-    """Means over the classes that have images.
+    """Returns the means over the classes with images.
 
     Args:
         per_class: What :func:`by_class` returns; at least one class must have images.

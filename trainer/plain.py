@@ -1,4 +1,4 @@
-"""Training from random weights: one phase over the whole network."""
+"""Training from scratch: one phase over the whole network."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def train_plain(model: Any, session: Session) -> None:
         session: The run.
     """
     train, val = pixel_feeds(session)
-    (step,) = phases(session.config)
+    (phase,) = phases(session.config)
     with as_logits(model):
-        run_phase(session, step, model, train, val)
+        run_phase(session, phase, model, train, val)
 
 
 def pixel_feeds(session: Session) -> tuple[Feed, Feed]:
-    """Train and val as pixels, read from the cache batch by batch.
+    """Returns train and val pixels, read from the cache batch by batch.
 
     Args:
         session: The run.

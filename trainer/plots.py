@@ -1,4 +1,4 @@
-"""Plots as inline SVG that follows the page's colours."""
+"""Plots as inline SVG in the page's colours."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from trainer.insight.robustness import Robustness
 from trainer.metrics import ReliabilityBin
 
 _INK = "#010203"
-"""Stands for the page's text colour until the SVG is done; matplotlib knows no currentColor."""
+"""Placeholder for currentColor, which matplotlib does not know."""
 
 _TRAIN, _VAL = "#8a8f98", "#2f7ed8"
 _FAMILY_COLOURS = ("#2f7ed8", "#8a8f98", "#d9a400", "#d64541", "#1f9d7a", "#9463d6", "#e2793a")
 _FAMILY_MARKS = ("o", "s", "^", "D", "v", "P", "X")
-"""Marks as well as colours, for those who cannot tell the colours apart."""
+"""Markers as well as colours, for readers who cannot tell the colours apart."""
 
 
 def curve(rows: Sequence[EpochRow], figure: str, title: str) -> str:
-    """Draws one figure over all epochs, for train and val.
+    """Plots one metric over all epochs, for train and val.
 
     Args:
         rows: Epochs in the order in which they ran.
         figure: ``loss`` or ``accuracy``.
-        title: Of the plot.
+        title: Title of the plot.
 
     Returns:
-        An ``<svg>`` element; lines and text are in ``currentColor`` where they have no own.
+        An ``<svg>`` element; lines and text without a colour of their own are in ``currentColor``.
 
     Raises:
         EnvironmentMissingError: matplotlib is not installed.
@@ -63,7 +63,7 @@ def curve(rows: Sequence[EpochRow], figure: str, title: str) -> str:
 
 
 def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
-    """Draws the reliability diagram: how often answers of each confidence are right.
+    """Plots the reliability diagram: accuracy against confidence.
 
     Args:
         bins: What :func:`trainer.metrics.reliability` returns.
@@ -77,10 +77,10 @@ def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
         for bin_ in bins:
             if bin_.accuracy is None:
                 continue
-            # Paler where there are few images to tell by.
+            # Paler for bins with few images.
             axes.bar(
                 bin_.low, bin_.accuracy, width * 0.92, align="edge", color=_VAL,
-                alpha=0.3 + 0.7 * bin_.images / most, label="right" if first else None,
+                alpha=0.3 + 0.7 * bin_.images / most, label="accuracy" if first else None,
             )  # fmt: skip
             axes.annotate(
                 str(bin_.images), ((bin_.low + bin_.high) / 2, bin_.accuracy), (0, 2),
@@ -89,18 +89,18 @@ def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
             first = False
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.08)
-        axes.set_xlabel("confidence of the answer")
-        axes.set_ylabel("share right")
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("accuracy")
         axes.legend(frameon=False, loc="upper left")
 
     return _svg("reliability", draw, (5.2, 3.6))
 
 
 def robustness_plot(found: Robustness) -> str:
-    """Draws accuracy over severity, one line a family.
+    """Plots accuracy over severity, one line per family.
 
     Args:
-        found: What was measured.
+        found: The measured robustness.
     """
 
     def draw(axes: Any) -> None:
@@ -113,7 +113,7 @@ def robustness_plot(found: Robustness) -> str:
             )  # fmt: skip
         axes.set_xticks(severities)
         axes.set_ylim(0, 103)
-        axes.set_xlabel("severity (0: as it is)")
+        axes.set_xlabel("severity (0: unchanged)")
         axes.set_ylabel("top-1, %")
         axes.legend(frameon=False, loc="lower left", ncols=2, fontsize=8)
 
@@ -121,7 +121,7 @@ def robustness_plot(found: Robustness) -> str:
 
 
 def _svg(name: str, draw: Callable[[Any], None], inches: tuple[float, float] = (5.2, 3.0)) -> str:
-    """One plot; the name keeps its ids apart from those of the others on the page."""
+    """Renders one plot; the name makes its ids unique on the page."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -143,7 +143,7 @@ def _svg(name: str, draw: Callable[[Any], None], inches: tuple[float, float] = (
         canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    # Names of groups that nothing refers to; on a page of several plots they would clash.
+    # Group ids that nothing refers to; they would clash on a page with several plots.
     text = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", text)
-    # Its metadata says nothing but where the RDF vocabulary lives.
+    # The metadata contains nothing but the RDF namespaces.
     return re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""How training tells what it is doing; it prints nothing itself."""
+"""Progress events. Training itself prints nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class Event:
     """One step of progress.
 
     Attributes:
-        stage: What is going on: ``data``, ``pixels``, ``care``, ``copies``, ``model``, ``features``, ``head``,
-            ``train``, ``fine-tune``, ``evaluate`` or ``save``.
-        done: Units done, 0 at the start of the stage.
-        total: Units in the stage, 0 when unknown.
-        message: A line for people, empty between the lines worth printing.
-        metrics: Figures of an epoch by name.
-        images: Images handled so far in the stage, 0 when that makes no sense.
-        epoch: Current epoch of the stage from 1, 0 outside training.
-        epochs: Most epochs of the stage.
+        stage: The current stage: ``data``, ``pixels``, ``checks``, ``copies``, ``model``, ``features``,
+            ``head``, ``train``, ``fine-tune``, ``evaluate``, ``robustness``, ``report`` or ``save``.
+        done: Units done; 0 at the start of the stage.
+        total: Units in the stage; 0 if unknown.
+        message: A line to print; empty for most events.
+        metrics: Metrics of an epoch by name.
+        images: Images processed so far in the stage; 0 if not applicable.
+        epoch: Current epoch of the stage, from 1; 0 outside training.
+        epochs: Maximum number of epochs of the stage.
     """
 
     stage: str
@@ -33,12 +33,12 @@ class Event:
 
 
 class Progress(Protocol):
-    """Takes events as they happen, from the thread that trains."""
+    """A progress callback, called from the training thread."""
 
     def __call__(self, event: Event, /) -> None:
-        """Shows one event."""
+        """Handles one event."""
         ...
 
 
 def silent(event: Event, /) -> None:
-    """Shows nothing."""
+    """Ignores every event."""

@@ -1,4 +1,4 @@
-"""The line that a terminal shows while something runs, in whatever width there is."""
+"""The progress line on a terminal, fitted to its width."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from trainer.meter import Reading
+from trainer.progress import Event
 
 MIN_BAR, MAX_BAR = 8, 40
 """Columns of the bar."""
@@ -17,7 +18,7 @@ _GAP = "  "
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece of the line; the highest rank is left out first."""
+    """A piece of the line; pieces with the highest rank are dropped first."""
 
     text: str
     style: str
@@ -25,15 +26,15 @@ class _Part:
 
 
 def progress_line(reading: Reading, width: int, ascii_only: bool = False) -> Text:
-    """Returns one line that fits.
+    """Returns one line that fits the width.
 
     Args:
-        reading: What there is to show.
+        reading: What to show.
         width: Columns of the terminal.
-        ascii_only: Whether it shows ASCII alone.
+        ascii_only: Whether the terminal can show only ASCII.
     """
-    before, after = _before(reading), _after(reading)
-    has_bar = reading.total > 1
+    before, after = _before(reading.event), _after(reading)
+    has_bar = reading.event.total > 1
     while True:
         used = sum(cell_len(part.text) + len(_GAP) for part in (*before, *after)) - len(_GAP)
         room = width - used - (len(_GAP) if has_bar else 0)
@@ -45,7 +46,7 @@ def progress_line(reading: Reading, width: int, ascii_only: bool = False) -> Tex
             break
         before = [part for part in before if part is not weakest]
         after = [part for part in after if part is not weakest]
-    bar = [_bar(reading, min(MAX_BAR, room), ascii_only)] if has_bar else []
+    bar = [_bar(reading.event, min(MAX_BAR, room), ascii_only)] if has_bar else []
     pieces = [Text(part.text, part.style) for part in before] + bar
     pieces += [Text(part.text, part.style) for part in after]
     line = Text(_GAP, no_wrap=True, overflow="ellipsis").join(pieces)
@@ -74,31 +75,31 @@ def speed(images_per_second: float) -> str:
     return f"{images_per_second:,.{1 if images_per_second < 10 else 0}f} img/s"
 
 
-def _before(reading: Reading) -> list[_Part]:
-    parts = [_Part(reading.stage, "bold", 0)]
-    if reading.epochs:
-        parts.append(_Part(f"epoch {max(1, reading.epoch)}/{reading.epochs}", "", 3))
+def _before(event: Event) -> list[_Part]:
+    parts = [_Part(event.stage, "bold", 0)]
+    if event.epochs:
+        parts.append(_Part(f"epoch {max(1, event.epoch)}/{event.epochs}", "", 3))
     return parts
 
 
 def _after(reading: Reading) -> list[_Part]:
-    parts = []
-    if reading.total > 1:
-        whole = str(reading.total)
-        parts.append(_Part(f"{reading.done:>{len(whole)}}/{whole}", "dim", 5))
+    parts, event = [], reading.event
+    if event.total > 1:
+        whole = str(event.total)
+        parts.append(_Part(f"{event.done:>{len(whole)}}/{whole}", "dim", 5))
     if reading.images_per_second is not None:
         parts.append(_Part(speed(reading.images_per_second), "cyan", 2))
     if reading.left is not None:
         parts.append(_Part(f"{duration(reading.left)} left", "", 1))
     elif reading.elapsed >= 1:
         parts.append(_Part(duration(reading.elapsed), "dim", 1))
-    if reading.epochs and reading.val is not None and reading.best is not None:
+    if event.epochs and reading.val is not None and reading.best is not None:
         parts.append(_Part(f"val {reading.val:.1%}", "green", 1))
         parts.append(_Part(f"best {reading.best:.1%}", "green", 4))
     return parts
 
 
-def _bar(reading: Reading, width: int, ascii_only: bool) -> Text:
-    full = round(width * min(1.0, reading.done / reading.total))
+def _bar(event: Event, width: int, ascii_only: bool) -> Text:
+    full = round(width * min(1.0, event.done / event.total))
     signs = "#-" if ascii_only else "━━"
     return Text.assemble((signs[0] * full, "green"), (signs[1] * (width - full), "bright_black"))

@@ -1,4 +1,4 @@
-"""Making a run folder: whole or not at all, and never over anything that is not one."""
+"""Creates run folders: whole or not at all, and never over anything else."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from trainer.run import RUN_FILE, RUN_FILES
 
 
 def check_out(out: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Returns the absolute path of a run folder that may be made.
+    """Returns the absolute path of a run folder that may be created.
 
     Args:
-        out: Where it shall be.
-        overwrite: Whether a run folder may lie there.
+        out: The run folder.
+        overwrite: Whether an existing run folder may be replaced.
 
     Raises:
-        UsageError: Something lies there that may not be replaced.
+        UsageError: Something else exists there, or a run folder without ``overwrite``.
     """
     if not os.fspath(out):
-        raise UsageError("--out must name a folder. Received: an empty text. Pass --out RUN.")
+        raise UsageError("--out must name a folder. Received: an empty string. Pass --out RUN.")
     path = Path(os.path.abspath(out))
     put_back(path)
     if not os.path.lexists(path):
@@ -33,7 +33,7 @@ def check_out(out: str | os.PathLike[str], overwrite: bool) -> Path:
         raise UsageError(f"--out must be a new folder. Received: {path}, not a folder. Choose another name.")
     if path.is_mount():
         raise UsageError(f"--out must be a folder that can be renamed. Received: {path}, a mount point. "
-                         f"Choose a folder in it: {path / 'run'}.")  # fmt: skip
+                         f"Choose a folder inside it: {path / 'run'}.")  # fmt: skip
     remove_abandoned(path)
     try:
         names = {entry.name for entry in path.iterdir()}
@@ -46,36 +46,36 @@ def check_out(out: str | os.PathLike[str], overwrite: bool) -> Path:
     if RUN_FILE not in names or names - set(RUN_FILES):
         other = sorted(names - set(RUN_FILES))
         raise UsageError(
-            f"--out must be a new folder or a run folder. Received: {path}, which holds "
+            f"--out must be a new folder or a run folder. Received: {path}, which contains "
             f"{(other or sorted(names))[0]}. Choose another name."
         )
     if not overwrite:
         raise UsageError(
-            f"--out must not exist yet. Received: {path}, a run folder. Choose another or add --overwrite."
+            f"--out must not exist yet. Received: {path}, a run folder. Choose another name or add --overwrite."
         )
     return path
 
 
 @contextmanager
-def building(out: Path, overwrite: bool) -> Iterator[Path]:
-    """Yields a temporary folder that becomes ``out`` when the block ends well.
+def new_run_folder(out: Path, overwrite: bool) -> Iterator[Path]:
+    """Yields a temporary folder that becomes ``out`` when the block succeeds.
 
     Args:
         out: What :func:`check_out` returned.
-        overwrite: As there.
+        overwrite: Whether an existing run folder may be replaced.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: ``out`` cannot be written.
     """
     try:
         with folder_replaced(out) as folder:
             yield folder
             check_out(out, overwrite)
     except BrokenPipeError:
-        # The reader of our progress has gone; nothing is wrong with the folder.
+        # The reader of our progress output is gone; the folder is fine.
         raise
     except OSError as error:
         raise UsageError(
             f"The run folder must be writable. Received: {out} ({error.strerror or error}). "
-            "Free some space or choose another place."
+            "Free some space or choose another folder."
         ) from error

@@ -1,4 +1,4 @@
-"""Learning rates: how they move, and how to find the highest that works."""
+"""Learning rate schedules, and the range test that finds a learning rate."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 from trainer.backend import load_keras
 
 WARMUP_SHARE = 0.15
-"""Share of the steps in which a phase's learning rate rises from zero."""
+"""Share of a phase's steps that warm the learning rate up from zero."""
 
 PLATEAU_FACTOR = 0.3
-"""What the rate is multiplied with when nothing gets better."""
+"""Factor on the learning rate at a plateau."""
 
 FINDER_RANGE = (1e-6, 1.0)
-"""Rates that the finder tries, rising exponentially."""
+"""Learning rates that the range test tries, rising exponentially."""
 
 FINDER_STEPS = 100
-"""Batches that it takes."""
+"""Batches of the range test."""
 
 _SMOOTHING = 0.9
 _DIVERGED = 4.0
 
 
 def rate_schedule(kind: str, peak: float, steps: int) -> Any:
-    """Returns what an optimizer takes as its learning rate.
+    """Returns the learning rate argument of an optimizer.
 
     Args:
         kind: ``cosine``: linear warm-up to ``peak``, then a half cosine to zero (Loshchilov and
             Hutter 2017). ``constant`` and ``plateau``: ``peak``, which a callback may lower.
-        peak: Highest rate.
-        steps: Batches in the whole phase.
+        peak: Peak learning rate.
+        steps: Number of batches in the whole phase.
     """
     if kind != "cosine":
         return peak
@@ -43,14 +43,14 @@ def rate_schedule(kind: str, peak: float, steps: int) -> Any:
 
 
 def find_rate(model: Any, batches: Any) -> float:
-    """Finds a rate by a range test (Smith 2017, arXiv 1506.01186), and puts the weights back.
+    """Finds a learning rate by a range test (Smith 2017, arXiv 1506.01186); restores the weights.
 
-    The rate rises with every batch; the answer is where the smoothed loss falls fastest,
-    which is below where it diverges.
+    The rate rises with every batch; the result is where the smoothed loss falls fastest, which
+    is below the point where it diverges.
 
     Args:
-        model: A compiled ``keras.Model`` whose optimizer has a plain rate.
-        batches: What its ``fit`` takes; one epoch of it is drawn again and again.
+        model: A compiled ``keras.Model`` whose optimizer has a constant learning rate.
+        batches: Data for its ``fit``; epochs are repeated as needed.
 
     Returns:
         The learning rate.
@@ -61,7 +61,7 @@ def find_rate(model: Any, batches: Any) -> float:
     losses: list[float] = []
 
     class Rising(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
-        """Raises the rate and notes the loss of each batch."""
+        """Raises the learning rate and records the loss of each batch."""
 
         mean = 0.0
 
@@ -88,12 +88,12 @@ def find_rate(model: Any, batches: Any) -> float:
 
 
 def steepest(losses: Sequence[float], low: float, factor: float) -> float:
-    """The rate at which the smoothed loss falls fastest.
+    """Returns the learning rate at which the smoothed loss falls fastest.
 
     Args:
-        losses: Of each batch.
-        low: Rate of the first batch.
-        factor: From one batch to the next.
+        losses: Loss of each batch.
+        low: Learning rate of the first batch.
+        factor: Factor from one batch to the next.
     """
     smooth = [value for value in smoothed(losses) if math.isfinite(value)]
     best = smooth.index(min(smooth)) if smooth else 0
@@ -104,10 +104,10 @@ def steepest(losses: Sequence[float], low: float, factor: float) -> float:
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:
-    """Exponential moving average, corrected for its start (Kingma and Ba 2015, section 3).
+    """Exponential moving average with bias correction (Kingma and Ba 2015, section 3).
 
     Args:
-        losses: Of each batch.
+        losses: Loss of each batch.
     """
     result, mean = [], 0.0
     for place, value in enumerate(losses):

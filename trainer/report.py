@@ -1,4 +1,4 @@
-"""``report.html``: what a training run came to, one file that opens offline."""
+"""``report.html``: the result of a training run, as a self-contained page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.backend import training_extra
 from trainer.cache import Pixels
 from trainer.evaluation import Evaluation, predict
 from trainer.history import EpochRow
-from trainer.insight.page import common_parts
+from trainer.insight.page import common_parts, key_figures
 from trainer.insight.robustness import (
     FEWEST_IMAGES,
     Robustness,
@@ -25,20 +25,20 @@ from trainer.insight.robustness import (
 from trainer.pages import render, write_page
 from trainer.plots import curve
 from trainer.run import REPORT_FILE, RunRecord
-from trainer.scored import Scored
+from trainer.scored import ScoredImages
 
 ROBUSTNESS_IMAGES = 150
-"""Most val images that are changed and scored again."""
+"""Maximum number of val images that are corrupted and scored again."""
 
 ROBUSTNESS_SEVERITIES = ((1, 3, 5), (2, 4), (3,))
-"""The first of these that the time allows is measured."""
+"""Severities to measure: the first of these that fits the time limit."""
 
 _SHARE_OF_TRAINING, _LEAST_SECONDS, _MOST_SECONDS = 0.05, 5.0, 60.0
-"""What robustness, and explaining, may each add to a training: a share of it, within limits."""
+"""Time that robustness, and explaining, may each take: a share of the training time, within limits."""
 
 
 def check_report_packages() -> None:
-    """Says before training, not after it, that the report cannot be written.
+    """Checks before training that the report can be written after it.
 
     Raises:
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
@@ -57,7 +57,7 @@ def write_report(
     pixels: Pixels,
     *,
     model: Any = None,
-    care: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> None:
     """Writes ``report.html``.
 
@@ -65,12 +65,12 @@ def write_report(
         folder: The run folder.
         record: Its ``run.json``.
         rows: Its history.
-        evaluation: The model on val.
+        evaluation: The model evaluated on val.
         scores: float32 ``[val images, classes]``.
         pixels: All images of the run.
-        model: The ``keras.Model`` on raw pixels; without it the page has nothing that looks
-            inside or scores further images.
-        care: Findings about the data, one line each, shown on top.
+        model: The ``keras.Model`` on raw pixels; without it the page has no robustness, filters
+            or explanations.
+        warnings: Findings of the data checks, one line each, shown at the top.
 
     Raises:
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
@@ -81,14 +81,14 @@ def write_report(
     robustness, no_robustness = _robustness(scored, seconds)
     parts = common_parts(scored, evaluation, robustness, no_robustness, seconds=seconds)
     if model is None:
-        parts["inside_notes"] = ["Left out. The model was not at hand."]
+        parts["inside_notes"] = ["Not available without the model."]
     text = render(
         "report.html",
         parts
         | {
             "title": record.name,
             "record": record,
-            "care": list(care),
+            "warnings": list(warnings),
             "counts": pixels.images.counts(),
             "skipped": pixels.images.skipped,
             "facts": _facts(record, evaluation),
@@ -99,9 +99,9 @@ def write_report(
     write_page(folder / REPORT_FILE, text)
 
 
-def _scored(scores: Float32Array, pixels: Pixels, model: Any) -> Scored:
+def _scored(scores: Float32Array, pixels: Pixels, model: Any) -> ScoredImages:
     val = pixels.only("val")
-    return Scored(
+    return ScoredImages(
         labels=pixels.images.labels,
         refs=tuple(pixels.images.items[place].ref for place in val),
         scores=scores,
@@ -112,12 +112,12 @@ def _scored(scores: Float32Array, pixels: Pixels, model: Any) -> Scored:
     )
 
 
-def _robustness(scored: Scored, seconds: float) -> tuple[Robustness | None, str]:
-    """Measures what the time allows, or says why it does not."""
+def _robustness(scored: ScoredImages, seconds: float) -> tuple[Robustness | None, str]:
+    """Measures what the time limit allows, or says why nothing was measured."""
     if scored.model is None:
-        return None, "Left out. The model was not at hand."
+        return None, "Not available without the model."
     if len(scored.targets) < FEWEST_IMAGES:
-        return None, f"Left out. It takes {FEWEST_IMAGES} val images, there are {len(scored.targets)}."
+        return None, f"Not measured. It requires {FEWEST_IMAGES} val images; there are {len(scored.targets)}."
     each = seconds_per_image(scored)
     for severities in ROBUSTNESS_SEVERITIES:
         images = int(seconds / (each * len(severities)))
@@ -126,39 +126,32 @@ def _robustness(scored: Scored, seconds: float) -> tuple[Robustness | None, str]
                 scored, images=min(images, ROBUSTNESS_IMAGES), severities=severities
             ), ""
     return None, (
-        f"Left out. It would have added about {each * FEWEST_IMAGES:.0f} s to the training. "
+        f"Not measured. It would have added about {each * FEWEST_IMAGES:.0f} s to the training. "
         "Run: snapship evaluate RUN DATA --robustness --report FILE.html"
     )
 
 
 def _facts(record: RunRecord, evaluation: Evaluation) -> list[tuple[str, str]]:
-    """The figures on top, with their captions."""
-    spec = record.input
-    facts = [("val top-1", f"{evaluation.top1:.1%}")]
-    if len(record.labels) > 5:
-        facts.append(("val top-5", f"{evaluation.top5:.1%}"))
+    """The key figures at the top, with their captions."""
+    images = ("train / val images", f"{record.metrics.train_images:,} / {evaluation.n:,}")
     return [
-        *facts,
-        ("macro F1", f"{evaluation.macro.f1:.1%}"),
-        ("val loss", f"{evaluation.loss:.3f}"),
-        ("calibration error", f"{evaluation.ece:.1%}"),
-        ("train / val images", f"{record.metrics.train_images:,} / {evaluation.n:,}"),
-        ("classes", str(len(record.labels))),
-        ("input", f"{spec.width}x{spec.height}x{spec.channels}, {spec.fit}"),
+        *key_figures(evaluation, record.input, images, "val "),
         ("epochs", str(record.metrics.epochs)),
         ("time", f"{record.metrics.seconds:.0f} s"),
     ]
 
 
 def _shown(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without what was left open, its phases as text."""
+    """The configuration without empty values, its phases as text."""
     shown = {name: value for name, value in config.items() if value is not None}
     if isinstance(config.get("phases"), list):
-        shown["phases"] = "; ".join(_phase_text(step) for step in config["phases"])
+        shown["phases"] = "; ".join(_phase_text(phase) for phase in config["phases"])
     return shown
 
 
-def _phase_text(step: dict[str, Any]) -> str:
-    rate = step["learning_rate"]
+def _phase_text(phase: dict[str, Any]) -> str:
+    rate = phase["learning_rate"]
     rate = f"{rate:g}" if isinstance(rate, int | float) else rate
-    return f"{step['name']}: up to {step['epochs']} epochs, patience {step['patience']}, learning rate {rate}"
+    return (
+        f"{phase['name']}: up to {phase['epochs']} epochs, patience {phase['patience']}, learning rate {rate}"
+    )

@@ -1,14 +1,14 @@
-"""What a run folder holds: the schema that training writes and the exporter reads.
+"""The contents of a run folder: the schema that training writes and the exporter reads.
 
 ::
 
     run.json      RunRecord: configuration, labels, input, metrics, data hash, versions
-    model.keras   the full model, on raw RGB or gray pixels 0..255
-    data.json     DataRecord: which image was train and which val, with content hashes
-    history.csv   one line an epoch
-    report.html   the same for people
+    model.keras   the trained model, on raw RGB or gray pixels 0..255
+    data.json     DataRecord: the split of every image, with content hashes
+    history.csv   one line per epoch
+    report.html   the run as a page
 
-Loads no Keras.
+Does not load Keras.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ RUN_FILES = (RUN_FILE, MODEL_FILE, DATA_FILE, HISTORY_FILE, REPORT_FILE)
 
 SCHEMA_VERSION: Literal[1] = 1
 
-_CURE = "Pass a folder that was made with: snapship train DATA --out RUN"
+_CURE = "Pass a folder created by: snapship train DATA --out RUN"
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A struct that refuses fields that it does not know."""
+    """A struct that rejects unknown fields."""
 
 
 class RunMetrics(_Strict, frozen=True):
-    """How good the saved model is.
+    """Quality of the saved model.
 
     Attributes:
-        val_top1: Share of val images whose best class is right, 0..1.
+        val_top1: Top-1 accuracy on val, 0..1.
         val_loss: Mean cross-entropy on val, in nats.
-        val_images: Val images it was measured on.
-        train_images: Images it was trained on.
-        epochs: Epochs run, all phases together.
+        val_images: Number of val images.
+        train_images: Number of train images.
+        epochs: Epochs run, in all phases.
         seconds: Wall-clock time from opening the data to the saved model.
     """
 
@@ -69,13 +69,13 @@ class RunRecord(_Strict, frozen=True):
         name: The run folder's name.
         model: Architecture, one of ``trainer.models.names()``.
         labels: Class names in the order of the model's outputs.
-        input: What the model takes.
-        config: The configuration as it was used, defaults filled in.
-        metrics: How good the model is.
+        input: The model's input.
+        config: The configuration, with defaults filled in.
+        metrics: Quality of the model.
         data_source: Absolute path or name of the data.
         data_sha256: Hash of the data's contents, labels and split.
         versions: Package versions by name.
-        seed: Seed of everything random.
+        seed: Random seed.
         backend: Keras backend.
         created: UTC time, ISO 8601.
     """
@@ -108,10 +108,10 @@ class DataRecord(_Strict, frozen=True):
     """``data.json``.
 
     Attributes:
-        source: Absolute path or name, to open the data again.
-        labels: Class names that the items' labels index.
-        items: Every image that was used.
-        skipped: Files that were not, with the reason.
+        source: Absolute path or name of the data.
+        labels: Class names, indexed by the items' labels.
+        items: Every image used.
+        skipped: Files that were not used, with the reason.
     """
 
     source: str
@@ -121,7 +121,7 @@ class DataRecord(_Strict, frozen=True):
 
 
 class _Version(msgspec.Struct):
-    """The one field that every past and future run has."""
+    """The one field that every schema version has."""
 
     schema_version: int
 
@@ -130,7 +130,7 @@ _Record = TypeVar("_Record", bound=msgspec.Struct)
 
 
 def is_run(folder: str | os.PathLike[str]) -> bool:
-    """Whether a path is a run folder, damaged or not.
+    """Whether a path is a run folder, even a damaged one.
 
     Args:
         folder: Any path.
@@ -139,7 +139,7 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
     try:
         return (Path(folder) / RUN_FILE).is_file()
     except OSError:
-        # Such as a name that is too long: what opens it says so.
+        # For example a name that is too long; opening it reports that.
         return False
 
 
@@ -150,7 +150,7 @@ def read_run(folder: str | os.PathLike[str]) -> RunRecord:
         folder: A run folder.
 
     Raises:
-        RunError: It is no run folder, or the file is damaged or of another version.
+        RunError: ``folder`` is not a run folder, or the file is damaged or has another version.
     """
     data = _bytes(folder, RUN_FILE)
     name = str(Path(folder) / RUN_FILE)
@@ -175,40 +175,40 @@ def read_data(folder: str | os.PathLike[str]) -> DataRecord:
         folder: A run folder.
 
     Raises:
-        RunError: It is no run folder, or the file is damaged.
+        RunError: ``folder`` is not a run folder, or the file is damaged.
     """
     record = _decode(_bytes(folder, DATA_FILE), DataRecord, str(Path(folder) / DATA_FILE))
     if any(not 0 <= item.label < len(record.labels) for item in record.items):
         raise RunError(
-            f"Every label in {DATA_FILE} must be one of its classes. Received: another in {folder}. "
+            f"Every label in {DATA_FILE} must be one of its classes. Received: an unknown label in {folder}. "
             "Train again."
         )
     return msgspec.structs.replace(record, labels=tuple(map(settled, record.labels)))
 
 
 def model_path(folder: str | os.PathLike[str]) -> Path:
-    """Returns the path of the full model.
+    """Returns the path of the trained model.
 
     Args:
         folder: A run folder.
 
     Raises:
-        RunError: It is no run folder, or the model is missing or empty.
+        RunError: ``folder`` is not a run folder, or the model is missing or empty.
     """
     if not is_run(folder):
         raise _no_run(folder)
     path = Path(folder) / MODEL_FILE
     if not path.is_file() or not path.stat().st_size:
         raise RunError(
-            f"A run folder must hold {MODEL_FILE}. Received: {folder} without it, or empty. Train again."
+            f"A run folder must contain {MODEL_FILE}. Received: {folder}, where it is missing or empty. Train again."
         )
     return path
 
 
 def register_layers() -> None:
-    """Makes Keras know the layers of snapship that ``model.keras`` may hold; call before loading one.
+    """Registers snapship's own layers with Keras; call this before loading a ``model.keras``.
 
-    Keras must be loaded already; of the trainer nothing else is used.
+    Keras must already be loaded.
     """
     from trainer.models.frozen_graph import layer_class
 
@@ -220,7 +220,7 @@ def write_run(folder: Path, record: RunRecord) -> None:
 
     Args:
         folder: An existing folder.
-        record: Its content.
+        record: The content.
     """
     (folder / RUN_FILE).write_bytes(encode_json(record))
 
@@ -230,7 +230,7 @@ def write_data(folder: Path, record: DataRecord) -> None:
 
     Args:
         folder: An existing folder.
-        record: Its content.
+        record: The content.
     """
     (folder / DATA_FILE).write_bytes(encode_json(record))
 
@@ -242,7 +242,7 @@ def _bytes(folder: str | os.PathLike[str], file: str) -> bytes:
         return (Path(folder) / file).read_bytes()
     except OSError as error:
         raise RunError(
-            f"A run folder must hold {file}. Received: {folder} ({error.strerror}). Train again."
+            f"A run folder must contain {file}. Received: {folder} ({error.strerror}). Train again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Which phases a configuration trains in, with every default filled in."""
+"""The phases of a training run, with every default filled in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_runtime.spec import InputSpec
-from trainer.augmentation.choices import chosen
+from trainer.augmentation.choices import resolve_augmentations
 from trainer.config import TrainConfig
 from trainer.models.catalog import info
 
@@ -17,9 +17,9 @@ class Phase:
 
     Attributes:
         name: ``train``, ``head`` or ``fine-tune``; its name in the history.
-        epochs: At most so many.
-        patience: Epochs without a better val result after which it ends.
-        learning_rate: Highest rate; None to find it.
+        epochs: Maximum number of epochs.
+        patience: Epochs without a better val result after which it stops early.
+        learning_rate: Peak learning rate; None to find it by a range test.
     """
 
     name: str
@@ -32,14 +32,14 @@ PLAIN = Phase("train", epochs=20, patience=8, learning_rate=2e-3)
 """Defaults of training from random weights."""
 
 HEAD = Phase("head", epochs=40, patience=8, learning_rate=3e-3)
-"""Defaults of the head of a pretrained model; its rate is fixed."""
+"""Defaults of the head of a pretrained model; its learning rate is fixed."""
 
 FINE_TUNE = Phase("fine-tune", epochs=8, patience=4, learning_rate=1e-4)
-"""Defaults of training the backbone of a pretrained model, at a thirtieth of the head's rate."""
+"""Defaults of fine-tuning a pretrained backbone, at a thirtieth of the head's rate."""
 
 
 def phases(config: TrainConfig) -> tuple[Phase, ...]:
-    """The phases in the order in which they run: one, or head and fine-tuning.
+    """Returns the phases in the order in which they run: one, or head and fine-tuning.
 
     Args:
         config: The configuration.
@@ -48,7 +48,7 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
         return (_filled(PLAIN, config, config.epochs, config.learning_rate),)
     epochs, further = config.epochs, config.fine_tune_epochs
     if further is None and epochs is not None and not info(config.model).frozen:
-        # Whoever gives one number means all epochs, and fine-tuning is where they take long.
+        # A single number means the total, and epochs of fine-tuning take the longest.
         further = min(FINE_TUNE.epochs, epochs // 2)
         epochs -= further
     if further == 0 or info(config.model).frozen:
@@ -57,58 +57,58 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     return head, _filled(FINE_TUNE, config, further, config.learning_rate)
 
 
-def announced(config: TrainConfig) -> str:
-    """What will be trained for how long, in one line for people.
+def describe_plan(config: TrainConfig) -> str:
+    """Describes in one line what will be trained for how long.
 
     Args:
         config: The configuration.
     """
     head, *further = phases(config)
-    total = head.epochs + sum(step.epochs for step in further)
-    told = f"training for up to {total} epoch{'s' if total > 1 else ''}"
+    total = head.epochs + sum(phase.epochs for phase in further)
+    text = f"training for up to {total} epoch{'s' if total > 1 else ''}"
     if not config.pretrained:
-        return told
+        return text
     if not further:
-        return f"{told}, of the head alone"
+        return f"{text}, head only"
     layers = "all layers" if config.unfreeze == "all" else f"the last {config.unfreeze} layers"
     return (
-        f"{told}: {head.epochs} of the head, then {further[0].epochs} of fine-tuning {layers} "
-        "(--epochs and --fine-tune-epochs choose)"
+        f"{text}: {head.epochs} for the head, then {further[0].epochs} fine-tuning {layers} "
+        "(set by --epochs and --fine-tune-epochs)"
     )
 
 
-def used(config: TrainConfig, spec: InputSpec, arrays: bool) -> dict[str, Any]:
-    """The configuration as it is used: plain data without an open default.
+def resolved_config(config: TrainConfig, spec: InputSpec, arrays: bool) -> dict[str, Any]:
+    """Returns the configuration as plain data with every default filled in.
 
     Args:
-        config: What the user asked for.
-        spec: The input that it came to.
-        arrays: Whether the data are arrays of a fixed size and not image files.
+        config: The user's configuration.
+        spec: The model's input.
+        arrays: Whether the data is arrays of a fixed size rather than image files.
     """
-    steps = phases(config)
+    planned = phases(config)
     record = config.record()
     record |= {
         "channels": spec.channels,
-        "epochs": steps[0].epochs,
-        "fine_tune_epochs": steps[1].epochs if len(steps) > 1 else 0,
-        "learning_rate": steps[-1].learning_rate or "auto",
-        "augment": list(chosen(config.augment, arrays)),
-        "phases": [asdict(step) for step in steps],
+        "epochs": planned[0].epochs,
+        "fine_tune_epochs": planned[1].epochs if len(planned) > 1 else 0,
+        "learning_rate": planned[-1].learning_rate or "auto",
+        "augment": list(resolve_augmentations(config.augment, arrays)),
+        "phases": [asdict(phase) for phase in planned],
     }
     if spec.height == spec.width:
         record["size"] = spec.height
     if not config.pretrained:
         record["weights"] = "none"
-    if len({step.patience for step in steps}) == 1:
-        record["patience"] = steps[0].patience
+    if len({phase.patience for phase in planned}) == 1:
+        record["patience"] = planned[0].patience
     return record
 
 
 def _filled(default: Phase, config: TrainConfig, epochs: int | None, rate: float | str | None) -> Phase:
-    wanted = default.learning_rate if rate is None else rate
+    peak = default.learning_rate if rate is None else rate
     return Phase(
         default.name,
         epochs=default.epochs if epochs is None else epochs,
         patience=default.patience if config.patience is None else config.patience,
-        learning_rate=None if isinstance(wanted, str) else wanted,
+        learning_rate=None if isinstance(peak, str) else peak,
     )

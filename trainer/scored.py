@@ -1,4 +1,4 @@
-"""Images with a model's scores, whatever scored them: what the pages about a model are made from."""
+"""Labelled images with a model's scores, from which the pages are made."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from trainer.cache import Int64Array
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Labelled images and what a model said of them.
+class ScoredImages:
+    """Labelled images with a model's scores.
 
     Attributes:
         labels: Class names in the order of the scores.
         refs: Name of each image.
         scores: float32 ``[n, classes]``, rows summing to 1.
         targets: int64 ``[n]``, the true classes.
-        pixels: Raw pixels of one image by its place, uint8 ``[height, width, channels]``.
-        predict: Scores of further pixels, uint8 ``[m, height, width, channels]`` to
-            float32 ``[m, classes]``.
-        model: The ``keras.Model`` on raw pixels, None where there is none to look into.
+        pixels: Returns the raw pixels of one image by index, uint8 ``[height, width, channels]``.
+        predict: Scores further images, uint8 ``[m, height, width, channels]`` to float32
+            ``[m, classes]``.
+        model: The ``keras.Model`` on raw pixels; None for a bundle.
     """
 
     labels: tuple[str, ...]

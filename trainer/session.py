@@ -1,4 +1,4 @@
-"""What every phase of one training run shares."""
+"""The state that all phases of a training run share."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Session:
     """One training run in progress.
 
     Attributes:
-        config: How to train.
+        config: The configuration.
         pixels: Train and val images.
         augment: Names of the augmentations, defaults filled in.
-        checkpoint: Where the run's state is kept.
-        log: Written an epoch at a time.
-        progress: Told of every batch and epoch.
-        started: ``time.monotonic()`` at which training began; moved back by what an
-            interrupted run had spent.
-        rows: Epochs so far, all phases.
-        rates: Highest learning rate of each phase so far, by its name.
+        checkpoint: Where the run's state is saved.
+        log: Written after every epoch.
+        progress: Progress callback, called for every batch and epoch.
+        started: ``time.monotonic()`` when training began; earlier by the time that an
+            interrupted run had already spent.
+        rows: Epochs so far, of all phases.
+        rates: Peak learning rate of each phase so far, by its name.
     """
 
     config: TrainConfig
@@ -60,7 +60,7 @@ class Session:
         return time.monotonic() - self.started
 
     def class_weights(self) -> tuple[float, ...] | None:
-        """Factors that make every class count alike, None unless asked for.
+        """Factors that weight every class equally; None unless configured.
 
         ``n / (classes * n_c)``, as scikit-learn's ``class_weight="balanced"`` (King and Zeng 2001).
         """

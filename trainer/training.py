@@ -2,14 +2,14 @@
 
 Stages::
 
-    config, weights file, --out, packages    everything that can be refused at once is
+    config, weights file, --out, packages    whatever can be checked at once is
     -> data      open, hash, split                   edge_runtime.dataset
     -> pixels    decode once into a memory map       cache
-    -> care      copies across the split, few images care
+    -> checks    leaks, copies, small classes        trainer.care
     -> model     build, with weights                 models
     -> fit       plain, or head then fine-tuning     plain, transfer; checkpoint after every epoch
-    -> evaluate  the saved model, on val             evaluation
-    -> save      temporary sibling, then exchange    publish
+    -> evaluate  the trained model, on val           evaluation
+    -> save      whole or not at all                 publish
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import DataError, UsageError
 from edge_runtime.replacing import check_folder
 from edge_runtime.spec import InputSpec
-from trainer.augmentation import chosen
+from trainer.augmentation import resolve_augmentations
 from trainer.backend import load_keras
 from trainer.cache import Pixels, cached_pixels
-from trainer.care import care_before_training
+from trainer.care import data_warnings
 from trainer.checkpoint import checkpoint_key, open_checkpoint
 from trainer.config import TrainConfig
 from trainer.downloads import ensure_downloaded
@@ -42,7 +42,7 @@ from trainer.models import build
 from trainer.models.weights import check_weights, weights_sha256
 from trainer.plain import train_plain
 from trainer.progress import Event, Progress, silent
-from trainer.publish import building, check_out
+from trainer.publish import check_out, new_run_folder
 from trainer.report import check_report_packages, write_report
 from trainer.run import (
     HISTORY_FILE,
@@ -55,7 +55,7 @@ from trainer.run import (
     write_data,
     write_run,
 )
-from trainer.schedule import announced, used
+from trainer.schedule import describe_plan, resolved_config
 from trainer.session import Session
 from trainer.transfer import train_transfer
 
@@ -64,12 +64,12 @@ _PACKAGES = ("snapship", "keras", "tensorflow", "jax", "torch", "numpy", "pillow
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder that was made.
+    """A finished training run.
 
     Attributes:
         path: The folder.
         record: Its ``run.json``.
-        evaluation: The model on val.
+        evaluation: The model evaluated on val.
     """
 
     path: Path
@@ -80,21 +80,20 @@ class Run:
 def train(config: TrainConfig, progress: Progress = silent) -> Run:
     """Trains a classifier and writes a run folder.
 
-    An interrupted run, even one that was killed, goes on after its last epoch when it is
-    started again with the same configuration, data, weights and versions, and ends with the
-    same model.
+    An interrupted run, even a killed one, resumes after its last epoch when it is started
+    again with the same configuration, data, weights and versions, and produces the same model.
 
     Args:
-        config: What to train on what.
-        progress: Told of every step; training itself prints nothing.
+        config: The configuration.
+        progress: Progress callback; training itself prints nothing.
 
     Returns:
-        The finished run. When anything goes wrong, or on Ctrl-C, no folder is left.
+        The finished run. On any error, or Ctrl-C, no folder is left behind.
 
     Raises:
-        UsageError: ``out`` is taken, or the weights file is missing or does not fit.
+        UsageError: ``out`` already exists, or the weights file is missing or does not fit.
         DataError: The data cannot be used.
-        EnvironmentMissingError: Keras or another package, or a network, is missing.
+        EnvironmentMissingError: Keras, another package or the network is missing.
     """
     out = check_out(config.out, config.overwrite)
     if config.pretrained and config.weights is not None and config.weights != "imagenet":
@@ -103,15 +102,15 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     check_folder(out)
     check_report_packages()
     _check_logs(config, out)
-    # Closed whatever happens, opened before anything slow.
+    # Opened before anything slow.
     with closing(EpochLog(config.logs)) as log:
         return _train(config, out, log, progress)
 
 
 def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) -> Run:
-    """Everything after what can be refused at once."""
+    """Trains, after everything that can be checked at once."""
     started = time.monotonic()
-    progress(Event("data", message=announced(config)))
+    progress(Event("data", message=describe_plan(config)))
     ensure_downloaded(config.data, progress)
     progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
     images = open_dataset(config.data)
@@ -122,23 +121,23 @@ def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) ->
     _check_trainable(pixels.images)
     for line in pixels.images.skipped[:10]:
         progress(Event("pixels", message=f"skipped {line}"))
-    care = care_before_training(images, pixels, progress)
-    for line in care:
-        progress(Event("care", message=line))
+    warnings = data_warnings(images, pixels, progress)
+    for line in warnings:
+        progress(Event("checks", message=line))
     with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
-        augment = chosen(config.augment, pixels.images.native_size is not None)
+        augment = resolve_augmentations(config.augment, pixels.images.native_size is not None)
         session = Session(config, pixels, augment, checkpoint, log, progress, started)
         try:
-            model = fitted(session, spec)
-            return _publish(session, model, spec, out, care)
+            model = fit_model(session, spec)
+            return _publish(session, model, spec, out, warnings)
         except KeyboardInterrupt:
-            if checkpoint.begun:
+            if checkpoint.has_state:
                 again = "the same command without --fresh" if config.fresh else "the same command"
-                progress(Event("save", message=f"interrupted: {again} goes on from here"))
+                progress(Event("save", message=f"interrupted: run {again} to resume"))
             raise
 
 
-def fitted(session: Session, spec: InputSpec) -> Any:
+def fit_model(session: Session, spec: InputSpec) -> Any:
     """Builds the model and trains it.
 
     Args:
@@ -146,7 +145,7 @@ def fitted(session: Session, spec: InputSpec) -> Any:
         spec: The model's input.
 
     Returns:
-        A float32 ``keras.Model`` on raw pixels, whatever precision it was trained in.
+        A float32 ``keras.Model`` on raw pixels, whatever the training precision.
     """
     config = session.config
     session.progress(Event("model", 0, 0, f"building {config.model}"))
@@ -154,25 +153,25 @@ def fitted(session: Session, spec: InputSpec) -> Any:
     kept = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
     try:
-        model = _built(config, spec, session.classes, config.weights if config.pretrained else None)
-        # Logits of 8 bits of mantissa would be too coarse for the loss.
+        model = _build(config, spec, session.classes, config.weights if config.pretrained else None)
+        # Logits with 8 bits of mantissa would be too coarse for the loss.
         model.get_layer(SCORES).dtype_policy = keras.dtype_policies.DTypePolicy("float32")
         (train_transfer if config.pretrained else train_plain)(model, session)
     finally:
         keras.config.set_dtype_policy(kept)
     if config.precision == "float32":
         return model
-    # From the same weights, which decide what is built, whatever numbers it gets afterwards.
-    plain = _built(config, spec, session.classes, config.weights if config.pretrained else None)
+    # With the same weights argument, which decides what is built; the numbers are replaced below.
+    plain = _build(config, spec, session.classes, config.weights if config.pretrained else None)
     plain.set_weights(model.get_weights())
     for layer in plain.layers:
         if isinstance(layer, keras.layers.Normalization):
-            # It calls with copies of its weights, taken here.
+            # The layer computes with copies of its weights, taken here.
             layer.finalize_state()
     return plain
 
 
-def _built(config: TrainConfig, spec: InputSpec, classes: int, weights: Any) -> Any:
+def _build(config: TrainConfig, spec: InputSpec, classes: int, weights: Any) -> Any:
     load_keras().utils.set_random_seed(config.seed)
     return build(
         config.model, input_shape=spec.shape, classes=classes, weights=weights, width=config.width,
@@ -180,10 +179,10 @@ def _built(config: TrainConfig, spec: InputSpec, classes: int, weights: Any) -> 
     )  # fmt: skip
 
 
-def _publish(session: Session, model: Any, spec: InputSpec, out: Path, care: tuple[str, ...]) -> Run:
-    """Measures the model and writes the run folder."""
+def _publish(session: Session, model: Any, spec: InputSpec, out: Path, warnings: tuple[str, ...]) -> Run:
+    """Evaluates the model and writes the run folder."""
     config, pixels, progress = session.config, session.pixels, session.progress
-    with building(out, config.overwrite) as folder:
+    with new_run_folder(out, config.overwrite) as folder:
         model.save(folder / MODEL_FILE)
         progress(Event("evaluate", 0, 0, "evaluating"))
         scores = predict(model, pixels.array, session.val, progress)
@@ -196,14 +195,14 @@ def _publish(session: Session, model: Any, spec: InputSpec, out: Path, care: tup
         write_data(
             folder, DataRecord(pixels.images.source, pixels.images.labels, items, pixels.images.skipped)
         )
-        write_report(folder, record, session.rows, evaluation, scores, pixels, model=model, care=care)
+        write_report(folder, record, session.rows, evaluation, scores, pixels, model=model, warnings=warnings)
         write_run(folder, record)
     progress(Event("save", 1, 1, f"saved {out}"))
     return Run(out, record, evaluation)
 
 
 def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str:
-    """Name of the checkpoint: everything that decides the model, and where it goes."""
+    """Name of the checkpoint: everything that determines the model, and its destination."""
     record = config.record()
     for name in ("overwrite", "fresh", "logs", "cache_dir"):
         del record[name]
@@ -224,15 +223,15 @@ def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str
 
 
 def _check_logs(config: TrainConfig, out: Path) -> None:
-    """Refuses logs where the run folder is to be: it would hold something else in the end."""
+    """Refuses logs inside the run folder, which may contain nothing else."""
     if config.logs is not None and out in (logs := Path(os.path.abspath(config.logs)), *logs.parents):
         raise UsageError(
-            f"--logs must lie outside the run folder. Received: {config.logs} in {out}. Choose another folder."
+            f"--logs must be outside the run folder. Received: {config.logs} in {out}. Choose another folder."
         )
 
 
 def _check_writable_names(config: TrainConfig, out: Path) -> None:
-    """Refuses paths that run.json could not hold: on Linux they may be any bytes."""
+    """Refuses paths that run.json cannot store: on Linux they may be any bytes."""
     for name, path in (("data", os.path.abspath(config.data)), ("out", str(out))):
         try:
             path.encode("utf-8")
@@ -243,23 +242,23 @@ def _check_writable_names(config: TrainConfig, out: Path) -> None:
 
 
 def _check_trainable(images: ImageSet) -> None:
-    """Refuses data without val, or with a class that cannot be learnt."""
+    """Refuses data without val images, or with a class that has no train images."""
     counts = images.counts()
     missing = [name for name, sides in counts.items() if not sides["train"]]
     if len(missing) == len(counts):
         raise DataError(
-            f"There must be images to train on. Received: val or test images alone in {images.source}. "
-            "Add a train folder, or pass the folder of class folders itself, which is split by content."
+            f"The data must have train images. Received: only val or test images in {images.source}. "
+            "Add a train folder, or pass a folder of class folders, which is split automatically."
         )
     if missing:
         raise DataError(
-            f"Every class must have images to train on. Received: none for {missing[0]!r} "
+            f"Every class must have train images. Received: none for {missing[0]!r} "
             f"({len(missing)} of {len(counts)} classes) in {images.source}. Add images to train."
         )
     if not any(sides["val"] for sides in counts.values()):
         raise DataError(
-            f"There must be val images to measure on. Received: none in {images.source}. "
-            "Add a val folder, or leave the split out."
+            f"The data must have val images. Received: none in {images.source}. "
+            "Add a val folder, or drop the split to have one made automatically."
         )
 
 
@@ -271,20 +270,20 @@ def _describe(images: ImageSet) -> str:
 
 def _record(session: Session, spec: InputSpec, evaluation: Evaluation, out: Path) -> RunRecord:
     config, pixels, rates = session.config, session.pixels, session.rates
-    asked = used(config, spec, pixels.images.native_size is not None)
-    # What was done: rates that were found, and no phase that had nothing to train.
-    asked["phases"] = [
-        step | {"learning_rate": rates[step["name"]]} for step in asked["phases"] if step["name"] in rates
+    used = resolved_config(config, spec, pixels.images.native_size is not None)
+    # What really ran: with the rates that were found, without phases that had nothing to train.
+    used["phases"] = [
+        phase | {"learning_rate": rates[phase["name"]]} for phase in used["phases"] if phase["name"] in rates
     ]
-    if config.pretrained and len(asked["phases"]) < 2:
-        asked["fine_tune_epochs"] = 0
+    if config.pretrained and len(used["phases"]) < 2:
+        used["fine_tune_epochs"] = 0
     return RunRecord(
         schema_version=SCHEMA_VERSION,
         name=out.name,
         model=config.model,
         labels=pixels.images.labels,
         input=spec,
-        config=asked,
+        config=used,
         metrics=RunMetrics(
             val_top1=evaluation.top1,
             val_loss=evaluation.loss,
@@ -303,7 +302,7 @@ def _record(session: Session, spec: InputSpec, evaluation: Evaluation, out: Path
 
 
 def _versions() -> dict[str, str]:
-    """Versions of the packages that take part, where installed."""
+    """Versions of the packages involved, where installed."""
     found = {}
     for name in _PACKAGES:
         try:

@@ -1,10 +1,10 @@
-"""Changed copies of training images, as Keras layers that run on every backend.
+"""Data augmentation as Keras layers that run on every backend.
 
-They stand in front of the model while it is trained and are no part of what is saved.
+They precede the model during training and are not part of the saved model.
 """
 
-from trainer.augmentation.choices import AUGMENTATIONS, chosen
+from trainer.augmentation.choices import AUGMENTATIONS, resolve_augmentations
 from trainer.augmentation.images import image_layer
 from trainer.augmentation.targets import target_layer
 
-__all__ = ["AUGMENTATIONS", "chosen", "image_layer", "target_layer"]
+__all__ = ["AUGMENTATIONS", "image_layer", "resolve_augmentations", "target_layer"]

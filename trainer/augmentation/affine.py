@@ -1,4 +1,4 @@
-"""Flip, rotation, zoom, crop, shift and shear as one affine map, so that an image is resampled once."""
+"""Flip, rotation, zoom, crop, shift and shear as one affine map, so each image is resampled once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CROP_AREA = (0.5, 1.0)
 """Share of the area that ``crop`` keeps."""
 
 CROP_ASPECT = (0.8, 1.25)
-"""Width to height of what ``crop`` keeps, relative to the image's own."""
+"""Aspect ratio of what ``crop`` keeps, relative to the image's own."""
 
 ZOOM = (0.8, 1.2)
 """Scale of ``zoom``."""
@@ -25,7 +25,7 @@ GEOMETRIC = ("crop", "flip", "rotation", "shift", "zoom")
 
 
 class AffineMap:
-    """Maps of a batch from output to input pixels, counted from the centre.
+    """One map per image from output to input pixels, relative to the centre.
 
     ``input = matrix @ output + offset * (width, height)``.
     """
@@ -35,7 +35,7 @@ class AffineMap:
 
         Args:
             keras: The keras module.
-            count: Images in the batch, a number or a scalar tensor.
+            count: Number of images in the batch, or a scalar tensor.
         """
         self._ops = keras.ops
         one, zero = self._ops.ones((count,)), self._ops.zeros((count,))
@@ -46,7 +46,7 @@ class AffineMap:
         """Composes with ``[[a, b], [c, d]]``, applied to the output coordinates first.
 
         Args:
-            a: ``[count]`` or a number, as the others.
+            a: ``[count]`` or a number, like the others.
             b: See ``a``.
             c: See ``a``.
             d: See ``a``.
@@ -55,11 +55,11 @@ class AffineMap:
         self.matrix = (m0 * a + m1 * c, m0 * b + m1 * d, m2 * a + m3 * c, m2 * b + m3 * d)
 
     def move(self, x: Any, y: Any) -> None:
-        """Adds to the input coordinates.
+        """Translates the input coordinates.
 
         Args:
-            x: Shares of the width, ``[count]``.
-            y: Shares of the height, ``[count]``.
+            x: Share of the width, ``[count]``.
+            y: Share of the height, ``[count]``.
         """
         self.offset = self.offset[0] + x, self.offset[1] + y
 
@@ -83,13 +83,13 @@ class AffineMap:
 
 
 def add_geometry(keras: Any, map_: AffineMap, names: tuple[str, ...], draw: Any) -> None:
-    """Composes the chosen maps.
+    """Composes the maps of the chosen augmentations.
 
     Args:
         keras: The keras module.
-        map_: What to compose with.
+        map_: The map to compose with.
         names: Chosen augmentations.
-        draw: ``draw(low, high)`` gives float32 ``[count]``.
+        draw: ``draw(low, high)`` returns float32 ``[count]``.
     """
     ops = keras.ops
     if "crop" in names:

@@ -1,18 +1,18 @@
-"""Changes of colour and light, element by element; neutral where not drawn."""
+"""Changes of colour and brightness, per image; a neutral argument changes nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 BRIGHTNESS = 0.2
-"""Largest share of the full range that ``brightness`` adds or takes."""
+"""Largest share of the full range that ``brightness`` adds or subtracts."""
 
 CONTRAST = 0.3
 """Largest relative change of the distance to the mean."""
 
 _FULL = 255.0
 _LUMA = (0.299, 0.587, 0.114)
-"""Rec. 601 weights of red, green and blue, as Pillow's mode L."""
+"""Rec. 601 weights of red, green and blue, as in Pillow's mode L."""
 
 
 def brightened(ops: Any, images: Any, share: Any) -> Any:
@@ -39,7 +39,7 @@ def contrasted(ops: Any, images: Any, factor: Any) -> Any:
 
 
 def saturated(ops: Any, images: Any, factor: Any) -> Any:
-    """Scales the distance to gray; a gray image stays as it is.
+    """Scales the distance to gray; gray images do not change.
 
     Args:
         ops: ``keras.ops``.
@@ -54,7 +54,7 @@ def saturated(ops: Any, images: Any, factor: Any) -> Any:
 
 
 def stretched(ops: Any, images: Any, wanted: Any) -> Any:
-    """Spreads each channel over the full range (autocontrast) where wanted.
+    """Stretches each channel to the full range (autocontrast) where ``wanted``.
 
     Args:
         ops: ``keras.ops``.
@@ -80,7 +80,7 @@ def posterized(ops: Any, images: Any, step: Any) -> Any:
 
 
 def solarized(ops: Any, images: Any, threshold: Any) -> Any:
-    """Inverts what is at or above the threshold.
+    """Inverts values at or above the threshold.
 
     Args:
         ops: ``keras.ops``.
@@ -91,5 +91,5 @@ def solarized(ops: Any, images: Any, threshold: Any) -> Any:
 
 
 def _wide(ops: Any, values: Any) -> Any:
-    """``[count]`` as ``[count, 1, 1, 1]``."""
+    """Reshapes ``[count]`` to ``[count, 1, 1, 1]``."""
     return ops.reshape(values, (-1, 1, 1, 1))

@@ -1,4 +1,4 @@
-"""The layer that changes images: all chosen changes of one image, resampled once."""
+"""The layer that augments images, each resampled once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from trainer.backend import load_keras
 
 
 def image_layer(names: tuple[str, ...], seed: int, *, always: bool = False) -> Any:
-    """Returns a layer from raw pixels to changed ones, active in training alone.
+    """Returns a layer that augments raw pixels, active only in training.
 
     Args:
         names: Chosen augmentations; those of :data:`trainer.augmentation.choices.MIXING` are
             left to :func:`trainer.augmentation.target_layer`.
-        seed: Of everything drawn.
-        always: Whether to change images in inference too, to compute views ahead.
+        seed: Random seed.
+        always: Whether to be active in inference too, to cache augmented views.
 
     Returns:
         A ``keras.layers.Layer``: uint8 or float32 ``[batch, height, width, channels]`` in 0..255

@@ -1,10 +1,9 @@
-"""RandAugment: a few random changes an image, all of the same strength.
+"""RandAugment: a few random changes per image, all of the same strength.
 
-After Cubuk et al. 2020 (arXiv 1909.13719). Every image draws its own changes, the
-geometric ones are resampled together, and the whole costs a few milliseconds a batch;
-``keras.layers.RandAugment`` computes all of its changes of every image and draws one set
-a batch. Equalize and sharpness of the paper are left out: they need histograms and
-convolutions.
+After Cubuk et al. 2020 (arXiv 1909.13719). Every image draws its own changes, the geometric
+ones are resampled together, and the whole costs a few milliseconds per batch;
+``keras.layers.RandAugment`` computes every change of every image and draws one set per batch.
+The paper's equalize and sharpness are left out: they need histograms and convolutions.
 """
 
 from __future__ import annotations
@@ -26,29 +25,29 @@ CHANGES = (
     "identity", "autocontrast", "brightness", "contrast", "colour", "posterize", "solarize",
     "rotate", "shear_x", "shear_y", "shift_x", "shift_y",
 )  # fmt: skip
-"""What is drawn from."""
+"""The changes to draw from."""
 
 COUNT = 2
-"""Changes an image (N of the paper)."""
+"""Changes per image (N in the paper)."""
 
 STRENGTH = 0.3
-"""Share of the largest change, 0..1: M = 9 of 30 of the paper."""
+"""Share of the largest change, 0..1: the paper's M = 9 of 30."""
 
 _ROTATE = math.radians(30.0 / 0.3)
 _SHEAR = 0.3 / 0.3
 _SHIFT = 0.15 / 0.3
-"""Largest turn, shear and shift, so that the strength of 0.3 gives 30 degrees, 0.3 and 15 %."""
+"""Largest rotation, shear and shift; the strength of 0.3 gives 30 degrees, 0.3 and 15 %."""
 
 
 def rand_augmented(keras: Any, images: Any, map_: AffineMap, draw: Any, pick: Any) -> Any:
-    """Changes the colours at once, and composes the geometric changes for later.
+    """Applies the colour changes, and composes the geometric ones for later.
 
     Args:
         keras: The keras module.
         images: float32 ``[count, height, width, channels]``, 0..255.
-        map_: What the geometric changes are composed with.
-        draw: ``draw(low, high)`` gives float32 ``[count]``.
-        pick: ``pick(n)`` gives int32 ``[count, COUNT]`` in 0..n-1.
+        map_: The map to compose the geometric changes with.
+        draw: ``draw(low, high)`` returns float32 ``[count]``.
+        pick: ``pick(n)`` returns int32 ``[count, COUNT]`` in 0..n-1.
 
     Returns:
         The images, float32, of the same shape.

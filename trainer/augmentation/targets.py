@@ -1,4 +1,4 @@
-"""The layer that makes targets: one-hot labels, smoothed, weighted, and mixed with their images."""
+"""The layer that computes targets: one-hot labels, smoothed, weighted, and mixed with their images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from trainer.augmentation.choices import MIXING
 from trainer.backend import load_keras
 
 MIXUP_ALPHA = 0.2
-"""Of the beta distribution of mixup's shares (Zhang et al. 2018, ImageNet setting)."""
+"""Parameter of mixup's beta distribution (Zhang et al. 2018, ImageNet setting)."""
 
 CUTMIX_ALPHA = 1.0
-"""Of cutmix's: every share is as likely (Yun et al. 2019)."""
+"""Parameter of cutmix's beta distribution: all shares are equally likely (Yun et al. 2019)."""
 
 
 def target_layer(
@@ -25,15 +25,15 @@ def target_layer(
 ) -> Any:
     """Returns a layer from images and labels to mixed images and targets.
 
-    In inference the images stay as they are and the targets are plain one-hot labels, so
-    that val loss is plain cross-entropy. With both cutmix and mixup, each batch draws one.
+    In inference the images are unchanged and the targets are plain one-hot labels, so the val
+    loss is plain cross-entropy. With both cutmix and mixup, each batch draws one of them.
 
     Args:
-        names: Chosen augmentations; only those of :data:`~trainer.augmentation.choices.MIXING` count.
+        names: Chosen augmentations; only :data:`~trainer.augmentation.choices.MIXING` ones are used.
         classes: Number of classes.
-        seed: Of everything drawn.
+        seed: Random seed.
         smoothing: Share of each target spread over all classes, 0..1 (Szegedy et al. 2016).
-        class_weights: Factor of each class' targets, None for none.
+        class_weights: Factor on each class's targets; None to weight nothing.
 
     Returns:
         A ``keras.layers.Layer``: ``(images, labels)``, float ``[batch, ...]`` and int
@@ -98,16 +98,16 @@ def _layer_class() -> Any:
             return mixed, self._blend(targets, share)
 
         def _inside(self, side: Any, pixels: int, count: Any) -> Any:
-            """1.0 for the pixels of an interval of ``side`` shares around a random centre."""
+            """1.0 for the pixels in an interval of length ``side`` (a share) around a random centre."""
             centre = keras.random.uniform((count,), dtype="float32", seed=self.seeds)
             place = (ops.arange(pixels, dtype="float32") + 0.5) / pixels
             distance = ops.abs(ops.expand_dims(place, 0) - ops.expand_dims(centre, 1))
             return ops.cast(distance < ops.expand_dims(side, 1) / 2.0, "float32")
 
         def _blend(self, targets: Any, share: Any) -> Any:
-            """Targets of a batch whose images keep ``share`` of themselves and take the rest."""
+            """Targets of a batch whose images are ``share`` themselves and the rest their partner."""
             wide = ops.expand_dims(share, 1)
-            # A batch arrives in random order, so its reverse is a random partner.
+            # Batches are in random order, so the reversed batch provides random partners.
             return targets * wide + ops.flip(targets, axis=0) * (1.0 - wide)
 
         def compute_output_shape(self, shapes: Any) -> Any:

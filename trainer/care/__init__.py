@@ -1,8 +1,8 @@
-"""Care for the data before training: copies, leaks, labels that disagree, odd files and classes."""
+"""Data checks before training: leaks, copies, conflicting labels, odd files and classes."""
 
-from trainer.care.before import care_before_training
+from trainer.care.before import data_warnings
 from trainer.care.check import check_data
-from trainer.care.duplicates import Pair, Picture
+from trainer.care.duplicates import ImagePair, Picture
 from trainer.care.report import ClassCount, DataReport, Finding
 from trainer.care.sizes import OddSize, Sizes
 
@@ -10,10 +10,10 @@ __all__ = [
     "ClassCount",
     "DataReport",
     "Finding",
+    "ImagePair",
     "OddSize",
-    "Pair",
     "Picture",
     "Sizes",
-    "care_before_training",
     "check_data",
+    "data_warnings",
 ]

@@ -1,4 +1,4 @@
-"""What to say before training: the findings as lines, from the pixels that are decoded anyway."""
+"""The data checks before training, on the pixels that are decoded anyway."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from trainer.care.check import check_data
 from trainer.progress import Event, Progress, silent
 
 
-def care_before_training(images: ImageSet, pixels: Pixels, progress: Progress = silent) -> tuple[str, ...]:
-    """Looks the data over before a training that is about to start.
+def data_warnings(images: ImageSet, pixels: Pixels, progress: Progress = silent) -> tuple[str, ...]:
+    """Checks the data quickly before training starts.
 
-    A quick look: it reads the decoded pixels once and the headers of a few files.
+    Reads the decoded pixels once, and the headers of a few files.
 
     Args:
-        images: The set as it was opened.
+        images: The data set as opened.
         pixels: Its decoded images at the model's input size.
-        progress: Told when it starts.
+        progress: Progress callback.
 
     Returns:
-        One line for each error and warning, the worst first, such as ``3 of 400 val images are
-        also in train (a leak), ...``. Empty when all is well.
+        One line per error and warning, the worst first, for example ``3 of 400 val images are
+        also in train (a leak), ...``. Empty if there are none.
     """
-    progress(Event("care", 0, 0, "looking the data over"))
+    progress(Event("checks", 0, 0, "checking the data"))
     size = min(pixels.array.shape[1:3])
     report = check_data(images, pixels, input_size=size, quick=True)
     return tuple(finding.message for finding in report.findings if finding.level != "note")

@@ -1,11 +1,11 @@
-"""Looks a data set over: files, copies, classes, sizes.
+"""Checks a data set: files, copies, classes, sizes.
 
 Stages::
 
-    decode   once, small, on all cores, into a temporary file   (skipped when pixels are given)
-    copies   equal files and equal pictures                     duplicates
+    decode   once, small, on all cores, into a temporary file   (skipped if pixels are given)
+    copies   equal files and equal images                       duplicates
     sizes    from the headers                                   sizes
-    report   counts and what they mean                          report
+    report   counts and findings                                report
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from trainer.care.compare import is_gray
 from trainer.care.descriptor import descriptors
 from trainer.care.duplicates import find_copies
 from trainer.care.report import MOST_GRAY, ClassCount, DataReport
-from trainer.care.sizes import Size, header_sizes, judged, recording
+from trainer.care.sizes import Size, header_sizes, recording_sizes, summarize_sizes
 from trainer.progress import Event, Progress, silent
 
 DECODED_SIDE = 64
-"""Side in pixels at which image files are decoded to be compared; copies show at 32."""
+"""Side in pixels at which image files are decoded for comparison; 32 suffice to find copies."""
 
 INPUT_SIZE = 96
-"""Side of a model's input in pixels that sizes are judged by unless told: the smallest usual one."""
+"""Default side of the model's input in pixels, for judging sizes: the smallest usual one."""
 
 QUICK_HEADERS = 200
-"""Images whose header is read in a quick look: enough to notice."""
+"""Number of images whose header a quick check reads."""
 
 BLANK = 1.0
-"""An image whose pixels deviate less from their mean, in levels, is blank."""
+"""Images whose pixel values have a smaller standard deviation, in levels, are blank."""
 
 
 def check_data(
@@ -51,21 +51,21 @@ def check_data(
     quick: bool = False,
     progress: Progress = silent,
 ) -> DataReport:
-    """Looks a data set over.
+    """Checks a data set.
 
     Args:
-        images: The set, as :func:`edge_runtime.dataset.open_dataset` opened it.
-        pixels: Its decoded images where there are some already; None decodes it here, small.
-        input_size: Side of the model's input in pixels, by which sizes are judged.
-        quick: With ``pixels``: read the sizes of at most :data:`QUICK_HEADERS` images and leave
-            out what comes to notes alone, so that it takes a fraction of decoding.
-        progress: Told of every image decoded.
+        images: The data set, as opened by :func:`edge_runtime.dataset.open_dataset`.
+        pixels: Its decoded images if available; None to decode small copies here.
+        input_size: Side of the model's input in pixels, for judging sizes.
+        quick: With ``pixels``: read the sizes of at most :data:`QUICK_HEADERS` images and skip
+            checks that result only in notes, which takes a fraction of the time of decoding.
+        progress: Progress callback, called for every image decoded.
 
     Returns:
-        What was found; a set that training would refuse has a ``refusal``.
+        The findings; ``refusal`` is set if training would refuse the data set.
 
     Raises:
-        DataError: No image decodes.
+        DataError: No image can be decoded.
     """
     if pixels is not None:
         found = header_sizes(pixels.images, QUICK_HEADERS if quick else None)
@@ -101,7 +101,7 @@ def _report(
         leaks=copies.leaks,
         conflicts=copies.conflicts,
         repeats=copies.repeats,
-        sizes=judged(found, input_size),
+        sizes=summarize_sizes(found, input_size),
         input_size=input_size,
         gray=tuple(refs[place] for place in np.flatnonzero(gray)) if gray.mean() <= MOST_GRAY else (),
         blank=tuple(refs[place] for place in _blank(array, described)),
@@ -109,7 +109,7 @@ def _report(
 
 
 def _blank(array: UInt8Array, described: Float32Array) -> list[int]:
-    """Indices of images of one brightness; only those without low frequencies can be."""
+    """Indices of images of a single brightness; only those without low frequencies are candidates."""
     smooth = np.flatnonzero(~described.any(axis=1))
     return [int(place) for place in smooth if array[place].astype(np.float32).std(axis=(0, 1)).max() < BLANK]
 
@@ -118,10 +118,10 @@ def _blank(array: UInt8Array, described: Float32Array) -> list[int]:
 def _decoded(
     images: ImageSet, progress: Progress
 ) -> Iterator[tuple[ImageSet, UInt8Array, dict[str, Size], tuple[str, ...], str]]:
-    """Decodes small into a temporary file, which is gone afterwards: memory does not hold a large set."""
+    """Decodes small copies into a temporary file: a large data set would not fit into memory."""
     height, width = images.native_size or (DECODED_SIDE, DECODED_SIDE)
     spec = InputSpec(min(height, DECODED_SIDE), min(width, DECODED_SIDE), 1 if images.gray else 3)
-    reading, found = recording(images)
+    reading, found = recording_sizes(images)
     failures: dict[str, str] = {}
     with tempfile.TemporaryFile() as file:
         total = len(images)
@@ -140,13 +140,13 @@ def _decoded(
 
 
 def _without(images: ImageSet, failures: dict[str, str]) -> tuple[ImageSet, str]:
-    """The images that decode, and why training would refuse the set."""
+    """The images that can be decoded, and why training would refuse the data set."""
     kept = tuple(item for item in images.items if item.ref not in failures)
     if not kept:
         first = next(iter(failures.items()), ("", "it is empty"))
         raise DataError(
-            f"DATA must hold images that decode. Received: none of {len(images)} in {images.source}, "
-            f"the first is {first[0]}: {first[1]}"
+            f"DATA must contain images that can be decoded. Received: none of {len(images)} in {images.source}, "
+            f"the first: {first[0]}: {first[1]}"
         )
     try:
         return images.without(failures), ""

@@ -11,20 +11,20 @@ from edge_runtime.errors import DataError, LeakError
 from edge_runtime.output_place import check_file
 from edge_runtime.terminal import Column, print_table, printable
 from trainer.care.check import INPUT_SIZE, check_data
-from trainer.care.duplicates import Pair
+from trainer.care.duplicates import ImagePair
 from trainer.care.report import DataReport
 from trainer.console import ConsoleProgress
 from trainer.downloads import ensure_downloaded
 
 _SHOWN = 5
-"""Examples of each kind that are printed; --json and --report have all."""
+"""Examples printed of each kind; --json and --report have all."""
 
 _SHOWN_CLASSES = 20
 
 
 @click.group()
 def data() -> None:
-    """Look a data set over before training.
+    """Check a data set before training.
 
     \b
     Example:
@@ -39,17 +39,15 @@ def data() -> None:
     type=click.IntRange(8, 8192),
     default=INPUT_SIZE,
     show_default=True,
-    help="Side of the model's input in pixels, by which images are called small.",
+    help="Side of the model's input in pixels; much smaller images are reported.",
 )
-@click.option("--report", help="Write an HTML page that shows the copies side by side.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
-)
+@click.option("--report", help="Write an HTML page with the copies side by side.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout and nothing else.")
 def check(data: str, size: int, report: str | None, as_json: bool) -> None:
-    """Find leaks, copies, wrong labels and odd files in DATA.
+    """Find leaks, copies, conflicting labels and odd files in DATA.
 
-    Reports unreadable files, val images that are in train too (a leak; also resized,
-    recompressed, brightened or mirrored), copies under two labels, classes with too few
+    Reports val images that are also in train (a leak; even if resized, recompressed,
+    brightened or mirrored), copies under two labels, unreadable files, classes with too few
     images, imbalance and odd sizes. Nothing is changed.
 
     \b
@@ -58,7 +56,7 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
       snapship data check photos.zip --report copies.html
 
     \b
-    Exit code: 0 no leak, 1 a leak, 2 the data cannot be trained on.
+    Exit code: 0 no leak, 1 a leak, 2 the data cannot be used for training.
     """
     if report is not None:
         check_file(report, "--report")
@@ -67,7 +65,7 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
         images = open_dataset(data)
         found = check_data(images, input_size=size, progress=progress)
     if report is not None:
-        # Jinja2 is needed for the page alone.
+        # Only the page needs Jinja2.
         from trainer.care.page import write_page
 
         write_page(report, found, images)
@@ -81,8 +79,8 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
         raise DataError(found.refusal)
     if found.has_leak:
         raise LeakError(
-            f"No val image may be in train. Received: {len(found.leaks)} in {found.source}, the first is "
-            f"{found.leaks[0].first.ref} ({found.leaks[0].second.ref}). Remove them from one of the two."
+            f"No val image may also be in train. Received: {len(found.leaks)} in {found.source}, the first: "
+            f"{found.leaks[0].first.ref} ({found.leaks[0].second.ref}). Remove them from one of the splits."
         )
 
 
@@ -97,9 +95,9 @@ def _print(found: DataReport) -> None:
         click.echo(f"median size {width}x{height}")
     rows = [[finding.level, finding.kind, printable(finding.message)] for finding in found.findings]
     if rows:
-        print_table([Column("level"), Column("what"), Column("finding")], rows)
+        print_table([Column("level"), Column("kind"), Column("finding")], rows)
     else:
-        click.echo("Nothing to complain about.")
+        click.echo("No findings.")
     for title, pairs in (("leaks", found.leaks), ("conflicts", found.conflicts), ("copies", found.repeats)):
         _print_pairs(title, pairs)
     _print_lines("unreadable", found.unreadable)
@@ -112,12 +110,12 @@ def _print(found: DataReport) -> None:
         click.echo(f"and {len(ordered) - _SHOWN_CLASSES} larger classes")
 
 
-def _print_pairs(title: str, pairs: tuple[Pair, ...]) -> None:
-    """The first pairs of a kind, the rest as a number."""
+def _print_pairs(title: str, pairs: tuple[ImagePair, ...]) -> None:
+    """Prints the first pairs of a kind, and the number of the others."""
     if not pairs:
         return
     click.echo("")
-    columns = [Column(title), Column("label"), Column("is also"), Column("label"), Column("how")]
+    columns = [Column(title), Column("label"), Column("copy of"), Column("label"), Column("how")]
     rows = [
         [printable(pair.first.ref), printable(pair.first.label), printable(pair.second.ref),
          printable(pair.second.label), how(pair)]
@@ -135,8 +133,8 @@ def _print_lines(title: str, lines: tuple[str, ...]) -> None:
         click.echo(f"and {len(lines) - _SHOWN:,} more {title}")
 
 
-def how(pair: Pair) -> str:
-    """In which way two images are one picture, in a word."""
+def how(pair: ImagePair) -> str:
+    """Returns in a few words how two images are the same."""
     if pair.exact:
         return "equal"
-    return f"{'mirrored' if pair.mirrored else 'same picture'}, {pair.difference:.0%} differs"
+    return f"{'mirrored' if pair.mirrored else 'same image'}, {pair.difference:.0%} different"

@@ -1,10 +1,10 @@
-"""Whether two pictures that lie close are the same: their pixels decide.
+"""Decides by their pixels whether two similar images are copies.
 
-Both are averaged down to at most 32 pixels a side, and brightness and contrast of one
-are fitted to the other; what is left over is the difference. Measured on real photos
-at 64 pixels: copies (JPEG quality 30 to 95, half or a third of the size, 25 % brighter,
-mirrored) leave at most 0.22, the closest photos that differ 0.38 or more; of 10,000
-handwritten digits at 28 pixels the closest two leave 0.17, of 1,797 at 8 pixels 0.087.
+Both are averaged down to at most 32 pixels per side, and brightness and contrast of one are
+fitted to the other; the residual is the difference. Measured on real photos at 64 pixels:
+copies (JPEG quality 30 to 95, half or a third of the size, 25 % brighter, mirrored) differ by
+at most 0.22, the most similar distinct photos by 0.38 or more; the closest two of 10,000
+handwritten digits at 28 pixels by 0.17, of 1,797 at 8 pixels by 0.087.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from trainer.care.descriptor import LUMA, blocks
 from trainer.care.nearby import Near
 
 SIDE = 32
-"""Largest side that is compared, in pixels: above it lies what compression and resizing change."""
+"""Largest side compared, in pixels: finer detail changes with compression and resizing."""
 
 MAX_DIFFERENCE = 0.22
-"""Largest part of a photo's contrast that may be left over; 0 is the same, 1 is unrelated."""
+"""Largest difference between copies, as a share of the contrast; 0 is equal, 1 unrelated."""
 
 MAX_DIFFERENCE_PLAIN = 0.1
-"""The same for pictures smaller than :data:`SIDE` or mostly background: many of those look alike."""
+"""The same for images smaller than :data:`SIDE` or mostly background: many of those look alike."""
 
 TINY = 16
-"""Pictures below this side in pixels hold so little that different ones come closer still."""
+"""Below this side in pixels, distinct images are even more alike."""
 
 MAX_DIFFERENCE_TINY = 0.07
-"""The same for these."""
+"""The same for images smaller than :data:`TINY`."""
 
 MIN_COSINE_SMALL = 0.99
-"""Small pictures further apart cannot be within :data:`MAX_DIFFERENCE_PLAIN`; digits have many such pairs."""
+"""Small images with a lower cosine always exceed :data:`MAX_DIFFERENCE_PLAIN`; digits have many such pairs."""
 
 MAX_BACKGROUND = 0.5
-"""Share of pixels of about one brightness from which a picture is mostly background."""
+"""Share of pixels of about the same brightness from which an image is mostly background."""
 
 MAX_GAIN = 2.0
-"""Largest contrast of one picture over that of the other."""
+"""Largest ratio between the contrasts of two copies."""
 
 GRAY = 2.0
-"""Mean distance of the channels, in levels, up to which a picture is gray."""
+"""Mean distance of the channels, in levels, up to which an image is gray."""
 
 _BYTES = 4_000_000
-"""Pixels that are turned to float32 at a time, in bytes of uint8."""
+"""Pixels converted to float32 at a time, in bytes of uint8."""
 
 
-def confirmed(near: Near, pixels: UInt8Array, side: int = SIDE) -> tuple[Near, Float32Array]:
-    """Keeps the pairs that are one picture.
+def confirm_copies(near: Near, pixels: UInt8Array, side: int = SIDE) -> tuple[Near, Float32Array]:
+    """Keeps the pairs that are copies.
 
     Args:
-        near: Pairs that lie close.
+        near: Similar pairs.
         pixels: uint8 ``[n, height, width, channels]``, in the order of the indices of ``near``.
-        side: Side of the source's pictures in pixels where ``pixels`` were enlarged.
+        side: Original side of the images in pixels, if ``pixels`` were enlarged.
 
     Returns:
         The pairs, and the difference of each, float32 ``[pairs]``, 0..1.
@@ -78,7 +78,7 @@ def confirmed(near: Near, pixels: UInt8Array, side: int = SIDE) -> tuple[Near, F
 
 
 def thumbnails(pixels: UInt8Array, side: int = SIDE) -> Float32Array:
-    """Averages pictures down to at most ``min(side, SIDE)`` pixels each way.
+    """Averages images down to at most ``min(side, SIDE)`` pixels per side.
 
     Args:
         pixels: uint8 ``[n, height, width, channels]``.
@@ -97,7 +97,7 @@ def thumbnails(pixels: UInt8Array, side: int = SIDE) -> Float32Array:
 
 
 def is_gray(pixels: UInt8Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which pictures have no colour, bool ``[n]``.
+    """Returns which images have no colour, bool ``[n]``.
 
     Args:
         pixels: uint8 ``[n, height, width, channels]``.
@@ -105,7 +105,7 @@ def is_gray(pixels: UInt8Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     if pixels.shape[3] == 1:
         return np.ones(len(pixels), bool)
     result = np.zeros(len(pixels), bool)
-    # Every fourth pixel each way says it as well.
+    # Every fourth pixel in each direction suffices.
     sparse = pixels[:, ::4, ::4]
     for block in blocks(len(pixels), _step(sparse)):
         result[block] = _colour(sparse[block].astype(np.float32)) <= GRAY
@@ -113,7 +113,7 @@ def is_gray(pixels: UInt8Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 def _step(pixels: UInt8Array) -> int:
-    """Pictures at a time."""
+    """Images per block."""
     return max(1, int(_BYTES // np.prod(pixels.shape[1:])))
 
 
@@ -123,7 +123,7 @@ def _colour(pictures: Float32Array) -> Float32Array:
 
 
 def _difference(first: Float32Array, second: Float32Array) -> Float32Array:
-    """Part of the contrast that no gain and offset explains; 1 where they are inverse or the gain too large."""
+    """Share of the contrast not explained by gain and offset; 1 for a negative or too large gain."""
     if first.shape[3] == 3:
         # A photo and its black-and-white copy are compared without colour.
         gray = (_colour(first) <= GRAY) | (_colour(second) <= GRAY)
@@ -138,7 +138,7 @@ def _difference(first: Float32Array, second: Float32Array) -> Float32Array:
 
 
 def _is_plain(pictures: Float32Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether half of the pixels have about one brightness, bool ``[n]``."""
+    """Whether half of the pixels have about the same brightness, bool ``[n]``."""
     bins = (_luma(pictures)[..., 0].reshape(len(pictures), -1) / 16).astype(np.int64)
     places = np.arange(len(pictures))[:, None] * 16 + bins
     counts = np.bincount(places.ravel(), minlength=16 * len(pictures)).reshape(-1, 16)
@@ -146,7 +146,7 @@ def _is_plain(pictures: Float32Array) -> np.ndarray[tuple[int], np.dtype[np.bool
 
 
 def _luma(pictures: Float32Array) -> Float32Array:
-    """Brightness in every pixel, float32 ``[n, h, w, 1]``."""
+    """Brightness of every pixel, float32 ``[n, h, w, 1]``."""
     weights = np.array(LUMA if pictures.shape[3] == 3 else (1.0,), np.float32)
     return np.asarray((pictures @ weights)[..., None], np.float32)
 

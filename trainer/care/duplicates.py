@@ -1,10 +1,10 @@
-"""Copies in a set: files that are equal, and pictures that are the same.
+"""Finds copies in a data set: equal files, and equal images in different files.
 
 ::
 
-    items -> contents        equal hashes are one content
+    items -> contents        grouped by hash
           -> near contents   descriptor, nearby, compare
-          -> pairs           each image with its closest partner of each kind
+          -> pairs           each image with its closest copy of each kind
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from edge_runtime.dataset import ImageSet, Item, Split
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
-from trainer.care.compare import SIDE, confirmed
+from trainer.care.compare import SIDE, confirm_copies
 from trainer.care.nearby import near_pairs
 
 
@@ -31,15 +31,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two images that are one picture.
+class ImagePair:
+    """Two images that are copies.
 
     Attributes:
-        first: In a leak the val image; else the later one in the order of the set.
-        second: In a leak the train image; else the earlier one.
-        exact: Whether the files are equal byte by byte (of array sources, the pixels).
-        mirrored: Whether one is the other mirrored.
-        difference: Part of the contrast that differs, 0..1; 0 when exact.
+        first: In a leak the val image; otherwise the later one in the data set.
+        second: In a leak the train image; otherwise the earlier one.
+        exact: Whether the files are equal byte by byte (for array data, the pixels).
+        mirrored: Whether one is the mirror image of the other.
+        difference: Share of the contrast that differs, 0..1; 0 if exact.
     """
 
     first: Picture
@@ -51,22 +51,22 @@ class Pair:
 
 @dataclass(frozen=True)
 class Copies:
-    """All copies of a set.
+    """All copies in a data set.
 
     Attributes:
-        leaks: One pair for each val image that is in train too.
-        conflicts: One pair for each image that has an earlier copy of another class.
-        repeats: One pair for each image that has an earlier copy of its class in its split.
+        leaks: One pair per val image that is also in train.
+        conflicts: One pair per image with an earlier copy in another class.
+        repeats: One pair per image with an earlier copy in its class and split.
     """
 
-    leaks: tuple[Pair, ...]
-    conflicts: tuple[Pair, ...]
-    repeats: tuple[Pair, ...]
+    leaks: tuple[ImagePair, ...]
+    conflicts: tuple[ImagePair, ...]
+    repeats: tuple[ImagePair, ...]
 
 
 @dataclass(frozen=True)
 class _Link:
-    """How close another content is."""
+    """A copy among the other contents."""
 
     content: int
     difference: float
@@ -76,24 +76,24 @@ class _Link:
 
 @dataclass
 class _Contents:
-    """Items grouped by hash, and which groups are one picture."""
+    """Items grouped by hash, and which groups are copies."""
 
     members: list[list[int]]
     links: dict[int, list[_Link]] = field(default_factory=dict)
 
     def around(self, content: int) -> Iterable[_Link]:
-        """The content itself and those that are the same picture, the closest first."""
+        """The content itself and its copies, the closest first."""
         near = self.links.get(content, [])
         return [_Link(content, 0.0, False, True), *sorted(near, key=lambda link: link.difference)]
 
 
 def find_copies(images: ImageSet, pixels: UInt8Array, described: Float32Array) -> Copies:
-    """Finds copies: equal files, and the same picture at another size, quality, brightness, or mirrored.
+    """Finds equal files, and the same image at another size, quality or brightness, or mirrored.
 
     Args:
         images: The set.
         pixels: uint8 ``[len(images), height, width, channels]``.
-        described: float32 ``[len(images), 63]``, what :func:`trainer.care.descriptor.descriptors` says of them.
+        described: float32 ``[len(images), 63]``, from :func:`trainer.care.descriptor.descriptors`.
     """
     contents = _grouped(images, pixels, described)
     index = {place: content for content, members in enumerate(contents.members) for place in members}
@@ -101,10 +101,10 @@ def find_copies(images: ImageSet, pixels: UInt8Array, described: Float32Array) -
         place for content, members in enumerate(contents.members)
         if len(members) > 1 or content in contents.links for place in members
     )  # fmt: skip
-    # Of thousands of equal files one of each class and split is enough to compare with.
+    # Of thousands of equal files, one per class and split is enough to compare with.
     chosen = [_one_each(images, members) if len(members) > 1 else members for members in contents.members]
 
-    def pairs(partner: Callable[[Item, int, Item, int], bool]) -> tuple[Pair, ...]:
+    def pairs(partner: Callable[[Item, int, Item, int], bool]) -> tuple[ImagePair, ...]:
         return tuple(
             pair for place in involved
             if (pair := _closest(images, contents, chosen, index[place], place, partner)) is not None
@@ -128,9 +128,9 @@ def _grouped(images: ImageSet, pixels: UInt8Array, described: Float32Array) -> _
     contents = _Contents(list(members.values()))
     first = np.array([places[0] for places in contents.members], np.int64)
     near = near_pairs(described[first])
-    # Compared by place in the set, so that no copy of the pixels is made.
+    # Compared by index in the data set, so that the pixels are not copied.
     side = min(images.native_size) if images.native_size is not None else SIDE
-    kept, differences = confirmed(near.at(first), pixels, side)
+    kept, differences = confirm_copies(near.at(first), pixels, side)
     content_of = {int(place): content for content, place in enumerate(first)}
     for one, other, flipped, difference in zip(
         kept.first.tolist(), kept.second.tolist(), kept.flipped.tolist(), differences.tolist(), strict=True
@@ -156,13 +156,13 @@ def _closest(
     content: int,
     place: int,
     partner: Callable[[Item, int, Item, int], bool],
-) -> Pair | None:
+) -> ImagePair | None:
     item = images.items[place]
     for link in contents.around(content):
         for other in chosen[link.content]:
             if other != place and partner(item, place, images.items[other], other):
                 first, second = (_picture(images, entry) for entry in (item, images.items[other]))
-                return Pair(first, second, link.exact, link.mirrored, link.difference)
+                return ImagePair(first, second, link.exact, link.mirrored, link.difference)
     return None
 
 

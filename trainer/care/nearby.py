@@ -1,17 +1,17 @@
-"""Which pictures may be the same: pairs that lie close, without comparing all with all.
+"""Finds candidate copies: pairs of similar images, without comparing all with all.
 
 ::
 
-    descriptors -> principal components      even and odd ones apart, so that a mirrored
-                                             picture differs in signs alone
+    descriptors -> principal components      even and odd ones separately, so that a mirrored
+                                             image differs only in signs
                 -> key                       the signs of the largest components
                 -> probes                    the key, and the keys with its least certain
-                                             signs flipped; the same for the mirrored picture
+                                             signs flipped; the same for the mirrored image
                 -> pairs in one bucket       then the exact cosine decides
 
-A copy differs by little, so the signs that differ are those of components near 0, and
-those are the ones that are flipped. Time and memory grow with ``n log n``. Measured
-against comparing all with all on 12,000 CIFAR pictures: no pair missed.
+A copy differs only a little, so only signs of components near 0 can differ, and those are the
+ones that are flipped. Time and memory grow with ``n log n``. Measured against comparing all
+with all on 12,000 CIFAR images: no pair was missed.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from edge_runtime.result import Float32Array
 from trainer.care.descriptor import ODD, blocks, mirrored
 
 MIN_COSINE = 0.98
-"""Pairs below are not looked at: copies made 25 % brighter (with clipping) have 0.982 or more."""
+"""Minimum cosine of a candidate: copies made 25 % brighter (with clipping) have 0.982 or more."""
 
 FEW = 5_000
-"""Up to so many pictures all are compared with all, in blocks, which is faster and misses none."""
+"""Up to this number of images all are compared with all, in blocks, which is faster and exact."""
 
 _PROBED = 5
-"""Least certain signs that are tried both ways: 32 probes for a picture, 32 for its mirror image."""
+"""Least certain signs that are tried both ways: 32 probes per image, 32 per mirror image."""
 
 _SPARE_BITS = 4
-"""Bits of a key beyond log2(n): fewer fill the buckets, more would lose pairs."""
+"""Bits of a key beyond log2(n): with fewer, buckets grow; with more, pairs are missed."""
 
 _MAX_BITS = 24
 _BUCKET = 64
-"""Most neighbours that one probe looks at; more are there only where thousands look alike."""
+"""Maximum number of neighbours per probe; only sets with thousands of similar images have more."""
 
 _BLOCK, _SMALL_BLOCK = 10_000, 1_000
 _SAMPLE = 20_000
@@ -51,7 +51,7 @@ BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Near:
-    """Pairs of pictures that lie close.
+    """Pairs of similar images.
 
     Attributes:
         first: Indices, int64 ``[pairs]``, each below its ``second``.
@@ -66,19 +66,19 @@ class Near:
     cosine: Float32Array
 
     def only(self, kept: IntArray | BoolArray) -> Near:
-        """The pairs of an index or a mask."""
+        """Selects pairs by indices or a mask."""
         return Near(self.first[kept], self.second[kept], self.flipped[kept], self.cosine[kept])
 
     def at(self, places: IntArray) -> Near:
-        """The same pairs where index ``i`` is called ``places[i]``."""
+        """Returns the same pairs with index ``i`` replaced by ``places[i]``."""
         return Near(places[self.first], places[self.second], self.flipped, self.cosine)
 
 
 def near_pairs(described: Float32Array) -> Near:
-    """Finds pairs whose cosine is at least :data:`MIN_COSINE`, as they are or with one mirrored.
+    """Finds pairs whose cosine is at least :data:`MIN_COSINE`, unchanged or with one mirrored.
 
     Args:
-        described: float32 ``[n, 63]`` of :func:`trainer.care.descriptor.descriptors`; rows of 0 match nothing.
+        described: float32 ``[n, 63]`` from :func:`trainer.care.descriptor.descriptors`; rows of 0 match nothing.
     """
     seen = np.flatnonzero(described.any(axis=1))
     rows = described[seen]
@@ -98,7 +98,7 @@ def near_pairs(described: Float32Array) -> Near:
             turned = np.full(int(close.sum()), flipped)
             parts.append((first[close], second[close], turned, cosine[close]))
     first, second, turned, cosine = (np.concatenate(column) for column in zip(*parts, strict=True))
-    # A pair may be found from either side and both ways round: keep the closest.
+    # A pair may be found from both sides, mirrored or not: keep the closest.
     order = np.lexsort((-cosine, second, first))
     pair = first[order] * len(rows) + second[order]
     kept = order[np.flatnonzero(np.diff(pair, prepend=-1))]
@@ -106,7 +106,7 @@ def near_pairs(described: Float32Array) -> Near:
 
 
 class _Table:
-    """Pictures sorted by key, and by their first component within a key."""
+    """Images sorted by key, and by their first component within a key."""
 
     def __init__(self, rows: Float32Array) -> None:
         self._axes, self._centre = _axes(rows)
@@ -118,7 +118,7 @@ class _Table:
         self._places, self._sorted_keys = places[self._order], keys[self._order]
 
     def probe(self, queries: Float32Array) -> tuple[IntArray, IntArray]:
-        """Indices of queries and of the pictures that share one of their keys, doubles included."""
+        """Returns indices of queries and of images that share one of their keys, possibly repeated."""
         parts = self._parts(queries)
         keys = self._keys(parts)
         unsure = np.argpartition(np.abs(parts[:, : self._bits]), _PROBED, axis=1)[:, :_PROBED]
@@ -126,7 +126,7 @@ class _Table:
         found: list[tuple[IntArray, IntArray]] = []
         for choice in product((0, 1), repeat=_PROBED):
             probes = keys ^ (masks * np.array(choice)).sum(axis=1)
-            # Sorted ones are looked up several times faster.
+            # Sorted probes are looked up several times faster.
             order = np.argsort(probes, kind="stable")
             probes = probes[order]
             middle = np.searchsorted(self._places, _place(probes, parts[order, 0]))
@@ -148,14 +148,14 @@ class _Table:
 
 
 def _place(keys: IntArray, first: Float32Array) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """One number that sorts by key, then by the first component, which lies in -2..2."""
+    """A number that sorts by key, then by the first component, which is in -2..2."""
     return np.asarray(keys * 8.0 + first, np.float64)
 
 
 def _axes(rows: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Principal axes ``[63, 63]``, the largest first, each even or odd under mirroring; and the centre on them."""
+    """Principal axes ``[63, 63]``, the largest first, each even or odd under mirroring; and the projected mean."""
     sample = rows[:: max(1, len(rows) // _SAMPLE)].astype(np.float64)
-    # Mirror images belong to the set too, which makes the mean of the odd numbers 0.
+    # The set includes the mirror images, so the mean of the odd numbers is 0.
     mean = np.where(ODD, 0.0, sample.mean(axis=0))
     found: list[tuple[float, Any]] = []
     for side in (ODD, ~ODD):
@@ -171,7 +171,7 @@ def _axes(rows: Float32Array) -> tuple[Float32Array, Float32Array]:
 
 
 def _cosine(rows: Float32Array, first: IntArray, second: IntArray, flipped: bool) -> Float32Array:
-    """Cosine of each pair, the second mirrored if so wished."""
+    """Cosine of each pair, with the second image mirrored if ``flipped``."""
     result = np.empty(len(first), np.float32)
     for block in blocks(len(first), 100_000):
         other = rows[second[block]]

@@ -1,4 +1,4 @@
-"""One HTML page that shows copies side by side; opens offline."""
+"""The page of the data checks, with copies side by side; opens offline."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edge_runtime.dataset.imageset import Item
 from edge_runtime.errors import EnvironmentMissingError, SnapshipError
 from edge_runtime.preprocess import decoded
 from trainer import pages
-from trainer.care.duplicates import Pair
+from trainer.care.duplicates import ImagePair
 from trainer.care.report import DataReport
 
 MOST_PAIRS = 100
-"""Pairs of each kind that the page shows: each takes about 20 kB."""
+"""Maximum number of pairs shown per kind; each takes about 20 kB."""
 
 _SIDE = 240
 
@@ -30,18 +30,18 @@ _SIDE = 240
 class Shown:
     """A pair with its pictures as data URIs."""
 
-    pair: Pair
+    pair: ImagePair
     first: str
     second: str
 
 
 def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSet) -> None:
-    """Writes the page; nothing is left when that fails.
+    """Writes the page atomically.
 
     Args:
-        path: The file to make or replace.
-        report: What was found.
-        images: The set that it was found in, to read the pictures from.
+        path: The file to create or replace.
+        report: The findings.
+        images: The data set, to read the images from.
 
     Raises:
         EnvironmentMissingError: Jinja2 is not installed.
@@ -57,8 +57,8 @@ def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSe
     sections = [
         (title, words, _shown(pairs, images, items), max(0, len(pairs) - MOST_PAIRS))
         for title, words, pairs in (
-            ("Leaks", "Val images that are in train too.", report.leaks),
-            ("Conflicts", "One picture under two labels.", report.conflicts),
+            ("Leaks", "Val images that are also in train.", report.leaks),
+            ("Conflicts", "The same image under two labels.", report.conflicts),
             ("Copies", "Copies in the same class and split.", report.repeats),
         )
         if pairs
@@ -69,7 +69,7 @@ def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSe
     pages.write_page(Path(path), text, "--report")
 
 
-def _shown(pairs: Sequence[Pair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:
+def _shown(pairs: Sequence[ImagePair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:
     return [
         Shown(pair, *(_data_uri(images, items[picture.ref]) for picture in (pair.first, pair.second)))
         for pair in pairs[:MOST_PAIRS]
@@ -77,7 +77,7 @@ def _shown(pairs: Sequence[Pair], images: ImageSet, items: Mapping[str, Item]) -
 
 
 def _data_uri(images: ImageSet, item: Item) -> str:
-    """The image as text, as the model would see it upright; empty when its file has gone."""
+    """The upright image as a data URI; empty if its file no longer exists."""
     try:
         picture = decoded(images.read(item), 1 if images.gray else 3)
     except SnapshipError:

@@ -1,38 +1,38 @@
-"""What was found in a data set, and what it means for training."""
+"""The findings about a data set, and what they mean for training."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from trainer.care.duplicates import Pair
+from trainer.care.duplicates import ImagePair
 from trainer.care.sizes import Sizes
 
 FEW_TRAIN = 20
-"""Train images of a class below which it is hardly learnt."""
+"""With fewer train images a class is hardly learnt."""
 
 FEW_VAL = 5
-"""Val images of a class below which its accuracy moves by 20 points or more with one answer."""
+"""With fewer val images one answer changes the accuracy of a class by 20 points or more."""
 
 MAX_IMBALANCE = 3.0
-"""Largest class over smallest, in train images, from which training should weigh classes."""
+"""Ratio of the largest to the smallest class, in train images, from which to weight classes."""
 
 MOST_GRAY = 0.5
-"""Gray images are worth a word up to this share; above it the set is gray."""
+"""Gray images are reported up to this share; above it, the data set itself is gray."""
 
 Level = Literal["error", "warning", "note"]
-"""``error``: numbers measured on this data would be wrong, or it cannot be trained on."""
+"""``error``: metrics on this data would be wrong, or it cannot be used for training."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing worth knowing.
+    """One finding.
 
     Attributes:
         kind: ``leak``, ``unreadable``, ``conflict``, ``repeat``, ``few``, ``imbalance``,
             ``size``, ``gray`` or ``blank``.
-        level: How bad it is.
-        count: Images, or classes for ``few`` and ``imbalance``.
+        level: Severity.
+        count: Number of images; of classes for ``few`` and ``imbalance``.
         message: One line for people, with the cure.
     """
 
@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Images of one class."""
+    """Number of images of one class."""
 
     label: str
     train: int
@@ -53,22 +53,22 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What :func:`trainer.care.check_data` found.
+    """The result of :func:`trainer.care.check_data`.
 
     Attributes:
         source: The data.
-        images: Images that decode.
-        classes: Images of every class that decode.
-        skipped: Files that are no part of the set, as ``ref: reason``.
-        unreadable: Images that do not decode, as ``ref: reason``.
-        refusal: Why training would refuse the set, empty when it would not.
-        leaks: Val images that are in train too.
-        conflicts: Images that have a copy of another class.
-        repeats: Images that have a copy of their class in their split.
+        images: Number of images that can be decoded.
+        classes: The same per class.
+        skipped: Files that are not part of the data set, as ``ref: reason``.
+        unreadable: Images that cannot be decoded, as ``ref: reason``.
+        refusal: Why training would refuse the data set; empty if it would not.
+        leaks: Val images that are also in train.
+        conflicts: Images with a copy in another class.
+        repeats: Images with a copy in the same class and split.
         sizes: Sizes of the image files.
-        input_size: Side of the input in pixels that sizes were judged by.
-        gray: Refs of images without colour in a set that has colour.
-        blank: Refs of images of one brightness.
+        input_size: Side of the model's input in pixels, by which sizes were judged.
+        gray: Refs of images without colour in a data set that has colour.
+        blank: Refs of images of a single brightness.
     """
 
     source: str
@@ -77,9 +77,9 @@ class DataReport:
     skipped: tuple[str, ...]
     unreadable: tuple[str, ...]
     refusal: str
-    leaks: tuple[Pair, ...]
-    conflicts: tuple[Pair, ...]
-    repeats: tuple[Pair, ...]
+    leaks: tuple[ImagePair, ...]
+    conflicts: tuple[ImagePair, ...]
+    repeats: tuple[ImagePair, ...]
     sizes: Sizes
     input_size: int
     gray: tuple[str, ...]
@@ -87,24 +87,24 @@ class DataReport:
 
     @property
     def has_leak(self) -> bool:
-        """Whether a val image is in train too."""
+        """Whether a val image is also in train."""
         return bool(self.leaks)
 
     @property
     def imbalance(self) -> float:
-        """Train images of the largest class over those of the smallest that has any."""
+        """Ratio of train images in the largest class to those in the smallest non-empty one."""
         counts = [entry.train for entry in self.classes if entry.train]
         return max(counts) / min(counts) if counts else 1.0
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything worth a line, the worst first."""
+        """All findings, the most severe first."""
         found = [*self._unreadable(), *self._copies(), *self._counts(), *self._pictures()]
         order = ("error", "warning", "note")
         return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Returns plain data for JSON."""
         return {
             **asdict(self),
             "has_leak": self.has_leak,
@@ -118,7 +118,7 @@ class DataReport:
         if not self.unreadable:
             return []
         count = len(self.unreadable)
-        text = f"{_images(count)} cannot be read and will be skipped, the first is {self.unreadable[0]}"
+        text = f"{_images(count)} cannot be read and will be skipped, the first: {self.unreadable[0]}"
         return [Finding("unreadable", "warning", count, text)]
 
     def _copies(self) -> list[Finding]:
@@ -126,12 +126,12 @@ class DataReport:
         if self.leaks:
             count, val = len(self.leaks), sum(entry.val for entry in self.classes)
             text = (f"{count} of {_images(val, 'val')} {_are(count)} also in train (a leak), which makes val accuracy "
-                    f"look better than it is: {_pair(self.leaks[0])}. Remove them from one side.")  # fmt: skip
+                    f"look better than it is: {_pair(self.leaks[0])}. Remove them from one of the splits.")  # fmt: skip
             found.append(Finding("leak", "error", count, text))
         if self.conflicts:
             first, count = self.conflicts[0], len(self.conflicts)
             text = (f"{_images(count)} {_have(count)} a copy under another label: {_pair(first)} "
-                    f"({first.first.label}, {first.second.label}). Correct one of the two.")  # fmt: skip
+                    f"({first.first.label}, {first.second.label}). Correct one of the labels.")  # fmt: skip
             found.append(Finding("conflict", "warning", count, text))
         if self.repeats:
             count = len(self.repeats)
@@ -149,7 +149,7 @@ class DataReport:
                 names = ", ".join(f"{label} has {count}" for count, label in few[:3])
                 more = f" and {len(few) - 3} more" if len(few) > 3 else ""
                 text = (f"{len(few)} of {len(self.classes)} classes {_have(len(few))} fewer than {least} {side} "
-                        f"images: {names}{more}. Add some.")  # fmt: skip
+                        f"images: {names}{more}. Add more.")  # fmt: skip
                 found.append(Finding("few", "warning", len(few), text))
         if self.imbalance >= MAX_IMBALANCE:
             ordered = sorted((entry for entry in self.classes if entry.train), key=lambda entry: entry.train)
@@ -168,13 +168,11 @@ class DataReport:
             odd = [entry for entry in self.sizes.odd if entry.why == why]
             if odd:
                 first = odd[0]
-                text = (f"{len(odd)} of {_images(self.sizes.looked_at)} {_are(len(odd))} {words}: {first.ref} has "
+                text = (f"{len(odd)} of {_images(self.sizes.looked_at)} {_are(len(odd))} {words}: {first.ref} is "
                         f"{first.width}x{first.height}.")  # fmt: skip
                 found.append(Finding("size", "warning" if level == "warning" else "note", len(odd), text))
         if self.gray:
-            text = (
-                f"{_images(len(self.gray))} {_have(len(self.gray))} no colour, the others do: {self.gray[0]}."
-            )
+            text = f"{_images(len(self.gray))} {_have(len(self.gray))} no colour, unlike the others: {self.gray[0]}."
             found.append(Finding("gray", "note", len(self.gray), text))
         if self.blank:
             text = f"{_images(len(self.blank))} {_are(len(self.blank))} blank: {self.blank[0]}. Remove them."
@@ -182,8 +180,8 @@ class DataReport:
         return found
 
 
-def _pair(pair: Pair) -> str:
-    how = "equal files" if pair.exact else "mirrored" if pair.mirrored else "the same picture"
+def _pair(pair: ImagePair) -> str:
+    how = "equal files" if pair.exact else "mirrored" if pair.mirrored else "the same image"
     return f"{pair.first.ref} and {pair.second.ref}, {how}"
 
 

@@ -18,13 +18,13 @@ from edge_runtime.errors import DataError
 from edge_runtime.preprocess import FORMATS, UInt8Array
 
 ENLARGED = 2.0
-"""An image whose short side must grow by more than this to fill the input is small."""
+"""An image whose short side must be enlarged by more than this factor is small."""
 
 LONG = 3.0
-"""An image whose long side is more than so many times the short one is a strip."""
+"""An image with a larger aspect ratio is a strip."""
 
 Size = tuple[int, int]
-"""Width and height in pixels, as the header says: before EXIF orientation."""
+"""Width and height in pixels from the header, before EXIF orientation."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class OddSize:
     """An image of an unusual size.
 
     Attributes:
-        ref: Its name in the set.
+        ref: Its name in the data set.
         width: In pixels.
         height: In pixels.
         why: ``small`` or ``strip``.
@@ -46,14 +46,14 @@ class OddSize:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the headers say.
+    """The sizes of the image files in a data set.
 
     Attributes:
-        looked_at: Images whose size is known; 0 where the source is an array.
-        smallest: Width and height of the image with the fewest pixels, None without any.
+        looked_at: Number of images whose size is known; 0 for array data.
+        smallest: Width and height of the image with the fewest pixels; None without any.
         median: Median width and median height.
         largest: Width and height of the image with the most pixels.
-        odd: Images that are small or a strip.
+        odd: Images that are small or strips.
     """
 
     looked_at: int
@@ -63,8 +63,8 @@ class Sizes:
     odd: tuple[OddSize, ...]
 
 
-def recording(images: ImageSet) -> tuple[ImageSet, dict[str, Size]]:
-    """Returns the same set, and a dict that has each image's size once it has been read.
+def recording_sizes(images: ImageSet) -> tuple[ImageSet, dict[str, Size]]:
+    """Returns the same data set, and a dict that receives each image's size when it is read.
 
     Args:
         images: The set.
@@ -82,22 +82,22 @@ def recording(images: ImageSet) -> tuple[ImageSet, dict[str, Size]]:
 
 
 def header_sizes(images: ImageSet, most: int | None = None) -> dict[str, Size]:
-    """Reads headers, on several threads; images that have none are left out.
+    """Reads the sizes of images from their headers, on several threads; unreadable ones are left out.
 
     Args:
         images: The set.
-        most: Look at so many images, evenly spread; None for all.
+        most: Maximum number of images, evenly spaced; None for all.
     """
     if images.native_size is not None:
         return {}
     items = images.items[:: max(1, -(-len(images) // most))] if most else images.items
-    reading, found = recording(images)
+    reading, found = recording_sizes(images)
 
     def look(item: Item) -> None:
         try:
             reading.read(item)
         except DataError:
-            # A file that has gone since it was decoded.
+            # The file was removed since it was decoded.
             return
 
     with ThreadPoolExecutor(max(4, cores())) as pool:
@@ -105,8 +105,8 @@ def header_sizes(images: ImageSet, most: int | None = None) -> dict[str, Size]:
     return found
 
 
-def judged(found: dict[str, Size], size: int) -> Sizes:
-    """Says which sizes are odd.
+def summarize_sizes(found: dict[str, Size], size: int) -> Sizes:
+    """Summarizes sizes, and finds odd ones.
 
     Args:
         found: Width and height by ref.
@@ -130,7 +130,7 @@ def judged(found: dict[str, Size], size: int) -> Sizes:
 
 
 def _header(content: bytes) -> Size | None:
-    """Width and height; None when Pillow cannot tell, which decoding will say better."""
+    """Width and height; None if Pillow cannot read the header, which decoding will report."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,1 +1,1 @@
-"""What a trained model gets wrong, and what it looks at; the parts that the pages show."""
+"""Analysis of a trained model for the report: mistakes, robustness, explanations."""

@@ -1,4 +1,4 @@
-"""Single images worth a look, with all that the model said of them."""
+"""Single images with their scores: mistakes, close calls, correct answers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from trainer.cache import Int64Array
 from trainer.insight.pictures import thumbnail
-from trainer.scored import Scored
+from trainer.scored import ScoredImages
 
 ALL_CLASSES = 10
-"""Up to so many classes every score is shown, above it the best ones and the true class."""
+"""Maximum number of classes for which every score is shown; with more, the best and the true class."""
 
 _BEST = 5
 
 
 @dataclass(frozen=True)
 class ScoreBar:
-    """One class's score; ``true`` marks the class that the image shows."""
+    """The score of one class; ``true`` marks the true class."""
 
     label: str
     score: float
@@ -32,14 +32,14 @@ class Case:
     """One image.
 
     Attributes:
-        image: Data URI of what the model saw.
+        image: Data URI of the image at the model's input size.
         ref: Its name.
-        truth: The class that it shows, None when nobody said.
-        answer: The class with the best score.
-        score: That score, 0..1.
-        margin: By how much it is ahead of the second, 0..1.
+        truth: The true class; None if unknown.
+        answer: The predicted class.
+        score: Its score, 0..1.
+        margin: Difference to the second best score, 0..1.
         bars: Scores, best first.
-        hidden: Classes whose scores are not among them.
+        hidden: Number of classes whose scores are not shown.
     """
 
     image: str
@@ -62,7 +62,7 @@ def case(
         ref: Its name.
         scores: float32 ``[classes]``.
         labels: Class names.
-        truth: Index of the true class, None when unknown.
+        truth: Index of the true class; None if unknown.
     """
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
     shown = order if len(labels) <= ALL_CLASSES else order[:_BEST]
@@ -80,12 +80,12 @@ def case(
     )
 
 
-def cases(scored: Scored, places: Int64Array) -> tuple[Case, ...]:
-    """Describes images of a measured set.
+def cases(scored: ScoredImages, places: Int64Array) -> tuple[Case, ...]:
+    """Describes some images of a scored set.
 
     Args:
-        scored: The set.
-        places: Which of its images.
+        scored: The images with their scores.
+        places: Indices of the images.
     """
     return tuple(
         case(scored.pixels(int(place)), scored.refs[place], scored.scores[place], scored.labels,
@@ -95,23 +95,23 @@ def cases(scored: Scored, places: Int64Array) -> tuple[Case, ...]:
 
 
 def surest_mistakes(scores: Float32Array, targets: Int64Array, count: int) -> Int64Array:
-    """Places of wrong answers, the surest first.
+    """Returns the indices of wrong answers, the most confident first.
 
     Args:
         scores: float32 ``[n, classes]``.
         targets: int64 ``[n]``.
-        count: Most places.
+        count: Maximum number of indices.
     """
     wrong = np.flatnonzero(scores.argmax(axis=1) != targets)
     return wrong[np.argsort(-scores[wrong].max(axis=1), kind="stable")][:count]
 
 
 def closest_calls(scores: Float32Array, count: int) -> Int64Array:
-    """Places of the smallest gaps between the two best scores, right and wrong ones.
+    """Returns the indices of the smallest gaps between the two best scores, correct or not.
 
     Args:
         scores: float32 ``[n, classes]``.
-        count: Most places.
+        count: Maximum number of indices.
     """
     if scores.shape[1] < 2:
         return np.zeros(0, np.int64)
@@ -120,12 +120,12 @@ def closest_calls(scores: Float32Array, count: int) -> Int64Array:
 
 
 def surest_right(scores: Float32Array, targets: Int64Array, count: int) -> Int64Array:
-    """Places of right answers, the surest first, each of another class while there are any.
+    """Returns the indices of correct answers: the most confident of each class first, then the others.
 
     Args:
         scores: float32 ``[n, classes]``.
         targets: int64 ``[n]``.
-        count: Most places.
+        count: Maximum number of indices.
     """
     right = np.flatnonzero(scores.argmax(axis=1) == targets)
     ranked = right[np.argsort(-scores[right].max(axis=1), kind="stable")]

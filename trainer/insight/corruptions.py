@@ -1,8 +1,8 @@
-"""What happens to photos between the lens and the model, in five severities.
+"""Corruptions of images, in five severities.
 
-The families follow ImageNet-C (Hendrycks and Dietterich 2019, arXiv 1903.12261); the
-amounts are this project's, as shares of the side where they are lengths, so that a
-severity means the same at 28 and at 224 pixels.
+The families follow ImageNet-C (Hendrycks and Dietterich 2019, arXiv 1903.12261); the amounts
+are our own. Lengths are shares of the side, so that a severity means the same at 28 and at
+224 pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.preprocess import UInt8Array
 
 SEVERITIES = (1, 2, 3, 4, 5)
-"""0 is the image as it is."""
+"""0 is the unchanged image."""
 
 _LEAST_BLUR_PIXELS = 0.35
 
@@ -27,13 +27,13 @@ Change = Callable[[UInt8Array, float, np.random.Generator], UInt8Array]
 
 
 @dataclass(frozen=True)
-class Family:
-    """One kind of change.
+class Corruption:
+    """One family of corruptions.
 
     Attributes:
         name: Its name everywhere.
-        amounts: What a severity means, for 1 to 5.
-        unit: Of the amounts, for people.
+        amounts: The amount for each severity, 1 to 5.
+        unit: Format string of an amount, with its unit.
         change: Applies an amount to uint8 ``[height, width, channels]``.
     """
 
@@ -43,7 +43,7 @@ class Family:
     change: Change
 
     def amount_text(self, severity: int) -> str:
-        """An amount with its unit.
+        """Returns the amount of a severity with its unit.
 
         Args:
             severity: 1 to 5.
@@ -51,31 +51,31 @@ class Family:
         return self.unit.format(self.amounts[severity - 1])
 
 
-def corrupted(image: UInt8Array, family: Family, severity: int, seed: int) -> UInt8Array:
-    """An image under one change.
+def corrupted(image: UInt8Array, family: Corruption, severity: int, seed: int) -> UInt8Array:
+    """Corrupts an image.
 
     Args:
         image: uint8 ``[height, width, 1 or 3]``.
-        family: One of :data:`FAMILIES`.
+        family: One of :data:`CORRUPTIONS`.
         severity: 0 to 5; 0 returns the image itself.
-        seed: Of what is random: the direction of a turn or shift, the noise. With the same
-            seed a higher severity is more of the same.
+        seed: Seed of the noise and of the direction of a rotation or shift. With the same seed a
+            higher severity is more of the same.
 
     Returns:
         uint8, the same shape.
 
     Raises:
-        UsageError: ``severity`` is something else.
+        UsageError: ``severity`` is out of range.
     """
     if severity == 0:
         return image
     if severity not in SEVERITIES:
-        raise UsageError(f"A severity must be 0 to 5. Received: {severity}. Choose one of these.")
+        raise UsageError(f"severity must be 0 to 5. Received: {severity}. Choose one of these.")
     return family.change(image, family.amounts[severity - 1], np.random.default_rng(seed))
 
 
 def _blur(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
-    """Gaussian; on tiny images at least a third of a pixel, below which Pillow changes nothing."""
+    """Gaussian blur of at least a third of a pixel, below which Pillow changes nothing."""
     radius = float(np.hypot(amount * min(image.shape[:2]), _LEAST_BLUR_PIXELS))
     return _through_pillow(image, lambda picture: picture.filter(ImageFilter.GaussianBlur(radius)))
 
@@ -94,7 +94,7 @@ def _jpeg(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt
 
 
 def _rotate(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
-    """Corners are filled with the mirrored picture: a black wedge would be a change of its own."""
+    """Corners are filled with the mirrored image: black ones would be a corruption of their own."""
     angle = amount * random.choice((-1.0, 1.0))
     height, width = image.shape[:2]
     margin = max(height, width) // 2
@@ -108,7 +108,7 @@ def _noise(image: UInt8Array, amount: float, random: np.random.Generator) -> UIn
 
 
 def _shift(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
-    """Whole pixels, at least one: parts of pixels would blur."""
+    """Shifts by whole pixels, at least one: fractions would blur."""
     directions = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
     down, right = directions[int(random.integers(len(directions)))]
     height, width = image.shape[:2]
@@ -128,13 +128,13 @@ def _clipped(values: Any) -> UInt8Array:
     return clipped
 
 
-FAMILIES: tuple[Family, ...] = (
-    Family("blur", (0.004, 0.008, 0.014, 0.022, 0.032), "radius {:.1%} of the side", _blur),
-    Family("darker", (0.8, 0.6, 0.45, 0.3, 0.2), "light x {:g}", _scale),
-    Family("brighter", (1.25, 1.5, 1.9, 2.4, 3.0), "light x {:g}", _scale),
-    Family("JPEG", (70, 45, 25, 12, 6), "quality {:g}", _jpeg),
-    Family("rotation", (5, 10, 15, 22, 30), "{:g} degrees", _rotate),
-    Family("noise", (8, 16, 28, 44, 64), "deviation {:g} of 255", _noise),
-    Family("shift", (0.03, 0.06, 0.09, 0.13, 0.18), "{:.0%} of the side", _shift),
+CORRUPTIONS: tuple[Corruption, ...] = (
+    Corruption("blur", (0.004, 0.008, 0.014, 0.022, 0.032), "radius {:.1%} of the side", _blur),
+    Corruption("darker", (0.8, 0.6, 0.45, 0.3, 0.2), "light x {:g}", _scale),
+    Corruption("brighter", (1.25, 1.5, 1.9, 2.4, 3.0), "light x {:g}", _scale),
+    Corruption("JPEG", (70, 45, 25, 12, 6), "quality {:g}", _jpeg),
+    Corruption("rotation", (5, 10, 15, 22, 30), "{:g} degrees", _rotate),
+    Corruption("noise", (8, 16, 28, 44, 64), "deviation {:g} of 255", _noise),
+    Corruption("shift", (0.03, 0.06, 0.09, 0.13, 0.18), "{:.0%} of the side", _shift),
 )
 """Every family, in the order of the plot."""

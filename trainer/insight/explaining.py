@@ -1,4 +1,4 @@
-"""What a model looks at in chosen images: Grad-CAM and feature maps, as pictures."""
+"""Explains a model's answers for single images: Grad-CAM and feature maps, as pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True)
 class Heat:
-    """A Grad-CAM picture: a data URI, the class, and whether anything speaks for the class."""
+    """A Grad-CAM picture: the class, a data URI, and whether there is any evidence for the class."""
 
     label: str
     image: str
@@ -31,7 +31,7 @@ class Heat:
 
 @dataclass(frozen=True)
 class Strip:
-    """Channels of a layer: its name, how many it has, how many are shown, and a data URI."""
+    """Feature maps of a layer: its name, its number of channels, the number shown, and a data URI."""
 
     layer: str
     total: int
@@ -45,7 +45,7 @@ class Explanation:
 
     Attributes:
         case: The image with its scores.
-        heats: Grad-CAM for the answer and, where that is wrong, for the true class.
+        heats: Grad-CAM for the predicted class and, if that is wrong, for the true class.
         strips: Feature maps of a few layers.
     """
 
@@ -56,7 +56,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Subject:
-    """An image to explain: pixels, its name, its scores, and its true class if known."""
+    """An image to explain: its pixels, name, scores, and true class if known."""
 
     image: UInt8Array
     ref: str
@@ -66,12 +66,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Explanations:
-    """What could be explained.
+    """Explanations of several images.
 
     Attributes:
-        entries: Every image.
-        layer: The layer whose output Grad-CAM is taken of, empty without one.
-        missing: Why Grad-CAM or feature maps are left out, one line each.
+        entries: One per image.
+        layer: The layer used for Grad-CAM; empty if there is none.
+        missing: Why Grad-CAM or feature maps are missing, one line each.
     """
 
     entries: tuple[Explanation, ...]
@@ -80,20 +80,20 @@ class Explanations:
 
 
 def attempt(what: str, make: Callable[[], _Made]) -> tuple[_Made | None, str]:
-    """Makes a part of the page or says in one line why it is left out.
+    """Returns a part of the page, or one line that says why it is missing.
 
     Args:
         what: Name of the part.
-        make: Makes it.
+        make: Returns the part.
     """
     try:
         return make(), ""
     except NothingToShowError as error:
-        return None, f"{what}: left out. {error}"
-    # A page about a finished model must not fail for a model that is built in an odd way.
+        return None, f"{what}: not available. {error}"
+    # The report of a finished run must not fail because of an unusual architecture.
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0][:160]
-        return None, f"{what}: left out. {type(error).__name__}: {first}"
+        return None, f"{what}: not available. {type(error).__name__}: {first}"
 
 
 def explain(
@@ -105,7 +105,7 @@ def explain(
         model: A ``keras.Model`` on raw pixels.
         subjects: The images.
         labels: Class names.
-        seconds: After this time no further image is begun; None for no limit.
+        seconds: Time after which no further image is started; None for no limit.
     """
     started = time.monotonic()
     cam, no_cam = attempt("Grad-CAM", lambda: GradCam(model))
@@ -125,7 +125,7 @@ def explain(
 def _explain_one(
     cam: GradCam | None, mapper: FeatureMapper | None, subject: Subject, labels: tuple[str, ...]
 ) -> tuple[Explanation, list[str]]:
-    """One image, and why something of it is missing."""
+    """Explains one image; also returns why parts are missing."""
     heats, no_heats = attempt("Grad-CAM", lambda: _heats(cam, subject, labels) if cam else ())
     strips, no_strips = attempt("Feature maps", lambda: _strips(mapper, subject) if mapper else ())
     described = case(subject.image, subject.ref, subject.scores, labels, subject.truth)

@@ -1,4 +1,4 @@
-"""What the channels of a few layers answer to one image."""
+"""Feature maps of a few layers for one image."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from trainer.backend import load_keras
 from trainer.insight.layers import NothingToShowError, activation_of, first_convolution, spatial_layers
 
 CHANNELS = 8
-"""Channels shown of a layer: those that vary most over the image, so no saturated or dead ones."""
+"""Channels shown per layer: those that vary most over the image, so neither saturated nor dead ones."""
 
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """The most telling channels of a layer for one image.
+    """The most informative channels of a layer for one image.
 
     Attributes:
-        layer: Its name.
-        total: Channels that it has.
+        layer: Name of the layer.
+        total: Its number of channels.
         maps: float32 ``[channels, rows, columns]``, the most varied first.
     """
 
@@ -32,10 +32,10 @@ class FeatureMaps:
 
 
 class FeatureMapper:
-    """The first, a middle and the last feature map of a model.
+    """Computes feature maps of the first, a middle and the last layer of a model.
 
     Attributes:
-        layers: Their names.
+        layers: Names of the layers.
     """
 
     def __init__(self, model: Any) -> None:
@@ -45,7 +45,7 @@ class FeatureMapper:
             model: A ``keras.Model`` on raw pixels.
 
         Raises:
-            NothingToShowError: It has no feature maps that can be reached.
+            NothingToShowError: The model has no accessible feature maps.
         """
         keras = load_keras()
         spatial = spatial_layers(model)
@@ -62,7 +62,7 @@ class FeatureMapper:
             raise NothingToShowError("The model's feature maps lie inside a nested model.") from error
 
     def of(self, image: UInt8Array) -> tuple[FeatureMaps, ...]:
-        """The maps of one image.
+        """Returns the feature maps for one image.
 
         Args:
             image: uint8 ``[height, width, channels]``.
@@ -79,7 +79,7 @@ class FeatureMapper:
 
 
 def _middle(layers: list[Any]) -> Any:
-    """An activation or pooling about half way down: what the next block takes."""
+    """An activation or pooling about halfway, at the end of a block."""
     half = len(layers) // 2
     ends = ("Activation", "ReLU", "Add", "MaxPooling2D", "AveragePooling2D", "Concatenate")
     return next((layer for layer in layers[half:-1] if type(layer).__name__ in ends), layers[half])

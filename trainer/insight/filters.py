@@ -1,4 +1,4 @@
-"""The kernels of the first convolution, the only ones that are pictures themselves."""
+"""The kernels of the first convolution, the only ones that are images themselves."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Filters:
     """The first layer's kernels as pictures.
 
     Attributes:
-        layer: Its name.
-        total: Kernels that it has.
+        layer: Name of the layer.
+        total: Its number of kernels.
         pictures: uint8 ``[shown, rows, columns, 1 or 3]``; mid-gray is weight zero, each
             kernel scaled to its own largest weight.
     """
@@ -30,22 +30,22 @@ class Filters:
 
 
 def first_filters(model: Any) -> Filters:
-    """Takes them from a model.
+    """Returns the filters of a model's first convolution.
 
     Args:
         model: A ``keras.Model`` on raw pixels.
 
     Raises:
-        NothingToShowError: It has no convolution, or one on something else than colours.
+        NothingToShowError: The model has no convolution, or not on colour channels.
     """
     layer = first_convolution(model)
     kernel = np.asarray(layer.get_weights()[0], np.float32)
     if kernel.ndim != 4 or kernel.shape[2] not in (1, 3):
         raise NothingToShowError(
-            f"The first convolution {layer.name} takes {kernel.shape[2]} channels, which are no colours."
+            f"The first convolution {layer.name} has {kernel.shape[2]} input channels, which are not colours."
         )
     kernels = np.moveaxis(kernel, 3, 0)
-    # A mean of the strongest weights by filter, so that no dead filter comes first.
+    # Those with the strongest weights, so that no dead filter is shown.
     strongest = np.argsort(-np.abs(kernels).max(axis=(1, 2, 3)), kind="stable")[:MOST_FILTERS]
     shown = kernels[np.sort(strongest)]
     peak = np.maximum(np.abs(shown).max(axis=(1, 2, 3), keepdims=True), 1e-12)

@@ -1,4 +1,4 @@
-"""Grad-CAM: where in an image the evidence for a class lies.
+"""Grad-CAM: where in an image the evidence for a class is.
 
 Selvaraju et al. 2017 (arXiv 1610.02391), equations 1 and 2: the channels of the last
 feature map are weighted by the mean gradient of the class's score before the softmax,
@@ -20,10 +20,10 @@ from trainer.insight.layers import NothingToShowError, spatial_layers
 
 
 class GradCam:
-    """A model cut in two at its last feature map.
+    """Computes Grad-CAM from a model cut in two at its last feature map.
 
     Attributes:
-        layer: Name of the layer whose output it is.
+        layer: Name of the layer that outputs the feature map.
     """
 
     def __init__(self, model: Any) -> None:
@@ -33,30 +33,29 @@ class GradCam:
             model: A ``keras.Model`` on raw pixels with one input and one output of class scores.
 
         Raises:
-            NothingToShowError: It cannot be cut: there is no feature map that everything
-                passes through.
+            NothingToShowError: No feature map contains everything that the scores depend on.
         """
         keras = load_keras()
         features, self._pick = _before_softmax(keras, model)
         candidates = spatial_layers(model)
         if not candidates:
             raise NothingToShowError("The model has no feature map in front of its pooling.")
-        # In front of a last pooling the map is finer; the paper takes the last convolution's too.
+        # Before a final pooling the map is finer; the paper uses the last convolution, too.
         pools = [layer for layer in candidates if "Pooling" in type(layer).__name__]
         others = [layer for layer in candidates if layer not in pools]
         for layer in [*reversed(others), *reversed(pools)]:
             try:
                 self._body = keras.Model(model.input, layer.output)
                 self._tail = keras.Model(layer.output, features)
-            # A nested or branching model: the layer's output is not of this graph, or not all of the cut.
+            # A nested or branching model: the output is outside this graph, or is not a complete cut.
             except Exception:
                 continue
             self.layer = str(layer.name)
             return
-        raise NothingToShowError("No feature map of the model carries all that its scores depend on.")
+        raise NothingToShowError("No feature map of the model contains everything that its scores depend on.")
 
     def maps(self, image: UInt8Array) -> Float32Array:
-        """The last feature map itself.
+        """Returns the last feature map.
 
         Args:
             image: uint8 ``[height, width, channels]``.
@@ -70,7 +69,7 @@ class GradCam:
         return maps
 
     def heat(self, image: UInt8Array, label: int) -> Float32Array:
-        """Evidence for a class.
+        """Returns the evidence for a class.
 
         Args:
             image: uint8 ``[height, width, channels]``.
@@ -88,7 +87,7 @@ class GradCam:
 
 
 def _before_softmax(keras: Any, model: Any) -> tuple[Any, Callable[[Any, int], Any]]:
-    """The tensor that a class's score before the softmax is taken of, and how."""
+    """The tensor from which a class's score before the softmax is computed, and how."""
     ops = keras.ops
 
     def column(output: Any, label: int) -> Any:

@@ -1,4 +1,4 @@
-"""The gradient of one number with respect to one input, on whichever backend Keras runs."""
+"""The gradient of a scalar with respect to a model's input, on any Keras backend."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trainer.backend import load_keras
 
 
 def input_gradient(model: Any, values: Float32Array, pick: Callable[[Any], Any]) -> Float32Array:
-    """The derivative of ``pick(model(values))`` by ``values``, in inference mode.
+    """Returns the gradient of ``pick(model(values))`` with respect to ``values``, in inference mode.
 
     Args:
         model: A ``keras.Model`` with one input and one output.
-        values: float32, what the model takes.
-        pick: Takes the model's output as a tensor of the backend and returns a scalar one;
-            may use ``keras.ops``.
+        values: The model's input, float32.
+        pick: Maps the model's output, a tensor of the backend, to a scalar tensor; may use
+            ``keras.ops``.
 
     Returns:
         float32, shaped as ``values``.

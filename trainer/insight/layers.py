@@ -1,4 +1,4 @@
-"""Which layers of a Keras model show what it sees. Keras is reached through the model alone."""
+"""Finds layers of a Keras model to visualise. Uses only the model, so it does not load Keras."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 
 class NothingToShowError(Exception):
-    """A model that lacks what is to be shown; the message says what, for the page."""
+    """The model has nothing to show; the message says why, for the page."""
 
 
 def first_convolution(model: Any) -> Any:
-    """The convolution that sees the image first.
+    """Returns the first convolution of a model.
 
     Args:
-        model: A ``keras.Model``; nested ones are looked into.
+        model: A ``keras.Model``, possibly with nested ones.
 
     Raises:
-        NothingToShowError: There is none with a 2-D kernel.
+        NothingToShowError: The model has no 2-D convolution.
     """
     for layer in _flat(model):
         if type(layer).__name__ == "Conv2D":
@@ -26,32 +26,27 @@ def first_convolution(model: Any) -> Any:
 
 
 def spatial_layers(model: Any) -> list[Any]:
-    """Layers of the outer model whose output is a map of features, in order.
+    """Returns the layers of the outer model that output feature maps, in order.
 
     Args:
         model: A ``keras.Model``.
 
     Returns:
-        Layers from the first convolution on with an output ``[batch, height, width,
-        channels]`` of more than one place; without dropout, which does nothing here.
+        Layers from the first convolution on with an output ``[batch, height, width, channels]``
+        of more than one pixel.
     """
     found = []
     seen_convolution = False
     for layer in model.layers:
         seen_convolution = seen_convolution or _convolves(layer)
-        shape = _output_shape(layer)
-        if (
-            seen_convolution
-            and shape is not None
-            and len(shape) == 4
-            and (shape[1] or 0) * (shape[2] or 0) > 1
-        ):
+        shape = _output_shape(layer) or ()
+        if seen_convolution and len(shape) == 4 and (shape[1] or 0) * (shape[2] or 0) > 1:
             found.append(layer)
     return found
 
 
 def activation_of(model: Any, layer: Any) -> Any:
-    """The layer that ends a convolution's block: its activation, where that is a layer of its own.
+    """Returns the activation of a convolution if that is a layer of its own, else the convolution.
 
     Args:
         model: The model.
@@ -73,12 +68,8 @@ def _convolves(layer: Any) -> bool:
     return any("Conv" in type(entry).__name__ for entry in _flat(layer))
 
 
-def _is_map(shape: tuple[int | None, ...] | None) -> bool:
-    return shape is not None and len(shape) == 4 and (shape[1] or 0) * (shape[2] or 0) > 1
-
-
 def _flat(layer: Any) -> Iterator[Any]:
-    """The layer itself or, of a nested model, all that it holds."""
+    """The layer itself or, for a nested model, all of its layers."""
     inner = getattr(layer, "layers", None)
     if inner is None:
         yield layer
@@ -88,10 +79,10 @@ def _flat(layer: Any) -> Iterator[Any]:
 
 
 def _output_shape(layer: Any) -> tuple[int | None, ...] | None:
-    """None for a layer that is used several times or has several outputs."""
+    """The output shape; None for a layer that is used several times or has several outputs."""
     try:
         shape = layer.output.shape
-    # Keras raises ValueError, AttributeError or RuntimeError, by the kind of layer.
+    # Keras raises ValueError, AttributeError or RuntimeError, depending on the layer.
     except Exception:
         return None
     return tuple(shape)

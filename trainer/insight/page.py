@@ -1,4 +1,4 @@
-"""The parts that the page of a run and the page of a measurement have in common."""
+"""The parts that the report of a run and the page of an evaluation have in common."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.spec import InputSpec
 from trainer.evaluation import Evaluation
 from trainer.insight.cases import cases, closest_calls, surest_mistakes, surest_right
-from trainer.insight.corruptions import FAMILIES, corrupted
+from trainer.insight.corruptions import CORRUPTIONS, corrupted
 from trainer.insight.explaining import Explanations, Subject, attempt, explain
 from trainer.insight.filters import first_filters
 from trainer.insight.pictures import filter_sheet, thumbnail
 from trainer.insight.robustness import Robustness
 from trainer.insight.sampling import spread_over_classes
 from trainer.plots import reliability_plot, robustness_plot
-from trainer.scored import Scored
+from trainer.scored import ScoredImages
 
 MATRIX_CLASSES = 20
-"""Up to so many classes the whole confusion matrix is shown, above it the worst pairs."""
+"""Maximum number of classes for which the whole confusion matrix is shown."""
 
 TABLE_CLASSES = 60
-"""Up to so many classes all have a line, above it those with the lowest F1."""
+"""Maximum number of classes listed; with more, those with the lowest F1 are."""
 
 CASES = 12
-"""Images shown of the surest mistakes, and of the closest calls."""
+"""Number of most confident mistakes, and of closest calls, that are shown."""
 
 EXPLAINED = 3
-"""Mistakes, and right answers, that are explained when nobody chose images."""
+"""Number of mistakes, and of correct answers, that are explained by default."""
 
 NO_MODEL = (
-    "Left out. A bundle's model files give scores and no more: filters, feature maps and Grad-CAM need "
+    "Not available. A bundle's model files output scores only: filters, feature maps and Grad-CAM require "
     "the run folder. Run: snapship evaluate RUN DATA --report FILE.html"
 )
 
 
 @dataclass(frozen=True)
-class Confused:
-    """Two classes and how many images of the first were taken for the second."""
+class ConfusedPair:
+    """Two classes, and how many images of the first were classified as the second."""
 
     truth: str
     answer: str
@@ -48,22 +49,22 @@ class Confused:
 
 
 def common_parts(
-    scored: Scored,
+    scored: ScoredImages,
     evaluation: Evaluation,
     robustness: Robustness | None,
     no_robustness: str,
     subjects: Sequence[Subject] = (),
     seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Makes everything that the templates' shared blocks show.
+    """Returns everything that the templates' shared blocks show.
 
     Args:
-        scored: Images, scores and, for what looks inside, the model.
-        evaluation: The figures.
-        robustness: Accuracy on changed images, None when it was not measured.
-        no_robustness: Why not.
-        subjects: Images to explain; without any, some are chosen.
-        seconds: What explaining may take, None for no limit; one image is always explained.
+        scored: Images, scores and, for explanations, the model.
+        evaluation: The metrics.
+        robustness: Accuracy on corrupted images; None if not measured.
+        no_robustness: Why robustness was not measured.
+        subjects: Images to explain; if empty, some are chosen.
+        seconds: Time limit for explaining; None for no limit. One image is always explained.
     """
     mistakes = surest_mistakes(scored.scores, scored.targets, CASES)
     with_images = [entry for entry in evaluation.per_class if entry.images]
@@ -102,8 +103,33 @@ def common_parts(
     return parts
 
 
-def _chosen(scored: Scored, mistakes: Any) -> list[Subject]:
-    """In turn a mistake and a right answer, so that a time limit leaves some of both."""
+def key_figures(
+    evaluation: Evaluation, spec: InputSpec, images: tuple[str, str], prefix: str = ""
+) -> list[tuple[str, str]]:
+    """Returns the figures at the top of a page, with their captions.
+
+    Args:
+        evaluation: The metrics.
+        spec: The model's input.
+        images: Caption and number of images.
+        prefix: Prefix of the captions of accuracy and loss.
+    """
+    facts = [(f"{prefix}top-1", f"{evaluation.top1:.1%}")]
+    if len(evaluation.per_class) > 5:
+        facts.append((f"{prefix}top-5", f"{evaluation.top5:.1%}"))
+    return [
+        *facts,
+        ("macro F1", f"{evaluation.macro.f1:.1%}"),
+        (f"{prefix}loss", f"{evaluation.loss:.3f}"),
+        ("calibration error", f"{evaluation.ece:.1%}"),
+        images,
+        ("classes", str(len(evaluation.per_class))),
+        ("input", f"{spec.width}x{spec.height}x{spec.channels}, {spec.fit}"),
+    ]
+
+
+def _chosen(scored: ScoredImages, mistakes: Any) -> list[Subject]:
+    """Alternates mistakes and correct answers, so that a time limit leaves some of both."""
     right = surest_right(scored.scores, scored.targets, EXPLAINED)
     wrong = mistakes[:EXPLAINED]
     places = [int(group[turn]) for turn in range(EXPLAINED) for group in (wrong, right) if turn < len(group)]
@@ -113,8 +139,8 @@ def _chosen(scored: Scored, mistakes: Any) -> list[Subject]:
     ]
 
 
-def _examples(scored: Scored, found: Robustness) -> list[dict[str, str]]:
-    """One image under the strongest measured change of every family."""
+def _examples(scored: ScoredImages, found: Robustness) -> list[dict[str, str]]:
+    """One image under the strongest measured corruption of every family."""
     place = int(spread_over_classes(scored.targets, 1)[0])
     image, worst = scored.pixels(place), max(found.severities)
     return [
@@ -123,23 +149,23 @@ def _examples(scored: Scored, found: Robustness) -> list[dict[str, str]]:
             "amount": family.amount_text(worst),
             "image": thumbnail(corrupted(image, family, worst, place)),
         }
-        for family in FAMILIES
+        for family in CORRUPTIONS
     ]
 
 
 def _matrix(evaluation: Evaluation) -> list[list[tuple[int, float]]]:
-    """Counts with their share of the row, which colours the cell."""
+    """Counts with their share of the row, which sets the colour of the cell."""
     return [[(cell, cell / max(1, sum(row))) for cell in row] for row in evaluation.confusion]
 
 
-def _confused(evaluation: Evaluation, labels: Sequence[str]) -> list[Confused]:
+def _confused(evaluation: Evaluation, labels: Sequence[str]) -> list[ConfusedPair]:
     counts = np.array(evaluation.confusion)
     totals = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
     order = np.argsort(-counts, axis=None, kind="stable")[:10]
     pairs = [(int(place) // len(labels), int(place) % len(labels)) for place in order]
     return [
-        Confused(labels[truth], labels[answer], int(counts[truth, answer]),
+        ConfusedPair(labels[truth], labels[answer], int(counts[truth, answer]),
                  float(counts[truth, answer] / totals[truth]))
         for truth, answer in pairs if counts[truth, answer]
     ]  # fmt: skip

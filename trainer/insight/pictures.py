@@ -1,4 +1,4 @@
-"""Small pictures as text that a page holds: data URIs."""
+"""Small pictures as data URIs for a page."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ SIDE = 144
 """Longest side of a picture, in pixels."""
 
 _TILE, _GAP = 56, 2
+_ACROSS = 8
 _QUALITY = 78
 
 
 def thumbnail(image: UInt8Array) -> str:
-    """What the model saw: PNG enlarged without blur for tiny inputs, else JPEG.
+    """Returns the model's input as a picture: an enlarged PNG for tiny inputs, else a JPEG.
 
     Args:
         image: uint8 ``[height, width, 1 or 3]``.
@@ -35,7 +36,7 @@ def thumbnail(image: UInt8Array) -> str:
 
 
 def heat_overlay(image: UInt8Array, heat: Float32Array) -> str:
-    """A gray copy of an image under the colours of a heat map.
+    """Returns a gray copy of an image under the colours of a heat map.
 
     Args:
         image: uint8 ``[height, width, 1 or 3]``.
@@ -60,10 +61,10 @@ def heat_overlay(image: UInt8Array, heat: Float32Array) -> str:
 
 
 def map_strip(maps: FeatureMaps) -> str:
-    """The channels of a layer side by side, each from black at its lowest to white at its highest.
+    """Returns the channels of a layer side by side, each scaled from black to white.
 
     Args:
-        maps: What a layer answered.
+        maps: Feature maps of a layer.
     """
     count = len(maps.maps)
     rows, columns = maps.maps.shape[1:]
@@ -78,18 +79,16 @@ def map_strip(maps: FeatureMaps) -> str:
     return _uri(sheet, "JPEG")
 
 
-def filter_sheet(filters: Filters, across: int = 8) -> str:
-    """All kernels in rows, with nothing between them.
+def filter_sheet(filters: Filters) -> str:
+    """Returns all kernels in rows.
 
     Args:
-        filters: The first layer's.
-        across: Kernels in a row.
+        filters: The filters of the first layer.
     """
     count, height, width, channels = filters.pictures.shape
     factor = max(1, 28 // max(height, width))
     tile = (width * factor, height * factor)
-    rows = -(-count // across)
-    across = min(across, count)
+    rows, across = -(-count // _ACROSS), min(_ACROSS, count)
     size = (across * (tile[0] + _GAP) - _GAP, rows * (tile[1] + _GAP) - _GAP)
     sheet = Image.new("RGBA", size, (0, 0, 0, 0))
     for place, kernel in enumerate(filters.pictures):

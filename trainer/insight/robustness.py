@@ -1,4 +1,4 @@
-"""Accuracy on changed images: how much blur, dark, noise, ... a model bears."""
+"""Robustness: accuracy on images with blur, noise and other corruptions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import numpy as np
 
 from edge_runtime.preprocess import UInt8Array
 from trainer.cache import Int64Array
-from trainer.insight.corruptions import FAMILIES, SEVERITIES, corrupted
+from trainer.insight.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from trainer.insight.sampling import spread_over_classes
 from trainer.metrics import top1
 from trainer.progress import Event, Progress, silent
-from trainer.scored import Scored
+from trainer.scored import ScoredImages
 
 _CHUNK = 64
 
 FEWEST_IMAGES = 30
-"""With fewer images a curve is mostly chance."""
+"""With fewer images a curve is mostly noise."""
 
 
 @dataclass(frozen=True)
 class RobustnessCurve:
-    """One family.
+    """Accuracy under one family of corruptions.
 
     Attributes:
-        family: Its name.
-        amounts: What each severity means, for people.
-        top1: Share right at each severity, 0..1.
+        family: Name of the family.
+        amounts: The amount at each severity, as text.
+        top1: Top-1 accuracy at each severity, 0..1.
     """
 
     family: str
@@ -43,10 +43,10 @@ class Robustness:
     """Accuracy under every family.
 
     Attributes:
-        images: Images measured, drawn evenly over the classes.
-        severities: 1 to 5, those that were measured.
-        clean: Share of the same images that is right unchanged, 0..1.
-        curves: Every family.
+        images: Number of images, drawn evenly from the classes.
+        severities: The severities measured, of 1 to 5.
+        clean: Top-1 accuracy on the same images unchanged, 0..1.
+        curves: One per family.
     """
 
     images: int
@@ -60,68 +60,69 @@ class Robustness:
 
 
 def measure_robustness(
-    scored: Scored,
+    scored: ScoredImages,
     *,
     images: int = 200,
     severities: Sequence[int] = SEVERITIES,
-    seed: int = 0,
     progress: Progress = silent,
 ) -> Robustness:
-    """Scores changed copies of some images.
+    """Measures the accuracy on corrupted copies of some images.
 
     Args:
         scored: Images and the model.
-        images: Most images.
-        severities: Which of 1 to 5.
-        seed: Of the draw and of the changes.
-        progress: Told of every batch.
+        images: Maximum number of images.
+        severities: The severities to measure, of 1 to 5.
+        progress: Progress callback, called for every batch.
     """
-    chosen = spread_over_classes(scored.targets, images, seed)
+    chosen = spread_over_classes(scored.targets, images)
     targets = scored.targets[chosen]
     tasks = [
-        (family, severity, int(place)) for family in FAMILIES for severity in severities for place in chosen
+        (family, severity, int(place))
+        for family in CORRUPTIONS
+        for severity in severities
+        for place in chosen
     ]
-    progress(Event("robustness", 0, len(tasks), f"robustness: {len(tasks)} changed images"))
+    progress(Event("robustness", 0, len(tasks), f"robustness: {len(tasks)} corrupted images"))
     answers = np.empty(len(tasks), np.int64)
     for start in range(0, len(tasks), _CHUNK):
         batch = np.stack(
             [
-                corrupted(scored.pixels(place), family, severity, seed + place)
+                corrupted(scored.pixels(place), family, severity, place)
                 for family, severity, place in tasks[start : start + _CHUNK]
             ]
         )
         answers[start : start + len(batch)] = _answers(scored, batch, whole=start > 0)
         progress(Event("robustness", start + len(batch), len(tasks)))
-    right = answers.reshape(len(FAMILIES), len(severities), len(chosen)) == targets
+    right = answers.reshape(len(CORRUPTIONS), len(severities), len(chosen)) == targets
     curves = tuple(
         RobustnessCurve(
             family.name,
             tuple(family.amount_text(severity) for severity in severities),
             tuple(float(share) for share in shares),
         )
-        for family, shares in zip(FAMILIES, right.mean(axis=2), strict=True)
+        for family, shares in zip(CORRUPTIONS, right.mean(axis=2), strict=True)
     )
     return Robustness(len(chosen), tuple(severities), top1(scored.scores[chosen], targets), curves)
 
 
-def seconds_per_image(scored: Scored) -> float:
-    """Tries out what one severity of every family takes for one image, in seconds.
+def seconds_per_image(scored: ScoredImages) -> float:
+    """Measures how many seconds one severity of every family takes per image.
 
     Args:
         scored: Images and the model.
     """
     images = np.stack([scored.pixels(place) for place in range(min(_CHUNK, len(scored.targets)))])
     started = time.monotonic()
-    for family in FAMILIES:
+    for family in CORRUPTIONS:
         corrupted(images[0], family, 3, 0)
     changing = time.monotonic() - started
     started = time.monotonic()
     scored.predict(images)
-    return changing + len(FAMILIES) * (time.monotonic() - started) / len(images)
+    return changing + len(CORRUPTIONS) * (time.monotonic() - started) / len(images)
 
 
-def _answers(scored: Scored, batch: UInt8Array, whole: bool) -> Int64Array:
-    """Best classes of a batch; ``whole`` fills it up, as a Keras model is compiled again for another shape."""
+def _answers(scored: ScoredImages, batch: UInt8Array, whole: bool) -> Int64Array:
+    """Predicted classes of a batch; ``whole`` pads it, since Keras compiles again for another shape."""
     count = len(batch)
     if whole and scored.model is not None and count < _CHUNK:
         batch = np.concatenate([batch, np.repeat(batch[-1:], _CHUNK - count, axis=0)])

@@ -1,4 +1,4 @@
-"""A few images that stand for all."""
+"""Draws a representative sample of images."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import numpy as np
 from trainer.cache import Int64Array
 
 
-def spread_over_classes(targets: Int64Array, count: int, seed: int = 0) -> Int64Array:
-    """Draws images evenly over the classes.
+def spread_over_classes(targets: Int64Array, count: int) -> Int64Array:
+    """Draws images evenly from the classes.
 
-    Takes one image of every class in turn until there are enough; a class that runs out
-    leaves its turns to the others.
+    Takes one image of each class in turn until there are enough; a class that runs out is
+    skipped.
 
     Args:
         targets: int64 ``[n]``, the true classes.
-        count: Most images.
-        seed: Of the draw.
+        count: Maximum number of images.
 
     Returns:
-        Places in ``targets``, int64, ascending.
+        Indices into ``targets``, int64, ascending.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     order = random.permutation(len(targets))
-    # The turn in which an image's class reaches it.
+    # The turn in which each image is taken.
     turn = np.empty(len(targets), np.int64)
     seen: dict[int, int] = {}
     for place in order:

@@ -1,4 +1,4 @@
-"""The model zoo: names, facts and builders of architectures on raw pixels."""
+"""The model zoo: architectures on raw pixels, their names and facts."""
 
 from trainer.models.catalog import ModelInfo, info, names
 from trainer.models.registry import build

@@ -1,29 +1,61 @@
-"""What is known of each architecture before it is built. Loads no Keras."""
+"""Every architecture in one row: its facts, and how a pretrained one is built. Does not load Keras."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from edge_runtime.errors import UnknownNameError
 
+Scaling = Literal["unit", "inside", "caffe"]
+"""How raw RGB pixels 0..255 become what the published weights were trained on.
 
-@dataclass(frozen=True)
+``unit``: x / 127.5 - 1. ``inside``: the application scales them itself. ``caffe``: minus the
+ImageNet means; the published BGR order is folded into the first convolution.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """How ``keras.applications`` builds an architecture.
+
+    Attributes:
+        function: Name of its function in ``keras.applications``.
+        scaling: How raw pixels are scaled for it.
+        sizes: Sides in pixels of square inputs with published weights of their own; for any other
+            input the last one's are used.
+        width_option: The function's parameter for the width multiplier, empty without one.
+        first_convolution: The layer that sees the image; ``caffe`` folds the channel order into it.
+        dropout: Dropout rate before the new head, as in the published one.
+    """
+
+    function: str
+    scaling: Scaling
+    sizes: tuple[int, ...] = (224,)
+    width_option: str = ""
+    first_convolution: str = ""
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelInfo:
     """Facts about an architecture.
 
     Attributes:
         name: Its name everywhere.
         summary: One line for people.
-        parameters: Count at the reference input and class count, None where it is the user's.
-        reference: That input and class count, in words.
-        file_mb: Estimated float32 file size in megabytes (4 bytes a parameter), None without a count.
+        parameters: Number of parameters at the reference input and class count; None if a
+            SavedModel decides.
+        reference: The reference input and class count, in words.
         default_size: Side of the input in pixels unless the data or the user says otherwise.
         min_size: Smallest side in pixels that can be built.
-        preprocessing: What the model does to raw pixels 0..255 inside.
-        pretrained: Whether there are pretrained weights.
-        imagenet_top1: Published ImageNet top-1, 0..1, None when there is none.
-        widths: Width multipliers with published weights, empty when width is fixed.
+        preprocessing: What the model itself does to raw pixels 0..255.
+        pretrained: Whether pretrained weights exist.
+        imagenet_top1: Published ImageNet top-1 accuracy, 0..1; None without one.
+        widths: Width multipliers with published weights; empty when the width is fixed.
         frozen: Whether only the head can be trained.
+        application: How ``keras.applications`` builds it; None for the others.
     """
 
     name: str
@@ -32,205 +64,127 @@ class ModelInfo:
     reference: str
     default_size: int
     min_size: int
-    preprocessing: str
+    preprocessing: str = "x / 255"
     pretrained: bool = False
     imagenet_top1: float | None = None
     widths: tuple[float, ...] = ()
     frozen: bool = False
+    application: Application | None = None
 
     @property
     def file_mb(self) -> float | None:
-        """Estimated float32 file size in megabytes."""
+        """Estimated size of a float32 file in megabytes, 4 bytes per parameter; None without a count."""
         return None if self.parameters is None else round(self.parameters * 4 / 1e6, 1)
 
 
+_SMALL_GRAY, _SMALL_COLOUR = "28x28x1, 10 classes", "32x32x3, 10 classes"
+_IMAGENET = "224x224x3, 1000 classes"
 _UNIT = "x / 127.5 - 1"
 _STANDARDIZED = "x / 255, ImageNet mean and std"
 _CAFFE = "minus ImageNet means, BGR"
-_IMAGENET = "224x224x3, 1000 classes"
+_pretrained = partial(ModelInfo, reference=_IMAGENET, default_size=224, min_size=32, pretrained=True)
 
 _MODELS = {
-    entry.name: entry
-    for entry in (
-        # From scratch; parameters at the reference input, by the builders of scratch.py.
+    model.name: model
+    for model in (
+        # From scratch, built by scratch.py.
         ModelInfo(
-            "bn_cnn",
-            "Six convolutions with batch norm, L2 and dropout",
-            552_298,
-            "32x32x3, 10 classes",
-            64,
-            8,
-            "x / 255",
+            name="bn_cnn", summary="Six convolutions with batch norm, L2 and dropout", parameters=552_298,
+            reference=_SMALL_COLOUR, default_size=64, min_size=8,
         ),
         ModelInfo(
-            "cifar_cnn",
-            "Six convolutions, global average pooling",
-            304_810,
-            "32x32x3, 10 classes",
-            64,
-            8,
-            "x / 255",
+            name="cifar_cnn", summary="Six convolutions, global average pooling", parameters=304_810,
+            reference=_SMALL_COLOUR, default_size=64, min_size=8,
         ),
-        # Below 18 the third convolution would leave nothing.
-        ModelInfo("deep_cnn", "Three convolutions", 93_322, "28x28x1, 10 classes", 96, 18, "x / 255"),
+        # Below 18 pixels nothing would be left for the third convolution.
         ModelInfo(
-            "lenet5",
-            "LeNet-5 of 1998: tanh and average pooling",
-            61_706,
-            "32x32x1, 10 classes",
-            32,
-            16,
-            "x / 255",
+            name="deep_cnn", summary="Three convolutions", parameters=93_322,
+            reference=_SMALL_GRAY, default_size=96, min_size=18,
         ),
         ModelInfo(
-            "resnet18",
-            "Residual blocks with projection shortcuts",
-            11_699_112,
-            "224x224x3, 1000 classes",
-            160,
-            8,
-            "x / 255",
-        ),
-        # Below 10 the second pooling would leave nothing.
-        ModelInfo(
-            "small_cnn",
-            "Two convolutions; digits and other small pictures in seconds",
-            121_930,
-            "28x28x1, 10 classes",
-            96,
-            10,
-            "x / 255",
-        ),
-        # Pretrained; top-1 as in the table of keras.io/api/applications and its MobileNetV3 page,
-        # smallest sizes as keras.applications asks, widths those with published weights.
-        ModelInfo(
-            "efficientnet_b0",
-            "Scaled up from a search; accurate for its size",
-            5_330_571,
-            _IMAGENET,
-            224,
-            32,
-            _STANDARDIZED,
-            True,
-            0.771,
+            name="lenet5", summary="LeNet-5 from 1998: tanh and average pooling", parameters=61_706,
+            reference="32x32x1, 10 classes", default_size=32, min_size=16,
         ),
         ModelInfo(
-            "efficientnet_v2_b0",
-            "EfficientNet that trains faster",
-            7_200_312,
-            _IMAGENET,
-            224,
-            32,
-            _STANDARDIZED,
-            True,
-            0.787,
+            name="resnet18", summary="Residual blocks with projection shortcuts", parameters=11_699_112,
+            reference=_IMAGENET, default_size=160, min_size=8,
         ),
+        # Below 10 pixels nothing would be left for the second pooling.
         ModelInfo(
-            "efficientnet_v2_l",
-            "The most accurate here, for servers",
-            119_027_848,
-            "480x480x3, 1000 classes",
-            480,
-            32,
-            "x / 128 - 1",
-            True,
-            0.857,
+            name="small_cnn", summary="Two convolutions; learns digits and other small images in seconds",
+            parameters=121_930, reference=_SMALL_GRAY, default_size=96, min_size=10,
         ),
-        ModelInfo(
-            "inception_v3",
-            "Parallel convolutions of several sizes",
-            23_851_784,
-            "299x299x3, 1000 classes",
-            299,
-            75,
-            _UNIT,
-            True,
-            0.779,
+        # Pretrained. Top-1 from the table at keras.io/api/applications and its MobileNetV3 page;
+        # min_size as keras.applications requires.
+        _pretrained(
+            name="efficientnet_b0", summary="Compound-scaled; accurate for its size", parameters=5_330_571,
+            preprocessing=_STANDARDIZED, imagenet_top1=0.771,
+            application=Application(function="EfficientNetB0", scaling="inside"),
         ),
-        ModelInfo(
-            "mobilenet_v2",
-            "Inverted residuals; the usual choice for phones",
-            3_538_984,
-            _IMAGENET,
-            224,
-            32,
-            _UNIT,
-            True,
-            0.713,
-            (0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+        _pretrained(
+            name="efficientnet_v2_b0", summary="An EfficientNet that trains faster", parameters=7_200_312,
+            preprocessing=_STANDARDIZED, imagenet_top1=0.787,
+            application=Application(function="EfficientNetV2B0", scaling="inside"),
         ),
-        ModelInfo(
-            "mobilenet_v3_large",
-            "MobileNet from a search, with squeeze-and-excite",
-            5_507_432,
-            _IMAGENET,
-            224,
-            32,
-            _UNIT,
-            True,
-            0.756,
-            (0.75, 1.0),
+        _pretrained(
+            name="efficientnet_v2_l", summary="The most accurate here, for servers", parameters=119_027_848,
+            reference="480x480x3, 1000 classes", default_size=480, preprocessing="x / 128 - 1", imagenet_top1=0.857,
+            application=Application(function="EfficientNetV2L", scaling="inside", sizes=(480,), dropout=0.4),
         ),
-        ModelInfo(
-            "mobilenet_v3_small",
-            "The same for the smallest devices",
-            2_554_968,
-            _IMAGENET,
-            224,
-            32,
-            _UNIT,
-            True,
-            0.681,
-            (0.75, 1.0),
+        _pretrained(
+            name="inception_v3", summary="Parallel convolutions of several sizes", parameters=23_851_784,
+            reference="299x299x3, 1000 classes", default_size=299, min_size=75, preprocessing=_UNIT,
+            imagenet_top1=0.779, application=Application(function="InceptionV3", scaling="unit", sizes=(299,)),
         ),
-        ModelInfo(
-            "resnet101",
-            "ResNet-50 with twice the layers",
-            44_707_176,
-            _IMAGENET,
-            224,
-            32,
-            _CAFFE,
-            True,
-            0.764,
+        _pretrained(
+            name="mobilenet_v2", summary="Inverted residuals; the usual choice for phones", parameters=3_538_984,
+            preprocessing=_UNIT, imagenet_top1=0.713, widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+            application=Application(
+                function="MobileNetV2", scaling="unit", sizes=(96, 128, 160, 192, 224), width_option="alpha"
+            ),
         ),
-        ModelInfo(
-            "resnet50",
-            "Residual bottlenecks; the baseline of the field",
-            25_636_712,
-            _IMAGENET,
-            224,
-            32,
-            _CAFFE,
-            True,
-            0.749,
+        _pretrained(
+            name="mobilenet_v3_large", summary="MobileNet from architecture search, with squeeze-and-excite",
+            parameters=5_507_432, preprocessing=_UNIT, imagenet_top1=0.756, widths=(0.75, 1.0),
+            application=Application(function="MobileNetV3Large", scaling="inside", width_option="alpha"),
         ),
-        ModelInfo(
-            "vgg16",
-            "Sixteen plain layers; large and slow",
-            138_357_544,
-            _IMAGENET,
-            224,
-            32,
-            _CAFFE,
-            True,
-            0.713,
+        _pretrained(
+            name="mobilenet_v3_small", summary="The same for the smallest devices",
+            parameters=2_554_968, preprocessing=_UNIT, imagenet_top1=0.681, widths=(0.75, 1.0),
+            application=Application(function="MobileNetV3Small", scaling="inside", width_option="alpha"),
         ),
-        ModelInfo("vgg19", "Nineteen plain layers", 143_667_240, _IMAGENET, 224, 32, _CAFFE, True, 0.713),
-        # What it holds and takes is the SavedModel's; smaller than 8 none is known.
+        _pretrained(
+            name="resnet101", summary="ResNet-50 with twice the layers", parameters=44_707_176,
+            preprocessing=_CAFFE, imagenet_top1=0.764,
+            application=Application(function="ResNet101", scaling="caffe", first_convolution="conv1_conv"),
+        ),
+        _pretrained(
+            name="resnet50", summary="Residual bottlenecks; the field's baseline", parameters=25_636_712,
+            preprocessing=_CAFFE, imagenet_top1=0.749,
+            application=Application(function="ResNet50", scaling="caffe", first_convolution="conv1_conv"),
+        ),
+        _pretrained(
+            name="vgg16", summary="Sixteen plain layers; large and slow", parameters=138_357_544,
+            preprocessing=_CAFFE, imagenet_top1=0.713,
+            application=Application(
+                function="VGG16", scaling="caffe", first_convolution="block1_conv1", dropout=0.5
+            ),
+        ),
+        _pretrained(
+            name="vgg19", summary="Nineteen plain layers", parameters=143_667_240,
+            preprocessing=_CAFFE, imagenet_top1=0.713,
+            application=Application(
+                function="VGG19", scaling="caffe", first_convolution="block1_conv1", dropout=0.5
+            ),
+        ),
+        # The SavedModel decides what it contains and accepts; none smaller than 8 pixels is known.
         ModelInfo(
-            "feature_extractor",
-            "Any SavedModel or TF-Hub feature vector: --weights FOLDER",
-            None,
-            "the SavedModel's",
-            224,
-            8,
-            "x / 255, or --pixel-range",
-            True,
-            frozen=True,
+            name="feature_extractor", summary="Any SavedModel or TF-Hub feature vector: --weights FOLDER",
+            parameters=None, reference="the SavedModel's", default_size=224, min_size=8,
+            preprocessing="x / 255, or --pixel-range", pretrained=True, frozen=True,
         ),
     )
-}
+}  # fmt: skip
 
 
 def names() -> tuple[str, ...]:
@@ -239,13 +193,13 @@ def names() -> tuple[str, ...]:
 
 
 def info(name: str) -> ModelInfo:
-    """Returns what is known of an architecture.
+    """Returns the facts about an architecture.
 
     Args:
         name: One of :func:`names`.
 
     Raises:
-        UnknownNameError: There is none of that name.
+        UnknownNameError: No architecture has that name.
     """
     if name not in _MODELS:
         raise UnknownNameError.of("model", name, names())

@@ -1,4 +1,4 @@
-"""``feature_extractor``: a SavedModel as a frozen backbone, with a new head."""
+"""Builds ``feature_extractor``: a SavedModel as a frozen backbone, with a new head."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from trainer.models.saved_model import freeze_saved_model
 FEATURE_EXTRACTOR = "feature_extractor"
 
 PixelRange = Literal["0..1", "-1..1", "0..255"]
-"""What a SavedModel takes for black and white. Nothing in its files says so."""
+"""Values of black and white that a SavedModel expects. Nothing in its files says so."""
 
 DEFAULT_PIXEL_RANGE: PixelRange = "0..1"
-"""What TF-Hub's common signatures for images prescribe."""
+"""As specified by TF-Hub's common signatures for images."""
 
 _RESCALINGS: dict[str, tuple[float, float]] = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}
 
@@ -24,13 +24,13 @@ _DROPOUT = 0.2
 
 
 def check_pixel_range(pixel_range: str) -> None:
-    """Refuses a range that is none of :data:`PixelRange`.
+    """Checks that a range is one of :data:`PixelRange`.
 
     Args:
-        pixel_range: What the user passed.
+        pixel_range: The user's value.
 
     Raises:
-        UnknownNameError: It is unknown.
+        UnknownNameError: The range is unknown.
     """
     if pixel_range not in get_args(PixelRange):
         raise UnknownNameError.of("pixel_range", pixel_range, get_args(PixelRange))
@@ -43,19 +43,19 @@ def build_extractor(
     weights: str | os.PathLike[str] | None,
     pixel_range: str | None,
 ) -> Any:
-    """Builds a classifier on a SavedModel's features; only its head can train.
+    """Builds a classifier on a SavedModel's features; only its head is trainable.
 
     Args:
         keras: The keras module.
         input_shape: Height, width and channels; one channel is repeated three times inside.
         classes: Number of outputs.
-        weights: The SavedModel's folder; nothing refers to it afterwards.
+        weights: The SavedModel folder; not needed any more once the model is built.
         pixel_range: One of :data:`PixelRange`; None for :data:`DEFAULT_PIXEL_RANGE`.
 
     Raises:
-        UsageError: Keras runs on another backend than TensorFlow, or ``weights`` is no
-            SavedModel that makes features of such images.
-        ModelFileError: The SavedModel does what a frozen backbone cannot.
+        UsageError: Keras does not run on TensorFlow, or ``weights`` is not a SavedModel that
+            computes features of such images.
+        ModelFileError: The SavedModel contains operations that a frozen backbone must not have.
     """
     chosen = pixel_range or DEFAULT_PIXEL_RANGE
     check_pixel_range(chosen)

@@ -1,8 +1,8 @@
-"""A TensorFlow graph as a Keras layer: how a SavedModel becomes part of ``model.keras``.
+"""A TensorFlow graph as a Keras layer, with which a SavedModel becomes part of ``model.keras``.
 
-The layer's configuration holds the graph without its numbers, its variables hold the numbers.
-So the file needs no folder beside it, and Keras copies, counts and saves it like any other.
-Whoever loads such a file registers the layer first: :func:`trainer.run.register_layers`.
+The layer's configuration holds the graph without its weights; its variables hold the weights.
+So the file is self-contained, and Keras copies, counts and saves the layer like any other.
+Call :func:`trainer.run.register_layers` before loading such a file.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ IMAGE_NODE = "snapship_image"
 """The graph's only input besides its weights."""
 
 FEATURES_NODE = "snapship_features"
-"""The node whose first output is the layer's."""
+"""The node whose first output is the layer's output."""
 
 _MAX_GRAPH_BYTES = 64 * 2**20
-"""Far above any graph without its weights; a damaged or hostile file may claim more."""
+"""Far larger than any graph without its weights; a damaged or hostile file may claim more."""
 
 _CONTROL_FLOW = {"Enter", "Exit", "LoopCond", "Merge", "NextIteration", "RefMerge", "RefSwitch", "Switch"}
 
 
 def check_operations(graph: Any) -> None:
-    """Refuses a graph that is more than arithmetic on tensors.
+    """Rejects a graph that is more than arithmetic on tensors.
 
-    A model file may come from anywhere. Operations on files, strings, variables or with a
-    state or side effect are none that a frozen backbone needs, and no artifact could hold them.
+    A model file may come from anywhere. A frozen backbone needs no operations on files, strings
+    or variables, or with state or side effects, and no artifact could contain them.
 
     Args:
         graph: A ``GraphDef``.
 
     Raises:
-        ModelFileError: There is such an operation, a function, or control flow, or it
-            computes in half precision, which the artifacts' converters have no form of.
+        ModelFileError: The graph contains such an operation, a function or control flow, or
+            computes in half precision, which the converters do not support.
     """
     from tensorflow.core.framework import types_pb2
     from tensorflow.python.framework import op_def_registry
@@ -57,18 +57,18 @@ def check_operations(graph: Any) -> None:
             )
         if not plain or types & banned:
             raise ModelFileError(
-                "A backbone must be plain arithmetic: no files, text, lookups, loops or random numbers. "
+                "A backbone must be plain arithmetic without files, text, lookups, loops or random numbers. "
                 f"Received: the operation {node.op} ({node.name[:80]}). Use another SavedModel."
             )
     if graph.library.function:
         raise ModelFileError(
-            "A backbone must be one graph. Received: "
-            f"the function {graph.library.function[0].signature.name[:80]} in it. Use another SavedModel."
+            "A backbone must be a single graph. Received: "
+            f"one with the function {graph.library.function[0].signature.name[:80]}. Use another SavedModel."
         )
 
 
 def pack(graph: Any) -> str:
-    """A ``GraphDef`` as text for a layer's configuration.
+    """Encodes a ``GraphDef`` as text for a layer's configuration.
 
     Args:
         graph: The graph, without weights.
@@ -77,13 +77,13 @@ def pack(graph: Any) -> str:
 
 
 def unpack(packed: str) -> Any:
-    """The ``GraphDef`` that :func:`pack` packed.
+    """Decodes the text that :func:`pack` returned.
 
     Args:
         packed: The text.
 
     Raises:
-        ModelFileError: It is damaged.
+        ModelFileError: The text is damaged.
     """
     from tensorflow.core.framework import graph_pb2
 
@@ -91,31 +91,31 @@ def unpack(packed: str) -> Any:
         inflater = zlib.decompressobj()
         data = inflater.decompress(base64.b64decode(packed, validate=True), _MAX_GRAPH_BYTES)
         if not inflater.eof:
-            raise ValueError(f"more than {_MAX_GRAPH_BYTES:,} bytes, or cut")
+            raise ValueError(f"more than {_MAX_GRAPH_BYTES:,} bytes, or truncated")
         return graph_pb2.GraphDef.FromString(data)
-    # protobuf's own error is not exported under a name that types know.
+    # protobuf does not export its error under a typed name.
     except Exception as error:
         raise ModelFileError(
-            f"A backbone's graph must be whole. Received: {error}. Restore the model file."
+            f"A backbone's graph must be intact. Received: {error}. Restore the model file."
         ) from error
 
 
 @cache
 def layer_class() -> Any:
-    """The Keras layer ``snapship>FrozenGraph``, defined and registered at the first call.
+    """Returns the Keras layer ``snapship>FrozenGraph``; defines and registers it at the first call.
 
-    Keras must have been loaded on the backend that is wanted.
+    Keras must already be loaded.
     """
     import keras
 
     @keras.saving.register_keras_serializable(package="snapship")
     class FrozenGraph(keras.layers.Layer):  # type: ignore[misc]
-        """A frozen backbone; nothing in it trains.
+        """A frozen backbone without trainable weights.
 
         Args:
-            graph: What :func:`pack` made of a graph in which every weight is a placeholder.
-            weights: Name of the placeholder and shape of every weight, all float32.
-            output: Shape of what it gives, None for the batch.
+            graph: A graph in which every weight is a placeholder, encoded by :func:`pack`.
+            weights: Placeholder name and shape of every weight, all float32.
+            output: Shape of the output, None for the batch.
         """
 
         def __init__(self, graph: str, weights: list[Any], output: list[int | None], **options: Any) -> None:
@@ -124,7 +124,7 @@ def layer_class() -> Any:
                     "A feature_extractor must run on Keras' TensorFlow backend. "
                     f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow."
                 )
-            # The graph's own numbers are float32, whatever the policy of the model around it.
+            # The graph's weights are float32, whatever the policy of the model around it.
             super().__init__(**{**options, "dtype": "float32"})
             self._packed, self._shape = graph, tuple(output)
             self._graph = unpack(graph)

@@ -1,4 +1,4 @@
-"""Architectures of keras.applications: flat, on raw pixels, with a new head or the published one."""
+"""Builds architectures of keras.applications: flat, on raw pixels, with a new or the published head."""
 
 from __future__ import annotations
 
@@ -7,106 +7,107 @@ from typing import Any
 
 import numpy as np
 
-from trainer.models.families import FAMILIES, Family
+from trainer.models.catalog import Application
 from trainer.models.weights import copy_imagenet, has_head, load_weights
 
 IMAGENET_CLASSES = 1000
 
 FEATURES = "features"
-"""Name of the layer that ends the backbone; its output is what the head takes."""
+"""Name of the backbone's last layer, whose output is the head's input."""
 
 _CAFFE_MEANS_RGB = (123.68, 116.779, 103.939)
 """ImageNet channel means of keras.applications.imagenet_utils, mode ``caffe``."""
 
 _EFFICIENTNET_STD = (0.229, 0.224, 0.225)
-"""keras.applications.efficientnet divides by the root of these when it loads its own weights."""
+"""keras.applications.efficientnet divides by the roots of these when it loads its own weights."""
 
 
 def build_pretrained(
     keras: Any,
     name: str,
+    application: Application,
     input_shape: tuple[int, int, int],
     classes: int,
     weights: str | os.PathLike[str] | None,
     width: float,
 ) -> Any:
-    """Builds an architecture of :data:`~trainer.models.families.FAMILIES`.
+    """Builds an architecture of ``keras.applications``.
 
-    The published head is kept where the weights bring one and ``classes`` is 1000. With
+    The published head is kept if the weights include one and ``classes`` is 1000. With
     random weights the whole published architecture is built.
 
     Args:
         keras: The keras module.
-        name: The architecture.
+        name: Name of the model.
+        application: How ``keras.applications`` builds it.
         input_shape: Height, width and channels; one channel is repeated three times inside.
         classes: Number of outputs.
         weights: None, ``imagenet``, or a path of a weights file with or without its head.
         width: Multiplier of the layers' widths.
 
     Raises:
-        UsageError: A weights file that is missing or of another architecture.
+        UsageError: The weights file is missing or for another architecture.
         EnvironmentMissingError: ``imagenet`` could not be downloaded.
     """
-    family = FAMILIES[name]
-    application = getattr(keras.applications, family.application)
+    function = getattr(keras.applications, application.function)
     with_head = weights is not None and has_head(weights, classes)
     whole = with_head or weights is None
-    options: dict[str, Any] = {**family.options, "include_top": whole}
-    if family.width_option:
-        options[family.width_option] = width
+    options: dict[str, Any] = {"include_top": whole}
+    if application.width_option:
+        options[application.width_option] = width
     image = keras.Input(input_shape, name="image")
-    backbone = application(
-        input_tensor=_scaled(keras, family, image),
+    backbone = function(
+        input_tensor=_scaled(keras, application, image),
         weights=None,
         classes=IMAGENET_CLASSES if with_head else classes,
         **options,
     )
     if weights == "imagenet":
-        side = input_shape[0] if input_shape[0] in family.sizes else family.sizes[-1]
-        copy_imagenet(backbone, application, input_shape=(side, side, 3), **options)
+        side = input_shape[0] if input_shape[0] in application.sizes else application.sizes[-1]
+        copy_imagenet(backbone, function, input_shape=(side, side, 3), **options)
     elif weights is not None:
         load_weights(backbone, weights)
     if weights is not None:
-        _adapt_input(backbone, family)
+        _adapt_input(backbone, application)
     classifier = _classifier(backbone) if whole else None
     if classifier is None:
         x = keras.layers.GlobalAveragePooling2D(name=FEATURES)(backbone.output)
     else:
         x = keras.layers.Flatten(name=FEATURES)(_before_dropout(keras, classifier.input))
-    x = keras.layers.Dropout(family.dropout, name="head_dropout")(x)
+    x = keras.layers.Dropout(application.dropout, name="head_dropout")(x)
     head = keras.layers.Dense(classes, activation="softmax", name="scores")
     model = keras.Model(image, head(x), name=name)
     if with_head and classes == IMAGENET_CLASSES and classifier is not None:
         kernel, bias = classifier.get_weights()
-        # MobileNetV3's classifier is a 1x1 convolution: the same numbers in another shape.
+        # MobileNetV3's classifier is a 1x1 convolution: the same weights in another shape.
         head.set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
     return model
 
 
-def _scaled(keras: Any, family: Family, image: Any) -> Any:
-    """Raw pixels as the published weights want them."""
+def _scaled(keras: Any, application: Application, image: Any) -> Any:
+    """Scales raw pixels as the published weights expect them."""
     x = image
     if image.shape[-1] == 1:
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
-    if family.scaling == "unit":
+    if application.scaling == "unit":
         return keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, name="rescale")(x)
-    if family.scaling == "caffe":
+    if application.scaling == "caffe":
         offset = [-mean for mean in _CAFFE_MEANS_RGB]
         return keras.layers.Rescaling(1.0, offset=offset, name="rescale")(x)
     return x
 
 
-def _adapt_input(backbone: Any, family: Family) -> None:
-    """Folds what the application does to the image beside its layers into their weights."""
-    if family.scaling == "caffe":
-        first = backbone.get_layer(family.first_convolution)
+def _adapt_input(backbone: Any, application: Application) -> None:
+    """Folds the application's preprocessing outside its layers into their weights."""
+    if application.scaling == "caffe":
+        first = backbone.get_layer(application.first_convolution)
         kernel, *rest = first.get_weights()
         first.set_weights([kernel[:, :, ::-1, :], *rest])
     for layer in backbone.layers:
-        if family.application == "EfficientNetB0" and type(layer).__name__ == "Normalization":
+        if application.function == "EfficientNetB0" and type(layer).__name__ == "Normalization":
             mean, variance, *rest = layer.get_weights()
             layer.set_weights([mean, variance * np.asarray(_EFFICIENTNET_STD, np.float32), *rest])
-            # The layer calls with copies of its weights, taken here.
+            # The layer computes with copies of its weights, taken here.
             layer.finalize_state()
 
 
@@ -116,6 +117,6 @@ def _classifier(backbone: Any) -> Any:
 
 
 def _before_dropout(keras: Any, tensor: Any) -> Any:
-    """What the classifier sees in inference; dropout belongs to the head."""
+    """The classifier's input in inference; dropout is part of the new head."""
     layer = tensor._keras_history.operation
     return layer.input if isinstance(layer, keras.layers.Dropout) else tensor

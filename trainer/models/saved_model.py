@@ -1,4 +1,4 @@
-"""A SavedModel on disk as a frozen graph: which of its functions gives features, and of what image."""
+"""Loads a SavedModel as a frozen graph, from the function that computes features of an image."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from edge_runtime.result import Float32Array
 from trainer.models.frozen_graph import FEATURES_NODE, IMAGE_NODE, check_operations
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
-"""Either of them makes a folder a SavedModel."""
+"""A folder with one of these is a SavedModel."""
 
 _SIGNATURES = ("serving_default", "default")
-"""Tried in this order; the second is that of TF1 Hub modules."""
+"""Tried in this order; the second is used by TF1 Hub modules."""
 
 _OUTPUTS = ("default", "feature_vector", "features", "output_0")
-"""Names of features among several outputs, the usual ones of TF-Hub and Keras."""
+"""Usual names of the features among several outputs, on TF-Hub and in Keras."""
 
 
 @dataclass(frozen=True)
 class FrozenBackbone:
-    """A SavedModel's function of an image, its variables turned into numbers.
+    """A SavedModel's function of an image, with its variables frozen.
 
     Attributes:
         graph: A ``GraphDef`` with a placeholder for the image and one for each weight.
-        weights: The numbers, by the name of their placeholder.
+        weights: The weights by the name of their placeholder.
         output: Shape of the features, ``(None, n)`` or ``(None, height, width, n)``.
     """
 
@@ -43,13 +43,16 @@ class FrozenBackbone:
 
 
 def check_saved_model(path: str | os.PathLike[str]) -> Path:
-    """Returns the folder if it looks like a SavedModel; loads nothing.
+    """Checks that a path looks like a SavedModel, without loading it.
 
     Args:
-        path: What the user passed.
+        path: The user's path: the folder, or the ``saved_model.pb`` in it.
+
+    Returns:
+        The folder.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The path is not a SavedModel.
     """
     folder = Path(path)
     if folder.name in SAVED_MODEL_FILES:
@@ -58,12 +61,12 @@ def check_saved_model(path: str | os.PathLike[str]) -> Path:
         what = "a file; unpack it first" if folder.exists() else "which does not exist"
         raise UsageError(
             f"weights of feature_extractor must be a SavedModel folder. Received: {folder}, {what}. "
-            "Pass --weights FOLDER with saved_model.pb in it."
+            "Pass --weights FOLDER that contains saved_model.pb."
         )
     if not any((folder / name).is_file() for name in SAVED_MODEL_FILES):
         raise UsageError(
-            f"A SavedModel folder must hold saved_model.pb. Received: {folder} without it. "
-            "Pass the folder that holds it."
+            f"A SavedModel folder must contain saved_model.pb. Received: {folder} without it. "
+            "Pass the folder that contains it."
         )
     return folder
 
@@ -77,21 +80,22 @@ def freeze_saved_model(path: str | os.PathLike[str], shape: tuple[int, int, int]
 
     Args:
         path: The folder.
-        shape: Height, width and channels of the image that the model will be given.
+        shape: Height, width and channels of the model's images.
 
     Raises:
-        UsageError: It is no SavedModel, or does not take such an image, or gives no features.
-        ModelFileError: It does something that a frozen backbone cannot.
+        UsageError: The path is not a SavedModel, or none of its functions computes features of
+            such an image.
+        ModelFileError: The function contains operations that a frozen backbone must not have.
     """
     import tensorflow
 
     folder = check_saved_model(path)
-    # TF1 Hub modules say so in a file of their own, and their graph has no tag.
+    # TF1 Hub modules contain this file, and their graph has no tag.
     tags: list[str] | None = [] if (folder / "tfhub_module.pb").is_file() else None
     try:
         with quiet():
             loaded = tensorflow.saved_model.load(os.fspath(folder), tags=tags)
-    # TensorFlow raises anything from its C++ side here.
+    # TensorFlow's C++ side may raise anything here.
     except Exception as error:
         raise UsageError(
             f"A SavedModel must load in TensorFlow. Received: {folder} ({_reason(error)}). Save it again."
@@ -103,7 +107,7 @@ def freeze_saved_model(path: str | os.PathLike[str], shape: tuple[int, int, int]
             with quiet():
                 traced = _traced(function, signature)
         except _NoFeaturesError as error:
-            refusals.append(f"{label} gives {error}")
+            refusals.append(f"{label} returns {error}")
             continue
         except Exception as error:
             refusals.append(f"{label}: {_reason(error)}")
@@ -111,18 +115,18 @@ def freeze_saved_model(path: str | os.PathLike[str], shape: tuple[int, int, int]
         return _frozen(traced, shape)
     accepted = _accepted(loaded)
     raise UsageError(
-        f"A SavedModel must make a feature vector of float32 images {shape[0]}x{shape[1]}x{shape[2]}. Received: "
+        f"A SavedModel must compute features of float32 images {shape[0]}x{shape[1]}x{shape[2]}. Received: "
         f"{folder}, {'; '.join(refusals)[:300] or 'without a function or signature'}"
-        f"{f'; it takes {accepted}' if accepted else ''}. Pass its --size, or another SavedModel."
+        f"{f'; it accepts {accepted}' if accepted else ''}. Pass a matching --size, or another SavedModel."
     )
 
 
 class _NoFeaturesError(Exception):
-    """A function's result is not one tensor of features."""
+    """A function does not return one tensor of features."""
 
 
 def _functions(loaded: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """What may be called with an image, most telling first."""
+    """The callables to try with an image, in order."""
     if callable(loaded):
         yield "its call", partial(_called, loaded)
     signatures = dict(getattr(loaded, "signatures", {}))
@@ -134,7 +138,7 @@ def _functions(loaded: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
 
 
 def _traced(function: Callable[[Any], Any], signature: Any) -> Any:
-    """A function from the image to its features."""
+    """Traces a function from the image to its features."""
     import tensorflow
 
     return tensorflow.function(
@@ -143,7 +147,7 @@ def _traced(function: Callable[[Any], Any], signature: Any) -> Any:
 
 
 def _called(loaded: Any, image: Any) -> Any:
-    """The object's call in inference; those that know no ``training`` are called without."""
+    """The object's call in inference mode, or without ``training`` if it has no such argument."""
     with suppress(TypeError, ValueError):
         return loaded(image, training=False)
     return loaded(image)
@@ -173,7 +177,7 @@ def _features(result: Any) -> Any:
 
 
 def _accepted(loaded: Any) -> str:
-    """The images that its signatures take, for the message."""
+    """The images that its signatures accept, for the message."""
     found: list[str] = []
     for entry in dict(getattr(loaded, "signatures", {})).values():
         found += [f"{list(spec.shape)} {spec.dtype.name}" for spec in entry.structured_input_signature[1].values()
@@ -189,7 +193,7 @@ def _accepted(loaded: Any) -> str:
 
 
 def _frozen(traced: Any, shape: tuple[int, int, int]) -> FrozenBackbone:
-    """Variables become numbers, and numbers become placeholders."""
+    """Turns variables into constants, and constants into placeholders."""
     import tensorflow
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -201,7 +205,7 @@ def _frozen(traced: Any, shape: tuple[int, int, int]) -> FrozenBackbone:
     for node in graph.node:
         if node.op == "Const" and node.attr["dtype"].type == tensorflow.float32.as_datatype_enum:
             number = tensorflow.make_ndarray(node.attr["value"].tensor)
-            # Scalars are the graph's own: a factor, a limit.
+            # Scalars stay in the graph: they are factors and limits.
             if number.ndim:
                 weights[node.name] = np.asarray(number, np.float32)
                 _as_placeholder(node, number.shape)
@@ -212,11 +216,11 @@ def _frozen(traced: Any, shape: tuple[int, int, int]) -> FrozenBackbone:
 
 
 def _used(graph: Any, image: str, features: str) -> Any:
-    """The nodes between image and features, named as the layer expects, bound to no machine."""
+    """The nodes between image and features, named as the layer expects, without device placement."""
     import tensorflow
 
     for node in graph.node:
-        # Of arithmetic without a state the order of execution follows from the data.
+        # Stateless arithmetic needs no control inputs: the data determines the order of execution.
         kept = [name for name in node.input if not name.startswith("^")]
         del node.input[:]
         node.input.extend(IMAGE_NODE if name.partition(":")[0] == image else name for name in kept)

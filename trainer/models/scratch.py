@@ -1,6 +1,7 @@
-"""Networks that start from random weights: the bodies between raw pixels and the scores.
+"""Architectures trained from scratch: the layers between the scaled image and the scores.
 
-Each takes ``keras.layers`` and the scaled image, and returns what the softmax takes.
+Each function takes ``keras.layers`` and the scaled image, and returns the input of the
+final dense layer.
 """
 
 from __future__ import annotations
@@ -13,22 +14,24 @@ Body = Callable[[Any, Any], Any]
 
 def small_cnn(layers: Any, x: Any) -> Any:
     """Two convolutions, each with pooling; 121,930 parameters at 28x28x1 and 10 classes."""
-    x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
-    x = layers.MaxPooling2D(name="pool1")(x)
-    x = layers.Conv2D(64, 3, activation="relu", name="conv2")(x)
-    x = layers.MaxPooling2D(name="pool2")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(64, activation="relu", name="dense")(x)
-    return layers.Dropout(0.3, name="dropout")(x)
+    return _dense(layers, _two_convolutions(layers, x))
 
 
 def deep_cnn(layers: Any, x: Any) -> Any:
     """Three convolutions of 32, 64 and 64 channels."""
+    x = layers.Conv2D(64, 3, activation="relu", name="conv3")(_two_convolutions(layers, x))
+    return _dense(layers, x)
+
+
+def _two_convolutions(layers: Any, x: Any) -> Any:
     x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
     x = layers.MaxPooling2D(name="pool1")(x)
     x = layers.Conv2D(64, 3, activation="relu", name="conv2")(x)
     x = layers.MaxPooling2D(name="pool2")(x)
-    x = layers.Conv2D(64, 3, activation="relu", name="conv3")(x)
+    return x
+
+
+def _dense(layers: Any, x: Any) -> Any:
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(64, activation="relu", name="dense")(x)
     return layers.Dropout(0.3, name="dropout")(x)
@@ -52,13 +55,9 @@ def bn_cnn(layers: Any, x: Any) -> Any:
     for block, channels in enumerate((32, 64, 128), start=1):
         for half in "ab":
             x = layers.Conv2D(
-                channels,
-                3,
-                padding="same",
-                use_bias=False,
-                kernel_regularizer="l2",
+                channels, 3, padding="same", use_bias=False, kernel_regularizer="l2",
                 name=f"conv{block}{half}",
-            )(x)
+            )(x)  # fmt: skip
             x = layers.BatchNormalization(name=f"norm{block}{half}")(x)
             x = layers.Activation("relu", name=f"relu{block}{half}")(x)
         x = layers.MaxPooling2D(name=f"pool{block}")(x)
@@ -84,7 +83,7 @@ def lenet5(layers: Any, x: Any) -> Any:
 def resnet18(layers: Any, x: Any) -> Any:
     """ResNet-18 (He et al. 2015): four stages of two residual blocks, projection shortcuts.
 
-    Small pictures (below 64 pixels) keep their size at the stem, as the paper's CIFAR nets do.
+    Below 64 pixels the stem keeps the image size, as in the paper's CIFAR networks.
     """
     if min(x.shape[1:3]) < 64:
         x = _conv_norm(layers, x, 64, 3, 1, "stem")
@@ -107,26 +106,16 @@ def resnet18(layers: Any, x: Any) -> Any:
 
 def _conv_norm(layers: Any, x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:
     x = layers.Conv2D(
-        channels,
-        kernel,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=name,
-    )(x)
+        channels, kernel, strides=stride, padding="same", use_bias=False,
+        kernel_initializer="he_normal", name=name,
+    )(x)  # fmt: skip
     return layers.BatchNormalization(name=f"{name}_norm")(x)
 
 
 BODIES: dict[str, Body] = {
-    "bn_cnn": bn_cnn,
-    "cifar_cnn": cifar_cnn,
-    "deep_cnn": deep_cnn,
-    "lenet5": lenet5,
-    "resnet18": resnet18,
-    "small_cnn": small_cnn,
+    body.__name__: body for body in (bn_cnn, cifar_cnn, deep_cnn, lenet5, resnet18, small_cnn)
 }
-"""Every body by the name of its architecture."""
+"""Body of every architecture by name."""
 
 
 def build_scratch(keras: Any, name: str, input_shape: tuple[int, int, int], classes: int) -> Any:

@@ -1,4 +1,4 @@
-"""Weights files: is it one, has it a head, does it fit."""
+"""Weights files: validate, detect the head, load."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from trainer.models.catalog import info
 from trainer.models.saved_model import SAVED_MODEL_FILES, check_saved_model
 
 HEAD_LAYERS = frozenset({"predictions", "Logits", "dense"})
-"""Names of the classifier layer: in the HDF5 files of Keras 2, of TF-Slim, and of Keras 3."""
+"""Names of the classifier layer in the HDF5 files of Keras 2, TF-Slim and Keras 3."""
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUFFIXES = (".h5", ".hdf5")
 
 
 def check_weights_file(path: str | os.PathLike[str]) -> Path:
-    """Returns the path if it looks like a Keras weights file; loads nothing.
+    """Checks that a path looks like a Keras weights file, without loading it.
 
     Args:
-        path: What the user passed.
+        path: The user's path.
+
+    Returns:
+        The path.
 
     Raises:
-        UsageError: It is missing, a folder, empty or not HDF5.
+        UsageError: The file is missing, a folder, empty or not HDF5.
     """
     file = Path(path)
     if not file.exists():
@@ -40,7 +43,7 @@ def check_weights_file(path: str | os.PathLike[str]) -> Path:
             "Check the path."
         )
     if not file.is_file():
-        raise UsageError(f"A weights file must be a file. Received: the folder {file}. Pass the .h5 in it.")
+        raise UsageError(f"weights must be a file. Received: the folder {file}. Pass the .h5 file in it.")
     try:
         with file.open("rb") as stream:
             head = stream.read(len(_HDF5_SIGNATURE))
@@ -50,7 +53,9 @@ def check_weights_file(path: str | os.PathLike[str]) -> Path:
         ) from error
     if head != _HDF5_SIGNATURE or file.suffix.lower() not in _SUFFIXES:
         what = (
-            "another suffix" if head == _HDF5_SIGNATURE else f"{file.stat().st_size:,} bytes of another kind"
+            "another suffix"
+            if head == _HDF5_SIGNATURE
+            else f"{file.stat().st_size:,} bytes of another format"
         )
         raise UsageError(
             f"A weights file must be HDF5 named .weights.h5 or .h5. Received: {file}, {what}. "
@@ -60,26 +65,29 @@ def check_weights_file(path: str | os.PathLike[str]) -> Path:
 
 
 def check_weights(model: str, weights: str | os.PathLike[str]) -> Path:
-    """Returns the path if it looks like what the architecture starts from; loads nothing.
+    """Checks that a path looks like weights for the architecture, without loading it.
 
     Args:
         model: One of :func:`trainer.models.names`.
-        weights: What the user passed, neither ``imagenet`` nor ``none``.
+        weights: The user's path, neither ``imagenet`` nor ``none``.
+
+    Returns:
+        The path.
 
     Raises:
-        UsageError: A missing or wrong file, or for a frozen backbone no SavedModel folder.
+        UsageError: The file is missing or invalid; for a frozen backbone, not a SavedModel folder.
     """
     return check_saved_model(weights) if info(model).frozen else check_weights_file(weights)
 
 
 def weights_sha256(weights: str | os.PathLike[str]) -> str:
-    """Hash of a weights file, or of every file in a SavedModel folder by name and content.
+    """Returns the hash of a weights file, or of the names and contents of a SavedModel folder.
 
     Args:
-        weights: The file or the folder; a SavedModel may also be named by its ``saved_model.pb``.
+        weights: The file or the folder; a SavedModel may also be given by its ``saved_model.pb``.
 
     Raises:
-        OSError: It is not there or cannot be read.
+        OSError: It does not exist or cannot be read.
     """
     place = Path(weights)
     if place.name in SAVED_MODEL_FILES:
@@ -92,20 +100,20 @@ def weights_sha256(weights: str | os.PathLike[str]) -> str:
 
 
 def has_head(weights: str | os.PathLike[str], classes: int) -> bool:
-    """Whether the weights bring a classifier.
+    """Whether the weights include a head.
 
     Args:
         weights: ``imagenet`` or a path.
-        classes: Outputs of the model to build; ``imagenet`` brings a head for 1000.
+        classes: Outputs of the model to build; ``imagenet`` has a head for 1000 classes.
 
     Raises:
-        UsageError: The path is no weights file.
+        UsageError: The path is not a weights file.
     """
     if weights == "imagenet":
         return classes == 1000
     file = check_weights_file(weights)
     try:
-        # Typed as Any: the package has no types.
+        # Typed as Any: the package has no type hints.
         h5py: Any = importlib.import_module("h5py")
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Reading weights", "h5py", training_extra()) from error
@@ -119,7 +127,7 @@ def has_head(weights: str | os.PathLike[str], classes: int) -> bool:
 
 
 def _has_imagenet_bias(h5py: Any, stored: Any) -> bool:
-    """Whether any array has one number per ImageNet class: MobileNetV3's head is a convolution."""
+    """Whether any array has one value per ImageNet class: MobileNetV3's head is a convolution."""
     found = stored.visititems(
         lambda _, entry: True if isinstance(entry, h5py.Dataset) and entry.shape == (1000,) else None
     )
@@ -127,18 +135,18 @@ def _has_imagenet_bias(h5py: Any, stored: Any) -> bool:
 
 
 def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
-    """Loads a file into a model of exactly that architecture.
+    """Loads a file into a model of the same architecture.
 
     Args:
         model: A ``keras.Model``.
         path: The weights file.
 
     Raises:
-        UsageError: The file is damaged or of another architecture or width.
+        UsageError: The file is damaged, or for another architecture or width.
     """
     try:
         with warnings.catch_warnings():
-            # Of a file that does not fit Keras warns once a layer, then raises; the error is enough.
+            # For a file that does not fit, Keras warns once per layer, then raises; the error is enough.
             warnings.simplefilter("ignore")
             model.load_weights(os.fspath(path))
     except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
@@ -150,22 +158,22 @@ def copy_imagenet(model: Any, application: Any, **options: Any) -> None:
 
     Args:
         model: A ``keras.Model``.
-        application: The function of ``keras.applications`` that knows the weights.
-        options: What it must be called with, besides ``weights``.
+        application: The function of ``keras.applications`` that downloads the weights.
+        options: Its other arguments.
 
     Raises:
-        EnvironmentMissingError: They could not be downloaded.
+        EnvironmentMissingError: The weights could not be downloaded.
     """
     try:
-        # Keras draws its bar on stdout, which belongs to results.
+        # Keras prints its progress bar to stdout, which is reserved for results.
         with redirect_stdout(sys.stderr):
             published = application(weights="imagenet", **options)
-    # Keras' download raises bare Exception for a failed fetch.
+    # Keras raises a bare Exception when a download fails.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EnvironmentMissingError(
             f"weights=imagenet must be downloaded once. Received: {reason[:200]}. "
-            "Connect to a network, or pass --weights PATH of a file, or --weights none."
+            "Connect to a network, or pass --weights FILE or --weights none."
         ) from error
     model.set_weights(published.get_weights())
 
@@ -174,5 +182,5 @@ def _misfit(path: str | os.PathLike[str], error: Exception) -> UsageError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UsageError(
         f"A weights file must fit the model and its width. Received: {os.fspath(path)} ({reason[:200]}). "
-        "Pass the file of this architecture, or weights=none."
+        "Pass a file for this architecture, or weights=none."
     )

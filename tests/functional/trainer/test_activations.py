@@ -52,16 +52,16 @@ def test_values_beyond_float16_are_kept_as_float32(session: Any, tmp_path: Path)
 
 def test_values_that_are_no_numbers_are_refused_in_one_line(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
-    with pytest.raises(DataError, match="must be numbers"):
+    with pytest.raises(DataError, match="must be finite"):
         cached_activations(front(scale=float("inf")), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
     assert not list(tmp_path.glob("a*"))
 
 
 def test_folder_that_cannot_be_written_is_refused_in_one_line(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
-    (tmp_path / "a.tmp").mkdir()
+    (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="must be writable"):
-        cached_activations(front(), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
+        cached_activations(front(), pixels, CHOSEN, tmp_path / "file" / "a.npy", progress=silent)
 
 
 def test_feature_vectors_are_float32(session: Any, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_backend_that_is_not_installed_is_one_line_with_its_extra(
     chosen: str | None, absent: tuple[str, ...], cure: str
 ) -> None:
     named = chosen or "tensorflow"
-    expected = f"4 The Keras backend must be installed. Received: {named}, which is not. {cure}"
+    expected = f"4 The Keras backend must be installed. Received: {named}, which is not installed. {cure}"
     assert loading(chosen, absent) == expected
 
 

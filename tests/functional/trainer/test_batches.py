@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.batches import Feed, Rows, fit_batches, predicted
+from trainer.batches import Feed, Rows, fit_batches, predict_batches
+from trainer.progress import Event
 
 LABELS = np.arange(50, dtype=np.int64)
 
@@ -81,11 +82,15 @@ def test_predicted_batches_are_all_images_in_order_and_of_one_shape() -> None:
 
     array = np.arange(200, dtype=np.uint8).reshape(200, 1, 1, 1)
     chosen = np.arange(7, 157, dtype=np.int64)
-    told: list[tuple[int, int]] = []
-    parts = list(predicted(Model(), array, chosen, lambda done, total: told.append((done, total))))
+    events: list[Event] = []
+    parts = list(predict_batches(Model(), array, chosen, "evaluate", events.append))
     np.testing.assert_array_equal(np.concatenate(parts)[:, 0], np.arange(7, 157))
     assert shapes == [(64, 1, 1, 1)] * 3
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert [(event.done, event.total, event.images) for event in events] == [
+        (1, 3, 64),
+        (2, 3, 128),
+        (3, 3, 150),
+    ]
 
 
 def test_set_smaller_than_a_batch_is_one_batch() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from edge_runtime.dataset import ImageSet, Item
 from edge_runtime.spec import InputSpec
 from trainer.cache import cached_pixels
-from trainer.care import care_before_training, check_data
+from trainer.care import data_warnings, check_data
 
 COUNT, SIDE, SPARE = 600, 512, 250_000_000
 
@@ -41,7 +41,7 @@ if sys.argv[2] == "hold":
 else:
     pixels = cached_pixels(images, InputSpec(SIDE, SIDE), sys.argv[1])
     assert pixels.array.nbytes > 1.5 * SPARE, pixels.array.nbytes
-    lines = care_before_training(images, pixels)
+    lines = data_warnings(images, pixels)
     assert any("also in train" in line for line in lines), lines
     assert sum(int(pixels.array[place].sum()) > 0 for place in range(COUNT)) == COUNT
 print("done")

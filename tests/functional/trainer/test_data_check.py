@@ -41,7 +41,7 @@ def test_clean_set_is_exit_code_0(photos: Path) -> None:
     result = run(photos)
     assert result.exit_code == 0, result.output
     assert "2 classes, 40 train and 10 val images" in result.stdout
-    assert "Nothing to complain about." in result.stdout
+    assert "No findings." in result.stdout
 
 
 def test_warnings_alone_are_exit_code_0(photos: Path) -> None:
@@ -59,7 +59,7 @@ def test_leak_is_exit_code_1_and_named(photos: Path) -> None:
     assert "train/cat/0.png" in result.stdout
     assert "mirrored" in result.stdout
     line = result.stderr.splitlines()[-1]
-    assert line.startswith("Error: No val image may be in train. Received: 1 in ")
+    assert line.startswith("Error: No val image may also be in train. Received: 1 in ")
 
 
 def test_json_is_one_document_with_every_pair(photos: Path) -> None:

@@ -207,10 +207,10 @@ def test_what_is_no_feature_extractor_is_one_line(mobilenet: tuple[Any, Path], t
         ({"weights": "imagenet"}, "must have a SavedModel"),
         ({"weights": tmp_path / "gone"}, "which does not exist"),
         ({"weights": tmp_path / "file.tar.gz"}, "unpack it first"),
-        ({"weights": tmp_path / "empty"}, "must hold saved_model.pb"),
+        ({"weights": tmp_path / "empty"}, "must contain saved_model.pb"),
         ({"weights": tmp_path / "damaged"}, "must load in TensorFlow"),
         ({"weights": tmp_path / "rank1"}, r"not float \[batch, n\]"),
-        ({"input_shape": (64, 64, 3)}, r"it takes \[None, 48, 48, 3\] float32. Pass its --size"),
+        ({"input_shape": (64, 64, 3)}, r"it accepts \[None, 48, 48, 3\] float32. Pass a matching --size"),
         ({"pixel_range": "0..2"}, "Use one of: 0..1, -1..1, 0..255"),
         ({"width": 0.5}, "width 1.0"),
     ]
@@ -220,7 +220,7 @@ def test_what_is_no_feature_extractor_is_one_line(mobilenet: tuple[Any, Path], t
             models.build("feature_extractor", **given)
         assert "\n" not in str(caught.value)
         assert "Received:" in str(caught.value)
-    with pytest.raises(UsageError, match="knows what pixels"):
+    with pytest.raises(UsageError, match="pixel_range is for feature_extractor only"):
         models.build("small_cnn", input_shape=SHAPE, classes=2, pixel_range="0..1")
 
 
@@ -262,11 +262,11 @@ def test_hostile_layer_in_a_model_file_is_refused() -> None:
         tensorflow.io.write_file("/tmp/never", "text")
     with pytest.raises(ModelFileError, match="Received: the operation"):
         layer_class()(pack(graph.as_graph_def()), [], [None, 3])
-    with pytest.raises(ModelFileError, match="must be whole"):
+    with pytest.raises(ModelFileError, match="must be intact"):
         unpack("AAAA")
     bomb = tensorflow.compat.v1.GraphDef()
     bomb.node.add(name="a" * (65 * 2**20), op="NoOp")
-    with pytest.raises(ModelFileError, match="must be whole"):
+    with pytest.raises(ModelFileError, match="must be intact"):
         unpack(pack(bomb))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainer import models
-from trainer.freezing import backbone_layers, halves, last_cut, set_trainable
+from trainer.freezing import backbone_layers, last_cut, set_trainable, split_model
 from trainer.models.pretrained import FEATURES
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
@@ -25,7 +25,7 @@ def mobilenet() -> Any:
 @pytest.mark.parametrize("unfreeze", [1, 5, 20, 44, 100])
 def test_halves_together_are_the_whole(mobilenet: Any, unfreeze: int) -> None:
     cut = last_cut(mobilenet, set_trainable(mobilenet, unfreeze, batch_norm=False))
-    front, tail = halves(mobilenet, cut)
+    front, tail = split_model(mobilenet, cut)
     through = tail.predict_on_batch(front.predict_on_batch(IMAGES))
     np.testing.assert_allclose(through, mobilenet.predict_on_batch(IMAGES), atol=1e-6)
     assert not front.trainable_weights

@@ -9,7 +9,7 @@ import pytest
 
 from trainer import models
 from trainer.augmentation import target_layer
-from trainer.harness import accuracy, as_logits, harness, loss
+from trainer.harness import accuracy, as_logits, loss, training_model
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 1, 0], np.int32)
@@ -28,7 +28,7 @@ def test_loss_and_accuracy_are_those_of_the_scores(core: Any) -> None:
 
     scores = np.asarray(core.predict_on_batch(IMAGES.astype(np.float32)))
     with as_logits(core):
-        model = harness(core, (16, 16, 3), "uint8", None, target_layer((), 3, 0))
+        model = training_model(core, (16, 16, 3), "uint8", None, target_layer((), 3, 0))
         output = model.predict_on_batch({"image": IMAGES, "label": LABELS})
     wanted = keras.losses.sparse_categorical_crossentropy(LABELS, scores)
     np.testing.assert_allclose(np.asarray(loss(None, output)), np.asarray(wanted), rtol=1e-4)
@@ -55,10 +55,10 @@ def test_as_logits_gives_the_softmax_back_even_after_an_error(core: Any) -> None
     np.testing.assert_array_equal(np.asarray(core(IMAGES.astype(np.float32))), before)
 
 
-def test_fitting_the_harness_trains_the_core(core: Any) -> None:
+def test_fitting_the_training_model_trains_the_core(core: Any) -> None:
     before = core.get_weights()
     with as_logits(core):
-        model = harness(core, (16, 16, 3), "uint8", None, target_layer((), 3, 0))
+        model = training_model(core, (16, 16, 3), "uint8", None, target_layer((), 3, 0))
         model.compile(optimizer="adam", loss=loss, metrics=[accuracy], jit_compile=False)
         model.fit({"image": IMAGES, "label": LABELS}, LABELS, epochs=1, verbose=0)
     assert any(not np.array_equal(a, b) for a, b in zip(before, core.get_weights(), strict=True))

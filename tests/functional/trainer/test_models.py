@@ -74,7 +74,7 @@ def test_raw_pixels_are_scaled_inside(name: str, low: float) -> None:
         ({"name": "small_cnn", "input_shape": (9, 28, 1)}, "at least 10x10"),
         ({"name": "mobilenet_v2", "input_shape": (224, 31, 3)}, "at least 32x32"),
         ({"name": "small_cnn", "input_shape": (28, 28, 4)}, "1 or 3 channels"),
-        ({"name": "small_cnn", "classes": 0}, "must have a class"),
+        ({"name": "small_cnn", "classes": 0}, "must have at least one class"),
         ({"name": "small_cnn", "weights": "imagenet"}, "random weights"),
         ({"name": "small_cnn", "width": 0.5}, "width 1.0"),
         ({"name": "lenet9"}, "Use one of: .*mobilenet_v2, .*small_cnn"),

@@ -108,9 +108,7 @@ def test_killed_phase_goes_on_to_the_same_weights(session: Any, options: dict[st
     again = fit(session, resumed, 0.1, epochs=6, patience=2, key="killed",
                 progress=lambda event: said.append(event.message), **options)  # fmt: skip
     # The last one that was written: a checkpoint is left out where training would wait for the disk.
-    assert any(
-        re.fullmatch(r"train: going on after epoch [123] of an interrupted run", line) for line in said
-    )
+    assert any(re.fullmatch(r"train: resuming the interrupted run after epoch [123]", line) for line in said)
     for mine, theirs in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert [row.val_loss for row in again] == [row.val_loss for row in rows]

@@ -13,7 +13,6 @@ import pytest
 from edge_runtime.errors import UsageError
 from trainer import models
 from trainer.backend import load_keras
-from trainer.models.families import FAMILIES
 
 LARGE = {"efficientnet_v2_l", "resnet101", "vgg16", "vgg19"}
 NAMES = [
@@ -91,7 +90,9 @@ def test_raw_pixels_give_what_keras_gives_after_its_own_preprocessing(
     keras = load_keras()
     images = images_of(size)
     prepared = importlib.import_module(f"keras.applications.{module}").preprocess_input(images.copy())
-    application = getattr(keras.applications, FAMILIES[name].application)
+    row = models.info(name).application
+    assert row is not None
+    application = getattr(keras.applications, row.function)
     published = published_weights(keras, application, size, prepared)
     path = tmp_path / "published.weights.h5"
     published.save_weights(path)

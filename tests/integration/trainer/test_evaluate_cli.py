@@ -15,7 +15,7 @@ from PIL import Image
 from edge_runtime.spec import InputSpec
 from snapship.cli import cli
 from trainer import models
-from trainer.insight.corruptions import FAMILIES
+from trainer.insight.corruptions import CORRUPTIONS
 from trainer.run import RunMetrics, RunRecord, write_run
 
 
@@ -74,7 +74,7 @@ def test_json_has_macro_reliability_and_robustness(untrained: Path, tmp_path: Pa
     assert sum(bin_["images"] for bin_ in document["reliability"]) == document["n"] == 385
     found = document["robustness"]
     assert (found["images"], found["severities"]) == (20, [1, 2, 3, 4, 5])
-    assert [curve["family"] for curve in found["curves"]] == [family.name for family in FAMILIES]
+    assert [curve["family"] for curve in found["curves"]] == [family.name for family in CORRUPTIONS]
     assert all(len(curve["top1"]) == 5 for curve in found["curves"])
     assert document["report"] == str(page)
 
@@ -91,7 +91,7 @@ def test_page_of_a_run_shows_every_section(untrained: Path, tmp_path: Path) -> N
     assert "First-layer filters" in text
     # Three mistakes and three right answers; an untrained model may have none right of a class.
     assert text.count('<div class="explained">') == 6
-    assert "Left out" not in text
+    assert "ot available" not in text
 
 
 def test_images_to_explain_are_shown_with_all_scores(untrained: Path, tmp_path: Path, photo: Path) -> None:
@@ -101,7 +101,7 @@ def test_images_to_explain_are_shown_with_all_scores(untrained: Path, tmp_path: 
     text = page.read_text("utf-8")
     assert text.count('<div class="explained">') == 2
     assert "my &lt;photo&gt;.png" in text
-    assert "The images that were asked for." in text
+    assert "The images passed with --explain." in text
 
 
 def test_page_of_a_bundle_says_what_needs_the_run(digits_bundle: Path, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_page_of_a_bundle_says_what_needs_the_run(digits_bundle: Path, tmp_path:
     assert result.exit_code == 0, result.stderr
     assert "top-1 by severity, 10 images:" in result.stdout
     text = page.read_text("utf-8")
-    assert "filters, feature maps and Grad-CAM need the run folder" in text
+    assert "filters, feature maps and Grad-CAM require the run folder" in text
     for heading in ("Calibration", "Most confident mistakes", "Closest calls", "Robustness"):
         assert f"<h2>{heading}</h2>" in text
     assert "Top-1 in % on 10 images" in text
@@ -153,7 +153,7 @@ def test_what_cannot_be_done_is_refused_before_anything_slow(
         ((untrained, "digits", "--report", tmp_path / "photo.jpg"), "must be an .html file"),
         ((untrained, "digits", "--report", tmp_path / "folder.html"), "a folder. Pass --report"),
         ((untrained, "digits", "--report", tmp_path / "file" / "page.html"), "must be writable"),
-        ((untrained, "digits", "--explain", photo), "--explain must come with --report"),
+        ((untrained, "digits", "--explain", photo), "--explain requires --report"),
         ((untrained, "digits", "--report", page, "--explain", "nowhere.jpg"), "nowhere.jpg"),
         ((untrained, "digits", "--report", page, "--explain", text), "text.png"),
         ((digits_bundle, "digits", "--report", page, "--explain", photo), "Pass the run folder"),

@@ -127,7 +127,7 @@ def test_mixed_precision_measures_what_it_saves(tmp_path: Path, photos: Photos, 
 
 @pytest.mark.parametrize("place", ["run", "run/logs"])
 def test_logs_inside_the_run_folder_are_refused_before_training(tmp_path: Path, place: str) -> None:
-    with pytest.raises(UsageError, match="--logs must lie outside the run folder"):
+    with pytest.raises(UsageError, match="--logs must be outside the run folder"):
         digits(tmp_path, logs=tmp_path / place)
     assert not list(tmp_path.iterdir())
 

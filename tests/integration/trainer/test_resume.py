@@ -72,7 +72,7 @@ def test_run_killed_twice_ends_with_the_model_of_an_undisturbed_one(tmp_path: Pa
     assert not killed.exists()
     kill_at(command, tmp_path / "cache_b", "train epoch 4")
     said = run_whole(command, tmp_path / "cache_b")
-    assert "of an interrupted run" in said
+    assert "resuming the interrupted run" in said
     assert "train epoch 1:" not in said
     assert_same_model(undisturbed, killed)
     assert not list((tmp_path / "cache_b" / "snapship" / "checkpoints").iterdir())
@@ -100,7 +100,7 @@ def test_transfer_killed_in_each_phase_ends_with_the_same_model(tmp_path: Path, 
     kill_at(command, tmp_path / "cache_b", "fine-tune: up to")
     kill_at(command, tmp_path / "cache_b", "fine-tune epoch 1")
     said = run_whole(command, tmp_path / "cache_b")
-    assert "head: done by an interrupted run" in said
+    assert "head: already finished by the interrupted run" in said
     assert_same_model(undisturbed, killed)
     # Not only where the best weights are those of the head.
     assert losses(undisturbed) == losses(killed)

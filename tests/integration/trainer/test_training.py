@@ -124,10 +124,10 @@ def test_interrupted_training_says_that_it_can_go_on(tmp_path: Path, photos: Pho
 
     with pytest.raises(KeyboardInterrupt):
         train(config, interrupt)
-    assert said[-1] == "interrupted: the same command goes on from here"
+    assert said[-1] == "interrupted: run the same command to resume"
     lines: list[str] = []
     train(config, lambda event: lines.append(event.message))
-    assert any(line.startswith("train: going on after epoch") for line in lines)
+    assert any(line.startswith("train: resuming the interrupted run after epoch") for line in lines)
 
 
 def test_broken_pictures_and_a_class_without_val_are_no_obstacle(tmp_path: Path, photos: Photos) -> None:
@@ -163,14 +163,14 @@ def test_overwrite_replaces_the_run_and_its_failure_keeps_the_old(tmp_path: Path
 def exploding(event: Event, /) -> None:
     """Stands for a loss that runs away, which no small picture does for certain."""
     if event.stage == "train" and event.metrics:
-        raise DataError("The loss must stay a number. Received: loss=nan. Lower --learning-rate.")
+        raise DataError("The loss must stay finite. Received: loss=nan. Lower --learning-rate.")
 
 
 def test_data_without_val_is_refused(tmp_path: Path, photos: Photos) -> None:
     folder = photos(cat=3, dog=3)
     table = folder / "all.csv"
     table.write_text("path,label,split\ncat/0.png,cat,train\ndog/0.png,dog,train\n")
-    with pytest.raises(DataError, match="val images to measure on"):
+    with pytest.raises(DataError, match="must have val images"):
         train(TrainConfig(data=table, model="small_cnn", out=tmp_path / "run"))
     table.write_text("path,label,split\ncat/0.png,cat,train\ndog/0.png,dog,val\n")
     with pytest.raises(DataError, match="none for 'dog'"):

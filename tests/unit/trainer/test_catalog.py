@@ -27,8 +27,8 @@ def test_names_are_sorted_and_have_facts() -> None:
     ("name", "content", "words"),
     [
         ("missing.weights.h5", None, "existing .h5 file"),
-        ("empty.h5", b"", "0 bytes of another kind"),
-        ("text.h5", b"not weights", "11 bytes of another kind"),
+        ("empty.h5", b"", "0 bytes of another format"),
+        ("text.h5", b"not weights", "11 bytes of another format"),
         ("model.keras", b"\x89HDF\r\n\x1a\n rest", "another suffix"),
     ],
 )

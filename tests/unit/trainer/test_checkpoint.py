@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UsageError
+from edge_runtime.temporary import temporary_file
 from trainer.checkpoint import KEPT_DAYS, checkpoint_key, open_checkpoint
 
 ARRAYS = [np.arange(3, dtype=np.float32), np.zeros((0, 2)), np.int64(7)]
@@ -72,17 +74,18 @@ def test_abandoned_checkpoints_are_forgotten(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_was_writing_is_removed_but_not_what_one_is_writing(tmp_path: Path) -> None:
     root = tmp_path / "checkpoints"
+    with temporary_file(tmp_path) as made:
+        abandoned = made.path.name
     for key in ("same", "other", "busy"):
         (root / key).mkdir(parents=True)
-        for name in ("lock", "head.npz", "head-train-0.tmp"):
+        for name in ("lock", "head.npz", abandoned):
             (root / key / name).touch()
-    with open_checkpoint("busy", tmp_path, fresh=False) as busy:
-        (busy.folder / "head.tmp").touch()
+    with open_checkpoint("busy", tmp_path, fresh=False) as busy, temporary_file(busy.folder) as current:
         with pytest.raises(KeyboardInterrupt), open_checkpoint("same", tmp_path, fresh=False):
             raise KeyboardInterrupt
         assert sorted(path.name for path in (root / "same").iterdir()) == ["head.npz", "lock"]
         assert sorted(path.name for path in (root / "other").iterdir()) == ["head.npz", "lock"]
-        assert (busy.folder / "head.tmp").exists()
+        assert current.path.exists()
 
 
 def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
@@ -100,13 +103,18 @@ def test_key_depends_on_every_part() -> None:
     assert checkpoint_key(parts) != checkpoint_key(parts | {"seed": 2})
 
 
-def test_state_that_cannot_be_written_is_one_line_and_keeps_the_old(tmp_path: Path) -> None:
+def test_state_that_cannot_be_written_is_one_line_and_keeps_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     with open_checkpoint("k", tmp_path, fresh=False) as checkpoint:
         checkpoint.save("head", {"epoch": 1}, ARRAYS, needed=True)
-        # Stands for a full disk: the temporary file cannot be made.
-        (checkpoint.folder / "head.tmp").mkdir()
-        with pytest.raises(UsageError, match=r"checkpoint folder must be writable.*Free some space"):
-            checkpoint.save("head", {"epoch": 2}, ARRAYS, needed=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full_disk)
+            with pytest.raises(UsageError, match=r"checkpoint folder must be writable.*Free some space"):
+                checkpoint.save("head", {"epoch": 2}, ARRAYS, needed=True)
         saved = checkpoint.load("head")
         assert saved is not None
         assert saved.note == {"epoch": 1}

@@ -10,7 +10,7 @@ import pytest
 from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.spec import InputSpec
 from trainer.config import TrainConfig
-from trainer.schedule import announced, phases, used
+from trainer.schedule import describe_plan, phases, resolved_config
 
 
 def config(**options: Any) -> TrainConfig:
@@ -42,7 +42,7 @@ def config(**options: Any) -> TrainConfig:
         ({"patience": 0}, "patience must be at least 1"),
         ({"learning_rate": "fast"}, "learning_rate must be auto or a number. Received: learning_rate=fast"),
         ({"unfreeze": "some"}, "unfreeze must be all or a number of layers"),
-        ({"unfreeze": 0}, "for none use fine_tune_epochs=0"),
+        ({"unfreeze": 0}, "to skip fine-tuning, use fine_tune_epochs=0"),
         ({"views": 0}, "views must be 1 to 64"),
         ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1"),
         ({"label_smoothing": float("nan")}, "label_smoothing must be"),
@@ -50,7 +50,7 @@ def config(**options: Any) -> TrainConfig:
         ({"augment": "auto,flip"}, "augment must be auto, none or a list of names"),
         (
             {"model": "mobilenet_v2", "unfreeze": 20, "augment": "mixup"},
-            "without cutmix and mixup where a frozen part is computed ahead. Received: augment=mixup",
+            "without cutmix and mixup when the activations of a frozen backbone are cached. Received: augment=mixup",
         ),
     ],
 )
@@ -112,7 +112,7 @@ def test_input_follows_data_and_model(
 
 
 def test_plain_training_is_one_phase_with_its_defaults_recorded() -> None:
-    record = used(config(weights="imagenet"), InputSpec(28, 28, 1), arrays=True)
+    record = resolved_config(config(weights="imagenet"), InputSpec(28, 28, 1), arrays=True)
     assert record["phases"] == [{"name": "train", "epochs": 20, "patience": 8, "learning_rate": 2e-3}]
     expected = {"size": 28, "channels": 1, "weights": "none", "epochs": 20, "fine_tune_epochs": 0,
                 "learning_rate": 2e-3, "patience": 8, "batch_size": 32, "data": "digits",
@@ -121,7 +121,9 @@ def test_plain_training_is_one_phase_with_its_defaults_recorded() -> None:
 
 
 def test_pretrained_training_is_two_phases_with_their_defaults_recorded() -> None:
-    record = used(config(model="mobilenet_v2", weights=Path("w.h5")), InputSpec(160, 160), arrays=False)
+    record = resolved_config(
+        config(model="mobilenet_v2", weights=Path("w.h5")), InputSpec(160, 160), arrays=False
+    )
     assert [(step["name"], step["epochs"], step["patience"], step["learning_rate"])
             for step in record["phases"]] == [("head", 40, 8, 3e-3), ("fine-tune", 8, 4, 1e-4)]  # fmt: skip
     expected = {"size": 160, "channels": 3, "weights": "w.h5", "epochs": 40, "fine_tune_epochs": 8,
@@ -133,7 +135,7 @@ def test_what_the_user_says_wins() -> None:
     asked = config(model="mobilenet_v2", epochs=3, fine_tune_epochs=2, patience=1, learning_rate=0.5)
     assert [(step.epochs, step.patience, step.learning_rate) for step in phases(asked)] == [
         (3, 1, 3e-3), (2, 1, 0.5)]  # fmt: skip
-    assert used(asked, InputSpec(96, 96), arrays=False)["patience"] == 1
+    assert resolved_config(asked, InputSpec(96, 96), arrays=False)["patience"] == 1
     assert [step.name for step in phases(config(model="mobilenet_v2", fine_tune_epochs=0))] == ["head"]
 
 
@@ -143,17 +145,17 @@ def test_what_the_user_says_wins() -> None:
 def test_epochs_alone_are_all_epochs(epochs: int, each: list[int]) -> None:
     asked = config(model="mobilenet_v2", epochs=epochs)
     assert [step.epochs for step in phases(asked)] == each
-    assert announced(asked).startswith(f"training for up to {epochs} epoch{'s' if epochs > 1 else ','}")
+    assert describe_plan(asked).startswith(f"training for up to {epochs} epoch{'s' if epochs > 1 else ','}")
 
 
 def test_what_will_be_trained_is_said_in_one_line() -> None:
-    assert announced(config()) == "training for up to 20 epochs"
-    assert announced(config(model="mobilenet_v2", fine_tune_epochs=0)) == (
-        "training for up to 40 epochs, of the head alone"
+    assert describe_plan(config()) == "training for up to 20 epochs"
+    assert describe_plan(config(model="mobilenet_v2", fine_tune_epochs=0)) == (
+        "training for up to 40 epochs, head only"
     )
-    both = announced(config(model="mobilenet_v2", epochs=3, fine_tune_epochs=10, unfreeze=20))
-    assert "up to 13 epochs: 3 of the head, then 10 of fine-tuning the last 20 layers" in both
-    assert "8 of fine-tuning all layers" in announced(config(model="mobilenet_v2"))
+    both = describe_plan(config(model="mobilenet_v2", epochs=3, fine_tune_epochs=10, unfreeze=20))
+    assert "up to 13 epochs: 3 for the head, then 10 fine-tuning the last 20 layers" in both
+    assert "8 fine-tuning all layers" in describe_plan(config(model="mobilenet_v2"))
 
 
 def test_mixing_is_refused_where_a_single_epoch_trains_the_head() -> None:
@@ -165,8 +167,11 @@ def test_mixing_is_refused_where_a_single_epoch_trains_the_head() -> None:
 def test_rate_that_is_to_be_found_stays_open() -> None:
     (step,) = phases(config(learning_rate="auto"))
     assert step.learning_rate is None
-    assert used(config(learning_rate="auto"), InputSpec(28, 28, 1), arrays=True)["learning_rate"] == "auto"
+    assert (
+        resolved_config(config(learning_rate="auto"), InputSpec(28, 28, 1), arrays=True)["learning_rate"]
+        == "auto"
+    )
 
 
 def test_size_of_an_oblong_input_stays_open() -> None:
-    assert used(config(), InputSpec(32, 40), arrays=True)["size"] is None
+    assert resolved_config(config(), InputSpec(32, 40), arrays=True)["size"] is None

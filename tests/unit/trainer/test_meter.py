@@ -50,7 +50,8 @@ def test_speed_and_time_left_follow_the_events(clock: Clock) -> None:
     # 89 steps at half a second; the half second since the last one counts down.
     assert found.left == pytest.approx(44.5 - 0.5)
     assert found.elapsed == pytest.approx(35.5)
-    assert (found.stage, found.done, found.total, found.epoch, found.epochs) == ("train", 11, 100, 1, 5)
+    event = found.event
+    assert (event.stage, event.done, event.total, event.epoch, event.epochs) == ("train", 11, 100, 1, 5)
 
 
 def test_time_left_never_goes_below_zero(clock: Clock) -> None:
@@ -130,7 +131,7 @@ def test_val_is_the_last_and_best_is_kept_over_stages(clock: Clock) -> None:
     meter.take(Event("head", 2, 2, metrics={"val_accuracy": 0.7}))
     meter.take(Event("fine-tune", 0, 2))
     found = reading(meter)
-    assert (found.val, found.best, found.stage) == (0.7, 0.8, "fine-tune")
+    assert (found.val, found.best, found.event.stage) == (0.7, 0.8, "fine-tune")
 
 
 def test_new_stage_knows_no_speed_yet(clock: Clock) -> None:
@@ -140,14 +141,14 @@ def test_new_stage_knows_no_speed_yet(clock: Clock) -> None:
         clock.now += 1
     meter.take(Event("model", message="building"))
     found = reading(meter)
-    assert (found.images_per_second, found.left, found.elapsed, found.total) == (None, None, 0, 0)
+    assert (found.images_per_second, found.left, found.elapsed, found.event.total) == (None, None, 0, 0)
 
 
 def test_line_for_people_leaves_the_stage_as_it_was(clock: Clock) -> None:
     meter = Meter(clock)
     meter.take(Event("pixels", 5, 10))
     meter.take(Event("pixels", message="skipped a.png"))
-    assert (reading(meter).done, reading(meter).total) == (5, 10)
+    assert (reading(meter).event.done, reading(meter).event.total) == (5, 10)
 
 
 def test_clock_that_stands_still_breaks_nothing(clock: Clock) -> None:

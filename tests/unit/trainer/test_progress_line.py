@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.meter import Reading
+from trainer.progress import Event
 from trainer.progress_line import MAX_BAR, duration, progress_line, speed
 
-WHOLE = Reading("fine-tune", 1234, 5000, 12, 20, 70.0, 812.4, 42.0, 0.912, 0.92)
+WHOLE = Reading(Event("fine-tune", 1234, 5000, epoch=12, epochs=20), 70.0, 812.4, 42.0, 0.912, 0.92)
 
 
 def test_everything_is_shown_where_there_is_room() -> None:
@@ -31,7 +32,7 @@ def test_narrow_terminals_keep_what_matters_most(width: int) -> None:
 
 
 def test_what_is_not_known_is_not_shown() -> None:
-    bare = Reading("model", 0, 0, 0, 0, 5.2, None, None, None, None)
+    bare = Reading(Event("model"), 5.2, None, None, None, None)
     assert progress_line(bare, 80).plain == "model  0:05"
     assert progress_line(replace(bare, elapsed=0.2), 80).plain == "model"
     line = progress_line(replace(WHOLE, images_per_second=None, val=None, best=None), 120).plain
@@ -40,12 +41,14 @@ def test_what_is_not_known_is_not_shown() -> None:
 
 
 def test_val_is_for_training_alone() -> None:
-    assert "91.2%" not in progress_line(replace(WHOLE, stage="evaluate", epochs=0), 120).plain
+    assert "91.2%" not in progress_line(replace(WHOLE, event=Event("evaluate", 1234, 5000)), 120).plain
 
 
 def test_bar_grows_with_the_work() -> None:
     def green(done: int) -> int:
-        line = progress_line(replace(WHOLE, done=done), 120, ascii_only=True).plain
+        line = progress_line(
+            replace(WHOLE, event=replace(WHOLE.event, done=done)), 120, ascii_only=True
+        ).plain
         assert line.count("#") + line.count("-") - line.count("fine-tune") == MAX_BAR
         return line.count("#")
 
@@ -61,9 +64,13 @@ def test_ascii_terminals_get_ascii() -> None:
 @given(
     st.builds(
         Reading,
-        stage=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=30),
-        done=st.integers(0, 10**7), total=st.integers(0, 10**7), epoch=st.integers(0, 9999),
-        epochs=st.integers(0, 9999), elapsed=st.floats(0, 1e6),
+        event=st.builds(
+            Event,
+            stage=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=30),
+            done=st.integers(0, 10**7), total=st.integers(0, 10**7), epoch=st.integers(0, 9999),
+            epochs=st.integers(0, 9999),
+        ),
+        elapsed=st.floats(0, 1e6),
         images_per_second=st.none() | st.floats(0.01, 1e6), left=st.none() | st.floats(0, 1e6),
         val=st.none() | st.floats(0, 1), best=st.none() | st.floats(0, 1),
     ),

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import DataError, UsageError
-from trainer.publish import building, check_out
+from trainer.publish import check_out, new_run_folder
 from trainer.run import RUN_FILE
 
 
 def make_run(
     out: Path, text: str = "new", overwrite: bool = False, error: BaseException | None = None
 ) -> None:
-    with building(check_out(out, overwrite), overwrite) as folder:
+    with new_run_folder(check_out(out, overwrite), overwrite) as folder:
         (folder / RUN_FILE).write_text(text)
         if error is not None:
             raise error
@@ -26,7 +26,7 @@ def listing(folder: Path) -> list[str]:
 
 def test_folder_appears_whole(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "er" / "run"
-    with building(check_out(out, False), False) as folder:
+    with new_run_folder(check_out(out, False), False) as folder:
         (folder / RUN_FILE).write_text("new")
         assert not out.exists()
     assert (out / RUN_FILE).read_text() == "new"
@@ -91,7 +91,7 @@ def test_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     out = check_out(tmp_path / "run", True)
 
     def meet_another() -> None:
-        with building(out, True) as folder:
+        with new_run_folder(out, True) as folder:
             (folder / RUN_FILE).write_text("new")
             out.mkdir()
             (out / "mine").write_text("x")
@@ -102,7 +102,7 @@ def test_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_closed_pipe_is_no_fault_of_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(BrokenPipeError), building(tmp_path / "run", False):
+    with pytest.raises(BrokenPipeError), new_run_folder(tmp_path / "run", False):
         raise BrokenPipeError
     assert listing(tmp_path) == []
 
@@ -113,7 +113,7 @@ def test_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="Received:") as caught:
             make_run(out)
         assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match="an empty text"):
+    with pytest.raises(UsageError, match="an empty string"):
         check_out("", False)
     assert listing(tmp_path) == ["file"]
 

@@ -24,7 +24,7 @@ from trainer.run import RunRecord
 pytestmark = pytest.mark.slow
 
 HEADINGS = ["Training", "Classes", "Confusion", "Calibration", "Most confident mistakes", "Closest calls",
-            "Robustness", "What the model looks at", "How it was made"]  # fmt: skip
+            "Robustness", "What the model looks at", "Configuration"]  # fmt: skip
 VOID = {"meta", "img", "br", "link", "input", "hr", "path", "use", "rect", "circle", "line"}
 
 
@@ -103,7 +103,7 @@ def test_page_needs_nothing_from_outside_and_runs_nothing(tmp_path: Path, record
 def test_names_of_the_data_are_text_and_not_markup(tmp_path: Path, record: RunRecord) -> None:
     evil = "<script>alert(1)</script>"
     text = write(
-        tmp_path, record, (evil, "a\" onload=\"x", "{{ 7 * 7 }}"), 30, "<b>{}</b>.png", care=[f"leak: {evil}"]
+        tmp_path, record, (evil, "a\" onload=\"x", "{{ 7 * 7 }}"), 30, "<b>{}</b>.png", warnings=[f"leak: {evil}"]
     )  # fmt: skip
     assert "script" not in Page(text).tags
     assert "<b>0</b>" not in text
@@ -116,14 +116,14 @@ def test_undecodable_file_names_do_not_stop_the_page(tmp_path: Path, record: Run
     assert "Closest calls" in write(tmp_path, record, ("cat", "dog"), 10, "caf\udce9{}.png")
 
 
-def test_care_is_shown_near_the_top_when_there_is_some(tmp_path: Path, record: RunRecord) -> None:
-    text = write(tmp_path, record, ("cat", "dog"), 10, care=("2 images of val are in train too",))
+def test_warnings_are_shown_near_the_top_when_there_are_some(tmp_path: Path, record: RunRecord) -> None:
+    text = write(tmp_path, record, ("cat", "dog"), 10, warnings=("2 images of val are in train too",))
     assert 0 < text.index("2 images of val are in train too") < text.index("<h2>Training")
-    assert "About the data" not in write(tmp_path, record, ("cat", "dog"), 10)
+    assert "Data checks" not in write(tmp_path, record, ("cat", "dog"), 10)
 
 
 def test_without_a_model_the_sections_say_why_they_are_empty(tmp_path: Path, record: RunRecord) -> None:
-    assert write(tmp_path, record, ("cat", "dog"), 40).count("Left out. The model was not at hand.") == 2
+    assert write(tmp_path, record, ("cat", "dog"), 40).count("Not available without the model.") == 2
 
 
 def test_f1_and_macro_average_are_in_the_table(tmp_path: Path, record: RunRecord) -> None:
@@ -145,8 +145,8 @@ def test_size_stays_moderate(tmp_path: Path, record: RunRecord, classes: int, im
 
 def test_one_class_alone_is_a_page_too(tmp_path: Path, record: RunRecord) -> None:
     text = write(tmp_path, record, ("cat",), 5)
-    assert "There is one class only." in text
-    assert "None: every image was named right." in text
+    assert "There is only one class." in text
+    assert "None: every image was classified correctly." in text
 
 
 def test_write_page_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ class Quick:
 
 def test_robustness_is_left_out_when_it_would_take_long(tmp_path: Path, record: RunRecord) -> None:
     text = write(tmp_path, record, ("cat", "dog"), 40, model=Slow())
-    assert "Left out. It would have added about " in text
+    assert "Not measured. It would have added about " in text
     assert "snapship evaluate RUN DATA --robustness" in text
 
 
@@ -184,11 +184,11 @@ def test_robustness_is_measured_when_there_is_time(tmp_path: Path, record: RunRe
     text = write(tmp_path, record, ("cat", "dog"), 40, model=Quick())
     assert "Top-1 in % on 40 images" in text
     # The stand-in has no layers.
-    assert "Grad-CAM: left out. AttributeError" in text
+    assert "Grad-CAM: not available. AttributeError" in text
 
 
 def test_few_val_images_are_not_enough_for_robustness(tmp_path: Path, record: RunRecord) -> None:
     pytest.importorskip("keras")
-    assert "It takes 30 val images, there are 12." in write(
+    assert "It requires 30 val images; there are 12." in write(
         tmp_path, record, ("cat", "dog"), 12, model=Quick()
     )

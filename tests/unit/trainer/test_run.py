@@ -102,7 +102,7 @@ def test_missing_files_are_named(run_folder: Path) -> None:
     (run_folder / MODEL_FILE).write_bytes(b"x")
     assert model_path(run_folder) == run_folder / MODEL_FILE
     (run_folder / DATA_FILE).unlink()
-    with pytest.raises(RunError, match=r"must hold data\.json"):
+    with pytest.raises(RunError, match=r"must contain data\.json"):
         read_data(run_folder)
 
 

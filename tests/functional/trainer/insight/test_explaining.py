@@ -97,7 +97,7 @@ def test_what_cannot_be_shown_is_a_line_and_no_error(make: Any, reason: str) -> 
     found = explain(make(), [subject()], LABELS)
     assert len(found.entries) == 1
     assert found.entries[0].heats == found.entries[0].strips == ()
-    assert any(line.startswith("Grad-CAM: left out.") and reason in line for line in found.missing)
+    assert any(line.startswith("Grad-CAM: not available.") and reason in line for line in found.missing)
     assert all("\n" not in line for line in found.missing)
 
 

@@ -16,7 +16,7 @@ from edge_runtime.dataset import ImageSet, Item, open_dataset
 from edge_runtime.errors import DataError
 from edge_runtime.spec import InputSpec
 from trainer.cache import cached_pixels
-from trainer.care import DataReport, care_before_training, check_data
+from trainer.care import DataReport, check_data, data_warnings
 from trainer.care import __all__ as names
 
 Photos = Callable[..., Path]
@@ -110,7 +110,7 @@ def test_unreadable_files_are_listed_and_too_many_refuse(folder: Path) -> None:
 def test_set_of_which_nothing_decodes_is_refused(folder: Path) -> None:
     for place, path in enumerate(sorted(folder.rglob("*.png"))):
         path.write_text(f"no picture {place}")
-    with pytest.raises(DataError, match=r"none of 60 in .*the first is train/cat/0.png: "):
+    with pytest.raises(DataError, match=r"none of 60 in .*the first: train/cat/0.png: "):
         check_data(open_dataset(folder))
 
 
@@ -131,7 +131,7 @@ def test_few_images_imbalance_and_odd_files(folder: Path) -> None:
     lines = " ".join(finding.message for finding in report.findings)
     assert "1 of 2 classes has fewer than 20 train images: cat has 7." in lines
     assert "Train with --class-weights balanced." in lines
-    assert "train/dog/small.png has 40x30" in lines
+    assert "train/dog/small.png is 40x30" in lines
     assert json.loads(json.dumps(report.to_dict()))["findings"]
 
 
@@ -141,10 +141,10 @@ def test_before_training_says_the_same_from_decoded_pixels(folder: Path, tmp_pat
     (folder / "train" / "dog" / "x.png").write_text("no picture")
     images = open_dataset(folder)
     pixels = cached_pixels(images, InputSpec(64, 64), tmp_path / "cache")
-    leak, unreadable = care_before_training(images, pixels)
+    leak, unreadable = data_warnings(images, pixels)
     assert "1 of 13 val images is also in train (a leak)" in leak
     assert "val/cat/m.jpg and train/cat/3.png, mirrored" in leak
-    assert "1 image cannot be read and will be skipped, the first is train/dog/x.png" in unreadable
+    assert "1 image cannot be read and will be skipped, the first: train/dog/x.png" in unreadable
 
 
 def test_every_form_is_checked(tmp_path: Path, folder: Path) -> None:

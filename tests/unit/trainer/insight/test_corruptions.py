@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UsageError
-from trainer.insight.corruptions import FAMILIES, SEVERITIES, Family, corrupted
+from trainer.insight.corruptions import CORRUPTIONS, SEVERITIES, Corruption, corrupted
 
 
 def picture(channels: int, side: int = 48) -> np.ndarray:
@@ -17,9 +17,9 @@ def picture(channels: int, side: int = 48) -> np.ndarray:
     return np.clip(base[..., None] + texture, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", CORRUPTIONS, ids=lambda family: family.name)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_more_severity_changes_more(family: Family, channels: int) -> None:
+def test_more_severity_changes_more(family: Corruption, channels: int) -> None:
     image = picture(channels)
     distances = []
     for severity in (0, *SEVERITIES):
@@ -31,8 +31,8 @@ def test_more_severity_changes_more(family: Family, channels: int) -> None:
     assert len(set(distances)) == len(distances)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_same_seed_same_change_and_the_image_is_left_alone(family: Family) -> None:
+@pytest.mark.parametrize("family", CORRUPTIONS, ids=lambda family: family.name)
+def test_same_seed_same_change_and_the_image_is_left_alone(family: Corruption) -> None:
     image = picture(3)
     before = image.copy()
     for severity in SEVERITIES:
@@ -43,14 +43,14 @@ def test_same_seed_same_change_and_the_image_is_left_alone(family: Family) -> No
 
 @pytest.mark.parametrize("name", ["rotation", "noise", "shift"])
 def test_another_seed_is_another_change(name: str) -> None:
-    family = next(family for family in FAMILIES if family.name == name)
+    family = next(family for family in CORRUPTIONS if family.name == name)
     image = picture(3)
     seen = {corrupted(image, family, 3, seed).tobytes() for seed in range(10)}
     assert len(seen) > 1
 
 
 def test_shift_moves_whole_pixels_and_repeats_the_edge() -> None:
-    family = next(family for family in FAMILIES if family.name == "shift")
+    family = next(family for family in CORRUPTIONS if family.name == "shift")
     image = picture(3, 100)
     padded = np.pad(image, ((18, 18), (18, 18), (0, 0)), mode="edge")
     windows = {
@@ -64,7 +64,7 @@ def test_shift_moves_whole_pixels_and_repeats_the_edge() -> None:
 @pytest.mark.parametrize("shape", [(9, 9, 1), (8, 24, 3), (31, 7, 3)])
 def test_tiny_and_oblong_images_keep_their_shape(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    for family in FAMILIES:
+    for family in CORRUPTIONS:
         for severity in SEVERITIES:
             assert corrupted(image, family, severity, 0).shape == shape
 
@@ -72,4 +72,4 @@ def test_tiny_and_oblong_images_keep_their_shape(shape: tuple[int, ...]) -> None
 @pytest.mark.parametrize("severity", [-1, 6])
 def test_unknown_severity_is_refused(severity: int) -> None:
     with pytest.raises(UsageError, match=f"Received: {severity}"):
-        corrupted(picture(1), FAMILIES[0], severity, 0)
+        corrupted(picture(1), CORRUPTIONS[0], severity, 0)
