@@ -8,8 +8,17 @@ Stages::
     estimating  a row for each memory size, and the cheapest that is good enough
 """
 
-from serverless.deploy.cost.estimating import Estimate, Load, Row, estimate
-from serverless.deploy.cost.measuring import Measured, measure
+from serverless.deploy.cost.estimating import CostEstimate, CostRow, Load, estimate
+from serverless.deploy.cost.measuring import RequestProfile, measure
 from serverless.deploy.cost.prices import Prices, read_prices
 
-__all__ = ["Estimate", "Load", "Measured", "Prices", "Row", "estimate", "measure", "read_prices"]
+__all__ = [
+    "CostEstimate",
+    "CostRow",
+    "Load",
+    "Prices",
+    "RequestProfile",
+    "estimate",
+    "measure",
+    "read_prices",
+]

@@ -10,7 +10,7 @@ from edge_runtime.errors import UsageError
 from serverless.deploy.config import ONE_CPU_MB
 from serverless.deploy.config_rules import MEMORY_MB, Arch, Front
 from serverless.deploy.cost import formulas
-from serverless.deploy.cost.measuring import Measured
+from serverless.deploy.cost.measuring import RequestProfile
 from serverless.deploy.cost.prices import Prices
 from serverless.deploy.errors import LimitError
 
@@ -55,7 +55,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Row:
+class CostRow:
     """One memory size.
 
     Attributes:
@@ -88,7 +88,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """All rows.
 
     Attributes:
@@ -100,11 +100,11 @@ class Estimate:
     """
 
     load: Load
-    rows: tuple[Row, ...]
+    rows: tuple[CostRow, ...]
     cheapest_mb: int | None
     advised_mb: int | None
 
-    def row(self, memory_mb: int) -> Row:
+    def row(self, memory_mb: int) -> CostRow:
         """The row of a memory size.
 
         Args:
@@ -114,8 +114,8 @@ class Estimate:
 
 
 def estimate(
-    measured: Measured, load: Load, prices: Prices, sizes_mb: tuple[int, ...] = SIZES_MB
-) -> Estimate:
+    measured: RequestProfile, load: Load, prices: Prices, sizes_mb: tuple[int, ...] = SIZES_MB
+) -> CostEstimate:
     """Prices a load for each memory size.
 
     Args:
@@ -131,11 +131,11 @@ def estimate(
     rows = tuple(_row(measured, load, prices, size) for size in sorted(set(sizes_mb)))
     good = [row for row in rows if row.fits and row.fast]
     if not good:
-        return Estimate(load, rows, None, None)
+        return CostEstimate(load, rows, None, None)
     cheapest = min(good, key=lambda row: (row.usd, row.ms, row.memory_mb))
     worth = [row for row in good if row.usd <= WORTH * cheapest.usd]
     advised = min(worth, key=lambda row: (row.ms, row.usd, row.memory_mb))
-    return Estimate(load, rows, cheapest.memory_mb, advised.memory_mb)
+    return CostEstimate(load, rows, cheapest.memory_mb, advised.memory_mb)
 
 
 def check_sizes(sizes_mb: Iterable[int]) -> None:
@@ -153,7 +153,7 @@ def check_sizes(sizes_mb: Iterable[int]) -> None:
             raise LimitError(f"Memory must be {low} to {high} MB. Received: {size}. Pass one in between.")
 
 
-def _row(measured: Measured, load: Load, prices: Prices, memory_mb: int) -> Row:
+def _row(measured: RequestProfile, load: Load, prices: Prices, memory_mb: int) -> CostRow:
     free = prices.free_tier if load.free_tier else None
     mean, p50, p99, init = (
         formulas.scaled_ms(ms, memory_mb)
@@ -166,7 +166,7 @@ def _row(measured: Measured, load: Load, prices: Prices, memory_mb: int) -> Row:
     duration = formulas.duration_usd(prices, load.arch, seconds, free)
     requests = formulas.requests_usd(prices, load.front, load.requests, free)
     monitoring = formulas.monitoring_usd(prices, load.requests, measured.log_bytes, measured.metrics, free)
-    return Row(
+    return CostRow(
         memory_mb=memory_mb,
         cpus=formulas.cpus(memory_mb),
         ms=p50,

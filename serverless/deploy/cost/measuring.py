@@ -33,7 +33,7 @@ PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
-class Measured:
+class RequestProfile:
     """One request on one processor of this machine, which stands for one of Lambda's.
 
     Attributes:
@@ -60,7 +60,7 @@ class Measured:
     log_bytes: float
     metrics: int
 
-    def with_ms(self, ms: float) -> Measured:
+    def with_ms(self, ms: float) -> RequestProfile:
         """The same with a duration measured elsewhere, such as in a function's own log.
 
         Args:
@@ -100,7 +100,7 @@ def measure(
     images: Sequence[str | os.PathLike[str]] = (),
     seconds: float = 6.0,
     requests: int = 30,
-) -> Measured:
+) -> RequestProfile:
     """Starts the app as Lambda would and sends it images.
 
     Args:
@@ -135,7 +135,7 @@ def measure(
         samples = [_run(result, words, environ, seconds + PATIENCE_S) for _ in range(STARTS)]
     times = [ms for sample in samples for ms in sample.ms]
     p50, p99 = (float(value) for value in np.percentile(times, (50, 99)))
-    return Measured(
+    return RequestProfile(
         artifact=kind,
         images=described,
         requests=len(times),

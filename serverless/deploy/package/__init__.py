@@ -2,6 +2,6 @@
 
 from serverless.deploy.package.config import Arch, PackageConfig, PythonVersion
 from serverless.deploy.package.packaging import package
-from serverless.deploy.package.result import Package, PartSize
+from serverless.deploy.package.result import PartSize, WrittenPackage
 
-__all__ = ["Arch", "Package", "PackageConfig", "PartSize", "PythonVersion", "package"]
+__all__ = ["Arch", "PackageConfig", "PartSize", "PythonVersion", "WrittenPackage", "package"]

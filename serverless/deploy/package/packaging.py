@@ -28,10 +28,10 @@ from serverless.deploy.package import limits, linkage
 from serverless.deploy.package.config import PackageConfig
 from serverless.deploy.package.image import container_files, write_context
 from serverless.deploy.package.interpreters import Interpreter, find_interpreter, runs_here
-from serverless.deploy.package.place import may_write_context, may_write_zip
+from serverless.deploy.package.place import check_context_path, check_zip_path
 from serverless.deploy.package.precompile import precompile
 from serverless.deploy.package.requirements import Requirement, requirements
-from serverless.deploy.package.result import Package
+from serverless.deploy.package.result import WrittenPackage
 from serverless.deploy.package.selfcheck import selfcheck
 from serverless.deploy.package.sizes import part_sizes
 from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, own_version, record
@@ -63,7 +63,7 @@ class _Made:
     notes: tuple[str, ...] = ()
 
 
-def package(config: PackageConfig, progress: Progress = lambda step: None) -> Package:
+def package(config: PackageConfig, progress: Progress = lambda step: None) -> WrittenPackage:
     """Writes a package: a zip for Lambda, or a Dockerfile and its build context.
 
     Args:
@@ -85,7 +85,7 @@ def package(config: PackageConfig, progress: Progress = lambda step: None) -> Pa
     return _zip(plan, progress) if plan.config.image is None else _context(plan, progress)
 
 
-def _zip(plan: _Plan, progress: Progress) -> Package:
+def _zip(plan: _Plan, progress: Progress) -> WrittenPackage:
     config = plan.config
     assert config.out is not None
     path = Path(config.out)
@@ -95,7 +95,7 @@ def _zip(plan: _Plan, progress: Progress) -> Package:
         packed = write_zip(file, made.tree.files)
     size = path.stat().st_size
     upload = limits.upload_note(size)
-    return Package(
+    return WrittenPackage(
         path=path,
         sha256=file_sha256(path),
         bytes=size,
@@ -109,7 +109,7 @@ def _zip(plan: _Plan, progress: Progress) -> Package:
     )
 
 
-def _context(plan: _Plan, progress: Progress) -> Package:
+def _context(plan: _Plan, progress: Progress) -> WrittenPackage:
     config = plan.config
     assert config.image is not None
     folder = Path(config.image)
@@ -118,7 +118,7 @@ def _context(plan: _Plan, progress: Progress) -> Package:
         made = _make(plan, progress)
         progress(f"Writing {len(made.tree.files):,} files")
         write_context(aside, made.tree.files, config)
-    return Package(
+    return WrittenPackage(
         path=folder,
         sha256="",
         bytes=0,
@@ -166,11 +166,11 @@ def _total(tree: Tree) -> int:
 
 def _plan(config: PackageConfig) -> _Plan:
     if config.image is not None:
-        may_write_context(Path(config.image), config.overwrite)
+        check_context_path(Path(config.image), config.overwrite)
         check_folder(Path(config.image), "--image")
     else:
         assert config.out is not None
-        may_write_zip(Path(config.out), config.overwrite)
+        check_zip_path(Path(config.out), config.overwrite)
         check_file(config.out, "--out")
     bundle = Bundle.open(config.bundle)
     artifact = choose(bundle, config.artifact)

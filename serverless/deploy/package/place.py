@@ -15,7 +15,7 @@ TASK_FOLDER = "task"
 """The folder of a build context that holds the package's files."""
 
 
-def may_write_zip(out: Path, overwrite: bool) -> None:
+def check_zip_path(out: Path, overwrite: bool) -> None:
     """Refuses a place where no zip may be written.
 
     Args:
@@ -36,7 +36,7 @@ def may_write_zip(out: Path, overwrite: bool) -> None:
             raise UsageError(f"A package must be new. Received: --out {out}, which exists. Pass --overwrite.")
 
 
-def may_write_context(folder: Path, overwrite: bool) -> None:
+def check_context_path(folder: Path, overwrite: bool) -> None:
     """Refuses a place where no build context may be written.
 
     Args:

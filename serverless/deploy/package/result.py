@@ -28,7 +28,7 @@ class PartSize:
 
 
 @dataclass(frozen=True)
-class Package:
+class WrittenPackage:
     """A package that was written.
 
     Attributes:
