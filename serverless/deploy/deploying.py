@@ -61,7 +61,7 @@ from serverless.deploy.stack import Progress, Stack
 from serverless.deploy.stages import deploy_first, deploy_next, update_stack, version_number
 from serverless.deploy.template import Code, template
 from serverless.deploy.tidying import delete_unused
-from serverless.deploy.work import DeployContext
+from serverless.deploy.work import Context
 
 _MB = 1024 * 1024
 
@@ -86,7 +86,7 @@ def deploy(
         StoppedError: Ctrl-C; the message says what AWS is doing and how to continue.
         SnapshipError: Packaging failed, or AWS refused something.
     """
-    context = DeployContext(config, aws, progress)
+    context = Context(config, aws, progress)
     name = config.deployment.name
     with _stoppable(context):
         # Before the slow part, so that missing credentials are reported at once.
@@ -107,7 +107,7 @@ def deploy(
                 return _rolled_out(context, before, code, bucket, secret)
 
 
-def _settled(context: DeployContext) -> Stack | None:
+def _settled(context: Context) -> Stack | None:
     """The stack once AWS has finished with it; None if it must be created."""
     aws, name = context.aws, context.deployment.stack
     found = stack.describe(aws, name)
@@ -135,7 +135,7 @@ def _settled(context: DeployContext) -> Stack | None:
     return found
 
 
-def _keys(context: DeployContext, show_key: Callable[[str], None]) -> str | None:
+def _keys(context: Context, show_key: Callable[[str], None]) -> str | None:
     parameter = context.deployment.keys_parameter
     if parameter is None:
         return None
@@ -146,7 +146,7 @@ def _keys(context: DeployContext, show_key: Callable[[str], None]) -> str | None
     return secret
 
 
-def _upload(context: DeployContext, bucket: CodeBucket, zipped: PackageZip) -> None:
+def _upload(context: Context, bucket: CodeBucket, zipped: PackageZip) -> None:
     key = code_key(context.deployment.name, zipped.sha256)
     context.begin(f"Uploading {zipped.bytes / _MB:,.1f} MB to s3://{bucket.name}/{key}")
     sent = [0, 0]
@@ -163,7 +163,7 @@ def _upload(context: DeployContext, bucket: CodeBucket, zipped: PackageZip) -> N
 
 
 def _rolled_out(
-    context: DeployContext, before: Stack | None, code: Code, bucket: CodeBucket, secret: str | None
+    context: Context, before: Stack | None, code: Code, bucket: CodeBucket, secret: str | None
 ) -> DeployResult:
     aws, deployment = context.aws, context.deployment
     final = template(deployment, code)
@@ -184,12 +184,12 @@ def _rolled_out(
         update_stack(context, rollout.with_history(final, history))
         return _done(context, "updated", live.version, previous, secret)
     number = deploy_next(context, final, current, live, history)
-    delete_unused(aws, deployment, number, (*history, live.version), bucket, context.progress)
+    delete_unused(context, number, (*history, live.version), bucket)
     return _done(context, "updated", number, live.version, secret)
 
 
 def _done(
-    context: DeployContext,
+    context: Context,
     status: Literal["created", "updated", "unchanged"],
     number: str,
     previous: str | None,
@@ -213,7 +213,7 @@ def _done(
 
 
 @contextmanager
-def _stoppable(context: DeployContext) -> Iterator[None]:
+def _stoppable(context: Context) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:

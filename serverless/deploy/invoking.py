@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from edge_runtime.errors import ImageError, UsageError
 from serverless.aws import Connection, CredentialsError, UnreachableError, answered
 from serverless.deploy.errors import DeployError, LimitError
-from serverless.deploy.locating import FoundDeployment
+from serverless.deploy.locating import Endpoint
 from serverless.deploy.status import auth_of
 from serverless.deploy.template.function import ALIAS_NAME
 
@@ -33,7 +33,7 @@ def event_of(image: bytes, top_k: int | None) -> dict[str, Any]:
     return event if top_k is None else {**event, "top_k": top_k}
 
 
-def invoke_api(found: FoundDeployment, aws: Connection, image: bytes, top_k: int | None) -> dict[str, Any]:
+def invoke_api(found: Endpoint, aws: Connection, image: bytes, top_k: int | None) -> dict[str, Any]:
     """Calls the function through Lambda's API, with AWS credentials and without its URL.
 
     Args:
@@ -74,7 +74,7 @@ def invoke_api(found: FoundDeployment, aws: Connection, image: bytes, top_k: int
 
 
 def invoke_http(
-    found: FoundDeployment, aws: Connection, image: bytes, top_k: int | None, key: str | None
+    found: Endpoint, aws: Connection, image: bytes, top_k: int | None, key: str | None
 ) -> dict[str, Any]:
     """Calls the function's URL as any client would: signed, with an API key, or plainly.
 

@@ -13,7 +13,7 @@ from serverless.deploy.stack import Stack, Template
 
 
 @dataclass(frozen=True)
-class FoundDeployment:
+class Endpoint:
     """A deployment that exists.
 
     Attributes:
@@ -37,7 +37,7 @@ class FoundDeployment:
         return self.stack.outputs.get("Url", "")
 
 
-def look_up(aws: Connection, name: str) -> FoundDeployment:
+def look_up(aws: Connection, name: str) -> Endpoint:
     """Finds a deployment.
 
     Args:
@@ -57,7 +57,7 @@ def look_up(aws: Connection, name: str) -> FoundDeployment:
             "Pass --region, list all deployments (snapship status), or create it (snapship deploy)."
         )
     check_owner(found, name)
-    return FoundDeployment(name, found, stack.template_of(aws, stack_name))
+    return Endpoint(name, found, stack.template_of(aws, stack_name))
 
 
 def code_bucket_of(aws: Connection, template: Template) -> CodeBucket:

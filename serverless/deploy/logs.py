@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from edge_runtime.errors import UsageError
 from serverless.aws import Connection, answered
-from serverless.deploy.locating import FoundDeployment
+from serverless.deploy.locating import Endpoint
 
 POLL_SECONDS = 2.0
 
@@ -40,7 +40,7 @@ def seconds_of(text: str) -> int:
 
 
 def read(
-    found: FoundDeployment,
+    found: Endpoint,
     aws: Connection,
     since_s: int,
     echo: Callable[[str], None],

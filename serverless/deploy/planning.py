@@ -15,7 +15,7 @@ from serverless.deploy.template import Code, purpose, template
 from serverless.deploy.template.tagging import tags
 
 
-class PlannedChange(msgspec.Struct, frozen=True):
+class PlanStep(msgspec.Struct, frozen=True):
     """One change that a deployment would make.
 
     Attributes:
@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
     name: str
     stack: str
     exists: bool
-    steps: tuple[PlannedChange, ...]
+    steps: tuple[PlanStep, ...]
     template: Template
 
 
@@ -74,14 +74,13 @@ def plan(config: DeployConfig, aws: Connection, progress: Progress) -> Plan:
     if found is not None and found.status == "ROLLBACK_COMPLETE":
         # AWS accepts no change set for it; deploy removes it first.
         steps += [
-            PlannedChange("Add", name, entry["Type"], purpose(name))
-            for name, entry in final["Resources"].items()
+            PlanStep("Add", name, entry["Type"], purpose(name)) for name, entry in final["Resources"].items()
         ]
     elif create or not rollout.same(stack.template_of(aws, deployment.stack), final):
         change = changes.propose(aws, deployment.stack, final, tags(deployment), create=create)
         changes.discard(aws, change)
         steps += [
-            PlannedChange(
+            PlanStep(
                 entry.action,
                 entry.logical_id,
                 entry.type,
@@ -115,21 +114,19 @@ def offline_template(config: DeployConfig, progress: Progress) -> Template:
         return template(deployment, Code(config.bucket, key, zipped.sha256))
 
 
-def _outside_the_stack(config: DeployConfig, aws: Connection) -> list[PlannedChange]:
+def _outside_the_stack(config: DeployConfig, aws: Connection) -> list[PlanStep]:
     deployment, steps = config.deployment, []
     locks = code_bucket(aws)
     if not exists(locks):
         holds = "the packages and the lock" if config.bucket in (None, locks.name) else "the lock"
         steps.append(
-            PlannedChange("Add", locks.name, "S3 bucket", f"holds {holds}; private, encrypted, versioned")
+            PlanStep("Add", locks.name, "S3 bucket", f"holds {holds}; private, encrypted, versioned")
         )
     parameter = deployment.keys_parameter
     ours = parameter == keys_parameter.parameter_of(deployment.name)
     if parameter is not None and ours and not keys_parameter.exists(aws, parameter):
         steps.append(
-            PlannedChange(
-                "Add", parameter, "SSM parameter", "salted hashes of the API keys, with a first key"
-            )
+            PlanStep("Add", parameter, "SSM parameter", "salted hashes of the API keys, with a first key")
         )
     return steps
 

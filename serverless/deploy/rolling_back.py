@@ -10,7 +10,7 @@ from serverless.deploy import changes, handover, lock, rollout, versions, waitin
 from serverless.deploy.bucket import code_bucket, ensure
 from serverless.deploy.config import NAME_TAG
 from serverless.deploy.errors import DeployError
-from serverless.deploy.locating import FoundDeployment, look_up
+from serverless.deploy.locating import Endpoint, look_up
 from serverless.deploy.stack import Progress
 
 
@@ -67,7 +67,7 @@ def rollback(name: str, aws: Connection, progress: Progress, *, to: str | None =
     return Rollback(name, target, left, found.url)
 
 
-def _target(aws: Connection, found: FoundDeployment, live: versions.Traffic, to: str | None) -> str:
+def _target(aws: Connection, found: Endpoint, live: versions.Traffic, to: str | None) -> str:
     published = {version.number: version for version in versions.published(aws, found.function)}
     target = _number(list(published), found, live, to)
     if target != live.version:
@@ -75,7 +75,7 @@ def _target(aws: Connection, found: FoundDeployment, live: versions.Traffic, to:
     return target
 
 
-def _check_settings(found: FoundDeployment, live: versions.Version, target: versions.Version) -> None:
+def _check_settings(found: Endpoint, live: versions.Version, target: versions.Version) -> None:
     """Only the alias moves, so the settings around the version must be those it was made for."""
     guarded = handover.requires_signature(found.template)
     now = {"--auth": "aws-iam" if guarded else live.auth, **live.settings}
@@ -91,7 +91,7 @@ def _check_settings(found: FoundDeployment, live: versions.Version, target: vers
             )
 
 
-def _number(there: list[str], found: FoundDeployment, live: versions.Traffic, to: str | None) -> str:
+def _number(there: list[str], found: Endpoint, live: versions.Traffic, to: str | None) -> str:
     if to is not None:
         if to not in there or (to == live.version and not live.others):
             raise UsageError(
@@ -112,7 +112,7 @@ def _number(there: list[str], found: FoundDeployment, live: versions.Traffic, to
     return older[-1]
 
 
-def _tags(found: FoundDeployment) -> dict[str, str]:
+def _tags(found: Endpoint) -> dict[str, str]:
     """The stack's own tags, since a change set replaces them."""
     return {key: value for key, value in found.stack.tags.items() if not key.startswith("aws:")} or {
         NAME_TAG: found.name

@@ -9,7 +9,7 @@ from serverless.deploy import alarms, changes, handover, rollout, stack, version
 from serverless.deploy.errors import DeployError, RolledBackError
 from serverless.deploy.stack import Template
 from serverless.deploy.template.tagging import tags
-from serverless.deploy.work import DeployContext
+from serverless.deploy.work import Context
 
 PERMISSIONS_S = 120.0
 """How long a new permission may take to reach every part of AWS: IAM is eventually consistent, and
@@ -18,7 +18,7 @@ about two minutes have been observed (aws-sdk-cpp issue 1947)."""
 RETRY_S = 10.0
 
 
-def deploy_first(context: DeployContext, final: Template, *, create: bool) -> str:
+def deploy_first(context: Context, final: Template, *, create: bool) -> str:
     """Steps 4, 5 and 7 if nothing is live yet.
 
     Args:
@@ -53,7 +53,7 @@ def deploy_first(context: DeployContext, final: Template, *, create: bool) -> st
 
 
 def deploy_next(
-    context: DeployContext,
+    context: Context,
     final: Template,
     current: Template,
     live: versions.Traffic,
@@ -100,7 +100,7 @@ def deploy_next(
 
 
 def _shift_traffic(
-    context: DeployContext, held: Template, final: Template, number: str, history: tuple[str, ...]
+    context: Context, held: Template, final: Template, number: str, history: tuple[str, ...]
 ) -> None:
     """Step 7: closes the endpoint before the alias moves, or opens it afterwards."""
     before = held
@@ -124,7 +124,7 @@ def _shift_traffic(
         update_stack(context, rollout.with_history(final, history))
 
 
-def _check_canary(context: DeployContext, old: str) -> None:
+def _check_canary(context: Context, old: str) -> None:
     """During a canary both versions are behind one URL, so they must serve the same callers."""
     name, auth = context.deployment.stack, context.deployment.auth
     now = next((one.auth for one in versions.published(context.aws, name) if one.number == old), auth)
@@ -135,7 +135,7 @@ def _check_canary(context: DeployContext, old: str) -> None:
         )
 
 
-def _canary(context: DeployContext, held: Template, number: str, old: str, names: tuple[str, ...]) -> None:
+def _canary(context: Context, held: Template, number: str, old: str, names: tuple[str, ...]) -> None:
     config = context.config
     ringing = [alarm for alarm in alarms.states(context.aws, names) if alarm.state == "ALARM"]
     if ringing:
@@ -157,7 +157,7 @@ def _canary(context: DeployContext, held: Template, number: str, old: str, names
         )
 
 
-def update_stack(context: DeployContext, wanted: Template, *, create: bool = False) -> None:
+def update_stack(context: Context, wanted: Template, *, create: bool = False) -> None:
     """Updates the stack to a template.
 
     Args:
@@ -173,7 +173,7 @@ def update_stack(context: DeployContext, wanted: Template, *, create: bool = Fal
     changes.apply(context.aws, change, context.progress)
 
 
-def version_number(context: DeployContext, final: Template) -> str | None:
+def version_number(context: Context, final: Template) -> str | None:
     """Number of a template's version; None if the stack does not have it yet.
 
     Args:
@@ -184,14 +184,14 @@ def version_number(context: DeployContext, final: Template) -> str | None:
     return found.physical_id.rpartition(":")[2] if found is not None else None
 
 
-def _published(context: DeployContext, final: Template) -> str:
+def _published(context: Context, final: Template) -> str:
     number = version_number(context, final)
     if number is None:
         raise DeployError("The stack must contain the new version. Received: none. Repeat the deployment.")
     return number
 
 
-def _selftest(context: DeployContext, number: str) -> versions.SelftestResult:
+def _selftest(context: Context, number: str) -> versions.SelftestResult:
     context.begin(f"Testing version {number} on AWS with the bundle's golden images")
     deadline = time.monotonic() + PERMISSIONS_S
     while True:

@@ -8,7 +8,7 @@ from serverless.aws import Connection
 from serverless.deploy import alarms, handover, lock, rollout, stack, versions
 from serverless.deploy.bucket import code_bucket, exists
 from serverless.deploy.config import NAME_TAG
-from serverless.deploy.locating import FoundDeployment, look_up
+from serverless.deploy.locating import Endpoint, look_up
 
 
 class VersionStatus(msgspec.Struct, frozen=True):
@@ -133,7 +133,7 @@ def deployments(aws: Connection) -> tuple[DeploymentSummary, ...]:
     return tuple(sorted(found, key=lambda summary: summary.name))
 
 
-def auth_of(found: FoundDeployment, aws: Connection) -> str:
+def auth_of(found: Endpoint, aws: Connection) -> str:
     """Who may call a deployment, as its URL says, or else the live version.
 
     Args:

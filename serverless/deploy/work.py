@@ -12,7 +12,7 @@ from serverless.deploy.stack import Progress
 
 
 @dataclass
-class DeployContext:
+class Context:
     """A deployment in progress.
 
     Attributes:

@@ -14,16 +14,7 @@ from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Cell, Column, print_table, printable
 from serverless.deploy import cli_options
 from serverless.deploy.config_rules import Arch, Front
-from serverless.deploy.cost import (
-    CostEstimate,
-    CostRow,
-    Load,
-    Prices,
-    RequestProfile,
-    estimate,
-    measure,
-    read_prices,
-)
+from serverless.deploy.cost import Estimate, Load, Prices, RequestProfile, Row, estimate, measure, read_prices
 from serverless.deploy.cost.estimating import HEADROOM, SIZES_MB, WORTH, check_sizes
 from serverless.deploy.cost.prices import TABLE
 
@@ -31,12 +22,9 @@ from serverless.deploy.cost.prices import TABLE
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
-    "--requests",
-    type=float,
-    default=Load.requests,
-    show_default=True,
+    "--requests", type=float, default=Load.requests, show_default=True,
     help="Calls per month, one image each.",
-)
+)  # fmt: skip
 @click.option(
     "--memory", "memory_mb", type=int, metavar="MB", help="Only this size; default: a table of sizes."
 )
@@ -115,7 +103,7 @@ def cost(
             click.echo("Golden images may be smaller than your users' photos: pass --image photo.jpg.")
 
 
-def record(found: CostEstimate, measured: RequestProfile, prices: Prices) -> dict[str, Any]:
+def record(found: Estimate, measured: RequestProfile, prices: Prices) -> dict[str, Any]:
     """Everything as plain data for JSON.
 
     Args:
@@ -144,7 +132,7 @@ def record(found: CostEstimate, measured: RequestProfile, prices: Prices) -> dic
     }
 
 
-def _print(found: CostEstimate, measured: RequestProfile, prices: Prices) -> None:
+def _print(found: Estimate, measured: RequestProfile, prices: Prices) -> None:
     columns = [
         "memory MB",
         "vCPU",
@@ -174,7 +162,7 @@ def _print(found: CostEstimate, measured: RequestProfile, prices: Prices) -> Non
     click.echo(f"Prices: {prices.date}, {prices.region}, from {printable(prices.source)}, {checked}.")
 
 
-def _cells(row: CostRow, found: CostEstimate) -> list[Cell]:
+def _cells(row: Row, found: Estimate) -> list[Cell]:
     if not row.fits:
         note: Cell = ("too little memory", "dim")
     elif not row.fast:
@@ -192,7 +180,7 @@ def _cells(row: CostRow, found: CostEstimate) -> list[Cell]:
     return [str(row.memory_mb), f"{row.cpus:.2f}", *times, *money, note]
 
 
-def _advice(found: CostEstimate, measured: RequestProfile) -> str:
+def _advice(found: Estimate, measured: RequestProfile) -> str:
     if found.cheapest_mb is None or found.advised_mb is None:
         limit = "" if found.load.p99_ms is None else f" within a p99 of {found.load.p99_ms:g} ms"
         return f"No size in the table has {HEADROOM:g} x {measured.peak_mb:.0f} MB of memory{limit}."

@@ -17,11 +17,12 @@ METRICS_NAMESPACE = "snapship"
 """Default namespace of the app's own metrics (serverless/app/telemetry.py)."""
 
 
-def resources(deployment: Deployment) -> dict[str, Any]:
+def resources(deployment: Deployment, *, lost_events: bool) -> dict[str, Any]:
     """The alarms.
 
     Args:
         deployment: The desired endpoint.
+        lost_events: Whether there is a dead-letter queue to watch.
     """
     found = {
         ERRORS: _alarm(
@@ -41,7 +42,7 @@ def resources(deployment: Deployment) -> dict[str, Any]:
             Threshold=deployment.latency_limit_ms,
         ),
     }
-    if events.keeps_failures(deployment):
+    if lost_events:
         found[LOST] = _alarm(
             deployment,
             "A message or an event kept failing and is in the dead-letter queue",

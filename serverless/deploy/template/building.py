@@ -37,12 +37,14 @@ def template(deployment: Deployment, code: Code) -> dict[str, Any]:
         :mod:`serverless.deploy.handover` derives the templates of a canary from it.
     """
     version = function.logical_id_of_version(deployment, code)
+    sources = events.sources(deployment)
+    permissions = [entry for source in sources for entry in source.permissions]
     resources: dict[str, Any] = {
         **function.resources(deployment, code, version),
-        **role.resources(deployment, events.permissions(deployment)),
+        **role.resources(deployment, permissions),
         **front.resources(deployment),
-        **events.resources(deployment),
-        **alarms.resources(deployment),
+        **{name: entry for source in sources for name, entry in source.resources.items()},
+        **alarms.resources(deployment, lost_events=any(source.keeps_failures for source in sources)),
     }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -59,7 +61,7 @@ def template(deployment: Deployment, code: Code) -> dict[str, Any]:
             "NewVersion": _output("Version with this template's code", {"Fn::GetAtt": [version, "Version"]}),
             "LogGroup": _output("Log group of the function", {"Ref": function.LOG_GROUP}),
             **{name: _output("Name of the alarm", {"Ref": name}) for name in (alarms.ERRORS, alarms.LATENCY)},
-            **{name: _output(*output) for name, output in events.outputs(deployment).items()},
+            **{name: _output(*output) for source in sources for name, output in source.outputs.items()},
         },
     }
 

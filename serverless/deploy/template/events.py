@@ -1,13 +1,13 @@
 """What calls the function besides people: new images in a bucket, messages, and a clock.
 
-Each source is one :class:`EventSource`: its resources with what they are for, what it needs of the
-role, its outputs, and whether its failures are kept.
+Each source is one function, which returns everything that it adds to the template as an
+:class:`EventSource`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from serverless.deploy.config import Deployment
@@ -39,103 +39,86 @@ RETRIES = 2
 """Of an event from a bucket: the maximum of Lambda."""
 
 
+PURPOSES = {
+    DEAD_LETTERS: "events that kept failing, for two weeks",
+    QUEUE: "images to classify",
+    "QueueMapping": "passes messages to the function",
+    "EventInvokeConfig": "retries failed events, then keeps them",
+    "BucketInvoke": "lets the bucket call the function",
+    BUCKET: "new images in it are classified",
+    "BucketRule": "calls the function for new images in the bucket",
+    "BucketRuleInvoke": "lets the rule call the function",
+    "WarmUpRule": "calls the function regularly to keep one instance warm",
+    "WarmUpRuleInvoke": "lets the rule call the function",
+}
+"""What each resource of an event source is for, by logical id."""
+
+
 @dataclass(frozen=True)
 class EventSource:
-    """Something that calls the function.
+    """What one event source of a deployment adds to the template.
 
     Attributes:
-        enabled: Whether a deployment has it.
-        resources: Its resources, by logical id.
-        purposes: What each of its possible resources is for, by logical id.
+        resources: Its resources, by logical id; :data:`PURPOSES` explains each.
         permissions: Statements that the function's role needs for it.
         outputs: Description and value of its outputs, by name.
-        keeps_failures: Whether events that keep failing go to the dead-letter queue.
+        keeps_failures: Whether events that keep failing go to the dead-letter queue, and an alarm.
     """
 
-    enabled: Callable[[Deployment], bool]
-    resources: Callable[[Deployment], dict[str, Any]]
-    purposes: Mapping[str, str]
-    permissions: Callable[[Deployment], list[dict[str, Any]]] = lambda deployment: []
-    outputs: Callable[[Deployment], dict[str, tuple[str, Any]]] = lambda deployment: {}
+    resources: dict[str, Any]
+    permissions: Sequence[dict[str, Any]] = ()
+    outputs: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     keeps_failures: bool = True
 
 
-def resources(deployment: Deployment) -> dict[str, Any]:
-    """Buckets, rules and queues, and the permissions for them to call.
+def sources(deployment: Deployment) -> list[EventSource]:
+    """The event sources of a deployment.
 
     Args:
         deployment: The desired endpoint.
     """
-    found: dict[str, Any] = {}
-    if keeps_failures(deployment):
-        found[DEAD_LETTERS] = _queue(
-            f"{deployment.stack}_dead", MessageRetentionPeriod=DEAD_LETTER_DAYS * DAY_S
-        )
-    for source in _enabled(deployment):
-        found |= source.resources(deployment)
+    made = (_work_queue(deployment), _input_bucket(deployment), _warm_up(deployment))
+    found = [source for source in made if source is not None]
+    if any(source.keeps_failures for source in found):
+        days = DEAD_LETTER_DAYS * DAY_S
+        queue = {DEAD_LETTERS: _queue(f"{deployment.stack}_dead", MessageRetentionPeriod=days)}
+        url = ("Queue of events that failed for good", {"Ref": DEAD_LETTERS})
+        found.insert(0, EventSource(queue, outputs={"DeadLetterQueueUrl": url}))
     return found
 
 
-def permissions(deployment: Deployment) -> list[dict[str, Any]]:
-    """Statements that the function's role needs for its events.
-
-    Args:
-        deployment: The desired endpoint.
-    """
-    return [entry for source in _enabled(deployment) for entry in source.permissions(deployment)]
-
-
-def outputs(deployment: Deployment) -> dict[str, tuple[str, Any]]:
-    """Description and value of the outputs that belong to events.
-
-    Args:
-        deployment: The desired endpoint.
-    """
-    found: dict[str, tuple[str, Any]] = {}
-    if keeps_failures(deployment):
-        found["DeadLetterQueueUrl"] = ("Queue of events that failed for good", {"Ref": DEAD_LETTERS})
-    for source in _enabled(deployment):
-        found |= source.outputs(deployment)
-    return found
-
-
-def keeps_failures(deployment: Deployment) -> bool:
-    """Whether there is a dead-letter queue.
-
-    Args:
-        deployment: The desired endpoint.
-    """
-    return any(source.keeps_failures for source in _enabled(deployment))
-
-
-def _enabled(deployment: Deployment) -> list[EventSource]:
-    return [source for source in SOURCES if source.enabled(deployment)]
-
-
-def _work_queue(deployment: Deployment) -> dict[str, Any]:
-    return {
-        QUEUE: _queue(
-            deployment.stack,
-            VisibilityTimeout=VISIBILITY * deployment.timeout_s,
-            RedrivePolicy={"deadLetterTargetArn": _DEAD_LETTERS_ARN, "maxReceiveCount": RECEIVES},
-        ),
-        "QueueMapping": {
-            "Type": "AWS::Lambda::EventSourceMapping",
-            "Properties": {
-                "EventSourceArn": {"Fn::GetAtt": [QUEUE, "Arn"]},
-                "FunctionName": {"Ref": function.ALIAS},
-                "BatchSize": BATCH,
-                "FunctionResponseTypes": ["ReportBatchItemFailures"],
-                **_at_most(deployment.reserved_concurrency),
+def _work_queue(deployment: Deployment) -> EventSource | None:
+    if not deployment.queue:
+        return None
+    queue_arn = {"Fn::GetAtt": [QUEUE, "Arn"]}
+    return EventSource(
+        resources={
+            QUEUE: _queue(
+                deployment.stack,
+                VisibilityTimeout=VISIBILITY * deployment.timeout_s,
+                RedrivePolicy={"deadLetterTargetArn": _DEAD_LETTERS_ARN, "maxReceiveCount": RECEIVES},
+            ),
+            "QueueMapping": {
+                "Type": "AWS::Lambda::EventSourceMapping",
+                "Properties": {
+                    "EventSourceArn": queue_arn,
+                    "FunctionName": {"Ref": function.ALIAS},
+                    "BatchSize": BATCH,
+                    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                    **_at_most(deployment.reserved_concurrency),
+                },
             },
         },
-    }
-
-
-def _work_queue_permissions(deployment: Deployment) -> list[dict[str, Any]]:
-    # What Lambda does with a queue that it polls on behalf of the function.
-    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-    return [allow("TakeMessages", actions, {"Fn::GetAtt": [QUEUE, "Arn"]})]
+        # What Lambda does with a queue that it polls on behalf of the function.
+        permissions=[
+            allow(
+                "TakeMessages",
+                ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                queue_arn,
+            )
+        ],
+        outputs={"QueueUrl": ("Queue of images to classify", {"Ref": QUEUE})},
+    )
 
 
 def _at_most(reserved: int | None) -> dict[str, Any]:
@@ -155,35 +138,36 @@ def _queue(name: str, **properties: Any) -> dict[str, Any]:
     }
 
 
-def _bucket(deployment: Deployment) -> dict[str, Any]:
-    assert deployment.input_bucket is not None
-    made = _bucket_rule if deployment.bucket_exists else _own_bucket
-    return {
-        "EventInvokeConfig": {
-            "Type": "AWS::Lambda::EventInvokeConfig",
-            "DependsOn": function.ALIAS,
-            "Properties": {
-                "FunctionName": {"Ref": function.FUNCTION},
-                "Qualifier": function.ALIAS_NAME,
-                "MaximumRetryAttempts": RETRIES,
-                "DestinationConfig": {"OnFailure": {"Destination": _DEAD_LETTERS_ARN}},
-            },
+def _input_bucket(deployment: Deployment) -> EventSource | None:
+    bucket, exists = deployment.input_bucket, deployment.bucket_exists
+    if bucket is None:
+        return None
+    config = {
+        "Type": "AWS::Lambda::EventInvokeConfig",
+        "DependsOn": function.ALIAS,
+        "Properties": {
+            "FunctionName": {"Ref": function.FUNCTION},
+            "Qualifier": function.ALIAS_NAME,
+            "MaximumRetryAttempts": RETRIES,
+            "DestinationConfig": {"OnFailure": {"Destination": _DEAD_LETTERS_ARN}},
         },
-        **made(deployment.input_bucket),
     }
-
-
-def _bucket_permissions(deployment: Deployment) -> list[dict[str, Any]]:
-    bucket = deployment.input_bucket
-    assert bucket is not None
     # A bucket that exists may be versioned, and its events name versions.
-    actions = ["s3:GetObject", *(["s3:GetObjectVersion"] if deployment.bucket_exists else [])]
-    return [
-        allow("ReadImages", actions, arn("s3", f"{bucket}/*")),
-        # Without it, S3 answers "forbidden" for an image that was deleted, and the event is retried for hours.
-        allow("TellWhatIsGone", ["s3:ListBucket"], arn("s3", bucket)),
-        allow("KeepFailedEvents", ["sqs:SendMessage"], _DEAD_LETTERS_ARN),
-    ]
+    actions = ["s3:GetObject", *(["s3:GetObjectVersion"] if exists else [])]
+    name = bucket if exists else {"Ref": BUCKET}
+    return EventSource(
+        resources={
+            "EventInvokeConfig": config,
+            **(_bucket_rule(bucket) if exists else _own_bucket(bucket)),
+        },
+        permissions=[
+            allow("ReadImages", actions, arn("s3", f"{bucket}/*")),
+            # Without it, S3 answers "forbidden" for an image that was deleted, and the event is retried for hours.
+            allow("TellWhatIsGone", ["s3:ListBucket"], arn("s3", bucket)),
+            allow("KeepFailedEvents", ["sqs:SendMessage"], _DEAD_LETTERS_ARN),
+        ],
+        outputs={"InputBucket": ("Bucket whose new images are classified", name)},
+    )
 
 
 def _own_bucket(name: str) -> dict[str, Any]:
@@ -242,12 +226,13 @@ def _bucket_rule(name: str) -> dict[str, Any]:
     return _rule("BucketRule", "New images in the input bucket", {"EventPattern": pattern}, {})
 
 
-def _warm_up(deployment: Deployment) -> dict[str, Any]:
+def _warm_up(deployment: Deployment) -> EventSource | None:
     minutes = deployment.warm_up_minutes
-    rate = f"rate({minutes} minute{'s' if minutes != 1 else ''})"
-    return _rule(
-        "WarmUpRule", "Keeps an instance warm", {"ScheduleExpression": rate}, {"Input": '{"warmup": true}'}
-    )
+    if minutes is None:
+        return None
+    rate = {"ScheduleExpression": f"rate({minutes} minute{'s' if minutes > 1 else ''})"}
+    rule = _rule("WarmUpRule", "Keeps an instance warm", rate, {"Input": '{"warmup": true}'})
+    return EventSource(rule, keeps_failures=False)
 
 
 def _rule(name: str, description: str, when: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
@@ -267,48 +252,3 @@ def _rule(name: str, description: str, when: dict[str, Any], target: dict[str, A
             {"SourceArn": {"Fn::GetAtt": [name, "Arn"]}},
         ),
     }
-
-
-SOURCES = (
-    EventSource(
-        enabled=lambda deployment: deployment.queue,
-        resources=_work_queue,
-        purposes={QUEUE: "images to classify", "QueueMapping": "passes messages to the function"},
-        permissions=_work_queue_permissions,
-        outputs=lambda deployment: {"QueueUrl": ("Queue of images to classify", {"Ref": QUEUE})},
-    ),
-    EventSource(
-        enabled=lambda deployment: deployment.input_bucket is not None,
-        resources=_bucket,
-        purposes={
-            "EventInvokeConfig": "retries failed events, then keeps them",
-            "BucketInvoke": "lets the bucket call the function",
-            BUCKET: "new images in it are classified",
-            "BucketRule": "calls the function for new images in the bucket",
-            "BucketRuleInvoke": "lets the rule call the function",
-        },
-        permissions=_bucket_permissions,
-        outputs=lambda deployment: {
-            "InputBucket": (
-                "Bucket whose new images are classified",
-                deployment.input_bucket if deployment.bucket_exists else {"Ref": BUCKET},
-            )
-        },
-    ),
-    EventSource(
-        enabled=lambda deployment: deployment.warm_up_minutes is not None,
-        resources=_warm_up,
-        purposes={
-            "WarmUpRule": "calls the function regularly to keep one instance warm",
-            "WarmUpRuleInvoke": "lets the rule call the function",
-        },
-        keeps_failures=False,
-    ),
-)
-"""Every source, in the order of the template."""
-
-PURPOSES = {
-    DEAD_LETTERS: "events that kept failing, for two weeks",
-    **{name: purpose for source in SOURCES for name, purpose in source.purposes.items()},
-}
-"""What each resource of an event source is for, by logical id."""

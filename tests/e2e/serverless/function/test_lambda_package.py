@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from edge_runtime.bundle import file_sha256
+from serverless.deploy.config_rules import Arch
 from serverless.deploy.errors import DownloadError, LimitError, SelfCheckError
-from serverless.deploy.package import Arch, PackageConfig, WrittenPackage, package
+from serverless.deploy.package import PackageConfig, WrittenPackage, package
 from serverless.deploy.package.interpreters import Interpreter
 from serverless.deploy.package.linkage import MACHINES, linkage
 from serverless.deploy.package.prune import RULES
