@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from serverless.aws import Connection
 
 OPEN_TO_ALL = (
-    "WARNING: --auth none: anyone who knows the address can call it, and you pay for every call. "
+    "WARNING: --auth none: anyone who knows the URL can call it, and you pay for every call. "
     "Consider --auth api-key, and --reserved to limit the cost."
 )
 
@@ -74,7 +74,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 )  # fmt: skip
 @click.option(
     "--timeout", "timeout_s", type=int, default=Deployment.timeout_s, show_default=True, metavar="S",
-    help="Maximum duration of a call.",
+    help="Maximum duration of a call, in seconds.",
 )  # fmt: skip
 @click.option(
     "--storage", "storage_mb", type=int, default=Deployment.storage_mb, show_default=True, metavar="MB",
@@ -86,7 +86,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 )  # fmt: skip
 @click.option(
     "--keys-parameter", metavar="NAME",
-    help="SSM parameter with the API keys; default: /snapship/NAME/keys.",
+    help="SSM parameter with the hashes of the API keys; default: /snapship/NAME/keys.",
 )  # fmt: skip
 @click.option(
     "--cors-origin", "cors_origins", multiple=True, metavar="ORIGIN",
@@ -124,7 +124,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--warm-up-minutes", type=int, metavar="N", help="Call the function every N minutes.")
 @click.option(
     "--retention-days", type=int, default=Deployment.retention_days, show_default=True, metavar="N",
-    help="Log retention.",
+    help="Log retention in days.",
 )  # fmt: skip
 @click.option(
     "--alarm-p99-ms", type=int, metavar="MS",

@@ -28,7 +28,7 @@ def test_config_refuses(options: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_may_write_zip_refuses_what_is_there(tmp_path: Path) -> None:
+def test_a_zip_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "lambda.zip"
     check_zip_path(out, overwrite=False)
     out.write_bytes(b"mine")
@@ -39,7 +39,7 @@ def test_may_write_zip_refuses_what_is_there(tmp_path: Path) -> None:
         check_zip_path(tmp_path, overwrite=True)
 
 
-def test_may_write_context_replaces_only_another_context(tmp_path: Path) -> None:
+def test_a_build_context_replaces_only_another_one(tmp_path: Path) -> None:
     check_context_path(tmp_path / "new", overwrite=False)
     check_context_path(tmp_path, overwrite=False)
     (tmp_path / "thesis.txt").write_text("mine")
