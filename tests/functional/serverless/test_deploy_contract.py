@@ -43,13 +43,13 @@ def test_a_selftest_that_compared_nothing_says_so(own_digits_bundle: Path) -> No
     [
         (b'{"passed": false, "detail": "scores\\ndiffer."}', False, "scores differ"),
         (b'{"errorType": "BundleError", "errorMessage": "gone"}', True, "BundleError: gone"),
-        (b'{"passed": true}', True, "no self-test's"),
-        (b'{"passed": "yes"}', False, "no self-test's"),
-        (b'{"selftest": true}', False, "no self-test's"),
-        (b"[true]", False, "no self-test's"),
-        (b"", False, "no self-test's"),
-        (b"\xff", False, "no self-test's"),
-        (b"null", False, "no self-test's"),
+        (b'{"passed": true}', True, "not the answer of a self-test"),
+        (b'{"passed": "yes"}', False, "not the answer of a self-test"),
+        (b'{"selftest": true}', False, "not the answer of a self-test"),
+        (b"[true]", False, "not the answer of a self-test"),
+        (b"", False, "not the answer of a self-test"),
+        (b"\xff", False, "not the answer of a self-test"),
+        (b"null", False, "not the answer of a self-test"),
     ],
 )
 def test_anything_else_is_no_pass(body: bytes, failed: bool, words: str) -> None:
