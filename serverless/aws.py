@@ -200,19 +200,17 @@ class Connection:
         return {str(name): str(value) for name, value in request.headers.items()}
 
 
-def client(service: str, *, region: str | None = None, profile: str | None = None) -> Any:
-    """Makes a client of an AWS service.
+def client(service: str) -> Any:
+    """Makes a client of an AWS service, with boto3's default region and credentials.
 
     Args:
         service: Such as ``"s3"``.
-        region: None takes boto3's default.
-        profile: A profile of ``~/.aws``; None takes boto3's default.
 
     Raises:
         EnvironmentMissingError: boto3 is not installed.
-        UsageError: There is no region, or no such profile.
+        UsageError: There is no region.
     """
-    return Connection(region, profile).client(service)
+    return Connection().client(service)
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""What runs on your machine: packages a bundle for AWS Lambda, deploys it, and watches over it."""
+"""Runs on your machine: packages a bundle for AWS Lambda, deploys it, and manages the deployment."""

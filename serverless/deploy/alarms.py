@@ -1,27 +1,27 @@
-"""Watching a deployment's alarms while a new version gets a share of the calls."""
+"""Watches a deployment's alarms while a new version gets a share of the calls."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from serverless.aws import Connection, answered
 from serverless.deploy.lock import Lock
-from serverless.deploy.stack import Resource, Say
+from serverless.deploy.stack import Progress, Resource
 
 POLL_SECONDS = 10.0
-"""An alarm of ours looks at minutes; asking ten times as often loses nothing."""
+"""Our alarms evaluate whole minutes, so this is often enough."""
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """An alarm as it is.
+class Alarm(msgspec.Struct, frozen=True):
+    """The state of an alarm.
 
     Attributes:
         name: Its name.
         state: ``OK``, ``ALARM`` or ``INSUFFICIENT_DATA``.
-        reason: Why, as CloudWatch says it.
+        reason: CloudWatch's reason for the state.
     """
 
     name: str
@@ -30,15 +30,15 @@ class Alarm:
 
 
 def states(aws: Connection, names: Sequence[str]) -> tuple[Alarm, ...]:
-    """Looks alarms up.
+    """Looks up alarms.
 
     Args:
-        aws: Where.
-        names: Their names; those that are not there are left out.
+        aws: The account and region.
+        names: Their names; missing alarms are left out.
     """
     if not names:
         return ()
-    with answered("Looking at the alarms"):
+    with answered("Looking up the alarms"):
         found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
     return tuple(
         Alarm(entry["AlarmName"], entry["StateValue"], " ".join(entry.get("StateReason", "").split()))
@@ -47,10 +47,10 @@ def states(aws: Connection, names: Sequence[str]) -> tuple[Alarm, ...]:
 
 
 def names(resources: Sequence[Resource]) -> tuple[str, ...]:
-    """Names of a stack's alarms on errors and latency; a queue's old dead letters say nothing of a version.
+    """Names of a stack's error and latency alarms; old dead letters say nothing about a version.
 
     Args:
-        resources: What the stack holds.
+        resources: The stack's resources.
     """
     return tuple(
         entry.physical_id
@@ -59,21 +59,23 @@ def names(resources: Sequence[Resource]) -> tuple[str, ...]:
     )
 
 
-def watch(aws: Connection, names: Sequence[str], minutes: float, lock: Lock, say: Say) -> Alarm | None:
-    """Looks at alarms until one goes off or the time is over.
+def watch(
+    aws: Connection, names: Sequence[str], minutes: float, lock: Lock, progress: Progress
+) -> Alarm | None:
+    """Watches alarms until one goes off or the time is up.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         names: The alarms.
-        minutes: How long.
+        minutes: How long to watch.
         lock: Checked meanwhile.
-        say: Told once a minute.
+        progress: Progress callback, called once a minute.
 
     Returns:
-        The alarm that went off; None when none did.
+        The alarm that went off; None if none did.
     """
     begin = time.monotonic()
-    told = -1
+    reported = -1
     while True:
         lock.check()
         for alarm in states(aws, names):
@@ -83,7 +85,7 @@ def watch(aws: Connection, names: Sequence[str], minutes: float, lock: Lock, say
         left = minutes * 60 - passed
         if left <= 0:
             return None
-        if int(passed // 60) > told:
-            told = int(passed // 60)
-            say(f"No alarm; {left / 60:.0f} minutes to go")
+        if int(passed // 60) > reported:
+            reported = int(passed // 60)
+            progress(f"No alarm; {left / 60:.0f} minutes to go")
         time.sleep(min(POLL_SECONDS, left))

@@ -1,32 +1,30 @@
-"""The bucket that code is uploaded to: one for each account and region, shared by all names.
+"""The bucket for code: one per account and region, shared by all deployments.
 
 ::
 
-    code/NAME/SHA256.zip   packages; the key carries the hash, so nothing is uploaded twice
+    code/NAME/SHA256.zip   packages; the key contains the hash, so nothing is uploaded twice
     locks/NAME.json        who is deploying, see serverless/deploy/lock.py
 
-It is private, encrypted, versioned, and asked for over TLS only. Every call says whose
-bucket is meant: a stranger's bucket of that name gets no code and gives none.
+It is private, encrypted, versioned, and reachable over TLS only. Every call names the expected owner,
+so code is neither sent to nor read from a stranger's bucket of the same name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serverless.aws import Connection, CredentialsError, answered, code_of
-from serverless.deploy.errors import DeployError, MissingResourceError
+from serverless.aws import Connection, CredentialsError, MissingResourceError, answered, code_of
+from serverless.deploy.errors import DeployError
 
 OLD_LOCK_DAYS = 1
-"""How long overwritten versions of a lock are kept; renewing makes one a minute."""
+"""How long overwritten versions of a lock are kept; renewal writes one per minute."""
 
 _BATCH = 1000
-"""Objects in one request to delete (S3: DeleteObjects)."""
-
-_ALREADY = {"BucketAlreadyOwnedByYou"}
+"""Objects per delete request (S3: DeleteObjects)."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,9 @@ class CodeBucket:
     """A bucket for code.
 
     Attributes:
-        aws: Where.
+        aws: The account and region.
         name: Its name.
-        ours: Whether it is the one that snapship makes, and not one that the user named.
+        ours: Whether snapship creates it, as opposed to a bucket that the user named.
     """
 
     aws: Connection
@@ -45,37 +43,46 @@ class CodeBucket:
 
     @property
     def owner(self) -> dict[str, str]:
-        """Goes with every call, so that it fails on another account's bucket."""
+        """Arguments for every call, which then fails on another account's bucket."""
         return {"Bucket": self.name, "ExpectedBucketOwner": self.aws.account}
 
 
 def code_bucket(aws: Connection, named: str | None = None) -> CodeBucket:
-    """Which bucket code goes to; does not make it.
+    """The bucket for code, which may not exist yet.
 
     Args:
-        aws: Where.
-        named: The user's own; None for ``snapship-code-ACCOUNT-REGION``.
+        aws: The account and region.
+        named: The user's own bucket; None for ``snapship-code-ACCOUNT-REGION``.
     """
     if named is not None:
         return CodeBucket(aws, named, ours=False)
     return CodeBucket(aws, f"snapship-code-{aws.account}-{aws.region}", ours=True)
 
 
+def code_prefix(name: str) -> str:
+    """Prefix of all packages of a deployment.
+
+    Args:
+        name: The deployment's name.
+    """
+    return f"code/{name}/"
+
+
 def code_key(name: str, sha256: str) -> str:
     """Key of a package.
 
     Args:
-        name: The deployment's.
-        sha256: Of the zip, in hex.
+        name: The deployment's name.
+        sha256: SHA-256 of the zip, in hex.
     """
-    return f"code/{name}/{sha256}.zip"
+    return f"{code_prefix(name)}{sha256}.zip"
 
 
 def exists(bucket: CodeBucket) -> bool:
-    """Whether the bucket is there, and may be used.
+    """Whether the bucket exists and is accessible.
 
     Raises:
-        CredentialsError: It is another account's, or may not be used.
+        CredentialsError: It belongs to another account, or access is denied.
     """
     s3 = bucket.aws.client("s3")
     with answered(f"Using the bucket {bucket.name}"):
@@ -85,49 +92,49 @@ def exists(bucket: CodeBucket) -> bool:
             if code_of(error) in ("404", "NoSuchBucket"):
                 return False
             if code_of(error) == "403":
-                # AWS says no more to a HEAD request.
+                # AWS gives no reason for a failed HEAD request.
                 raise CredentialsError(
-                    f"The bucket for code must be this account's and listable. Received: {bucket.name}, which is "
-                    "another account's, or s3:ListBucket lacks. Ask for the permission, or pass --bucket."
+                    f"The code bucket must be listable and belong to this account. Received: {bucket.name}, which "
+                    "belongs to another account, or lacks s3:ListBucket. Get the permission, or pass --bucket."
                 ) from error
             raise
     return True
 
 
 def ensure(bucket: CodeBucket) -> bool:
-    """Makes the bucket if it is not there, and sets how it is to be. Safe to repeat.
+    """Creates and configures the bucket if it does not exist. Safe to repeat.
 
     Returns:
-        Whether it was made.
+        Whether it was created.
 
     Raises:
-        MissingResourceError: A bucket that the user named is not there.
+        MissingResourceError: The bucket that the user named does not exist.
         DeployError: The name belongs to another account.
     """
     s3, region = bucket.aws.client("s3"), bucket.aws.region
     if exists(bucket):
         if bucket.ours and not _is_protected(bucket, s3):
-            # Whoever made it was cut off.
+            # Whoever created it was interrupted.
             with answered(f"Protecting the bucket {bucket.name}"):
                 _protect(bucket, s3)
         return False
     if not bucket.ours:
         raise MissingResourceError(
-            f"--bucket must name a bucket of this account. Received: {bucket.name}, which is not there. "
-            "Make it, or leave --bucket out."
+            f"--bucket must name a bucket of this account. Received: {bucket.name}, which does not exist. "
+            "Create it, or leave --bucket out."
         )
-    # The oldest region is the one that must not be named.
+    # us-east-1 is the default, and must not be named.
     place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    with answered(f"Making the bucket {bucket.name}"):
+    with answered(f"Creating the bucket {bucket.name}"):
         try:
             s3.create_bucket(Bucket=bucket.name, **place)
         except s3.exceptions.ClientError as error:
             if code_of(error) == "BucketAlreadyExists":
                 raise DeployError(
-                    f"The bucket for code must be this account's. Received: {bucket.name} belongs to another. "
+                    f"The code bucket must belong to this account. Received: {bucket.name} of another account. "
                     "Pass --bucket with one of your own."
                 ) from error
-            if code_of(error) not in _ALREADY:
+            if code_of(error) != "BucketAlreadyOwnedByYou":
                 raise
         _protect(bucket, s3)
     return True
@@ -136,13 +143,13 @@ def ensure(bucket: CodeBucket) -> bool:
 def upload(
     bucket: CodeBucket, key: str, path: Path, watch: Callable[[int], None] = lambda bytes: None
 ) -> bool:
-    """Uploads a package unless it is there.
+    """Uploads a package unless it is already there.
 
     Args:
-        bucket: Where to.
-        key: Of :func:`code_key`.
+        bucket: The bucket.
+        key: A key from :func:`code_key`.
         path: The zip.
-        watch: Called with the number of bytes that were sent since the last call.
+        watch: Called with the number of bytes sent since the last call.
 
     Returns:
         Whether it was uploaded.
@@ -151,7 +158,7 @@ def upload(
     with answered(f"Uploading {path.name}"):
         try:
             found = s3.head_object(**bucket.owner, Key=key)
-            # A file of another length is what an upload by other means left half-way.
+            # An object of another size is an incomplete upload by other means.
             if found["ContentLength"] == path.stat().st_size:
                 return False
         except s3.exceptions.ClientError as error:
@@ -167,35 +174,31 @@ def upload(
     return True
 
 
-def prefixes(name: str) -> tuple[str, str]:
-    """Where all objects of a deployment lie.
-
-    Args:
-        name: The deployment's.
-    """
-    return f"code/{name}/", f"locks/{name}.json"
-
-
 def objects(bucket: CodeBucket, prefix: str) -> list[dict[str, str]]:
-    """Every version of every object, and marks of deletion.
+    """Every version of every object, including delete markers.
 
     Args:
-        bucket: Which.
-        prefix: What their keys begin with.
+        bucket: The bucket.
+        prefix: Prefix of the keys.
 
     Returns:
         ``Key`` and ``VersionId`` of each.
     """
+    pages = bucket.aws.client("s3").get_paginator("list_object_versions")
     with answered(f"Listing {bucket.name}"):
-        return list(_versions(bucket, prefix))
+        return [
+            {"Key": entry["Key"], "VersionId": entry["VersionId"]}
+            for page in pages.paginate(**bucket.owner, Prefix=prefix)
+            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        ]
 
 
 def delete(bucket: CodeBucket, found: list[dict[str, str]]) -> None:
-    """Deletes objects for good.
+    """Deletes objects permanently.
 
     Args:
-        bucket: Which.
-        found: Of :func:`objects`.
+        bucket: The bucket.
+        found: Objects from :func:`objects`.
 
     Raises:
         DeployError: One of them could not be deleted.
@@ -214,10 +217,10 @@ def delete(bucket: CodeBucket, found: list[dict[str, str]]) -> None:
 
 
 def remove_if_empty(bucket: CodeBucket) -> bool:
-    """Deletes the bucket that snapship made, unless it still holds something.
+    """Deletes the bucket that snapship created, unless it still contains something.
 
     Returns:
-        Whether it is gone.
+        Whether it was deleted.
     """
     if not bucket.ours or not exists(bucket) or objects(bucket, ""):
         return False
@@ -226,15 +229,8 @@ def remove_if_empty(bucket: CodeBucket) -> bool:
     return True
 
 
-def _versions(bucket: CodeBucket, prefix: str) -> Iterator[dict[str, str]]:
-    pages = bucket.aws.client("s3").get_paginator("list_object_versions")
-    for page in pages.paginate(**bucket.owner, Prefix=prefix):
-        for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            yield {"Key": entry["Key"], "VersionId": entry["VersionId"]}
-
-
 def _is_protected(bucket: CodeBucket, s3: Any) -> bool:
-    with answered(f"Looking at the bucket {bucket.name}"):
+    with answered(f"Checking the bucket {bucket.name}"):
         return bool(s3.get_bucket_versioning(**bucket.owner).get("Status") == "Enabled")
 
 
@@ -273,19 +269,19 @@ def _protect(bucket: CodeBucket, s3: Any) -> None:
             ]
         },
     )
-    # What stands in for AWS on this machine has no TLS, and would lock itself out.
+    # A local stand-in for AWS has no TLS, and would lock itself out.
     if str(s3.meta.endpoint_url).startswith("https:"):
         s3.put_bucket_policy(**bucket.owner, Policy=json.dumps(only_tls(bucket.name, s3.meta.partition)))
-    # Last, since _is_protected looks at it.
+    # Last, since _is_protected checks it.
     s3.put_bucket_versioning(**bucket.owner, VersioningConfiguration={"Status": "Enabled"})
 
 
 def only_tls(name: str, partition: str) -> dict[str, Any]:
-    """A bucket policy that refuses requests without TLS.
+    """A bucket policy that denies requests without TLS.
 
     Args:
-        name: The bucket's.
-        partition: ``aws``, or that of another cloud of AWS.
+        name: The bucket's name.
+        partition: ``aws``, or another AWS partition.
     """
     arn = f"arn:{partition}:s3:::{name}"
     statement = {

@@ -1,8 +1,8 @@
-"""Change sets: what a template would change, and doing it.
+"""Change sets: what a template would change, and how it is applied.
 
-Change sets rather than plain updates: what is going to happen is known before it does, a
-template that changes nothing is told apart from one that fails, and ``--plan`` is the same
-thing without the last step.
+Change sets rather than plain updates, because the changes are known before they happen, a template
+that changes nothing can be told apart from one that fails, and ``--plan`` is the same without the
+last step.
 """
 
 from __future__ import annotations
@@ -16,31 +16,29 @@ from typing import Any
 
 from serverless.aws import Connection, answered, code_of
 from serverless.deploy.errors import DeployError, LimitError
-from serverless.deploy.stack import Say, Stack, Template, describe
+from serverless.deploy.stack import Progress, Stack, Template, describe
 from serverless.deploy.waiting import FIRST_POLL_SECONDS, POLL_SECONDS, event_ids, settle
 
 TEMPLATE_BYTES = 51_200
 """Largest template in a request (CloudFormation quotas)."""
 
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-"""How AWS says that a template changes nothing: not by a code."""
+"""How AWS says that a template changes nothing; there is no error code for it."""
 
 
 @dataclass(frozen=True)
-class Change:
+class ResourceChange:
     """One resource that a change set touches.
 
     Attributes:
-        action: ``Add``, ``Modify``, ``Remove`` and such.
+        action: ``Add``, ``Modify``, ``Remove`` etc.
         logical_id: Its name in the template.
-        type: Such as ``AWS::Lambda::Alias``.
-        replaced: Whether it is made anew: ``True``, ``False``, ``Conditional`` or empty.
+        type: E.g. ``AWS::Lambda::Alias``.
     """
 
     action: str
     logical_id: str
     type: str
-    replaced: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,15 @@ class ChangeSet:
     """What AWS would do.
 
     Attributes:
-        id: Its ARN; empty when nothing would change.
+        id: Its ARN; empty if nothing would change.
         stack: Name of the stack.
-        changes: Resource by resource.
-        create: Whether the stack would be made.
+        changes: One entry per resource.
+        create: Whether the stack would be created.
     """
 
     id: str
     stack: str
-    changes: tuple[Change, ...]
+    changes: tuple[ResourceChange, ...]
     create: bool
 
 
@@ -66,11 +64,11 @@ def propose(
     """Asks AWS what a template would change.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         name: The stack's name.
-        template: As it is to be.
-        tags: Of the stack and all that it holds.
-        create: Whether the stack is to be made.
+        template: The new template.
+        tags: Tags of the stack and all its resources.
+        create: Whether to create the stack.
 
     Raises:
         LimitError: The template is too long.
@@ -83,9 +81,9 @@ def propose(
             "Pass fewer variables or origins."
         )
     cloudformation = aws.client("cloudformation")
-    # Said although they are the defaults: those of an earlier template must not stay.
+    # Passed although they are the defaults, to override those of an earlier template.
     parameters = {key: entry["Default"] for key, entry in template.get("Parameters", {}).items()}
-    with answered(f"Preparing the change of {name}"):
+    with answered(f"Preparing the changes of {name}"):
         try:
             made = cloudformation.create_change_set(
                 StackName=name,
@@ -122,36 +120,36 @@ def propose(
     return ChangeSet(made, name, changes, create)
 
 
-def apply(aws: Connection, change: ChangeSet, say: Say) -> Stack:
-    """Executes a change set and waits until AWS is done.
+def apply(aws: Connection, change: ChangeSet, progress: Progress) -> Stack:
+    """Executes a change set and waits until AWS has finished.
 
     Args:
-        aws: Where.
-        change: What to do; one without changes does nothing.
-        say: Told of every resource.
+        aws: The account and region.
+        change: The change set; one without changes does nothing.
+        progress: Progress callback, called per resource.
 
     Returns:
-        The stack as it then is.
+        The updated stack.
 
     Raises:
-        DeployError: It failed; AWS has put the stack back to what it was.
+        DeployError: It failed; AWS has rolled the stack back.
     """
     seen = event_ids(aws, change.stack)
     if change.id:
-        with answered(f"Changing {change.stack}"):
+        with answered(f"Updating {change.stack}"):
             aws.client("cloudformation").execute_change_set(ChangeSetName=change.id, StackName=change.stack)
-    return settle(aws, change.stack, say, seen, started=bool(change.id))
+    return settle(aws, change.stack, progress, seen, started=bool(change.id))
 
 
 def discard(aws: Connection, change: ChangeSet) -> None:
-    """Forgets a change set that is not to be executed, and the empty stack that holds it.
+    """Deletes a change set that will not be executed, and the empty stack that holds it.
 
-    Nobody holds a lock for it, so somebody else may be making the stack meanwhile: a stack that
-    is no longer empty, or has another change set, is left alone.
+    No lock is held for it, so somebody else may be creating the stack meanwhile: a stack that is no
+    longer empty, or has another change set, is left alone.
 
     Args:
-        aws: Where.
-        change: Of :func:`propose`.
+        aws: The account and region.
+        change: A change set from :func:`propose`.
     """
     if change.id:
         _discard(aws, change.id, change.stack)
@@ -160,19 +158,16 @@ def discard(aws: Connection, change: ChangeSet) -> None:
             aws.client("cloudformation").delete_stack(StackName=change.stack)
 
 
-def _changes(cloudformation: Any, made: str, name: str, first: Mapping[str, Any]) -> tuple[Change, ...]:
-    found: list[Change] = []
+def _changes(
+    cloudformation: Any, made: str, name: str, first: Mapping[str, Any]
+) -> tuple[ResourceChange, ...]:
+    found: list[ResourceChange] = []
     page = first
     while True:
         for entry in page.get("Changes") or []:
             change = entry["ResourceChange"]
             found.append(
-                Change(
-                    change["Action"],
-                    change["LogicalResourceId"],
-                    change["ResourceType"],
-                    change.get("Replacement") or "",
-                )
+                ResourceChange(change["Action"], change["LogicalResourceId"], change["ResourceType"])
             )
         token = page.get("NextToken")
         if not token:
@@ -181,7 +176,7 @@ def _changes(cloudformation: Any, made: str, name: str, first: Mapping[str, Any]
 
 
 def _abandoned(aws: Connection, name: str) -> bool:
-    """Whether a stack was never made, and nobody is about to."""
+    """Whether a stack was never created, and nobody is about to create it."""
     found = describe(aws, name)
     if found is None or not found.empty:
         return False
@@ -191,7 +186,7 @@ def _abandoned(aws: Connection, name: str) -> bool:
 
 def _discard(aws: Connection, id: str, name: str) -> None:
     cloudformation = aws.client("cloudformation")
-    with answered("Forgetting a change set"):
+    with answered("Deleting a change set"):
         try:
             cloudformation.delete_change_set(ChangeSetName=id, StackName=name)
         except cloudformation.exceptions.ClientError as error:

@@ -1,4 +1,4 @@
-"""What an endpoint in the cloud is to be: one record, checked before anything slow or remote.
+"""The desired endpoint: one record, checked before anything slow or remote happens.
 
 The rules are in :mod:`serverless.deploy.config_rules`.
 """
@@ -11,49 +11,50 @@ from dataclasses import dataclass, field
 from serverless.deploy.config_rules import AUTH_VARIABLE, Arch, Auth, Front, PythonVersion, check
 
 ONE_CPU_MB = 1_769
-"""Memory at which a function has the equivalent of one vCPU (Lambda: configure function memory)."""
+"""Memory at which a function gets one vCPU (Lambda: configure function memory)."""
 
 NAME_TAG = "snapship:name"
-"""Tag that every resource of a stack carries, with the deployment's name."""
+"""Tag with the deployment's name, on every resource of a stack."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """An endpoint as it shall be. Checked when it is made.
+    """The desired endpoint. Checked on creation.
 
     Attributes:
-        name: Lower-case letters, digits and hyphens; the stack and the function are
+        name: Lower-case letters, digits and hyphens; the stack and the function are called
             ``snapship-NAME``.
-        arch: Processor of the function, the one the package was made for.
-        python: Its Python, the one the package was made for.
-        memory_mb: Memory, which decides the share of processors too: 1,769 is one vCPU.
-        timeout_s: Seconds after which AWS ends a call.
-        storage_mb: Size of /tmp.
-        auth: Who may call: ``aws-iam`` requests signed with AWS credentials, ``api-key``
-            those with a key, ``none`` everyone.
-        keys_parameter: Name of the SSM parameter with the hashes of the keys.
-        cors_origins: Origins of web pages that may call, such as ``https://example.com``.
+        arch: Architecture of the function and its package.
+        python: Python version of the function and its package.
+        memory_mb: Memory in MB, which also determines the CPU share: 1,769 give one vCPU.
+        timeout_s: Maximum duration of a call in seconds.
+        storage_mb: Size of /tmp in MB.
+        auth: Who may call: ``aws-iam`` for requests signed with AWS credentials, ``api-key``
+            for requests with an API key, ``none`` for anyone.
+        keys_parameter: Name of the SSM parameter with the hashes of the API keys.
+        cors_origins: Origins allowed to call from a browser, e.g. ``https://example.com``.
         front: A function URL, or an HTTP API of API Gateway.
-        retention_days: How long logs are kept.
-        reserved_concurrency: Most calls at a time, taken from the account's quota; None for
-            no limit but the account's.
-        provisioned_concurrency: Instances kept ready, billed while idle; None for none.
-        snapstart: Start from a snapshot of the initialised function.
+        retention_days: Log retention in days.
+        reserved_concurrency: Maximum number of concurrent calls, reserved from the account's
+            quota; None for no limit but the account's.
+        provisioned_concurrency: Number of instances kept ready, billed while idle; None for none.
+        snapstart: Whether to start from a snapshot of the initialized function.
         input_bucket: Bucket whose new images are classified.
-        bucket_exists: The bucket is there already and sends its events to EventBridge, which
-            its owner switches on; else the stack makes it.
-        results: Where results of events go: ``s3://BUCKET/PREFIX/`` in a bucket that exists; None
-            for ``KEY.json`` beside the image, and for messages with an image the log alone.
-        queue: Also make an SQS queue with a dead-letter queue.
-        warm_up_minutes: Call the function every so many minutes; None for never.
-        alarm_p99_ms: The latency alarm goes off above it; None for a tenth of the timeout.
-        alarm_topic: ARN of an SNS topic that is told of alarms; None tells nobody.
-        permissions_boundary: ARN of a policy that bounds the role, where an account asks for one.
-        environment: Further variables of the function, such as ``SNAPSHIP_TOP_K``.
+        bucket_exists: Whether the input bucket already exists and sends its events to EventBridge,
+            which its owner must enable; otherwise the stack creates the bucket.
+        results: Where to write the results of events: ``s3://BUCKET/PREFIX/`` in an existing bucket.
+            None for ``KEY.json`` next to the image; the result of a message with an image is then
+            only logged.
+        queue: Whether to create an SQS queue, with a dead-letter queue.
+        warm_up_minutes: Call the function every N minutes; None for never.
+        alarm_p99_ms: Threshold of the latency alarm; None for a tenth of the timeout.
+        alarm_topic: ARN of an SNS topic to notify of alarms; None for no notification.
+        permissions_boundary: ARN of the role's permissions boundary, if the account requires one.
+        environment: Further environment variables of the function, e.g. ``SNAPSHIP_TOP_K``.
         tags: Further tags of every resource.
 
     Raises:
-        UsageError: A value breaks a limit of AWS, or two of them exclude each other.
+        UsageError: A value exceeds a limit of AWS, or two values exclude each other.
     """
 
     name: str
@@ -87,13 +88,13 @@ class Deployment:
     def variables(self) -> dict[str, str]:
         """All environment variables of the function."""
         chosen = {
-            # More threads than one core has would only wait for each other while NumPy starts.
+            # With one core, more threads would only wait for each other while NumPy starts.
             "OPENBLAS_NUM_THREADS": "1",
-            # Nothing in the function sends telemetry, whoever imports ONNX Runtime.
+            # ONNX Runtime must not send telemetry.
             "ORT_DISABLE_TELEMETRY": "1",
             "SNAPSHIP_AUTH": "api-key" if self.auth == "api-key" else "none",
-            # Not for the app, to which aws-iam and none are the same: for a roll-back, which must know
-            # what a version counts on. A version keeps its variables for ever.
+            # Not read by the app, to which aws-iam and none are the same, but by a rollback, which must
+            # know what a version relies on. A version keeps its variables for ever.
             AUTH_VARIABLE: self.auth,
             "SNAPSHIP_API_KEYS_PARAMETER": self.keys_parameter or "",
             "SNAPSHIP_CORS_ORIGINS": ",".join(self.cors_origins) if self.app_answers_cors else "",
@@ -110,15 +111,14 @@ class Deployment:
 
     @property
     def latency_limit_ms(self) -> int:
-        """The p99 duration above which the latency alarm goes off."""
+        """Threshold of the latency alarm, a p99 in milliseconds."""
         return self.timeout_s * 100 if self.alarm_p99_ms is None else self.alarm_p99_ms
 
     @property
     def app_answers_cors(self) -> bool:
-        """Whether the app answers for CORS rather than the URL or API before it.
+        """Whether the app handles CORS, rather than the function URL or HTTP API.
 
-        A browser asks first without a signature (preflight), which ``aws-iam`` refuses before
-        the app sees it: there the front answers. Never both, since a browser refuses a header
-        that comes twice.
+        A browser sends its preflight request unsigned, so with ``aws-iam`` it never reaches the app,
+        and the URL or API must answer. Never both, since browsers reject a duplicate header.
         """
         return bool(self.cors_origins) and self.auth != "aws-iam"

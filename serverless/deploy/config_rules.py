@@ -1,7 +1,7 @@
-"""What a deployment must keep to, with the limits of AWS and where they are written.
+"""Checks of a deployment, with the limits of AWS and their sources.
 
-AWS refuses most wrong values too, but minutes later and half-way through a deployment. The
-limits are those of AWS's documentation: the Lambda quotas page unless another is named.
+AWS rejects most invalid values too, but minutes later and half-way through a deployment. The limits
+come from AWS's documentation: the Lambda quotas page unless another page is named.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from serverless.deploy.config import Deployment
 
 Arch = Literal["x86_64", "arm64"]
+"""Architecture of a function, as AWS spells it."""
+
 PythonVersion = Literal["3.12", "3.13", "3.14"]
-"""3.11 runs on Amazon Linux 2, whose glibc is too old for the interpreters' wheels."""
+"""Runtimes on Amazon Linux 2023; 3.11 runs on Amazon Linux 2, whose glibc is too old for the engines."""
 
 Auth = Literal["aws-iam", "api-key", "none"]
 Front = Literal["url", "http-api"]
 
 AUTH_VARIABLE = "SNAPSHIP_ENDPOINT_AUTH"
-"""Variable of the function that says who may call, as :attr:`serverless.deploy.config.Deployment.auth` does."""
+"""Variable of the function with the value of :attr:`serverless.deploy.config.Deployment.auth`."""
 
 MEMORY_MB = (128, 10_240)
 """Memory of a function, in MB of 2^20 bytes."""
@@ -34,27 +36,27 @@ STORAGE_MB = (512, 10_240)
 """Size of /tmp."""
 
 SNAPSTART_STORAGE_MB = 512
-"""Largest /tmp of a function with SnapStart (Lambda: SnapStart limitations)."""
+"""Maximum size of /tmp with SnapStart (Lambda: SnapStart limitations)."""
 
 HTTP_API_TIMEOUT_S = 30
-"""Longest integration timeout of an HTTP API (API Gateway: quotas of HTTP APIs)."""
+"""Maximum integration timeout of an HTTP API (API Gateway: quotas of HTTP APIs)."""
 
 ENVIRONMENT_BYTES = 4_096
-"""All environment variables of a function together."""
+"""Total size of a function's environment variables."""
 
 CONCURRENCY = (1, 100_000)
-"""AWS compares with the account's quota, 1,000 where nobody had it raised; this only stops slips."""
+"""AWS checks the account's quota, by default 1,000; this only catches typos."""
 
 RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
-"""What CloudWatch Logs takes (PutRetentionPolicy: retentionInDays)."""
+"""Values that CloudWatch Logs accepts (PutRetentionPolicy: retentionInDays)."""
 
 MAX_NAME = 55
-"""A function's name has at most 64 characters, and ours begins with ``snapship-``."""
+"""A function's name has at most 64 characters, and ours starts with ``snapship-``."""
 
 MAX_TAGS = 49
-"""A resource has at most 50 tags, of which one is ours."""
+"""A resource has at most 50 tags, one of which is ours."""
 
 WARM_UP_MINUTES = (1, 60)
 
@@ -73,7 +75,7 @@ _OPTIONS = {
     "warm_up_minutes": "--warm-up-minutes N",
     "alarm_p99_ms": "--alarm-p99-ms MS",
 }
-"""Options of ``snapship deploy`` that set a field."""
+"""Options of ``snapship deploy`` that set a number, by field."""
 
 _OURS = {
     "SNAPSHIP_BUNDLE": "the bundle of the package",
@@ -84,18 +86,18 @@ _OURS = {
     "SNAPSHIP_S3_BUCKETS": "--input-bucket",
     "SNAPSHIP_RESULTS": "--results",
 }
-"""Variables that an option sets, so that the two never disagree."""
+"""Variables that are set by an option, so they may not be set directly."""
 
 
 def check(deployment: Deployment) -> None:
     """Checks every field, and the fields with each other.
 
     Args:
-        deployment: A new one.
+        deployment: A new deployment.
 
     Raises:
-        LimitError: A number is over a limit of AWS, or under.
-        UsageError: Another rule is broken.
+        LimitError: A number is outside the limits of AWS.
+        UsageError: Another rule is violated.
     """
     _check_choices(deployment)
     _check_numbers(deployment)
@@ -130,12 +132,12 @@ def _check_numbers(deployment: Deployment) -> None:
     if deployment.retention_days not in RETENTION_DAYS:
         raise LimitError(
             f"retention_days must be one of {', '.join(map(str, RETENTION_DAYS))}. "
-            f"Received: {deployment.retention_days}. Pass the next larger one: --retention-days N."
+            f"Received: {deployment.retention_days}. Pass the next larger value: --retention-days N."
         )
     reserved, provisioned = deployment.reserved_concurrency, deployment.provisioned_concurrency
     if reserved is not None and provisioned is not None and provisioned >= reserved:
         raise UsageError(
-            "provisioned_concurrency must be below reserved_concurrency, since a version on trial runs "
+            "provisioned_concurrency must be below reserved_concurrency, since a version under test runs "
             f"unprovisioned. Received: {provisioned} of {reserved}. "
             "Reserve more (--reserved N), or provision fewer (--provisioned N)."
         )
@@ -155,8 +157,8 @@ def _check_names(deployment: Deployment) -> None:
     name = deployment.name
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise UsageError(
-            "name must be lower-case letters, digits and single hyphens, begin with a letter and have at most "
-            f"{MAX_NAME} characters. Received: {name!r} ({len(name)}). Pass one such as --name flowers."
+            "name must be lower-case letters, digits and single hyphens, start with a letter and have at most "
+            f"{MAX_NAME} characters. Received: {name!r} ({len(name)}). Pass e.g. --name flowers."
         )
     for what, arn, service in (
         ("alarm_topic", deployment.alarm_topic, "sns"),
@@ -165,17 +167,17 @@ def _check_names(deployment: Deployment) -> None:
         if arn is not None and not re.fullmatch(rf"arn:[a-z-]+:{service}:[!-~]+", arn):
             raise UsageError(
                 f"{what} must be an ARN of {service.upper()}. Received: {arn!r}. "
-                f"Pass one that begins with arn:aws:{service}: (--{what.replace('_', '-')} ARN)."
+                f"Pass one that starts with arn:aws:{service}: (--{what.replace('_', '-')} ARN)."
             )
     if len(deployment.tags) > MAX_TAGS:
         raise LimitError(
-            f"tags must be at most {MAX_TAGS}. Received: {len(deployment.tags)}. Leave some --tag out."
+            f"There may be at most {MAX_TAGS} tags. Received: {len(deployment.tags)}. Pass fewer --tag options."
         )
     for key, value in deployment.tags.items():
         if not 1 <= len(key) <= 128 or len(value) > 256 or key.lower().startswith(("aws:", "snapship:")):
             raise UsageError(
-                "A tag must have a key of 1 to 128 characters that begins with neither aws: nor snapship:, and a "
-                f"value of at most 256. Received: {key!r}={value!r}. Change it: --tag NAME=VALUE."
+                "A tag's key must have 1 to 128 characters and not start with aws: or snapship:, its value at most "
+                f"256 characters. Received: {key!r}={value!r}. Change it: --tag NAME=VALUE."
             )
 
 
@@ -193,7 +195,7 @@ def _check_access(deployment: Deployment) -> None:
     ):
         raise UsageError(
             "auth api-key needs keys. Received: neither keys_parameter nor SNAPSHIP_API_KEYS in the environment. "
-            "Make a key (snapship keys --help) and name the SSM parameter that holds its hash: --keys-parameter NAME."
+            "Create a key (snapship keys --help) and name the SSM parameter with its hash: --keys-parameter NAME."
         )
     if parameter is not None and (
         not _PARAMETER.fullmatch(parameter)
@@ -202,9 +204,9 @@ def _check_access(deployment: Deployment) -> None:
         or ("/" in parameter and not parameter.startswith("/"))
     ):
         raise UsageError(
-            "keys_parameter must be the full name of an SSM parameter: letters, digits, _ . - and / (then also at "
-            f"its beginning), not beginning with aws or ssm. Received: {parameter!r}. "
-            f"Pass one such as --keys-parameter /snapship/{deployment.name}/keys."
+            "keys_parameter must be the full name of an SSM parameter: letters, digits, _ . - and / (then also as "
+            f"its first character), not starting with aws or ssm. Received: {parameter!r}. "
+            f"Pass e.g. --keys-parameter /snapship/{deployment.name}/keys."
         )
     checked_origins(deployment.cors_origins)
 
@@ -214,8 +216,8 @@ def _check_events(deployment: Deployment) -> None:
     if bucket is not None and (not _BUCKET.fullmatch(bucket) or ".." in bucket):
         raise UsageError(
             "input_bucket must be the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens. "
-            f"Received: {bucket!r}. Pass another --input-bucket; names are shared by all accounts, so begin it with "
-            "your organisation's."
+            f"Received: {bucket!r}. Pass another --input-bucket; names are global, so start it with the name of your "
+            "organization."
         )
     if bucket is None and deployment.bucket_exists:
         raise UsageError(
@@ -224,7 +226,7 @@ def _check_events(deployment: Deployment) -> None:
         )
     if deployment.results is not None and bucket is None and not deployment.queue:
         raise UsageError(
-            f"results needs events that have results. Received: {deployment.results} without input_bucket and queue. "
+            f"results needs an event source. Received: {deployment.results} without input_bucket or queue. "
             "Add --input-bucket NAME or --queue, or leave --results out."
         )
     if deployment.results is not None:
@@ -247,7 +249,7 @@ def results_place(results: str) -> tuple[str, str]:
     if match is None:
         raise UsageError(
             f"results must be s3://BUCKET/ or s3://BUCKET/PREFIX/. Received: {results!r}. "
-            "Write it with the slash at its end, in letters, digits and !_.'()/-: --results s3://acme/flowers/."
+            "Use letters, digits and !_.'()/- with a trailing slash: --results s3://acme/flowers/."
         )
     return match["bucket"], match["prefix"] or ""
 
@@ -256,7 +258,7 @@ def _check_environment(deployment: Deployment) -> None:
     for variable in deployment.environment:
         if not _VARIABLE.fullmatch(variable) or variable.startswith(("AWS_", "LAMBDA_", "_")):
             raise UsageError(
-                "A variable must be letters, digits and _, begin with a letter, and not be one of Lambda's own "
+                "A variable must be letters, digits and _, start with a letter, and not be reserved by Lambda "
                 f"(AWS_, LAMBDA_). Received: {variable!r}. Rename it: --env NAME=VALUE."
             )
         if variable in _OURS:
@@ -268,7 +270,7 @@ def _check_environment(deployment: Deployment) -> None:
     size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
     if size > ENVIRONMENT_BYTES:
         raise LimitError(
-            f"All variables must be at most {ENVIRONMENT_BYTES} bytes, names and values together. "
+            f"All variables must have at most {ENVIRONMENT_BYTES} bytes, names and values together. "
             f"Received: {size}. Pass fewer --env, and keep keys in an SSM parameter: --keys-parameter NAME."
         )
 
@@ -277,5 +279,5 @@ def _within(what: str, value: int | None, limits: tuple[int, int], unit: str) ->
     low, high = limits
     if value is not None and not low <= value <= high:
         raise LimitError(
-            f"{what} must be {low} to {high} {unit}. Received: {value}. Pass one in between: {_OPTIONS[what]}."
+            f"{what} must be {low} to {high} {unit}. Received: {value}. Pass a value in that range: {_OPTIONS[what]}."
         )

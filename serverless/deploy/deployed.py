@@ -1,4 +1,4 @@
-"""What a deployment came to, and how to call it."""
+"""The result of a deployment, and how to call it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import msgspec
 from serverless.deploy.config import Deployment
 
 
-class Deployed(msgspec.Struct, frozen=True):
-    """What a deployment came to.
+class DeployResult(msgspec.Struct, frozen=True):
+    """The result of a deployment.
 
     Attributes:
-        name: The deployment's.
+        name: The deployment's name.
         status: ``created``, ``updated`` or ``unchanged``.
-        url: The endpoint's address, with a slash at its end.
-        version: The version that is live.
-        previous: The one before; None after the first.
-        region: Where.
-        account: Whose.
+        url: The endpoint's URL, with a trailing slash.
+        version: The live version.
+        previous: The version that was live before; None after the first deployment.
+        region: The AWS region.
+        account: The AWS account.
         auth: Who may call.
         curl: A command that classifies a photo.
-        api_key: The secret of the key that was made; shown this once.
+        api_key: The secret of a key that was created; shown only this once.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Deployed(msgspec.Struct, frozen=True):
     api_key: str | None = None
 
 
-def curl_line(url: str, deployment: Deployment, region: str) -> str:
+def curl_command(url: str, deployment: Deployment, region: str) -> str:
     """A command that classifies a photo.
 
     Args:
-        url: The endpoint's address.
-        deployment: Who may call.
-        region: Where it is.
+        url: The endpoint's URL.
+        deployment: The deployment, which says who may call.
+        region: The AWS region.
     """
     parts = ["curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg'"]
     if deployment.auth == "aws-iam":

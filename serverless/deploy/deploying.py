@@ -1,46 +1,46 @@
-"""From a bundle to an endpoint: the order in which things happen, and why it is this one.
+"""From a bundle to an endpoint: the order of the steps, and the reasons for it.
 
 ::
 
-    1 package   on this machine, checked there; nothing remote until it is done
-    2 lock      in the account's code bucket: who deploys this name; a second one is told
-    3 upload    the zip, under its hash; skipped where it is there
-    4 publish   a change set with the new version; the alias and all around it as they were
-    5 self-test the new version, by its number, replays the golden images on AWS
+    1 package   on this machine, and checked there; nothing remote before it is done
+    2 lock      in the account's code bucket, per name; a second deployment is refused
+    3 upload    the zip, under its hash; skipped if it is already there
+    4 publish   a change set with the new version; the alias and everything around it unchanged
+    5 self-test the new version, called by its number, replays the golden images on AWS
     6 canary    a second change set: some calls go to the new version, the alarms are watched
-    7 shift     the last change set: the alias at the new version, the old one written down;
-                one before it if the address closes, one after it if it opens
+    7 shift     the last change set: the alias points to the new version, the old one is recorded;
+                one change set before it if the endpoint closes, one after it if it opens
 
-No call reaches a version before step 5 has passed. The first time there is no old version to
-stay at, so step 4 leaves the alias out, and with it the address, the queue and the bucket that
-call through it; a self-test that fails then takes the stack away again.
+No call reaches a version before it has passed step 5. In a first deployment there is no old
+version to stay on, so step 4 leaves out the alias, and with it the URL, the queue and the bucket
+that call through it; if the self-test then fails, the stack is removed again.
 
 **Who may call changes in step 7.** A version that was published for ``--auth aws-iam`` checks
-nobody by itself: behind an address that is open it would serve everyone. So what callers and
-the old version meet stays as it is until the new one has passed: the address, the queue, the
-buckets, and every permission of the role (handover.py). An address that lets in fewer is
-changed before the alias moves, one that lets in more after it, in change sets of their own,
-since what AWS does when one fails half-way has its own order. Events come and go with the
-alias; permissions that only the old version needs go last. A roll-back moves the alias alone,
-so it refuses a version that was made for other callers, keys, buckets or results.
+nobody itself: behind an open URL it would serve everyone. So everything that callers and the old
+version depend on stays unchanged until the new one has passed: the URL, the queue, the buckets,
+and every permission of the role (handover.py). A URL that admits fewer callers is changed before
+the alias moves, one that admits more after it. Both happen in change sets of their own, because
+AWS chooses the order within one, also when it fails half-way. Events come and go with the alias;
+permissions that only the old version needs go last. A rollback moves nothing but the alias, so it
+refuses a version that was made for other callers, keys, buckets or results.
 
-**Where the truth is.** What is live is what the alias says. Which versions were live before is
-in the stack's template (``Metadata``), since it changes with the alias and never without. There
-is no other state: a deployment that was cut off anywhere, and is started again, finds out by
-itself how far it came, since each step does nothing where it was done. In full:
+**Where the state is.** The alias says which version is live. The versions that were live before
+are in the stack's template (``Metadata``), because it changes together with the alias. There is no
+other state: a deployment that was interrupted anywhere finds out by itself, when it is started
+again, how far it got, since each step does nothing if it is already done. In detail:
 
-- cut off before 4: the zip may be there. Nothing else happened.
-- cut off while AWS works on a stack: it goes on by itself. The next start waits for it.
-- cut off after 4: the stack has the new version and the alias at the old one. The change set of
-  the next start is empty, and the self-test comes.
-- cut off after 6: the canary keeps its share until the next start, or ``snapship rollback``.
-- cut off within 7: the address may be closed for callers of the version that is live, and is never
-  open to those it does not check. The next start goes on; another configuration starts from there.
-- cut off after 7: old versions were not tidied up; the next change does it.
+- interrupted before 4: the zip may be uploaded. Nothing else happened.
+- interrupted while AWS works on the stack: AWS continues. The next run waits for it.
+- interrupted after 4: the stack has the new version, and the alias points to the old one. The next
+  run's change set is empty, and the self-test follows.
+- interrupted after 6: the canary keeps its share until the next run, or ``snapship rollback``.
+- interrupted within 7: the URL may be closed to callers of the live version, and is never open to
+  callers that it does not check. The next run continues; another configuration starts from there.
+- interrupted after 7: old versions were not deleted; the next change does it.
 
-**The way back.** Old versions stay (``DeletionPolicy`` in the template), so going back is
-pointing the alias at one, at once and without uploading. A failed self-test or alarm leaves the
-stack with the new version in it and all calls at the old one; the next deployment replaces it.
+**The way back.** Old versions are kept (``DeletionPolicy`` in the template), so a rollback only
+points the alias at one, at once and without an upload. After a failed self-test or an alarm, the
+stack contains the new version but all calls go to the old one; the next deployment replaces it.
 """
 
 from __future__ import annotations
@@ -53,99 +53,102 @@ from serverless.aws import Connection
 from serverless.deploy import keys_parameter, lock, rollout, stack, versions, waiting
 from serverless.deploy.bucket import CodeBucket, code_bucket, code_key, ensure, upload
 from serverless.deploy.deploy_config import DeployConfig
-from serverless.deploy.deployed import Deployed, curl_line
+from serverless.deploy.deployed import DeployResult, curl_command
 from serverless.deploy.errors import DeployError, StoppedError
-from serverless.deploy.locating import owned
-from serverless.deploy.readymade import Zip, ready
-from serverless.deploy.stack import Say, Stack
-from serverless.deploy.stages import first, following, number_of, to
+from serverless.deploy.locating import check_owner
+from serverless.deploy.readymade import PackageZip, zip_to_deploy
+from serverless.deploy.stack import Progress, Stack
+from serverless.deploy.stages import deploy_first, deploy_next, update_stack, version_number
 from serverless.deploy.template import Code, template
-from serverless.deploy.tidying import tidy
-from serverless.deploy.work import Work
+from serverless.deploy.tidying import delete_unused
+from serverless.deploy.work import Context
 
 _MB = 1024 * 1024
 
 
 def deploy(
-    config: DeployConfig, aws: Connection, say: Say, tell_key: Callable[[str], None] = lambda secret: None
-) -> Deployed:
-    """Brings an endpoint to what it shall be. Safe to interrupt and to repeat.
+    config: DeployConfig,
+    aws: Connection,
+    progress: Progress,
+    show_key: Callable[[str], None] = lambda secret: None,
+) -> DeployResult:
+    """Creates or updates an endpoint. Safe to interrupt and to repeat.
 
     Args:
-        config: What and how.
-        aws: Where.
-        say: Told of every step.
-        tell_key: Told the secret of a key at the moment when it is made, since it is kept nowhere.
+        config: What to deploy, and how.
+        aws: The account and region.
+        progress: Progress callback.
+        show_key: Called with the secret of an API key as soon as it is created; it is stored nowhere.
 
     Raises:
-        RolledBackError: The new version failed its self-test or raised an alarm; what was live stays so.
-        BusyError: Somebody else is deploying the same name.
-        StoppedError: Ctrl-C; the message says what AWS is doing and how to go on.
-        SnapshipError: What packaging and AWS may refuse.
+        RolledBackError: The new version failed its self-test or set off an alarm; the live one stays live.
+        LockedError: Somebody else is deploying the same name.
+        StoppedError: Ctrl-C; the message says what AWS is doing and how to continue.
+        SnapshipError: Packaging failed, or AWS refused something.
     """
-    work = Work(config, aws, say)
+    context = Context(config, aws, progress)
     name = config.deployment.name
-    with _stoppable(work):
-        # Before the slow part: who has no credentials is told at once.
-        work.begin(f"Deploying {name} to {aws.region} of account {aws.account}")
-        work.begin(f"Packaging for Python {config.deployment.python} on {config.deployment.arch}")
-        with ready(config.bundle, config.package, config.artifact, config.deployment, say) as zipped:
+    with _stoppable(context):
+        # Before the slow part, so that missing credentials are reported at once.
+        context.begin(f"Deploying {name} to {aws.region} of account {aws.account}")
+        context.begin(f"Packaging for Python {config.deployment.python} on {config.deployment.arch}")
+        with zip_to_deploy(config, progress) as zipped:
             bucket = code_bucket(aws, config.bucket)
-            locks = lock.bucket_of_locks(aws)
-            # The user's own first, which may not be there.
+            locks = code_bucket(aws)
+            # The user's own first, as it may be missing.
             for place in (bucket, locks):
                 if ensure(place):
-                    say(f"Made the bucket {place.name}: private, encrypted, versioned")
-            with lock.held(locks, name, "snapship deploy") as work.lock:
-                before = _settled(work)
-                secret = _keys(work, tell_key)
-                _upload(work, bucket, zipped)
+                    progress(f"Created the bucket {place.name}: private, encrypted, versioned")
+            with lock.held(locks, name, "snapship deploy") as context.lock:
+                before = _settled(context)
+                secret = _keys(context, show_key)
+                _upload(context, bucket, zipped)
                 code = Code(bucket.name, code_key(name, zipped.sha256), zipped.sha256)
-                return _rolled_out(work, before, code, bucket, secret)
+                return _rolled_out(context, before, code, bucket, secret)
 
 
-def _settled(work: Work) -> Stack | None:
-    """The stack as it is when nobody works on it; None where it has to be made."""
-    aws, name = work.aws, work.deployment.stack
+def _settled(context: Context) -> Stack | None:
+    """The stack once AWS has finished with it; None if it must be created."""
+    aws, name = context.aws, context.deployment.stack
     found = stack.describe(aws, name)
     if found is not None:
-        owned(found, work.deployment.name)
+        check_owner(found, context.deployment.name)
     if found is not None and found.busy:
-        # We hold the lock: what AWS is doing is left from a deployment that was cut off.
-        work.begin(f"Waiting for AWS, which is still at {found.status}")
+        # We hold the lock, so this is left over from a deployment that was interrupted.
+        context.begin(f"Waiting for AWS to finish {found.status}")
         try:
-            waiting.settle(aws, name, work.say)
+            waiting.settle(aws, name, context.progress)
         except DeployError as error:
-            work.say(f"That came to nothing: {error}")
+            context.progress(f"The previous deployment failed: {error}")
         found = stack.describe(aws, name)
     if found is not None and found.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
-        work.begin("Removing what is left of a first deployment that failed")
-        waiting.remove(aws, found, work.say)
+        context.begin("Removing the remains of a failed first deployment")
+        waiting.remove(aws, found, context.progress)
         return None
     if found is None or found.empty:
         return None
     if not found.usable:
         raise DeployError(
-            f"A stack must be whole to be changed. Received: {found.status} {found.reason}. "
-            "Mend it in the console of CloudFormation, or run snapship destroy."
+            f"A stack must be intact to be updated. Received: {found.status} {found.reason}. "
+            "Fix it in the CloudFormation console, or run snapship destroy."
         )
     return found
 
 
-def _keys(work: Work, tell_key: Callable[[str], None]) -> str | None:
-    parameter = work.deployment.keys_parameter
+def _keys(context: Context, show_key: Callable[[str], None]) -> str | None:
+    parameter = context.deployment.keys_parameter
     if parameter is None:
         return None
-    secret = keys_parameter.ensure(work.aws, parameter, work.deployment.name)
+    secret = keys_parameter.ensure(context.aws, parameter, context.deployment.name)
     if secret is not None:
-        work.say(f"Made an API key; its hash is in the parameter {parameter}")
-        tell_key(secret)
+        context.progress(f"Created an API key; its hash is in the parameter {parameter}")
+        show_key(secret)
     return secret
 
 
-def _upload(work: Work, bucket: CodeBucket, zipped: Zip) -> None:
-    key = code_key(work.deployment.name, zipped.sha256)
-    work.begin(f"Uploading {zipped.bytes / _MB:,.1f} MB to s3://{bucket.name}/{key}")
+def _upload(context: Context, bucket: CodeBucket, zipped: PackageZip) -> None:
+    key = code_key(context.deployment.name, zipped.sha256)
+    context.begin(f"Uploading {zipped.bytes / _MB:,.1f} MB to s3://{bucket.name}/{key}")
     sent = [0, 0]
 
     def watch(count: int) -> None:
@@ -153,71 +156,71 @@ def _upload(work: Work, bucket: CodeBucket, zipped: Zip) -> None:
         tenth = sent[0] * 10 // max(1, zipped.bytes)
         if zipped.bytes > 10 * _MB and tenth > sent[1]:
             sent[1] = tenth
-            work.say(f"{tenth * 10} %")
+            context.progress(f"{tenth * 10} %")
 
     if not upload(bucket, key, zipped.path, watch):
-        work.say("It is there already")
+        context.progress("Already uploaded")
 
 
 def _rolled_out(
-    work: Work, before: Stack | None, code: Code, bucket: CodeBucket, secret: str | None
-) -> Deployed:
-    aws, deployment = work.aws, work.deployment
+    context: Context, before: Stack | None, code: Code, bucket: CodeBucket, secret: str | None
+) -> DeployResult:
+    aws, deployment = context.aws, context.deployment
     final = template(deployment, code)
     current = stack.template_of(aws, deployment.stack) if before is not None else None
     live = versions.traffic(aws, deployment.stack) if before is not None else None
-    history = rollout.live_before(current) if current is not None else ()
+    history = rollout.history_of(current) if current is not None else ()
     if live is None or current is None:
-        number = first(work, final, create=before is None)
-        return _done(work, "created", number, None, secret)
+        number = deploy_first(context, final, create=before is None)
+        return _done(context, "created", number, None, secret)
     previous = history[-1] if history else None
-    is_there = number_of(work, final) == live.version and not live.others
+    is_there = version_number(context, final) == live.version and not live.others
     if is_there and rollout.same(current, final):
-        work.say("Nothing to change")
-        return _done(work, "unchanged", live.version, previous, secret)
+        context.progress("No changes")
+        return _done(context, "unchanged", live.version, previous, secret)
     if is_there:
-        # The version stays; what changes is around it, such as alarms or who may call.
-        work.begin("Changing what is around the version that is live")
-        to(work, rollout.recorded(final, history))
-        return _done(work, "updated", live.version, previous, secret)
-    number = following(work, final, current, live, history)
-    tidy(aws, deployment, number, (*history, live.version), bucket, work.say)
-    return _done(work, "updated", number, live.version, secret)
+        # The version stays; what changes is around it, e.g. alarms or who may call.
+        context.begin("Updating the settings around the live version")
+        update_stack(context, rollout.with_history(final, history))
+        return _done(context, "updated", live.version, previous, secret)
+    number = deploy_next(context, final, current, live, history)
+    delete_unused(context, number, (*history, live.version), bucket)
+    return _done(context, "updated", number, live.version, secret)
 
 
 def _done(
-    work: Work,
+    context: Context,
     status: Literal["created", "updated", "unchanged"],
     number: str,
     previous: str | None,
     secret: str | None,
-) -> Deployed:
-    deployment = work.deployment
-    found = stack.describe(work.aws, deployment.stack)
+) -> DeployResult:
+    deployment = context.deployment
+    found = stack.describe(context.aws, deployment.stack)
     url = found.outputs.get("Url", "") if found is not None else ""
-    return Deployed(
+    return DeployResult(
         name=deployment.name,
         status=status,
         url=url,
         version=number,
         previous=previous,
-        region=work.aws.region,
-        account=work.aws.account,
+        region=context.aws.region,
+        account=context.aws.account,
         auth=deployment.auth,
-        curl=curl_line(url, deployment, work.aws.region),
+        curl=curl_command(url, deployment, context.aws.region),
         api_key=secret,
     )
 
 
 @contextmanager
-def _stoppable(work: Work) -> Iterator[None]:
+def _stoppable(context: Context) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        doing = work.doing[:1].lower() + work.doing[1:]
-        said = (
+        step = context.step[:1].lower() + context.step[1:]
+        cure = (
             "Nothing was changed on AWS; run the same command again."
-            if work.lock is None
-            else "AWS ends by itself what it was asked for; run the same command again to go on from there."
+            if context.lock is None
+            else "AWS finishes the step on its own; run the same command again to continue."
         )
-        raise StoppedError(f"Interrupted. What was under way: {doing}. {said}") from error
+        raise StoppedError(f"Interrupted while {step}. {cure}") from error

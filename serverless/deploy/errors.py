@@ -1,4 +1,4 @@
-"""What goes wrong between this machine and AWS; the other errors are those of ``edge_runtime``.
+"""Errors between this machine and AWS; all others come from ``edge_runtime`` and ``serverless.aws``.
 
 ::
 
@@ -6,64 +6,50 @@
     ├── UsageError
     │   └── LimitError               exit 2   over a limit of AWS
     ├── GateFailedError
-    │   ├── SelfCheckError           exit 1   packaged files that do not answer as at export
+    │   ├── SelfCheckError           exit 1   packaged files that answer differently than at export
     │   └── RolledBackError          exit 1   the new version failed, the old one serves again
     ├── EnvironmentMissingError
-    │   ├── DownloadError            exit 4   a package of the zip cannot be had
-    │   ├── CredentialsError         exit 4   AWS does not know or not allow who asks
+    │   ├── DownloadError            exit 4   a wheel for the zip is not available
+    │   ├── CredentialsError         exit 4   AWS rejects the credentials or denies access
     │   └── UnreachableError         exit 4   no answer from AWS
-    └── AwsError                     exit 2   AWS refused what was asked for
-        ├── MissingResourceError     exit 2   not there: a name, a bucket, a version
-        └── DeployError              exit 2   a deployment that cannot go on, with its reason
-            ├── BusyError            exit 2   somebody else is deploying the same name
-            └── StoppedError         exit 130 Ctrl-C; says what AWS is doing and how to go on
+    └── AwsError                     exit 2   AWS refused a request
+        ├── MissingResourceError     exit 2   a name, bucket or version does not exist
+        └── DeployError              exit 2   a deployment that cannot continue, with its reason
+            ├── LockedError          exit 2   somebody else is deploying the same name
+            └── StoppedError         exit 130 Ctrl-C; says what AWS is doing and how to continue
 """
 
 from __future__ import annotations
 
 from edge_runtime.errors import EnvironmentMissingError, GateFailedError, UsageError
-from serverless.aws import AwsError, CredentialsError, MissingResourceError, UnreachableError
-
-__all__ = [
-    "AwsError",
-    "BusyError",
-    "CredentialsError",
-    "DeployError",
-    "DownloadError",
-    "LimitError",
-    "MissingResourceError",
-    "RolledBackError",
-    "SelfCheckError",
-    "StoppedError",
-    "UnreachableError",
-]
+from serverless.aws import AwsError
 
 
 class LimitError(UsageError):
-    """More than AWS allows; the message says the actual and the allowed number."""
+    """A value exceeds a limit of AWS; the message gives the value and the limit."""
 
 
 class SelfCheckError(GateFailedError):
-    """Packaged files that do not run, or do not give the answers of the export."""
+    """Packaged files that do not run, or answer differently than at export."""
 
 
 class RolledBackError(GateFailedError):
-    """A new version that failed its self-test or raised an alarm; the old one serves again."""
+    """A new version failed its self-test or set off an alarm; the old one serves again."""
 
 
 class DownloadError(EnvironmentMissingError):
-    """A package of the zip that is neither in the cache nor to be had from the index."""
+    """A wheel for the zip is neither in the cache nor available from the index."""
 
 
 class DeployError(AwsError):
-    """A deployment that AWS cannot bring to its end, or that is not as it must be."""
+    """A deployment that AWS cannot complete, or that is in an invalid state."""
 
 
-class BusyError(DeployError):
-    """A deployment of the same name that is under way."""
+class LockedError(DeployError):
+    """Another deployment of the same name is in progress."""
 
 
 class StoppedError(DeployError):
-    """Ctrl-C in the middle; AWS goes on with what it was asked for."""
+    """Ctrl-C during a deployment; AWS finishes the step it is working on."""
 
     exit_code = 130

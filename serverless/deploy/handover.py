@@ -1,18 +1,18 @@
-"""Templates between what is live and what shall be. Pure data, no AWS.
+"""Templates between the live state and the final one. Pure data, no AWS.
 
-==================  ====================================================================
-:func:`held_back`   the new version beside what is live: callers, events and the old
-                    version meet what they met before
-:func:`shared`      the same with a share of the calls for the new version
-:func:`fronted`     the same behind the new address, where that lets in fewer
-:func:`shifted`     the alias at the new version, before the address lets in more
-==================  ====================================================================
+=========================  ==================================================================
+:func:`with_new_version`   the new version added to what is live; nothing changes for callers,
+                           events and the old version
+:func:`with_canary`        the same, with a share of the calls for the new version
+:func:`with_front_of`      the same behind the new URL, if that admits fewer callers
+:func:`with_alias_moved`   the alias at the new version, before the URL admits more callers
+=========================  ==================================================================
 
-A version is published with the environment of its day for ever; who comes to it is decided
-by what stands around it. The function behind an address that AWS guards checks nobody itself:
-behind an open address it would serve everyone. So an address is closed before the alias goes
-to a version that counts on that, and opened after it has left one. The role of both versions
-may do what either needs until the old one is left.
+A version keeps the environment it was published with for ever; who reaches it is decided by the
+resources around it. A function behind a URL that AWS guards checks nobody itself: behind an open
+URL it would serve everyone. So the URL is closed before the alias moves to a version that relies
+on the guard, and opened only after the alias has left such a version. Until the alias has left the
+old version, the role may do what either version needs.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _VERSION = "AWS::Lambda::Version"
 _RESERVED = "ReservedConcurrentExecutions"
 
 
-def held_back(current: Template, final: Template, old: str) -> Template:
+def with_new_version(current: Template, final: Template, old: str) -> Template:
     """Adds the new version to what is live.
 
     Args:
         current: The stack's template.
-        final: The template of the end.
-        old: Number of the version that is live.
+        final: The final template.
+        old: Number of the live version.
     """
-    made, whole = rollout.pointed(current, old), copy.deepcopy(final)
+    made, whole = rollout.with_alias_at(current, old), copy.deepcopy(final)
     resources, new = made["Resources"], whole["Resources"]
     version = rollout.version_id(final)
     for name in [name for name, entry in resources.items() if entry["Type"] == _VERSION]:
@@ -46,7 +46,7 @@ def held_back(current: Template, final: Template, old: str) -> Template:
     runs.pop(_RESERVED, None)
     reserved = resources[function.FUNCTION]["Properties"].get(_RESERVED)
     if reserved is not None:
-        # Of the function as a whole, so of the version that is live.
+        # It belongs to the function as a whole, and so to the live version.
         runs[_RESERVED] = reserved
     for name in (function.LOG_GROUP, function.FUNCTION, version):
         resources[name] = new[name]
@@ -55,7 +55,7 @@ def held_back(current: Template, final: Template, old: str) -> Template:
             resources[name] = entry
     resources[function.ROLE] = _role_of_both(made, whole, resources)
     if events.QUEUE in resources and events.QUEUE in new:
-        # Lambda refuses a function that may take longer than its queue hides a message.
+        # Lambda refuses a function whose timeout exceeds the queue's visibility timeout.
         hidden = [entry[events.QUEUE]["Properties"]["VisibilityTimeout"] for entry in (resources, new)]
         resources[events.QUEUE]["Properties"]["VisibilityTimeout"] = max(hidden)
     made["Parameters"] = whole["Parameters"]
@@ -63,50 +63,50 @@ def held_back(current: Template, final: Template, old: str) -> Template:
     return made
 
 
-def shared(held: Template, share: float) -> Template:
-    """Gives the new version some of the calls.
+def with_canary(held: Template, share: float) -> Template:
+    """Sends the new version a share of the calls.
 
     Args:
-        held: Of :func:`held_back`.
-        share: Of the calls, 0 to 1.
+        held: A template from :func:`with_new_version`.
+        share: Share of the calls, 0 to 1.
     """
     made = copy.deepcopy(held)
     new = {"Fn::GetAtt": [rollout.version_id(made), "Version"]}
     weights = [{"FunctionVersion": new, "FunctionWeight": share}]
     properties = made["Resources"][rollout.alias_id(made)]["Properties"]
-    # AWS refuses weights beside provisioned instances, which the version that is live may have.
+    # AWS refuses weights together with provisioned instances, which the live version may have.
     properties.pop("ProvisionedConcurrencyConfig", None)
     properties["RoutingConfig"] = {"AdditionalVersionWeights": weights}
     return made
 
 
-def signed(template: Template) -> bool:
-    """Whether AWS lets only signed requests through its address.
+def requires_signature(template: Template) -> bool:
+    """Whether AWS lets only signed requests through the URL.
 
     Args:
-        template: Of a stack.
+        template: The template of a stack.
     """
     kinds = ("AuthType", "AuthorizationType")
     found = (entry.get("Properties", {}) for entry in template.get("Resources", {}).values())
     return any(properties.get(kind) == "AWS_IAM" for properties in found for kind in kinds)
 
 
-def closes(held: Template, final: Template) -> bool:
-    """Whether the end lets in fewer: only whose requests are signed.
+def closes_endpoint(held: Template, final: Template) -> bool:
+    """Whether the final template admits fewer callers: from now on only those who sign.
 
     Args:
-        held: Of :func:`held_back`.
-        final: The template of the end.
+        held: A template from :func:`with_new_version`.
+        final: The final template.
     """
-    return signed(final) and not signed(held)
+    return requires_signature(final) and not requires_signature(held)
 
 
-def fronted(held: Template, final: Template) -> Template:
-    """What is held back, behind the address of another template.
+def with_front_of(held: Template, final: Template) -> Template:
+    """A template behind the URL of another one.
 
     Args:
-        held: Any with an alias.
-        final: Whose address.
+        held: A template with an alias.
+        final: The template whose URL to use.
     """
     made, other = copy.deepcopy(held), copy.deepcopy(final)
     kept = {name: entry for name, entry in made["Resources"].items() if name not in front.IDS}
@@ -116,29 +116,29 @@ def fronted(held: Template, final: Template) -> Template:
     return made
 
 
-def shifted(held: Template, final: Template) -> Template:
-    """The end, but for what must not come before the alias is there.
+def with_alias_moved(held: Template, final: Template) -> Template:
+    """The final template, except for what must wait until the alias has moved.
 
     Args:
-        held: What the stack is now, of :func:`held_back` or :func:`fronted`.
-        final: The template of the end.
+        held: The stack's template, from :func:`with_new_version` or :func:`with_front_of`.
+        final: The final template.
 
     Returns:
-        ``final`` with the role of both versions, and with the address of ``held`` if that lets
-        in fewer.
+        ``final`` with the role of both versions, and with the URL of ``held`` if that admits
+        fewer callers.
     """
-    opens = signed(held) and not signed(final)
-    made = fronted(final, held) if opens else copy.deepcopy(final)
+    opens = requires_signature(held) and not requires_signature(final)
+    made = with_front_of(final, held) if opens else copy.deepcopy(final)
     made["Resources"][function.ROLE] = _role_of_both(held, final, made["Resources"])
     return made
 
 
 def _role_of_both(before: Template, after: Template, there: dict[str, Any]) -> dict[str, Any]:
-    """The role of one template with the statements of two, as far as they are of what is there."""
+    """The role of one template with the statements of both that refer to existing resources only."""
     known = {**before["Resources"], **after["Resources"]}
     wanted = [entry for entry in _statements(after) if not _lacks(entry, there, known)]
     same = [_unnamed(entry) for entry in wanted]
-    # Without their names, as one name may not stand for two statements.
+    # Without their Sids, which must be unique.
     more = [_unnamed(entry) for entry in _statements(before)]
     more = [entry for entry in more if entry not in same and not _lacks(entry, there, known)]
     role = copy.deepcopy(before["Resources"][function.ROLE])
@@ -159,5 +159,5 @@ def _unnamed(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lacks(node: Any, there: dict[str, Any], known: dict[str, Any]) -> bool:
-    """Whether a part of a template refers to a resource that is not there."""
+    """Whether a part of a template refers to a resource that does not exist."""
     return bool(rollout.references(node) & known.keys() - there.keys())

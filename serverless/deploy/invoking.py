@@ -1,4 +1,4 @@
-"""Asks a deployment what an image shows: through AWS's own API, or through its address."""
+"""Classifies an image with a deployment: through Lambda's API, or through its URL."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from urllib.parse import urlencode
 from edge_runtime.errors import ImageError, UsageError
 from serverless.aws import Connection, CredentialsError, UnreachableError, answered
 from serverless.deploy.errors import DeployError, LimitError
-from serverless.deploy.locating import Located
+from serverless.deploy.locating import Endpoint
 from serverless.deploy.status import auth_of
 from serverless.deploy.template.function import ALIAS_NAME
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
-"""Largest payload of a synchronous invocation (Lambda quotas); base64 adds a third to an image."""
+"""Maximum payload of a synchronous invocation (Lambda quotas); base64 makes an image a third larger."""
 
 HTTP_TIMEOUT_S = 60
 
 
 def event_of(image: bytes, top_k: int | None) -> dict[str, Any]:
-    """What a direct invocation sends.
+    """The event of a direct invocation.
 
     Args:
         image: An encoded image.
-        top_k: How many classes; None for what the function is set to.
+        top_k: Number of classes; None for the function's setting.
     """
     event: dict[str, Any] = {"image": base64.b64encode(image).decode()}
     return event if top_k is None else {**event, "top_k": top_k}
 
 
-def invoke(found: Located, aws: Connection, image: bytes, top_k: int | None = None) -> dict[str, Any]:
-    """Calls the function through Lambda's API, with AWS credentials and past the address.
+def invoke_api(found: Endpoint, aws: Connection, image: bytes, top_k: int | None) -> dict[str, Any]:
+    """Calls the function through Lambda's API, with AWS credentials and without its URL.
 
     Args:
         found: The deployment.
-        aws: Where.
+        aws: The account and region.
         image: An encoded image.
-        top_k: How many classes; None for what the function is set to.
+        top_k: Number of classes; None for the function's setting.
 
     Returns:
-        The answer, as of ``POST /classify``.
+        The answer, as from ``POST /classify``.
 
     Raises:
         LimitError: The image is too large for a call.
@@ -53,7 +53,7 @@ def invoke(found: Located, aws: Connection, image: bytes, top_k: int | None = No
     payload = json.dumps(event_of(image, top_k)).encode()
     if len(payload) > PAYLOAD_BYTES:
         raise LimitError(
-            f"A call must have at most {PAYLOAD_BYTES:,} bytes. Received: {len(payload):,} with the image in base64. "
+            f"A call must have at most {PAYLOAD_BYTES:,} bytes. Received: {len(payload):,}, with the image in base64. "
             "Send a smaller image."
         )
     with answered(f"Calling {found.function}"):
@@ -64,7 +64,7 @@ def invoke(found: Located, aws: Connection, image: bytes, top_k: int | None = No
     content = _object(body, found.name)
     if answer.get("FunctionError"):
         raise DeployError(
-            f"A function must answer. Received: {content.get('errorType', 'an error')}: "
+            f"The function must answer. Received: {content.get('errorType', 'an error')}: "
             f"{content.get('errorMessage', body[:300].decode('utf-8', 'replace'))}. "
             f"Read the log: snapship logs {found.name}"
         )
@@ -74,29 +74,29 @@ def invoke(found: Located, aws: Connection, image: bytes, top_k: int | None = No
 
 
 def invoke_http(
-    found: Located, aws: Connection, image: bytes, top_k: int | None = None, key: str | None = None
+    found: Endpoint, aws: Connection, image: bytes, top_k: int | None, key: str | None
 ) -> dict[str, Any]:
-    """Calls the function's address as any client would: signed, with a key, or plainly.
+    """Calls the function's URL as any client would: signed, with an API key, or plainly.
 
     Args:
         found: The deployment.
-        aws: Whose credentials sign, where the address asks for that.
+        aws: Whose credentials sign the request, if the URL requires it.
         image: An encoded image.
-        top_k: How many classes; None for what the function is set to.
+        top_k: Number of classes; None for the function's setting.
         key: The secret of an API key.
 
     Returns:
-        The answer of ``POST /classify``.
+        The answer from ``POST /classify``.
 
     Raises:
-        CredentialsError: It is not allowed.
+        CredentialsError: The call is not allowed.
         ImageError: The function cannot use the image.
-        UnreachableError: The address does not answer.
+        UnreachableError: The URL does not answer.
         DeployError: The function failed.
     """
     if not found.url.startswith(("https://", "http://")):
         raise DeployError(
-            f"A deployment must have an address. Received: none of {found.name}. Deploy again, to its end."
+            f"The deployment must have a URL. Received: none of {found.name}. Complete it with snapship deploy."
         )
     url = f"{found.url.rstrip('/')}/classify"
     if top_k is not None:
@@ -109,7 +109,7 @@ def invoke_http(
     elif auth == "api-key":
         if not key:
             raise UsageError(
-                f"{found.name} needs an API key. Received: none. "
+                f"{found.name} requires an API key. Received: none. "
                 "Set SNAPSHIP_API_KEY, or pass --key - and the key on stdin."
             )
         headers["x-api-key"] = key
@@ -127,7 +127,7 @@ def invoke_http(
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", None) or error
         raise UnreachableError(
-            f"The address must answer. Received: {url} ({reason}). Check the network, and: snapship status {found.name}"
+            f"The URL must answer. Received: {url} ({reason}). Check the network, and: snapship status {found.name}"
         ) from error
 
 
@@ -138,7 +138,7 @@ def _object(body: bytes, name: str) -> dict[str, Any]:
         content = None
     if not isinstance(content, dict):
         raise DeployError(
-            f"An answer must be a JSON object. Received: {body[:200].decode('utf-8', 'replace')!r}. "
+            f"The answer must be a JSON object. Received: {body[:200].decode('utf-8', 'replace')!r}. "
             f"Read the log: snapship logs {name}"
         )
     return content
@@ -155,11 +155,11 @@ def _problem(status: int, content: dict[str, Any], name: str) -> Exception:
     received = f"HTTP {status}: {said[:500] or 'no reason'}"
     if status in (401, 403):
         return CredentialsError(
-            f"A call must be allowed. Received: {received.rstrip('.')}. Check the key, or the credentials' permission "
-            "lambda:InvokeFunctionUrl (and lambda:InvokeFunction)."
+            f"The call must be allowed. Received: {received.rstrip('.')}. Check the key, or the permissions "
+            "lambda:InvokeFunctionUrl and lambda:InvokeFunction of your credentials."
         )
     if 400 <= status < 500:
-        return ImageError(f"An image must be usable. Received: {received.rstrip('.')}. Send another.")
+        return ImageError(f"The image must be usable. Received: {received.rstrip('.')}. Send another one.")
     return DeployError(
-        f"A function must answer. Received: {received.rstrip('.')}. Read the log: snapship logs {name}"
+        f"The function must answer. Received: {received.rstrip('.')}. Read the log: snapship logs {name}"
     )

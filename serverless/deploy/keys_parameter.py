@@ -1,6 +1,6 @@
 """The SSM parameter with the hashes of the API keys.
 
-CloudFormation cannot make an encrypted one, so it stands beside the stack and not in it.
+CloudFormation cannot create an encrypted parameter, so it is not part of the stack.
 """
 
 from __future__ import annotations
@@ -9,39 +9,39 @@ from serverless.aws import Connection, MissingResourceError, answered, code_of
 from serverless.deploy.config import NAME_TAG
 
 FIRST_KEY = "first"
-"""Name of the key that deploy makes where there is none."""
+"""Name of the key that deploy creates if there is none."""
 
 
 def parameter_of(name: str) -> str:
-    """Where the keys of a deployment are, unless it says otherwise.
+    """The default parameter for a deployment's keys.
 
     Args:
-        name: The deployment's.
+        name: The deployment's name.
     """
     return f"/snapship/{name}/keys"
 
 
 def ensure(aws: Connection, parameter: str, name: str) -> str | None:
-    """Makes a first key where there is none, at the place that :func:`parameter_of` names.
+    """Creates the default parameter, with a first key, if it does not exist.
 
-    A parameter at another place is the user's own: destroy leaves it, so it is not made either.
+    Any other parameter belongs to the user: destroy does not remove it, so it is not created either.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         parameter: Its name.
-        name: The deployment's.
+        name: The deployment's name.
 
     Returns:
-        The secret of the key, which is kept nowhere; None where the parameter was there.
+        The secret of the key, which is stored nowhere; None if the parameter already existed.
 
     Raises:
-        MissingResourceError: The user's own parameter is not there.
+        MissingResourceError: The user's own parameter does not exist.
     """
     if parameter != parameter_of(name):
         if not exists(aws, parameter):
             raise MissingResourceError(
-                f"--keys-parameter must name a parameter of SSM in {aws.region}. Received: {parameter}, which is not "
-                "there. Make it with an entry of: snapship keys new NAME, or leave the option out."
+                f"--keys-parameter must name an SSM parameter in {aws.region}. Received: {parameter}, which does not "
+                "exist. Create it with an entry from: snapship keys new NAME, or leave the option out."
             )
         return None
     from serverless.app.keys import new_key
@@ -65,13 +65,13 @@ def ensure(aws: Connection, parameter: str, name: str) -> str | None:
 
 
 def exists(aws: Connection, parameter: str) -> bool:
-    """Whether there is such a parameter; does not read it.
+    """Whether a parameter exists; does not read it.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         parameter: Its name.
     """
-    with answered(f"Looking for the parameter {parameter}"):
+    with answered(f"Looking up the parameter {parameter}"):
         found = aws.client("ssm").describe_parameters(
             ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [parameter]}]
         )
@@ -79,10 +79,10 @@ def exists(aws: Connection, parameter: str) -> bool:
 
 
 def remove(aws: Connection, parameter: str) -> None:
-    """Deletes it, if it is there.
+    """Deletes a parameter, if it exists.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         parameter: Its name.
     """
     ssm = aws.client("ssm")

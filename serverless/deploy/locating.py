@@ -1,4 +1,4 @@
-"""Finds what a name stands for in an account and region."""
+"""Looks up the deployment of a name in an account and region."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from serverless.deploy.stack import Stack, Template
 
 
 @dataclass(frozen=True)
-class Located:
-    """A deployment that is there.
+class Endpoint:
+    """A deployment that exists.
 
     Attributes:
         name: Its name.
         stack: Its stack.
         template: The stack's template.
-        bucket: Where its code is.
     """
 
     name: str
     stack: Stack
     template: Template
-    bucket: CodeBucket
 
     @property
     def function(self) -> str:
@@ -35,46 +33,45 @@ class Located:
 
     @property
     def url(self) -> str:
-        """The endpoint's address with a slash at its end; empty before it has one."""
+        """The endpoint's URL with a trailing slash; empty before it has one."""
         return self.stack.outputs.get("Url", "")
 
 
-def locate(aws: Connection, name: str) -> Located:
+def look_up(aws: Connection, name: str) -> Endpoint:
     """Finds a deployment.
 
     Args:
-        aws: Where.
-        name: Its name.
+        aws: The account and region.
+        name: The deployment's name.
 
     Raises:
-        UsageError: No deployment can have such a name.
-        MissingResourceError: There is none.
-        DeployError: The stack of that name is not snapship's.
+        UsageError: The name is invalid.
+        MissingResourceError: There is no such deployment.
+        DeployError: The stack of that name was not made by snapship.
     """
     stack_name = Deployment(name).stack
     found = stack.describe(aws, stack_name)
     if found is None or found.empty:
         raise MissingResourceError(
-            f"A deployment must be there. Received: {name}, which is not in {aws.region} of account {aws.account}. "
-            "Pass --region, look at all with: snapship status, or make it: snapship deploy."
+            f"The deployment must exist. Received: {name}, which is not in {aws.region} of account {aws.account}. "
+            "Pass --region, list all deployments (snapship status), or create it (snapship deploy)."
         )
-    owned(found, name)
-    template = stack.template_of(aws, stack_name)
-    return Located(name, found, template, bucket_of(aws, template))
+    check_owner(found, name)
+    return Endpoint(name, found, stack.template_of(aws, stack_name))
 
 
-def bucket_of(aws: Connection, template: Template) -> CodeBucket:
-    """Where a template's code is, snapship's own bucket or the user's.
+def code_bucket_of(aws: Connection, template: Template) -> CodeBucket:
+    """The bucket with a template's code: snapship's own or the user's.
 
     Args:
-        aws: Where.
-        template: Of a stack.
+        aws: The account and region.
+        template: The template of a stack.
     """
-    own, (named, _) = code_bucket(aws), rollout.code_place(template)
+    own, named = code_bucket(aws), rollout.code_bucket_name(template)
     return own if named in ("", own.name) else code_bucket(aws, named)
 
 
-def owned(found: Stack, name: str) -> None:
+def check_owner(found: Stack, name: str) -> None:
     """Refuses a stack that snapship did not make.
 
     Args:
@@ -86,6 +83,6 @@ def owned(found: Stack, name: str) -> None:
     """
     if found.tags.get(NAME_TAG) != name and not found.empty:
         raise DeployError(
-            f"The stack {found.name} must be one that snapship made. Received: one without the tag {NAME_TAG}={name}. "
+            f"The stack {found.name} must be made by snapship. Received: one without the tag {NAME_TAG}={name}. "
             "Choose another name."
         )

@@ -1,13 +1,13 @@
-"""One deployment of a name at a time: an object in the code bucket says who is at it.
+"""One deployment of a name at a time: an object in the code bucket says who is deploying.
 
-It is written on the condition that there is none (``If-None-Match: *``), which S3 decides
-for all who ask at once. A thread renews it every minute; one that was not renewed for
-five is the rest of a process that was killed, and is taken over on the condition that it
-is still the same (``If-Match``). A process of this machine that has ended is noticed at
-once, where the system tells machines and processes apart (process.py).
+It is written on condition that there is none yet (``If-None-Match: *``), so S3 picks one of several
+simultaneous writers. A thread renews it every minute; a lock that was not renewed for five minutes
+was left by a killed process, and is taken over on condition that it has not changed (``If-Match``).
+If the holder was a process of this machine, its end is noticed at once, provided the system can tell
+machines and processes apart (process.py).
 
-It lies in the bucket of the account and region, also where ``--bucket`` names another for
-the packages: all who change a name must look at the same place.
+The lock is always in the bucket of the account and region, even if ``--bucket`` names another one
+for the packages: everybody who changes a name must look in the same place.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import Any
 import msgspec
 
 from edge_runtime.errors import SnapshipError
-from serverless.aws import Connection, answered, code_of
+from serverless.aws import answered, code_of
 from serverless.deploy import process
-from serverless.deploy.bucket import CodeBucket, code_bucket
-from serverless.deploy.errors import BusyError
+from serverless.deploy.bucket import CodeBucket
+from serverless.deploy.errors import LockedError
 
 EXPIRES_S = 300
 RENEW_S = 60
@@ -38,15 +38,15 @@ class Holder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who is deploying.
 
     Attributes:
-        id: Random, another for every command.
-        user: Who started it.
-        host: On which machine.
-        pid: Number of the process there.
-        doing: Such as ``deploy``.
-        since: When it began, in seconds of Unix time.
-        until: When it counts as dead if it is not renewed.
-        place: Of :func:`serverless.deploy.process.place`.
-        started: Of :func:`serverless.deploy.process.started`.
+        id: Random, different for every command.
+        user: The user who started it.
+        host: The machine's host name.
+        pid: The process id there.
+        doing: The command, e.g. ``snapship deploy``.
+        since: Start, in seconds of Unix time.
+        until: When the lock expires if it is not renewed, in seconds of Unix time.
+        place: The machine, see :func:`serverless.deploy.process.place`.
+        started: The process, see :func:`serverless.deploy.process.started`.
     """
 
     id: str
@@ -67,36 +67,36 @@ class Lock:
         """Starts renewing it.
 
         Args:
-            bucket: Where it lies.
-            key: Its key.
+            bucket: The bucket with the lock.
+            key: The lock's key.
             holder: This process.
-            etag: Of the object as written.
+            etag: ETag of the object as written.
         """
         self._bucket, self._key, self._holder, self._etag = bucket, key, holder, etag
         self._lost: str | None = None
         self._ended = threading.Event()
-        # Only the renewing thread and, after its end, release() write.
+        # Written only by the renewing thread and, after its end, by release().
         self._thread = threading.Thread(target=self._renew, name="snapship-lock", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Before every step that changes something.
+        """Checks before every change that the lock is still ours.
 
         Raises:
-            BusyError: Somebody else has taken the lock over.
+            LockedError: Somebody else has taken over the lock.
         """
         if self._lost is not None:
-            raise BusyError(
+            raise LockedError(
                 f"A deployment must keep its lock. Received: {self._lost}. Wait for the other one, then repeat."
             )
 
     def release(self) -> None:
-        """Gives it back; a lock that is no longer ours is left alone."""
+        """Releases the lock; one that is no longer ours is left alone."""
         self._ended.set()
         self._thread.join()
         if self._lost is None:
             s3 = self._bucket.aws.client("s3")
-            with answered("Giving the lock back"):
+            with answered("Releasing the lock"):
                 try:
                     s3.delete_object(**self._bucket.owner, Key=self._key, IfMatch=self._etag)
                 except s3.exceptions.ClientError as error:
@@ -109,7 +109,7 @@ class Lock:
             try:
                 etag = _put(self._bucket, self._key, renewed, IfMatch=self._etag)
             except SnapshipError:
-                # AWS does not answer; until the lock expires there is time to try again.
+                # AWS does not answer; there is time to retry until the lock expires.
                 if time.time() > self._holder.until:
                     self._lost = "it could not be renewed and has expired"
                     return
@@ -120,26 +120,26 @@ class Lock:
             self._holder, self._etag = renewed, etag
 
 
-def bucket_of_locks(aws: Connection) -> CodeBucket:
-    """Where the locks of an account and region lie; it may not be there.
+def lock_key(name: str) -> str:
+    """Key of a deployment's lock.
 
     Args:
-        aws: Where.
+        name: The deployment's name.
     """
-    return code_bucket(aws)
+    return f"locks/{name}.json"
 
 
 @contextmanager
 def held(bucket: CodeBucket, name: str, doing: str) -> Iterator[Lock]:
-    """Holds the lock of a name meanwhile.
+    """Holds the lock of a name.
 
     Args:
-        bucket: Of :func:`bucket_of_locks`, which must be there.
-        name: The deployment's.
-        doing: What the other one is told.
+        bucket: The account's code bucket, which must exist.
+        name: The deployment's name.
+        doing: The command, which others see in their message.
 
     Raises:
-        BusyError: Somebody else holds it; the message says who and since when.
+        LockedError: Somebody else holds it; the message says who, and since when.
     """
     now = time.time()
     pid = os.getpid()
@@ -154,7 +154,7 @@ def held(bucket: CodeBucket, name: str, doing: str) -> Iterator[Lock]:
         process.place(),
         process.started(pid),
     )
-    key = f"locks/{name}.json"
+    key = lock_key(name)
     lock = Lock(bucket, key, holder, _take(bucket, key, name, holder))
     try:
         yield lock
@@ -163,13 +163,13 @@ def held(bucket: CodeBucket, name: str, doing: str) -> Iterator[Lock]:
 
 
 def holder_of(bucket: CodeBucket, name: str) -> Holder | None:
-    """Who is deploying; None when nobody is, or only the rest of a process that ended.
+    """Who is deploying; None if nobody is, or the holder has ended.
 
     Args:
-        bucket: Of :func:`bucket_of_locks`.
-        name: The deployment's.
+        bucket: The account's code bucket.
+        name: The deployment's name.
     """
-    found = _get(bucket, f"locks/{name}.json")
+    found = _get(bucket, lock_key(name))
     return None if found is None or _dead(found[0]) else found[0]
 
 
@@ -178,7 +178,7 @@ def _take(bucket: CodeBucket, key: str, name: str, holder: Holder) -> str:
     if etag is None:
         found = _get(bucket, key)
         if found is None:
-            # Given back in this very moment.
+            # Released at this very moment.
             etag = _put(bucket, key, holder, IfNoneMatch="*")
         elif _dead(found[0]):
             etag = _put(bucket, key, holder, IfMatch=found[1])
@@ -189,8 +189,8 @@ def _take(bucket: CodeBucket, key: str, name: str, holder: Holder) -> str:
         raise (
             _busy(name, other[0])
             if other
-            else BusyError(
-                f"Only one process may deploy {name} at a time. Received: others take turns. Repeat in a moment."
+            else LockedError(
+                f"Only one process may deploy {name} at a time. Received: several at once. Repeat in a moment."
             )
         )
     return etag
@@ -200,23 +200,23 @@ def _dead(holder: Holder) -> bool:
     if time.time() > holder.until:
         return True
     if not holder.started or holder.place != process.place():
-        # Another machine, or one that cannot be told from another: until the lock expires.
+        # Another machine, or one that cannot be told apart from others: wait until the lock expires.
         return False
     return process.started(holder.pid) != holder.started
 
 
-def _busy(name: str, holder: Holder) -> BusyError:
+def _busy(name: str, holder: Holder) -> LockedError:
     minutes = max(0.0, time.time() - holder.since) / 60
     left = max(0.0, holder.until - time.time())
-    return BusyError(
+    return LockedError(
         f"Only one process may change {name} at a time. Received: {holder.doing} by {holder.user} on {holder.host} "
-        f"(process {holder.pid}) for {minutes:.0f} minutes. Wait for it; if it was killed, its lock ends in "
+        f"(process {holder.pid}) for {minutes:.0f} minutes. Wait for it; if it was killed, its lock expires in "
         f"{left:.0f} s."
     )
 
 
 def _put(bucket: CodeBucket, key: str, holder: Holder, **condition: str) -> str | None:
-    """The new object's ETag; None when the condition does not hold."""
+    """The new object's ETag; None if the condition does not hold."""
     s3: Any = bucket.aws.client("s3")
     with answered("Taking the lock"):
         try:
@@ -225,7 +225,7 @@ def _put(bucket: CodeBucket, key: str, holder: Holder, **condition: str) -> str 
                 **bucket.owner, Key=key, Body=body, ContentType="application/json", **condition
             )["ETag"]
         except s3.exceptions.ClientError as error:
-            # The second: two conditional writes at the same moment.
+            # ConditionalRequestConflict: two conditional writes at the same moment.
             if code_of(error) in (
                 "PreconditionFailed",
                 "412",
@@ -251,7 +251,7 @@ def _get(bucket: CodeBucket, key: str) -> tuple[Holder, str] | None:
     try:
         return msgspec.json.decode(body, type=Holder), found["ETag"]
     except msgspec.DecodeError:
-        # Of another version of snapship, or broken: it counts as dead from its age on.
+        # Written by another version of snapship, or damaged: it expires by its age.
         written = found["LastModified"].timestamp()
         return Holder("", "somebody", "another version", 0, "a change", written, written + EXPIRES_S), found[
             "ETag"

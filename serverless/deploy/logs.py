@@ -1,4 +1,4 @@
-"""The function's log: one JSON object a line, as serverless/app/telemetry.py writes it."""
+"""The function's log: one JSON object per line, as written by serverless/app/telemetry.py."""
 
 from __future__ import annotations
 
@@ -9,50 +9,55 @@ from collections.abc import Callable
 
 from edge_runtime.errors import UsageError
 from serverless.aws import Connection, answered
-from serverless.deploy.locating import Located
+from serverless.deploy.locating import Endpoint
 
 POLL_SECONDS = 2.0
 
 OVERLAP_MS = 30_000
-"""How far a later look goes back: lines of several instances arrive out of order."""
+"""How far a later poll goes back, as lines of several instances arrive out of order."""
 
 _REMEMBERED = 20_000
-"""Ids of lines that were printed, so that none comes twice."""
+"""How many ids of printed lines are remembered, so that none is printed twice."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds_of(text: str) -> int:
-    """Reads a span of time such as ``10m``.
+    """Reads a duration, e.g. ``10m``.
 
     Args:
         text: A whole number and ``s``, ``m``, ``h`` or ``d``.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It has another form.
     """
     found = re.fullmatch(r"([0-9]{1,7})([smhd])", text, re.ASCII)
     if found is None:
         raise UsageError(
-            f"A span of time must be such as 90s, 10m, 2h or 7d. Received: {text!r}. Pass --since 10m."
+            f"A duration must have a form like 90s, 10m, 2h or 7d. Received: {text!r}. Pass e.g. --since 10m."
         )
     return int(found[1]) * _UNITS[found[2]]
 
 
 def read(
-    found: Located, aws: Connection, since_s: int, echo: Callable[[str], None], *, follow: bool = False
+    found: Endpoint,
+    aws: Connection,
+    since_s: int,
+    echo: Callable[[str], None],
+    *,
+    follow: bool = False,
 ) -> int:
     """Prints the log, oldest line first.
 
     Args:
         found: The deployment.
-        aws: Where.
-        since_s: How many seconds ago it begins.
+        aws: The account and region.
+        since_s: How many seconds to go back.
         echo: Called with each line.
-        follow: Go on until Ctrl-C.
+        follow: Keep reading until Ctrl-C.
 
     Returns:
-        How many lines there were.
+        The number of lines.
     """
     group = found.stack.outputs.get("LogGroup") or f"/aws/lambda/{found.function}"
     start = int((time.time() - since_s) * 1000)

@@ -1,4 +1,4 @@
-"""``snapship status``, ``invoke``, ``logs``, ``rollback`` and ``destroy``: what is deployed already."""
+"""``snapship status``, ``invoke``, ``logs``, ``rollback`` and ``destroy``: existing deployments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from edge_runtime.errors import ImageError, UsageError
 from edge_runtime.terminal import Column, print_table, printable
 from serverless.deploy import cli_options
-from serverless.deploy.telling import telling
+from serverless.deploy.telling import console
 
 
 @click.command()
@@ -20,7 +20,7 @@ from serverless.deploy.telling import telling
 @cli_options.where
 @cli_options.as_json
 def status(name: str | None, region: str | None, profile: str | None, as_json: bool) -> None:
-    """Show what is live of NAME and how it is; without NAME, list what is deployed.
+    """Show the status of NAME; without NAME, list all deployments.
 
     \b
     Examples:
@@ -28,20 +28,21 @@ def status(name: str | None, region: str | None, profile: str | None, as_json: b
       snapship status flowers --json
     """
     from serverless.aws import Connection
-    from serverless.deploy import status as looking
+    from serverless.deploy.status import deployments
+    from serverless.deploy.status import status as status_of
 
     aws = Connection(region, profile)
     if name is None:
-        listed = looking.deployments(aws)
+        listed = deployments(aws)
         if as_json:
             cli_options.echo_json(listed)
         elif not listed:
-            click.echo(f"Nothing of snapship is deployed in {aws.region} of account {aws.account}.")
+            click.echo(f"No deployments in {aws.region} of account {aws.account}.")
         else:
-            columns = [Column("name"), Column("state"), Column("updated"), Column("address")]
+            columns = [Column("name"), Column("state"), Column("updated"), Column("URL")]
             print_table(columns, [(one.name, one.state, one.updated, one.url) for one in listed])
         return
-    found = looking.status(name, aws)
+    found = status_of(name, aws)
     if as_json:
         cli_options.echo_json(found)
     else:
@@ -49,10 +50,10 @@ def status(name: str | None, region: str | None, profile: str | None, as_json: b
 
 
 def _only_stdin(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Everybody on the machine can read the words of a command."""
+    """Other users of the machine can read a command line."""
     if value not in (None, "-"):
         raise UsageError(
-            "--key takes no secret, which other users would see in the list of processes. Received: one. "
+            "--key must be -, as other users can see a secret in the list of processes. Received: a secret. "
             "Set SNAPSHIP_API_KEY, or pass --key - and the secret on stdin."
         )
     return value
@@ -62,15 +63,15 @@ def _only_stdin(ctx: click.Context, param: click.Parameter, value: str | None) -
 @click.argument("name")
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option(
-    "--http", is_flag=True, help="Through its address, as other clients do; else through AWS's API."
+    "--http", is_flag=True, help="Call the endpoint's URL, as clients do; default: call Lambda's API."
 )
 @click.option(
     "--key",
     metavar="-",
     callback=_only_stdin,
-    help="Read the API key for --http from stdin; else it is SNAPSHIP_API_KEY.",
+    help="Read the API key for --http from stdin; default: SNAPSHIP_API_KEY.",
 )
-@click.option("--top-k", type=click.IntRange(1), metavar="N", help="How many classes.")
+@click.option("--top-k", type=click.IntRange(1), metavar="N", help="Number of classes to return.")
 @cli_options.where
 @cli_options.as_json
 def invoke(
@@ -83,7 +84,7 @@ def invoke(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Ask the endpoint NAME what IMAGE shows.
+    """Classify IMAGE with the endpoint NAME.
 
     \b
     Examples:
@@ -92,22 +93,21 @@ def invoke(
       snapship invoke flowers photo.jpg --http --key - < key.txt
     """
     from serverless.aws import Connection
-    from serverless.deploy.invoking import invoke as call
-    from serverless.deploy.invoking import invoke_http
-    from serverless.deploy.locating import locate
+    from serverless.deploy.invoking import invoke_api, invoke_http
+    from serverless.deploy.locating import look_up
 
     try:
         content = image.read_bytes()
     except OSError as error:
         raise ImageError(
-            f"An image must be a file that can be read. Received: {image} ({error.strerror}). Check the path."
+            f"The image must be a readable file. Received: {image} ({error.strerror}). Check the path."
         ) from error
-    secret = os.environ.get("SNAPSHIP_API_KEY")
-    if key is not None:
-        secret = sys.stdin.readline().strip()
+    secret = os.environ.get("SNAPSHIP_API_KEY") if key is None else sys.stdin.readline().strip()
     aws = Connection(region, profile)
-    found = locate(aws, name)
-    answer = invoke_http(found, aws, content, top_k, secret) if http else call(found, aws, content, top_k)
+    found = look_up(aws, name)
+    answer = (
+        invoke_http(found, aws, content, top_k, secret) if http else invoke_api(found, aws, content, top_k)
+    )
     if as_json:
         cli_options.echo_json(answer)
         return
@@ -117,11 +117,13 @@ def invoke(
 
 @click.command()
 @click.argument("name")
-@click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C.")
-@click.option("--since", default="10m", show_default=True, metavar="TIME", help="Such as 90s, 10m, 2h, 7d.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new lines until Ctrl-C.")
+@click.option(
+    "--since", default="10m", show_default=True, metavar="TIME", help="How far back: 90s, 10m, 2h, 7d."
+)
 @cli_options.where
 def logs(name: str, follow: bool, since: str, region: str | None, profile: str | None) -> None:
-    """Print the log of NAME: a JSON object for each request.
+    """Print the log of NAME: one JSON object per request.
 
     \b
     Examples:
@@ -129,49 +131,51 @@ def logs(name: str, follow: bool, since: str, region: str | None, profile: str |
       snapship logs flowers --follow | jq 'select(.status >= 500)'
     """
     from serverless.aws import Connection
-    from serverless.deploy.locating import locate
+    from serverless.deploy.locating import look_up
     from serverless.deploy.logs import read, seconds_of
 
     seconds = seconds_of(since)
     aws = Connection(region, profile)
-    count = read(locate(aws, name), aws, seconds, lambda line: click.echo(printable(line)), follow=follow)
+    count = read(look_up(aws, name), aws, seconds, lambda line: click.echo(printable(line)), follow=follow)
     if not count:
-        click.echo(f"No lines in the last {since}. Look further back with --since.", err=True)
+        click.echo(f"No log lines in the last {since}. Pass a longer --since.", err=True)
 
 
 @click.command()
 @click.argument("name")
-@click.option("--to", metavar="VERSION", help="A version's number; default: the one that was live before.")
+@click.option("--to", metavar="VERSION", help="Version number; default: the previously live version.")
 @cli_options.where
 @cli_options.as_json
 def rollback(name: str, to: str | None, region: str | None, profile: str | None, as_json: bool) -> None:
-    """Send all calls of NAME to the version before, at once; ends a canary.
+    """Send all calls of NAME to the previous version at once, and end any canary.
 
     \b
     Example:
       snapship rollback flowers
     """
     from serverless.aws import Connection
-    from serverless.deploy.rolling_back import rollback as back
+    from serverless.deploy.rolling_back import rollback as roll_back
 
-    with telling() as say:
-        done = back(name, Connection(region, profile), say, to=to)
+    with console() as progress:
+        done = roll_back(name, Connection(region, profile), progress, to=to)
     if as_json:
         cli_options.echo_json(done)
     else:
-        click.echo(f"Version {done.version} of {done.name} gets all calls; version {done.left} gets none.")
+        click.echo(
+            f"Version {done.version} of {done.name} now gets all calls; version {done.left} gets none."
+        )
 
 
 @click.command()
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--delete-images", is_flag=True, help="Also delete what lies in the input bucket.")
-@click.option("--bucket", metavar="CODE_BUCKET", help="Your own, that packages of a failed deploy went to.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--delete-images", is_flag=True, help="Also delete the objects in the input bucket.")
+@click.option("--bucket", metavar="CODE_BUCKET", help="Your own code bucket, used by a deploy that failed.")
 @cli_options.where
 def destroy(
     name: str, yes: bool, delete_images: bool, bucket: str | None, region: str | None, profile: str | None
 ) -> None:
-    """Remove NAME and everything that was made for it.
+    """Remove NAME and everything that was created for it.
 
     \b
     Example:
@@ -179,10 +183,10 @@ def destroy(
     """
     from serverless.aws import Connection
     from serverless.deploy.destroying import destroy as remove
-    from serverless.deploy.destroying import look
+    from serverless.deploy.destroying import find
 
     aws = Connection(region, profile)
-    removal = look(name, aws, bucket)
+    removal = find(name, aws, bucket)
     click.echo(f"In {aws.region} of account {aws.account}:")
     for line in removal.lines:
         click.echo(f"  {printable(line)}")
@@ -190,13 +194,13 @@ def destroy(
         click.echo(
             f"  {count:,} objects in {images}{'' if delete_images else ', which must be emptied first'}"
         )
-    refused_anyway = bool(removal.images) and not delete_images
-    if not yes and not refused_anyway and not _confirmed():
+    refused = bool(removal.images) and not delete_images
+    if not yes and not refused and not _confirmed():
         raise UsageError(
             "destroy must be confirmed. Received: no. Nothing was removed; answer y, or pass --yes."
         )
-    with telling() as say:
-        remove(removal, aws, say, with_images=delete_images)
+    with console() as progress:
+        remove(removal, aws, progress, with_images=delete_images)
     click.echo(f"Removed {name}.")
 
 
@@ -204,17 +208,17 @@ def _confirmed() -> bool:
     try:
         return click.confirm("Remove all of this?", err=True)
     except click.Abort:
-        # Ctrl-C, or nobody there to answer.
+        # Ctrl-C, or no terminal to answer on.
         return False
 
 
 def _print_status(found: Any) -> None:
-    click.echo(f"{found.name}: {found.state}, changed {found.updated}")
-    click.echo(f"{found.url or 'no address yet'} (auth {found.auth})")
+    click.echo(f"{found.name}: {found.state}, updated {found.updated}")
+    click.echo(f"{found.url or 'no URL yet'} (auth {found.auth})")
     if found.live is not None:
         click.echo(f"Live: version {found.live}, {found.python}, {found.arch}, {found.memory_mb:,} MB")
     if found.busy is not None:
-        click.echo(f"Right now: {found.busy}")
+        click.echo(f"In progress: {found.busy}")
     columns = [
         Column("version", right=True),
         Column("calls", right=True),
@@ -226,7 +230,7 @@ def _print_status(found: Any) -> None:
             version.version,
             f"{version.share:.0%}",
             version.published,
-            version.code_sha256[:16] + (" (rollback goes here)" if version.can_go_back else ""),
+            version.code_sha256[:16] + (" (rollback possible)" if version.can_go_back else ""),
         )
         for version in found.versions
     ]

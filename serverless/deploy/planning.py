@@ -1,27 +1,27 @@
-"""``snapship deploy --plan``: what a deployment would change, and nothing changed."""
+"""``snapship deploy --plan``: what a deployment would change, without changing anything."""
 
 from __future__ import annotations
 
 import msgspec
 
 from serverless.aws import Connection
-from serverless.deploy import changes, keys_parameter, lock, rollout, stack
+from serverless.deploy import changes, keys_parameter, rollout, stack
 from serverless.deploy.bucket import code_bucket, code_key, exists
 from serverless.deploy.deploy_config import DeployConfig
-from serverless.deploy.locating import owned
-from serverless.deploy.readymade import contents_sha256, ready
-from serverless.deploy.stack import Say, Template
-from serverless.deploy.template import Code, describe, template
+from serverless.deploy.locating import check_owner
+from serverless.deploy.readymade import contents_sha256, zip_to_deploy
+from serverless.deploy.stack import Progress, Template
+from serverless.deploy.template import Code, purpose, template
 from serverless.deploy.template.tagging import tags
 
 
-class Step(msgspec.Struct, frozen=True):
-    """One thing that a deployment would do.
+class PlanStep(msgspec.Struct, frozen=True):
+    """One change that a deployment would make.
 
     Attributes:
-        action: ``Add``, ``Modify``, ``Remove`` and such.
+        action: ``Add``, ``Modify``, ``Remove`` etc.
         resource: Its name in the template, or what it is.
-        type: CloudFormation's type, or the service.
+        type: Its CloudFormation type, or the service.
         purpose: What it is for, or what happens to it.
     """
 
@@ -35,99 +35,101 @@ class Plan(msgspec.Struct, frozen=True):
     """What a deployment would do.
 
     Attributes:
-        name: The deployment's.
-        stack: Its stack.
-        exists: Whether the stack is there.
-        steps: In order; none when nothing would change.
-        template: The whole template as it would be.
+        name: The deployment's name.
+        stack: The name of its stack.
+        exists: Whether the stack exists.
+        steps: The changes, in order; empty if nothing would change.
+        template: The resulting template.
     """
 
     name: str
     stack: str
     exists: bool
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     template: Template
 
 
-def plan(config: DeployConfig, aws: Connection, say: Say) -> Plan:
+def plan(config: DeployConfig, aws: Connection, progress: Progress) -> Plan:
     """Asks AWS what a deployment would change; the change set is deleted again.
 
     Args:
-        config: What and how.
-        aws: Where.
-        say: Told of every step.
+        config: What to deploy, and how.
+        aws: The account and region.
+        progress: Progress callback.
 
     Raises:
-        SnapshipError: What packaging and AWS may refuse.
+        SnapshipError: Packaging failed, or AWS refused the template.
     """
     deployment = config.deployment
-    say(f"Planning {deployment.name} in {aws.region} of account {aws.account}")
+    progress(f"Planning {deployment.name} in {aws.region} of account {aws.account}")
     bucket = code_bucket(aws, config.bucket)
-    with ready(config.bundle, config.package, config.artifact, deployment, say) as zipped:
+    with zip_to_deploy(config, progress) as zipped:
         digest = zipped.sha256
     final = template(deployment, Code(bucket.name, code_key(deployment.name, digest), digest))
     found = stack.describe(aws, deployment.stack)
     if found is not None:
-        owned(found, deployment.name)
+        check_owner(found, deployment.name)
     create = found is None or found.empty or found.status == "ROLLBACK_COMPLETE"
-    steps = _beside(config, aws)
+    steps = _outside_the_stack(config, aws)
     if found is not None and found.status == "ROLLBACK_COMPLETE":
-        # AWS takes no change set for it; deploy removes it first.
-        steps += [Step("Add", row.resource, row.type, row.purpose) for row in describe(final)]
+        # AWS accepts no change set for it; deploy removes it first.
+        steps += [
+            PlanStep("Add", name, entry["Type"], purpose(name)) for name, entry in final["Resources"].items()
+        ]
     elif create or not rollout.same(stack.template_of(aws, deployment.stack), final):
-        purposes = {row.resource: row.purpose for row in describe(final)}
         change = changes.propose(aws, deployment.stack, final, tags(deployment), create=create)
         changes.discard(aws, change)
         steps += [
-            Step(
+            PlanStep(
                 entry.action,
                 entry.logical_id,
                 entry.type,
-                purposes.get(entry.logical_id, _leaving(entry.type)),
+                purpose(entry.logical_id) if entry.logical_id in final["Resources"] else _leaving(entry.type),
             )
             for entry in change.changes
         ]
     return Plan(deployment.name, deployment.stack, not create, tuple(steps), final)
 
 
-def offline_template(config: DeployConfig, say: Say) -> Template:
-    """The template alone, for SAM, CDK and Terraform; asks nothing of AWS, and packages nothing.
+def offline_template(config: DeployConfig, progress: Progress) -> Template:
+    """The template alone, for SAM, CDK and Terraform; calls no AWS service and packages nothing.
 
-    Of a bundle without a package it names the version by what that is made of, and leaves the zip's
-    hash to a parameter.
+    For a bundle without a package, the version is named after the package's contents, and a
+    parameter takes the zip's hash.
 
     Args:
-        config: What and how; without ``bucket``, the template's parameters say where the code is.
-        say: Told what is being looked at.
+        config: What to deploy; without ``bucket``, parameters of the template say where the code is.
+        progress: Progress callback.
 
     Raises:
         UsageError: There is neither a bundle nor a zip, or the zip is for another function.
-        SnapshipError: The bundle is damaged, or holds nothing that may be deployed.
+        SnapshipError: The bundle is damaged, or contains nothing that may be deployed.
     """
     deployment = config.deployment
     if config.package is None:
-        made_of = contents_sha256(config.bundle, config.artifact)
-        return template(deployment, Code(config.bucket, None, made_of, zipped=False))
-    with ready(config.bundle, config.package, config.artifact, deployment, say) as zipped:
+        contents = contents_sha256(config.bundle, config.artifact)
+        return template(deployment, Code(config.bucket, None, contents, zipped=False))
+    with zip_to_deploy(config, progress) as zipped:
         key = None if config.bucket is None else code_key(deployment.name, zipped.sha256)
         return template(deployment, Code(config.bucket, key, zipped.sha256))
 
 
-def _beside(config: DeployConfig, aws: Connection) -> list[Step]:
-    """What lies beside the stack."""
+def _outside_the_stack(config: DeployConfig, aws: Connection) -> list[PlanStep]:
     deployment, steps = config.deployment, []
-    locks = lock.bucket_of_locks(aws)
+    locks = code_bucket(aws)
     if not exists(locks):
         holds = "the packages and the lock" if config.bucket in (None, locks.name) else "the lock"
-        steps.append(Step("Add", locks.name, "S3 bucket", f"holds {holds}; private, encrypted, versioned"))
+        steps.append(
+            PlanStep("Add", locks.name, "S3 bucket", f"holds {holds}; private, encrypted, versioned")
+        )
     parameter = deployment.keys_parameter
     ours = parameter == keys_parameter.parameter_of(deployment.name)
     if parameter is not None and ours and not keys_parameter.exists(aws, parameter):
         steps.append(
-            Step("Add", parameter, "SSM parameter", "salted hashes of the API keys; one key is made")
+            PlanStep("Add", parameter, "SSM parameter", "salted hashes of the API keys, with a first key")
         )
     return steps
 
 
 def _leaving(type: str) -> str:
-    return "stays, to go back to" if type == "AWS::Lambda::Version" else "no longer needed"
+    return "kept for rollback" if type == "AWS::Lambda::Version" else "no longer needed"

@@ -1,8 +1,7 @@
-"""Which process of which machine: what tells a lock's holder that ended from one that runs elsewhere.
+"""Identifies a process across machines, to tell a lock holder that ended from one that runs elsewhere.
 
-A host's name and a process's number are not enough: containers of one image have the same, and
-numbers are given again. Linux also says which start of the machine it is, in which namespace a
-number counts, and when a process began.
+Host name and process id are not enough: containers of one image share them, and ids are reused.
+Linux also reports the boot id, the namespace of the process ids, and when a process started.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from pathlib import Path
 _PROC = Path("/proc")
 
 _START = 19
-"""Place of the start time among the fields of ``/proc/PID/stat`` after the name (proc_pid_stat(5): 22)."""
+"""Index of the start time among the fields of ``/proc/PID/stat`` after the name (proc_pid_stat(5): 22)."""
 
 
 def place() -> str:
-    """The start of this machine and the namespace of its processes; empty where the system says neither."""
+    """Boot id of this machine and namespace of its process ids; empty if the system reports neither."""
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink(_PROC / 'self/ns/pid')}"
@@ -26,14 +25,14 @@ def place() -> str:
 
 
 def started(pid: int) -> str:
-    """When a process of this place began, in ticks; empty if there is none, or the system does not say.
+    """When a process of this machine started, in ticks; empty if there is none or it cannot be found out.
 
     Args:
-        pid: Its number.
+        pid: The process id.
     """
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-        # The name stands in parentheses and may hold any character.
+        # The name is in parentheses and may contain any character.
         return text.rpartition(")")[2].split()[_START]
     except (OSError, IndexError):
         return ""

@@ -1,4 +1,4 @@
-"""The zip to deploy: made now from a bundle, or made before by ``snapship package``."""
+"""The zip to deploy: packaged now from a bundle, or earlier by ``snapship package``."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ import msgspec
 from edge_runtime.errors import UsageError
 from edge_runtime.temporary import temporary_folder
 from serverless.deploy.config import Deployment
+from serverless.deploy.deploy_config import DeployConfig
 from serverless.deploy.errors import LimitError
-from serverless.deploy.stack import Say
+from serverless.deploy.stack import Progress
 
 if TYPE_CHECKING:
     from serverless.deploy.package.tree import PackageRecord
 
 HANDLER_FILES = ("serverless/app/__init__.py", "serverless/app/__init__.pyc")
-"""One of them is in every package; else Lambda would find no handler."""
+"""Every package contains one of them, or Lambda would find no handler."""
 
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Zip:
+class PackageZip:
     """A package on disk.
 
     Attributes:
-        path: Where it is.
-        sha256: Its hash, in hex.
+        path: The zip.
+        sha256: Its SHA-256, in hex.
         bytes: Its size.
     """
 
@@ -43,26 +44,22 @@ class Zip:
 
 
 @contextmanager
-def ready(
-    bundle: Path | None, made_before: Path | None, artifact: str | None, deployment: Deployment, say: Say
-) -> Iterator[Zip]:
-    """Provides the zip meanwhile.
+def zip_to_deploy(config: DeployConfig, progress: Progress) -> Iterator[PackageZip]:
+    """Provides the zip, which may be temporary.
 
     Args:
-        bundle: What to package, where nothing was packaged before.
-        made_before: A zip of ``snapship package``.
-        artifact: The kind to package; None takes the best.
-        deployment: Whose architecture and Python it must be for.
-        say: Told of the steps of packaging.
+        config: The bundle or the zip, and the architecture and Python it must be for.
+        progress: Progress callback of packaging.
 
     Raises:
         UsageError: There is neither a bundle nor a zip, or the zip is for another function.
-        SnapshipError: As :func:`serverless.deploy.package.package` raises.
+        SnapshipError: As raised by :func:`serverless.deploy.package.package`.
     """
-    if made_before is not None:
-        found, made_of = check_zip(made_before, deployment)
-        if bundle is not None:
-            _check_bundle(bundle, made_of, made_before)
+    deployment = config.deployment
+    if config.package is not None:
+        found, record = check_zip(config.package, deployment)
+        if config.bundle is not None:
+            _check_bundle(config.bundle, record, config.package)
         yield found
         return
     from serverless.deploy.package import PackageConfig, package
@@ -70,29 +67,29 @@ def ready(
     with temporary_folder() as folder:
         made = package(
             PackageConfig(
-                bundle=_given(bundle),
+                bundle=_given(config.bundle),
                 out=folder / "lambda.zip",
                 arch=deployment.arch,
                 python=deployment.python,
-                artifact=artifact,
+                artifact=config.artifact,
             ),
-            say,
+            progress,
         )
         for note in made.notes:
-            say(note)
-        yield Zip(made.path, made.sha256, made.bytes)
+            progress(note)
+        yield PackageZip(made.path, made.sha256, made.bytes)
 
 
 def contents_sha256(bundle: Path | None, artifact: str | None) -> str:
-    """Hash of what a package of a bundle is made of, without making it; 64 hex digits.
+    """SHA-256 of a package's inputs, without packaging; 64 hex digits.
 
     Args:
-        bundle: What would be packaged.
-        artifact: The kind; None takes the best.
+        bundle: The bundle that would be packaged.
+        artifact: The kind; None picks the best.
 
     Raises:
         UsageError: There is no bundle, or no such artifact.
-        BundleError: It is damaged.
+        BundleError: The bundle is damaged.
         GateFailedError: The artifact failed its check.
     """
     from edge_runtime.bundle import Bundle
@@ -101,22 +98,22 @@ def contents_sha256(bundle: Path | None, artifact: str | None) -> str:
     from serverless.deploy.package.tree import own_version
 
     opened = Bundle.open(_given(bundle))
-    made_of = f"{own_version()} {choose(opened, artifact).kind}\n".encode() + encode_json(opened.manifest)
-    return hashlib.sha256(made_of).hexdigest()
+    contents = f"{own_version()} {choose(opened, artifact).kind}\n".encode() + encode_json(opened.manifest)
+    return hashlib.sha256(contents).hexdigest()
 
 
-def check_zip(path: Path, deployment: Deployment) -> tuple[Zip, PackageRecord]:
-    """Looks into a zip before it is uploaded.
+def check_zip(path: Path, deployment: Deployment) -> tuple[PackageZip, PackageRecord]:
+    """Checks a zip before it is uploaded.
 
     Args:
         path: The zip.
-        deployment: What it must fit.
+        deployment: The deployment it is for.
 
     Returns:
-        The zip, and what it is made of.
+        The zip, and the record of what it contains.
 
     Raises:
-        UsageError: It is none, holds no function of snapship, or is for another processor or Python.
+        UsageError: It is not a zip of snapship package, or is for another architecture or Python.
         LimitError: It unpacks to more than Lambda allows.
     """
     from serverless.deploy.package.limits import UNZIPPED_BYTES
@@ -135,32 +132,32 @@ def check_zip(path: Path, deployment: Deployment) -> tuple[Zip, PackageRecord]:
     except (OSError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
-            f"--package must be a zip of snapship package. Received: {path} ({reason}). "
+            f"--package must be a zip made by snapship package. Received: {path} ({reason}). "
             "Run: snapship package BUNDLE --out lambda.zip"
         ) from error
     if names.isdisjoint(HANDLER_FILES) or record is None:
         raise UsageError(
-            f"--package must hold the function and its record. Received: {path} without "
+            f"--package must contain the function and its record. Received: {path} without "
             f"{HANDLER_FILES[0] if record else RECORD_FILE}. Run: snapship package BUNDLE --out lambda.zip"
         )
     if total > UNZIPPED_BYTES:
         raise LimitError(
             f"A package must unpack to at most {UNZIPPED_BYTES:,} bytes. Received: {total:,}. "
-            "Ship a smaller artifact."
+            "Choose a smaller artifact with --artifact."
         )
     try:
         made = read_record(record)
     except msgspec.MsgspecError as error:
         raise UsageError(
-            f"--package must hold a record of how it was made. Received: {path} ({error}). Package the bundle anew."
+            f"--package must contain a valid record. Received: {path} ({error}). Package the bundle again."
         ) from error
     if (made.arch, made.python) != (deployment.arch, deployment.python):
         raise UsageError(
-            "--package must be for the function's processor and Python. "
+            "--package must be for the function's architecture and Python. "
             f"Received: {made.arch}, {made.python} for a function of {deployment.arch}, {deployment.python}. "
-            f"Pass --arch {made.arch} --python {made.python}, or package the bundle anew."
+            f"Pass --arch {made.arch} --python {made.python}, or package the bundle again."
         )
-    return Zip(path, digest.hexdigest(), size), made
+    return PackageZip(path, digest.hexdigest(), size), made
 
 
 def _given(bundle: Path | None) -> Path:
@@ -176,5 +173,5 @@ def _check_bundle(bundle: Path, made: PackageRecord, path: Path) -> None:
     if made.artifact_sha256 not in {artifact.sha256 for artifact in manifest.artifacts}:
         raise UsageError(
             f"--package must be made from the BUNDLE. Received: {path} of {made.bundle} with {made.artifact}, "
-            f"which {bundle} does not hold. Package the bundle anew, or leave it out."
+            f"which {bundle} does not contain. Package the bundle again, or leave it out."
         )

@@ -1,11 +1,11 @@
-"""Templates of a rollout's stages, from the template of its end. Pure data, no AWS.
+"""Edits of a deployment's template, and what can be read from it. Pure data, no AWS.
 
-======================  ========================================================
-:func:`before_traffic`  all but the alias and what hangs on it: a first version that
-                        nobody can call but by its number
-:func:`pointed`         the alias at a version by its number, all traffic there
-:func:`recorded`        with the numbers of the versions that were live, for the way back
-======================  ========================================================
+======================  ==================================================================
+:func:`without_alias`   everything but the alias and what depends on it: a first version
+                        that can only be called by its number
+:func:`with_alias_at`   the alias at a version number, which gets all traffic
+:func:`with_history`    with the numbers of the versions that were live, for rollback
+======================  ==================================================================
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from serverless.deploy.errors import DeployError
 from serverless.deploy.stack import Template
 
 RECORD = "Snapship"
-"""Key in a template's ``Metadata`` under which the versions that were live are kept, oldest first."""
+"""Key in a template's ``Metadata`` for the versions that were live, oldest first."""
 
-KEPT = 5
-"""Versions that can be gone back to; older ones are deleted, since all count against a quota."""
+KEPT_VERSIONS = 5
+"""Number of versions kept for rollback; older ones are deleted, since all count against a quota."""
 
 _ALIAS = "AWS::Lambda::Alias"
 _VERSION = "AWS::Lambda::Version"
@@ -46,11 +46,11 @@ def alias_id(template: Template) -> str:
     return _only(template, _ALIAS)
 
 
-def before_traffic(template: Template) -> Template:
-    """Leaves the alias out, and every resource and output that refers to it.
+def without_alias(template: Template) -> Template:
+    """Removes the alias, and every resource and output that refers to it.
 
     Args:
-        template: The whole.
+        template: A full template.
     """
     gone = {alias_id(template)}
     entries = template["Resources"]
@@ -77,12 +77,12 @@ def before_traffic(template: Template) -> Template:
     return kept
 
 
-def pointed(template: Template, version: str) -> Template:
-    """Points the alias at a published version, without a share for another.
+def with_alias_at(template: Template, version: str) -> Template:
+    """Points the alias at a published version, without a share for another one.
 
     Args:
-        template: One with an alias.
-        version: A version's number.
+        template: A template with an alias.
+        version: A version number.
     """
     changed = copy.deepcopy(template)
     properties = changed["Resources"][alias_id(changed)]["Properties"]
@@ -93,40 +93,40 @@ def pointed(template: Template, version: str) -> Template:
     return changed
 
 
-def recorded(template: Template, live: Sequence[str]) -> Template:
-    """Writes down which versions were live before.
+def with_history(template: Template, live: Sequence[str]) -> Template:
+    """Records which versions were live before.
 
     Args:
-        template: Any.
-        live: Numbers, oldest first; only the last are kept.
+        template: Any template.
+        live: Version numbers, oldest first; only the last :data:`KEPT_VERSIONS` are kept.
     """
     changed = copy.deepcopy(template)
-    changed["Metadata"] = {**changed.get("Metadata", {}), RECORD: {"LiveBefore": list(live)[-KEPT:]}}
+    changed["Metadata"] = {**changed.get("Metadata", {}), RECORD: {"LiveBefore": list(live)[-KEPT_VERSIONS:]}}
     return changed
 
 
-def live_before(template: Template) -> tuple[str, ...]:
-    """The versions that :func:`recorded` wrote down, oldest first."""
+def history_of(template: Template) -> tuple[str, ...]:
+    """The versions that :func:`with_history` recorded, oldest first."""
     record = template.get("Metadata", {}).get(RECORD, {})
     return tuple(str(version) for version in record.get("LiveBefore", ()))
 
 
 def same(one: Template, other: Template) -> bool:
-    """Whether two templates ask for the same, whatever was live before."""
-    return recorded(one, ()) == recorded(other, ())
+    """Whether two templates are equal, apart from their history."""
+    return with_history(one, ()) == with_history(other, ())
 
 
-def code_place(template: Template) -> tuple[str, str]:
-    """Bucket and key of the template's code; two empty strings when it has none in S3."""
+def code_bucket_name(template: Template) -> str:
+    """Name of the bucket with the template's code; empty if it has none in S3."""
     for entry in template.get("Resources", {}).values():
         code = entry.get("Properties", {}).get("Code") if entry["Type"] == "AWS::Lambda::Function" else None
         if isinstance(code, dict) and "S3Bucket" in code:
-            return _default(template, code["S3Bucket"]), _default(template, code["S3Key"])
-    return "", ""
+            return _default(template, code["S3Bucket"])
+    return ""
 
 
 def _default(template: Template, value: Any) -> str:
-    """A text, or the default of the parameter that it names."""
+    """A text, or the default of the parameter it refers to."""
     if isinstance(value, dict):
         return str(template.get("Parameters", {}).get(value.get("Ref"), {}).get("Default", ""))
     return str(value)
@@ -136,17 +136,17 @@ def _only(template: Template, type: str) -> str:
     found = [name for name, entry in template.get("Resources", {}).items() if entry.get("Type") == type]
     if len(found) != 1:
         raise DeployError(
-            f"A template of snapship must hold one {type}. Received: {len(found)}. "
-            "Deploy again, or destroy what was changed by other means."
+            f"A template of snapship must contain one {type}. Received: {len(found)}. "
+            "Deploy again, or destroy a stack that was changed by other means."
         )
     return str(found[0])
 
 
 def references(node: Any) -> set[str]:
-    """Logical ids that a part of a template refers to, parameters included.
+    """Logical ids that a part of a template refers to, including parameters.
 
     Args:
-        node: Any part.
+        node: Any part of a template.
     """
     return set(_walk(node))
 

@@ -1,32 +1,32 @@
-"""CloudFormation's stacks as they are; changes.py changes them, waiting.py waits for AWS."""
+"""Reads CloudFormation stacks; changes.py changes them, waiting.py waits for AWS."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from serverless.aws import Connection, answered
 
-Say = Callable[[str], None]
-"""Called with a line when something happened."""
+Progress = Callable[[str], None]
+"""Called with one line per step."""
 
 Template = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as it is.
+    """The state of a stack.
 
     Attributes:
         name: Its name.
         id: Its ARN.
-        status: As AWS calls it, such as ``UPDATE_COMPLETE``.
-        reason: Why, if AWS says so.
-        outputs: By name.
-        tags: By key.
-        updated: When it was made or last changed, in ISO 8601.
+        status: AWS's status, e.g. ``UPDATE_COMPLETE``.
+        reason: The reason for the status, if AWS gives one.
+        outputs: Its outputs, by name.
+        tags: Its tags, by key.
+        updated: When it was created or last updated, in ISO 8601.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Stack:
 
     @property
     def empty(self) -> bool:
-        """Whether it has never been made: a change set that was not executed leaves this."""
+        """Whether it was never created, only prepared by a change set that was not executed."""
         return self.status == "REVIEW_IN_PROGRESS"
 
     @property
@@ -68,7 +68,7 @@ class Resource:
 
     Attributes:
         logical_id: Its name in the template.
-        type: Such as ``AWS::Lambda::Function``.
+        type: E.g. ``AWS::Lambda::Function``.
         physical_id: Its name or ARN.
     """
 
@@ -78,23 +78,33 @@ class Resource:
 
 
 def describe(aws: Connection, name: str) -> Stack | None:
-    """Looks a stack up.
+    """Looks up a stack.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         name: Its name or ARN.
 
     Returns:
-        None when there is none.
+        The stack; None if there is none.
     """
     cloudformation = aws.client("cloudformation")
     with answered(f"Looking up the stack {name}"):
         try:
-            found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+            return _stack(cloudformation.describe_stacks(StackName=name)["Stacks"][0])
         except cloudformation.exceptions.ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
+
+
+def stacks(aws: Connection) -> Iterator[Stack]:
+    """Every stack of the account and region, whoever made it."""
+    with answered("Listing the stacks"):
+        for page in aws.client("cloudformation").get_paginator("describe_stacks").paginate():
+            yield from map(_stack, page["Stacks"])
+
+
+def _stack(found: Mapping[str, Any]) -> Stack:
     updated = found.get("LastUpdatedTime") or found.get("CreationTime")
     return Stack(
         name=found["StackName"],
@@ -108,7 +118,7 @@ def describe(aws: Connection, name: str) -> Stack | None:
 
 
 def template_of(aws: Connection, name: str) -> Template:
-    """The template that a stack has, as it was sent."""
+    """The template of a stack, as it was sent."""
     with answered(f"Reading the template of {name}"):
         body = aws.client("cloudformation").get_template(StackName=name, TemplateStage="Original")[
             "TemplateBody"
@@ -118,9 +128,9 @@ def template_of(aws: Connection, name: str) -> Template:
 
 
 def resources(aws: Connection, name: str) -> dict[str, Resource]:
-    """What a stack holds, by logical id."""
+    """The resources of a stack, by logical id."""
     found: dict[str, Resource] = {}
-    with answered(f"Listing what {name} holds"):
+    with answered(f"Listing the resources of {name}"):
         pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
         for page in pages:
             for entry in page["StackResourceSummaries"]:

@@ -1,16 +1,14 @@
-"""How a deployment is: what is live, what could be gone back to, what the alarms say."""
+"""Deployment status: live version, rollback candidates, alarms."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from serverless.aws import Connection, answered
+from serverless.aws import Connection
 from serverless.deploy import alarms, handover, lock, rollout, stack, versions
-from serverless.deploy.bucket import exists
+from serverless.deploy.bucket import code_bucket, exists
 from serverless.deploy.config import NAME_TAG
-from serverless.deploy.locating import Located, locate
+from serverless.deploy.locating import Endpoint, look_up
 
 
 class VersionStatus(msgspec.Struct, frozen=True):
@@ -18,10 +16,10 @@ class VersionStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         version: Its number.
-        share: Of the calls, 0 to 1.
+        share: Its share of the calls, 0 to 1.
         published: When, in ISO 8601.
-        code_sha256: Of its zip, in hex.
-        can_go_back: Whether ``snapship rollback`` may come to it.
+        code_sha256: SHA-256 of its zip, in hex.
+        can_go_back: Whether ``snapship rollback`` may choose it.
     """
 
     version: str
@@ -31,31 +29,23 @@ class VersionStatus(msgspec.Struct, frozen=True):
     can_go_back: bool
 
 
-class AlarmStatus(msgspec.Struct, frozen=True):
-    """An alarm: its name, ``OK``, ``ALARM`` or ``INSUFFICIENT_DATA``, and why."""
-
-    name: str
-    state: str
-    reason: str
-
-
 class Status(msgspec.Struct, frozen=True):
-    """How a deployment is.
+    """The status of a deployment.
 
     Attributes:
         name: Its name.
         stack: Name of its stack.
-        state: As AWS calls it, such as ``UPDATE_COMPLETE``.
+        state: AWS's status of the stack, e.g. ``UPDATE_COMPLETE``.
         updated: When it last changed, in ISO 8601.
-        url: Its address.
+        url: Its URL.
         auth: Who may call: ``aws-iam``, ``api-key`` or ``none``.
-        live: The version that gets most calls; None before a first deployment has ended.
-        memory_mb: Of the version that is live.
-        python: Likewise.
-        arch: Likewise.
-        versions: Oldest first.
-        alarms: All of the stack.
-        busy: Who is deploying right now.
+        live: The version that gets most calls; None before the first deployment is complete.
+        memory_mb: Memory of the live version.
+        python: Runtime of the live version.
+        arch: Architecture of the live version.
+        versions: Published versions, oldest first.
+        alarms: All alarms of the stack.
+        busy: Who is deploying at the moment; None if nobody is.
     """
 
     name: str
@@ -69,12 +59,12 @@ class Status(msgspec.Struct, frozen=True):
     python: str
     arch: str
     versions: tuple[VersionStatus, ...]
-    alarms: tuple[AlarmStatus, ...]
+    alarms: tuple[alarms.Alarm, ...]
     busy: str | None
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """One of an account's deployments: name, state as AWS calls it, time of the last change, address."""
+class DeploymentSummary(msgspec.Struct, frozen=True):
+    """A deployment of the account: its name, AWS's status, time of the last change, and URL."""
 
     name: str
     state: str
@@ -83,20 +73,20 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 def status(name: str, aws: Connection) -> Status:
-    """Looks at a deployment.
+    """Looks up the status of a deployment.
 
     Args:
         name: Its name.
-        aws: Where.
+        aws: The account and region.
 
     Raises:
-        UsageError: No deployment can have such a name.
-        MissingResourceError: There is none.
+        UsageError: The name is invalid.
+        MissingResourceError: There is no such deployment.
     """
-    found = locate(aws, name)
+    found = look_up(aws, name)
     live = versions.traffic(aws, found.function)
     published = versions.published(aws, found.function)
-    before = set(rollout.live_before(found.template))
+    before = set(rollout.history_of(found.template))
     serving = next(
         (version for version in published if live is not None and version.number == live.version), None
     )
@@ -105,7 +95,7 @@ def status(name: str, aws: Connection) -> Status:
         for entry in stack.resources(aws, found.stack.name).values()
         if entry.type == "AWS::CloudWatch::Alarm"
     ]
-    locks = lock.bucket_of_locks(aws)
+    locks = code_bucket(aws)
     holder = lock.holder_of(locks, name) if exists(locks) else None
     return Status(
         name=name,
@@ -128,31 +118,29 @@ def status(name: str, aws: Connection) -> Status:
             )
             for version in published
         ),
-        alarms=tuple(AlarmStatus(one.name, one.state, one.reason) for one in alarms.states(aws, names)),
+        alarms=alarms.states(aws, names),
         busy=f"{holder.doing} by {holder.user} on {holder.host}" if holder is not None else None,
     )
 
 
-def deployments(aws: Connection) -> tuple[Listed, ...]:
-    """Every deployment of an account and region, by name."""
-    found = []
-    with answered("Listing the deployments"):
-        for page in aws.client("cloudformation").get_paginator("describe_stacks").paginate():
-            for entry in page["Stacks"]:
-                tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags") or []}
-                if tags.get(NAME_TAG) and entry["StackStatus"] != "REVIEW_IN_PROGRESS":
-                    found.append(_listed(tags[NAME_TAG], entry))
-    return tuple(sorted(found, key=lambda listed: listed.name))
+def deployments(aws: Connection) -> tuple[DeploymentSummary, ...]:
+    """Every deployment of the account and region, by name."""
+    found = [
+        DeploymentSummary(one.tags[NAME_TAG], one.status, one.updated, one.outputs.get("Url", ""))
+        for one in stack.stacks(aws)
+        if one.tags.get(NAME_TAG) and not one.empty
+    ]
+    return tuple(sorted(found, key=lambda summary: summary.name))
 
 
-def auth_of(found: Located, aws: Connection) -> str:
-    """Who may call a deployment: what guards its address, or else the version that is live.
+def auth_of(found: Endpoint, aws: Connection) -> str:
+    """Who may call a deployment, as its URL says, or else the live version.
 
     Args:
         found: The deployment.
-        aws: Where.
+        aws: The account and region.
     """
-    if handover.signed(found.template):
+    if handover.requires_signature(found.template):
         return "aws-iam"
     return "api-key" if versions.checks_keys(aws, found.function) else "none"
 
@@ -163,14 +151,3 @@ def _share(live: versions.Traffic | None, number: str) -> float:
     if number == live.version:
         return 1.0 - sum(live.others.values())
     return live.others.get(number, 0.0)
-
-
-def _listed(name: str, entry: dict[str, Any]) -> Listed:
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in entry.get("Outputs") or []}
-    updated = entry.get("LastUpdatedTime") or entry.get("CreationTime")
-    return Listed(
-        name,
-        entry["StackStatus"],
-        updated.isoformat(timespec="seconds") if updated else "",
-        outputs.get("Url", ""),
-    )

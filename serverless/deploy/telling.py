@@ -1,4 +1,4 @@
-"""What commands say while AWS works: lines on stderr, and on a terminal what is going on right now."""
+"""Progress of the cloud's commands: lines on stderr and, on a terminal, a spinner with the current step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 import click
 
 from edge_runtime.terminal import printable
-from serverless.deploy.stack import Say
+from serverless.deploy.stack import Progress
 
 
 @contextmanager
-def telling() -> Iterator[Say]:
-    """Yields what to call with each line; every one has the seconds since the beginning."""
+def console() -> Iterator[Progress]:
+    """Yields a progress callback; each line starts with the seconds since the beginning."""
     begin = time.monotonic()
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda line: click.echo(f"{time.monotonic() - begin:5.0f} s  {printable(line)}", err=True)
@@ -24,12 +24,12 @@ def telling() -> Iterator[Say]:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(stderr=True)
-    with console.status(Text("Beginning")) as status:
+    terminal = Console(stderr=True)
+    with terminal.status(Text("Starting")) as status:
 
-        def say(line: str) -> None:
+        def progress(line: str) -> None:
             text = printable(line)
-            console.print(Text(f"{time.monotonic() - begin:5.0f} s  {text}"), soft_wrap=True)
+            terminal.print(Text(f"{time.monotonic() - begin:5.0f} s  {text}"), soft_wrap=True)
             status.update(Text(text))
 
-        yield say
+        yield progress

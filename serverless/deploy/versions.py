@@ -1,4 +1,4 @@
-"""A function's published versions, where its alias sends calls, and trying one of them."""
+"""A function's published versions, the traffic of its alias, and the self-test of a version."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from serverless.deploy.config_rules import AUTH_VARIABLE
 from serverless.deploy.template.function import ALIAS_NAME
 
 SELFTEST = {"selftest": True}
-"""The event that asks a function to replay its golden images."""
+"""The event that makes a function replay its golden images."""
 
-NOTHING_COMPARED = "it ran, but the bundle has no golden images to compare with"
+NOTHING_COMPARED = "it ran, but the bundle has no golden images to compare"
 
-_AROUND = {
+_SETTINGS = {
     "--keys-parameter": "SNAPSHIP_API_KEYS_PARAMETER",
     "--input-bucket": "SNAPSHIP_S3_BUCKETS",
     "--results": "SNAPSHIP_RESULTS",
 }
-"""Variables that need a permission of the role, which is that of the newest version."""
+"""Variables that need a permission of the role, which belongs to the newest version."""
 
 LOG_LINES = 5
-"""Last lines of a failed call's log that are shown."""
+"""How many of the last log lines of a failed call are shown."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +33,24 @@ class Version:
     """A published version, which never changes.
 
     Attributes:
-        number: Such as ``"7"``.
+        number: E.g. ``"7"``.
         published: When, in ISO 8601.
-        code_sha256: Of its zip, in hex.
-        code_bytes: Size of its zip.
+        code_sha256: SHA-256 of its zip, in hex.
         memory_mb: Its memory.
-        python: Such as ``python3.12``.
-        arch: Its processor.
-        auth: Who it is made for, of :class:`~serverless.deploy.config.Deployment`.
-        around: What its variables say of what stands around it, by option.
+        python: E.g. ``python3.12``.
+        arch: Its architecture.
+        auth: Who may call it, as in :class:`~serverless.deploy.config.Deployment`.
+        settings: Values of the options that its environment depends on, by option.
     """
 
     number: str
     published: str
     code_sha256: str
-    code_bytes: int
     memory_mb: int
     python: str
     arch: str
     auth: str = "aws-iam"
-    around: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,8 @@ class Traffic:
     """Where an alias sends calls.
 
     Attributes:
-        version: The version that gets most of them.
-        others: Share, 0 to 1, by version of those that get some.
+        version: The version that gets most calls.
+        others: Share of the calls, 0 to 1, of each other version that gets some.
     """
 
     version: str
@@ -69,23 +67,23 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What a self-test on AWS gave.
+class SelftestResult:
+    """The result of a self-test on AWS.
 
     Attributes:
-        passed: Whether the function gives the answers of the export.
-        said: Why not, in a line, or what to know although it passed.
+        passed: Whether the function gives the same answers as at export.
+        detail: Why not, in one line; or a remark on a test that passed.
     """
 
     passed: bool
-    said: str = ""
+    detail: str = ""
 
 
 def published(aws: Connection, function: str) -> tuple[Version, ...]:
-    """Every published version, oldest first; none where there is no such function.
+    """Every published version, oldest first; empty if there is no such function.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         function: The function's name.
     """
     found = []
@@ -100,14 +98,14 @@ def published(aws: Connection, function: str) -> tuple[Version, ...]:
 
 
 def traffic(aws: Connection, function: str) -> Traffic | None:
-    """Where the alias ``live`` sends calls; None where there is none.
+    """Where the alias ``live`` sends calls; None if there is no such alias.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         function: The function's name.
     """
     lambda_ = aws.client("lambda")
-    with answered(f"Looking up what is live of {function}"):
+    with answered(f"Looking up the live version of {function}"):
         try:
             found = lambda_.get_alias(FunctionName=function, Name=ALIAS_NAME)
         except lambda_.exceptions.ResourceNotFoundException:
@@ -116,28 +114,28 @@ def traffic(aws: Connection, function: str) -> Traffic | None:
     return Traffic(found["FunctionVersion"], {number: share for number, share in weights.items() if share})
 
 
-def selftest(aws: Connection, function: str, version: str) -> Trial:
+def selftest(aws: Connection, function: str, version: str) -> SelftestResult:
     """Replays the bundle's golden images on AWS, in a version that need not have traffic.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         function: The function's name.
-        version: The version's number.
+        version: The version number.
     """
-    with answered(f"Trying version {version}"):
+    with answered(f"Testing version {version}"):
         answer = aws.client("lambda").invoke(
             FunctionName=function, Qualifier=version, Payload=json.dumps(SELFTEST), LogType="Tail"
         )
         body = answer["Payload"].read()
-    return judged(body, failed=bool(answer.get("FunctionError")), log=answer.get("LogResult"))
+    return selftest_result(body, failed=bool(answer.get("FunctionError")), log=answer.get("LogResult"))
 
 
-def judged(body: bytes, *, failed: bool = False, log: str | None = None) -> Trial:
-    """What an answer to the self-test means.
+def selftest_result(body: bytes, *, failed: bool = False, log: str | None = None) -> SelftestResult:
+    """Reads the answer to a self-test.
 
     Args:
-        body: What the function gave back.
-        failed: Whether Lambda says that the function raised an error.
+        body: What the function returned.
+        failed: Whether Lambda reports that the function raised an error.
         log: The end of its log, in base64.
     """
     try:
@@ -145,22 +143,22 @@ def judged(body: bytes, *, failed: bool = False, log: str | None = None) -> Tria
     except ValueError:
         found = None
     if failed or not isinstance(found, dict) or not isinstance(found.get("passed"), bool):
-        return Trial(False, f"{_error_of(found, body)}{_last_lines(log)}")
+        return SelftestResult(False, f"{_error_of(found, body)}{_last_lines(log)}")
     if found["passed"]:
-        return Trial(True, NOTHING_COMPARED if found.get("selftest") == "none" else "")
-    why = str(found.get("detail") or "it does not say why")
-    return Trial(False, " ".join(why.split())[:500].rstrip("."))
+        return SelftestResult(True, NOTHING_COMPARED if found.get("selftest") == "none" else "")
+    why = str(found.get("detail") or "no reason given")
+    return SelftestResult(False, " ".join(why.split())[:500].rstrip("."))
 
 
 def checks_keys(aws: Connection, function: str) -> bool:
-    """Whether what is live asks for API keys; not so where nothing is.
+    """Whether the live version requires API keys; False if there is none.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         function: The function's name.
     """
     lambda_ = aws.client("lambda")
-    with answered(f"Looking up what is live of {function}"):
+    with answered(f"Looking up the live version of {function}"):
         try:
             found = lambda_.get_function_configuration(FunctionName=function, Qualifier=ALIAS_NAME)
         except lambda_.exceptions.ResourceNotFoundException:
@@ -173,12 +171,12 @@ def delete(aws: Connection, function: str, version: str) -> bool:
     """Deletes a version that gets no calls.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         function: The function's name.
-        version: The version's number.
+        version: The version number.
 
     Returns:
-        Whether it is gone; not so while an alias points at it.
+        Whether it is gone; False while an alias points at it.
     """
     lambda_ = aws.client("lambda")
     with answered(f"Deleting version {version} of {function}"):
@@ -201,17 +199,16 @@ def _version(entry: Mapping[str, Any]) -> Version:
         number=entry["Version"],
         published=str(entry.get("LastModified", "")),
         code_sha256=sha256,
-        code_bytes=int(entry.get("CodeSize", 0)),
         memory_mb=int(entry.get("MemorySize", 0)),
         python=str(entry.get("Runtime", "")),
         arch=(entry.get("Architectures") or ["x86_64"])[0],
         auth=_auth(variables),
-        around={option: variables.get(name, "") for option, name in _AROUND.items()},
+        settings={option: variables.get(name, "") for option, name in _SETTINGS.items()},
     )
 
 
 def _auth(variables: Mapping[str, str]) -> str:
-    """Of a version that does not say it: that which lets in fewest."""
+    """Who may call; for a version that does not say, the most restrictive."""
     checks = "api-key" if variables.get("SNAPSHIP_AUTH") == "api-key" else "aws-iam"
     return variables.get(AUTH_VARIABLE) or checks
 
@@ -219,7 +216,7 @@ def _auth(variables: Mapping[str, str]) -> str:
 def _error_of(found: Any, body: bytes) -> str:
     if isinstance(found, dict) and "errorMessage" in found:
         return f"{found.get('errorType', 'error')}: {found['errorMessage']}"
-    return f"an answer that is no self-test's: {body[:200].decode('utf-8', 'replace')}"
+    return f"not the answer of a self-test: {body[:200].decode('utf-8', 'replace')}"
 
 
 def _last_lines(log: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Waiting for AWS to be done with a stack, and saying meanwhile what it does."""
+"""Waiting for AWS to finish with a stack, and reporting what it does meanwhile."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 from serverless.aws import Connection, answered
 from serverless.deploy.errors import DeployError
-from serverless.deploy.stack import Say, Stack, describe
+from serverless.deploy.stack import Progress, Stack, describe
 
 POLL_SECONDS = 2.0
-"""Between two looks at a stack that AWS is working on."""
+"""Between two polls of a stack that AWS is working on."""
 
 FIRST_POLL_SECONDS = 0.2
 
 
 def settle(
-    aws: Connection, name: str, say: Say, seen: set[str] | None = None, *, started: bool = False
+    aws: Connection, name: str, progress: Progress, seen: set[str] | None = None, *, started: bool = False
 ) -> Stack:
-    """Waits until AWS is done with a stack.
+    """Waits until AWS has finished with a stack.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         name: The stack's name or ARN.
-        say: Told of every resource.
-        seen: Ids of events that are known; None for all there are by now.
-        started: Whether a change was just asked for.
+        progress: Progress callback, called per resource.
+        seen: Ids of known events; None for all existing ones.
+        started: Whether a change was just started.
 
     Raises:
-        DeployError: What AWS was doing failed.
+        DeployError: The change failed.
     """
     known = event_ids(aws, name) if seen is None else seen
     failures: list[str] = []
@@ -37,14 +37,14 @@ def settle(
         found = describe(aws, name)
         if found is None:
             raise DeployError(
-                f"A stack must stay while it is changed. Received: {name} is gone. Repeat the command."
+                f"A stack must exist while it is updated. Received: {name} is gone. Repeat the command."
             )
-        news = _tell_events(aws, name, known, failures, say)
+        news = _report_events(aws, name, known, failures, progress)
         begun = begun or news or found.busy
         if news and not found.busy:
-            # The status was read before the events, and may be that of before the change.
+            # The status was read before the events, so it may predate the change.
             continue
-        # AWS may show the old status for a moment after a change was asked for.
+        # AWS may show the old status for a moment after a change was started.
         if not found.busy and (begun or not started):
             break
         time.sleep(pause)
@@ -54,13 +54,13 @@ def settle(
     return found
 
 
-def remove(aws: Connection, stack: Stack, say: Say) -> None:
+def remove(aws: Connection, stack: Stack, progress: Progress) -> None:
     """Deletes a stack and waits until it is gone.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         stack: The stack.
-        say: Told of every resource.
+        progress: Progress callback, called per resource.
 
     Raises:
         DeployError: Something in it could not be deleted.
@@ -70,12 +70,12 @@ def remove(aws: Connection, stack: Stack, say: Say) -> None:
         aws.client("cloudformation").delete_stack(StackName=stack.name)
     pause, begun = FIRST_POLL_SECONDS, False
     while True:
-        # By its ARN, under which a deleted stack is still known.
+        # By its ARN, as a deleted stack is no longer found by its name.
         found = describe(aws, stack.id)
         if found is None or found.status == "DELETE_COMPLETE":
             return
-        news = _tell_events(aws, stack.id, known, failures, say)
-        # A deletion that failed before may still be shown for a moment.
+        news = _report_events(aws, stack.id, known, failures, progress)
+        # An earlier deletion that failed may still be shown for a moment.
         begun = begun or news or found.busy
         if found.status == "DELETE_FAILED" and begun and not news:
             raise DeployError(_failed(found, failures))
@@ -84,7 +84,7 @@ def remove(aws: Connection, stack: Stack, say: Say) -> None:
 
 
 def _events(aws: Connection, name: str) -> list[dict[str, Any]]:
-    """The last page of them, oldest first; a stack of ours has fewer events a change."""
+    """The last page of events, oldest first; a change of our stacks has fewer events than that."""
     cloudformation = aws.client("cloudformation")
     with answered(f"Reading the events of {name}"):
         try:
@@ -97,17 +97,19 @@ def _events(aws: Connection, name: str) -> list[dict[str, Any]]:
 
 
 def event_ids(aws: Connection, name: str) -> set[str]:
-    """Which events of a stack are known, so that only later ones are told.
+    """Ids of a stack's events so far, so that only later ones are reported.
 
     Args:
-        aws: Where.
+        aws: The account and region.
         name: The stack's name or ARN.
     """
     return {event["EventId"] for event in _events(aws, name)}
 
 
-def _tell_events(aws: Connection, name: str, known: set[str], failures: list[str], say: Say) -> bool:
-    """Says what is new; whether anything is."""
+def _report_events(
+    aws: Connection, name: str, known: set[str], failures: list[str], progress: Progress
+) -> bool:
+    """Reports new events; returns whether there were any."""
     new = False
     for event in _events(aws, name):
         if event["EventId"] in known:
@@ -119,16 +121,16 @@ def _tell_events(aws: Connection, name: str, known: set[str], failures: list[str
         if status.endswith("_FAILED") and "cancelled" not in reason:
             failures.append(f"{logical}: {reason or status}")
         shown = f" ({reason})" if reason and status.endswith("_FAILED") else ""
-        say(f"{status:<28} {event['ResourceType']:<28} {logical}{shown}")
+        progress(f"{status:<28} {event['ResourceType']:<28} {logical}{shown}")
     return new
 
 
 def _failed(stack: Stack, failures: list[str]) -> str:
     why = failures[0] if failures else stack.reason or "AWS gives no reason"
     cures = {
-        "UPDATE_ROLLBACK_FAILED": "In the console of CloudFormation: Stack actions, Continue update rollback.",
+        "UPDATE_ROLLBACK_FAILED": "In the CloudFormation console: Stack actions, Continue update rollback.",
         "ROLLBACK_FAILED": "Run snapship destroy, then deploy again.",
-        "DELETE_FAILED": "Remove what it names, then repeat.",
+        "DELETE_FAILED": "Remove what the reason names, then repeat.",
     }
-    cure = cures.get(stack.status, "Mend that and repeat; AWS put back what it had changed.")
-    return f"AWS must be able to make every part of {stack.name}. Received: {stack.status}: {why.rstrip('.')}. {cure}"
+    cure = cures.get(stack.status, "Fix that and repeat; AWS has rolled back its changes.")
+    return f"AWS must be able to update {stack.name}. Received: {stack.status}: {why.rstrip('.')}. {cure}"

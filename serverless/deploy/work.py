@@ -1,4 +1,4 @@
-"""A deployment under way, which its stages share."""
+"""The context that the steps of a deployment share."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from serverless.aws import Connection
 from serverless.deploy.config import Deployment
 from serverless.deploy.deploy_config import DeployConfig
 from serverless.deploy.lock import Lock
-from serverless.deploy.stack import Say
+from serverless.deploy.stack import Progress
 
 
 @dataclass
-class Work:
-    """A deployment under way.
+class Context:
+    """A deployment in progress.
 
     Attributes:
-        config: What and how.
-        aws: Where.
-        say: Told of every step.
-        doing: The step that it is at.
+        config: What to deploy, and how.
+        aws: The account and region.
+        progress: Progress callback.
+        step: The current step.
         lock: Held once there is a code bucket.
     """
 
     config: DeployConfig
     aws: Connection
-    say: Say
-    doing: str = ""
+    progress: Progress
+    step: str = ""
     lock: Lock | None = None
 
     @property
     def deployment(self) -> Deployment:
-        """The endpoint as it shall be."""
+        """The desired endpoint."""
         return self.config.deployment
 
-    def begin(self, what: str) -> None:
-        """Before every step: makes sure of the lock and says the step.
+    def begin(self, step: str) -> None:
+        """Starts a step: checks the lock and reports the step.
 
         Args:
-            what: The step, as the beginning of a sentence.
+            step: The step, as the beginning of a sentence.
 
         Raises:
-            BusyError: Somebody else has taken the lock over.
+            LockedError: Somebody else has taken over the lock.
         """
         if self.lock is not None:
             self.lock.check()
-        self.doing = what
-        self.say(what)
+        self.step = step
+        self.progress(step)

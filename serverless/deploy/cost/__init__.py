@@ -1,15 +1,15 @@
-"""What an endpoint costs: measured here, scaled to Lambda, priced by a table with a date.
+"""The cost of an endpoint: measured here, scaled to Lambda, priced from a dated table.
 
 Stages::
 
-    prices      the price table, data with its date and source
-    measuring   a fresh process starts the app and answers golden images
-    formulas    memory -> share of a processor -> time -> GB-seconds -> dollars
-    estimating  a row for each memory size, and the cheapest that is good enough
+    prices      the price table, with its date and source
+    measuring   a fresh process starts the app and classifies golden images
+    formulas    memory -> CPU share -> time -> GB-seconds -> dollars
+    estimating  a row per memory size, and the cheapest that is good enough
 """
 
 from serverless.deploy.cost.estimating import Estimate, Load, Row, estimate
-from serverless.deploy.cost.measuring import Measured, measure
+from serverless.deploy.cost.measuring import RequestProfile, measure
 from serverless.deploy.cost.prices import Prices, read_prices
 
-__all__ = ["Estimate", "Load", "Measured", "Prices", "Row", "estimate", "measure", "read_prices"]
+__all__ = ["Estimate", "Load", "Prices", "RequestProfile", "Row", "estimate", "measure", "read_prices"]

@@ -1,4 +1,4 @@
-"""A row of costs for each memory size, and the cheapest that is good enough."""
+"""The cost of each memory size, and the cheapest that is good enough."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from edge_runtime.errors import UsageError
 from serverless.deploy.config import ONE_CPU_MB
 from serverless.deploy.config_rules import MEMORY_MB, Arch, Front
 from serverless.deploy.cost import formulas
-from serverless.deploy.cost.measuring import Measured
+from serverless.deploy.cost.measuring import RequestProfile
 from serverless.deploy.cost.prices import Prices
 from serverless.deploy.errors import LimitError
 
 SIZES_MB = (128, 256, 512, 768, 1024, 1536, ONE_CPU_MB, 2048, 3008, 4096, 6144, 8192, 10_240)
 
 HEADROOM = 1.5
-"""Memory that a size must have of the measured peak: for Lambda's own runtime and for larger images."""
+"""Required memory, in measured peaks: leaves room for Lambda's runtime and for larger images."""
 
 WORTH = 1.05
-"""What a faster size may cost of the cheapest."""
+"""How much a faster size may cost, in costs of the cheapest."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the endpoint is asked to do.
+    """The load on the endpoint.
 
     Attributes:
-        requests: Calls a month, with one image each.
-        cold_share: Share of calls that start an instance first, 0 to 1.
-        arch: Processor of the function.
-        front: What stands before it.
-        p99_ms: Largest p99 of warm calls that is good enough; None for any.
-        free_tier: Whether the account's free tier is subtracted.
+        requests: Calls per month, with one image each.
+        cold_share: Share of the calls that are cold starts, 0 to 1.
+        arch: Architecture of the function.
+        front: A function URL, or an HTTP API.
+        p99_ms: Maximum acceptable p99 latency of warm calls; None for any.
+        free_tier: Whether to subtract the account's free tier.
     """
 
     requests: float = 1e6
@@ -45,32 +45,32 @@ class Load:
 
     def __post_init__(self) -> None:
         if not 0 <= self.requests < math.inf:
-            raise UsageError(f"requests must be 0 or more. Received: {self.requests}. Pass such as 1e6.")
+            raise UsageError(f"requests must be 0 or more. Received: {self.requests}. Pass e.g. 1e6.")
         if not 0 <= self.cold_share <= 1:
             raise UsageError(
-                f"The share of cold starts must be from 0 to 1. Received: {self.cold_share}. Pass 0.01 for 1 %."
+                f"The share of cold starts must be 0 to 1. Received: {self.cold_share}. Pass 0.01 for 1 %."
             )
         if self.p99_ms is not None and not 0 < self.p99_ms < math.inf:
-            raise UsageError(f"p99-ms must be positive. Received: {self.p99_ms}. Pass such as 500.")
+            raise UsageError(f"p99-ms must be positive. Received: {self.p99_ms}. Pass e.g. 500.")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One memory size.
+    """The cost of one memory size.
 
     Attributes:
-        memory_mb: Of the function.
-        cpus: Processors that it brings.
-        ms: Median of a warm call.
-        p99_ms: 99 of 100 warm calls are faster.
+        memory_mb: Memory of the function in MB.
+        cpus: Number of vCPUs that it gives.
+        ms: Median duration of a warm call.
+        p99_ms: 99th percentile of the duration of warm calls.
         init_ms: Start of an instance.
-        gb_seconds: Billed a month, starts included.
-        duration_usd: For those, a month.
-        requests_usd: For calls, a month.
-        monitoring_usd: For logs, metrics and alarms, a month.
-        usd: All of it.
+        gb_seconds: Billed GB-seconds per month, including starts.
+        duration_usd: Their price per month.
+        requests_usd: Price of the calls per month.
+        monitoring_usd: Price of logs, metrics and alarms per month.
+        usd: Total per month.
         fits: Whether the measured memory fits, see :data:`HEADROOM`.
-        fast: Whether p99_ms is good enough.
+        fast: Whether p99_ms is acceptable.
     """
 
     memory_mb: int
@@ -89,14 +89,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Estimate:
-    """All rows.
+    """The costs of a load.
 
     Attributes:
-        load: What was asked for.
-        rows: By memory.
+        load: The load.
+        rows: One row per memory size, in ascending order.
         cheapest_mb: Memory of the cheapest row that fits and is fast; None if there is none.
-        advised_mb: The fastest of those that cost at most :data:`WORTH` times as much. Up to
-            one processor, twice the memory is half the time for about the same money.
+        advised_mb: Memory of the fastest row that costs at most :data:`WORTH` times as much. Up to
+            one vCPU, twice the memory takes half the time for about the same money.
     """
 
     load: Load
@@ -108,24 +108,24 @@ class Estimate:
         """The row of a memory size.
 
         Args:
-            memory_mb: One that was asked for.
+            memory_mb: One of the estimated sizes.
         """
         return next(row for row in self.rows if row.memory_mb == memory_mb)
 
 
 def estimate(
-    measured: Measured, load: Load, prices: Prices, sizes_mb: tuple[int, ...] = SIZES_MB
+    measured: RequestProfile, load: Load, prices: Prices, sizes_mb: tuple[int, ...] = SIZES_MB
 ) -> Estimate:
     """Prices a load for each memory size.
 
     Args:
-        measured: Of one request on one whole processor.
-        load: What is asked for.
-        prices: The table.
-        sizes_mb: Memory sizes.
+        measured: One request on one whole CPU.
+        load: The load.
+        prices: The price table.
+        sizes_mb: Memory sizes in MB.
 
     Raises:
-        LimitError: A size is not one that a function can have.
+        LimitError: A size is outside the limits of AWS.
     """
     check_sizes(sizes_mb)
     rows = tuple(_row(measured, load, prices, size) for size in sorted(set(sizes_mb)))
@@ -139,10 +139,10 @@ def estimate(
 
 
 def check_sizes(sizes_mb: Iterable[int]) -> None:
-    """Refuses memory that no function can have.
+    """Refuses memory sizes outside the limits of AWS.
 
     Args:
-        sizes_mb: Memory sizes.
+        sizes_mb: Memory sizes in MB.
 
     Raises:
         LimitError: One is too small or too large.
@@ -150,10 +150,12 @@ def check_sizes(sizes_mb: Iterable[int]) -> None:
     low, high = MEMORY_MB
     for size in sizes_mb:
         if not low <= size <= high:
-            raise LimitError(f"Memory must be {low} to {high} MB. Received: {size}. Pass one in between.")
+            raise LimitError(
+                f"Memory must be {low} to {high} MB. Received: {size}. Pass a value in that range."
+            )
 
 
-def _row(measured: Measured, load: Load, prices: Prices, memory_mb: int) -> Row:
+def _row(measured: RequestProfile, load: Load, prices: Prices, memory_mb: int) -> Row:
     free = prices.free_tier if load.free_tier else None
     mean, p50, p99, init = (
         formulas.scaled_ms(ms, memory_mb)

@@ -1,6 +1,6 @@
-"""How Lambda's memory becomes processor, time and money. Sources are pages of AWS's documentation.
+"""From Lambda's memory to CPU, time and money. The sources are pages of AWS's documentation.
 
-MB are of 2^20 bytes and a GB has 1,024 of them, as Lambda counts.
+As Lambda counts, an MB has 2^20 bytes and a GB has 1,024 MB.
 """
 
 from __future__ import annotations
@@ -11,71 +11,71 @@ from serverless.deploy.config import ONE_CPU_MB
 from serverless.deploy.cost.prices import FreeTier, Prices
 
 MAX_CPUS = 6
-"""Processors of a function with the most memory (Lambda: configure function memory)."""
+"""vCPUs of a function with maximum memory (Lambda: configure function memory)."""
 
 ALARM_METRICS = 3
-"""Metrics that the alarms of a deployment without events read: two kinds of errors, and duration."""
+"""Metrics that the alarms of a deployment without events watch: two kinds of errors, and duration."""
 
 
 def cpus(memory_mb: int) -> float:
-    """Processors that a memory size brings: in proportion, 1,769 MB for one, at most 6.
+    """VCPUs of a memory size: in proportion, 1,769 MB for one, at most 6.
 
     Source: AWS Lambda Developer Guide, "Configure Lambda function memory".
 
     Args:
-        memory_mb: Of the function.
+        memory_mb: Memory of the function in MB.
     """
     return min(memory_mb / ONE_CPU_MB, float(MAX_CPUS))
 
 
 def scaled_ms(ms_on_one_cpu: float, memory_mb: int) -> float:
-    """Time of work that takes so long on one whole processor.
+    """Scales a duration from one whole vCPU to a memory size.
 
-    Below one processor a function gets a part of each slice of time, so work takes
-    proportionally longer. Above it one thread gets no faster, and the app infers with one.
+    Below one vCPU a function gets a part of each time slice, so work takes proportionally longer.
+    Above it a single thread gets no faster, and the app runs inference in one thread.
 
     Args:
-        ms_on_one_cpu: Of one thread.
-        memory_mb: Of the function.
+        ms_on_one_cpu: Duration in one thread on one vCPU.
+        memory_mb: Memory of the function in MB.
     """
     return ms_on_one_cpu / min(cpus(memory_mb), 1.0)
 
 
 def billed_ms(ms: float) -> int:
-    """Time that is billed: rounded up to a whole millisecond, at least one.
+    """Billed duration: rounded up to a whole millisecond, at least one.
 
     Source: AWS Lambda pricing, "Duration is calculated ... rounded up to the nearest 1 ms".
 
     Args:
-        ms: That a call took.
+        ms: Duration of a call.
     """
-    # Else 12.000000000000002, which stands for 12, would be billed as 13.
+    # Otherwise 12.000000000000002, which stands for 12, would be billed as 13.
     return max(1, math.ceil(round(ms, 6)))
 
 
 def gb_seconds(memory_mb: int, ms: float, calls: float) -> float:
-    """What duration is billed by: GB of the function's memory times billed seconds.
+    """Billed GB-seconds: GB of the function's memory times billed seconds.
 
     Source: AWS Lambda pricing.
 
     Args:
-        memory_mb: Of the function, used or not.
-        ms: That one call takes.
-        calls: How many.
+        memory_mb: Memory of the function in MB, used or not.
+        ms: Duration of one call.
+        calls: Number of calls.
     """
     return memory_mb / 1024 * billed_ms(ms) / 1000 * calls
 
 
 def duration_usd(prices: Prices, arch: str, seconds: float, free: FreeTier | None) -> float:
-    """Price of GB-seconds; all at the price of the first tier, the highest.
+    """Price of GB-seconds, all at the price of the first and most expensive tier.
 
     Source: AWS Lambda pricing, "Duration".
 
     Args:
-        prices: The table.
+        prices: The price table.
         arch: ``x86_64`` or ``arm64``.
-        seconds: GB-seconds a month.
-        free: What is not billed.
+        seconds: GB-seconds per month.
+        free: The free tier, if it applies.
     """
     each = prices.lambda_.gb_second_arm64 if arch == "arm64" else prices.lambda_.gb_second_x86_64
     return max(0.0, seconds - (free.gb_seconds if free else 0)) * each
@@ -87,10 +87,10 @@ def requests_usd(prices: Prices, front: str, requests: float, free: FreeTier | N
     Source: AWS Lambda pricing, "Requests"; Amazon API Gateway pricing, "HTTP APIs".
 
     Args:
-        prices: The table.
+        prices: The price table.
         front: ``url`` or ``http-api``.
-        requests: A month.
-        free: What is not billed.
+        requests: Calls per month.
+        free: The free tier, if it applies.
     """
     calls = max(0.0, requests - (free.requests if free else 0)) * prices.lambda_.requests_per_million
     # The free tier of API Gateway ends after a year, so it is left out.
@@ -101,16 +101,16 @@ def requests_usd(prices: Prices, front: str, requests: float, free: FreeTier | N
 def monitoring_usd(
     prices: Prices, requests: float, log_bytes: float, metrics: int, free: FreeTier | None
 ) -> float:
-    """Price of what is logged, of the app's metrics and of the alarms.
+    """Price of the logs, the app's metrics and the alarms.
 
     Source: Amazon CloudWatch pricing, "Logs", "Metrics" and "Alarms".
 
     Args:
-        prices: The table.
-        requests: A month.
-        log_bytes: Logged for each.
-        metrics: Of the app.
-        free: What is not billed.
+        prices: The price table.
+        requests: Calls per month.
+        log_bytes: Bytes logged per call.
+        metrics: Number of the app's metrics.
+        free: The free tier, if it applies.
     """
     logs = (
         max(0.0, requests * log_bytes / 1e9 - (free.logs_gb if free else 0)) * prices.cloudwatch.logs_per_gb

@@ -1,4 +1,4 @@
-"""What one request takes here: time, memory and log, of the whole app in a process of its own."""
+"""Measures one request here: time, memory and log of the whole app in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ _SETTINGS = ("SNAPSHIP_", "AWS_LAMBDA_")
 
 MB = 1 << 20
 STARTS = 3
-"""Fresh processes: a start is timed once in each."""
+"""Number of fresh processes, each of which times one start."""
 
 PATIENCE_S = 120.0
-"""Longest that a process may take beyond its measuring time."""
+"""How long a process may take beyond its measuring time."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One request on one processor of this machine, which stands for one of Lambda's.
+class RequestProfile:
+    """One request on one CPU of this machine, which is taken for one vCPU of Lambda.
 
     Attributes:
         artifact: Kind of the model file.
         images: What was classified, in words.
-        requests: How many were timed; 0 where the time was given.
-        mean_ms: Average, which is what is billed.
-        p50_ms: Median.
-        p99_ms: 99 of 100 are faster.
-        init_ms: Start to ready, the median of :data:`STARTS`.
-        peak_mb: Largest resident memory, in MB of 2^20 bytes.
-        log_bytes: Logged for a request.
-        metrics: Different metrics in the log.
+        requests: Number of timed requests; 0 if the duration was given.
+        mean_ms: Mean duration, which is what is billed.
+        p50_ms: Median duration.
+        p99_ms: 99th percentile of the duration.
+        init_ms: Time from start to ready, the median of :data:`STARTS`.
+        peak_mb: Peak resident memory, in MB of 2^20 bytes.
+        log_bytes: Bytes logged per request.
+        metrics: Number of different metrics in the log.
     """
 
     artifact: str
@@ -60,11 +60,11 @@ class Measured:
     log_bytes: float
     metrics: int
 
-    def with_ms(self, ms: float) -> Measured:
-        """The same with a duration measured elsewhere, such as in a function's own log.
+    def with_ms(self, ms: float) -> RequestProfile:
+        """The same with a duration measured elsewhere, e.g. taken from a function's log.
 
         Args:
-            ms: Of a warm request on a whole processor; p99 keeps its ratio to the mean.
+            ms: Duration of a warm request on a whole vCPU; p99 keeps its ratio to the mean.
 
         Raises:
             UsageError: It is not positive.
@@ -76,14 +76,14 @@ class Measured:
 
 
 class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a process measured of itself.
+    """What one process measured.
 
     Attributes:
-        init_ms: Its start to ready.
-        ms: Of each request.
-        peak_bytes: Largest resident memory.
-        log_bytes: Logged for a request.
-        metrics: Different metrics in the log.
+        init_ms: Time from start to ready.
+        ms: Duration of each request.
+        peak_bytes: Peak resident memory.
+        log_bytes: Bytes logged per request.
+        metrics: Number of different metrics in the log.
     """
 
     init_ms: float
@@ -100,28 +100,28 @@ def measure(
     images: Sequence[str | os.PathLike[str]] = (),
     seconds: float = 6.0,
     requests: int = 30,
-) -> Measured:
+) -> RequestProfile:
     """Starts the app as Lambda would and sends it images.
 
     Args:
         bundle: A folder or zip.
-        artifact: Its kind; None takes what the endpoint would.
-        images: Files of encoded images; none takes the bundle's golden images.
-        seconds: Measuring time of all processes together.
-        requests: Fewest requests to time in each.
+        artifact: The kind to measure; None for the one that the endpoint would choose.
+        images: Files of encoded images; if empty, the bundle's golden images.
+        seconds: Total measuring time of all processes.
+        requests: Minimum number of requests to time in each process.
 
     Raises:
-        UsageError: An image is no file, or the bundle has no golden images and none was given.
+        UsageError: An image is not a file, or none was given and the bundle has no golden images.
         ImageError: An image cannot be used.
         BundleError: The bundle is damaged.
-        EnvironmentMissingError: The app does not start or answer here.
+        EnvironmentMissingError: The app does not start or answer on this machine.
     """
     opened = Bundle.open(bundle)
     kind = choose(opened, artifact).kind
     with temporary_folder() as folder:
         files, described = _images(opened, images, folder)
         environ = {
-            # Settings of another endpoint would be measured with it.
+            # Without the settings of any other endpoint.
             **{name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)},
             "SNAPSHIP_BUNDLE": str(Path(bundle).resolve()),
             "SNAPSHIP_ARTIFACT": kind,
@@ -135,7 +135,7 @@ def measure(
         samples = [_run(result, words, environ, seconds + PATIENCE_S) for _ in range(STARTS)]
     times = [ms for sample in samples for ms in sample.ms]
     p50, p99 = (float(value) for value in np.percentile(times, (50, 99)))
-    return Measured(
+    return RequestProfile(
         artifact=kind,
         images=described,
         requests=len(times),
@@ -155,7 +155,7 @@ def _images(bundle: Bundle, given: Sequence[str | os.PathLike[str]], folder: Pat
         for file in files:
             if not file.is_file():
                 raise UsageError(f"An image must be a file. Received: {file}. Pass an existing one.")
-            # Here, so that a bad one is not taken for an app that does not run.
+            # Checked here, so that a bad image is not mistaken for an app that fails.
             decoded(file, 3)
         return files, ", ".join(file.name for file in files[:3]) + (" ..." if len(files) > 3 else "")
     examples = () if bundle.manifest.golden is None else read_golden(bundle).examples
@@ -172,7 +172,7 @@ def _images(bundle: Bundle, given: Sequence[str | os.PathLike[str]], folder: Pat
 
 
 def _run(result: Path, words: Sequence[str], environ: dict[str, str], patience_s: float) -> Sample:
-    # As a file: as a module, this package would be imported first, and with it what is to be timed.
+    # Run as a file: as a module, it would first import this package, and with it what is to be timed.
     command = [sys.executable, "-P", str(_PROGRAM), *words]
     result.unlink(missing_ok=True)
     try:
@@ -189,7 +189,7 @@ def _run(result: Path, words: Sequence[str], environ: dict[str, str], patience_s
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         reason = lines[-1] if lines else f"exit code {done.returncode}"
     except subprocess.TimeoutExpired:
-        reason = f"no end within {patience_s:.0f} s"
+        reason = f"timeout after {patience_s:.0f} s"
     raise EnvironmentMissingError(
-        f"The app must start and answer here to be measured. Received: {reason}. Run: snapship doctor"
+        f"The app must run on this machine to be measured. Received: {reason}. Run: snapship doctor"
     )

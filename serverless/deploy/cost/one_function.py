@@ -1,9 +1,9 @@
-"""A function of its own on this machine, for ``snapship cost``: what Lambda would start and call.
+"""Runs the function on this machine as Lambda would, for ``snapship cost``.
 
 python one_function.py RESULT SECONDS REQUESTS IMAGE...  (the settings are in the environment)
 
-Starts the app as Lambda does, sends it each image as a function URL's event, again and again,
-and writes a :class:`Sample` to RESULT as JSON. Imports nothing before the clock runs.
+Starts the app as Lambda does, repeatedly sends it each image as a function URL's event, and writes a
+:class:`Sample` to RESULT as JSON. Imports nothing before the clock is started.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _STARTED = time.perf_counter()
 
 
 def main() -> None:
-    """Measures and writes."""
-    # What Lambda's start of a function covers.
+    """Measures, and writes the result."""
+    # What a start of a function covers on Lambda.
     from serverless.app import handler
 
     init_ms = (time.perf_counter() - _STARTED) * 1000
@@ -28,7 +28,7 @@ def main() -> None:
 
     result, seconds, least, *images = sys.argv[1:]
     events = [_event(base64.b64encode(Path(image).read_bytes()).decode()) for image in images]
-    # What the app logs is measured, and not shown.
+    # The app's log is measured, not shown.
     log = Path(result).with_suffix(".log")
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
     for event in events:
@@ -106,7 +106,7 @@ def _peak_bytes() -> int:
 
     try:
         with open("/proc/self/status", encoding="ascii") as file:
-            # This process's own; getrusage's includes that of the process that started it.
+            # This process alone; getrusage includes the process that started it.
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         pass
@@ -116,7 +116,7 @@ def _peak_bytes() -> int:
 
 
 def _metrics(log: bytes) -> int:
-    """How many metrics a line of the log makes."""
+    """Number of metrics in a line of the log."""
     import json
 
     for line in reversed(log.splitlines()):

@@ -1,4 +1,4 @@
-"""The price table: data, with the day it was written and where it is from."""
+"""The price table, with its date and source."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ TABLE = Path(__file__).with_name("prices.toml")
 
 
 class LambdaPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of AWS Lambda, in US dollars.
+    """Prices of AWS Lambda, in US dollars.
 
     Attributes:
-        requests_per_million: For a million calls, whatever they do.
-        gb_second_x86_64: For a second with 1,024 MB of memory.
+        requests_per_million: Per million calls, whatever they do.
+        gb_second_x86_64: Per second with 1,024 MB of memory, on x86_64.
         gb_second_arm64: The same on arm64.
     """
 
@@ -26,12 +26,12 @@ class LambdaPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CloudWatchPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of CloudWatch, in US dollars.
+    """Prices of CloudWatch, in US dollars.
 
     Attributes:
-        logs_per_gb: For taking in 10^9 bytes of logs.
-        metric_month: For a metric of one's own, a month.
-        alarm_metric_month: For each metric that an alarm reads, a month.
+        logs_per_gb: Per 10^9 bytes of ingested logs.
+        metric_month: Per custom metric and month.
+        alarm_metric_month: Per metric that an alarm watches, and month.
     """
 
     logs_per_gb: float
@@ -40,24 +40,24 @@ class CloudWatchPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpApiPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of an HTTP API, in US dollars; a function URL costs nothing.
+    """Prices of an HTTP API, in US dollars; a function URL is free.
 
     Attributes:
-        requests_per_million: For a million requests.
+        requests_per_million: Per million requests.
     """
 
     requests_per_million: float
 
 
 class FreeTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an account does not pay for, each month.
+    """The monthly free tier of an account.
 
     Attributes:
         requests: Calls of functions.
-        gb_seconds: Of functions.
-        logs_gb: Logs taken in, in 10^9 bytes.
-        metrics: Metrics of one's own.
-        alarm_metrics: Metrics that alarms read.
+        gb_seconds: GB-seconds of functions.
+        logs_gb: Ingested logs, in 10^9 bytes.
+        metrics: Custom metrics.
+        alarm_metrics: Metrics that alarms watch.
     """
 
     requests: int
@@ -71,14 +71,14 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"l
     """A price table.
 
     Attributes:
-        date: Day it was written, ``YYYY-MM-DD``.
-        region: Whose prices they are.
-        source: Where they are from.
-        verified: Whether somebody compared them with AWS's own pages that day.
-        lambda_: Of functions.
-        cloudwatch: Of logs, metrics and alarms.
-        http_api: Of API Gateway.
-        free_tier: What costs nothing.
+        date: Date of the prices, ``YYYY-MM-DD``.
+        region: The AWS region they are for.
+        source: Where they come from.
+        verified: Whether they were compared with AWS's own pages on that day.
+        lambda_: Prices of functions.
+        cloudwatch: Prices of logs, metrics and alarms.
+        http_api: Prices of API Gateway.
+        free_tier: What is free each month.
     """
 
     date: str
@@ -95,7 +95,7 @@ def read_prices(path: Path = TABLE) -> Prices:
     """Reads a price table.
 
     Args:
-        path: A TOML file like the one that is shipped.
+        path: A TOML file like the built-in one.
 
     Raises:
         UsageError: It cannot be read, or a field is missing, unknown, negative or of another type.
@@ -105,13 +105,13 @@ def read_prices(path: Path = TABLE) -> Prices:
     except (OSError, msgspec.DecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UsageError(
-            f"A price table must be a TOML file with the fields of the one that is shipped. "
+            f"A price table must be a TOML file with the fields of the built-in one. "
             f"Received: {path} ({reason}). Copy {TABLE} and change its numbers."
         ) from error
     for group in ("lambda_", "cloudwatch", "http_api", "free_tier"):
         for name, value in msgspec.structs.asdict(getattr(prices, group)).items():
             if not 0 <= value < float("inf"):
                 raise UsageError(
-                    f"Prices must be numbers from 0. Received: {path} with {name} = {value}. Correct it."
+                    f"Prices must be finite and not negative. Received: {path} with {name} = {value}. Correct it."
                 )
     return prices

@@ -1,7 +1,7 @@
-"""A zip for AWS Lambda, or a build context for its container image, of a bundle."""
+"""Packages a bundle as a zip for AWS Lambda, or as the build context of a container image."""
 
-from serverless.deploy.package.config import Arch, PackageConfig, PythonVersion
+from serverless.deploy.package.config import PackageConfig
 from serverless.deploy.package.packaging import package
-from serverless.deploy.package.result import Package, PartSize
+from serverless.deploy.package.result import PartSize, WrittenPackage
 
-__all__ = ["Arch", "Package", "PackageConfig", "PartSize", "PythonVersion", "package"]
+__all__ = ["PackageConfig", "PartSize", "WrittenPackage", "package"]

@@ -1,4 +1,4 @@
-"""A bundle as a function needs it: one artifact, the golden images, and nothing else."""
+"""The part of a bundle that a function needs: one artifact, the golden images, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edge_runtime.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_jso
 
 
 def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, bytes]:
-    """The files of a bundle that holds one artifact; every hash in it is verified or new.
+    """The files of a bundle with a single artifact; every hash in it is verified or recomputed.
 
-    The report, the check and a signature stay behind: they speak of the whole bundle.
+    The report, the check and a signature are left out, as they are about the whole bundle.
 
     Args:
         bundle: An open bundle.

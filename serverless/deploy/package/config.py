@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from edge_runtime.errors import UnknownNameError, UsageError
-
-Arch = Literal["x86_64", "arm64"]
-"""A function's processor, as AWS spells it."""
-
-PythonVersion = Literal["3.12", "3.13", "3.14"]
-"""Runtimes on Amazon Linux 2023; that of Python 3.11 has a C library that is too old for the engines."""
+from serverless.deploy.config_rules import Arch, PythonVersion
 
 
 @dataclass(frozen=True)
 class PackageConfig:
-    """One package.
+    """What to package, and for which function.
 
     Attributes:
         bundle: A folder or zip.
-        out: The ``.zip`` to write; with ``image``, None.
-        arch: The function's processor.
-        python: The function's Python.
-        artifact: The kind to ship; None takes the best that passed its check.
-        image: A folder to write a Dockerfile and its build context to instead of a zip.
-        overwrite: Replace what is there.
-        cache: Where downloaded packages are kept; None takes ``$XDG_CACHE_HOME`` or
-            ``~/.cache``, below it ``snapship/wheels``.
+        out: The ``.zip`` to write; None with ``image``.
+        arch: The function's architecture.
+        python: The function's Python version.
+        artifact: The kind to ship; None for the best that passed its check.
+        image: A folder for a Dockerfile and its build context, instead of a zip.
+        overwrite: Whether to replace an existing zip or build context.
+        cache: Folder for downloaded wheels; None for ``snapship/wheels`` in ``$XDG_CACHE_HOME`` or
+            ``~/.cache``.
     """
 
     bundle: str | Path
@@ -41,11 +36,10 @@ class PackageConfig:
     cache: str | Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what cannot work before anything slow starts.
+        """Checks the values before anything slow starts.
 
         Raises:
-            UsageError: A value is not one of those that are known, or there is not exactly
-                one place to write to.
+            UsageError: A value is unknown, or not exactly one of ``out`` and ``image`` is given.
         """
         if self.arch not in get_args(Arch):
             raise UnknownNameError.of("architecture", self.arch, get_args(Arch))
@@ -53,7 +47,7 @@ class PackageConfig:
             raise UnknownNameError.of("Python version", self.python, get_args(PythonVersion))
         if (self.out is None) == (self.image is None):
             raise UsageError(
-                "A package is a zip or a build context. Received: "
+                "A package must be a zip or a build context. Received: "
                 f"{'neither' if self.out is None else 'both'}. Pass --out NAME.zip or --image DIR."
             )
         if self.out is not None and Path(self.out).suffix != ".zip":

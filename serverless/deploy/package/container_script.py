@@ -1,7 +1,7 @@
-"""Serves the package's bundle over HTTP where it is not Lambda that calls: any container host.
+"""Serves the package's bundle over HTTP on container hosts other than Lambda.
 
-Reads the variables SNAPSHIP_* as the function does, and PORT (default 8000). Part of a
-container image only; ``snapship serve`` is the same for a laptop.
+Reads the SNAPSHIP_* variables as the function does, and PORT (default 8000). Part of a container
+image only; ``snapship serve`` does the same on a laptop.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """Serves until it is told to end."""
+    """Serves until it is terminated."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edge_runtime.errors import SnapshipError
     from serverless.app.application import app_of
@@ -23,7 +23,7 @@ def main() -> None:
         if not port.isascii() or not port.isdigit():
             sys.exit(f"PORT must be a number. Received: {port!r}. Set it to 8000.")
         settings = Settings.read(os.environ)
-        # A server for many: who is classified must not hold the others up.
+        # A server for many clients: a classification must not block other requests.
         app = app_of(settings, inline=False)
         with listen("0.0.0.0", int(port)) as sock:
             if settings.auth == "none":

@@ -1,15 +1,16 @@
-"""A Dockerfile and its build context: the same files as in the zip, for Lambda or any container host."""
+"""A Dockerfile and its build context: the files of the zip, for Lambda or any container host."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from serverless.deploy.package.config import Arch, PackageConfig
+from serverless.deploy.config_rules import Arch
+from serverless.deploy.package.config import PackageConfig
 from serverless.deploy.package.place import TASK_FOLDER
 
 CONTAINER_FILE = "snapship_container.py"
-"""What a container host other than Lambda starts."""
+"""The program that a container host other than Lambda starts."""
 
 _PLATFORMS: dict[Arch, str] = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 _SCRIPT = Path(__file__).with_name("container_script.py")
@@ -19,17 +20,17 @@ _DOCKERFILE = """\
 # On Lambda:     push it to Amazon ECR and create the function from it ({arch}).
 # Anywhere else: docker run --rm -p 8000:8000 --entrypoint python{python} NAME {script}
 #                then POST http://127.0.0.1:8000/classify; PORT and SNAPSHIP_* variables set it up.
-# hadolint ignore=DL3029 - the files below are for this processor alone
+# hadolint ignore=DL3029 - the files below are for this architecture only
 FROM --platform={platform} public.ecr.aws/lambda/python:{python}
 
-# Pruned, compiled and pinned already: nothing is installed here, so a build needs no index.
+# Already pruned, compiled and pinned: nothing is installed here, so the build needs no package index.
 COPY {task}/ ${{LAMBDA_TASK_ROOT}}/
 
-# One thread: numpy's linear algebra is not used, and starting its threads costs time.
-# No telemetry of ONNX Runtime.
+# One thread: numpy's linear algebra is not used, and starting its threads takes time.
+# No telemetry from ONNX Runtime.
 ENV OPENBLAS_NUM_THREADS=1 ORT_DISABLE_TELEMETRY=1 PYTHONUNBUFFERED=1
 
-# Nobody in particular. Lambda runs every image as a user of its own, whatever is said here.
+# An unprivileged user. Lambda ignores this and runs every image as a user of its own.
 USER 1000:1000
 
 CMD ["serverless.app.handler"]
@@ -37,7 +38,7 @@ CMD ["serverless.app.handler"]
 
 
 def container_files() -> dict[str, bytes]:
-    """What the image holds besides the files of the zip, by path."""
+    """Files of the image that are not in the zip, by path."""
     return {CONTAINER_FILE: _SCRIPT.read_bytes()}
 
 
@@ -45,7 +46,7 @@ def dockerfile(config: PackageConfig) -> str:
     """The Dockerfile.
 
     Args:
-        config: The processor and the Python.
+        config: The architecture and the Python version.
     """
     return _DOCKERFILE.format(
         platform=_PLATFORMS[config.arch],
@@ -62,7 +63,7 @@ def write_context(folder: Path, files: Mapping[str, bytes], config: PackageConfi
     Args:
         folder: An empty folder.
         files: Content of the package's files by path.
-        config: The processor and the Python.
+        config: The architecture and the Python version.
     """
     for file, data in files.items():
         path = folder / TASK_FOLDER / file

@@ -1,4 +1,4 @@
-"""Finds the function's Python on this machine: its bytecode is that of its minor version alone."""
+"""Finds the function's Python on this machine, as bytecode depends on the minor version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from serverless.deploy.package.config import Arch, PythonVersion
+from serverless.deploy.config_rules import Arch, PythonVersion
 
 _SECONDS = 20
 _PROBE = (
@@ -22,7 +22,7 @@ _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "aarch64": "arm64", "arm64":
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python of the wanted minor version.
+    """A Python of the function's minor version.
 
     Attributes:
         path: The program.
@@ -34,13 +34,13 @@ class Interpreter:
 
 
 def find_interpreter(python: PythonVersion) -> Interpreter | None:
-    """Looks for a Python: this one, those on the PATH, and those that pyenv keeps.
+    """Looks for a Python: this one, on the PATH, and in pyenv.
 
     Args:
-        python: The wanted minor version.
+        python: The minor version.
 
     Returns:
-        The first that starts and is a release of CPython in that version; None where there is none.
+        The first that starts and is a CPython release of that version; None if there is none.
     """
     for path in _candidates(python):
         version = _version(path, python)
@@ -50,18 +50,18 @@ def find_interpreter(python: PythonVersion) -> Interpreter | None:
 
 
 def runs_here(arch: Arch) -> bool:
-    """Whether this machine runs programs for a function's processor.
+    """Whether this machine runs a function's programs.
 
     Args:
-        arch: The function's processor.
+        arch: The function's architecture.
     """
     return sys.platform == "linux" and _MACHINES.get(platform.machine().lower()) == arch
 
 
 def _candidates(python: PythonVersion) -> Iterator[Path]:
-    """Programs that may be it; a name on the PATH may be a shim that does not start."""
+    """Candidate programs; one on the PATH may be a shim that does not start."""
     if f"{sys.version_info.major}.{sys.version_info.minor}" == python:
-        # Not a virtual environment's: its packages are no part of the function.
+        # Not a virtual environment's, whose packages are not part of the function.
         yield Path(getattr(sys, "_base_executable", None) or sys.executable)
     name = f"python{python}.exe" if os.name == "nt" else f"python{python}"
     for folder in os.get_exec_path():
@@ -84,7 +84,7 @@ def _version(path: Path, python: PythonVersion) -> str | None:
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     words = done.stdout.split()
-    # Before a release its bytecode may be another.
+    # Before a release, bytecode may still change.
     if done.returncode != 0 or words[:3] != ["cpython", "final", python]:
         return None
     return words[3]

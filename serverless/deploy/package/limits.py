@@ -1,4 +1,4 @@
-"""What AWS Lambda allows of a package.
+"""Limits of AWS Lambda on packages.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -11,26 +11,26 @@ from serverless.deploy.errors import LimitError
 from serverless.deploy.package.result import PartSize
 
 DIRECT_ZIP_BYTES = 50 * 1024 * 1024
-"""A zip that is sent with the request; a larger one goes by way of S3."""
+"""Maximum zip size in a request; a larger zip goes through S3."""
 
 UNZIPPED_BYTES = 250 * 1024 * 1024
-"""A function's files with all its layers."""
+"""Maximum size of a function's files, with all its layers."""
 
 IMAGE_BYTES = 10 * 1024**3
-"""A container image, uncompressed."""
+"""Maximum size of a container image, uncompressed."""
 
 _MB = 1024 * 1024
 
 
 def check_unzipped(total: int, sizes: Sequence[PartSize]) -> None:
-    """Refuses a zip package that Lambda would not unpack.
+    """Refuses a zip package that is too large for Lambda.
 
     Args:
         total: Size of its files in bytes.
-        sizes: The same by part, largest first, for the message.
+        sizes: The size of each part, largest first, for the message.
 
     Raises:
-        LimitError: It is over the limit.
+        LimitError: It exceeds the limit.
     """
     if total > UNZIPPED_BYTES:
         largest = ", ".join(f"{part.name} {part.bytes / _MB:,.1f}" for part in sizes[:3])
@@ -47,7 +47,7 @@ def check_image(total: int) -> None:
         total: Size of its files in bytes.
 
     Raises:
-        LimitError: It is over the limit.
+        LimitError: It exceeds the limit.
     """
     if total > IMAGE_BYTES:
         raise LimitError(
@@ -57,7 +57,7 @@ def check_image(total: int) -> None:
 
 
 def upload_note(zipped: int) -> str | None:
-    """What to know of a zip's upload; None where there is nothing.
+    """A note on the upload of a large zip; None for a small one.
 
     Args:
         zipped: The zip's size in bytes.
@@ -65,6 +65,6 @@ def upload_note(zipped: int) -> str | None:
     if zipped <= DIRECT_ZIP_BYTES:
         return None
     return (
-        f"The zip has {zipped / _MB:,.1f} MB; AWS takes up to {DIRECT_ZIP_BYTES / _MB:,.0f} MB directly, "
-        "more by way of S3, as snapship deploy does."
+        f"The zip has {zipped / _MB:,.1f} MB; AWS accepts up to {DIRECT_ZIP_BYTES / _MB:,.0f} MB directly, "
+        "and larger ones through S3, which snapship deploy uses."
     )

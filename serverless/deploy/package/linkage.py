@@ -1,7 +1,7 @@
-"""Which shared libraries a compiled file needs, read from the file itself (ELF, 64 bit).
+"""Reads from a compiled file (64-bit ELF) which shared libraries it needs.
 
-So a package for a processor that this machine has not is checked too: for the right
-processor, and for libraries that are neither inside nor part of the system.
+So a package for another architecture than this machine's can be checked, too: for the right
+architecture, and for libraries that are neither in the package nor part of the system.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from serverless.deploy.config_rules import Arch
 from serverless.deploy.errors import SelfCheckError
-from serverless.deploy.package.config import Arch
 
 MACHINES: dict[Arch, int] = {"x86_64": 62, "arm64": 183}
 """``e_machine`` of the ELF header (EM_X86_64, EM_AARCH64)."""
@@ -31,7 +31,7 @@ SYSTEM = frozenset(
         "libz.so.1",
     }
 )
-"""Libraries that a wheel may expect of any Linux (PEP 600); Lambda's Python has them."""
+"""Libraries that a wheel may expect on any Linux (PEP 600); Lambda's Python runtime has them."""
 
 _MAGIC = b"\x7fELF\x02\x01"
 _LOAD, _DYNAMIC = 1, 2
@@ -40,11 +40,11 @@ _NEEDED, _STRINGS = 1, 5
 
 @dataclass(frozen=True)
 class Linkage:
-    """What a compiled file says of itself.
+    """Architecture and libraries of a compiled file.
 
     Attributes:
         machine: ``e_machine`` of its header.
-        needed: Names of the libraries that it needs.
+        needed: Names of the libraries it needs.
     """
 
     machine: int
@@ -58,7 +58,7 @@ def linkage(data: bytes) -> Linkage | None:
         data: The file.
 
     Raises:
-        SelfCheckError: It is a compiled file, and damaged.
+        SelfCheckError: It is a damaged compiled file.
     """
     if not data.startswith(_MAGIC):
         return None
@@ -66,13 +66,13 @@ def linkage(data: bytes) -> Linkage | None:
         return Linkage(struct.unpack_from("<H", data, 18)[0], _needed(data))
     except (struct.error, ValueError, StopIteration) as error:
         raise SelfCheckError(
-            f"A compiled file must be whole. Received: one of {len(data):,} bytes whose headers lead nowhere. "
-            "Empty the cache of packages and run it again."
+            f"A compiled file must be whole. Received: one of {len(data):,} bytes with invalid headers. "
+            "Empty the cache of wheels and repeat."
         ) from error
 
 
 def orphans(files: Mapping[str, bytes]) -> set[str]:
-    """Bundled libraries (those in a folder ``*.libs``) that no module needs, not even by way of others.
+    """Bundled libraries (those in a folder ``*.libs``) that no module needs, directly or indirectly.
 
     Args:
         files: Content by path.
@@ -80,7 +80,7 @@ def orphans(files: Mapping[str, bytes]) -> set[str]:
     links = {file: found for file, data in files.items() if (found := linkage(data)) is not None}
     bundled = {PurePosixPath(file).name: file for file in links if _is_bundled(file)}
     waiting = [file for file in links if not _is_bundled(file)]
-    # From the modules on, since two libraries may need each other and nobody else them.
+    # Starts from the modules, since two libraries may need each other without being needed.
     reached = set(waiting)
     while waiting:
         for name in links[waiting.pop()].needed:
@@ -92,25 +92,25 @@ def orphans(files: Mapping[str, bytes]) -> set[str]:
 
 
 def fits(data: bytes, arch: Arch) -> bool:
-    """Whether a compiled file can be loaded on a processor's Linux with nothing beside it.
+    """Whether a compiled file can be loaded on an architecture's Linux on its own.
 
     Args:
         data: Any file.
-        arch: The function's processor.
+        arch: The function's architecture.
     """
     found = linkage(data)
     return found is not None and found.machine == MACHINES[arch] and set(found.needed) <= SYSTEM
 
 
 def check(files: Mapping[str, bytes], arch: Arch) -> None:
-    """Refuses a package whose compiled files could not be loaded.
+    """Refuses a package whose compiled files cannot be loaded.
 
     Args:
         files: Content by path.
-        arch: The function's processor.
+        arch: The function's architecture.
 
     Raises:
-        SelfCheckError: One is for another processor, or needs a library that is not there.
+        SelfCheckError: One is for another architecture, or needs a missing library.
     """
     inside = {PurePosixPath(file).name for file in files}
     for file, data in files.items():
@@ -119,14 +119,14 @@ def check(files: Mapping[str, bytes], arch: Arch) -> None:
             continue
         if found.machine != MACHINES[arch]:
             raise SelfCheckError(
-                f"A package's compiled files must be for {arch}. Received: {file} for another processor "
-                f"(ELF machine {found.machine}, not {MACHINES[arch]}). Empty the cache of packages and run it again."
+                f"A package's compiled files must be for {arch}. Received: {file} for another architecture "
+                f"(ELF machine {found.machine}, not {MACHINES[arch]}). Empty the cache of wheels and repeat."
             )
         lost = [name for name in found.needed if name not in inside and name not in SYSTEM]
         if lost:
             raise SelfCheckError(
-                f"A package must hold every library that it needs. Received: {file} without {', '.join(lost)}. "
-                "Use the package versions of snapship's constraints."
+                f"A package must contain every library it needs. Received: {file} without {', '.join(lost)}. "
+                "Use the package versions in snapship's constraints."
             )
 
 

@@ -8,7 +8,7 @@
                          target's    images
                          Python      replayed
 
-Nothing is at its place before all of it is done.
+The output appears only when everything is done.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from serverless.deploy.package import limits, linkage
 from serverless.deploy.package.config import PackageConfig
 from serverless.deploy.package.image import container_files, write_context
 from serverless.deploy.package.interpreters import Interpreter, find_interpreter, runs_here
-from serverless.deploy.package.place import may_write_context, may_write_zip
+from serverless.deploy.package.place import check_context_path, check_zip_path
 from serverless.deploy.package.precompile import precompile
 from serverless.deploy.package.requirements import Requirement, requirements
-from serverless.deploy.package.result import Package
+from serverless.deploy.package.result import WrittenPackage
 from serverless.deploy.package.selfcheck import selfcheck
 from serverless.deploy.package.sizes import part_sizes
 from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, own_version, record
@@ -39,12 +39,12 @@ from serverless.deploy.package.wheels import Wheel, cache_folder, fetch, missing
 from serverless.deploy.package.zipping import write_zip
 
 Progress = Callable[[str], None]
-"""Called with what is being done, as each step starts."""
+"""Called with the name of each step as it starts."""
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Everything that is decided before something slow starts."""
+    """Everything that is decided before anything slow starts."""
 
     config: PackageConfig
     bundle: Bundle
@@ -56,48 +56,51 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Made:
-    """A package's files, how many golden images they answered, and what a reader must know."""
+    """A package's files, how many golden images were replayed, and notes for the user."""
 
     tree: Tree
     checked: int
     notes: tuple[str, ...] = ()
 
 
-def package(config: PackageConfig, progress: Progress = lambda step: None) -> Package:
+def package(config: PackageConfig, progress: Progress = lambda step: None) -> WrittenPackage:
     """Writes a package: a zip for Lambda, or a Dockerfile and its build context.
 
     Args:
         config: What to package, and for which function.
-        progress: Called with what is being done, as each step starts.
+        progress: Progress callback.
 
     Returns:
-        Where it is, and what is inside.
+        The written package.
 
     Raises:
         BundleError: The bundle is damaged.
         GateFailedError: The artifact failed its check.
-        SelfCheckError: The packaged files do not answer as at export; nothing is written.
-        LimitError: It is larger than AWS allows; nothing is written.
-        DownloadError: A Python package is neither in the cache nor to be had.
-        UsageError: There is no such artifact, or the place cannot be written.
+        SelfCheckError: The packaged files answer differently than at export; nothing is written.
+        LimitError: It exceeds a limit of AWS; nothing is written.
+        DownloadError: A wheel is neither in the cache nor available.
+        UsageError: There is no such artifact, or the output cannot be written.
     """
     plan = _plan(config)
-    return _zip(plan, progress) if plan.config.image is None else _context(plan, progress)
-
-
-def _zip(plan: _Plan, progress: Progress) -> Package:
-    config = plan.config
-    assert config.out is not None
-    path = Path(config.out)
-    with written_aside(path) as file:
-        made = _make(plan, progress)
-        progress(f"Zipping {len(made.tree.files):,} files")
-        packed = write_zip(file, made.tree.files)
-    size = path.stat().st_size
+    if config.image is None:
+        assert config.out is not None
+        path = Path(config.out)
+        with written_aside(path) as file:
+            made = _make(plan, progress)
+            progress(f"Zipping {len(made.tree.files):,} files")
+            packed = write_zip(file, made.tree.files)
+        sha256, size = file_sha256(path), path.stat().st_size
+    else:
+        path, packed, sha256, size = Path(config.image), None, "", 0
+        # A thousand small files, which can be made again from the bundle.
+        with folder_replaced(path, "--image", synced=False) as aside:
+            made = _make(plan, progress)
+            progress(f"Writing {len(made.tree.files):,} files")
+            write_context(aside, made.tree.files, config)
     upload = limits.upload_note(size)
-    return Package(
+    return WrittenPackage(
         path=path,
-        sha256=file_sha256(path),
+        sha256=sha256,
         bytes=size,
         unzipped_bytes=_total(made.tree),
         sizes=part_sizes(made.tree, packed),
@@ -109,31 +112,8 @@ def _zip(plan: _Plan, progress: Progress) -> Package:
     )
 
 
-def _context(plan: _Plan, progress: Progress) -> Package:
-    config = plan.config
-    assert config.image is not None
-    folder = Path(config.image)
-    # A thousand small files, which are made again from the bundle.
-    with folder_replaced(folder, "--image", synced=False) as aside:
-        made = _make(plan, progress)
-        progress(f"Writing {len(made.tree.files):,} files")
-        write_context(aside, made.tree.files, config)
-    return Package(
-        path=folder,
-        sha256="",
-        bytes=0,
-        unzipped_bytes=_total(made.tree),
-        sizes=part_sizes(made.tree),
-        arch=config.arch,
-        python=config.python,
-        artifact=plan.artifact.kind,
-        checked=made.checked,
-        notes=made.notes,
-    )
-
-
 def _make(plan: _Plan, progress: Progress) -> _Made:
-    """Does everything but write it to its place."""
+    """Does everything except writing the output."""
     config = plan.config
     absent = missing(plan.wanted, config.arch, config.python, plan.cache)
     if absent:
@@ -145,10 +125,10 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
         own |= container_files()
     tree = build(plan.bundle, plan.artifact, wheels, own)
     linkage.check(tree.files, config.arch)
-    # Before the slow steps, and again with what they add.
+    # Before the slow steps, and again with the files they add.
     _check_size(tree, config)
     with temporary_folder() as place:
-        made = _tried(plan, tree, wheels, place, progress)
+        made = _finished(plan, tree, wheels, place, progress)
     _check_size(made.tree, config)
     return made
 
@@ -166,11 +146,11 @@ def _total(tree: Tree) -> int:
 
 def _plan(config: PackageConfig) -> _Plan:
     if config.image is not None:
-        may_write_context(Path(config.image), config.overwrite)
+        check_context_path(Path(config.image), config.overwrite)
         check_folder(Path(config.image), "--image")
     else:
         assert config.out is not None
-        may_write_zip(Path(config.out), config.overwrite)
+        check_zip_path(Path(config.out), config.overwrite)
         check_file(config.out, "--out")
     bundle = Bundle.open(config.bundle)
     artifact = choose(bundle, config.artifact)
@@ -179,19 +159,19 @@ def _plan(config: PackageConfig) -> _Plan:
     return _Plan(config, bundle, artifact, wanted, cache_folder(config.cache), interpreter)
 
 
-def _tried(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, progress: Progress) -> _Made:
-    """Compiles and replays the files where that can be done here; says so where it cannot."""
+def _finished(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, progress: Progress) -> _Made:
+    """Compiles and replays the files if this machine can; otherwise a note says so."""
     config, interpreter = plan.config, plan.interpreter
     made_by = interpreter.version if interpreter is not None else ""
-    entry = record(plan.bundle, plan.artifact, wheels, own_version(), config.arch, config.python, made_by)
+    entry = record(plan.bundle, plan.artifact, wheels, config.arch, config.python, made_by)
     tree = tree.with_files({RECORD_FILE: entry}, {RECORD_FILE: OWN})
     if interpreter is None:
         program = f"python{config.python}"
         slow = (
-            f"Not compiled: there is no {program} on this machine, so each cold start compiles. "
+            f"Not compiled: {program} was not found on this machine, so each cold start compiles. "
             "Install it, or put it on the PATH, and package again."
         )
-        return _Made(tree, 0, (slow, f"Not replayed: there is no {program} on this machine."))
+        return _Made(tree, 0, (slow, f"Not replayed: {program} was not found on this machine."))
     _unpack(tree, place)
     progress(f"Compiling with Python {interpreter.version}")
     compiled = precompile(place, interpreter)
@@ -199,13 +179,13 @@ def _tried(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, prog
     if not runs_here(config.arch):
         foreign = (
             f"Not replayed: this machine does not run {config.arch} Linux programs. "
-            "Its compiled files are for that processor and find their libraries."
+            "The compiled files are for that architecture and find their libraries."
         )
         return _Made(tree, 0, (foreign,))
     progress("Replaying the golden images from the packaged files")
     checked = selfcheck(place, interpreter)
     if not checked:
-        return _Made(tree, 0, ("Not replayed: the bundle has no golden examples. The function starts.",))
+        return _Made(tree, 0, ("Not replayed: the bundle has no golden images. The function starts.",))
     return _Made(tree, checked)
 
 
@@ -218,13 +198,13 @@ def _unpack(tree: Tree, place: Path) -> None:
     except OSError as error:
         size = _total(tree) / 1024 / 1024
         raise UsageError(
-            f"The folder for temporary files must hold {size:,.0f} MB. Received: {place} ({error.strerror}). "
+            f"The temporary folder must have room for {size:,.0f} MB. Received: {place} ({error.strerror}). "
             "Free some space, or set TMPDIR to another folder."
         ) from error
 
 
 def _source(compiled: str) -> str:
-    """``a/__pycache__/b.cpython-312.pyc`` is made of ``a/b.py``."""
+    """The source ``a/b.py`` of ``a/__pycache__/b.cpython-312.pyc``."""
     folder, _, name = compiled.rpartition("/")
     parent = folder.removesuffix("__pycache__")
     return f"{parent}{name.split('.', 1)[0]}.py"

@@ -1,4 +1,4 @@
-"""Where a package goes, checked before the work."""
+"""Checks the output path of a package before the work starts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from edge_runtime.temporary import put_back
 from serverless.deploy.package.tree import RECORD_FILE
 
 TASK_FOLDER = "task"
-"""The folder of a build context that holds the package's files."""
+"""The folder of a build context with the package's files."""
 
 
-def may_write_zip(out: Path, overwrite: bool) -> None:
-    """Refuses a place where no zip may be written.
+def check_zip_path(out: Path, overwrite: bool) -> None:
+    """Checks that a zip may be written.
 
     Args:
         out: The zip.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        UsageError: Something is there.
+        UsageError: The path is in use.
     """
     with _readable("--out", out):
         if not is_there(out, follow_links=False):
@@ -36,15 +36,15 @@ def may_write_zip(out: Path, overwrite: bool) -> None:
             raise UsageError(f"A package must be new. Received: --out {out}, which exists. Pass --overwrite.")
 
 
-def may_write_context(folder: Path, overwrite: bool) -> None:
-    """Refuses a place where no build context may be written.
+def check_context_path(folder: Path, overwrite: bool) -> None:
+    """Checks that a build context may be written.
 
     Args:
         folder: The build context.
-        overwrite: Whether one that is there may be replaced; never any other folder.
+        overwrite: Whether an existing build context may be replaced; never any other folder.
 
     Raises:
-        UsageError: Something is there.
+        UsageError: The path is in use.
     """
     put_back(folder)
     with _readable("--image", folder):
@@ -52,7 +52,7 @@ def may_write_context(folder: Path, overwrite: bool) -> None:
             return
         if not (folder / TASK_FOLDER / RECORD_FILE).is_file():
             raise UsageError(
-                f"A build context must be new. Received: --image {folder}, which holds something else. "
+                f"A build context must be new. Received: --image {folder}, which contains something else. "
                 "Pass another --image."
             )
         if not overwrite:
@@ -63,7 +63,7 @@ def may_write_context(folder: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _readable(option: str, path: Path) -> Iterator[None]:
-    """A name that is too long, or a folder that may not be looked into."""
+    """Reports a name that is too long, or a folder that may not be read."""
     try:
         yield
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""Compiles a package's modules, so that a cold start need not.
+"""Compiles a package's modules, so that a cold start does not have to.
 
-``unchecked-hash``: the times of a zip's files are all the same, and nobody edits a
-function's source in place. The compiled files name the function's own folder.
+Uses ``unchecked-hash``, as all files of a zip have the same time and nobody edits a function's source
+in place. The compiled files contain the function's folder on Lambda.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TASK_ROOT = "/var/task"
 
 _SECONDS = 300
 
-# One process, one order and one hash seed: the same source gives the same bytes.
+# One process, a fixed order and a fixed hash seed, so that the same source gives the same bytes.
 _PROGRAM = """
 import compileall, pathlib, py_compile, sys
 root = sys.argv[1]
@@ -32,7 +32,7 @@ sys.exit(not ok)
 
 
 def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
-    """Compiles every module of a folder beside its source.
+    """Compiles every module of a folder next to its source.
 
     Args:
         root: A folder of packages.
@@ -48,7 +48,7 @@ def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
     try:
         done = subprocess.run(
             command,
-            # Nothing else of this environment: a setting of Python's would change the bytes.
+            # Nothing else from this environment, as Python's settings could change the bytes.
             env={"PYTHONHASHSEED": "0"},
             cwd=root,
             stdin=subprocess.DEVNULL,
@@ -59,7 +59,7 @@ def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _failed(f"no end after {_SECONDS} s", interpreter) from error
+        raise _failed(f"timeout after {_SECONDS} s", interpreter) from error
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason"]
         raise _failed(lines[-1][:300], interpreter)
@@ -69,5 +69,5 @@ def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
 def _failed(reason: str, interpreter: Interpreter) -> SelfCheckError:
     return SelfCheckError(
         f"Every module of a package must compile. Received: {reason} (Python {interpreter.version}). "
-        "Use the package versions of snapship's constraints."
+        "Use the package versions in snapship's constraints."
     )

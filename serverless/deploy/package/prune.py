@@ -1,8 +1,8 @@
-"""What of each wheel a function never uses, as data with the reason.
+"""The files of each wheel that a function never uses, with the reason.
 
-Patterns are those of fnmatch, where ``*`` also crosses ``/``. Two things hold this list
-to the truth: the golden images are replayed from what is left, and libraries that nothing
-left links to go by themselves (:mod:`serverless.deploy.package.linkage`).
+Patterns are those of fnmatch, where ``*`` also matches ``/``. The golden images, replayed from what is
+left, verify the list. Libraries that nothing links to any more are removed automatically
+(:mod:`serverless.deploy.package.linkage`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class Rule:
     """Files that are left out.
 
     Attributes:
-        package: The wheel's package, ``*`` for every one.
-        pattern: Which files.
-        reason: Why a function does without.
-        but: Patterns of files that stay all the same.
+        package: The wheel's package, ``*`` for all.
+        pattern: The files.
+        reason: Why a function does not need them.
+        but: Patterns of files to keep nevertheless.
     """
 
     package: str
@@ -29,7 +29,7 @@ class Rule:
     but: tuple[str, ...] = ()
 
     def drops(self, package: str, file: str) -> bool:
-        """Whether it leaves a file of a package out."""
+        """Whether it leaves out a file of a package."""
         return (
             self.package in ("*", package)
             and fnmatchcase(file, self.pattern)
@@ -59,7 +59,7 @@ RULES = (
     Rule(
         _LITERT,
         "ai_edge_litert/*.so",
-        "a GPU's, the newer interface's, the converter's; the classic interpreter needs two",
+        "for GPUs, the newer API and the converter; the classic interpreter needs only two",
         but=(
             "ai_edge_litert/_pywrap_litert_interpreter_wrapper.so",
             "ai_edge_litert/libpywrap_litert_common.so",
@@ -69,19 +69,19 @@ RULES = (
     Rule("onnxruntime", "onnxruntime/transformers/*", "rewrites models"),
     Rule("onnxruntime", "onnxruntime/quantization/*", "rewrites models"),
     Rule("onnxruntime", "onnxruntime/datasets/*", "examples"),
-    Rule("onnxruntime", "onnxruntime/backend/*", "for the package onnx, which is not there"),
+    Rule("onnxruntime", "onnxruntime/backend/*", "for the package onnx, which is not included"),
     Rule("onnxruntime", "onnxruntime/capi/libonnxruntime*", "the C interface; Python's holds it all"),
     Rule("numpy", "numpy/f2py/*", "compiles Fortran"),
     Rule("numpy", "numpy/_core/_*_tests.cpython-*.so", "numpy's own tests"),
     Rule("numpy", "numpy/_core/_simd.cpython-*.so", "numpy's own tests"),
     Rule("numpy", "numpy/_pyinstaller/*", "for another packager"),
-    Rule("numpy", "numpy/fft/*", "loads when asked for, and nothing asks"),
-    Rule("numpy", "numpy/ma/*", "loads when asked for, and nothing asks"),
-    Rule("numpy", "numpy/polynomial/*", "loads when asked for, and nothing asks"),
-    Rule("numpy", "numpy/random/*", "loads when asked for, and nothing asks"),
-    Rule("numpy", "numpy/testing/*", "loads when asked for, and nothing asks"),
+    Rule("numpy", "numpy/fft/*", "imported on demand, and nothing needs it"),
+    Rule("numpy", "numpy/ma/*", "imported on demand, and nothing needs it"),
+    Rule("numpy", "numpy/polynomial/*", "imported on demand, and nothing needs it"),
+    Rule("numpy", "numpy/random/*", "imported on demand, and nothing needs it"),
+    Rule("numpy", "numpy/testing/*", "imported on demand, and nothing needs it"),
     Rule("numpy", "numpy/conftest.py", "numpy's own tests"),
-    Rule("pillow", "PIL/_avif.*", "AVIF, which is no allowed format"),
+    Rule("pillow", "PIL/_avif.*", "AVIF, which is not an allowed format"),
     Rule("pillow", "PIL/_imagingft.*", "draws text"),
     Rule("pillow", "PIL/_imagingcms.*", "colour profiles"),
     Rule("pillow", "PIL/_imagingtk.*", "shows windows"),
@@ -92,7 +92,7 @@ RULES = (
 
 
 def dropped_by(package: str, file: str) -> Rule | None:
-    """The first rule that leaves a file out, None where it stays.
+    """The first rule that leaves out a file; None if it is kept.
 
     Args:
         package: The wheel's package, as :mod:`serverless.deploy.package.requirements` spells it.
@@ -102,7 +102,7 @@ def dropped_by(package: str, file: str) -> Rule | None:
 
 
 def kept(package: str, files: Iterable[str]) -> list[str]:
-    """The files of a wheel that stay.
+    """The files of a wheel that are kept.
 
     Args:
         package: The wheel's package.

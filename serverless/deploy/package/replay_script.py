@@ -1,7 +1,7 @@
-"""Runs inside an unpacked package, in a fresh interpreter that has nothing else: no site-packages.
+"""Runs inside an unpacked package, in a fresh interpreter without site-packages.
 
-Imports the function as Lambda does, sends every golden image through it, and replays the
-golden examples. Prints one JSON object; the first problem ends it. Started by
+Imports the function as Lambda does, sends every golden image through it, and replays the golden
+examples. Prints one JSON object, and stops at the first problem. Started by
 :mod:`serverless.deploy.package.selfcheck`, by path.
 """
 
@@ -30,7 +30,7 @@ _EVENT = {
 
 
 class _Context:
-    """What the function reads of Lambda's context."""
+    """The part of Lambda's context that the function reads."""
 
     aws_request_id = "selfcheck"
     function_name = "selfcheck"
@@ -45,7 +45,7 @@ class _Context:
 
 
 def main(root: str) -> dict[str, object]:
-    """Tries everything; returns what was found.
+    """Runs all checks and returns the result.
 
     Args:
         root: The unpacked package.
@@ -77,15 +77,15 @@ def main(root: str) -> dict[str, object]:
         body = base64.b64encode(bundle.read(example.file)).decode()
         answer = handler({**_EVENT, "body": body}, _Context())
         if answer["statusCode"] != 200:
-            return {"problem": f"{example.file} is answered with status {answer['statusCode']}"}
+            return {"problem": f"{example.file} gets status {answer['statusCode']}"}
         label = json.loads(answer["body"])["label"]
         if label != expected:
-            return {"problem": f"{example.file} is answered {label}, at export {expected}"}
+            return {"problem": f"{example.file} is classified as {label}, at export as {expected}"}
     return {"replayed": len(outcome.replays)}
 
 
 def _decode_every_format() -> None:
-    """Raises if an allowed image format or kind of pixel went with a library that was left out."""
+    """Raises if an allowed image format or pixel mode was lost with a library that was left out."""
     image = importlib.import_module("PIL.Image")
     preprocess = importlib.import_module("edge_runtime.preprocess")
     for name in preprocess.FORMATS:
@@ -95,17 +95,17 @@ def _decode_every_format() -> None:
             try:
                 image.new(mode, (8, 8)).save(file, name)
             except (KeyError, OSError, ValueError):
-                # Few formats know all of them.
+                # Few formats support all modes.
                 continue
             written += 1
             for channels in (1, 3):
                 preprocess.decoded(file.getvalue(), channels)
         if not written:
-            raise RuntimeError(f"{name} images are no longer known")
+            raise RuntimeError(f"{name} images are no longer supported")
 
 
 if __name__ == "__main__":
-    # The function logs on stdout; the answer is the last line of it.
+    # The function logs to stdout; the answer is the last line.
     try:
         answer = main(sys.argv[1])
     except Exception as error:

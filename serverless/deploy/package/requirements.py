@@ -1,8 +1,8 @@
-"""Which Python packages a function needs, and in which version.
+"""The Python packages that a function needs, and their versions.
 
-The version is the installed one, since that is what was checked and served on this
-machine; where a package is not installed, the one that snapship was tested with. boto3 is
-not among them: Lambda's Python has it. Nor are click, rich and uvicorn: no event needs them.
+The version is the installed one, since that is what was checked and served on this machine; if a
+package is not installed, the one that snapship was tested with. boto3 is not included, as Lambda's
+Python has it. Nor are click, rich and uvicorn, which no event needs.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ TESTED = {
     "typing_extensions": "4.16.0",
     "uvicorn": "0.54.0",
 }
-"""Versions of the project's constraints."""
+"""Versions in the project's constraints."""
 
 APP = ("anyio", "mangum", "msgspec", "numpy", "pillow", "python-multipart", "starlette", "typing_extensions")
-"""What every function needs. Not idna, which anyio wants for the names of servers that it connects to."""
+"""What every function needs. Not idna, which anyio needs only to connect to servers by name."""
 
 ENGINES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
-"""What runs a model file, by format; without its own requirements, which only its tools need."""
+"""Engine of each model format; without its own requirements, which only its tools need."""
 
 SERVER = ("click", "h11", "uvicorn")
-"""What a container needs besides, where it is not Lambda that calls."""
+"""What a container also needs on a host other than Lambda."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def requirements(format: str, *, server: bool = False) -> tuple[Requirement, ...
 
     Args:
         format: The artifact's format.
-        server: Whether it must also serve HTTP by itself.
+        server: Whether it must also serve HTTP itself.
 
     Returns:
-        By name.
+        The requirements, sorted by name.
 
     Raises:
-        UsageError: No engine of a function reads such a file.
+        UsageError: A function has no engine for the format.
     """
     if format not in ENGINES:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Replays the golden images from the packaged files, in a process that has nothing else."""
+"""Replays the golden images from the packaged files, in an isolated process."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def selfcheck(root: Path, interpreter: Interpreter) -> int:
         interpreter: A Python of the function's version, on a machine of its architecture.
 
     Returns:
-        How many golden images were replayed; 0 where the bundle has none.
+        Number of replayed golden images; 0 if the bundle has none.
 
     Raises:
         SelfCheckError: The function does not start, or an answer differs.
     """
-    # -I and -S: neither this environment's settings nor its packages. -B: nothing is written.
+    # -I and -S: without this environment's settings and packages. -B: without writing bytecode.
     command = [str(interpreter.path), "-I", "-S", "-B", str(_SCRIPT), str(root)]
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
@@ -57,6 +57,6 @@ def selfcheck(root: Path, interpreter: Interpreter) -> int:
 
 def _failed(reason: str) -> SelfCheckError:
     return SelfCheckError(
-        f"A package must answer its golden images as at export. Received: {reason}. "
-        "Use the package versions of snapship's constraints, or export the bundle again."
+        f"A package must classify its golden images as at export. Received: {reason}. "
+        "Use the package versions in snapship's constraints, or export the bundle again."
     )

@@ -1,4 +1,4 @@
-"""How much each part adds to a package."""
+"""The size of each part of a package."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def part_sizes(tree: Tree, zipped: Mapping[str, int] | None = None) -> tuple[Par
 
     Args:
         tree: The package's files.
-        zipped: Compressed size of each file; None where nothing is compressed.
+        zipped: Compressed size of each file; None if nothing is compressed.
 
     Returns:
-        Largest first.
+        The sizes, largest first.
     """
     files: Counter[str] = Counter()
     size: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The files of a package, in memory: the own code, the bundle with one artifact, and pruned wheels."""
+"""The files of a package, in memory: snapship's code, the bundle with one artifact, and pruned wheels."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ import serverless
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Artifact, Strict, encode_json
+from serverless.deploy.config_rules import Arch, PythonVersion
 from serverless.deploy.errors import DownloadError
 from serverless.deploy.package.bundle_part import bundle_files
-from serverless.deploy.package.config import Arch, PythonVersion
 from serverless.deploy.package.linkage import fits, orphans
 from serverless.deploy.package.prune import kept
 from serverless.deploy.package.wheels import Wheel
 
 OWN = "snapship"
-"""The part of the own code."""
+"""Name of the part with snapship's own code."""
 
 BUNDLE = "bundle"
-"""The part, and the folder, of the bundle; the app looks for a folder of this name."""
+"""Name of the bundle's part and folder; the app looks for a folder of this name."""
 
 RECORD_FILE = "snapship-package.json"
 
 _CLOUD = ("__init__.py", "aws.py", "py.typed", "app/")
-"""What of ``serverless`` runs in the cloud; the rest runs on the machine that deploys."""
+"""The part of ``serverless`` that runs in the cloud; the rest runs on the machine that deploys."""
 
 _NOT_RUN = frozenset({".c", ".h", ".pyi"})
-"""What a compiler or a type checker reads."""
+"""Files for compilers and type checkers."""
 
 _SERVER = "serving/"
-"""What of it serves HTTP by itself, in a container."""
+"""The part of it that serves HTTP, in a container."""
 
 
 class WheelRecord(Strict, frozen=True):
-    """A wheel that is inside: its package, version, file and hash."""
+    """A wheel in the package: its name, version, file and hash."""
 
     name: str
     version: str
@@ -50,16 +50,16 @@ class WheelRecord(Strict, frozen=True):
 
 
 class PackageRecord(Strict, frozen=True):
-    """``snapship-package.json``: what a package is made of.
+    """``snapship-package.json``: the contents of a package.
 
     Attributes:
-        snapship: Version that made it.
-        arch: The function's processor.
-        python: The function's Python.
-        precompiled: Version of the interpreter that compiled it, empty where it is not compiled.
+        snapship: snapship's version.
+        arch: The function's architecture.
+        python: The function's Python version.
+        precompiled: Version of the interpreter that compiled it; empty if it is not compiled.
         bundle: The bundle's name.
-        artifact: The kind that is inside.
-        artifact_sha256: Hash of its file.
+        artifact: The artifact's kind.
+        artifact_sha256: SHA-256 of its file.
         wheels: The Python packages, by name.
     """
 
@@ -88,7 +88,7 @@ class Tree:
     versions: dict[str, str]
 
     def with_files(self, files: Mapping[str, bytes], parts: Mapping[str, str]) -> Tree:
-        """A tree that has more files.
+        """A tree with additional files.
 
         Args:
             files: Content by path.
@@ -98,13 +98,13 @@ class Tree:
 
 
 def build(bundle: Bundle, artifact: Artifact, wheels: Sequence[Wheel], own: Mapping[str, bytes]) -> Tree:
-    """Puts the files of a package together.
+    """Assembles the files of a package.
 
     Args:
         bundle: An open bundle.
-        artifact: The entry to ship.
+        artifact: The artifact to ship.
         wheels: Its Python packages.
-        own: Files of the own code, see :func:`own_code`.
+        own: snapship's own code, from :func:`own_code`.
 
     Raises:
         BundleError: A file of the bundle is missing or changed.
@@ -119,7 +119,7 @@ def build(bundle: Bundle, artifact: Artifact, wheels: Sequence[Wheel], own: Mapp
             if file in files:
                 raise DownloadError(
                     f"Every file must come from one package. Received: {file} from {parts[file]} and {part}. "
-                    "Use the package versions of snapship's constraints."
+                    "Use the package versions in snapship's constraints."
                 )
             files[file], parts[file] = data, part
     for file in orphans(files):
@@ -132,25 +132,23 @@ def record(
     bundle: Bundle,
     artifact: Artifact,
     wheels: Sequence[Wheel],
-    version: str,
     arch: Arch,
     python: PythonVersion,
     precompiled: str,
 ) -> bytes:
-    """Writes down what a package is made of; no time and no path of this machine.
+    """Records the contents of a package, without times and paths of this machine.
 
     Args:
         bundle: The bundle.
-        artifact: The entry inside.
-        wheels: The Python packages inside.
-        version: snapship's own version.
-        arch: The function's processor.
-        python: The function's Python.
+        artifact: The artifact.
+        wheels: The Python packages.
+        arch: The function's architecture.
+        python: The function's Python version.
         precompiled: Version of the interpreter that compiled it, or empty.
     """
     return encode_json(
         PackageRecord(
-            snapship=version,
+            snapship=own_version(),
             arch=arch,
             python=python,
             precompiled=precompiled,
@@ -165,13 +163,13 @@ def record(
 
 
 def pruned(wheel: Wheel) -> dict[str, bytes]:
-    """What of a wheel a function uses, by path.
+    """The files of a wheel that a function uses, by path.
 
     Args:
-        wheel: A wheel; programs and headers (its folder ``*.data``) are no part of a function.
+        wheel: A wheel; its programs and headers (the folder ``*.data``) are left out.
 
     Raises:
-        DownloadError: It is damaged, or a name in it leaves the package.
+        DownloadError: It is damaged, or contains a path outside the package.
     """
     try:
         with zipfile.ZipFile(wheel.path) as archive:
@@ -179,14 +177,14 @@ def pruned(wheel: Wheel) -> dict[str, bytes]:
             outside = [name for name in names if not _is_inside(name)]
             if outside:
                 raise DownloadError(
-                    f"A wheel's files must lie inside it. Received: {outside[0]!r} in {wheel.path.name}. "
+                    f"A wheel's files must stay inside its folder. Received: {outside[0]!r} in {wheel.path.name}. "
                     "Do not use this package."
                 )
             packages = [name for name in names if not name.split("/", 1)[0].endswith(".data")]
             return {name: archive.read(name) for name in kept(wheel.name, packages)}
     except (OSError, zipfile.BadZipFile, ValueError) as error:
         raise DownloadError(
-            f"A wheel must be readable. Received: {wheel.path.name} ({error}). Empty the cache of packages."
+            f"A wheel must be readable. Received: {wheel.path.name} ({error}). Empty the cache of wheels."
         ) from error
 
 
@@ -199,18 +197,18 @@ def own_version() -> str:
 
 
 def own_code(version: str, arch: Arch, *, server: bool = False) -> dict[str, bytes]:
-    """The runtime and the app, by path, and the version that ``importlib.metadata`` finds.
+    """The runtime and the app, by path, with the version that ``importlib.metadata`` finds.
 
-    The compiled part goes along where this installation's runs on that processor; the function
-    gives the same answers without it, a tenth slower.
+    The compiled module is included if this installation's runs on that architecture; without it the
+    function gives the same answers about 10 % slower.
 
     Args:
         version: snapship's version.
-        arch: The function's processor.
-        server: Whether it must also serve HTTP by itself.
+        arch: The function's architecture.
+        server: Whether it must also serve HTTP itself.
 
     Raises:
-        UsageError: The source is not on disk, as in a program made by another packager.
+        UsageError: The source is not on disk, as in a frozen program.
     """
     wanted = (*_CLOUD, _SERVER) if server else _CLOUD
     runtime = _sources(edge_runtime.__file__, "edge_runtime")
@@ -220,7 +218,7 @@ def own_code(version: str, arch: Arch, *, server: bool = False) -> dict[str, byt
             found[file] = data
     if "edge_runtime/__init__.py" not in found:
         raise UsageError(
-            "A package needs snapship's own source. Received: an installation without it. Install snapship with pip."
+            "A package needs snapship's source. Received: an installation without it. Install snapship with pip."
         )
     found[f"snapship-{version}.dist-info/METADATA"] = (
         f"Metadata-Version: 2.1\nName: snapship\nVersion: {version}\n".encode()
@@ -249,6 +247,6 @@ def read_record(data: bytes) -> PackageRecord:
         data: Content of ``snapship-package.json``.
 
     Raises:
-        msgspec.MsgspecError: It is none.
+        msgspec.MsgspecError: It is not a valid record.
     """
     return msgspec.json.decode(data, type=PackageRecord)

@@ -1,7 +1,7 @@
-"""Wheels for the function's Python and processor, whatever this machine's are; downloaded once.
+"""Wheels for the function's Python and architecture, whatever this machine has; downloaded once.
 
-pip downloads and chooses; a wheel is then kept in the user's cache folder beside its
-hash, in a folder of its target and its version::
+pip selects and downloads them; a wheel is then cached with its hash, in a folder per target and
+version::
 
     3.12-x86_64/numpy==2.4.6/numpy-2.4.6-cp312-cp312-manylinux_2_28_x86_64.whl
                              sha256
@@ -21,12 +21,12 @@ from pathlib import Path
 from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import UsageError
 from edge_runtime.temporary import temporary_folder
+from serverless.deploy.config_rules import Arch, PythonVersion
 from serverless.deploy.errors import DownloadError
-from serverless.deploy.package.config import Arch, PythonVersion
 from serverless.deploy.package.requirements import Requirement
 
 GLIBC_MINORS = range(34, 16, -1)
-"""Minor versions of the C library 2.x whose wheels run: Amazon Linux 2023 has 2.34.
+"""Minor versions of glibc 2.x whose wheels run on Amazon Linux 2023, which has 2.34.
 
 Newest first. Python 3.12 to 3.14 run on that system, see
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
@@ -44,8 +44,8 @@ class Wheel:
     Attributes:
         name: The package's name.
         version: Its version.
-        path: Where the wheel lies.
-        sha256: Its hash, 64 hex digits.
+        path: The wheel.
+        sha256: Its SHA-256, 64 hex digits.
     """
 
     name: str
@@ -55,10 +55,10 @@ class Wheel:
 
 
 def cache_folder(cache: str | Path | None) -> Path:
-    """Where wheels are kept.
+    """The cache folder for wheels.
 
     Args:
-        cache: The folder; None takes ``snapship/wheels`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+        cache: The folder; None for ``snapship/wheels`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
     """
     if cache is not None:
         return Path(cache)
@@ -69,13 +69,13 @@ def cache_folder(cache: str | Path | None) -> Path:
 def missing(
     wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, cache: Path
 ) -> tuple[Requirement, ...]:
-    """What is not in the cache, or there and damaged.
+    """Packages that are missing from the cache, or damaged.
 
     Args:
-        wanted: Packages.
-        arch: The function's processor.
-        python: The function's Python.
-        cache: See :func:`cache_folder`.
+        wanted: The packages.
+        arch: The function's architecture.
+        python: The function's Python version.
+        cache: The cache, from :func:`cache_folder`.
     """
     return tuple(entry for entry in wanted if _cached(entry, _place(cache, arch, python)) is None)
 
@@ -84,14 +84,14 @@ def fetch(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, cach
     """Returns wheels, downloading those that are not in the cache.
 
     Args:
-        wanted: Packages.
-        arch: The function's processor.
-        python: The function's Python.
-        cache: See :func:`cache_folder`.
+        wanted: The packages.
+        arch: The function's architecture.
+        python: The function's Python version.
+        cache: The cache, from :func:`cache_folder`.
 
     Raises:
-        DownloadError: pip is not there, or cannot get one.
-        UsageError: The cache cannot be written.
+        DownloadError: pip is not installed, or cannot get a wheel.
+        UsageError: The cache is not writable.
     """
     place = _place(cache, arch, python)
     absent = missing(wanted, arch, python, cache)
@@ -102,7 +102,7 @@ def fetch(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, cach
     if len(wheels) != len(wanted):
         lost = ", ".join(str(entry) for entry, wheel in zip(wanted, found, strict=True) if wheel is None)
         raise DownloadError(
-            f"A downloaded wheel must stay in the cache. Received: {lost} gone from {place}. Run it again."
+            f"A downloaded wheel must stay in the cache. Received: {lost} gone from {place}. Repeat the command."
         )
     return wheels
 
@@ -130,10 +130,10 @@ def _download(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, 
             _run_pip(wanted, arch, python, aside)
             for entry in wanted:
                 if not _keep(entry, aside, place):
-                    raise _refused((entry,), arch, python, "pip brought another file.")
+                    raise _refused((entry,), arch, python, "pip downloaded another file.")
     except OSError as error:
         raise UsageError(
-            f"The cache of packages must be writable. Received: {place} ({error.strerror}). "
+            f"The cache of wheels must be writable. Received: {place} ({error.strerror}). "
             "Free some space, or set XDG_CACHE_HOME to another folder."
         ) from error
 
@@ -157,21 +157,21 @@ def _run_pip(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, f
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _refused(wanted, arch, python, f"no end after {_SECONDS} s") from error
+        raise _refused(wanted, arch, python, f"timeout after {_SECONDS} s") from error
     if done.returncode != 0:
         raise _refused(wanted, arch, python, _reason(done.stderr))
 
 
 def _refused(wanted: Sequence[Requirement], arch: Arch, python: PythonVersion, reason: str) -> DownloadError:
     return DownloadError(
-        "A package is made of wheels from pip's index or the cache. Received: "
+        "A package needs wheels from pip's index or the cache. Received: "
         f"{', '.join(map(str, wanted))} for Python {python} on {arch}, not downloaded: {reason} "
         "Connect to the index once (later runs need no network), or install a version that has such wheels."
     )
 
 
 def _reason(stderr: str) -> str:
-    """What pip says, in one line: its first error names what could not be reached or found."""
+    """Pip's error in one line."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     if any("No module named pip" in line for line in lines):
         return f"pip is not installed (run: {Path(sys.executable).name} -m ensurepip)."
@@ -183,7 +183,7 @@ def _reason(stderr: str) -> str:
 
 
 def _keep(wanted: Requirement, aside: Path, place: Path) -> bool:
-    """Moves a wheel and its hash into the cache in one step; False where there is no such wheel."""
+    """Moves a wheel and its hash into the cache atomically; False if there is no such wheel."""
     found = [path for path in aside.glob("*.whl") if _plain(path.name.split("-")[0]) == _plain(wanted.name)]
     if len(found) != 1:
         return False
@@ -192,7 +192,7 @@ def _keep(wanted: Requirement, aside: Path, place: Path) -> bool:
     path = found[0].rename(folder / found[0].name)
     (folder / _HASH_FILE).write_text(f"{file_sha256(path)}\n", encoding="ascii")
     target = place / str(wanted)
-    # What is there is damaged, or was put there meanwhile by another process and is the same.
+    # An existing entry is damaged, or identical and just written by another process.
     shutil.rmtree(target, ignore_errors=True)
     try:
         folder.rename(target)
@@ -203,5 +203,5 @@ def _keep(wanted: Requirement, aside: Path, place: Path) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A package's name as indexes compare it (PEP 503)."""
+    """A package's name, normalized (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,4 @@
-"""A zip that is the same, byte for byte, for the same files: on any day, in any folder, for any user."""
+"""Writes reproducible zips: the same files give the same bytes on any day, in any folder, for any user."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from typing import IO
 
 TIME = (1980, 1, 1, 0, 0, 0)
-"""The first time that a zip can hold."""
+"""The earliest time that a zip can store."""
 
 MODE = 0o100644
-"""A plain file that everyone may read: Lambda runs a function as a user of its own."""
+"""A plain file that anyone may read, as Lambda runs a function as a user of its own."""
 
 LEVEL = 6
-"""Of 9; the last steps cost three times the time and win half a percent."""
+"""Of 9; the highest levels take three times as long for half a percent."""
 _UNIX = 3
 
 
 def write_zip(file: IO[bytes], files: Mapping[str, bytes]) -> dict[str, int]:
-    """Writes files in the order of their names, with one time, one mode and one compression.
+    """Writes files sorted by name, with a fixed time, mode and compression.
 
-    The compressed bytes are those of this machine's zlib: another maker's zlib gives
-    another zip, with the same files.
+    The compressed bytes depend on this machine's zlib: another implementation gives another zip
+    with the same files.
 
     Args:
-        file: Where to write.
+        file: The file to write to.
         files: Content by path.
 
     Returns:

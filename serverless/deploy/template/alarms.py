@@ -1,4 +1,4 @@
-"""Alarms: errors and latency of the alias, and events that were lost."""
+"""Alarms: errors and latency of the alias, and lost events."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ LOST = "LostEventAlarm"
 PERIOD_S = 60
 
 METRICS_NAMESPACE = "snapship"
-"""Where the app's own metrics are unless told otherwise (serverless/app/telemetry.py)."""
+"""Default namespace of the app's own metrics (serverless/app/telemetry.py)."""
 
 
-def resources(deployment: Deployment) -> dict[str, Any]:
+def resources(deployment: Deployment, *, lost_events: bool) -> dict[str, Any]:
     """The alarms.
 
     Args:
-        deployment: What it shall be.
+        deployment: The desired endpoint.
+        lost_events: Whether there is a dead-letter queue to watch.
     """
     found = {
         ERRORS: _alarm(
             deployment,
-            "A call crashed, took too long or was answered with HTTP 5xx",
+            "A call crashed, timed out or was answered with HTTP 5xx",
             Metrics=_errors(deployment),
             Threshold=0,
         ),
         LATENCY: _alarm(
             deployment,
-            f"1 in 100 calls took longer than {deployment.latency_limit_ms} ms",
+            f"p99 latency is above {deployment.latency_limit_ms} ms",
             Namespace="AWS/Lambda",
             MetricName="Duration",
             Dimensions=_live(deployment),
@@ -41,10 +42,10 @@ def resources(deployment: Deployment) -> dict[str, Any]:
             Threshold=deployment.latency_limit_ms,
         ),
     }
-    if deployment.queue or deployment.input_bucket is not None:
+    if lost_events:
         found[LOST] = _alarm(
             deployment,
-            "A message or an event failed every time and lies in the dead-letter queue",
+            "A message or an event kept failing and is in the dead-letter queue",
             Namespace="AWS/SQS",
             MetricName="ApproximateNumberOfMessagesVisible",
             Dimensions=[{"Name": "QueueName", "Value": {"Fn::GetAtt": [events.DEAD_LETTERS, "QueueName"]}}],
@@ -62,9 +63,9 @@ def _alarm(deployment: Deployment, description: str, **metric: Any) -> dict[str,
         "Properties": {
             "AlarmDescription": f"{deployment.stack}: {description}",
             **metric,
-            # One bad minute of five is enough to stop a roll-out; no calls are no trouble. Five and not one: the
-            # app's metric comes late, and FILL would show a minute as good that is not known yet (CloudWatch's
-            # guide, "Using metric math", advises an alarm of M out of N).
+            # One bad minute out of five stops a rollout; no calls are fine. Five rather than one, because the
+            # app's metric arrives late and FILL would show a minute as good before its data is in (CloudWatch's
+            # guide, "Using metric math", advises an M out of N alarm).
             "EvaluationPeriods": 5,
             "DatapointsToAlarm": 1,
             "ComparisonOperator": "GreaterThanThreshold",
@@ -75,9 +76,9 @@ def _alarm(deployment: Deployment, description: str, **metric: Any) -> dict[str,
 
 
 def _errors(deployment: Deployment) -> list[dict[str, Any]]:
-    """What Lambda counts, and the answers that the app itself counts as failed.
+    """The failures that Lambda counts, plus those that only the app counts.
 
-    To Lambda an answer with status 500 is a success; to the app a crash never happened.
+    To Lambda, an answer with status 500 is a success; the app never sees its own crash.
     """
     namespace = deployment.environment.get("SNAPSHIP_METRICS_NAMESPACE") or METRICS_NAMESPACE
     answers = [{"Name": "Function", "Value": {"Ref": function.FUNCTION}}]

@@ -1,4 +1,4 @@
-"""ARNs of what the template does not make, or must not refer to, as that would make a circle."""
+"""ARNs of resources that the template does not create, or cannot refer to without a circle."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ def arn(service: str, resource: str) -> dict[str, Any]:
     """An ARN in the stack's own account, region and partition.
 
     Args:
-        service: Such as ``ssm``.
-        resource: Its last part; ``${...}`` in it is filled in by CloudFormation.
+        service: E.g. ``ssm``.
+        resource: Its last part; CloudFormation substitutes ``${...}`` in it.
     """
-    # Buckets are named without account and region.
+    # A bucket's ARN has no account and region.
     place = ":" if service == "s3" else "${AWS::Region}:${AWS::AccountId}"
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"}

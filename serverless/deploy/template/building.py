@@ -1,18 +1,19 @@
-"""The whole template from its parts.
+"""Builds the template from its parts.
 
-Parts, a file each::
+One file per part::
 
     role       what the function may do
     function   log group, function, version, alias
-    front      the address: function URL or HTTP API, and who may use it
-    events     bucket, rule, queues, warm-up, and what lets them call
+    front      function URL or HTTP API, and who may use it
+    events     bucket, rule, queues, warm-up, and the permissions for them to call
     alarms     errors, latency, lost events
 
-Everything that calls the function calls its alias ``live``, so that one switch moves all.
+Every caller calls the alias ``live``, so moving the alias moves all of them.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from serverless.deploy.config import Deployment
@@ -22,59 +23,70 @@ from serverless.deploy.template.tagging import tagged
 
 
 def template(deployment: Deployment, code: Code) -> dict[str, Any]:
-    """Makes the CloudFormation template of a deployment.
+    """Builds the CloudFormation template of a deployment.
 
     It needs the capability ``CAPABILITY_IAM``. Its parameters are ``CodeBucket`` and ``CodeKey``,
-    which default to what ``code`` says, and ``CodeSha256`` where the zip is not made yet.
+    with defaults from ``code``, and ``CodeSha256`` if the zip does not exist yet.
 
     Args:
-        deployment: What it shall be.
+        deployment: The desired endpoint.
         code: The package.
 
     Returns:
-        Plain data, for :func:`serverless.deploy.template.writing.text`. All calls go to the new
-        version; :mod:`serverless.deploy.handover` makes the templates of a canary from it.
+        Plain data, for :func:`text`. All calls go to the new version;
+        :mod:`serverless.deploy.handover` derives the templates of a canary from it.
     """
     version = function.logical_id_of_version(deployment, code)
+    sources = events.sources(deployment)
+    permissions = [entry for source in sources for entry in source.permissions]
     resources: dict[str, Any] = {
         **function.resources(deployment, code, version),
-        **role.resources(deployment),
+        **role.resources(deployment, permissions),
         **front.resources(deployment),
-        **events.resources(deployment),
-        **alarms.resources(deployment),
+        **{name: entry for source in sources for name, entry in source.resources.items()},
+        **alarms.resources(deployment, lost_events=any(source.keeps_failures for source in sources)),
     }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"snapship: the image classifier {deployment.name} as an endpoint",
+        "Description": f"snapship: endpoint of the image classifier {deployment.name}",
         "Parameters": _parameters(code),
         "Resources": tagged(resources, deployment),
         "Outputs": {
-            "Url": _output("Address of the endpoint", front.url(deployment)),
-            "FunctionName": _output("The function", {"Ref": function.FUNCTION}),
+            "Url": _output("URL of the endpoint", front.url(deployment)),
+            "FunctionName": _output("Name of the function", {"Ref": function.FUNCTION}),
             "LiveVersion": _output(
-                "Version that answers most calls",
+                "Version that gets most calls",
                 resources[function.ALIAS]["Properties"]["FunctionVersion"],
             ),
-            "NewVersion": _output("Version of this template's code", {"Fn::GetAtt": [version, "Version"]}),
-            "LogGroup": _output("Where it logs", {"Ref": function.LOG_GROUP}),
+            "NewVersion": _output("Version with this template's code", {"Fn::GetAtt": [version, "Version"]}),
+            "LogGroup": _output("Log group of the function", {"Ref": function.LOG_GROUP}),
             **{name: _output("Name of the alarm", {"Ref": name}) for name in (alarms.ERRORS, alarms.LATENCY)},
-            **{name: _output(*output) for name, output in events.outputs(deployment).items()},
+            **{name: _output(*output) for source in sources for name, output in source.outputs.items()},
         },
     }
 
 
+def text(template: dict[str, Any]) -> str:
+    """Writes a template as JSON; equal templates give equal text.
+
+    Args:
+        template: Built by :func:`template`.
+    """
+    return json.dumps(template, indent=2, ensure_ascii=False) + "\n"
+
+
 def _parameters(code: Code) -> dict[str, Any]:
     described = {
-        "CodeBucket": (code.bucket, "Bucket that holds the package, in the stack's region"),
+        "CodeBucket": (code.bucket, "Bucket with the package, in the stack's region"),
         "CodeKey": (
             code.key,
-            f"Key of the package{f', whose sha256 is {code.sha256}' if code.zipped else ''}",
+            f"Key of the package{f', whose SHA-256 is {code.sha256}' if code.zipped else ''}",
         ),
     }
     if not code.zipped:
         described["CodeSha256"] = (
             None,
-            "The package's SHA-256 in base64: openssl dgst -sha256 -binary lambda.zip | base64",
+            "SHA-256 of the package in base64: openssl dgst -sha256 -binary lambda.zip | base64",
         )
     return {
         name: {"Type": "String", "Description": text, **({} if value is None else {"Default": value})}

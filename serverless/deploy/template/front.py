@@ -1,4 +1,4 @@
-"""The address of the endpoint, and who may use it."""
+"""The URL of the endpoint, and who may use it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IDS = frozenset(
         API, "HttpIntegration", "HttpRoute", PREFLIGHT, "HttpStage", "HttpInvoke",
     }
 )  # fmt: skip
-"""Everything that an address may be made of."""
+"""Logical ids of every resource that a URL may need."""
 
 PREFLIGHT_SECONDS = 3600
-"""How long a browser remembers a preflight's answer."""
+"""How long a browser caches the answer to a preflight request."""
 
-# What serverless/app/cors.py answers, and what a signature adds.
+# As in serverless/app/cors.py, plus the headers of a signature.
 _METHODS = ["GET", "POST"]
 _HEADERS = [
     "authorization",
@@ -40,16 +40,16 @@ def resources(deployment: Deployment) -> dict[str, Any]:
     """The function URL or the HTTP API, with the permissions to call the alias.
 
     Args:
-        deployment: What it shall be.
+        deployment: The desired endpoint.
     """
     return _http_api(deployment) if deployment.front == "http-api" else _function_url(deployment)
 
 
 def url(deployment: Deployment) -> dict[str, Any]:
-    """The address, with a slash at its end.
+    """The URL, with a trailing slash.
 
     Args:
-        deployment: What it shall be.
+        deployment: The desired endpoint.
     """
     if deployment.front == "http-api":
         return {"Fn::Sub": f"https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/"}
@@ -72,7 +72,7 @@ def _function_url(deployment: Deployment) -> dict[str, Any]:
         }
     }
     if public:
-        # A URL for everyone needs both since October 2025: to use it, and to invoke the function through it.
+        # Since October 2025 a public URL needs both: to use the URL, and to invoke the function through it.
         found["PublicUrl"] = permission("lambda:InvokeFunctionUrl", "*", {"FunctionUrlAuthType": "NONE"})
         found["PublicInvoke"] = permission("lambda:InvokeFunction", "*", {"InvokedViaFunctionUrl": True})
     return found
@@ -120,7 +120,7 @@ def _http_api(deployment: Deployment) -> dict[str, Any]:
 
 
 def _preflight(deployment: Deployment) -> dict[str, Any]:
-    """A route for preflights, which come unsigned: a signed $default route takes and refuses them."""
+    """A route for preflight requests, which are unsigned: a signed $default route would reject them."""
     if deployment.auth != "aws-iam" or not deployment.cors_origins:
         return {}
     return {
@@ -137,12 +137,12 @@ def _preflight(deployment: Deployment) -> dict[str, Any]:
 
 
 def permission(action: str, principal: str, condition: dict[str, Any]) -> dict[str, Any]:
-    """Lets someone call the alias.
+    """A permission to call the alias.
 
     Args:
-        action: What.
-        principal: A service, or ``*`` for everyone.
-        condition: Properties that narrow it.
+        action: E.g. ``lambda:InvokeFunction``.
+        principal: A service, or ``*`` for anyone.
+        condition: Properties that narrow the permission.
     """
     return {
         "Type": "AWS::Lambda::Permission",

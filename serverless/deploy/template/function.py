@@ -1,4 +1,4 @@
-"""The function, what it logs to, its version and the alias that callers use."""
+"""The function, its log group, its version, and the alias that callers use."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def resources(deployment: Deployment, code: Code, version: str) -> dict[str, Any
     """The function and what belongs to it.
 
     Args:
-        deployment: What it shall be.
+        deployment: The desired endpoint.
         code: The package.
         version: The version's logical id.
     """
     return {
         LOG_GROUP: {
             "Type": "AWS::Logs::LogGroup",
-            # Said although it is the default: destroy removes what deploy made.
+            # The default, made explicit: destroy removes what deploy created.
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
             "Properties": {
@@ -39,7 +39,7 @@ def resources(deployment: Deployment, code: Code, version: str) -> dict[str, Any
         },
         FUNCTION: {
             "Type": "AWS::Lambda::Function",
-            # Else its first line would make the group, without a retention, before the stack does.
+            # Otherwise the function's first log line could create the group, without a retention.
             "DependsOn": LOG_GROUP,
             "Properties": {
                 **_configuration(deployment),
@@ -49,14 +49,14 @@ def resources(deployment: Deployment, code: Code, version: str) -> dict[str, Any
         },
         version: {
             "Type": "AWS::Lambda::Version",
-            # The next deployment has a version of another name and drops this one from the stack; it
-            # must stay to go back to. Deleting the function deletes all its versions. One from a
-            # deployment that failed must not stay: Lambda refuses to publish the same thing again.
+            # The next deployment has a version of another name and drops this one from the stack; it must
+            # be kept for a rollback. Deleting the function deletes all its versions. A version from a
+            # failed deployment must not be kept: Lambda refuses to publish the same thing again.
             "DeletionPolicy": "RetainExceptOnCreate",
             "UpdateReplacePolicy": "Retain",
             "Properties": {
                 "FunctionName": {"Ref": FUNCTION},
-                # A version is published only of the code that was packaged, not of a file put in its place.
+                # A version is published only from the packaged code, not from a file put in its place.
                 "CodeSha256": code.published,
             },
         },
@@ -73,15 +73,15 @@ def resources(deployment: Deployment, code: Code, version: str) -> dict[str, Any
 
 
 def logical_id_of_version(deployment: Deployment, code: Code) -> str:
-    """Names a version by what is in it: ``Version`` and 16 hex digits.
+    """Names a version after its content: ``Version`` and 16 hex digits.
 
-    CloudFormation publishes a version only when the resource is new to the stack, so its name
-    must change with the code and the configuration, and with nothing else: Lambda refuses to
-    publish what equals the last version, which settings outside versions (reserved
-    concurrency, tags, where the zip lies) do not change.
+    CloudFormation publishes a version only if the resource is new to the stack, so its name must
+    change with the code and the configuration. It must change with nothing else, as Lambda refuses to
+    publish the same version again: reserved concurrency, tags and the location of the zip are not part
+    of a version.
 
     Args:
-        deployment: What it shall be.
+        deployment: The desired endpoint.
         code: The package.
     """
     content = json.dumps([code.sha256, _configuration(deployment)], sort_keys=True)
@@ -89,7 +89,7 @@ def logical_id_of_version(deployment: Deployment, code: Code) -> str:
 
 
 def _configuration(deployment: Deployment) -> dict[str, Any]:
-    """What a version keeps of the function's properties, besides the code."""
+    """The properties of the function that a version freezes, besides the code."""
     return {
         "FunctionName": deployment.stack,
         "Description": f"snapship: image classifier {deployment.name}",

@@ -1,4 +1,4 @@
-"""Tags on every resource that can carry them."""
+"""Tags on every resource that supports them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def tagged(resources: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     """Adds the tags.
 
     Args:
-        resources: By logical id.
-        deployment: Whose name and tags they get.
+        resources: Resources, by logical id.
+        deployment: The deployment whose name and tags they get.
     """
     return {name: _tagged(resource, tags(deployment)) for name, resource in resources.items()}
 
 
 def tags(deployment: Deployment) -> dict[str, str]:
-    """The tags of everything that a deployment makes.
+    """The tags of every resource of a deployment.
 
     Args:
-        deployment: What it shall be.
+        deployment: The desired endpoint.
     """
     return {NAME_TAG: deployment.name, **dict(sorted(deployment.tags.items()))}
 

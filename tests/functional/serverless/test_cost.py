@@ -11,16 +11,16 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edge_runtime.errors import BundleError, EnvironmentMissingError, ImageError, SnapshipError, UsageError
-from serverless.deploy.cost import Load, Measured, estimate, measure, read_prices
+from serverless.deploy.cost import Load, RequestProfile, estimate, measure, read_prices
 from serverless.deploy.cost.cli import cost
 
 
 @pytest.fixture(scope="module")
-def measured(digits_bundle: Path) -> Measured:
+def measured(digits_bundle: Path) -> RequestProfile:
     return measure(digits_bundle, artifact="tflite-fp32", seconds=0.3, requests=6)
 
 
-def test_measure_answers_every_golden_image_in_each_process(measured: Measured) -> None:
+def test_measure_answers_every_golden_image_in_each_process(measured: RequestProfile) -> None:
     assert measured.artifact == "tflite-fp32"
     assert measured.images == "6 golden images"
     assert measured.requests >= 18
@@ -33,7 +33,7 @@ def test_measure_answers_every_golden_image_in_each_process(measured: Measured) 
     assert 20 < measured.peak_mb < 400
 
 
-def test_measure_counts_the_log_line_and_its_metrics(measured: Measured) -> None:
+def test_measure_counts_the_log_line_and_its_metrics(measured: RequestProfile) -> None:
     assert 200 < measured.log_bytes < 2000
     assert measured.metrics == 4
 
@@ -103,7 +103,7 @@ def test_cost_prints_json_that_the_formulas_give(digits_bundle: Path) -> None:
     )
     assert done.exit_code == 0
     found = json.loads(done.stdout)
-    measured = Measured(**found["measured"])
+    measured = RequestProfile(**found["measured"])
     assert (measured.mean_ms, measured.requests) == (40, 0)
     again = estimate(measured, Load(2e6, arch="arm64"), read_prices())
     assert [row["usd"] for row in found["rows"]] == [row.usd for row in again.rows]

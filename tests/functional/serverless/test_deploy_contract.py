@@ -11,7 +11,7 @@ import pytest
 from edge_runtime import Classifier
 from serverless.app.entry import Handler, load_handler
 from serverless.deploy.invoking import event_of
-from serverless.deploy.versions import NOTHING_COMPARED, SELFTEST, judged
+from serverless.deploy.versions import NOTHING_COMPARED, SELFTEST, selftest_result
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def answered(handler: Handler, event: Any) -> bytes:
 
 
 def test_the_selftest_of_a_sound_bundle_is_passed(handler: Handler) -> None:
-    trial = judged(answered(handler, SELFTEST))
-    assert (trial.passed, trial.said) == (True, "")
+    trial = selftest_result(answered(handler, SELFTEST))
+    assert (trial.passed, trial.detail) == (True, "")
 
 
 def test_a_selftest_that_compared_nothing_says_so(own_digits_bundle: Path) -> None:
@@ -34,8 +34,8 @@ def test_a_selftest_that_compared_nothing_says_so(own_digits_bundle: Path) -> No
     content = json.loads(manifest.read_text(encoding="utf-8"))
     content["golden"] = None
     manifest.write_text(json.dumps(content), encoding="utf-8")
-    trial = judged(answered(load_handler({"SNAPSHIP_BUNDLE": str(own_digits_bundle)}), SELFTEST))
-    assert (trial.passed, trial.said) == (True, NOTHING_COMPARED)
+    trial = selftest_result(answered(load_handler({"SNAPSHIP_BUNDLE": str(own_digits_bundle)}), SELFTEST))
+    assert (trial.passed, trial.detail) == (True, NOTHING_COMPARED)
 
 
 @pytest.mark.parametrize(
@@ -43,22 +43,22 @@ def test_a_selftest_that_compared_nothing_says_so(own_digits_bundle: Path) -> No
     [
         (b'{"passed": false, "detail": "scores\\ndiffer."}', False, "scores differ"),
         (b'{"errorType": "BundleError", "errorMessage": "gone"}', True, "BundleError: gone"),
-        (b'{"passed": true}', True, "no self-test's"),
-        (b'{"passed": "yes"}', False, "no self-test's"),
-        (b'{"selftest": true}', False, "no self-test's"),
-        (b"[true]", False, "no self-test's"),
-        (b"", False, "no self-test's"),
-        (b"\xff", False, "no self-test's"),
-        (b"null", False, "no self-test's"),
+        (b'{"passed": true}', True, "not the answer of a self-test"),
+        (b'{"passed": "yes"}', False, "not the answer of a self-test"),
+        (b'{"selftest": true}', False, "not the answer of a self-test"),
+        (b"[true]", False, "not the answer of a self-test"),
+        (b"", False, "not the answer of a self-test"),
+        (b"\xff", False, "not the answer of a self-test"),
+        (b"null", False, "not the answer of a self-test"),
     ],
 )
 def test_anything_else_is_no_pass(body: bytes, failed: bool, words: str) -> None:
-    trial = judged(body, failed=failed, log="U1RBUlQgMQpJbXBvcnRFcnJvcjogeApFTkQgMQo=")
+    trial = selftest_result(body, failed=failed, log="U1RBUlQgMQpJbXBvcnRFcnJvcjogeApFTkQgMQo=")
     assert not trial.passed
-    assert words in trial.said
-    assert "\n" not in trial.said
+    assert words in trial.detail
+    assert "\n" not in trial.detail
     if "differ" not in words:
-        assert trial.said.endswith("its log: ImportError: x")
+        assert trial.detail.endswith("its log: ImportError: x")
 
 
 def test_an_invocation_gives_the_classifiers_answer(

@@ -12,7 +12,7 @@ from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import BundleError, DataError, UsageError
 from edge_runtime.lookup import is_there
 from edge_runtime.output_place import written_aside
-from serverless.deploy.package.place import may_write_context, may_write_zip
+from serverless.deploy.package.place import check_context_path, check_zip_path
 
 LONG = "x" * 300
 
@@ -40,7 +40,7 @@ def test_long_name_is_told_for_what_it_is_before_any_work(tmp_path: Path) -> Non
         Bundle.open(path)
     with pytest.raises(DataError, match="File name too long"):
         open_dataset(str(path))
-    for refuse in (may_write_zip, may_write_context):
+    for refuse in (check_zip_path, check_context_path):
         with pytest.raises(UsageError, match="File name too long"):
             refuse(path, False)
     with pytest.raises(UsageError, match="too long"), written_aside(path):

@@ -74,7 +74,7 @@ def hold(cloud: Any, **changes: Any) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
-@pytest.mark.parametrize("line", ["Making the function", "Trying", "Opening"])
+@pytest.mark.parametrize("line", ["Creating the function", "Testing", "Opening"])
 def test_first_deployment_killed_is_ended_by_the_next(cloud: Any, line: str) -> None:
     killed_at(cloud, "one", line)
     done = cloud.deploy("one")
@@ -84,7 +84,7 @@ def test_first_deployment_killed_is_ended_by_the_next(cloud: Any, line: str) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
-@pytest.mark.parametrize("line", ["Publishing", "Trying", "Watching", "Sending all"])
+@pytest.mark.parametrize("line", ["Publishing", "Testing", "Watching", "Sending all"])
 def test_deployment_killed_leaves_the_old_version_and_the_next_goes_on(cloud: Any, line: str) -> None:
     cloud.deploy("one")
     killed_at(cloud, "two", line)
@@ -274,7 +274,7 @@ def test_destroy_needs_no_permission_to_look_for_tags(cloud: Any, monkeypatch: p
     finally:
         ask_for_permissions(cloud, "inf")
     assert done.code == 0, done.err
-    assert "the permission tag:GetResources lacks" in done.out
+    assert "the permission tag:GetResources is missing" in done.out
 
 
 @pytest.mark.parametrize("name", ["Flowers", "a b", "../x", "a" * 56, "", "flowers;rm", "-x"])

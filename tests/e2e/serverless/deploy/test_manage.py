@@ -65,8 +65,8 @@ def test_rollback_never_goes_to_a_version_that_failed(cloud: Any) -> None:
 
 
 def test_old_versions_are_tidied_up(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serverless.deploy.rollout.KEPT", 2)
-    monkeypatch.setattr("serverless.deploy.tidying.KEPT", 2)
+    monkeypatch.setattr("serverless.deploy.rollout.KEPT_VERSIONS", 2)
+    monkeypatch.setattr("serverless.deploy.tidying.KEPT_VERSIONS", 2)
     for number in range(4):
         cloud.deploy(f"code-{number}")
     assert cloud.versions() == ["2", "3", "4"]
@@ -313,7 +313,7 @@ def test_destroy_finds_what_a_failed_first_deployment_left_in_the_users_bucket(c
     assert "snapship destroy flowers --bucket mine" in done.err.splitlines()[-1]
     done = cloud.run(destroy, "flowers", "--yes")
     assert done.code == 2
-    assert "--bucket if its packages went to your own" in done.err
+    assert "--bucket if its packages are in your own" in done.err
     done = cloud.run(destroy, "flowers", "--yes", "--bucket", "mine")
     assert done.code == 0, done.err
     assert "s3://mine/code/flowers/" in done.out
@@ -343,7 +343,7 @@ def test_destroy_finds_an_input_bucket_that_another_took_the_place_of(cloud: Any
 def test_a_bucket_of_the_users_own_is_used_and_kept(cloud: Any) -> None:
     done = cloud.deploy("one", "--bucket", "mine", passed=None)
     assert done.code == 2
-    assert "mine, which is not there" in done.err
+    assert "mine, which does not exist" in done.err
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     assert cloud.deploy("one", "--bucket", "mine").code == 0

@@ -8,6 +8,7 @@ import pytest
 
 from edge_runtime.errors import SnapshipError
 from serverless.aws import Connection
+from serverless.deploy import changes
 from serverless.deploy.config import Deployment
 from serverless.deploy.config_rules import Auth
 from serverless.deploy.deploy_config import DeployConfig
@@ -75,7 +76,7 @@ def test_no_version_stands_open_without_its_keys(cloud: Any, before: Auth, after
     if passed:
         assert error is None
         # Within one change set the order is AWS's, so there is a moment of its own between the two.
-        between = [state[1:3] for state in seen if state[0].startswith(("Sending all", "Changing what"))]
+        between = [state[1:3] for state in seen if state[0].startswith(("Sending all", "Removing what"))]
         assert ("AWS_IAM", ["api-key"]) in between
         assert (address(cloud), checks(cloud)) == (
             ("NONE", ["api-key"]) if after == "api-key" else ("AWS_IAM", ["none"])
@@ -91,9 +92,27 @@ def test_no_version_stands_open_without_its_keys(cloud: Any, before: Auth, after
         assert (address(cloud), checks(cloud), allowed(cloud)) == live
 
 
+@pytest.mark.parametrize("auth", ["aws-iam", "api-key"])
+def test_new_code_for_the_same_callers_is_published_and_shifted_to_and_nothing_else(
+    cloud: Any, auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied = []
+    apply = changes.apply
+    monkeypatch.setattr(changes, "apply", lambda *given: applied.append(given[1].id) or apply(*given))
+    cloud.deploy("one", "--auth", auth)
+    applied.clear()
+    seen, error = watched(cloud, wished(auth), "two")
+    assert error is None
+    assert len(applied) == len(set(filter(None, applied))) == 2
+    assert not [line for line, *_ in seen if line.startswith(("Closing", "Removing", "Already up to date"))]
+    # A change of callers does say so: what is missing above is not only named otherwise.
+    seen, error = watched(cloud, wished("api-key" if auth == "aws-iam" else "aws-iam"), "three")
+    assert [line for line, *_ in seen if line.startswith(("Closing the endpoint", "Removing what"))]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "line"),
-    [("aws-iam", "api-key", "Changing what"), ("api-key", "aws-iam", "Sending all")],
+    [("aws-iam", "api-key", "Removing what"), ("api-key", "aws-iam", "Sending all")],
 )
 def test_a_change_that_is_cut_off_is_closed_and_goes_on(
     cloud: Any, before: Auth, after: Auth, line: str
@@ -104,7 +123,7 @@ def test_a_change_that_is_cut_off_is_closed_and_goes_on(
 
     cloud.deploy("one", "--auth", before)
     cloud.will_answer({"passed": True})
-    with pytest.raises(StoppedError, match="go on from there"):
+    with pytest.raises(StoppedError, match="to continue"):
         run(DeployConfig(wished(after), package=cloud.zipped("two")), Connection(), say)
     assert (address(cloud), checks(cloud)) == ("AWS_IAM", ["api-key"])
     assert "ssm:GetParameter" in allowed(cloud)
@@ -186,7 +205,7 @@ def test_rollback_to_a_version_with_other_results_is_refused(cloud: Any) -> None
 def test_a_canary_is_for_the_same_callers(cloud: Any) -> None:
     cloud.deploy("one", "--auth", "api-key")
     _, error = watched(cloud, wished("aws-iam"), "two", canary=0.1)
-    assert "--auth of the version that is live" in str(error)
+    assert "--auth of the live version" in str(error)
     assert cloud.alias() == ("1", {})
     assert address(cloud) == "NONE"
 

@@ -26,8 +26,9 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from serverless.deploy.config_rules import Arch, PythonVersion
 from serverless.deploy.errors import DownloadError
-from serverless.deploy.package import Arch, Package, PackageConfig, PythonVersion, package
+from serverless.deploy.package import PackageConfig, WrittenPackage, package
 from serverless.deploy.package.interpreters import Interpreter, find_interpreter
 from serverless.deploy.package.requirements import Requirement
 from serverless.deploy.package.wheels import fetch
@@ -99,7 +100,7 @@ def interpreter() -> Interpreter:
 @pytest.fixture(scope="session")
 def made(
     cache: Path, interpreter: Interpreter, digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Package:
+) -> WrittenPackage:
     """One package for all tests; skips where its wheels are neither kept nor to be had."""
     out = tmp_path_factory.mktemp("package") / "lambda.zip"
     try:
@@ -109,7 +110,7 @@ def made(
 
 
 @pytest.fixture(scope="session")
-def root(made: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(made: WrittenPackage, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as Lambda unpacks it."""
     place = tmp_path_factory.mktemp("task")
     with zipfile.ZipFile(made.path) as archive:

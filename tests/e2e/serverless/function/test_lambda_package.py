@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from edge_runtime.bundle import file_sha256
+from serverless.deploy.config_rules import Arch
 from serverless.deploy.errors import DownloadError, LimitError, SelfCheckError
-from serverless.deploy.package import Arch, Package, PackageConfig, package
+from serverless.deploy.package import PackageConfig, WrittenPackage, package
 from serverless.deploy.package.interpreters import Interpreter
 from serverless.deploy.package.linkage import MACHINES, linkage
 from serverless.deploy.package.prune import RULES
@@ -40,7 +41,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def test_package_is_small_and_its_golden_images_were_replayed(made: Package, root: Path) -> None:
+def test_package_is_small_and_its_golden_images_were_replayed(made: WrittenPackage, root: Path) -> None:
     assert made.checked == 6
     assert made.notes == ()
     model = next(part.zipped_bytes for part in made.sizes if part.name == "bundle")
@@ -50,7 +51,7 @@ def test_package_is_small_and_its_golden_images_were_replayed(made: Package, roo
 
 
 def test_package_is_the_same_byte_for_byte_from_another_folder(
-    made: Package, cache: Path, own_digits_bundle: Path, tmp_path: Path
+    made: WrittenPackage, cache: Path, own_digits_bundle: Path, tmp_path: Path
 ) -> None:
     """By the command, in a process with other settings, whose cache is the same wheels by another name."""
     elsewhere = tmp_path / "another folder"
@@ -94,7 +95,7 @@ def test_package_is_the_same_byte_for_byte_from_another_folder(
 
 
 def test_package_that_answers_differently_is_not_written(
-    cache: Path, made: Package, own_digits_bundle: Path, tmp_path: Path
+    cache: Path, made: WrittenPackage, own_digits_bundle: Path, tmp_path: Path
 ) -> None:
     """Golden examples that expect other scores, with hashes that say so."""
     path = own_digits_bundle / "golden" / "golden.json"
@@ -114,7 +115,7 @@ def test_package_that_answers_differently_is_not_written(
 
 
 def test_package_over_lambdas_limit_is_refused_with_the_numbers(
-    cache: Path, made: Package, own_digits_bundle: Path, tmp_path: Path
+    cache: Path, made: WrittenPackage, own_digits_bundle: Path, tmp_path: Path
 ) -> None:
     model = own_digits_bundle / "digits_int8.tflite"
     with model.open("r+b") as file:
@@ -134,7 +135,7 @@ def test_package_over_lambdas_limit_is_refused_with_the_numbers(
 
 
 def test_package_for_the_other_processor_is_checked_without_running_it(
-    cache: Path, made: Package, digits_bundle: Path, tmp_path: Path
+    cache: Path, made: WrittenPackage, digits_bundle: Path, tmp_path: Path
 ) -> None:
     arch: Arch = "x86_64" if made.arch == "arm64" else "arm64"
     try:
@@ -151,7 +152,7 @@ def test_package_for_the_other_processor_is_checked_without_running_it(
 
 
 def test_package_without_its_python_says_what_was_not_done(
-    cache: Path, made: Package, digits_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, made: WrittenPackage, digits_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if f"{sys.version_info.major}.{sys.version_info.minor}" == made.python:
         pytest.skip("the tests run on the package's own Python")
@@ -179,7 +180,7 @@ def test_package_names_no_path_of_this_machine(root: Path) -> None:
 
 
 def test_every_module_is_compiled_for_the_function(
-    made: Package, root: Path, interpreter: Interpreter
+    made: WrittenPackage, root: Path, interpreter: Interpreter
 ) -> None:
     magic = subprocess.check_output(
         [
@@ -201,7 +202,7 @@ def test_every_module_is_compiled_for_the_function(
 
 
 def test_container_serves_the_same_files_by_itself(
-    made: Package,
+    made: WrittenPackage,
     interpreter: Interpreter,
     cache: Path,
     digits_bundle: Path,
@@ -233,7 +234,7 @@ def test_container_serves_the_same_files_by_itself(
         process.wait()
 
 
-def test_every_rule_of_pruning_still_finds_something(cache: Path, made: Package) -> None:
+def test_every_rule_of_pruning_still_finds_something(cache: Path, made: WrittenPackage) -> None:
     found: set[str] = set()
     try:
         for format in ("tflite", "onnx"):

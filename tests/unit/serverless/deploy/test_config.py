@@ -66,7 +66,7 @@ def test_number_over_a_limit_is_refused_with_both_numbers(
         ({"input_bucket": "a*b"}, "input_bucket"),
         ({"input_bucket": "a..b"}, "input_bucket"),
         ({"bucket_exists": True}, "input_bucket"),
-        ({"results": "s3://acme-out/"}, "without input_bucket and queue"),
+        ({"results": "s3://acme-out/"}, "without input_bucket or queue"),
         ({"input_bucket": "acme-in", "results": "s3://acme-out/no-slash"}, "slash"),
         ({"input_bucket": "acme-in", "results": "s3://acme-out/*/"}, "results"),
         ({"input_bucket": "acme-in", "results": "s3://acme-out/${a}/"}, "results"),

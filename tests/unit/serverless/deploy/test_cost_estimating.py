@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from edge_runtime.errors import UsageError
-from serverless.deploy.cost import Load, Measured, estimate, read_prices
+from serverless.deploy.cost import Load, RequestProfile, estimate, read_prices
 from serverless.deploy.cost.prices import TABLE
 from serverless.deploy.errors import LimitError
 
 PRICES = read_prices()
-MEASURED = Measured("tflite-int8", "a photo", 100, 100.0, 98.0, 150.0, 500.0, 100.0, 1000.0, 4)
+MEASURED = RequestProfile("tflite-int8", "a photo", 100, 100.0, 98.0, 150.0, 500.0, 100.0, 1000.0, 4)
 
 
 def test_row_is_as_computed_by_hand() -> None:

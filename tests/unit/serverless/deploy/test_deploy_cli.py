@@ -15,7 +15,7 @@ from serverless.deploy.bucket import only_tls
 from serverless.deploy.config import Deployment
 from serverless.deploy.deploy_cli import deploy
 from serverless.deploy.deploy_config import DeployConfig
-from serverless.deploy.deployed import curl_line
+from serverless.deploy.deployed import curl_command
 from serverless.deploy.logs import seconds_of
 from serverless.deploy.manage_cli import destroy, invoke, logs, rollback, status
 
@@ -86,9 +86,9 @@ def names() -> list[str | None]:
         (["--canary", "ten"], "share must be"),
         (["--canary-minutes", "-1"], "canary-minutes"),
         (["--canary-minutes", "nan"], "canary-minutes"),
-        (["--memory", "99999"], "Pass one in between: --memory MB."),
-        (["--timeout", "9999"], "Pass one in between: --timeout S."),
-        (["--storage", "1"], "Pass one in between: --storage MB."),
+        (["--memory", "99999"], "Pass a value in that range: --memory MB."),
+        (["--timeout", "9999"], "Pass a value in that range: --timeout S."),
+        (["--storage", "1"], "Pass a value in that range: --storage MB."),
         (["--retention-days", "31"], "--retention-days N"),
         (["--reserved", "0"], "--reserved N"),
         (["--alarm-p99-ms", "0"], "--alarm-p99-ms MS"),
@@ -118,14 +118,14 @@ def test_seconds_of_no_span(text: str) -> None:
 
 
 def test_curl_line_says_who_asks() -> None:
-    signed = curl_line("https://x.on.aws/", Deployment("a"), "eu-central-1")
+    signed = curl_command("https://x.on.aws/", Deployment("a"), "eu-central-1")
     assert signed.endswith(" https://x.on.aws/classify")
     assert "--aws-sigv4 aws:amz:eu-central-1:lambda" in signed
-    assert ":execute-api" in curl_line("https://x/", Deployment("a", front="http-api"), "eu-central-1")
-    keyed = curl_line("https://x/", Deployment("a", auth="api-key", keys_parameter="/k"), "eu-central-1")
+    assert ":execute-api" in curl_command("https://x/", Deployment("a", front="http-api"), "eu-central-1")
+    keyed = curl_command("https://x/", Deployment("a", auth="api-key", keys_parameter="/k"), "eu-central-1")
     assert "x-api-key" in keyed
     assert "sigv4" not in keyed
-    assert "-H 'x-" not in curl_line("https://x/", Deployment("a", auth="none"), "eu-central-1")
+    assert "-H 'x-" not in curl_command("https://x/", Deployment("a", auth="none"), "eu-central-1")
 
 
 def test_the_code_bucket_answers_over_tls_only() -> None:
@@ -192,7 +192,7 @@ def test_a_plan_that_cannot_ask_aws_names_the_template_before_it_packages(
     words = [str(digits_bundle), "--name", "flowers"]
     plan = CliRunner().invoke(deploy, [*words, "--plan"])
     assert isinstance(plan.exception, SnapshipError)
-    assert "pass --template-only in place of --plan." in str(plan.exception)
+    assert "pass --template-only instead of --plan." in str(plan.exception)
     assert "\n" not in str(plan.exception)
     done = CliRunner().invoke(deploy, words)
     assert isinstance(done.exception, SnapshipError)

@@ -58,7 +58,7 @@ def address(found: Any) -> Any:
 def test_an_address_is_made_of_nothing_else(auth: Auth, shown: Front) -> None:
     for origins in ((), ("https://a.example",)):
         assert front.resources(made(auth, front=shown, cors_origins=origins)).keys() <= front.IDS
-    assert handover.signed(template(made(auth, front=shown), OLD)) == (auth == "aws-iam")
+    assert handover.requires_signature(template(made(auth, front=shown), OLD)) == (auth == "aws-iam")
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(EVENTS, EVENTS)))
@@ -68,7 +68,7 @@ def test_what_is_live_stays_until_the_alias_moves(before: Events, after: Events)
     ):
         current = template(made(auth, front=shown, **before), OLD)
         final = template(made(next_auth, front=next_shown, memory_mb=512, **after), NEW)
-        held = handover.held_back(current, final, "7")
+        held = handover.with_new_version(current, final, "7")
         assert not dangling(held)
         assert address(held) == address(current)
         alias = held["Resources"]["LiveAlias"]["Properties"]
@@ -82,34 +82,35 @@ def test_what_is_live_stays_until_the_alias_moves(before: Events, after: Events)
         assert all(statement in allowed(held) for statement in allowed(current))
         assert len(set(names(held))) == len(names(held))
         # The stages are the same from where a deployment was cut off.
-        assert handover.held_back(held, final, "7") == held
+        assert handover.with_new_version(held, final, "7") == held
 
-        closed = handover.fronted(held, final)
+        closed = handover.with_front_of(held, final)
         assert not dangling(closed)
         assert address(closed) == address(final)
-        assert handover.closes(held, final) == (auth != "aws-iam" and next_auth == "aws-iam")
-        last = closed if handover.closes(held, final) else held
-        moved = handover.shifted(last, final)
+        assert handover.closes_endpoint(held, final) == (auth != "aws-iam" and next_auth == "aws-iam")
+        last = closed if handover.closes_endpoint(held, final) else held
+        moved = handover.with_alias_moved(last, final)
         assert not dangling(moved)
-        assert handover.signed(moved) == (auth == "aws-iam" or next_auth == "aws-iam")
+        assert handover.requires_signature(moved) == (auth == "aws-iam" or next_auth == "aws-iam")
         assert moved["Resources"]["LiveAlias"] == final["Resources"]["LiveAlias"]
         assert all(statement in allowed(moved) for statement in allowed(final))
         keys = [statement for statement in allowed(current) if "ssm:GetParameter" in statement["Action"]]
         assert all(statement in allowed(moved) for statement in keys)
 
 
-def test_new_code_alone_needs_no_step_more() -> None:
-    current, final = template(made("api-key"), OLD), template(made("api-key"), NEW)
-    held = handover.held_back(current, final, "7")
-    assert not handover.closes(held, final)
-    assert rollout.same(handover.shifted(held, final), final)
+@pytest.mark.parametrize("auth", AUTHS)
+def test_new_code_alone_needs_no_further_step(auth: Auth) -> None:
+    current, final = template(made(auth), OLD), template(made(auth), NEW)
+    held = handover.with_new_version(current, final, "7")
+    assert not handover.closes_endpoint(held, final)
+    assert rollout.same(handover.with_alias_moved(held, final), final)
 
 
 def test_a_share_is_that_of_the_new_version() -> None:
     final = template(made("aws-iam"), NEW)
-    held = handover.held_back(template(made("aws-iam", provisioned_concurrency=2), OLD), final, "7")
+    held = handover.with_new_version(template(made("aws-iam", provisioned_concurrency=2), OLD), final, "7")
     assert held["Resources"]["LiveAlias"]["Properties"]["ProvisionedConcurrencyConfig"]
-    shared = handover.shared(held, 0.1)
+    shared = handover.with_canary(held, 0.1)
     assert not dangling(shared)
     properties = shared["Resources"]["LiveAlias"]["Properties"]
     assert properties["FunctionVersion"] == "7"
@@ -123,7 +124,7 @@ def test_a_queue_hides_a_message_long_enough_for_both_versions() -> None:
     for old, new in ((30, 60), (60, 30)):
         current = template(made("aws-iam", queue=True, timeout_s=old, reserved_concurrency=2), OLD)
         final = template(made("aws-iam", queue=True, timeout_s=new), NEW)
-        held = handover.held_back(current, final, "7")
+        held = handover.with_new_version(current, final, "7")
         assert held["Resources"]["Queue"]["Properties"]["VisibilityTimeout"] == 360
         assert held["Resources"]["Function"]["Properties"]["ReservedConcurrentExecutions"] == 2
         assert "ReservedConcurrentExecutions" not in final["Resources"]["Function"]["Properties"]

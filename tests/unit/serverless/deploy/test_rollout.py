@@ -40,7 +40,7 @@ def references(node: Any) -> set[str]:
 )
 def test_before_traffic_nothing_refers_to_what_is_left_out(deployment: Deployment) -> None:
     whole = template(deployment, CODE)
-    early = rollout.before_traffic(whole)
+    early = rollout.without_alias(whole)
     kinds = {entry["Type"] for entry in early["Resources"].values()}
     assert {"AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::IAM::Role", "AWS::Logs::LogGroup"} <= kinds
     called_through = {"AWS::Lambda::Alias", "AWS::Lambda::Url", "AWS::Lambda::Permission", "AWS::S3::Bucket"}
@@ -53,8 +53,8 @@ def test_before_traffic_nothing_refers_to_what_is_left_out(deployment: Deploymen
 
 def test_pointed_sends_all_calls_to_one_version() -> None:
     whole = template(Deployment("flowers"), CODE)
-    shared = handover.shared(rollout.pointed(whole, "3"), 0.1)
-    properties = rollout.pointed(shared, "2")["Resources"][rollout.alias_id(shared)]["Properties"]
+    shared = handover.with_canary(rollout.with_alias_at(whole, "3"), 0.1)
+    properties = rollout.with_alias_at(shared, "2")["Resources"][rollout.alias_id(shared)]["Properties"]
     assert properties["FunctionVersion"] == "2"
     assert "RoutingConfig" not in properties
     assert "RoutingConfig" in shared["Resources"][rollout.alias_id(shared)]["Properties"]
@@ -62,23 +62,23 @@ def test_pointed_sends_all_calls_to_one_version() -> None:
 
 def test_what_was_live_is_kept_in_order_and_not_for_ever() -> None:
     whole = template(Deployment("flowers"), CODE)
-    assert rollout.live_before(whole) == ()
-    written = rollout.recorded(whole, [str(number) for number in range(20)])
-    assert rollout.live_before(written) == ("15", "16", "17", "18", "19")
-    assert rollout.live_before(json.loads(json.dumps(written))) == rollout.live_before(written)
+    assert rollout.history_of(whole) == ()
+    written = rollout.with_history(whole, [str(number) for number in range(20)])
+    assert rollout.history_of(written) == ("15", "16", "17", "18", "19")
+    assert rollout.history_of(json.loads(json.dumps(written))) == rollout.history_of(written)
 
 
 def test_same_looks_past_what_was_live_only() -> None:
     whole = template(Deployment("flowers"), CODE)
-    assert rollout.same(whole, rollout.recorded(whole, ["1"]))
+    assert rollout.same(whole, rollout.with_history(whole, ["1"]))
     assert not rollout.same(whole, template(Deployment("flowers", memory_mb=512), CODE))
-    assert not rollout.same(whole, rollout.pointed(whole, "1"))
+    assert not rollout.same(whole, rollout.with_alias_at(whole, "1"))
 
 
-def test_code_place_is_found_through_the_parameters() -> None:
-    assert rollout.code_place(template(Deployment("flowers"), CODE)) == ("code", "code/flowers/x.zip")
-    assert rollout.code_place(template(Deployment("flowers"), Code(None, None, "0" * 64))) == ("", "")
-    assert rollout.code_place({"Resources": {}}) == ("", "")
+def test_the_code_bucket_is_found_through_the_parameters() -> None:
+    assert rollout.code_bucket_name(template(Deployment("flowers"), CODE)) == "code"
+    assert rollout.code_bucket_name(template(Deployment("flowers"), Code(None, None, "0" * 64))) == ""
+    assert rollout.code_bucket_name({"Resources": {}}) == ""
 
 
 def test_a_template_of_somebody_else_is_told() -> None:

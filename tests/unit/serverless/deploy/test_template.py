@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.errors import UsageError
 from serverless.deploy.config import Deployment
-from serverless.deploy.template import Code, describe, logical_id_of_version, template
+from serverless.deploy.template import Code, logical_id_of_version, purpose, template
 
 CODE = Code("packages", "flowers.zip", "ab" * 32)
 
@@ -225,10 +225,11 @@ def test_keys_may_be_read_from_their_parameter_alone() -> None:
     assert condition["kms:EncryptionContext:PARAMETER_ARN"] == statements["ReadKeys"]["Resource"]
 
 
-def test_describe_says_what_each_resource_is_for() -> None:
-    rows = describe(template(Deployment("flowers"), CODE))
-    assert [row.resource for row in rows][:2] == ["LogGroup", "Function"]
-    assert {row.purpose for row in rows if row.resource == "FunctionUrl"} == {"the HTTPS address"}
+def test_each_resource_has_a_purpose() -> None:
+    names = list(template(Deployment("flowers"), CODE)["Resources"])
+    assert names[:2] == ["LogGroup", "Function"]
+    assert purpose("FunctionUrl") == "the HTTPS URL"
+    assert purpose(names[2]) == "this code and configuration, immutable"
 
 
 @pytest.mark.parametrize("sha256", ["", "AB" * 32, "ab" * 31])

@@ -9,7 +9,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.replacing import folder_replaced
 from serverless.deploy.package import PackageConfig
 from serverless.deploy.package.image import dockerfile
-from serverless.deploy.package.place import may_write_context, may_write_zip
+from serverless.deploy.package.place import check_context_path, check_zip_path
 
 
 @pytest.mark.parametrize(
@@ -28,28 +28,28 @@ def test_config_refuses(options: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_may_write_zip_refuses_what_is_there(tmp_path: Path) -> None:
+def test_a_zip_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "lambda.zip"
-    may_write_zip(out, overwrite=False)
+    check_zip_path(out, overwrite=False)
     out.write_bytes(b"mine")
     with pytest.raises(UsageError, match="--overwrite"):
-        may_write_zip(out, overwrite=False)
-    may_write_zip(out, overwrite=True)
+        check_zip_path(out, overwrite=False)
+    check_zip_path(out, overwrite=True)
     with pytest.raises(UsageError, match="a folder"):
-        may_write_zip(tmp_path, overwrite=True)
+        check_zip_path(tmp_path, overwrite=True)
 
 
-def test_may_write_context_replaces_only_another_context(tmp_path: Path) -> None:
-    may_write_context(tmp_path / "new", overwrite=False)
-    may_write_context(tmp_path, overwrite=False)
+def test_a_build_context_replaces_only_another_one(tmp_path: Path) -> None:
+    check_context_path(tmp_path / "new", overwrite=False)
+    check_context_path(tmp_path, overwrite=False)
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="something else"):
-        may_write_context(tmp_path, overwrite=True)
+        check_context_path(tmp_path, overwrite=True)
     (tmp_path / "task").mkdir()
     (tmp_path / "task" / "snapship-package.json").write_text("{}")
     with pytest.raises(UsageError, match="--overwrite"):
-        may_write_context(tmp_path, overwrite=False)
-    may_write_context(tmp_path, overwrite=True)
+        check_context_path(tmp_path, overwrite=False)
+    check_context_path(tmp_path, overwrite=True)
 
 
 def test_folder_replaced_leaves_the_old_one_when_the_work_fails(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from edge_runtime import Bundle, Classifier
 from edge_runtime.errors import BundleError
 from edge_runtime.golden import read_golden, verify_files
+from serverless.deploy.config_rules import Arch
 from serverless.deploy.errors import DownloadError
 from serverless.deploy.package.bundle_part import bundle_files
-from serverless.deploy.package.config import Arch
 from serverless.deploy.package.sizes import part_sizes
 from serverless.deploy.package.tree import Tree, build, own_code, read_record, record
 from serverless.deploy.package.wheels import Wheel
@@ -106,7 +106,7 @@ def test_record_names_wheels_without_their_place(digits_bundle: Path, tmp_path: 
     bundle = Bundle.open(digits_bundle)
     entry = bundle.artifact("tflite-int8")
     wheel = Wheel("x", "1", tmp_path / "x-1-py3-none-any.whl", "0" * 64)
-    data = record(bundle, entry, [wheel], "1.2.3", "arm64", "3.13", "3.13.1")
+    data = record(bundle, entry, [wheel], "arm64", "3.13", "3.13.1")
     assert str(tmp_path).encode() not in data
     found = read_record(data)
     assert (found.arch, found.python, found.precompiled) == ("arm64", "3.13", "3.13.1")
