@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["serverless", "starlette", "python_mult
     from edge_runtime.errors import UsageError
     from serverless.app import create_app
     from serverless.app.events import s3
-    from serverless.app.events.kinds import kind_of
+    from serverless.app.events.dispatch import kind_of
     from serverless.app.keys import parse
 
 BUNDLE = Path(__file__).resolve().parent.parent / "tests" / "data" / "digits.bundle"

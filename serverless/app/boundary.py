@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Literal
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -12,9 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serverless.app.problems import problem_of, problem_response
 from serverless.app.request_id import REQUEST_ID_HEADER, choose_id, keep_id, request_id
+from serverless.app.settings import Log
 from serverless.app.telemetry import NAMESPACE, log_event, record_of
-
-Log = Literal["json", "off"]
 
 CLIENT_LEFT = 499
 """What the log says of a client that did not wait; nothing is answered. As nginx does."""

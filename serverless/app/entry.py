@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +21,7 @@ from serverless.app.errors import UnprocessableError
 from serverless.app.paths import path_of
 from serverless.app.problems import PROBLEM_TYPE, problem_of
 from serverless.app.request_id import REQUEST_ID_HEADER, choose_id
-from serverless.app.settings import Settings
+from serverless.app.settings import AppConfig
 from serverless.app.telemetry import Record, log_event
 
 if TYPE_CHECKING:
@@ -39,13 +38,12 @@ _thread = threading.local()
 class Handler:
     """What Lambda calls, once for each event."""
 
-    def __init__(self, app: Starlette, settings: Settings | None = None) -> None:
+    def __init__(self, app: Starlette) -> None:
         """Wraps an app.
 
         Args:
-            app: What :func:`~serverless.app.create_app` made; its ``state.service`` answers what
-                is not HTTP.
-            settings: For what is not HTTP; None allows no bucket.
+            app: What :func:`~serverless.app.create_app` made; its ``state`` has the service and the
+                configuration for events other than HTTP.
 
         Raises:
             EnvironmentMissingError: Mangum is not installed.
@@ -59,7 +57,6 @@ class Handler:
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)
         self._cycle_of = HTTPCycle
         self._app = app
-        self._settings = settings or Settings(bundle=Path())
 
     def __call__(self, event: Any, context: Any) -> Any:
         """Answers one event.
@@ -80,7 +77,7 @@ class Handler:
             return self._over_http(event, context)
         from serverless.app.events import handle
 
-        return handle(event, context, self._app.state.service, self._settings)
+        return handle(event, context, self._app.state.service, self._app.state.config)
 
     def _over_http(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """What Mangum's own call does, told apart into reading the event and answering it."""
@@ -98,7 +95,7 @@ class Handler:
         scope = adapter.scope
         if not isinstance(scope["method"], str):
             raise TypeError("method")
-        scope["path"] = path_of(event, scope["path"], self._settings.base_path)
+        scope["path"] = path_of(event, scope["path"], self._app.state.config.base_path)
         return adapter, self._cycle_of(scope, adapter.body)
 
     def _refused(self, error: Exception, context: Any) -> dict[str, Any]:
@@ -110,7 +107,7 @@ class Handler:
         )
         id = choose_id({"aws.context": context})
         record = Record("http", id, status=refusal.http_status, error=type(refusal).__name__)
-        log_event(record, namespace=self._settings.metrics_namespace)
+        log_event(record, namespace=self._app.state.config.metrics_namespace)
         return {
             "statusCode": refusal.http_status,
             "headers": {"content-type": PROBLEM_TYPE, REQUEST_ID_HEADER: id},
@@ -128,8 +125,7 @@ def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
     Raises:
         SnapshipError: A variable, the bundle or an installed package is not as it must be.
     """
-    settings = Settings.read(os.environ if environ is None else environ)
-    return Handler(app_of(settings), settings)
+    return Handler(app_of(AppConfig.read(os.environ if environ is None else environ)))
 
 
 def _ensure_loop() -> None:

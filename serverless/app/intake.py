@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from edge_runtime.errors import ImageFormatError, SnapshipError, UsageError
+from edge_runtime.options import ResultOptions
 from edge_runtime.quoting import quoted, shortened
 from serverless.app.errors import UnprocessableError
 from serverless.app.form import is_text, read_form
@@ -24,7 +25,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?
 
 
 @dataclass(frozen=True)
-class Order:
+class ClassifyRequest:
     """What a request asks for.
 
     Attributes:
@@ -39,8 +40,13 @@ class Order:
     score_threshold: float | None = None
     several: bool = False
 
+    @property
+    def options(self) -> ResultOptions | None:
+        """The runtime's options; None for the default."""
+        return None if self.score_threshold is None else ResultOptions(score_threshold=self.score_threshold)
 
-async def read_order(request: Request, max_images: int) -> Order:
+
+async def read_classify_request(request: Request, max_images: int) -> ClassifyRequest:
     """Reads ``POST /classify``.
 
     Args:
@@ -65,12 +71,12 @@ async def read_order(request: Request, max_images: int) -> Order:
         # Not Starlette's way into a thread, whose first use costs a function in the cloud 50 ms.
         order = await asyncio.get_running_loop().run_in_executor(None, from_json, body, max_images)
     elif kind in _BINARY or kind.startswith("image/"):
-        order = Order((await request.body(),))
+        order = ClassifyRequest((await request.body(),))
     elif kind == "application/x-www-form-urlencoded":
         order = _default_of_curl(await request.body())
     else:
         raise _no_image_type(quoted(kind))
-    return Order(
+    return ClassifyRequest(
         order.images,
         order.top_k if top_k is None else top_k,
         order.score_threshold if threshold is None else threshold,
@@ -78,7 +84,7 @@ async def read_order(request: Request, max_images: int) -> Order:
     )
 
 
-def from_json(body: bytes, max_images: int) -> Order:
+def from_json(body: bytes, max_images: int) -> ClassifyRequest:
     """Reads a JSON body, see :class:`serverless.app.schema.ImageRequest`.
 
     Args:
@@ -106,11 +112,11 @@ def from_json(body: bytes, max_images: int) -> Order:
             f'A JSON body must have one of "image" and "images". Received: {received}. Send one of them.'
         )
     if content.image is not None:
-        return Order((decode_base64(content.image),), content.top_k, content.score_threshold)
+        return ClassifyRequest((decode_base64(content.image),), content.top_k, content.score_threshold)
     texts = content.images or ()
     _check_count(len(texts), max_images)
     each = tuple(_attempt(text) for text in texts)
-    return Order(each, content.top_k, content.score_threshold, several=True)
+    return ClassifyRequest(each, content.top_k, content.score_threshold, several=True)
 
 
 def parse_top_k(text: str) -> int:
@@ -140,10 +146,10 @@ def parse_threshold(text: str) -> float:
     return float(text)
 
 
-async def _from_form(request: Request, max_images: int) -> Order:
+async def _from_form(request: Request, max_images: int) -> ClassifyRequest:
     form = await read_form(request, max_images)
     texts = form.texts
-    return Order(
+    return ClassifyRequest(
         form.images,
         parse_top_k(texts["top_k"]) if "top_k" in texts else None,
         parse_threshold(texts["score_threshold"]) if "score_threshold" in texts else None,
@@ -151,12 +157,12 @@ async def _from_form(request: Request, max_images: int) -> Order:
     )
 
 
-def _default_of_curl(body: bytes) -> Order:
+def _default_of_curl(body: bytes) -> ClassifyRequest:
     """Bytes of an image that came as a filled-in form, since ``curl --data-binary`` says nothing else."""
     if is_text(body):
         raise _no_image_type("'application/x-www-form-urlencoded' with text")
     check_line_breaks(body)
-    return Order((body,))
+    return ClassifyRequest((body,))
 
 
 def _no_image_type(received: str) -> ImageFormatError:

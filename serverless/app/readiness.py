@@ -1,6 +1,6 @@
 """Whether this process gives the answers that the bundle was exported with.
 
-The golden examples are replayed once, in a thread of their own: when the server starts, or
+The golden examples are make_selftest once, in a thread of their own: when the server starts, or
 when ``/ready`` is asked for the first time. A function in the cloud that is never asked
 does not pay for it while it starts.
 """
@@ -110,7 +110,7 @@ class Readiness:
             self._ended.set()
 
 
-def replayed(classifier: Classifier, threads: int = 1) -> Callable[[], int] | None:
+def make_selftest(classifier: Classifier, threads: int = 1) -> Callable[[], int] | None:
     """The self-test of a classifier's artifact on its engine.
 
     Args:

@@ -195,9 +195,3 @@ def classified(result: Result) -> Classified:
     scored = tuple(Scored(entry.label, entry.index, entry.score) for entry in result.predictions)
     label, score = (scored[0].label, scored[0].score) if scored else (None, None)
     return Classified(label, score, result.margin, scored)
-
-
-def answer(result: Result, model: Served, timing_ms: Timing) -> Answer:
-    """Adds the model and the times to one result."""
-    one = classified(result)
-    return Answer(one.label, one.score, one.margin, one.predictions, model, timing_ms)

@@ -6,11 +6,11 @@ import asyncio
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
 
@@ -19,8 +19,13 @@ from edge_runtime.errors import SnapshipError
 from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import FORMATS, ImageSource, UInt8Array
 from edge_runtime.result import Result
-from serverless.app.readiness import Readiness, replayed
-from serverless.app.schema import ModelInfo, Served
+from serverless.app.problems import problem_of
+from serverless.app.readiness import Readiness
+from serverless.app.schema import Answer, Answers, Failed, ModelInfo, Served, Timing, classified
+
+if TYPE_CHECKING:
+    from serverless.app.intake import ClassifyRequest
+    from serverless.app.telemetry import Record
 
 MAX_WORKERS = 4
 """Default limit of images in work at once; each may hold a decoded photo of 150 MB."""
@@ -174,38 +179,55 @@ class Service:
             result, behind.served, width, height, (decoded - start) * 1000, (end - decoded) * 1000
         )
 
-    async def classify(self, image: bytes, top_k: int, options: ResultOptions | None = None) -> Examined:
-        """Classifies one image, in a worker thread unless the service is inline.
+    def attempt(
+        self,
+        image: bytes | SnapshipError,
+        top_k: int,
+        options: ResultOptions | None = None,
+        behind: Behind | None = None,
+    ) -> Examined | SnapshipError:
+        """As :meth:`examine`, but returns the error of an image that cannot be used.
 
         Args:
-            image: Encoded bytes.
+            image: Encoded bytes; an error is returned as it is.
             top_k: How many classes to return.
             options: Such as a threshold.
+            behind: As in :meth:`examine`.
 
         Raises:
-            ImageError: It cannot be used.
+            SnapshipError: The server failed (HTTP 5xx).
         """
-        if self._inline:
-            return self.examine(image, top_k, options)
-        with self.lent() as behind:
-            return await self._in_thread(behind, image, top_k, options)
+        if isinstance(image, SnapshipError):
+            return image
+        try:
+            return self.examine(image, top_k, options, behind)
+        except SnapshipError as error:
+            if error.http_status >= 500:
+                raise
+            return error
 
-    async def classify_each(
-        self, images: Iterable[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
+    async def classify(
+        self, images: Sequence[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
     ) -> list[Examined | SnapshipError]:
-        """Classifies several images side by side.
+        """Classifies images side by side in worker threads; an inline service's only image without.
 
         Args:
-            images: Encoded bytes; an error stays what it is.
+            images: Encoded bytes; an error is returned as it is.
             top_k: How many classes to return for each.
             options: Such as a threshold.
 
         Returns:
-            In the order of the images, the error of each that cannot be used.
+            In the order of the images; the error of each that cannot be used.
         """
         # All by one model: they share an answer, which names it.
         with self.lent() as behind:
-            attempts = (self._attempt(behind, image, top_k, options) for image in images)
+            if self._inline and len(images) == 1:
+                return [self.attempt(images[0], top_k, options, behind)]
+            loop = asyncio.get_running_loop()
+            attempts = (
+                loop.run_in_executor(self._threads, self.attempt, image, top_k, options, behind)
+                for image in images
+            )
             return list(await asyncio.gather(*attempts))
 
     def close(self) -> None:
@@ -215,57 +237,40 @@ class Service:
         if self._owns_model:
             self.model.close()
 
-    async def _in_thread(
-        self, behind: Behind, image: bytes, top_k: int, options: ResultOptions | None
-    ) -> Examined:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.examine, image, top_k, options, behind)
 
-    async def _attempt(
-        self, behind: Behind, image: bytes | SnapshipError, top_k: int, options: ResultOptions | None
-    ) -> Examined | SnapshipError:
-        if isinstance(image, SnapshipError):
-            return image
-        try:
-            return await self._in_thread(behind, image, top_k, options)
-        except SnapshipError as error:
-            if error.http_status >= 500:
-                raise
-            return error
-
-
-def service_of(
-    classifier: Classifier,
-    *,
-    workers: int | None,
-    owns_model: bool,
-    threads: int = 1,
-    inline: bool = False,
-) -> Service:
-    """Puts a classifier behind a service.
+def answer_to(
+    request: ClassifyRequest,
+    found: Sequence[Examined | SnapshipError],
+    served: Served,
+    record: Record,
+    start: float,
+) -> Answer | Answers:
+    """Makes the answer to a request, and notes it in its line of the log.
 
     Args:
-        classifier: Any open one.
-        workers: Images in work at once; None takes the machine's processors, at most
-            :data:`MAX_WORKERS`.
-        owns_model: Whether the service closes it.
-        threads: Threads of one inference in the self-test.
-        inline: As :class:`Service`.
+        request: What was asked.
+        found: For each of its images the result or the error.
+        served: The model, where no image says which one classified it.
+        record: The request's, with its ``read_ms``.
+        start: When the request came, by ``time.perf_counter``.
 
     Raises:
-        UsageError: workers is not positive.
+        SnapshipError: The only image cannot be used.
     """
-    count = workers_of(workers)
-    served, info = described(classifier, count)
-    return Service(
-        classifier,
-        served,
-        workers=count,
-        owns_model=owns_model,
-        inline=inline,
-        info=info,
-        selftest=replayed(classifier, threads),
+    total_ms = (time.perf_counter() - start) * 1000
+    timing = Timing(round(record.read_ms or 0.0, 3), round(total_ms - (record.read_ms or 0.0), 3))
+    if not request.several and isinstance(found[0], SnapshipError):
+        raise found[0]
+    examined = [one for one in found if isinstance(one, Examined)]
+    record.took(examined)
+    served = examined[0].served if examined else served
+    if not request.several:
+        one = classified(examined[0].result)
+        return Answer(one.label, one.score, one.margin, one.predictions, served, timing)
+    each = tuple(
+        Failed(problem_of(one)) if isinstance(one, SnapshipError) else classified(one.result) for one in found
     )
+    return Answers(each, served, timing)
 
 
 def workers_of(workers: int | None) -> int:
@@ -277,7 +282,7 @@ def workers_of(workers: int | None) -> int:
     return min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
 
 
-def described(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
+def describe(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
     """Prepares a classifier for its workers; returns what it is called and what its bundle says of it.
 
     Args:

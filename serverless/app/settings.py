@@ -28,20 +28,26 @@ An empty variable counts as one that is not set.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from edge_runtime.engines import ENGINES
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.manifest import MANIFEST_FILE
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
 from edge_runtime.quoting import quoted, shortened
 from serverless.app.origins import checked_origins
 
-Auth = Literal["none", "api-key"]
+if TYPE_CHECKING:
+    from edge_runtime.classifier import Classifier
+    from serverless.app.key_source import KeySource
+    from serverless.app.service import Service
+
+Log = Literal["json", "off"]
 
 MAX_THREADS = 64
 """A Lambda function has at most 6 processors; a container may have more."""
@@ -73,97 +79,138 @@ _NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9_./#:-]{1,255}")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How the function serves.
+class AppConfig:
+    """How an app serves, from the environment or :func:`~serverless.app.create_app` to the routes.
 
     Attributes:
-        bundle: A folder or zip.
+        bundle: A folder or zip, an open classifier, or a service.
         artifact: Its kind; None takes the best that runs here.
         engine: ``auto`` or an engine's name.
         threads: Threads of one inference.
         top_k: Classes returned when a request does not say how many.
-        max_bytes: Limit of a request's body, and so of an image in it.
-        max_object_bytes: Limit of an object in S3.
-        max_images: Limit of images in one request.
-        max_pixels: Limit of an image's width times height.
-        auth: Who may ask: everyone, or who has a key.
-        api_keys: Entries of keys, separated by commas.
-        api_keys_parameter: Name of the SSM parameter that holds them.
-        base_path: What a proxy leaves before every path, such as ``/api``.
+        max_bytes: Size limit of a request's body, and so of an image in it.
+        max_image_bytes: Size limit of an image that comes another way, such as an object in S3; None
+            takes max_bytes.
+        max_images: Maximum number of images in one request.
+        max_pixels: Limit of an image's width times height; None takes 50 million, or what the open
+            classifier has.
+        workers: Images classified at once; None takes the number of processors, at most 4.
+        inline: For a function that takes one request at a time: classifies a request's only image
+            on the event loop, since handing it to a thread and back costs up to some ms.
+        allow_failed: Also serve an artifact whose verdict is ``fail``.
+        keys: Entries of API keys, separated by commas, or a source of them; None lets everyone in.
+        keys_parameter: Name of the SSM parameter that holds the entries instead.
         cors_origins: Origins whose pages may call.
-        s3_buckets: Buckets whose events are answered.
+        log: ``json`` writes one line per request to stdout.
+        metrics_namespace: Namespace of the CloudWatch metrics in that line; empty for none.
+        base_path: Path prefix that a proxy leaves in place, such as ``/api``.
+        s3_buckets: Buckets whose events are processed.
         results: Where the results of S3 events go; empty for beside the object.
-        metrics_namespace: Namespace of the metrics in CloudWatch.
     """
 
-    bundle: Path
+    bundle: str | os.PathLike[str] | Classifier | Service
     artifact: str | None = None
     engine: str = "auto"
     threads: int = 1
     top_k: int = 5
     max_bytes: int = MAX_BYTES
-    max_object_bytes: int = MAX_BYTES
+    max_image_bytes: int | None = None
     max_images: int = MAX_IMAGES
-    max_pixels: int = MAX_PIXELS
-    auth: Auth = "none"
-    api_keys: str = ""
-    api_keys_parameter: str = ""
-    base_path: str = ""
+    max_pixels: int | None = None
+    workers: int | None = None
+    inline: bool = False
+    allow_failed: bool = False
+    keys: str | KeySource | None = None
+    keys_parameter: str = ""
     cors_origins: tuple[str, ...] = ()
+    log: Log = "off"
+    metrics_namespace: str = "snapship"
+    base_path: str = ""
     s3_buckets: tuple[str, ...] = ()
     results: str = ""
-    metrics_namespace: str = "snapship"
+
+    def __post_init__(self) -> None:
+        """Checks the numbers, the log and the origins.
+
+        Raises:
+            UsageError: A number is not positive, or an origin is not exact.
+            UnknownNameError: There is no such log.
+        """
+        for name in ("top_k", "max_bytes", "max_image_bytes", "max_images", "max_pixels", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1. Received: {value}. Pass {name}=1 or more.")
+        if self.log not in ("json", "off"):
+            raise UnknownNameError.of("log", str(self.log), ("json", "off"))
+        checked_origins(self.cors_origins)
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Settings:
-        """Reads and checks every variable.
+    def read(cls, environ: Mapping[str, str]) -> AppConfig:
+        """Reads and checks every variable; the app logs, and serves one request at a time.
 
         Args:
             environ: Such as ``os.environ``.
 
         Raises:
-            UsageError: A variable is not what it must be, or no bundle is found; the
-                message names the variable.
+            UsageError: A variable is invalid, or no bundle is found; the message names the variable.
         """
         root = Path(environ.get("LAMBDA_TASK_ROOT") or ".")
         named = environ.get("SNAPSHIP_BUNDLE")
-        auth = _auth(environ)
-        most = LAMBDA_MAX_BYTES if environ.get("AWS_LAMBDA_FUNCTION_NAME") else MAX_BYTES
+        _check_auth(environ)
+        max_bytes = LAMBDA_MAX_BYTES if environ.get("AWS_LAMBDA_FUNCTION_NAME") else MAX_BYTES
         return cls(
             bundle=root / named if named else _find_bundle(root),
             artifact=environ.get("SNAPSHIP_ARTIFACT") or None,
             engine=_engine(environ.get("SNAPSHIP_ENGINE") or "auto"),
             threads=_number(environ, "SNAPSHIP_THREADS", 1, MAX_THREADS),
             top_k=_number(environ, "SNAPSHIP_TOP_K", 5, MAX_TOP_K),
-            max_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", most, LARGEST),
-            max_object_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", MAX_BYTES, LARGEST),
+            max_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", max_bytes, LARGEST),
+            max_image_bytes=_number(environ, "SNAPSHIP_MAX_BYTES", MAX_BYTES, LARGEST),
             max_images=_number(environ, "SNAPSHIP_MAX_IMAGES", MAX_IMAGES, LARGEST),
             max_pixels=_number(environ, "SNAPSHIP_MAX_PIXELS", MAX_PIXELS, LARGEST),
-            auth=auth,
-            api_keys=environ.get("SNAPSHIP_API_KEYS", ""),
-            api_keys_parameter=_matching(
+            inline=True,
+            keys=environ.get("SNAPSHIP_API_KEYS", "").strip() or None,
+            keys_parameter=_matching(
                 environ,
                 "SNAPSHIP_API_KEYS_PARAMETER",
                 _PARAMETER,
                 "an SSM parameter's name",
                 "/snapship/keys",
             ),
-            base_path=_matching(environ, "SNAPSHIP_BASE_PATH", _BASE_PATH, "a path", "/api").rstrip("/"),
             cors_origins=checked_origins(
                 _listed(environ.get("SNAPSHIP_CORS_ORIGINS", "")), "SNAPSHIP_CORS_ORIGINS"
             ),
-            s3_buckets=_buckets(environ.get("SNAPSHIP_S3_BUCKETS", "")),
-            results=_matching(
-                environ, "SNAPSHIP_RESULTS", _RESULTS, "s3://bucket/prefix/", "s3://bucket/prefix/"
-            ),
+            log="json",
             metrics_namespace=_matching(
                 environ, "SNAPSHIP_METRICS_NAMESPACE", _NAMESPACE, "a CloudWatch namespace", "snapship"
             )
             or "snapship",
+            base_path=_matching(environ, "SNAPSHIP_BASE_PATH", _BASE_PATH, "a path", "/api").rstrip("/"),
+            s3_buckets=_buckets(environ.get("SNAPSHIP_S3_BUCKETS", "")),
+            results=_matching(
+                environ, "SNAPSHIP_RESULTS", _RESULTS, "s3://bucket/prefix/", "s3://bucket/prefix/"
+            ),
         )
 
+    @property
+    def keyed(self) -> bool:
+        """Whether requests need an API key."""
+        return self.keys is not None or bool(self.keys_parameter)
 
-def _auth(environ: Mapping[str, str]) -> Auth:
+    def key_source(self) -> KeySource | None:
+        """Reads the API keys; None where requests need none.
+
+        Raises:
+            SnapshipError: They cannot be read, or there are none.
+        """
+        from serverless.app.key_source import from_parameter, from_text
+
+        if self.keys_parameter:
+            return from_parameter(self.keys_parameter)
+        return from_text(self.keys) if isinstance(self.keys, str) else self.keys
+
+
+def _check_auth(environ: Mapping[str, str]) -> None:
     name = environ.get("SNAPSHIP_AUTH") or "none"
     if name not in ("none", "api-key"):
         raise UsageError(
@@ -176,19 +223,18 @@ def _auth(environ: Mapping[str, str]) -> Auth:
     ]
     if name == "none":
         if given:
-            # Keys that nobody asks for are a door that its owner believes to be locked.
+            # Ignored keys would leave open what its owner believes to be locked.
             raise UsageError(
                 f"SNAPSHIP_AUTH must be api-key where keys are given. Received: none with {given[0]}. "
                 "Set SNAPSHIP_AUTH=api-key, or unset the keys."
             )
-        return "none"
+        return
     if len(given) != 1:
         received = "both" if given else "neither"
         raise UsageError(
             "SNAPSHIP_AUTH=api-key needs one of SNAPSHIP_API_KEYS and SNAPSHIP_API_KEYS_PARAMETER. "
             f"Received: {received}. Make a key with: snapship keys new NAME"
         )
-    return "api-key"
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,8 +27,6 @@ from edge_runtime.quoting import cut
 
 if TYPE_CHECKING:
     from serverless.app.service import Examined
-
-Kind = Literal["http", "s3", "sqs", "sns", "direct", "warmup"]
 
 NAMESPACE = "snapship"
 
@@ -56,7 +54,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     """What happened, filled in on the way; fields with their default are left out of the line.
 
     Attributes:
-        kind: Which door it came through.
+        kind: ``http``, or a kind of event.
         request_id: Also in the answer.
         method: Of HTTP.
         path: Of HTTP, without its query; the key of an S3 object has no place here.
@@ -76,7 +74,7 @@ class Record(msgspec.Struct, omit_defaults=True):
         trace: Of a failure of the server, its stack trace.
     """
 
-    kind: Kind
+    kind: str
     request_id: str = ""
     method: str = ""
     path: str = ""
@@ -94,6 +92,15 @@ class Record(msgspec.Struct, omit_defaults=True):
     total_ms: float = 0.0
     error: str = ""
     trace: str = ""
+
+    def received(self, images: int, start: float) -> None:
+        """Notes a request that was read and parsed.
+
+        Args:
+            images: How many it holds.
+            start: When it came, by ``time.perf_counter``.
+        """
+        self.images, self.read_ms = images, (time.perf_counter() - start) * 1000
 
     def took(self, examined: Sequence[Examined]) -> None:
         """Notes what was classified: times in sum, size and class where it is one image."""

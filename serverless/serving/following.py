@@ -10,8 +10,8 @@ from typing import Any
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.updates.live import LiveClassifier, Swap
-from serverless.app.readiness import Readiness, replayed
-from serverless.app.service import Behind, Service, described, workers_of
+from serverless.app.readiness import Readiness, make_selftest
+from serverless.app.service import Behind, Service, describe, workers_of
 
 
 class FollowingService(Service):
@@ -47,13 +47,13 @@ class FollowingService(Service):
         self._serving = threading.Event()
         self._live = LiveClassifier(bundle, threads=threads, on_swap=self._swapped, **opening)
         with self._live.lent() as classifier:
-            served, info = described(classifier, self._workers)
+            served, info = describe(classifier, self._workers)
             super().__init__(
                 classifier,
                 served,
                 workers=self._workers,
                 info=info,
-                selftest=replayed(classifier, threads),
+                selftest=make_selftest(classifier, threads),
             )
         self._known = [self._behind]
         self._serving.set()
@@ -75,8 +75,8 @@ class FollowingService(Service):
             for behind in self._known:
                 if behind.model is classifier:
                     return behind
-            served, info = described(classifier, self._workers)
-            readiness = Readiness(replayed(classifier, self._inference_threads))
+            served, info = describe(classifier, self._workers)
+            readiness = Readiness(make_selftest(classifier, self._inference_threads))
             readiness.start()
             # The one before it is still asked for by a request that had just been lent it.
             self._known = [self._known[-1], Behind(classifier, served, info, readiness)]

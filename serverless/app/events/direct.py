@@ -14,11 +14,10 @@ import msgspec
 
 from edge_runtime.errors import SnapshipError
 from serverless.app.errors import UnprocessableError
-from serverless.app.events.invocation import Invocation, options_of
-from serverless.app.intake import Order, from_json
+from serverless.app.events.invocation import Invocation
+from serverless.app.intake import from_json
 from serverless.app.problems import problem_of
-from serverless.app.schema import Answer, Answers, Failed, Problem, Timing, answer, classified
-from serverless.app.service import Examined
+from serverless.app.schema import Answer, Answers, Problem
 from serverless.app.telemetry import Record
 
 
@@ -59,23 +58,8 @@ def answered(body: bytes, invocation: Invocation, record: Record) -> Answer | An
         ImageError: Its only image cannot be used.
     """
     start = time.perf_counter()
-    settings, service = invocation.settings, invocation.service
-    order = from_json(body, settings.max_images)
-    read = time.perf_counter()
-    record.bytes, record.images, record.read_ms = len(body), len(order.images), (read - start) * 1000
-    found = [_attempt(image, order, invocation) for image in order.images]
-    record.took([one for one in found if isinstance(one, Examined)])
-    timing = Timing(round(record.read_ms, 3), round((time.perf_counter() - read) * 1000, 3))
-    if order.several:
-        each = tuple(
-            Failed(problem_of(one)) if isinstance(one, SnapshipError) else classified(one.result)
-            for one in found
-        )
-        return Answers(each, service.served, timing)
-    (only,) = found
-    if isinstance(only, SnapshipError):
-        raise only
-    return answer(only.result, service.served, timing)
+    record.bytes = len(body)
+    return invocation.answer(from_json(body, invocation.config.max_images), record, start)
 
 
 def _body(event: Any) -> bytes:
@@ -86,15 +70,3 @@ def _body(event: Any) -> bytes:
         raise UnprocessableError(
             f"Text must be whole characters. Received: {error.reason}. Send an image as base64."
         ) from error
-
-
-def _attempt(image: bytes | SnapshipError, order: Order, invocation: Invocation) -> Examined | SnapshipError:
-    if isinstance(image, SnapshipError):
-        return image
-    top_k = order.top_k or invocation.settings.top_k
-    try:
-        return invocation.service.examine(image, top_k, options_of(order.score_threshold))
-    except SnapshipError as error:
-        if error.http_status >= 500:
-            raise
-        return error

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_runtime.errors import UsageError
 from edge_runtime.quoting import quoted, shortened
+from serverless.app.events.kinds import EVENT_KINDS
 
 _QUEUE = "Send S3 events or messages through SQS or SNS in its place."
 
@@ -24,9 +25,7 @@ _SOURCES = {
     "aws:docdb": "DocumentDB",
     "aws:ses": "SES",
     "aws:codecommit": "CodeCommit",
-    "aws:s3": "S3",
-    "aws:sqs": "SQS",
-    "aws:sns": "SNS",
+    **{kind.source: kind.service for kind in EVENT_KINDS.values() if kind.source},
 }
 """What ``eventSource`` says: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html."""
 
@@ -104,8 +103,9 @@ def refused(received: str, cure: str = "Connect the function to one of these.") 
         received: Whose event it was, shortened where it repeats the event.
         cure: A sentence.
     """
+    services = ", ".join(kind.service for kind in EVENT_KINDS.values() if kind.service)
     return UsageError(
-        "An event must come from API Gateway, a function URL, an ALB, S3, SQS, SNS or a schedule, or be "
+        f"An event must come from API Gateway, a function URL, an ALB, {services} or a schedule, or be "
         f'{{"image": BASE64}}. Received: {received}. {cure}'
     )
 

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edge_runtime.errors import ImageError, UsageError
-from edge_runtime.options import ResultOptions
 from serverless.app.errors import ForbiddenError
-from serverless.app.service import Service
-from serverless.app.settings import Settings
-from serverless.app.telemetry import Kind, Record, log_event
+from serverless.app.intake import ClassifyRequest
+from serverless.app.schema import Answer, Answers
+from serverless.app.service import Service, answer_to
+from serverless.app.settings import AppConfig
+from serverless.app.telemetry import Record, log_event
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,16 @@ class Invocation:
 
     Attributes:
         service: The model.
-        settings: The function's.
+        config: The app's configuration.
         request_id: Lambda's.
     """
 
     service: Service
-    settings: Settings
+    config: AppConfig
     request_id: str = ""
 
     @contextmanager
-    def noted(self, kind: Kind, part: str = "") -> Iterator[Record]:
+    def noted(self, kind: str, part: str = "") -> Iterator[Record]:
         """Writes one line to the log, whatever happens within.
 
         Args:
@@ -55,9 +56,20 @@ class Invocation:
             record.total_ms = (time.perf_counter() - start) * 1000
             # A warm-up is no request, but one that fails is an error to count.
             silent = kind == "warmup" and record.status < 500
-            log_event(record, namespace="" if silent else self.settings.metrics_namespace)
+            log_event(record, namespace="" if silent else self.config.metrics_namespace)
 
+    def answer(self, request: ClassifyRequest, record: Record, start: float) -> Answer | Answers:
+        """Classifies a request's images on this thread.
 
-def options_of(score_threshold: float | None) -> ResultOptions | None:
-    """The runtime's options of a request; None for the default."""
-    return None if score_threshold is None else ResultOptions(score_threshold=score_threshold)
+        Args:
+            request: What to classify.
+            record: Its line in the log.
+            start: When it came, by ``time.perf_counter``.
+
+        Raises:
+            SnapshipError: Its only image cannot be used, or the server failed.
+        """
+        record.received(len(request.images), start)
+        top_k = request.top_k or self.config.top_k
+        found = [self.service.attempt(image, top_k, request.options) for image in request.images]
+        return answer_to(request, found, self.service.served, record, start)

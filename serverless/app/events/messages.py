@@ -23,12 +23,11 @@ from edge_runtime.errors import SnapshipError
 from edge_runtime.quoting import shortened
 from serverless.app.errors import UnprocessableError
 from serverless.app.events import direct, objects, s3
+from serverless.app.events.dispatch import kind_of
 from serverless.app.events.invocation import Invocation
-from serverless.app.events.kinds import kind_of
 from serverless.app.events.reading import read
 from serverless.app.problems import problem_of
 from serverless.app.schema import Failed, Score, TopK
-from serverless.app.telemetry import Kind
 
 _RULE = 'A message must be an S3 event, {"bucket": ..., "key": ...} or {"image": BASE64}.'
 
@@ -46,7 +45,7 @@ class ObjectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score_threshold: Score | None = None
 
 
-def work(body: str, id: str, kind: Kind, invocation: Invocation) -> None:
+def work(body: str, id: str, kind: str, invocation: Invocation) -> None:
     """Does what a message asks for; its line in the log says what became of it.
 
     Args:
@@ -72,7 +71,7 @@ def work(body: str, id: str, kind: Kind, invocation: Invocation) -> None:
             objects.process(_ordered(content), invocation, record)
             return
         result: msgspec.Struct
-        bucket, prefix = objects.split(invocation.settings.results)
+        bucket, prefix = objects.split(invocation.config.results)
         try:
             result = direct.answered(inner, invocation, record)
         except SnapshipError as error:

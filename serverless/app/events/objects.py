@@ -17,9 +17,10 @@ import msgspec
 from edge_runtime.errors import ImageError, ImageTooLargeError
 from edge_runtime.quoting import quoted, shortened
 from serverless.app.errors import ForbiddenError
-from serverless.app.events.invocation import Invocation, options_of
+from serverless.app.events.invocation import Invocation
+from serverless.app.intake import ClassifyRequest
 from serverless.app.problems import problem_of
-from serverless.app.schema import Classified, Problem, Served, Timing, classified
+from serverless.app.schema import Answer, Problem, Served
 
 if TYPE_CHECKING:
     from serverless.app.telemetry import Record
@@ -63,11 +64,9 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     version_id: str = ""
 
 
-class ObjectClassified(Classified, frozen=True):
+class ObjectClassified(Answer, frozen=True):
     """The result of an object: the answer of ``POST /classify``, and which object it is of."""
 
-    model: Served
-    timing_ms: Timing
     source: Source
 
 
@@ -99,13 +98,13 @@ def process(arrival: Arrival, invocation: Invocation, record: Record) -> None:
         ForbiddenError: The bucket is not one of the settings'.
         SnapshipError: AWS did not read or write it.
     """
-    settings, service = invocation.settings, invocation.service
-    if arrival.bucket not in settings.s3_buckets:
+    config = invocation.config
+    if arrival.bucket not in config.s3_buckets:
         raise ForbiddenError(
             f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {quoted(arrival.bucket)}, allowed: "
-            f"{', '.join(settings.s3_buckets) or 'none'}. Add it there, or remove what sends its events."
+            f"{', '.join(config.s3_buckets) or 'none'}. Add it there, or remove what sends its events."
         )
-    if is_passed_over(arrival, settings.results):
+    if is_passed_over(arrival, config.results):
         record.status = PASSED_OVER
         return
     source = Source(arrival.bucket, arrival.key, arrival.version_id)
@@ -114,8 +113,8 @@ def process(arrival: Arrival, invocation: Invocation, record: Record) -> None:
         result = _classified(arrival, source, invocation, record)
     except ImageError as error:
         record.status, record.error = error.http_status, type(error).__name__
-        result = ObjectFailed(problem_of(error, record.request_id), service.served, source)
-    bucket, key = result_place(arrival, settings.results)
+        result = ObjectFailed(problem_of(error, record.request_id), invocation.service.served, source)
+    bucket, key = result_place(arrival, config.results)
     write(bucket, key, result)
 
 
@@ -182,16 +181,11 @@ def split(results: str) -> tuple[str, str]:
 
 
 def _classified(arrival: Arrival, source: Source, invocation: Invocation, record: Record) -> ObjectClassified:
-    settings, service = invocation.settings, invocation.service
     start = time.perf_counter()
-    image = _read(arrival, settings.max_object_bytes, record)
-    read = time.perf_counter()
-    record.images, record.read_ms = 1, (read - start) * 1000
-    examined = service.examine(image, arrival.top_k or settings.top_k, options_of(arrival.score_threshold))
-    record.took([examined])
-    timing = Timing(round(record.read_ms, 3), round((time.perf_counter() - read) * 1000, 3))
-    one = classified(examined.result)
-    return ObjectClassified(one.label, one.score, one.margin, one.predictions, service.served, timing, source)
+    image = _read(arrival, invocation.config.max_image_bytes or invocation.config.max_bytes, record)
+    request = ClassifyRequest((image,), arrival.top_k, arrival.score_threshold)
+    answer = invocation.answer(request, record, start)
+    return ObjectClassified(**msgspec.structs.asdict(answer), source=source)
 
 
 def _read(arrival: Arrival, max_bytes: int, record: Record) -> bytes:

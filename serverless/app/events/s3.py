@@ -13,7 +13,6 @@ from serverless.app.errors import UnprocessableError
 from serverless.app.events.invocation import Invocation
 from serverless.app.events.objects import PASSED_OVER, Arrival, process
 from serverless.app.events.reading import read
-from serverless.app.telemetry import Kind
 
 CREATED = "ObjectCreated:"
 """How the names of a notification's events begin that a new object causes."""
@@ -71,9 +70,7 @@ class _EventBridge(msgspec.Struct):
     detail: _Detail
 
 
-def handle(
-    event: dict[str, Any], invocation: Invocation, kind: Kind = "s3", part: str = ""
-) -> dict[str, int]:
+def handle(event: dict[str, Any], invocation: Invocation, kind: str = "s3", part: str = "") -> dict[str, int]:
     """Classifies every object that an event names.
 
     Args:
@@ -150,7 +147,7 @@ def _bridged(event: dict[str, Any]) -> list[Arrival]:
     ]
 
 
-def _one(arrival: Arrival, invocation: Invocation, kind: Kind, part: str) -> bool:
+def _one(arrival: Arrival, invocation: Invocation, kind: str, part: str) -> bool:
     """Whether a result was written."""
     with invocation.noted(kind, part) as record:
         from serverless.aws import MissingResourceError

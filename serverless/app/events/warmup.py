@@ -10,17 +10,18 @@ from PIL import Image
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import SnapshipError
 from serverless.app.events.invocation import Invocation
-from serverless.app.readiness import replayed
+from serverless.app.readiness import make_selftest
 from serverless.app.telemetry import Record
 
 SIDE = 64
 """Pixels of the warm-up's picture; what it warms is the JPEG decoder and the interpreter."""
 
 
-def handle(invocation: Invocation) -> dict[str, Any]:
+def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
     """Classifies a gray picture, so that the next request finds everything loaded.
 
     Args:
+        event: Says nothing more.
         invocation: The call.
 
     Returns:
@@ -30,10 +31,11 @@ def handle(invocation: Invocation) -> dict[str, Any]:
         return {"warm": True, "classify_ms": round(_classify_gray(invocation, record), 3)}
 
 
-def selftest(invocation: Invocation) -> dict[str, Any]:
+def selftest(event: Any, invocation: Invocation) -> dict[str, Any]:
     """Replays the bundle's golden examples in this very function.
 
     Args:
+        event: Says nothing more.
         invocation: The call.
 
     Returns:
@@ -56,7 +58,7 @@ def selftest(invocation: Invocation) -> dict[str, Any]:
         # Not what /ready remembers: it does not know the reason, which who may invoke may see.
         replay = None
         if isinstance(service.model, Classifier):
-            replay = replayed(service.model, invocation.settings.threads)
+            replay = make_selftest(service.model, invocation.config.threads)
         if replay is None:
             return found
         try:

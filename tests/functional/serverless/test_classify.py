@@ -240,3 +240,5 @@ def test_a_missing_bundle_and_an_open_classifier_with_options(tmp_path: Path, cl
         create_app(classifier, artifact="tflite-fp32")
     with pytest.raises(UsageError, match="open classifier"):
         create_app(classifier, max_pixels=5)
+    with pytest.raises(UsageError, match=r"a service.*workers"):
+        create_app(create_app(classifier).state.service, workers=5)

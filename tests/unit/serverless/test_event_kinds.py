@@ -10,7 +10,7 @@ import pytest
 
 from edge_runtime.errors import UsageError
 from serverless.app.errors import UnprocessableError
-from serverless.app.events.kinds import kind_of
+from serverless.app.events.dispatch import kind_of
 from serverless.app.events.objects import Arrival, is_passed_over, result_place
 from serverless.app.events.s3 import arrivals
 

@@ -11,16 +11,16 @@ import httpx
 import pytest
 
 from edge_runtime.errors import SnapshipError, UsageError
+from serverless.app import create_app
 from serverless.app.errors import UnprocessableError
-from serverless.app.intake import Order, decode_base64, from_json, parse_threshold, parse_top_k
-from serverless.app.routes import build
+from serverless.app.intake import ClassifyRequest, decode_base64, from_json, parse_threshold, parse_top_k
 from serverless.app.service import Service
 
 Ask = Callable[..., httpx.Response]
 
 
 def test_json_with_one_image() -> None:
-    assert from_json(b'{"image": "YWJj", "top_k": 2}', 3) == Order((b"abc",), 2)
+    assert from_json(b'{"image": "YWJj", "top_k": 2}', 3) == ClassifyRequest((b"abc",), 2)
 
 
 def test_json_with_several_images_keeps_a_bad_one_in_its_place() -> None:
@@ -223,7 +223,7 @@ def test_a_large_form_never_touches_the_disk(service: Service, monkeypatch: pyte
         raise AssertionError("a file was made")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    app = build(service, 5, 5_000_000, 3)
+    app = create_app(service, max_bytes=5_000_000, max_images=3)
 
     async def once() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from serverless.app import create_app
 from serverless.app.errors import NotReadyError
 from serverless.app.readiness import Readiness
-from serverless.app.routes import build
 from serverless.app.schema import Ready, Served
 from serverless.app.service import Service
 
@@ -31,7 +31,7 @@ def get(app: Starlette, path: str) -> httpx.Response:
 
 def app_with(model: Any, selftest: Callable[[], int] | None) -> Starlette:
     service = Service(model, Served("pets", "tflite-fp32"), workers=1, selftest=selftest)
-    return build(service, 5, 1000, 3)
+    return create_app(service, max_bytes=1000, max_images=3)
 
 
 def test_it_runs_once_and_only_when_it_is_asked_for(model: Any) -> None:

@@ -14,10 +14,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from serverless.app import telemetry
+from serverless.app import create_app, telemetry
 from serverless.app.key_source import from_text
 from serverless.app.keys import new_key
-from serverless.app.routes import build
 from serverless.app.schema import Served
 from serverless.app.service import Service
 from serverless.app.telemetry import MAX_TEXT, MAX_TRACE, Record, line, log_event
@@ -28,7 +27,7 @@ Log = Callable[..., dict[str, Any]]
 @pytest.fixture
 def log(service: Service, capsys: pytest.CaptureFixture[str]) -> Log:
     """Asks once and gives the line."""
-    app = build(service, 5, 1000, 3, log="json")
+    app = create_app(service, max_bytes=1000, max_images=3, log="json")
 
     def send(method: str, path: str, app: Starlette = app, **options: Any) -> dict[str, Any]:
         async def once() -> None:
@@ -101,7 +100,7 @@ def test_only_failures_of_the_server_are_errors(log: Log) -> None:
 
 def test_the_name_of_the_key_and_never_the_key(service: Service, log: Log) -> None:
     secret, entry = new_key("phone")
-    app = build(service, 5, 1000, 3, keys=from_text(entry), log="json")
+    app = create_app(service, max_bytes=1000, max_images=3, keys=from_text(entry), log="json")
     found = log("GET", "/labels", app, headers={"x-api-key": secret})
     assert (found["status"], found["key"]) == (200, "phone")
     found = log("GET", "/labels", app, headers={"x-api-key": "not-one-of-them"})
@@ -155,7 +154,9 @@ def test_a_model_with_a_strange_label(model: Any, log: Log, monkeypatch: pytest.
 
     monkeypatch.setattr(model, "classify", strange)
     service = Service(model, Served("pets", "x"), workers=1)
-    found = log("POST", "/classify", build(service, 5, 1000, 3, log="json"), content=b"x")
+    found = log(
+        "POST", "/classify", create_app(service, max_bytes=1000, max_images=3, log="json"), content=b"x"
+    )
     assert found["label"].startswith('"}\n{"a":"x')
     assert len(found["label"]) == MAX_TEXT
 
@@ -198,7 +199,7 @@ def test_it_is_off_by_default(app: Starlette, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_client_that_leaves_is_told_apart(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    app = build(service, 5, 1000, 3, log="json")
+    app = create_app(service, max_bytes=1000, max_images=3, log="json")
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.disconnect"}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from edge_runtime.errors import UsageError
+from serverless.app import create_app
 from serverless.app.errors import UnprocessableError
 from serverless.app.intake import from_json
-from serverless.app.routes import build
 from serverless.app.service import Service
 from serverless.app.transfer import check_line_breaks, decode_base64
 
@@ -24,7 +24,7 @@ Ask = Callable[..., httpx.Response]
 
 @pytest.fixture
 def app(service: Service) -> Starlette:
-    return build(service, top_k=5, max_bytes=100_000, max_images=3)
+    return create_app(service, max_bytes=100_000, max_images=3)
 
 
 @given(data=st.binary(max_size=40), url_safe=st.booleans(), padded=st.booleans(), bom=st.booleans())
