@@ -73,7 +73,7 @@ def told(data: bytes) -> None:
         return
     try:
         if kind_of(event) == "s3":
-            s3.arrivals(event)
+            s3.created_objects(event)
     except UsageError as error:
         check(error)
 

@@ -11,7 +11,7 @@ import click
 from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
-from serverless.serving.limits import MAX_CONNECTIONS, TIMEOUT_S, Limits
+from serverless.serving.limits import MAX_CONNECTIONS, TIMEOUT_S, ServerLimits
 from serverless.serving.listening import OPEN_TO_ALL, address, is_loopback, listen
 
 if TYPE_CHECKING:
@@ -106,17 +106,17 @@ def serve(
       curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/classify
       snapship serve flowers.bundle --host 0.0.0.0 --api-keys keys.txt
     """
-    limits = Limits(timeout_s=timeout_s, max_connections=max_connections, max_bytes=max_bytes)
+    limits = ServerLimits(timeout_s=timeout_s, max_connections=max_connections, max_bytes=max_bytes)
     keys = keys_in(api_keys) if api_keys is not None else None
     if find_spec("uvicorn") is None:
         raise EnvironmentMissingError.of_extra("snapship serve", "uvicorn", "serverless")
     from serverless.app.application import create_app
-    from serverless.serving.following import FollowingService
+    from serverless.serving.following import ReloadingService
     from serverless.serving.server import run
 
     with listen(host, port) as sock:
         with quiet():
-            service = FollowingService(
+            service = ReloadingService(
                 bundle,
                 artifact=artifact,
                 engine=engine,

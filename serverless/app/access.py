@@ -24,7 +24,7 @@ REREAD_WAIT_SECONDS = 3.0
 _CURE = f"Send the key as header {KEY_HEADER}, or as Authorization: Bearer KEY."
 
 
-class Access:
+class KeyMiddleware:
     """ASGI middleware that answers 401 to who has no key."""
 
     def __init__(self, app: ASGIApp, source: KeySource) -> None:
@@ -60,7 +60,7 @@ class Access:
         await self._app(scope, receive, send)
 
     async def _name_of(self, scope: Scope) -> str:
-        secret = presented(scope)
+        secret = presented_key(scope)
         if secret is None:
             raise UnauthorizedError(f"A request must have an API key. Received: none. {_CURE}")
         loop = asyncio.get_running_loop()
@@ -79,7 +79,7 @@ class Access:
         return name
 
 
-def presented(scope: Scope) -> str | None:
+def presented_key(scope: Scope) -> str | None:
     """The key that a request brings; ``x-api-key`` before ``Authorization``.
 
     Args:

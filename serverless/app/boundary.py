@@ -20,7 +20,7 @@ CLIENT_LEFT = 499
 _log = logging.getLogger("snapship.serverless")
 
 
-class Boundary:
+class RequestMiddleware:
     """ASGI middleware; Starlette's own answer to a crash is plain text and lets it through."""
 
     def __init__(self, app: ASGIApp, log: Log = "off", metrics_namespace: str = NAMESPACE) -> None:

@@ -20,7 +20,7 @@ MAX_AGE_SECONDS = 600
 """How long a browser remembers the answer to its preflight."""
 
 
-class Cors(CORSMiddleware):
+class CorsMiddleware(CORSMiddleware):
     """Starlette's, with refusals in the form of all our errors; a preflight needs no key."""
 
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from serverless.app.paths import path_of
 from serverless.app.problems import PROBLEM_TYPE, problem_of
 from serverless.app.request_id import REQUEST_ID_HEADER, choose_id
 from serverless.app.settings import AppConfig
-from serverless.app.telemetry import Record, log_event
+from serverless.app.telemetry import RequestRecord, log_event
 
 if TYPE_CHECKING:
     from mangum.protocols import HTTPCycle
@@ -106,7 +106,7 @@ class Handler:
             'Send it unchanged, or invoke the function with {"image": BASE64}.'
         )
         id = choose_id({"aws.context": context})
-        record = Record("http", id, status=refusal.http_status, error=type(refusal).__name__)
+        record = RequestRecord("http", id, status=refusal.http_status, error=type(refusal).__name__)
         log_event(record, namespace=self._app.state.config.metrics_namespace)
         return {
             "statusCode": refusal.http_status,

@@ -123,7 +123,7 @@ async def read_form(request: Request, max_images: int) -> Form:
     """Reads a form.
 
     Args:
-        request: Its body is limited by :func:`serverless.app.limits.limited`.
+        request: Its body is limited by :func:`serverless.app.limits.limit_body`.
         max_images: Limit of images in one request.
 
     Raises:

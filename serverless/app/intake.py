@@ -50,7 +50,7 @@ async def read_classify_request(request: Request, max_images: int) -> ClassifyRe
     """Reads ``POST /classify``.
 
     Args:
-        request: Its body is limited by :func:`serverless.app.limits.limited`.
+        request: Its body is limited by :func:`serverless.app.limits.limit_body`.
         max_images: Limit of images in one request.
 
     Raises:

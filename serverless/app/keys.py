@@ -69,7 +69,7 @@ class Key:
     salt: bytes
     hash: bytes
 
-    def fits(self, secret: bytes) -> bool:
+    def matches(self, secret: bytes) -> bool:
         """Whether this is its secret; takes the same time either way."""
         # OpenSSL counts a little more than RFC 7914's 128 * N * r.
         found = hashlib.scrypt(
@@ -143,7 +143,7 @@ class Keys:
             return name
         encoded = secret.encode("utf-8", "surrogatepass")
         # All of them, whichever fits: the time must not tell which, or how many there are before it.
-        fitting = [key.name for key in self._keys if key.fits(encoded)]
+        fitting = [key.name for key in self._keys if key.matches(encoded)]
         name = fitting[0] if fitting else None
         with self._lock:
             if name is not None:

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from edge_runtime.errors import ImageTooLargeError
-from serverless.app.telemetry import Record
+from serverless.app.telemetry import RequestRecord
 
 
-def limited(request: Request, max_bytes: int, record: Record) -> Request:
+def limit_body(request: Request, max_bytes: int, record: RequestRecord) -> Request:
     """Returns the request with a body that refuses to grow over the limit.
 
     A ``Content-Length`` over the limit is refused before the first byte is read; a
@@ -26,7 +26,7 @@ def limited(request: Request, max_bytes: int, record: Record) -> Request:
     return Request(request.scope, _counting(request, max_bytes, record))
 
 
-def _counting(request: Request, max_bytes: int, record: Record) -> Receive:
+def _counting(request: Request, max_bytes: int, record: RequestRecord) -> Receive:
     receive = request.receive
     declared = request.headers.get("content-length", "")
     received = 0

@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from edge_runtime.errors import SnapshipError
 from edge_runtime.preprocess import FORMATS
-from serverless.app.boundary import Boundary
+from serverless.app.boundary import RequestMiddleware
 from serverless.app.intake import read_classify_request
-from serverless.app.limits import limited
+from serverless.app.limits import limit_body
 from serverless.app.problems import on_http_exception, on_snapship_error
 from serverless.app.schema import Health, Info, Labels, Limits
 from serverless.app.service import Service, answer_to
@@ -39,8 +39,8 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
     async def classify(request: Request) -> Response:
         start, record = time.perf_counter(), record_of(request.scope)
-        order = await read_classify_request(limited(request, config.max_bytes, record), config.max_images)
-        record.received(len(order.images), start)
+        order = await read_classify_request(limit_body(request, config.max_bytes, record), config.max_images)
+        record.add_request(len(order.images), start)
         found = await service.classify(order.images, order.top_k or config.top_k, order.options)
         return _json(answer_to(order, found, service.served, record, start))
 
@@ -48,7 +48,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
         if keys is not None:
             # Anyone may ask here; who has a key finds the rest in /info.
             return _json(Health("ok"))
-        behind = service.behind
+        behind = service.current
         served = behind.served
         return _json(Health("ok", served.name, served.artifact, behind.model.engine, version()))
 
@@ -59,7 +59,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
         return _json(Labels(tuple(service.model.labels)))
 
     async def info(request: Request) -> Response:
-        behind = service.behind
+        behind = service.current
         return _json(
             Info(
                 bundle=behind.served.name,
@@ -95,16 +95,16 @@ def build(service: Service, config: AppConfig) -> Starlette:
         yield
         service.close()
 
-    middleware = [Middleware(Boundary, log=config.log, metrics_namespace=config.metrics_namespace)]
+    middleware = [Middleware(RequestMiddleware, log=config.log, metrics_namespace=config.metrics_namespace)]
     if config.cors_origins:
         # This and the next here, since they are off by default.
-        from serverless.app.cors import Cors
+        from serverless.app.cors import CorsMiddleware
 
-        middleware.append(Middleware(Cors, origins=config.cors_origins))
+        middleware.append(Middleware(CorsMiddleware, origins=config.cors_origins))
     if keys is not None:
-        from serverless.app.access import Access
+        from serverless.app.access import KeyMiddleware
 
-        middleware.append(Middleware(Access, source=keys))
+        middleware.append(Middleware(KeyMiddleware, source=keys))
     app = Starlette(
         routes=[
             Route("/", page, methods=["GET"]),

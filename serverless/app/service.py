@@ -25,7 +25,7 @@ from serverless.app.schema import Answer, Answers, Failed, ModelInfo, Served, Ti
 
 if TYPE_CHECKING:
     from serverless.app.intake import ClassifyRequest
-    from serverless.app.telemetry import Record
+    from serverless.app.telemetry import RequestRecord
 
 MAX_WORKERS = 4
 """Default limit of images in work at once; each may hold a decoded photo of 150 MB."""
@@ -53,7 +53,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class Examined:
+class TimedResult:
     """One image's result, and what the log says of it.
 
     Attributes:
@@ -74,7 +74,7 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Behind:
+class ServedModel:
     """A model, and what is said of it.
 
     Attributes:
@@ -116,18 +116,18 @@ class Service:
             info: What the bundle says of the artifact.
             selftest: Replays golden examples, see :class:`~serverless.app.readiness.Readiness`.
         """
-        self._behind = Behind(model, served, info, Readiness(selftest))
+        self._current = ServedModel(model, served, info, Readiness(selftest))
         self._owns_model = owns_model
         self._inline = inline
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="snapship-serve")
 
     @contextmanager
-    def lent(self) -> Iterator[Behind]:
+    def lent(self) -> Iterator[ServedModel]:
         """Lends the model for a request, and with it what is said of it; it stays open meanwhile."""
-        yield self._behind
+        yield self._current
 
     @property
-    def behind(self) -> Behind:
+    def current(self) -> ServedModel:
         """The model of now, for what is said of it; :meth:`lent` gives one to classify with."""
         with self.lent() as behind:
             return behind
@@ -135,26 +135,30 @@ class Service:
     @property
     def model(self) -> Model:
         """The classifier."""
-        return self.behind.model
+        return self.current.model
 
     @property
     def served(self) -> Served:
         """The bundle's name and the artifact's kind."""
-        return self.behind.served
+        return self.current.served
 
     @property
     def info(self) -> ModelInfo | None:
         """What the bundle says of the artifact; None for a model without a bundle."""
-        return self.behind.info
+        return self.current.info
 
     @property
     def readiness(self) -> Readiness:
         """Whether the model gives the answers of its export here."""
-        return self.behind.readiness
+        return self.current.readiness
 
-    def examine(
-        self, image: bytes, top_k: int, options: ResultOptions | None = None, behind: Behind | None = None
-    ) -> Examined:
+    def classify_one(
+        self,
+        image: bytes,
+        top_k: int,
+        options: ResultOptions | None = None,
+        behind: ServedModel | None = None,
+    ) -> TimedResult:
         """Classifies one image on the calling thread.
 
         Args:
@@ -168,31 +172,31 @@ class Service:
         """
         if behind is None:
             with self.lent() as now:
-                return self.examine(image, top_k, options, now)
+                return self.classify_one(image, top_k, options, now)
         start = time.perf_counter()
         array = behind.model.pixels(image)
         decoded = time.perf_counter()
         result = behind.model.classify(array, top_k, options)
         end = time.perf_counter()
         width, height = _size(image)
-        return Examined(
+        return TimedResult(
             result, behind.served, width, height, (decoded - start) * 1000, (end - decoded) * 1000
         )
 
-    def attempt(
+    def try_one(
         self,
         image: bytes | SnapshipError,
         top_k: int,
         options: ResultOptions | None = None,
-        behind: Behind | None = None,
-    ) -> Examined | SnapshipError:
-        """As :meth:`examine`, but returns the error of an image that cannot be used.
+        behind: ServedModel | None = None,
+    ) -> TimedResult | SnapshipError:
+        """As :meth:`classify_one`, but returns the error of an image that cannot be used.
 
         Args:
             image: Encoded bytes; an error is returned as it is.
             top_k: How many classes to return.
             options: Such as a threshold.
-            behind: As in :meth:`examine`.
+            behind: As in :meth:`classify_one`.
 
         Raises:
             SnapshipError: The server failed (HTTP 5xx).
@@ -200,7 +204,7 @@ class Service:
         if isinstance(image, SnapshipError):
             return image
         try:
-            return self.examine(image, top_k, options, behind)
+            return self.classify_one(image, top_k, options, behind)
         except SnapshipError as error:
             if error.http_status >= 500:
                 raise
@@ -208,7 +212,7 @@ class Service:
 
     async def classify(
         self, images: Sequence[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
-    ) -> list[Examined | SnapshipError]:
+    ) -> list[TimedResult | SnapshipError]:
         """Classifies images side by side in worker threads; an inline service's only image without.
 
         Args:
@@ -222,10 +226,10 @@ class Service:
         # All by one model: they share an answer, which names it.
         with self.lent() as behind:
             if self._inline and len(images) == 1:
-                return [self.attempt(images[0], top_k, options, behind)]
+                return [self.try_one(images[0], top_k, options, behind)]
             loop = asyncio.get_running_loop()
             attempts = (
-                loop.run_in_executor(self._threads, self.attempt, image, top_k, options, behind)
+                loop.run_in_executor(self._threads, self.try_one, image, top_k, options, behind)
                 for image in images
             )
             return list(await asyncio.gather(*attempts))
@@ -240,9 +244,9 @@ class Service:
 
 def answer_to(
     request: ClassifyRequest,
-    found: Sequence[Examined | SnapshipError],
+    found: Sequence[TimedResult | SnapshipError],
     served: Served,
-    record: Record,
+    record: RequestRecord,
     start: float,
 ) -> Answer | Answers:
     """Makes the answer to a request, and notes it in its line of the log.
@@ -261,8 +265,8 @@ def answer_to(
     timing = Timing(round(record.read_ms or 0.0, 3), round(total_ms - (record.read_ms or 0.0), 3))
     if not request.several and isinstance(found[0], SnapshipError):
         raise found[0]
-    examined = [one for one in found if isinstance(one, Examined)]
-    record.took(examined)
+    examined = [one for one in found if isinstance(one, TimedResult)]
+    record.add_results(examined)
     served = examined[0].served if examined else served
     if not request.several:
         one = classified(examined[0].result)

@@ -26,7 +26,7 @@ import msgspec
 from edge_runtime.quoting import cut
 
 if TYPE_CHECKING:
-    from serverless.app.service import Examined
+    from serverless.app.service import TimedResult
 
 NAMESPACE = "snapship"
 
@@ -50,7 +50,7 @@ _lock = threading.Lock()
 _warm = False
 
 
-class Record(msgspec.Struct, omit_defaults=True):
+class RequestRecord(msgspec.Struct, omit_defaults=True):
     """What happened, filled in on the way; fields with their default are left out of the line.
 
     Attributes:
@@ -93,7 +93,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     error: str = ""
     trace: str = ""
 
-    def received(self, images: int, start: float) -> None:
+    def add_request(self, images: int, start: float) -> None:
         """Notes a request that was read and parsed.
 
         Args:
@@ -102,7 +102,7 @@ class Record(msgspec.Struct, omit_defaults=True):
         """
         self.images, self.read_ms = images, (time.perf_counter() - start) * 1000
 
-    def took(self, examined: Sequence[Examined]) -> None:
+    def add_results(self, examined: Sequence[TimedResult]) -> None:
         """Notes what was classified: times in sum, size and class where it is one image."""
         self.decode_ms = sum(one.decode_ms for one in examined)
         self.classify_ms = sum(one.classify_ms for one in examined)
@@ -119,13 +119,13 @@ class Record(msgspec.Struct, omit_defaults=True):
         self.trace = "".join(entries)[-MAX_TRACE:]
 
 
-def record_of(scope: MutableMapping[str, Any]) -> Record:
+def record_of(scope: MutableMapping[str, Any]) -> RequestRecord:
     """The record of a request that is being answered.
 
     Args:
         scope: An ASGI scope.
     """
-    record: Record = scope.setdefault("state", {}).setdefault("record", Record("http"))
+    record: RequestRecord = scope.setdefault("state", {}).setdefault("record", RequestRecord("http"))
     return record
 
 
@@ -137,7 +137,7 @@ def take_cold_start() -> bool:
         return cold
 
 
-def log_event(record: Record, *, namespace: str = NAMESPACE) -> None:
+def log_event(record: RequestRecord, *, namespace: str = NAMESPACE) -> None:
     """Writes a record as one line to stdout; the first one of a process is its cold start.
 
     Args:
@@ -152,7 +152,7 @@ def log_event(record: Record, *, namespace: str = NAMESPACE) -> None:
         sys.stdout.flush()
 
 
-def line(record: Record, *, namespace: str, cold_start: bool) -> str:
+def line(record: RequestRecord, *, namespace: str, cold_start: bool) -> str:
     """Makes the line, in ASCII and without a line break.
 
     Args:

@@ -12,7 +12,7 @@ import msgspec
 from serverless.app.problems import PROBLEM_TYPE
 from serverless.app.request_id import REQUEST_ID_HEADER
 from serverless.app.schema import Problem
-from serverless.app.telemetry import Record, log_event
+from serverless.app.telemetry import RequestRecord, log_event
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,4 @@ class Refusal:
         """Writes it as a line of the same log as the app's requests."""
         # A log that nobody takes any more, or a full disk, must not keep the answer back.
         with contextlib.suppress(OSError):
-            log_event(Record("http", self.id, status=self.status, error="refused"), namespace="")
+            log_event(RequestRecord("http", self.id, status=self.status, error="refused"), namespace="")

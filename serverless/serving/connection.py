@@ -12,35 +12,37 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from edge_runtime.quoting import shortened
 from serverless.app.request_id import choose_id, keep_id, request_id
 from serverless.serving.answers import Refusal
-from serverless.serving.crowd import Crowd
-from serverless.serving.gate import Gate
-from serverless.serving.limits import Limits
+from serverless.serving.crowd import ConnectionLimiter
+from serverless.serving.gate import Admission
+from serverless.serving.limits import ServerLimits
 from serverless.serving.lingering import LingeringTransport
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def bounded(app: ASGIApp, limits: Limits) -> type[H11Protocol]:
+def limited_protocol(app: ASGIApp, limits: ServerLimits) -> type[H11Protocol]:
     """Makes the class that uvicorn makes of each connection.
 
     Args:
         app: Anything that speaks ASGI.
         limits: The server's limits, held over all connections of the class.
     """
-    gate, crowd = Gate(app, limits), Crowd(limits.max_connections)
+    gate, crowd = Admission(app, limits), ConnectionLimiter(limits.max_connections)
 
-    class Connection(BoundedConnection):
+    class Connection(LimitedConnection):
         def __init__(self, **options: Any) -> None:
             super().__init__(limits, gate, crowd, **options)
 
     return Connection
 
 
-class BoundedConnection(H11Protocol):
+class LimitedConnection(H11Protocol):
     """One connection; asyncio calls its methods."""
 
-    def __init__(self, limits: Limits, gate: Gate, crowd: Crowd, **options: Any) -> None:
+    def __init__(
+        self, limits: ServerLimits, gate: Admission, crowd: ConnectionLimiter, **options: Any
+    ) -> None:
         """Takes no notice of the app in uvicorn's options: the gate has it.
 
         Args:
@@ -116,7 +118,7 @@ class BoundedConnection(H11Protocol):
             self._refuse(400, f"A request must be HTTP/1.1. Received: {reason}. Check the client.")
 
     def idle_s(self, now: float) -> float:
-        """Seconds without a request, see :class:`serverless.serving.crowd.Guest`."""
+        """Seconds without a request, see :class:`serverless.serving.crowd.HeldConnection`."""
         return now - self._idle_since if self.conn.their_state is h11.IDLE else 0.0
 
     def drop(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-MAKES_WAY_AFTER_S = 1.0
+EVICTABLE_AFTER_S = 1.0
 """A client that said nothing for so long makes way; one whose request is on its way stays."""
 
 
-class Guest(Protocol):
+class HeldConnection(Protocol):
     """A connection, as the crowd sees it."""
 
     def idle_s(self, now: float) -> float:
@@ -22,7 +22,7 @@ class Guest(Protocol):
         """Cuts the connection."""
 
 
-class Crowd:
+class ConnectionLimiter:
     """The connections of a server."""
 
     def __init__(self, most: int) -> None:
@@ -32,51 +32,51 @@ class Crowd:
             most: Connections at once; as many again may be leaving.
         """
         self._most = most
-        self._guests: set[Guest] = set()
-        self._leaving: set[Guest] = set()
+        self._admitted: set[HeldConnection] = set()
+        self._leaving: set[HeldConnection] = set()
 
     def __len__(self) -> int:
         """Connections that were let in."""
-        return len(self._guests)
+        return len(self._admitted)
 
-    def enter(self, guest: Guest, now: float) -> bool:
+    def enter(self, connection: HeldConnection, now: float) -> bool:
         """Lets a connection in, in the place of the longest idle one if there is no other.
 
         So clients that hold connections open and send nothing cannot shut others out.
 
         Args:
-            guest: A new connection.
+            connection: A new connection.
             now: The event loop's time.
 
         Returns:
             False when all others are at work.
         """
-        if len(self._guests) >= self._most:
-            idlest = max(self._guests, key=lambda each: each.idle_s(now))
-            if idlest.idle_s(now) < MAKES_WAY_AFTER_S:
+        if len(self._admitted) >= self._most:
+            idlest = max(self._admitted, key=lambda each: each.idle_s(now))
+            if idlest.idle_s(now) < EVICTABLE_AFTER_S:
                 return False
             self.leave(idlest)
             idlest.drop()
-        self._guests.add(guest)
+        self._admitted.add(connection)
         return True
 
-    def may_linger(self, guest: Guest) -> bool:
+    def may_linger(self, connection: HeldConnection) -> bool:
         """Gives a connection's place free; says whether it may close slowly.
 
         Args:
-            guest: A connection that was let in or refused.
+            connection: A connection that was let in or refused.
         """
-        self._guests.discard(guest)
+        self._admitted.discard(connection)
         if len(self._leaving) >= self._most:
             return False
-        self._leaving.add(guest)
+        self._leaving.add(connection)
         return True
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, connection: HeldConnection) -> None:
         """Forgets a connection.
 
         Args:
-            guest: Any.
+            connection: Any.
         """
-        self._guests.discard(guest)
-        self._leaving.discard(guest)
+        self._admitted.discard(connection)
+        self._leaving.discard(connection)

@@ -11,10 +11,10 @@ from typing import Any
 from edge_runtime.classifier import Classifier
 from edge_runtime.updates.live import LiveClassifier, Swap
 from serverless.app.readiness import Readiness, make_selftest
-from serverless.app.service import Behind, Service, describe, workers_of
+from serverless.app.service import ServedModel, Service, describe, workers_of
 
 
-class FollowingService(Service):
+class ReloadingService(Service):
     """As :class:`~serverless.app.service.Service`, of the bundle that is there now.
 
     A request is answered by one bundle from its beginning to its end, and says of which. ``/ready``
@@ -55,11 +55,11 @@ class FollowingService(Service):
                 info=info,
                 selftest=make_selftest(classifier, threads),
             )
-        self._known = [self._behind]
+        self._known = [self._current]
         self._serving.set()
 
     @contextmanager
-    def lent(self) -> Iterator[Behind]:
+    def lent(self) -> Iterator[ServedModel]:
         """Lends the bundle in use; it stays open until the block ends, whatever comes meanwhile."""
         with self._live.lent() as classifier:
             yield self._of(classifier)
@@ -69,7 +69,7 @@ class FollowingService(Service):
         super().close()
         self._live.close()
 
-    def _of(self, classifier: Classifier) -> Behind:
+    def _of(self, classifier: Classifier) -> ServedModel:
         """What is said of a classifier, made when it is first lent."""
         with self._renewing:
             for behind in self._known:
@@ -79,7 +79,7 @@ class FollowingService(Service):
             readiness = Readiness(make_selftest(classifier, self._inference_threads))
             readiness.start()
             # The one before it is still asked for by a request that had just been lent it.
-            self._known = [self._known[-1], Behind(classifier, served, info, readiness)]
+            self._known = [self._known[-1], ServedModel(classifier, served, info, readiness)]
             return self._known[-1]
 
     def _swapped(self, swap: Swap) -> None:

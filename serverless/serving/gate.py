@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from serverless.app.request_id import choose_id
 from serverless.serving.answers import Refusal
 from serverless.serving.errors import BusyError, SlowRequestError
-from serverless.serving.limits import Limits
+from serverless.serving.limits import ServerLimits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,10 +21,10 @@ RETRY_SECONDS = 1
 """When a request for which there was no room may come again; others are read within seconds."""
 
 
-class Gate:
+class Admission:
     """One for all connections of a server."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: ServerLimits) -> None:
         """Wraps an app.
 
         Args:

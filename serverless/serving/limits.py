@@ -34,7 +34,7 @@ MOST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServerLimits:
     """The limits of a server.
 
     Attributes:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import UsageError
-from serverless.serving.limits import KEEP_ALIVE_S, Limits
+from serverless.serving.limits import KEEP_ALIVE_S, ServerLimits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -27,7 +27,7 @@ FURTHER_FILES = 100
 """Open files besides connections: the model, the log, libraries, and room."""
 
 
-def run(app: ASGIApp, sock: socket.socket, limits: Limits) -> None:
+def run(app: ASGIApp, sock: socket.socket, limits: ServerLimits) -> None:
     """Serves until a signal; requests in work end first, for at most :data:`GRACE_S`.
 
     Args:
@@ -40,12 +40,12 @@ def run(app: ASGIApp, sock: socket.socket, limits: Limits) -> None:
     """
     import uvicorn
 
-    from serverless.serving.connection import bounded
+    from serverless.serving.connection import limited_protocol
 
     allow_files(2 * limits.max_connections + FURTHER_FILES)
     config = uvicorn.Config(
         app,
-        http=bounded(app, limits),
+        http=limited_protocol(app, limits),
         ws="none",
         # Of the server's own life only what is wrong.
         log_level="warning",

@@ -18,7 +18,7 @@ from serverless.app.events.invocation import Invocation
 from serverless.app.intake import from_json
 from serverless.app.problems import problem_of
 from serverless.app.schema import Answer, Answers, Problem
-from serverless.app.telemetry import Record
+from serverless.app.telemetry import RequestRecord
 
 
 def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
     Returns:
         The JSON of ``POST /classify``, or a problem.
     """
-    with invocation.noted("direct") as record:
+    with invocation.logged("direct") as record:
         content: Answer | Answers | Problem
         try:
             content = answered(_body(event), invocation, record)
@@ -45,7 +45,7 @@ def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
         return plain
 
 
-def answered(body: bytes, invocation: Invocation, record: Record) -> Answer | Answers:
+def answered(body: bytes, invocation: Invocation, record: RequestRecord) -> Answer | Answers:
     """Reads a request in JSON and classifies its images.
 
     Args:

@@ -13,7 +13,7 @@ from serverless.app.intake import ClassifyRequest
 from serverless.app.schema import Answer, Answers
 from serverless.app.service import Service, answer_to
 from serverless.app.settings import AppConfig
-from serverless.app.telemetry import Record, log_event
+from serverless.app.telemetry import RequestRecord, log_event
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Invocation:
     request_id: str = ""
 
     @contextmanager
-    def noted(self, kind: str, part: str = "") -> Iterator[Record]:
+    def logged(self, kind: str, part: str = "") -> Iterator[RequestRecord]:
         """Writes one line to the log, whatever happens within.
 
         Args:
             kind: Of the event.
             part: Which message of a batch; the line's request id ends with it.
         """
-        record = Record(kind, request_id="/".join(filter(None, (self.request_id, part))))
+        record = RequestRecord(kind, request_id="/".join(filter(None, (self.request_id, part))))
         start = time.perf_counter()
         try:
             yield record
@@ -58,7 +58,7 @@ class Invocation:
             silent = kind == "warmup" and record.status < 500
             log_event(record, namespace="" if silent else self.config.metrics_namespace)
 
-    def answer(self, request: ClassifyRequest, record: Record, start: float) -> Answer | Answers:
+    def answer(self, request: ClassifyRequest, record: RequestRecord, start: float) -> Answer | Answers:
         """Classifies a request's images on this thread.
 
         Args:
@@ -69,7 +69,7 @@ class Invocation:
         Raises:
             SnapshipError: Its only image cannot be used, or the server failed.
         """
-        record.received(len(request.images), start)
+        record.add_request(len(request.images), start)
         top_k = request.top_k or self.config.top_k
-        found = [self.service.attempt(image, top_k, request.options) for image in request.images]
+        found = [self.service.try_one(image, top_k, request.options) for image in request.images]
         return answer_to(request, found, self.service.served, record, start)

@@ -35,7 +35,7 @@ MessageId = Annotated[str, Meta(max_length=200)]
 """SQS and SNS write 36 characters. It is repeated in the answer, the log and the result's name."""
 
 
-class ObjectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ObjectRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A message that names an object; the key is not encoded."""
 
     bucket: str
@@ -45,7 +45,7 @@ class ObjectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score_threshold: Score | None = None
 
 
-def work(body: str, id: str, kind: str, invocation: Invocation) -> None:
+def process(body: str, id: str, kind: str, invocation: Invocation) -> None:
     """Does what a message asks for; its line in the log says what became of it.
 
     Args:
@@ -61,12 +61,12 @@ def work(body: str, id: str, kind: str, invocation: Invocation) -> None:
         content, inner = _opened(body)
         door = _door(content)
     except SnapshipError:
-        with invocation.noted(kind, id):
+        with invocation.logged(kind, id):
             raise
     if door == "s3":
         s3.handle(content, invocation, kind, id)
         return
-    with invocation.noted(kind, id) as record:
+    with invocation.logged(kind, id) as record:
         if door == "object":
             objects.process(_ordered(content), invocation, record)
             return
@@ -132,12 +132,12 @@ def _not_understood(received: str) -> UnprocessableError:
     return UnprocessableError(f"{_RULE} Received: {received}. Send one of these.")
 
 
-def _ordered(content: dict[str, Any]) -> objects.Arrival:
+def _ordered(content: dict[str, Any]) -> objects.S3Object:
     rule = (
         'A message that names an object must be {"bucket": ..., "key": ...} with version_id, top_k and '
         "score_threshold if wanted."
     )
-    order = read(content, ObjectOrder, rule, "Correct that field.")
-    return objects.Arrival(
+    order = read(content, ObjectRequest, rule, "Correct that field.")
+    return objects.S3Object(
         order.bucket, order.key, order.version_id, None, order.top_k, order.score_threshold
     )

@@ -23,16 +23,16 @@ from serverless.app.problems import problem_of
 from serverless.app.schema import Answer, Problem, Served
 
 if TYPE_CHECKING:
-    from serverless.app.telemetry import Record
+    from serverless.app.telemetry import RequestRecord
 
 RESULT_SUFFIX = ".json"
 
-PASSED_OVER = 204
+SKIPPED = 204
 """What the log says of an object that is no picture to classify, as HTTP does of no content."""
 
 
 @dataclass(frozen=True)
-class Arrival:
+class S3Object:
     """An object that was created.
 
     Attributes:
@@ -56,7 +56,7 @@ class Arrival:
         return address(self.bucket, self.key)
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+class ObjectSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which object a result is of."""
 
     bucket: str
@@ -67,7 +67,7 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 class ObjectClassified(Answer, frozen=True):
     """The result of an object: the answer of ``POST /classify``, and which object it is of."""
 
-    source: Source
+    source: ObjectSource
 
 
 class ObjectFailed(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class ObjectFailed(msgspec.Struct, frozen=True):
 
     error: Problem
     model: Served
-    source: Source
+    source: ObjectSource
 
 
 @cache
@@ -86,11 +86,11 @@ def s3() -> Any:
     return client("s3")
 
 
-def process(arrival: Arrival, invocation: Invocation, record: Record) -> None:
+def process(item: S3Object, invocation: Invocation, record: RequestRecord) -> None:
     """Classifies an object and writes its result, an image error included.
 
     Args:
-        arrival: The object.
+        item: The object.
         invocation: The call.
         record: Its line in the log.
 
@@ -99,22 +99,22 @@ def process(arrival: Arrival, invocation: Invocation, record: Record) -> None:
         SnapshipError: AWS did not read or write it.
     """
     config = invocation.config
-    if arrival.bucket not in config.s3_buckets:
+    if item.bucket not in config.s3_buckets:
         raise ForbiddenError(
-            f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {quoted(arrival.bucket)}, allowed: "
+            f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {quoted(item.bucket)}, allowed: "
             f"{', '.join(config.s3_buckets) or 'none'}. Add it there, or remove what sends its events."
         )
-    if is_passed_over(arrival, config.results):
-        record.status = PASSED_OVER
+    if is_skipped(item, config.results):
+        record.status = SKIPPED
         return
-    source = Source(arrival.bucket, arrival.key, arrival.version_id)
+    source = ObjectSource(item.bucket, item.key, item.version_id)
     result: ObjectClassified | ObjectFailed
     try:
-        result = _classified(arrival, source, invocation, record)
+        result = _classified(item, source, invocation, record)
     except ImageError as error:
         record.status, record.error = error.http_status, type(error).__name__
         result = ObjectFailed(problem_of(error, record.request_id), invocation.service.served, source)
-    bucket, key = result_place(arrival, config.results)
+    bucket, key = result_place(item, config.results)
     write(bucket, key, result)
 
 
@@ -147,31 +147,31 @@ def address(bucket: str, key: str) -> str:
     return shortened(f"s3://{bucket}/{key}", 300)
 
 
-def is_passed_over(arrival: Arrival, results: str) -> bool:
+def is_skipped(item: S3Object, results: str) -> bool:
     """Whether an object is a result, or one of the empty ones that stand for a folder.
 
     Args:
-        arrival: The object.
+        item: The object.
         results: SNAPSHIP_RESULTS.
     """
     bucket, prefix = split(results)
-    is_result = arrival.key.lower().endswith(RESULT_SUFFIX)
-    among_results = bool(prefix) and arrival.bucket == bucket and arrival.key.startswith(prefix)
-    return is_result or among_results or arrival.key.endswith("/")
+    is_result = item.key.lower().endswith(RESULT_SUFFIX)
+    among_results = bool(prefix) and item.bucket == bucket and item.key.startswith(prefix)
+    return is_result or among_results or item.key.endswith("/")
 
 
-def result_place(arrival: Arrival, results: str) -> tuple[str, str]:
+def result_place(item: S3Object, results: str) -> tuple[str, str]:
     """Bucket and key of an object's result.
 
     Args:
-        arrival: The object.
+        item: The object.
         results: SNAPSHIP_RESULTS.
     """
     if not results:
-        return arrival.bucket, arrival.key + RESULT_SUFFIX
+        return item.bucket, item.key + RESULT_SUFFIX
     bucket, prefix = split(results)
     # With its bucket, since two of them may hold the same key.
-    return bucket, f"{prefix}{arrival.bucket}/{arrival.key}{RESULT_SUFFIX}"
+    return bucket, f"{prefix}{item.bucket}/{item.key}{RESULT_SUFFIX}"
 
 
 def split(results: str) -> tuple[str, str]:
@@ -180,24 +180,26 @@ def split(results: str) -> tuple[str, str]:
     return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
-def _classified(arrival: Arrival, source: Source, invocation: Invocation, record: Record) -> ObjectClassified:
+def _classified(
+    item: S3Object, source: ObjectSource, invocation: Invocation, record: RequestRecord
+) -> ObjectClassified:
     start = time.perf_counter()
-    image = _read(arrival, invocation.config.max_image_bytes or invocation.config.max_bytes, record)
-    request = ClassifyRequest((image,), arrival.top_k, arrival.score_threshold)
+    image = _read(item, invocation.config.max_image_bytes or invocation.config.max_bytes, record)
+    request = ClassifyRequest((image,), item.top_k, item.score_threshold)
     answer = invocation.answer(request, record, start)
     return ObjectClassified(**msgspec.structs.asdict(answer), source=source)
 
 
-def _read(arrival: Arrival, max_bytes: int, record: Record) -> bytes:
+def _read(item: S3Object, max_bytes: int, record: RequestRecord) -> bytes:
     """Downloads an object, whose size is checked as announced, as S3 knows it, and as it comes."""
     from serverless.aws import answered
 
-    if arrival.size is not None:
-        record.bytes = arrival.size
-        _check_size(arrival.size, max_bytes)
-    version = {"VersionId": arrival.version_id} if arrival.version_id else {}
-    with answered(f"Reading {arrival}"):
-        found = s3().get_object(Bucket=arrival.bucket, Key=arrival.key, **version)
+    if item.size is not None:
+        record.bytes = item.size
+        _check_size(item.size, max_bytes)
+    version = {"VersionId": item.version_id} if item.version_id else {}
+    with answered(f"Reading {item}"):
+        found = s3().get_object(Bucket=item.bucket, Key=item.key, **version)
         with found["Body"] as body:
             record.bytes = int(found["ContentLength"])
             _check_size(record.bytes, max_bytes)

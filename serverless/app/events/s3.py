@@ -11,7 +11,7 @@ from edge_runtime.errors import SnapshipError
 from edge_runtime.quoting import quoted
 from serverless.app.errors import UnprocessableError
 from serverless.app.events.invocation import Invocation
-from serverless.app.events.objects import PASSED_OVER, Arrival, process
+from serverless.app.events.objects import SKIPPED, S3Object, process
 from serverless.app.events.reading import read
 
 CREATED = "ObjectCreated:"
@@ -87,17 +87,17 @@ def handle(event: dict[str, Any], invocation: Invocation, kind: str = "s3", part
         SnapshipError: The first error that trying again may mend; the other objects are done all the same.
     """
     try:
-        created = arrivals(event)
+        created = created_objects(event)
     except SnapshipError:
-        with invocation.noted(kind, part):
+        with invocation.logged(kind, part):
             raise
     if not created:
-        with invocation.noted(kind, part) as record:
-            record.status = PASSED_OVER
+        with invocation.logged(kind, part) as record:
+            record.status = SKIPPED
     written, failed = 0, None
-    for arrival in created:
+    for item in created:
         try:
-            written += _one(arrival, invocation, kind, part)
+            written += _one(item, invocation, kind, part)
         except Exception as error:
             failed = failed or error
     if failed is not None:
@@ -105,7 +105,7 @@ def handle(event: dict[str, Any], invocation: Invocation, kind: str = "s3", part
     return {"written": written}
 
 
-def arrivals(event: dict[str, Any]) -> list[Arrival]:
+def created_objects(event: dict[str, Any]) -> list[S3Object]:
     """Reads an event; what created no object, and S3's test event, gives none.
 
     Args:
@@ -120,7 +120,7 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
         return _bridged(event)
     records = read(event, _Notification, _RULE).records
     return [
-        Arrival(
+        S3Object(
             one.s3.bucket.name,
             unquote_plus(one.s3.object.key),
             one.s3.object.version_id or "",
@@ -131,7 +131,7 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
     ]
 
 
-def _bridged(event: dict[str, Any]) -> list[Arrival]:
+def _bridged(event: dict[str, Any]) -> list[S3Object]:
     kind = event["detail-type"]
     if kind != CREATED_OBJECT:
         if isinstance(kind, str) and kind.startswith(EVENTBRIDGE):
@@ -143,24 +143,24 @@ def _bridged(event: dict[str, Any]) -> list[Arrival]:
     detail = read(event, _EventBridge, _RULE).detail
     # Here the key is as it is; a notification encodes it as forms do.
     return [
-        Arrival(detail.bucket.name, detail.object.key, detail.object.version_id or "", detail.object.size)
+        S3Object(detail.bucket.name, detail.object.key, detail.object.version_id or "", detail.object.size)
     ]
 
 
-def _one(arrival: Arrival, invocation: Invocation, kind: str, part: str) -> bool:
+def _one(item: S3Object, invocation: Invocation, kind: str, part: str) -> bool:
     """Whether a result was written."""
-    with invocation.noted(kind, part) as record:
+    with invocation.logged(kind, part) as record:
         from serverless.aws import MissingResourceError
 
         try:
-            process(arrival, invocation, record)
+            process(item, invocation, record)
         except MissingResourceError as error:
             if not is_object_gone(error):
                 raise
             # Deleted since: it will not come back by trying again.
             record.status, record.error = MISSING, type(error).__name__
             return False
-        return record.status != PASSED_OVER
+        return record.status != SKIPPED
 
 
 def is_object_gone(error: BaseException) -> bool:

@@ -46,7 +46,7 @@ def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, int]:
     failed: Exception | None = None
     for record in found:
         try:
-            messages.work(record.sns.message, record.sns.message_id, "sns", invocation)
+            messages.process(record.sns.message, record.sns.message_id, "sns", invocation)
         except Exception as error:
             failed = failed or error
     if failed is not None:

@@ -45,7 +45,7 @@ def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
     failed: list[str] = []
     for index, message in enumerate(batch):
         try:
-            messages.work(message.body, message.message_id, "sqs", invocation)
+            messages.process(message.body, message.message_id, "sqs", invocation)
         except Exception:
             # Its line in the log says why.
             failed.append(message.message_id)

@@ -11,7 +11,7 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.errors import SnapshipError
 from serverless.app.events.invocation import Invocation
 from serverless.app.readiness import make_selftest
-from serverless.app.telemetry import Record
+from serverless.app.telemetry import RequestRecord
 
 SIDE = 64
 """Pixels of the warm-up's picture; what it warms is the JPEG decoder and the interpreter."""
@@ -27,7 +27,7 @@ def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
     Returns:
         ``{"warm": True, "classify_ms": ...}``.
     """
-    with invocation.noted("warmup") as record:
+    with invocation.logged("warmup") as record:
         return {"warm": True, "classify_ms": round(_classify_gray(invocation, record), 3)}
 
 
@@ -43,7 +43,7 @@ def selftest(event: Any, invocation: Invocation) -> dict[str, Any]:
         no examples; how many ``examples`` there were; which model; and after a failure ``detail``.
     """
     service = invocation.service
-    with invocation.noted("direct") as record:
+    with invocation.logged("direct") as record:
         # Also where there are no examples: a model that does not run must not pass.
         _classify_gray(invocation, record)
         found: dict[str, Any] = {
@@ -69,9 +69,9 @@ def selftest(event: Any, invocation: Invocation) -> dict[str, Any]:
             return {**found, "passed": False, "selftest": "failed", "detail": str(error)}
 
 
-def _classify_gray(invocation: Invocation, record: Record) -> float:
+def _classify_gray(invocation: Invocation, record: RequestRecord) -> float:
     buffer = io.BytesIO()
     Image.new("RGB", (SIDE, SIDE), (128, 128, 128)).save(buffer, "JPEG")
-    examined = invocation.service.examine(buffer.getvalue(), 1)
+    examined = invocation.service.classify_one(buffer.getvalue(), 1)
     record.decode_ms, record.classify_ms = examined.decode_ms, examined.classify_ms
     return examined.classify_ms

@@ -15,7 +15,7 @@ def main() -> None:
     from edge_runtime.errors import SnapshipError
     from serverless.app.application import app_of
     from serverless.app.settings import AppConfig
-    from serverless.serving.limits import Limits
+    from serverless.serving.limits import ServerLimits
     from serverless.serving.listening import OPEN_TO_ALL, listen
     from serverless.serving.server import run
 
@@ -30,7 +30,7 @@ def main() -> None:
             if not config.keyed:
                 cure = "Set SNAPSHIP_AUTH=api-key and SNAPSHIP_API_KEYS for one."
                 print(f"{OPEN_TO_ALL} {cure}", file=sys.stderr, flush=True)
-            run(app, sock, Limits(max_bytes=config.max_bytes))
+            run(app, sock, ServerLimits(max_bytes=config.max_bytes))
     except SnapshipError as error:
         sys.exit(str(error))
 

@@ -112,4 +112,4 @@ def test_in_lambda_a_request_has_what_lambda_brings_and_an_object_may_be_larger(
     content = event("function_url", "POST", "/classify", {"content-type": "image/bmp"}, "x" * 4_500_001)
     assert handler(content, None)["statusCode"] == 413
     # As what reads objects in S3 asks for it.
-    assert app.state.service.examine(buffer.getvalue(), 1).result.top.label
+    assert app.state.service.classify_one(buffer.getvalue(), 1).result.top.label

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from edge_runtime.errors import SnapshipError
 from serverless.app import create_app
-from serverless.app.access import OPEN_PATHS, presented
+from serverless.app.access import OPEN_PATHS, presented_key
 from serverless.app.key_source import REREAD_SECONDS, KeySource, from_text
 from serverless.app.keys import new_key
 from serverless.app.service import Service
@@ -152,8 +152,8 @@ def test_a_key_in_the_query_is_none(locked: Starlette) -> None:
 
 def test_the_first_header_counts() -> None:
     scope = {"headers": [(b"x-api-key", b"one"), (b"x-api-key", b"two")]}
-    assert presented(scope) == "one"
-    assert presented({"headers": []}) is None
+    assert presented_key(scope) == "one"
+    assert presented_key({"headers": []}) is None
 
 
 def test_a_new_key_is_accepted_when_the_source_is_read_again(service: Service) -> None:

@@ -63,7 +63,7 @@ def test_health_answers_while_an_image_is_in_work(
 def test_each_image_keeps_its_place(service: Service) -> None:
     given = ImageError("given")
     found = asyncio.run(service.classify([b"x", b"bad", given, b"y"], 1))
-    assert [type(one).__name__ for one in found] == ["Examined", "ImageError", "ImageError", "Examined"]
+    assert [type(one).__name__ for one in found] == ["TimedResult", "ImageError", "ImageError", "TimedResult"]
     assert found[2] is given
 
 

@@ -19,7 +19,7 @@ from serverless.app.key_source import from_text
 from serverless.app.keys import new_key
 from serverless.app.schema import Served
 from serverless.app.service import Service
-from serverless.app.telemetry import MAX_TEXT, MAX_TRACE, Record, line, log_event
+from serverless.app.telemetry import MAX_TEXT, MAX_TRACE, RequestRecord, line, log_event
 
 Log = Callable[..., dict[str, Any]]
 
@@ -130,7 +130,7 @@ EVIL = 'x\n{"level":"FAKE"}\r\x00\x1b[31m\u2028\u2029\x85\ud800"\\,"status":1'
 
 
 def test_paths_methods_and_labels_stay_in_their_line() -> None:
-    record = Record("http", request_id="a", method=EVIL, path=EVIL, status=200, label=EVIL, error=EVIL)
+    record = RequestRecord("http", request_id="a", method=EVIL, path=EVIL, status=200, label=EVIL, error=EVIL)
     text = line(record, namespace="snapship", cold_start=False)
     assert text.isascii()
     assert text.isprintable()
@@ -162,7 +162,7 @@ def test_a_model_with_a_strange_label(model: Any, log: Log, monkeypatch: pytest.
 
 
 def test_long_texts_and_traces_are_cut() -> None:
-    record = Record("http", path="/" + "a" * 100_000, method="M" * 100_000)
+    record = RequestRecord("http", path="/" + "a" * 100_000, method="M" * 100_000)
     record.failed(ValueError("x" * 100_000))
     text = line(record, namespace="snapship", cold_start=False)
     assert MAX_TEXT - 5 <= len(json.loads(text)["path"]) <= MAX_TEXT
@@ -170,11 +170,11 @@ def test_long_texts_and_traces_are_cut() -> None:
 
 
 def test_without_a_namespace_there_are_no_metrics() -> None:
-    assert "_aws" not in json.loads(line(Record("direct"), namespace="", cold_start=True))
+    assert "_aws" not in json.loads(line(RequestRecord("direct"), namespace="", cold_start=True))
 
 
 def test_an_event_writes_the_same_line(capsys: pytest.CaptureFixture[str]) -> None:
-    log_event(Record("s3", request_id="r", status=200, bytes=7, images=1), namespace="own/space")
+    log_event(RequestRecord("s3", request_id="r", status=200, bytes=7, images=1), namespace="own/space")
     found = json.loads(capsys.readouterr().out)
     assert (found["kind"], found["bytes"]) == ("s3", 7)
     assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "own/space"
@@ -182,7 +182,7 @@ def test_an_event_writes_the_same_line(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_first_line_of_a_process_is_its_cold_start() -> None:
-    code = "from serverless.app.telemetry import *\nfor _ in range(3): log_event(Record('direct'))"
+    code = "from serverless.app.telemetry import *\nfor _ in range(3): log_event(RequestRecord('direct'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = [json.loads(text) for text in done.stdout.splitlines()]
     assert [found["cold_start"] for found in lines] == [True, False, False]
