@@ -1,4 +1,4 @@
-"""Opens a bundle and puts the routes before it."""
+"""Makes the ASGI app of a bundle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from serverless.app.service import Service
 
 _OPENING = ("artifact", "engine", "threads", "allow_failed", "max_image_bytes")
-"""Options that only opening a bundle can follow."""
+"""Options that apply only to opening a bundle."""
 
 
 def create_app(
@@ -44,35 +44,35 @@ def create_app(
 ) -> Starlette:
     """Makes the ASGI app that classifies with a bundle; the model is loaded before it returns.
 
-    The app's ``state.service`` is the model behind it, for what is not HTTP.
+    The app's ``state`` holds its ``service`` and its ``config``, for events other than HTTP.
 
     Args:
         bundle: A folder or zip; an open classifier, which stays open when the app ends; or a
             service, such as :class:`serverless.serving.following.ReloadingService`.
-        artifact: Its kind, such as ``tflite-int8``; None takes the best that runs here.
+        artifact: Its kind, e.g. ``tflite-int8``; None takes the best that runs here.
         engine: ``auto``, ``litert`` or ``onnxruntime``.
         threads: Threads of one inference.
         top_k: Classes returned when a request does not say how many.
-        max_bytes: Limit of a request's body, and so of an image in it.
-        max_image_bytes: Limit of an image that comes another way, such as an object in S3; None
-            takes max_bytes.
-        max_images: Limit of images in one request.
+        max_bytes: Size limit of a request's body, and so of an image in it.
+        max_image_bytes: Size limit of an image from elsewhere, such as an object in S3; None takes
+            max_bytes.
+        max_images: Maximum number of images in one request.
         max_pixels: Limit of an image's width times height; None takes 50 million.
-        workers: Images in work at once; None takes the processors, at most 4.
-        inline: For a function that takes one request at a time: classifies a request's only
-            image without a thread. In a server everyone else would wait.
+        workers: Images classified at once; None takes the number of processors, at most 4.
+        inline: For a function that handles one request at a time: classifies a request's only
+            image without a thread. In a server all other requests would wait.
         allow_failed: Also serve an artifact whose verdict is ``fail``.
-        keys: Entries of ``snapship keys new``, or a source of them; None lets everyone in.
-        cors_origins: Origins whose pages may call, such as ``https://example.org``.
-        log: ``json`` writes one line for each request to stdout.
-        metrics_namespace: Of the CloudWatch metrics in that line; empty for none.
+        keys: Entries made by ``snapship keys new``, or a source of them; None requires no key.
+        cors_origins: Origins whose pages may call, e.g. ``https://example.org``.
+        log: ``json`` writes one line per request to stdout.
+        metrics_namespace: Namespace of the CloudWatch metrics in that line; empty for none.
 
     Raises:
-        BundleError: The bundle or the model file is damaged or not as exported.
+        BundleError: The bundle or the model file is damaged or was changed after the export.
         GateFailedError: The artifact failed its check.
         UnknownNameError: There is no such artifact or engine.
-        UsageError: A number is not positive, the keys are no entries, an origin is not exact, or
-            an open classifier or a service came with an option that only opening one can follow.
+        UsageError: A number is not positive, a key entry is invalid, an origin is not exact, or an
+            open classifier or a service came with an option that applies only to opening one.
         EnvironmentMissingError: Starlette or an engine is not installed.
     """
     return app_of(
@@ -120,7 +120,7 @@ def app_of(config: AppConfig) -> Starlette:
 
 
 def _service(config: AppConfig) -> Service:
-    """Opens the bundle, unless it is open already."""
+    """The service of the bundle, which is opened unless it already is."""
     from serverless.app.readiness import make_selftest
     from serverless.app.service import Service, describe, workers_of
 
@@ -131,8 +131,8 @@ def _service(config: AppConfig) -> Service:
         given = [name for name in (*_OPENING, *extra) if getattr(config, name) != getattr(AppConfig, name)]
         if given:
             raise UsageError(
-                "An open classifier or a service was made with options of its own. Received: "
-                f"{', '.join(given)}. Pass them where it is opened, or pass the bundle's path here."
+                "An open classifier or a service cannot take options for opening one. Received: "
+                f"{', '.join(given)}. Pass them where it is opened, or pass the bundle's path."
             )
     if isinstance(bundle, Service):
         return bundle

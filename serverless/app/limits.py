@@ -1,4 +1,4 @@
-"""The limit of a request's body, held while it is read and before anything is decoded."""
+"""The size limit of a request's body, enforced while it is read and before anything is decoded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from serverless.app.telemetry import RequestRecord
 
 
 def limit_body(request: Request, max_bytes: int, record: RequestRecord) -> Request:
-    """Returns the request with a body that refuses to grow over the limit.
+    """Returns the request with a limit on its body.
 
-    A ``Content-Length`` over the limit is refused before the first byte is read; a
-    body without one, or that is longer than it says, when it passes the limit.
+    A ``Content-Length`` over the limit is refused before the first byte is read; a body without
+    one, or one longer than declared, as soon as it exceeds the limit.
 
     Args:
-        request: A request whose body was not read.
-        max_bytes: Limit of the body.
-        record: Learns how many bytes came.
+        request: A request whose body has not been read.
+        max_bytes: Size limit of the body.
+        record: Receives the number of bytes read.
 
     Returns:
         A request whose body raises ImageTooLargeError (HTTP 413) on reading.

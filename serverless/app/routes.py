@@ -1,4 +1,4 @@
-"""The routes: what each one reads and answers."""
+"""The routes: what each one reads and returns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
     Args:
         service: The model.
-        config: The app's; its keys are none or a source.
+        config: The app's configuration.
     """
     keys = config.key_source()
     limits = Limits(config.max_bytes, config.max_images, config.max_pixels)
@@ -46,7 +46,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
     async def health(request: Request) -> Response:
         if keys is not None:
-            # Anyone may ask here; who has a key finds the rest in /info.
+            # Open to everyone; the details are in /info, behind the key.
             return _json(Health("ok"))
         behind = service.current
         served = behind.served
@@ -76,7 +76,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
     @cache
     def described() -> bytes:
-        # Here, since few who start a function ask for it.
+        # Imported here, since few requests need it.
         from serverless.app.openapi import document
 
         return msgspec.json.encode(document(limits, version(), config.top_k, keyed=keys is not None))
@@ -97,7 +97,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
     middleware = [Middleware(RequestMiddleware, log=config.log, metrics_namespace=config.metrics_namespace)]
     if config.cors_origins:
-        # This and the next here, since they are off by default.
+        # This and the next are imported here, since they are off by default.
         from serverless.app.cors import CorsMiddleware
 
         middleware.append(Middleware(CorsMiddleware, origins=config.cors_origins))

@@ -1,4 +1,4 @@
-"""A model behind the routes: classifies in worker threads, not on the event loop of a server."""
+"""The model behind the routes: classifies in worker threads, off the event loop of a server."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from serverless.app.telemetry import RequestRecord
 
 MAX_WORKERS = 4
-"""Default limit of images in work at once; each may hold a decoded photo of 150 MB."""
+"""Default limit of images classified at once; each may hold a decoded photo of 150 MB."""
 
 
 class Model(Protocol):
-    """What the service needs of a classifier."""
+    """What the service needs from a classifier."""
 
     @property
     def labels(self) -> Sequence[str]:
@@ -46,23 +46,23 @@ class Model(Protocol):
         """Decodes and resizes an image; safe to call from several threads."""
 
     def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
-        """Names what an image shows; safe to call from several threads."""
+        """Classifies an image; safe to call from several threads."""
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
 
 
 @dataclass(frozen=True)
 class TimedResult:
-    """One image's result, and what the log says of it.
+    """One image's result, with what the log records about it.
 
     Attributes:
         result: The best classes.
         served: The bundle and artifact that found them.
-        width: Pixels as stored, before any orientation; None where that is not known.
+        width: In pixels as stored, before EXIF orientation; None if unknown.
         height: As width.
-        decode_ms: Decoding and resizing.
-        classify_ms: Inference and ranking.
+        decode_ms: Milliseconds for decoding and resizing.
+        classify_ms: Milliseconds for inference and ranking.
     """
 
     result: Result
@@ -75,13 +75,13 @@ class TimedResult:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model, and what is said of it.
+    """A model and its description.
 
     Attributes:
         model: The classifier.
         served: The bundle's name and the artifact's kind.
-        info: What the bundle says of the artifact; None for a model without a bundle.
-        readiness: Whether the model gives the answers of its export here.
+        info: The artifact as its bundle describes it; None for a model without a bundle.
+        readiness: Whether the model reproduces its exported answers here.
     """
 
     model: Model
@@ -108,12 +108,12 @@ class Service:
 
         Args:
             model: The classifier.
-            served: What to call it.
-            workers: Images in work at once.
+            served: Its name.
+            workers: Images classified at once.
             owns_model: Whether :meth:`close` also closes the model.
-            inline: Whether a request's only image is classified on the event loop, for a function
-                that takes one request at a time; handing it to a thread and back costs up to some ms.
-            info: What the bundle says of the artifact.
+            inline: Whether a request's only image is classified on the event loop, for a function that
+                handles one request at a time; a round trip to a thread costs up to a few ms.
+            info: The artifact as its bundle describes it.
             selftest: Replays golden examples, see :class:`~serverless.app.readiness.Readiness`.
         """
         self._current = ServedModel(model, served, info, Readiness(selftest))
@@ -123,12 +123,12 @@ class Service:
 
     @contextmanager
     def lent(self) -> Iterator[ServedModel]:
-        """Lends the model for a request, and with it what is said of it; it stays open meanwhile."""
+        """Lends the model and its description for a request; it stays open meanwhile."""
         yield self._current
 
     @property
     def current(self) -> ServedModel:
-        """The model of now, for what is said of it; :meth:`lent` gives one to classify with."""
+        """The current model, for its description; use :meth:`lent` to classify with it."""
         with self.lent() as behind:
             return behind
 
@@ -143,13 +143,8 @@ class Service:
         return self.current.served
 
     @property
-    def info(self) -> ModelInfo | None:
-        """What the bundle says of the artifact; None for a model without a bundle."""
-        return self.current.info
-
-    @property
     def readiness(self) -> Readiness:
-        """Whether the model gives the answers of its export here."""
+        """Whether the model reproduces its exported answers here."""
         return self.current.readiness
 
     def classify_one(
@@ -164,8 +159,8 @@ class Service:
         Args:
             image: Encoded bytes.
             top_k: How many classes to return.
-            options: Such as a threshold.
-            behind: What :meth:`lent` gave; None takes the model of now.
+            options: Result options, e.g. a score threshold.
+            behind: The model from :meth:`lent`; None takes the current one.
 
         Raises:
             ImageError: It cannot be used.
@@ -195,7 +190,7 @@ class Service:
         Args:
             image: Encoded bytes; an error is returned as it is.
             top_k: How many classes to return.
-            options: Such as a threshold.
+            options: Result options, e.g. a score threshold.
             behind: As in :meth:`classify_one`.
 
         Raises:
@@ -218,12 +213,12 @@ class Service:
         Args:
             images: Encoded bytes; an error is returned as it is.
             top_k: How many classes to return for each.
-            options: Such as a threshold.
+            options: Result options, e.g. a score threshold.
 
         Returns:
             In the order of the images; the error of each that cannot be used.
         """
-        # All by one model: they share an answer, which names it.
+        # All with one model: they share an answer, which names it.
         with self.lent() as behind:
             if self._inline and len(images) == 1:
                 return [self.try_one(images[0], top_k, options, behind)]
@@ -235,7 +230,7 @@ class Service:
             return list(await asyncio.gather(*attempts))
 
     def close(self) -> None:
-        """Ends the threads, and the model if it is the service's own."""
+        """Stops the threads, and closes the model if the service owns it."""
         self.readiness.close()
         self._threads.shutdown()
         if self._owns_model:
@@ -249,14 +244,14 @@ def answer_to(
     record: RequestRecord,
     start: float,
 ) -> Answer | Answers:
-    """Makes the answer to a request, and notes it in its line of the log.
+    """Makes the answer to a request and adds its results to the log record.
 
     Args:
-        request: What was asked.
-        found: For each of its images the result or the error.
-        served: The model, where no image says which one classified it.
-        record: The request's, with its ``read_ms``.
-        start: When the request came, by ``time.perf_counter``.
+        request: The request.
+        found: The result or error of each of its images.
+        served: The model to name if no image could be classified.
+        record: The request's log record, with its ``read_ms``.
+        start: When the request arrived, by ``time.perf_counter``.
 
     Raises:
         SnapshipError: The only image cannot be used.
@@ -278,25 +273,25 @@ def answer_to(
 
 
 def workers_of(workers: int | None) -> int:
-    """Images in work at once.
+    """Number of images to classify at once.
 
     Args:
-        workers: As asked for; None takes the machine's processors, at most :data:`MAX_WORKERS`.
+        workers: As configured; None takes the machine's processors, at most :data:`MAX_WORKERS`.
     """
     return min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
 
 
 def describe(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
-    """Prepares a classifier for its workers; returns what it is called and what its bundle says of it.
+    """Prepares a classifier for its workers; returns its name and its description.
 
     Args:
-        classifier: Any open one.
-        workers: Images in work at once.
+        classifier: An open classifier.
+        workers: Images classified at once.
 
     Raises:
         UsageError: workers is not positive.
     """
-    # Reads no image; allows the classifier that many interpreters, made when they are needed.
+    # Classifies nothing: allows the classifier that many interpreters, which are made on demand.
     classifier.classify_many((), workers=workers)
     entry = classifier.artifact
     info = ModelInfo(
@@ -306,10 +301,10 @@ def describe(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
 
 
 def _size(image: bytes) -> tuple[int | None, int | None]:
-    """Width and height from the header of an image that was decoded before; for the log alone."""
+    """Width and height from the header of an image that was decoded before; for the log only."""
     try:
         with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
             return picture.size
     except Exception:
-        # Whatever Pillow's parsers say of strange bytes: the image has its answer.
+        # Whatever Pillow's parsers raise: the image has been classified already.
         return None, None

@@ -1,29 +1,29 @@
-"""The Lambda function's settings, read from its environment.
+"""The configuration of an app, and how a Lambda function reads it from its environment.
 
 ===========================  ====================================================
 SNAPSHIP_BUNDLE              folder or zip; default: ``bundle``, the one ``*.bundle``, or
                              ``manifest.json``, beside the code
-SNAPSHIP_ARTIFACT            such as ``tflite-int8``; default: the best that runs here
+SNAPSHIP_ARTIFACT            e.g. ``tflite-int8``; default: the best that runs here
 SNAPSHIP_ENGINE              ``auto`` (default), ``litert`` or ``onnxruntime``
-SNAPSHIP_THREADS             threads of one inference, default 1
-SNAPSHIP_TOP_K               classes returned when a request does not say, default 5
-SNAPSHIP_MAX_BYTES           limit of a request's body and of an object in S3, default 20,000,000;
-                             in a Lambda function 4,500,000 of a request, since AWS takes no more
-SNAPSHIP_MAX_IMAGES          limit of images in one request, default 16
+SNAPSHIP_THREADS             threads per inference, default 1
+SNAPSHIP_TOP_K               default number of classes returned, default 5
+SNAPSHIP_MAX_BYTES           size limit of a request's body and of an object in S3, default 20,000,000;
+                             for requests to a Lambda function 4,500,000, since AWS accepts no more
+SNAPSHIP_MAX_IMAGES          maximum number of images in one request, default 16
 SNAPSHIP_MAX_PIXELS          limit of an image's width times height, default 50,000,000
 SNAPSHIP_AUTH                ``none`` (default; also behind AWS_IAM, which AWS checks) or
                              ``api-key``
 SNAPSHIP_API_KEYS            entries of ``snapship keys new``, separated by commas
 SNAPSHIP_API_KEYS_PARAMETER  name of the SSM parameter that holds the same text instead
-SNAPSHIP_BASE_PATH           what stands before every path, such as ``/api``; default none. Needed behind
-                             a load balancer or CDN; a REST API says it by itself
+SNAPSHIP_BASE_PATH           prefix of every path, e.g. ``/api``; default none. Needed behind a load
+                             balancer or CDN; a REST API sends it by itself
 SNAPSHIP_CORS_ORIGINS        origins whose pages may call, separated by commas; default none
-SNAPSHIP_S3_BUCKETS          buckets whose events are answered, separated by commas; default none
+SNAPSHIP_S3_BUCKETS          buckets whose events are processed, separated by commas; default none
 SNAPSHIP_RESULTS             ``s3://bucket/prefix/`` for results; default: beside the object
 SNAPSHIP_METRICS_NAMESPACE   namespace of the metrics in CloudWatch, default ``snapship``
 ===========================  ====================================================
 
-An empty variable counts as one that is not set.
+An empty variable counts as unset.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ MAX_THREADS = 64
 MAX_TOP_K = 100_000
 
 MAX_IMAGES = 16
-"""Default limit of images in one request."""
+"""Default maximum number of images in one request."""
 
 LAMBDA_MAX_BYTES = 4_500_000
-"""Default limit of a request's body where Lambda brings it: its 6 MB hold so much in base64, and the
-event around it. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+"""Default limit of a request's body in Lambda: its 6 MB hold this much in base64 plus the event
+around it. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 LARGEST = 999_999_999
-"""Of the limits; nothing that fits into a Lambda function comes near."""
+"""Largest value of a limit; nothing that fits into a Lambda function comes near it."""
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -87,10 +87,10 @@ class AppConfig:
         artifact: Its kind; None takes the best that runs here.
         engine: ``auto`` or an engine's name.
         threads: Threads of one inference.
-        top_k: Classes returned when a request does not say how many.
+        top_k: Default number of classes returned.
         max_bytes: Size limit of a request's body, and so of an image in it.
-        max_image_bytes: Size limit of an image that comes another way, such as an object in S3; None
-            takes max_bytes.
+        max_image_bytes: Size limit of an image from elsewhere, such as an object in S3; None takes
+            max_bytes.
         max_images: Maximum number of images in one request.
         max_pixels: Limit of an image's width times height; None takes 50 million, or what the open
             classifier has.
@@ -98,7 +98,7 @@ class AppConfig:
         inline: For a function that takes one request at a time: classifies a request's only image
             on the event loop, since handing it to a thread and back costs up to some ms.
         allow_failed: Also serve an artifact whose verdict is ``fail``.
-        keys: Entries of API keys, separated by commas, or a source of them; None lets everyone in.
+        keys: Entries of API keys, separated by commas, or a source of them; None requires no key.
         keys_parameter: Name of the SSM parameter that holds the entries instead.
         cors_origins: Origins whose pages may call.
         log: ``json`` writes one line per request to stdout.
@@ -149,7 +149,7 @@ class AppConfig:
         """Reads and checks every variable; the app logs, and serves one request at a time.
 
         Args:
-            environ: Such as ``os.environ``.
+            environ: For example ``os.environ``.
 
         Raises:
             UsageError: A variable is invalid, or no bundle is found; the message names the variable.
@@ -203,6 +203,9 @@ class AppConfig:
         Raises:
             SnapshipError: They cannot be read, or there are none.
         """
+        if not self.keyed:
+            return None
+        # Imported here, since most apps have no keys.
         from serverless.app.key_source import from_parameter, from_text
 
         if self.keys_parameter:
@@ -225,7 +228,7 @@ def _check_auth(environ: Mapping[str, str]) -> None:
         if given:
             # Ignored keys would leave open what its owner believes to be locked.
             raise UsageError(
-                f"SNAPSHIP_AUTH must be api-key where keys are given. Received: none with {given[0]}. "
+                f"SNAPSHIP_AUTH must be api-key if keys are given. Received: none with {given[0]}. "
                 "Set SNAPSHIP_AUTH=api-key, or unset the keys."
             )
         return
@@ -246,8 +249,8 @@ def _buckets(text: str) -> tuple[str, ...]:
     for bucket in buckets:
         if not _BUCKET.fullmatch(bucket):
             raise UsageError(
-                f"SNAPSHIP_S3_BUCKETS must be names of buckets. Received: {quoted(bucket)}. "
-                "List them with commas, without s3://."
+                f"SNAPSHIP_S3_BUCKETS must be bucket names. Received: {quoted(bucket)}. "
+                "Separate them with commas, without s3://."
             )
     return buckets
 
@@ -258,7 +261,7 @@ def _matching(
     text = environ.get(variable, "").strip()
     if text and not pattern.fullmatch(text):
         raise UsageError(
-            f"{variable} must be {rule}. Received: {quoted(text)}. Set it to such as {example} or unset it."
+            f"{variable} must be {rule}. Received: {quoted(text)}. Set it to {example} or similar, or unset it."
         )
     return text
 
@@ -272,7 +275,7 @@ def _find_bundle(root: Path) -> Path:
     if len(found) != 1:
         names = shortened(", ".join(path.name for path in found) or "none")
         raise UsageError(
-            f"SNAPSHIP_BUNDLE must be set where {root} holds no folder bundle and not exactly one *.bundle. "
+            f"SNAPSHIP_BUNDLE must be set unless {root} contains a folder named bundle or exactly one *.bundle. "
             f"Received: {names}. Set it to the bundle's path."
         )
     return found[0]

@@ -1,8 +1,8 @@
 """A direct invocation: the body of ``POST /classify`` in, its answer out.
 
-``{"image": BASE64}`` or ``{"images": [BASE64, ...]}``, with ``top_k`` and ``score_threshold``
-if wanted. Who invokes a function has no use for a Python error: what is wrong with the input
-is problem details in the return value, told by their ``status``.
+``{"image": BASE64}`` or ``{"images": [BASE64, ...]}``, optionally with ``top_k`` and
+``score_threshold``. A caller has no use for a Python error: invalid input is answered with
+problem details in the return value, recognizable by their ``status``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from serverless.app.telemetry import RequestRecord
 
 
 def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
-    """Classifies what the event brings.
+    """Classifies the images of an event.
 
     Args:
-        event: What was given to Invoke.
-        invocation: The call.
+        event: The payload of Invoke.
+        invocation: The invocation.
 
     Returns:
         The JSON of ``POST /classify``, or a problem.
@@ -40,21 +40,21 @@ def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
                 raise
             record.status, record.error = error.http_status, type(error).__name__
             content = problem_of(error, record.request_id)
-        # Through JSON, so that a caller in Python finds lists too.
+        # Via JSON, so that a caller in Python gets lists.
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(content))
         return plain
 
 
 def answered(body: bytes, invocation: Invocation, record: RequestRecord) -> Answer | Answers:
-    """Reads a request in JSON and classifies its images.
+    """Reads a JSON request and classifies its images.
 
     Args:
         body: The request.
-        invocation: The call.
-        record: Its line in the log.
+        invocation: The invocation.
+        record: Its log record.
 
     Raises:
-        UsageError: It is no request.
+        UsageError: It is not a valid request.
         ImageError: Its only image cannot be used.
     """
     start = time.perf_counter()
@@ -66,7 +66,7 @@ def _body(event: Any) -> bytes:
     try:
         return msgspec.json.encode(event)
     except UnicodeEncodeError as error:
-        # JSON can write half of a character, and Python reads it.
+        # JSON can contain half a surrogate pair, and Python accepts it.
         raise UnprocessableError(
-            f"Text must be whole characters. Received: {error.reason}. Send an image as base64."
+            f"Text must consist of whole characters. Received: {error.reason}. Send an image as base64."
         ) from error

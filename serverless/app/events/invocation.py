@@ -1,4 +1,4 @@
-"""One call of the function: what its event is answered with, and its lines in the log."""
+"""One invocation of the function: what its handler needs, and its log lines."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from serverless.app.telemetry import RequestRecord, log_event
 
 @dataclass(frozen=True)
 class Invocation:
-    """What every kind of event needs.
+    """What every event handler needs.
 
     Attributes:
         service: The model.
         config: The app's configuration.
-        request_id: Lambda's.
+        request_id: Lambda's request id.
     """
 
     service: Service
@@ -32,11 +32,11 @@ class Invocation:
 
     @contextmanager
     def logged(self, kind: str, part: str = "") -> Iterator[RequestRecord]:
-        """Writes one line to the log, whatever happens within.
+        """Writes one log line, whatever happens within.
 
         Args:
-            kind: Of the event.
-            part: Which message of a batch; the line's request id ends with it.
+            kind: Kind of the event.
+            part: The message of a batch; the line's request id ends with it.
         """
         record = RequestRecord(kind, request_id="/".join(filter(None, (self.request_id, part))))
         start = time.perf_counter()
@@ -45,16 +45,16 @@ class Invocation:
             record.status = record.status or 200
         except Exception as error:
             if isinstance(error, UsageError | ImageError):
-                # The sender's: the class alone, since the message may repeat what was sent.
+                # The sender's fault: only the class, since the message may repeat what was sent.
                 record.status, record.error = error.http_status, type(error).__name__
             else:
-                # The operator's to mend: AWS, its permissions, the settings.
+                # The operator's to fix: AWS, its permissions, the configuration.
                 record.status = 403 if isinstance(error, ForbiddenError) else 500
                 record.failed(error)
             raise
         finally:
             record.total_ms = (time.perf_counter() - start) * 1000
-            # A warm-up is no request, but one that fails is an error to count.
+            # A warm-up does not count as a request, but a failed one counts as an error.
             silent = kind == "warmup" and record.status < 500
             log_event(record, namespace="" if silent else self.config.metrics_namespace)
 
@@ -63,8 +63,8 @@ class Invocation:
 
         Args:
             request: What to classify.
-            record: Its line in the log.
-            start: When it came, by ``time.perf_counter``.
+            record: Its log record.
+            start: When it arrived, by ``time.perf_counter``.
 
         Raises:
             SnapshipError: Its only image cannot be used, or the server failed.

@@ -15,7 +15,7 @@ class EventKind:
     """One kind of event.
 
     Attributes:
-        name: Of the kind.
+        name: Its name, also in the log.
         handler: ``module:function`` below this package, called with the event and its
             :class:`~serverless.app.events.invocation.Invocation`; imported at the first event.
         service: The AWS service that sends it; empty for invocations by hand.

@@ -1,8 +1,8 @@
-"""An object in S3 becomes a result in S3.
+"""Classifies an object in S3 and writes the result to S3.
 
 The result of ``s3://BUCKET/KEY`` is written to ``s3://BUCKET/KEY.json``, or with
-SNAPSHIP_RESULTS=s3://OTHER/PREFIX/ to ``s3://OTHER/PREFIX/BUCKET/KEY.json``. It cannot become
-the next event's object: keys that end in ``.json`` and what lies under PREFIX are passed over.
+SNAPSHIP_RESULTS=s3://OTHER/PREFIX/ to ``s3://OTHER/PREFIX/BUCKET/KEY.json``. It cannot
+become the next event's object: keys that end in ``.json`` or lie under PREFIX are skipped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RESULT_SUFFIX = ".json"
 
 SKIPPED = 204
-"""What the log says of an object that is no picture to classify, as HTTP does of no content."""
+"""Logged status of an object that is not an image to classify, like HTTP's No Content."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class S3Object:
 
     Attributes:
         bucket: Its bucket.
-        key: Its key, not encoded.
-        version_id: Empty in a bucket without versions.
-        size: In bytes as announced; None where it was not.
-        top_k: Classes to name; None takes the settings'.
-        score_threshold: Lowest score of an answer; None for all.
+        key: Its key, not URL-encoded.
+        version_id: Empty in a bucket without versioning.
+        size: Size in bytes according to the event; None if not given.
+        top_k: Number of classes; None takes the configured default.
+        score_threshold: Lowest score to return; None returns all.
     """
 
     bucket: str
@@ -57,7 +57,7 @@ class S3Object:
 
 
 class ObjectSource(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which object a result is of."""
+    """The object that a result belongs to."""
 
     bucket: str
     key: str
@@ -65,13 +65,13 @@ class ObjectSource(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ObjectClassified(Answer, frozen=True):
-    """The result of an object: the answer of ``POST /classify``, and which object it is of."""
+    """The result of an object: the answer of ``POST /classify`` and the object."""
 
     source: ObjectSource
 
 
 class ObjectFailed(msgspec.Struct, frozen=True):
-    """The result of an object that is no usable image; it would not become one by trying again."""
+    """The result of an object that is not a usable image; trying again would not help."""
 
     error: Problem
     model: Served
@@ -80,23 +80,23 @@ class ObjectFailed(msgspec.Struct, frozen=True):
 
 @cache
 def s3() -> Any:
-    """The client, made at its first use."""
+    """The client, created on first use."""
     from serverless.aws import client
 
     return client("s3")
 
 
 def process(item: S3Object, invocation: Invocation, record: RequestRecord) -> None:
-    """Classifies an object and writes its result, an image error included.
+    """Classifies an object and writes its result, which may be an image error.
 
     Args:
         item: The object.
-        invocation: The call.
-        record: Its line in the log.
+        invocation: The invocation.
+        record: Its log record.
 
     Raises:
-        ForbiddenError: The bucket is not one of the settings'.
-        SnapshipError: AWS did not read or write it.
+        ForbiddenError: The bucket is not configured.
+        SnapshipError: Reading or writing failed.
     """
     config = invocation.config
     if item.bucket not in config.s3_buckets:
@@ -122,12 +122,12 @@ def write(bucket: str, key: str, result: msgspec.Struct) -> None:
     """Writes a result as JSON.
 
     Args:
-        bucket: Where to.
-        key: Where to.
-        result: What to write.
+        bucket: Target bucket.
+        key: Target key.
+        result: The result.
 
     Raises:
-        SnapshipError: AWS did not take it.
+        SnapshipError: Writing failed.
     """
     from serverless.aws import answered
 
@@ -148,7 +148,7 @@ def address(bucket: str, key: str) -> str:
 
 
 def is_skipped(item: S3Object, results: str) -> bool:
-    """Whether an object is a result, or one of the empty ones that stand for a folder.
+    """Whether an object is a result, or an empty folder marker.
 
     Args:
         item: The object.
@@ -170,7 +170,7 @@ def result_place(item: S3Object, results: str) -> tuple[str, str]:
     if not results:
         return item.bucket, item.key + RESULT_SUFFIX
     bucket, prefix = split(results)
-    # With its bucket, since two of them may hold the same key.
+    # With its bucket, since two buckets may contain the same key.
     return bucket, f"{prefix}{item.bucket}/{item.key}{RESULT_SUFFIX}"
 
 
@@ -191,7 +191,7 @@ def _classified(
 
 
 def _read(item: S3Object, max_bytes: int, record: RequestRecord) -> bytes:
-    """Downloads an object, whose size is checked as announced, as S3 knows it, and as it comes."""
+    """Downloads an object; checks its size as announced, as S3 reports it, and as received."""
     from serverless.aws import answered
 
     if item.size is not None:

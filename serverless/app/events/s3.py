@@ -1,4 +1,4 @@
-"""Objects were created in S3: events of a bucket's notification, or of EventBridge."""
+"""Objects created in S3: events from a bucket's notification or from EventBridge."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from serverless.app.events.objects import SKIPPED, S3Object, process
 from serverless.app.events.reading import read
 
 CREATED = "ObjectCreated:"
-"""How the names of a notification's events begin that a new object causes."""
+"""Prefix of the notification events that a new object causes."""
 
 EVENTBRIDGE = "Object "
-"""How the detail-types of S3's own events begin."""
+"""Prefix of the detail-types of S3's own events."""
 
 CREATED_OBJECT = "Object Created"
 
@@ -74,17 +74,17 @@ def handle(event: dict[str, Any], invocation: Invocation, kind: str = "s3", part
     """Classifies every object that an event names.
 
     Args:
-        event: Of a notification or of EventBridge.
-        invocation: The call.
-        kind: For the log.
-        part: Which message of a batch brought it, for the log.
+        event: From a notification or from EventBridge.
+        invocation: The invocation.
+        kind: Kind of event, for the log.
+        part: The message of a batch that contained it, for the log.
 
     Returns:
-        How many objects had their result written.
+        The number of results ``written``.
 
     Raises:
         UnprocessableError: It is not what S3 sends.
-        SnapshipError: The first error that trying again may mend; the other objects are done all the same.
+        SnapshipError: The first error that a retry may resolve; the other objects are processed anyway.
     """
     try:
         created = created_objects(event)
@@ -106,10 +106,10 @@ def handle(event: dict[str, Any], invocation: Invocation, kind: str = "s3", part
 
 
 def created_objects(event: dict[str, Any]) -> list[S3Object]:
-    """Reads an event; what created no object, and S3's test event, gives none.
+    """The objects that an event says were created; none for other events and S3's test event.
 
     Args:
-        event: Of a notification or of EventBridge.
+        event: From a notification or from EventBridge.
 
     Raises:
         UnprocessableError: It is not what S3 sends.
@@ -136,19 +136,19 @@ def _bridged(event: dict[str, Any]) -> list[S3Object]:
     if kind != CREATED_OBJECT:
         if isinstance(kind, str) and kind.startswith(EVENTBRIDGE):
             return []
-        # Such as an API call that CloudTrail saw: an object may be behind it, and nothing says so.
+        # For example an API call seen by CloudTrail: it may or may not have created an object.
         raise UnprocessableError(
             f"{_RULE} Received: {quoted(kind)}. Let the rule match the detail-type {CREATED_OBJECT}."
         )
     detail = read(event, _EventBridge, _RULE).detail
-    # Here the key is as it is; a notification encodes it as forms do.
+    # Here the key is not encoded; a notification form-encodes it.
     return [
         S3Object(detail.bucket.name, detail.object.key, detail.object.version_id or "", detail.object.size)
     ]
 
 
 def _one(item: S3Object, invocation: Invocation, kind: str, part: str) -> bool:
-    """Whether a result was written."""
+    """Processes one object; returns whether a result was written."""
     with invocation.logged(kind, part) as record:
         from serverless.aws import MissingResourceError
 
@@ -157,14 +157,14 @@ def _one(item: S3Object, invocation: Invocation, kind: str, part: str) -> bool:
         except MissingResourceError as error:
             if not is_object_gone(error):
                 raise
-            # Deleted since: it will not come back by trying again.
+            # Deleted meanwhile: trying again would not help.
             record.status, record.error = MISSING, type(error).__name__
             return False
         return record.status != SKIPPED
 
 
 def is_object_gone(error: BaseException) -> bool:
-    """Whether AWS said that there is no such object or version; not that there is no such bucket."""
+    """Whether the object or version does not exist, as opposed to the bucket."""
     from serverless.aws import code_of
 
     return error.__cause__ is not None and code_of(error.__cause__) in ("NoSuchKey", "NoSuchVersion")

@@ -1,4 +1,4 @@
-"""Events that bring no picture: schedules that keep the function warm, and the self-test."""
+"""Events without an image: schedules that keep the function warm, and the self-test."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from serverless.app.readiness import make_selftest
 from serverless.app.telemetry import RequestRecord
 
 SIDE = 64
-"""Pixels of the warm-up's picture; what it warms is the JPEG decoder and the interpreter."""
+"""Side of the warm-up image in pixels; it warms the JPEG decoder and the interpreter."""
 
 
 def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
-    """Classifies a gray picture, so that the next request finds everything loaded.
+    """Classifies a gray image, so that the next request finds everything loaded.
 
     Args:
-        event: Says nothing more.
-        invocation: The call.
+        event: Not used.
+        invocation: The invocation.
 
     Returns:
         ``{"warm": True, "classify_ms": ...}``.
@@ -32,19 +32,19 @@ def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
 
 
 def selftest(event: Any, invocation: Invocation) -> dict[str, Any]:
-    """Replays the bundle's golden examples in this very function.
+    """Replays the bundle's golden examples in this function.
 
     Args:
-        event: Says nothing more.
-        invocation: The call.
+        event: Not used.
+        invocation: The invocation.
 
     Returns:
-        ``passed``; ``selftest``, which is ``passed``, ``failed``, or ``none`` where the bundle has
-        no examples; how many ``examples`` there were; which model; and after a failure ``detail``.
+        ``passed``; ``selftest``, which is ``passed``, ``failed``, or ``none`` if the bundle has no
+        examples; the number of ``examples``; the model; and after a failure ``detail``.
     """
     service = invocation.service
     with invocation.logged("direct") as record:
-        # Also where there are no examples: a model that does not run must not pass.
+        # Also if there are no examples: a model that does not run must not pass.
         _classify_gray(invocation, record)
         found: dict[str, Any] = {
             "passed": True,
@@ -55,7 +55,7 @@ def selftest(event: Any, invocation: Invocation) -> dict[str, Any]:
             "engine": service.model.engine,
             "request_id": record.request_id,
         }
-        # Not what /ready remembers: it does not know the reason, which who may invoke may see.
+        # Not the result kept for /ready, which lacks the reason; a caller of Invoke may see it.
         replay = None
         if isinstance(service.model, Classifier):
             replay = make_selftest(service.model, invocation.config.threads)

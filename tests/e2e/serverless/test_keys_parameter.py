@@ -67,7 +67,7 @@ def test_no_parameter_and_an_empty_one_refuse_to_start(ssm: Any) -> None:
         from_parameter("/nowhere")
     assert "\n" not in str(caught.value)
     ssm.put_parameter(Name="/empty", Type="String", Value=" , ")
-    with pytest.raises(SnapshipError, match="SSM parameter /empty must hold at least one key"):
+    with pytest.raises(SnapshipError, match="SSM parameter /empty must contain at least one key"):
         from_parameter("/empty")
 
 

@@ -131,7 +131,7 @@ def test_score_threshold(ask: Ask, classifier: Classifier, images: list[bytes]) 
         ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415, "Content-Type"),
         ({"content": b"x" * 200_001}, 413, "200,000 bytes"),
         ({"content": b"x", "headers": {"content-length": "200001"}}, 413, "Content-Length 200,001"),
-        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "must be JSON"),
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "must be valid JSON"),
         ({"json": {"image": "%%%garbage"}}, 422, "base64"),
         ({"json": {"image": ""}}, 400, "0 bytes"),
         ({"json": {"images": ["AA"] * 9}}, 422, "1 to 8 images"),

@@ -67,7 +67,7 @@ def test_json_that_breaks_a_rule_is_422(body: bytes, words: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xd8\xff", b'{"image": "\xff"}', b"{} {}"])
 def test_no_json_is_400(body: bytes) -> None:
-    with pytest.raises(UsageError, match="must be JSON") as caught:
+    with pytest.raises(UsageError, match="must be valid JSON") as caught:
         from_json(body, 3)
     assert "\n" not in str(caught.value)
     assert caught.value.http_status == 400

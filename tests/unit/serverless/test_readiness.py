@@ -70,7 +70,7 @@ def test_a_server_that_starts_runs_it_at_once(model: Any) -> None:
 def test_while_it_runs_the_answer_is_503_with_the_time_to_wait() -> None:
     go_on = threading.Event()
     readiness = Readiness(lambda: int(go_on.wait(10)))
-    with pytest.raises(NotReadyError, match="still runs") as caught:
+    with pytest.raises(NotReadyError, match="still running") as caught:
         asyncio.run(readiness.wait(0.05))
     assert (caught.value.http_status, caught.value.retry_after) == (503, 1)
     go_on.set()

@@ -38,12 +38,12 @@ def test_every_spelling_of_base64_is_read(data: bytes, url_safe: bool, padded: b
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("https://example.org/cat.jpg", "nothing is fetched"),
-        ("s3://pets/cat.jpg", "nothing is fetched"),
+        ("https://example.org/cat.jpg", "images are not fetched"),
+        ("s3://pets/cat.jpg", "images are not fetched"),
         ("data:image/svg+xml,<svg/>", "without ;base64"),
         ("data:image/png;base64,AA%2BB", "percent-encoded"),
         ("AA%3D%3D", "percent-encoded"),
-        ("AAAAA", "5 characters: it is cut off"),
+        ("AAAAA", "5 characters: it is truncated"),
         ("/9j/4AAQ!", "9 characters"),
         ("AA(=", "base64"),
     ],
