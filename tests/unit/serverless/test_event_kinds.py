@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from edge_runtime.errors import UsageError
 from serverless.app.errors import UnprocessableError
 from serverless.app.events.dispatch import kind_of
+from serverless.app.events.kinds import EVENT_KINDS, EventKind
 from serverless.app.events.objects import S3Object, is_skipped, result_place
 from serverless.app.events.s3 import created_objects
 
@@ -60,6 +62,23 @@ def test_kind_of_another_services_event_is_one_line(content: Any, words: str) ->
     with pytest.raises(UsageError, match=words) as caught:
         kind_of(content)
     assert "\n" not in str(caught.value)
+
+
+def test_every_kind_has_its_handler() -> None:
+    for kind in EVENT_KINDS.values():
+        module, _, function = kind.handler.partition(":")
+        assert callable(getattr(import_module(f"serverless.app.events.{module}"), function))
+
+
+def test_a_new_kind_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = {"Records": [{"eventSource": "aws:kinesis"}]}
+    with pytest.raises(UsageError, match="Kinesis Data Streams"):
+        kind_of(content)
+    row = EventKind("kinesis", "kinesis:handle", "Kinesis", "aws:kinesis")
+    monkeypatch.setitem(EVENT_KINDS, "kinesis", row)
+    assert kind_of(content) == "kinesis"
+    with pytest.raises(UsageError, match="SNS, Kinesis or a schedule"):
+        kind_of({"Records": []})
 
 
 @pytest.mark.parametrize(
