@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["serverless", "starlette", "python_mult
     from edge_runtime.errors import UsageError
     from serverless.app import create_app
     from serverless.app.events import s3
-    from serverless.app.events.kinds import kind_of
+    from serverless.app.events.dispatch import kind_of
     from serverless.app.keys import parse
 
 BUNDLE = Path(__file__).resolve().parent.parent / "tests" / "data" / "digits.bundle"
@@ -73,7 +73,7 @@ def told(data: bytes) -> None:
         return
     try:
         if kind_of(event) == "s3":
-            s3.arrivals(event)
+            s3.created_objects(event)
     except UsageError as error:
         check(error)
 

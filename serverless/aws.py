@@ -1,18 +1,18 @@
-"""AWS: the one file of this house that imports boto3, and only when a client is asked for.
+"""AWS clients: the only file of this package that imports boto3, and only when a client is needed.
 
-Credentials, region and endpoint are boto3's own matter: environment variables such as
+Credentials, region and endpoint are resolved by boto3: environment variables such as
 ``AWS_ENDPOINT_URL``, ``~/.aws``, or the role of the machine or function.
 
-What goes wrong there becomes an error of ours in :func:`answered`::
+:func:`answered` translates boto3's errors::
 
-    UsageError                 exit 2   no region, no such profile, an endpoint that is no URL
+    UsageError                 exit 2   no region, no such profile, an invalid endpoint URL
     EnvironmentMissingError
-    ├── CredentialsError       exit 4   none, expired ones, or a permission that lacks
-    └── UnreachableError       exit 4   no answer, or "slow down" to every try
-    AwsError                   exit 2   AWS refused what was asked for
-    └── MissingResourceError   exit 2   it is not there: a name, a bucket, a version
+    ├── CredentialsError       exit 4   none, expired ones, or a missing permission
+    └── UnreachableError       exit 4   no answer, or throttling on every attempt
+    AwsError                   exit 2   AWS refused the request
+    └── MissingResourceError   exit 2   the name, bucket or version does not exist
 
-The function in the cloud has this file too, and nothing of ``serverless.deploy``.
+The Lambda function contains this file too, but nothing of ``serverless.deploy``.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
 
 INVOKE_TIMEOUT_S = 910
-"""A function may take 900 s; an answer that comes later than the client waits would be asked for twice."""
+"""A function may take 900 s; a shorter timeout would make the client invoke it twice."""
 
 ATTEMPTS = 5
-"""Of one call, with growing pauses, where AWS is busy or says "slow down"."""
+"""Attempts per call, with growing pauses, if AWS is busy or throttles."""
 
 MAX_SAID = 600
-"""Characters of what AWS says that are repeated; it may repeat what it was asked."""
+"""Maximum characters quoted from AWS's message, which may repeat the request."""
 
 _LOGIN_CODES = {
     "AuthFailure",
@@ -79,28 +79,28 @@ _BUSY_CODES = {
 
 
 class CredentialsError(EnvironmentMissingError):
-    """No credentials for AWS, or ones that may not do what is asked for."""
+    """No AWS credentials, or ones without the necessary permission."""
 
 
 class UnreachableError(EnvironmentMissingError):
-    """AWS, or what stands in for it, that does not answer."""
+    """AWS, or its stand-in, does not answer."""
 
 
 class AwsError(SnapshipError):
-    """What AWS refused, with its reason."""
+    """AWS refused a request; the message gives its reason."""
 
     http_status = 500
 
 
 class MissingResourceError(AwsError):
-    """What was asked for is not in the account and region."""
+    """The requested resource does not exist in the account and region."""
 
 
 class Connection:
-    """Clients of one account and region, made when they are first used."""
+    """Clients for one account and region, created on first use."""
 
     def __init__(self, region: str | None = None, profile: str | None = None) -> None:
-        """Finds region and credentials; asks nothing of AWS.
+        """Resolves region and credentials without calling AWS.
 
         Args:
             region: None takes boto3's default.
@@ -120,7 +120,7 @@ class Connection:
 
     @property
     def region(self) -> str:
-        """Such as ``eu-central-1``.
+        """The region, e.g. ``eu-central-1``.
 
         Raises:
             UsageError: None is set.
@@ -134,7 +134,7 @@ class Connection:
 
     @cached_property
     def account(self) -> str:
-        """Number of the account; asks AWS once.
+        """The account number; calls AWS once.
 
         Raises:
             SnapshipError: As in :func:`answered`.
@@ -143,18 +143,18 @@ class Connection:
             return str(self.client("sts").get_caller_identity()["Account"])
 
     def client(self, service: str) -> Any:
-        """A client of a service, made once.
+        """A client for a service, created once.
 
         Args:
-            service: Such as ``"s3"``.
+            service: For example ``"s3"``.
 
         Raises:
-            UsageError: There is no region, or the endpoint is no URL.
+            UsageError: There is no region, or the endpoint is not a URL.
         """
         if service not in self._clients:
             from botocore.config import Config
 
-            # Adaptive: slows down by itself when AWS says that it is asked too often.
+            # Adaptive: slows down by itself when AWS throttles.
             retries: dict[str, Any] = {"mode": "adaptive"}
             if "AWS_MAX_ATTEMPTS" not in os.environ:
                 retries["total_max_attempts"] = ATTEMPTS
@@ -175,10 +175,10 @@ class Connection:
         """Signs an HTTP request (Signature Version 4).
 
         Args:
-            method: Such as ``"POST"``.
+            method: For example ``"POST"``.
             url: The whole URL.
-            body: What will be sent.
-            headers: What will be sent and is to be signed.
+            body: The body to send.
+            headers: Headers to send and sign.
             service: ``lambda`` for a function URL, ``execute-api`` for an HTTP API.
 
         Returns:
@@ -201,10 +201,10 @@ class Connection:
 
 
 def client(service: str) -> Any:
-    """Makes a client of an AWS service, with boto3's default region and credentials.
+    """Makes a client for an AWS service with boto3's default region and credentials.
 
     Args:
-        service: Such as ``"s3"``.
+        service: For example ``"s3"``.
 
     Raises:
         EnvironmentMissingError: boto3 is not installed.
@@ -215,16 +215,16 @@ def client(service: str) -> Any:
 
 @contextmanager
 def answered(what: str) -> Iterator[None]:
-    """Turns what boto3 raises within into errors of ours, of one line.
+    """Translates what boto3 raises in the block into one-line errors.
 
     Args:
-        what: What is being done, as the beginning of a sentence: ``"Uploading the code"``.
+        what: What is being done, as the start of a sentence: ``"Uploading the code"``.
 
     Raises:
-        CredentialsError: No credentials, expired ones, or a permission is missing, which is named.
-        UnreachableError: No answer, or "slow down" to every try.
-        MissingResourceError: What was asked for is not there.
-        UsageError: No region, profile or URL of an endpoint.
+        CredentialsError: No credentials, expired ones, or a missing permission, which is named.
+        UnreachableError: No answer, or throttling on every attempt.
+        MissingResourceError: The resource does not exist.
+        UsageError: The region, profile or endpoint URL is missing or invalid.
         AwsError: Anything else that AWS or boto3 refuses.
     """
     try:
@@ -259,14 +259,14 @@ def _translated(what: str, error: Exception) -> SnapshipError | None:
         aws.CredentialRetrievalError | aws.SSOError | aws.TokenRetrievalError | aws.UnauthorizedSSOTokenError,
     ):
         return CredentialsError(
-            f"{what} needs AWS credentials. Received: {_line(error)} Log in anew: aws sso login, or aws configure"
+            f"{what} needs AWS credentials. Received: {_line(error)} Log in again: aws sso login, or aws configure"
         )
     if isinstance(error, aws.ProfileNotFound | aws.NoRegionError | aws.InvalidRegionError):
         return UsageError(
             f"{what} needs a profile and region that exist. Received: {_line(error)} Check --profile and --region."
         )
     if isinstance(error, aws.ConnectionError | aws.HTTPClientError | ResponseParserError):
-        # Connection refused, timeouts, names that do not resolve, proxies, TLS; a page of somebody else.
+        # Connection refused, timeouts, DNS, proxies, TLS; or a page from another server.
         return UnreachableError(
             f"{what} needs AWS to answer. Received: {_line(error)} "
             "Check the network, --region, and AWS_ENDPOINT_URL if it is set."
@@ -274,10 +274,12 @@ def _translated(what: str, error: Exception) -> SnapshipError | None:
     if isinstance(error, aws.BotoCoreError):
         return AwsError(
             f"{what} must be accepted by AWS. Received: {_line(error)} "
-            "Change what it names, or check ~/.aws and the version of boto3."
+            "Correct the request, or check ~/.aws and the version of boto3."
         )
     if isinstance(error, ValueError) and "Invalid endpoint" in str(error):
-        return UsageError(f"{what} needs a URL as endpoint. Received: {_line(error)} Check AWS_ENDPOINT_URL.")
+        return UsageError(
+            f"{what} needs a valid endpoint URL. Received: {_line(error)} Check AWS_ENDPOINT_URL."
+        )
     return None
 
 
@@ -289,7 +291,7 @@ def _refused(what: str, error: Any) -> SnapshipError:
         said += "."
     if code in _LOGIN_CODES:
         return CredentialsError(
-            f"{what} needs valid AWS credentials. Received: {said} Log in anew, or check the keys and this clock."
+            f"{what} needs valid AWS credentials. Received: {said} Log in again, or check the keys and the local clock."
         )
     if code in _DENIED_CODES:
         named = re.search(r"perform: ([a-z0-9-]+:[A-Za-z]+)", message)
@@ -299,15 +301,15 @@ def _refused(what: str, error: Any) -> SnapshipError:
         )
     if code in _BUSY_CODES:
         return UnreachableError(
-            f"{what} must not exceed AWS's rate. Received: {said} Wait a little and repeat."
+            f"{what} must not exceed AWS's rate. Received: {said} Wait a little and try again."
         )
     if code in _MISSING_CODES or "does not exist" in message:
         return MissingResourceError(
-            f"{what} needs what is not there. Received: {said} Check the name and --region."
+            f"{what} needs a resource that does not exist. Received: {said} Check the name and --region."
         )
     return AwsError(
         f"{what} must be accepted by AWS ({operation}). Received: {said} "
-        "Change what it names, then repeat the command."
+        "Correct the request, then repeat the command."
     )
 
 

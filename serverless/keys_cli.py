@@ -1,4 +1,4 @@
-"""``snapship keys``: makes and tries the API keys of an endpoint."""
+"""``snapship keys``: creates and tests the API keys of an endpoint."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def keys() -> None:
 def new(name: str, as_json: bool) -> None:
     """Make a key for NAME: a secret for the client and its entry for the endpoint.
 
-    The secret is shown this once and kept nowhere. The entry goes into SNAPSHIP_API_KEYS or
-    into the SSM parameter of the endpoint, several with commas between them. To rotate, add
-    the new entry, hand its secret out, then remove the old entry; an endpoint reads its
-    parameter again every 5 minutes.
+    The secret is shown only once and stored nowhere. The entry goes into SNAPSHIP_API_KEYS or
+    the endpoint's SSM parameter; separate several with commas. To rotate, add the new entry,
+    hand out its secret, then remove the old entry; an endpoint rereads its parameter every 5
+    minutes.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def new(name: str, as_json: bool) -> None:
         return
     click.echo(f"Secret, for the client, shown once:  {secret}")
     click.echo(f"Entry, for the endpoint:             {entry}")
-    # stderr, so that the two lines can be piped on.
+    # On stderr, so that the two lines can be piped.
     click.echo("The client sends the secret as header x-api-key. See: snapship keys new --help", err=True)
 
 
@@ -50,22 +50,22 @@ def new(name: str, as_json: bool) -> None:
 @click.argument("entry")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name.")
 def check(entry: str, as_json: bool) -> None:
-    """Say which key of ENTRY a secret opens; the secret is read from stdin.
+    """Find the key in ENTRY that a secret belongs to; the secret is read from stdin.
 
-    ENTRY is what `snapship keys new` printed, or several with commas. Exit code 1 when the
-    secret is none of theirs.
+    ENTRY is what `snapship keys new` printed; separate several with commas. Exit code 1 if the
+    secret matches none of them.
 
     \b
     Example:
       printf %s "$SECRET" | snapship keys check "$SNAPSHIP_API_KEYS"
     """
     opened = parse(entry, "ENTRY")
-    # Never an argument: those are for everyone to see in the list of processes.
+    # Never an argument: everyone can see those in the list of processes.
     secret = sys.stdin.read(MAX_SECRET + 2).strip()
     name = opened.check(secret)
     if name is None:
         raise GateFailedError(
-            f"The secret must be of one of the keys. Received: one that is none of {', '.join(opened.names)}. "
+            f"The secret must match one of the keys. Received: one that matches none of {', '.join(opened.names)}. "
             "Make one with: snapship keys new NAME"
         )
-    click.echo(json.dumps({"name": name}) if as_json else f"The secret is the key {name}.")
+    click.echo(json.dumps({"name": name}) if as_json else f"The secret belongs to the key {name}.")

@@ -1,12 +1,12 @@
 """A bundle as an HTTP endpoint: one ASGI app for Lambda, a container and a laptop.
 
-Names load when they are asked for:
+Names load on first use:
 
 ``create_app``
-    Makes the ASGI app of a bundle.
+    Makes the ASGI app that serves a bundle.
 ``handler``
-    The Lambda entry, ``serverless.app.handler``. Lambda asks for it while it starts
-    the function, so the model is loaded then and not by the first request.
+    The Lambda entry point, ``serverless.app.handler``. Lambda loads it while it starts the
+    function, so the model is loaded then and not by the first request.
 """
 
 import os
@@ -22,12 +22,12 @@ __all__ = ["create_app", "handler"]
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name at its first use and keeps it."""
+    """Loads a public name on first use and keeps it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: Any
     if name == "handler":
-        # Before numpy is imported: the threads of its linear algebra, which no image needs, cost start time.
+        # Before numpy is imported: its linear algebra threads are not needed and cost start-up time.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from serverless.app.entry import load_handler
 

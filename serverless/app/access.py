@@ -1,4 +1,4 @@
-"""Who may ask: every path but :data:`OPEN_PATHS` needs a key."""
+"""API key authentication: every path except :data:`OPEN_PATHS` needs a key."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from serverless.app.telemetry import record_of
 KEY_HEADER = "x-api-key"
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json"})
-"""Nothing of the model is behind these but whether it is ready; what is not listed is closed."""
+"""These reveal nothing about the model except whether it is ready; any path not listed needs a key."""
 
 REREAD_WAIT_SECONDS = 3.0
-"""How long a request waits for keys that are read again, before the old ones decide."""
+"""How long a request waits for keys being reread before the old ones decide."""
 
 _CURE = f"Send the key as header {KEY_HEADER}, or as Authorization: Bearer KEY."
 
 
-class Access:
-    """ASGI middleware that answers 401 to who has no key."""
+class KeyMiddleware:
+    """ASGI middleware that answers 401 to requests without a valid key."""
 
     def __init__(self, app: ASGIApp, source: KeySource) -> None:
         """Wraps an app.
 
         Args:
-            app: Anything that speaks ASGI.
+            app: An ASGI app.
             source: The keys.
         """
         self._app = app
         self._source = source
-        # One thread: a flood of wrong keys costs one processor and 4 MiB. A right key waits behind it
-        # once for each process and list of keys; from then on it is known without the thread.
+        # One thread: a flood of wrong keys costs one processor and 4 MiB. A valid key queues behind it
+        # once per process and list of keys; after that it is recognized without the thread.
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="snapship-keys")
         self._rereading = ThreadPoolExecutor(1, thread_name_prefix="snapship-keys")
 
@@ -60,13 +60,13 @@ class Access:
         await self._app(scope, receive, send)
 
     async def _name_of(self, scope: Scope) -> str:
-        secret = presented(scope)
+        secret = presented_key(scope)
         if secret is None:
             raise UnauthorizedError(f"A request must have an API key. Received: none. {_CURE}")
         loop = asyncio.get_running_loop()
         if self._source.stale:
             reread = loop.run_in_executor(self._rereading, self._source.refresh)
-            # Not wait_for, which would end what other requests wait for too.
+            # Not wait_for, which would cancel what other requests wait for too.
             await asyncio.wait([reread], timeout=REREAD_WAIT_SECONDS)
         keys = self._source.keys
         checked, name = keys.known(secret)
@@ -74,19 +74,19 @@ class Access:
             name = await loop.run_in_executor(self._checking, keys.check, secret)
         if name is None:
             raise UnauthorizedError(
-                f"The API key must be one of the valid keys. Received: another one. {_CURE}", wrong=True
+                f"The API key must be valid. Received: an unknown key. {_CURE}", wrong=True
             )
         return name
 
 
-def presented(scope: Scope) -> str | None:
-    """The key that a request brings; ``x-api-key`` before ``Authorization``.
+def presented_key(scope: Scope) -> str | None:
+    """The key sent with a request; ``x-api-key`` takes precedence over ``Authorization``.
 
     Args:
         scope: An ASGI scope.
 
     Returns:
-        None when it brings none.
+        None if there is none.
     """
     bearer = None
     for name, value in scope["headers"]:

@@ -1,38 +1,36 @@
-"""The outermost layer of the app: every answer has its request id and its line, no exception gets out."""
+"""The outermost middleware: every response has a request id and a log line; no exception escapes."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import Literal
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serverless.app.problems import problem_of, problem_response
-from serverless.app.request_id import REQUEST_ID_HEADER, choose_id, keep_id, request_id
+from serverless.app.request_id import REQUEST_ID_HEADER, ensure_id
+from serverless.app.settings import Log
 from serverless.app.telemetry import NAMESPACE, log_event, record_of
 
-Log = Literal["json", "off"]
-
 CLIENT_LEFT = 499
-"""What the log says of a client that did not wait; nothing is answered. As nginx does."""
+"""Logged when the client closed the connection early; nothing is sent. As nginx does."""
 
 _log = logging.getLogger("snapship.serverless")
 
 
-class Boundary:
-    """ASGI middleware; Starlette's own answer to a crash is plain text and lets it through."""
+class RequestMiddleware:
+    """ASGI middleware; Starlette's own answers a crash in plain text and re-raises it."""
 
     def __init__(self, app: ASGIApp, log: Log = "off", metrics_namespace: str = NAMESPACE) -> None:
         """Wraps an app.
 
         Args:
-            app: Anything that speaks ASGI.
-            log: ``json`` writes a line for each request to stdout, stack traces of failures
-                included; with ``off`` these go to the logger ``snapship.serverless``.
-            metrics_namespace: Of the metrics in the line; empty for none.
+            app: An ASGI app.
+            log: ``json`` writes a line per request to stdout, including stack traces of failures;
+                with ``off`` these go to the logger ``snapship.serverless``.
+            metrics_namespace: Namespace of the metrics in the line; empty for none.
         """
         self._app = app
         self._log = log
@@ -44,9 +42,8 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        # A server that refuses a request within its body may have chosen.
-        id = request_id(scope) or choose_id(scope)
-        keep_id(scope, id)
+        # The server may have chosen one when it refused a request within its body.
+        id = ensure_id(scope)
         record = record_of(scope)
         record.request_id, record.method, record.path = id, scope["method"], scope["path"]
         started = False
@@ -58,12 +55,12 @@ class Boundary:
                 record.status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID_HEADER] = id
-                # Else a browser may take JSON with a label in it for a page.
+                # Otherwise a browser may take JSON with a label in it for a page.
                 headers["x-content-type-options"] = "nosniff"
-                # Else a cache may hand to everyone what was answered to who has a key.
+                # Otherwise a cache may serve to everyone what was sent to a key's owner.
                 headers.setdefault("cache-control", "no-store")
             elif scope["method"] == "HEAD":
-                # A server on a socket leaves it out by itself; Lambda would send it.
+                # A socket server omits the body by itself; Lambda would send it.
                 message = {**message, "body": b""}
             await send(message)
 

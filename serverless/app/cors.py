@@ -1,4 +1,4 @@
-"""Cross-origin requests: off unless origins are given, and then for exactly these."""
+"""Cross-origin requests: off by default, allowed only for the configured origins."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from serverless.app.telemetry import record_of
 METHODS = ("GET", "POST")
 
 MAX_AGE_SECONDS = 600
-"""How long a browser remembers the answer to its preflight."""
+"""How long a browser may cache the response to its preflight."""
 
 
-class Cors(CORSMiddleware):
-    """Starlette's, with refusals in the form of all our errors; a preflight needs no key."""
+class CorsMiddleware(CORSMiddleware):
+    """Starlette's CORS middleware with refusals as problem details; a preflight needs no key."""
 
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
         """Wraps an app.
 
         Args:
-            app: Anything that speaks ASGI.
+            app: An ASGI app.
             origins: Exact origins, see :mod:`serverless.app.origins`.
         """
         super().__init__(
@@ -40,7 +40,7 @@ class Cors(CORSMiddleware):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a preflight, and adds its headers to any other answer."""
+        """Answers a preflight, and adds CORS headers to any other response."""
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
             headers = Headers(scope=scope)
             if "origin" in headers and "access-control-request-method" in headers:
@@ -52,7 +52,7 @@ class Cors(CORSMiddleware):
     def _preflight(self, headers: Headers, scope: Scope) -> Response:
         response = self.preflight_response(request_headers=headers)
         if response.status_code == 200:
-            # Starlette's says OK in plain text, which some gateways would hand on as base64.
+            # Starlette's response is a plain-text OK, which some gateways would send as base64.
             plain = ("content-length", "content-type")
             kept = {name: value for name, value in response.headers.items() if name not in plain}
             return Response(status_code=204, headers=kept)

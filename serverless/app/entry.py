@@ -1,6 +1,6 @@
-"""The Lambda entry: events of API Gateway v1 and v2, function URLs and ALBs become requests.
+"""The Lambda entry point: turns events of API Gateway v1 and v2, function URLs and ALBs into requests.
 
-All others go to :mod:`serverless.app.events`, which is imported when the first of them comes.
+All other events go to :mod:`serverless.app.events`, which is imported when the first one arrives.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,8 +21,8 @@ from serverless.app.errors import UnprocessableError
 from serverless.app.paths import path_of
 from serverless.app.problems import PROBLEM_TYPE, problem_of
 from serverless.app.request_id import REQUEST_ID_HEADER, choose_id
-from serverless.app.settings import Settings
-from serverless.app.telemetry import Record, log_event
+from serverless.app.settings import AppConfig
+from serverless.app.telemetry import RequestRecord, log_event
 
 if TYPE_CHECKING:
     from mangum.protocols import HTTPCycle
@@ -31,21 +30,20 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 TEXT_TYPES = ["application/json", "application/problem+json", "text/html"]
-"""Content types of answers that are sent as text; API Gateway v1 hands base64 on as it is."""
+"""Content types of responses sent as text; API Gateway v1 passes base64 through undecoded."""
 
 _thread = threading.local()
 
 
 class Handler:
-    """What Lambda calls, once for each event."""
+    """Called by Lambda once per event."""
 
-    def __init__(self, app: Starlette, settings: Settings | None = None) -> None:
+    def __init__(self, app: Starlette) -> None:
         """Wraps an app.
 
         Args:
-            app: What :func:`~serverless.app.create_app` made; its ``state.service`` answers what
-                is not HTTP.
-            settings: For what is not HTTP; None allows no bucket.
+            app: What :func:`~serverless.app.create_app` made; its ``state`` has the service and the
+                configuration for events other than HTTP.
 
         Raises:
             EnvironmentMissingError: Mangum is not installed.
@@ -59,7 +57,6 @@ class Handler:
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)
         self._cycle_of = HTTPCycle
         self._app = app
-        self._settings = settings or Settings(bundle=Path())
 
     def __call__(self, event: Any, context: Any) -> Any:
         """Answers one event.
@@ -69,26 +66,26 @@ class Handler:
             context: Lambda's context; its ``aws_request_id`` becomes the request id.
 
         Returns:
-            What AWS expects of this kind of event, see :func:`serverless.app.events.handle`.
+            What AWS expects for this kind of event, see :func:`serverless.app.events.handle`.
 
         Raises:
-            UsageError: It is an event of a service that the function has nothing to do with.
-            SnapshipError: AWS did not do what was asked of it, so that Lambda tries again.
+            UsageError: The event is of a service that is not supported.
+            SnapshipError: An AWS call failed; raised so that Lambda tries again.
         """
-        # What a Lambda destination reports has one too, and no answer of ours would mean anything to it.
+        # Events of a Lambda destination have one too, but expect no HTTP response.
         if isinstance(event, dict) and "requestContext" in event and "requestPayload" not in event:
             return self._over_http(event, context)
         from serverless.app.events import handle
 
-        return handle(event, context, self._app.state.service, self._settings)
+        return handle(event, context, self._app.state.service, self._app.state.config)
 
     def _over_http(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """What Mangum's own call does, told apart into reading the event and answering it."""
+        """As Mangum's own call, split into reading the event and answering it."""
         _ensure_loop()
         try:
             adapter, cycle = self._read(event, context)
         except Exception as error:
-            # Whatever Mangum stumbles over: it takes for granted that a gateway made the event.
+            # Whatever Mangum stumbles over: it assumes that a gateway made the event.
             return self._refused(error, context)
         answer: dict[str, Any] = adapter(cycle(self._app))
         return answer
@@ -98,19 +95,19 @@ class Handler:
         scope = adapter.scope
         if not isinstance(scope["method"], str):
             raise TypeError("method")
-        scope["path"] = path_of(event, scope["path"], self._settings.base_path)
+        scope["path"] = path_of(event, scope["path"], self._app.state.config.base_path)
         return adapter, self._cycle_of(scope, adapter.body)
 
     def _refused(self, error: Exception, context: Any) -> dict[str, Any]:
-        """Answers an event that is no request, in the form that every gateway and a caller can read."""
+        """Answers an event that is not a valid request, in a form that gateways and direct callers can read."""
         refusal = UnprocessableError(
-            "An event with a requestContext must be as API Gateway, a function URL or an ALB sends it. "
-            f"Received: one that is not ({type(error).__name__}: {shortened(error)}). "
+            "An event with a requestContext must come from API Gateway, a function URL or an ALB. "
+            f"Received: a malformed one ({type(error).__name__}: {shortened(error)}). "
             'Send it unchanged, or invoke the function with {"image": BASE64}.'
         )
         id = choose_id({"aws.context": context})
-        record = Record("http", id, status=refusal.http_status, error=type(refusal).__name__)
-        log_event(record, namespace=self._settings.metrics_namespace)
+        record = RequestRecord("http", id, status=refusal.http_status, error=type(refusal).__name__)
+        log_event(record, namespace=self._app.state.config.metrics_namespace)
         return {
             "statusCode": refusal.http_status,
             "headers": {"content-type": PROBLEM_TYPE, REQUEST_ID_HEADER: id},
@@ -120,16 +117,15 @@ class Handler:
 
 
 def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
-    """Loads the model as the environment says, see :mod:`serverless.app.settings`.
+    """Loads the model as configured by the environment, see :mod:`serverless.app.settings`.
 
     Args:
         environ: Variables; None takes the process's own.
 
     Raises:
-        SnapshipError: A variable, the bundle or an installed package is not as it must be.
+        SnapshipError: A variable, the bundle or an installed package is invalid.
     """
-    settings = Settings.read(os.environ if environ is None else environ)
-    return Handler(app_of(settings), settings)
+    return Handler(app_of(AppConfig.read(os.environ if environ is None else environ)))
 
 
 def _ensure_loop() -> None:

@@ -1,14 +1,14 @@
-"""The errors that only the endpoint raises; the others are those of ``edge_runtime``.
+"""Errors that only the endpoint raises; the others are in ``edge_runtime``.
 
 ::
 
-    UsageError                 HTTP 400   the request is not readable: broken JSON, broken multipart
-    └── UnprocessableError     HTTP 422   it is readable and asks for what makes no sense
+    UsageError                 HTTP 400   the request is malformed: broken JSON, broken multipart
+    └── UnprocessableError     HTTP 422   it is readable but breaks a rule
     SnapshipError
-    ├── UnauthorizedError      HTTP 401   no key, or a wrong one
-    ├── ForbiddenError         HTTP 403   a preflight of an origin that is not allowed
-    └── UnavailableError       HTTP 503   not now; the client is told why and when to ask again
-        └── NotReadyError                 the self-test runs, or failed
+    ├── UnauthorizedError      HTTP 401   no key, or an invalid one
+    ├── ForbiddenError         HTTP 403   a preflight from an origin that is not allowed
+    └── UnavailableError       HTTP 503   temporarily unavailable; says why and when to retry
+        └── NotReadyError                 the self-test is running, or failed
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge_runtime.errors import SnapshipError, UsageError
 
 
 class UnprocessableError(UsageError):
-    """A well-formed request whose content breaks a rule, such as ``top_k`` 0."""
+    """A well-formed request whose content breaks a rule, e.g. ``top_k`` 0."""
 
     http_status = 422
 
@@ -26,7 +26,7 @@ class UnauthorizedError(SnapshipError):
     """A request without a valid key.
 
     Attributes:
-        wrong: Whether it brought one.
+        wrong: Whether it had an invalid one.
     """
 
     http_status = 401
@@ -37,16 +37,16 @@ class UnauthorizedError(SnapshipError):
 
 
 class ForbiddenError(SnapshipError):
-    """A request that no key would allow."""
+    """A request that is not allowed with any key."""
 
     http_status = 403
 
 
 class UnavailableError(SnapshipError):
-    """A request that cannot be answered now, through no failure that needs a stack trace.
+    """A request that cannot be answered now, for a reason that needs no stack trace.
 
     Attributes:
-        retry_after: Seconds until it makes sense to ask again.
+        retry_after: Seconds after which to retry.
     """
 
     http_status = 503
@@ -57,4 +57,4 @@ class UnavailableError(SnapshipError):
 
 
 class NotReadyError(UnavailableError):
-    """An endpoint that must not get traffic, now or ever."""
+    """An endpoint that must not receive traffic, for now or for good."""

@@ -1,10 +1,10 @@
 """``multipart/form-data`` as clients really send it: which parts are images, which are text.
 
-A part is an image where it has a file name, or the type of one, or bytes that are no text: React
-Native, Node's buffers and many HTTP libraries send files without a name. A browser sends a file
-input that nobody filled as a nameless, empty file, which counts as nothing.
+A part is an image if it has a file name, a binary type, or bytes that are not text: React Native,
+Node's buffers and many HTTP libraries send files without a name. A browser sends an unfilled file
+input as a nameless, empty file, which is ignored.
 
-All of it stays in memory, within the body's limit: photos of strangers have no place on the disk.
+Everything stays in memory, within the body's limit: strangers' photos must not reach the disk.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from serverless.app.errors import UnprocessableError
 from serverless.app.transfer import decode_base64
 
 MAX_PARTS = 1_000
-"""Limit of all parts of a form; what each costs beside its bytes is bounded by it."""
+"""Maximum number of parts of a form; bounds what they cost besides their bytes."""
 
 IMAGE_FIELDS = ("image", "images")
-"""Text fields that hold an image in base64, as the members of a JSON body do."""
+"""Text fields that hold an image in base64, like the members of a JSON body."""
 
 _CHOICES = ("top_k", "score_threshold")
 
 _AS_IT_IS = ("", "7bit", "8bit", "binary")
 
 _PRINTED = bytes({*b"\t\n\f\r", *range(0x20, 0x100)})
-"""What text in one byte a character holds; every image has other bytes too."""
+"""Bytes of text in single-byte encodings; every image contains others too."""
 
 _CURL = "With curl use: -F image=@photo.jpg"
 
@@ -43,10 +43,10 @@ class Part:
     """One part of a form.
 
     Attributes:
-        content: Its bytes.
-        headers: By lower-case name.
-        name: Of the field.
-        filename: None where the part has none.
+        content: The part's bytes.
+        headers: Values by lower-case name.
+        name: The field's name.
+        filename: None if the part has none.
     """
 
     content: bytearray = field(default_factory=bytearray)
@@ -56,12 +56,12 @@ class Part:
 
     @property
     def is_empty_input(self) -> bool:
-        """Whether it is a file input that nobody filled."""
+        """Whether it is an unfilled file input."""
         return not self.content and (self.filename == "" or (self.filename is None and self._is_binary_kind))
 
     @property
     def is_image(self) -> bool:
-        """Whether it is meant as one."""
+        """Whether the part is meant as an image."""
         if self.filename is None and self.name in _CHOICES:
             return False
         if self.filename is not None or self._is_binary_kind:
@@ -77,7 +77,7 @@ class Part:
         """The encoded image.
 
         Raises:
-            UnprocessableError: It is in an encoding that nobody uses for images.
+            UnprocessableError: Its transfer encoding is not supported, or it is not valid base64.
         """
         encoding = self.headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
         if encoding == "base64":
@@ -97,11 +97,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Form:
-    """What a form holds.
+    """A parsed form.
 
     Attributes:
-        images: Encoded images, in their order.
-        texts: The other fields; the last of each name.
+        images: Encoded images, in order.
+        texts: The other fields by name; the last of each name wins.
     """
 
     images: tuple[bytes, ...]
@@ -109,7 +109,7 @@ class Form:
 
 
 def is_text(content: bytes | bytearray) -> bool:
-    """Whether bytes are text, which no image is: in UTF-8, or in a code page of old."""
+    """Whether bytes are text, which no image is: UTF-8 or a single-byte code page."""
     if not content.translate(None, _PRINTED):
         return True
     try:
@@ -123,11 +123,11 @@ async def read_form(request: Request, max_images: int) -> Form:
     """Reads a form.
 
     Args:
-        request: Its body is limited by :func:`serverless.app.limits.limited`.
-        max_images: Limit of images in one request.
+        request: Its body is limited by :func:`serverless.app.limits.limit_body`.
+        max_images: Maximum number of images in one request.
 
     Raises:
-        UsageError: It is broken or has too many parts (400), or holds no image (422).
+        UsageError: It is malformed or has too many parts (400), or contains no image (422).
     """
     _, options = parse_options_header(request.headers["content-type"])
     if not options.get(b"boundary"):
@@ -158,9 +158,9 @@ def _from_text(part: Part) -> bytes:
     try:
         return decode_base64(part.text)
     except UnprocessableError as error:
-        # A file's name without curl's @, as a rule.
+        # Usually a file name without curl's @.
         raise UnprocessableError(
-            f"The field {quoted(part.name)} of a form must be a file, or its base64. "
+            f"The field {quoted(part.name)} of a form must be a file, or an image in base64. "
             f"Received: the text {quoted(part.text)}. {_CURL}"
         ) from error
 
@@ -186,7 +186,7 @@ def _broken(reason: str) -> UsageError:
 
 
 class _Collector:
-    """What the parser calls."""
+    """Callbacks that collect the parts from the parser."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
@@ -196,11 +196,11 @@ class _Collector:
 
     @property
     def is_open(self) -> bool:
-        """Whether a part has begun that has not ended."""
+        """Whether a part has started but not ended."""
         return bool(self._name or self._part.headers or self._part.content)
 
     def callbacks(self) -> Any:
-        """By the parser's names."""
+        """The callbacks by the parser's names."""
         names = (
             "part_data", "part_end", "header_field", "header_value", "header_end", "headers_finished", "end",
         )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Where the API keys come from: the environment, or an SSM parameter that is read again now and then.
+"""Where the API keys come from: the environment, a file, or an SSM parameter that is reread regularly.
 
-To rotate without a deploy: write the parameter with the new entry added, wait for
-:data:`REREAD_SECONDS`, hand the new secret out, then write it without the old entry.
+To rotate without a deployment: add the new entry to the parameter, wait :data:`REREAD_SECONDS`, hand
+out the new secret, then remove the old entry.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable
 from serverless.app.keys import Keys, parse
 
 REREAD_SECONDS = 300.0
-"""How old keys may be before the parameter is read again."""
+"""Maximum age of the keys before the source is reread."""
 
 _log = logging.getLogger("snapship.serverless")
 
 
 class KeySource:
-    """Keys that may change while the process lives. Safe to use from several threads."""
+    """Keys that may change during the life of the process. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class KeySource:
         """Reads the keys for the first time.
 
         Args:
-            read: Gives the entries' text.
+            read: Returns the text of the entries.
             name: Where it comes from, for messages.
             rereads: Whether it can change.
-            clock: Seconds of the wall: a function that is restored from a snapshot may find its
-                other clocks where they stood, and a snapshot may be weeks old.
+            clock: Wall clock in seconds: in a function restored from a snapshot, which may be weeks
+                old, other clocks may not have advanced.
 
         Raises:
-            SnapshipError: They cannot be read, or there are none.
+            SnapshipError: They cannot be read or are invalid.
         """
         self._read, self._name, self._rereads, self._clock = read, name, rereads, clock
         self._text = read()
@@ -55,54 +55,56 @@ class KeySource:
 
     @property
     def stale(self) -> bool:
-        """Whether it is time to read them again."""
-        # A clock that was set back says nothing of the age.
+        """Whether it is time to reread them."""
+        # A clock that was set back says nothing about the age.
         return self._rereads and not 0 <= self._clock() - self._read_at < REREAD_SECONDS
 
     def refresh(self) -> None:
-        """Reads the keys again if it is time; keeps the old ones if that fails."""
+        """Rereads the keys if it is time; keeps the old ones if that fails."""
         with self._lock:
             if not self.stale:
                 return
-            # Also after a failure: a service that is down is not asked with every request.
+            # Also after a failure: a service that is down is not called with every request.
             self._read_at = self._clock()
             try:
                 text = self._read()
-                # Same text, same object: it remembers the secrets that it has checked.
+                # Unchanged text keeps the object, which remembers the secrets it has checked.
                 if text != self._text:
                     self._keys, self._text = parse(text, self._name), text
                     _log.info("API keys are now: %s", ", ".join(self._keys.names))
             except Exception as error:
-                _log.warning("the API keys stay as they were: %s: %s", type(error).__name__, error)
+                _log.warning(
+                    "could not reread the API keys, keeping the old ones: %s: %s", type(error).__name__, error
+                )
 
 
 def from_text(text: str) -> KeySource:
-    """Keys of the environment.
+    """Keys from the environment.
 
     Args:
         text: Entries, as in SNAPSHIP_API_KEYS.
 
     Raises:
-        UsageError: It holds none, or one that is no entry.
+        UsageError: It contains no entry, or an invalid one.
     """
     return KeySource(lambda: text, "SNAPSHIP_API_KEYS", rereads=False)
 
 
 def from_parameter(name: str, clock: Callable[[], float] = time.time) -> KeySource:
-    """Keys of an SSM parameter, a SecureString or a String.
+    """Keys from an SSM parameter, a SecureString or a String.
 
     Args:
-        name: Of the parameter.
+        name: The parameter's name.
         clock: Seconds, as :class:`KeySource`.
 
     Raises:
-        SnapshipError: It cannot be read, or holds no keys.
+        SnapshipError: It cannot be read, or contains no valid keys.
     """
     client = None
 
     def read() -> str:
         nonlocal client
-        # Here, since it loads boto3.
+        # Imported here, since it loads boto3.
         from serverless.aws import answered
         from serverless.aws import client as client_of
 

@@ -1,8 +1,8 @@
 """API keys: a random secret for the client, a salted hash of it for the server.
 
 An entry is one line, ``NAME:scrypt:N:R:P:SALT:HASH`` with salt and hash in hex; several
-are separated by commas or line breaks. To rotate: add an entry, hand its secret out,
-remove the old entry. Whoever reads the entries cannot call.
+are separated by commas or line breaks. To rotate: add an entry, hand out its secret,
+remove the old entry. The entries alone do not allow anyone to call.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from edge_runtime.errors import UsageError
 from edge_runtime.quoting import quoted, shortened
 
 N, R, P = 1 << 12, 8, 1
-"""scrypt's cost, RFC 7914: 4 MiB. A secret has 256 random bits, so that guessing is hopeless at
-any cost; a low one keeps a flood of wrong keys from being expensive."""
+"""scrypt's cost, RFC 7914: 4 MiB. A secret has 256 random bits, so guessing is hopeless at any
+cost; a low one keeps a flood of wrong keys cheap."""
 
 SALT_BYTES = 16
 HASH_BYTES = 32
 SECRET_BYTES = 32
 
 PREFIX = "snap_"
-"""What secrets start with, so that scanners of source code find a lost one."""
+"""Prefix of secrets, so that secret scanners find leaked ones."""
 
 MAX_KEYS = 32
 """Each wrong key costs this many hashes."""
 
 MAX_SECRET = 256
-"""Characters; a longer one is wrong without a look."""
+"""Maximum length in characters; a longer secret is rejected without hashing."""
 
 MAX_MEMORY = 64 * 1024 * 1024
-"""Of one hash, in bytes; an entry that asks for more is a mistake."""
+"""Memory of one hash in bytes; an entry that needs more is a mistake."""
 
 REMEMBERED = 1024
-"""Wrong secrets that are kept, so that they are not hashed again."""
+"""Number of wrong secrets remembered, so that they are not hashed again."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -54,12 +54,12 @@ class Key:
     """One entry.
 
     Attributes:
-        name: Who has it.
+        name: The key's owner.
         n: scrypt's cost, a power of 2.
         r: scrypt's block size.
         p: scrypt's parallelization.
         salt: Random bytes.
-        hash: Of the secret.
+        hash: The secret's scrypt hash.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Key:
     salt: bytes
     hash: bytes
 
-    def fits(self, secret: bytes) -> bool:
-        """Whether this is its secret; takes the same time either way."""
+    def matches(self, secret: bytes) -> bool:
+        """Whether this is its secret, compared in constant time."""
         # OpenSSL counts a little more than RFC 7914's 128 * N * r.
         found = hashlib.scrypt(
             secret, salt=self.salt, n=self.n, r=self.r, p=self.p, maxmem=2 * MAX_MEMORY, dklen=len(self.hash)
@@ -82,41 +82,41 @@ class Key:
 
 
 class Keys:
-    """Several keys, any of which opens. Safe to use from several threads."""
+    """Several keys, any of which is accepted. Safe to use from several threads."""
 
     def __init__(self, keys: tuple[Key, ...]) -> None:
-        """Checks what can be checked without a secret.
+        """Checks the list of keys.
 
         Args:
             keys: At least one.
 
         Raises:
-            UsageError: There is none, too many, or a name occurs twice.
+            UsageError: There are none or too many, or a name occurs twice.
         """
         names = [key.name for key in keys]
         if not 1 <= len(keys) <= MAX_KEYS or len(set(names)) != len(names):
             raise UsageError(
-                f"API keys must be 1 to {MAX_KEYS} entries with a name each. Received: {len(keys)} "
+                f"API keys must be 1 to {MAX_KEYS} entries with distinct names. Received: {len(keys)} "
                 f"({shortened(', '.join(names))}). Make one with: snapship keys new NAME"
             )
         self._keys = keys
-        # Apart, so that a flood of wrong ones puts no right one out; of these there are as many as keys.
+        # Separate, so that a flood of wrong secrets does not evict a right one.
         self._right: dict[bytes, str] = {}
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
-        # Digests of secrets with a key of this process: useless outside it.
+        # Secrets are remembered as digests keyed per process, useless outside it.
         self._pepper = secrets.token_bytes(32)
         self._lock = threading.Lock()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the keys, in their order."""
+        """Names of the keys, in order."""
         return tuple(key.name for key in self._keys)
 
     def known(self, secret: str) -> tuple[bool, str | None]:
-        """What is known of a secret without work.
+        """Looks a secret up without hashing.
 
         Returns:
-            Whether it was checked before, and the key's name if it was right.
+            Whether it has been checked before, and the key's name if it was right.
         """
         if len(secret) > MAX_SECRET:
             return True, None
@@ -130,20 +130,20 @@ class Keys:
             return True, None
 
     def check(self, secret: str) -> str | None:
-        """Finds the key of a secret. The first time takes a hash for each key, then nothing.
+        """Finds the key of a secret. The first check costs one hash per key, later ones none.
 
         Args:
             secret: As the client sent it.
 
         Returns:
-            The key's name; None when it is nobody's.
+            The key's name; None if it matches no key.
         """
         checked, name = self.known(secret)
         if checked:
             return name
         encoded = secret.encode("utf-8", "surrogatepass")
-        # All of them, whichever fits: the time must not tell which, or how many there are before it.
-        fitting = [key.name for key in self._keys if key.fits(encoded)]
+        # Always hash with all keys: the time must not reveal which one matched.
+        fitting = [key.name for key in self._keys if key.matches(encoded)]
         name = fitting[0] if fitting else None
         with self._lock:
             if name is not None:
@@ -163,10 +163,10 @@ def new_key(name: str) -> tuple[str, str]:
     """Makes a key.
 
     Args:
-        name: Who will have it: letters, digits, dot, dash, underscore.
+        name: Its owner: letters, digits, dot, dash, underscore.
 
     Returns:
-        The secret, which is kept nowhere, and its entry for the server.
+        The secret, which is stored nowhere, and its entry for the server.
 
     Raises:
         UsageError: The name has other characters.
@@ -174,7 +174,7 @@ def new_key(name: str) -> tuple[str, str]:
     if not _NAME.fullmatch(name):
         raise UsageError(
             "A key's name must be 1 to 64 letters, digits, dots, dashes or underscores. "
-            f"Received: {quoted(name)}. Pass such as phone-app."
+            f"Received: {quoted(name)}. Pass for example phone-app."
         )
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     salt = secrets.token_bytes(SALT_BYTES)
@@ -187,15 +187,15 @@ def parse(text: str, source: str = "The API keys") -> Keys:
 
     Args:
         text: Entries, separated by commas or line breaks.
-        source: Where the text is from, for messages.
+        source: Where the text comes from, for messages.
 
     Raises:
-        UsageError: There is none, or one is no entry; the message shows its name at most.
+        UsageError: There are none, or one is invalid; the message shows at most its name.
     """
     entries = [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
     if not entries:
         raise UsageError(
-            f"{source} must hold at least one key. Received: none. Make one with: snapship keys new NAME"
+            f"{source} must contain at least one key. Received: none. Make one with: snapship keys new NAME"
         )
     return Keys(tuple(_parse_entry(entry, place, source) for place, entry in enumerate(entries, 1)))
 
@@ -208,7 +208,7 @@ def _parse_entry(entry: str, place: int, source: str) -> Key:
             return Key(found["name"], n, r, p, bytes.fromhex(found["salt"]), bytes.fromhex(found["hash"]))
         reason = f"{found['name']} with N={n}, r={r}, p={p}"
     else:
-        # Not the text: it may be a secret that was pasted here by mistake.
+        # Not the text: it may be a secret pasted here by mistake.
         reason = f"entry {place} of {len(entry)} characters"
     raise UsageError(
         f"{source} must be entries NAME:scrypt:N:R:P:SALT:HASH, with N a power of 2 and at most "

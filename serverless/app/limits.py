@@ -1,4 +1,4 @@
-"""The limit of a request's body, held while it is read and before anything is decoded."""
+"""The size limit of a request's body, enforced while it is read and before anything is decoded."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from edge_runtime.errors import ImageTooLargeError
-from serverless.app.telemetry import Record
+from serverless.app.telemetry import RequestRecord
 
 
-def limited(request: Request, max_bytes: int, record: Record) -> Request:
-    """Returns the request with a body that refuses to grow over the limit.
+def limit_body(request: Request, max_bytes: int, record: RequestRecord) -> Request:
+    """Returns the request with a limit on its body.
 
-    A ``Content-Length`` over the limit is refused before the first byte is read; a
-    body without one, or that is longer than it says, when it passes the limit.
+    A ``Content-Length`` over the limit is refused before the first byte is read; a body without
+    one, or one longer than declared, as soon as it exceeds the limit.
 
     Args:
-        request: A request whose body was not read.
-        max_bytes: Limit of the body.
-        record: Learns how many bytes came.
+        request: A request whose body has not been read.
+        max_bytes: Size limit of the body.
+        record: Receives the number of bytes read.
 
     Returns:
         A request whose body raises ImageTooLargeError (HTTP 413) on reading.
@@ -26,7 +26,7 @@ def limited(request: Request, max_bytes: int, record: Record) -> Request:
     return Request(request.scope, _counting(request, max_bytes, record))
 
 
-def _counting(request: Request, max_bytes: int, record: Record) -> Receive:
+def _counting(request: Request, max_bytes: int, record: RequestRecord) -> Receive:
     receive = request.receive
     declared = request.headers.get("content-length", "")
     received = 0

@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document of the routes, made of the same structs that answer.
+"""The OpenAPI 3.1 document of the routes, built from the structs that the routes answer with.
 
-https://spec.openapis.org/oas/v3.1.1.html. What a struct cannot say is written out here:
-which codes a route answers with, the forms of a body, and the union in
+https://spec.openapis.org/oas/v3.1.1.html. What a struct cannot express is written out here:
+the status codes of a route, the forms of a body, and the union in
 :class:`~serverless.app.schema.Answers`.
 """
 
@@ -36,23 +36,23 @@ _PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAMElEQVR42i3GIRIAIBACQHQIBALhgsH/v9MgmxaoBRYo"
     "SRJB2bYJyknyMzPNObu5DzfpAkiJlUQsAAAAAElFTkSuQmCC"
 )
-"""A real PNG, so that the document's example is one that works."""
+"""A real PNG, so that the document's example works."""
 
 _BINARY = {"type": "string", "format": "binary"}
 
 _PROBLEMS = {
-    400: "The body or the image is damaged; the detail says where.",
-    401: "No API key, or a wrong one.",
-    413: "The body, or the image's pixels, are over a limit; told before anything is decoded.",
-    415: "The Content-Type, or the content, is none that holds an image; or there is a Content-Encoding.",
-    422: "A readable request that breaks a rule, such as top_k=0.",
+    400: "The body or the image is damaged; the detail says how.",
+    401: "The API key is missing or wrong.",
+    413: "The body or the image's pixel count exceeds a limit; checked before anything is decoded.",
+    415: "The Content-Type or the content is not a supported image, or a Content-Encoding is set.",
+    422: "The request is readable but breaks a rule, e.g. top_k=0.",
     500: "The server failed; its log has the reason under the request id.",
-    503: "The self-test runs still, or failed.",
+    503: "The self-test is still running, or failed.",
 }
 
 _ABOUT = (
-    "Names what images show. Errors are problem details (RFC 9457) with a request id that the server's log "
-    "has too. Any other path is 404, any other method 405 with an Allow header; HEAD is GET without a body."
+    "Classifies images. Errors are problem details (RFC 9457) with a request id that is also in the server's "
+    "log. Any other path is 404, any other method 405 with an Allow header; HEAD is GET without a body."
 )
 
 
@@ -60,20 +60,22 @@ def document(limits: schema.Limits, version: str, top_k: int, *, keyed: bool) ->
     """Makes the document.
 
     Args:
-        limits: Of a request.
-        version: Of snapship.
+        limits: Limits of a request.
+        version: The version of snapship.
         top_k: Classes returned when a request does not say how many.
-        keyed: Whether the routes of the model need a key.
+        keyed: Whether requests need an API key.
 
     Returns:
         What ``GET /openapi.json`` answers.
     """
     paths = {
-        "/": _get("page", "A page to try it on", {"text/html": {"schema": {"type": "string"}}}),
+        "/": _get("page", "A page to try the model", {"text/html": {"schema": {"type": "string"}}}),
         "/classify": {"post": _classify(limits, top_k, keyed)},
-        "/health": _get("health", "Whether the process lives", _json("Health")),
-        "/ready": _get("ready", "Whether the model gives the answers of its export", _json("Ready"), 503),
-        "/labels": _get("labels", "The classes, in the model's order", _json("Labels"), keyed=keyed),
+        "/health": _get("health", "Whether the process is alive", _json("Health")),
+        "/ready": _get("ready", "Whether the model reproduces its exported answers", _json("Ready"), 503),
+        "/labels": _get(
+            "labels", "The classes in the order of the model's outputs", _json("Labels"), keyed=keyed
+        ),
         "/info": _get("info", "The model, its measured accuracy, and the limits", _json("Info"), keyed=keyed),
         "/openapi.json": _get(
             "openapi", "This document", {"application/json": {"schema": {"type": "object"}}}
@@ -97,19 +99,19 @@ def document(limits: schema.Limits, version: str, top_k: int, *, keyed: bool) ->
 
 def _classify(limits: schema.Limits, top_k: int, keyed: bool) -> dict[str, Any]:
     answers = {"schema": {"anyOf": [_ref("Answer"), _ref("Answers")]}}
-    operation = _operation("classify", "Name what one image shows, or several", {"application/json": answers})
+    operation = _operation("classify", "Classify one or several images", {"application/json": answers})
     operation["parameters"] = [
         {
             "name": name,
             "in": "query",
             "schema": rule,
-            "description": f"{rule['description']} Goes before the body's.",
+            "description": f"{rule['description']} Takes precedence over the body.",
         }
         for name, rule in _choices(top_k).items()
     ]
     operation["requestBody"] = {
         "required": True,
-        "description": f"At most {limits.max_bytes:,} bytes in all. Several images are answered with a list.",
+        "description": f"At most {limits.max_bytes:,} bytes in total. Several images are answered with a list.",
         "content": {
             "image/*": {"schema": _BINARY},
             "application/octet-stream": {"schema": _BINARY},
@@ -122,7 +124,7 @@ def _classify(limits: schema.Limits, top_k: int, keyed: bool) -> dict[str, Any]:
                             "items": _BINARY,
                             "minItems": 1,
                             "maxItems": limits.max_images,
-                            "description": "Files; the field may have any name.",
+                            "description": "Files; the field can have any name.",
                         },
                         **_choices(top_k),
                     },
@@ -136,7 +138,7 @@ def _classify(limits: schema.Limits, top_k: int, keyed: bool) -> dict[str, Any]:
 
 
 def _choices(top_k: int) -> dict[str, dict[str, Any]]:
-    """What a query, a form and a JSON body have in common."""
+    """Parameters that a query, a form and a JSON body have in common."""
     return {
         "top_k": {
             "type": "integer",
@@ -149,7 +151,7 @@ def _choices(top_k: int) -> dict[str, dict[str, Any]]:
             "type": "number",
             "minimum": 0,
             "maximum": 1,
-            "description": "Classes with a lower score are left out.",
+            "description": "Classes with a lower score are omitted.",
         },
     }
 
@@ -166,13 +168,13 @@ def _operation(id: str, summary: str, content: Mapping[str, Any]) -> dict[str, A
 
 
 def _guarded(operation: dict[str, Any], keyed: bool, *statuses: int) -> dict[str, Any]:
-    """Adds the problems that a route can answer with, and the key that it needs."""
+    """Adds the problems that a route can answer with, and the key it needs."""
     for status in sorted({*statuses, 500, *([401] if keyed else [])}):
         headers = _headers()
         if status == 401:
             headers["WWW-Authenticate"] = _header("How to send a key.")
         if status == 503:
-            headers["Retry-After"] = _header("Seconds.")
+            headers["Retry-After"] = _header("Seconds to wait.")
         operation["responses"][str(status)] = {
             "description": f"{HTTPStatus(status).phrase}. {_PROBLEMS[status]}",
             "headers": headers,
@@ -184,7 +186,7 @@ def _guarded(operation: dict[str, Any], keyed: bool, *statuses: int) -> dict[str
 
 
 def _headers() -> dict[str, Any]:
-    return {REQUEST_ID_HEADER: _header("The client's own id if it is sane, else a new one.")}
+    return {REQUEST_ID_HEADER: _header("The client's own id if it is well-formed, otherwise a new one.")}
 
 
 def _header(description: str) -> dict[str, Any]:
@@ -205,14 +207,14 @@ def _schemas(limits: schema.Limits, top_k: int) -> dict[str, Any]:
     found["Classified"] = _without(found["Answer"], "model", "timing_ms")
     found["ImageRequest"] = _image_request(limits, top_k)
     for entry in found.values():
-        # The lists of attributes are for readers of the source.
+        # The attribute lists are for readers of the source.
         if "description" in entry:
             entry["description"] = " ".join(entry["description"].partition("\n\nAttributes:")[0].split())
     return dict(sorted(found.items()))
 
 
 def _answers(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The union in it is one that msgspec writes and does not describe."""
+    """Written out, since msgspec encodes its union but cannot describe it."""
     assert schema.Answers.__struct_fields__ == ("results", "model", "timing_ms")
     results = {"type": "array", "items": {"anyOf": [_ref("Classified"), _ref("Failed")]}, "minItems": 1}
     return {
@@ -237,7 +239,7 @@ def _without(entry: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _image_request(limits: schema.Limits, top_k: int) -> dict[str, Any]:
-    """The struct's fields, with the rule that there is one of ``image`` and ``images``."""
+    """The struct's fields, with the rule that exactly one of ``image`` and ``images`` is set."""
     assert schema.ImageRequest.__struct_fields__ == ("image", "images", "top_k", "score_threshold")
     text = {
         "type": "string",

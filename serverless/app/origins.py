@@ -1,4 +1,4 @@
-"""Origins of web pages, as browsers send them: scheme, host and port, and nothing else."""
+"""Origins of web pages as browsers send them: scheme, host and port only."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterable
 from edge_runtime.errors import UsageError
 from edge_runtime.quoting import quoted
 
-# RFC 6454 section 6.2: lower case, no path, not even a slash at the end.
+# RFC 6454 section 6.2: lower case, no path, not even a trailing slash.
 _ORIGIN = re.compile(
     r"https?://(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:]{2,39}\])(?::[0-9]{1,5})?"
 )
 
 
 def checked_origins(origins: Iterable[str], name: str = "cors_origins") -> tuple[str, ...]:
-    """Refuses what no browser would ever send, and the star.
+    """Checks that origins are exact, so that browsers can send them; refuses the wildcard.
 
     Args:
-        origins: Such as ``https://example.org``.
+        origins: For example ``https://example.org``.
         name: The option or variable, for messages.
 
     Raises:
-        UsageError: One is no exact origin.
+        UsageError: One is not an exact origin.
     """
     checked = tuple(origins)
     for origin in checked:

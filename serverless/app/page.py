@@ -1,4 +1,4 @@
-"""The page of ``GET /``: one file that asks nobody but this endpoint."""
+"""The page of ``GET /``: one file that sends requests only to this endpoint."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PAGE = Path(__file__).with_name("page.html")
 
 
 def page_response() -> Response:
-    """Answers with the page, under a policy that lets only its own script and style run."""
+    """The page, under a policy that allows only its own script and style."""
     html, headers = _page()
     return Response(html, headers=headers, media_type="text/html")
 
 
 @cache
 def _page() -> tuple[bytes, dict[str, str]]:
-    """The file and its headers; read at the first request, since most functions never show it."""
+    """The file and its headers; read at the first request, since most functions never serve it."""
     html = PAGE.read_bytes()
     return html, {
         "Content-Security-Policy": policy(html),
@@ -35,8 +35,8 @@ def _page() -> tuple[bytes, dict[str, str]]:
 def policy(html: bytes) -> str:
     """The Content-Security-Policy of a page with one script and one style inside.
 
-    Both are named by their hash, so that nothing that is written into the page later can
-    run, and Trusted Types stop the script itself from making HTML of text.
+    Both are allowed by hash, so that nothing injected into the page can run, and Trusted Types
+    keep the script itself from turning text into HTML.
 
     Args:
         html: The page.

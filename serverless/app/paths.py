@@ -1,16 +1,16 @@
-"""The path that an event asks for, without what a gateway or a custom domain puts before it.
+"""The path of an event's request, without what a gateway or a custom domain puts before it.
 
 ::
 
     REST API, payload 1.0   the path may begin with the base path of a custom domain, and with the
-                            stage; ``resource`` and its parameters say what is behind both
+                            stage; ``resource`` and its parameters give the rest
     HTTP API, payload 2.0   the path begins with the stage unless that is ``$default``; a ``routeKey``
-                            of a route's own says what is behind
-    load balancer,          the path as the client sent it: SNAPSHIP_BASE_PATH says what to drop
+                            of a specific route gives the rest
+    load balancer,          the path as the client sent it; SNAPSHIP_BASE_PATH is removed
     function URL
 
-Nothing else is dropped. To take any path that ends in ``/classify`` for ``/classify`` would let
-clients around a gateway that guards ``/classify`` alone.
+Nothing else is removed. Treating every path that ends in ``/classify`` as ``/classify`` would let
+clients bypass a gateway that protects only ``/classify``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 from typing import Any
 
 PATHS = ("/", "/classify", "/health", "/ready", "/labels", "/info", "/openapi.json")
-"""Of the app's routes."""
+"""Paths of the app's routes."""
 
 _PARAMETER = re.compile(r"\{([^{}]+?)\+?\}")
 
@@ -30,11 +30,11 @@ def path_of(event: dict[str, Any], path: str, base_path: str) -> str:
     """Finds the app's path.
 
     Args:
-        event: Of API Gateway, a function URL or an ALB.
+        event: From API Gateway, a function URL or an ALB.
         path: As Mangum reads it.
-        base_path: SNAPSHIP_BASE_PATH, such as ``/api``; empty for none.
+        base_path: SNAPSHIP_BASE_PATH, e.g. ``/api``; empty for none.
     """
-    # A load balancer names none; an HTTP API names "$default" where no route of its own fits.
+    # A load balancer sends neither; an HTTP API sends "$default" if no specific route matches.
     template = event.get("resource") or str(event.get("routeKey") or "").partition(" ")[2]
     told = _filled(template, event.get("pathParameters"))
     if told is not None and (told == "/" or path.rstrip("/").endswith(told.rstrip("/"))):
@@ -47,7 +47,7 @@ def path_of(event: dict[str, Any], path: str, base_path: str) -> str:
 
 
 def base_path_hint(path: str) -> str:
-    """What to do about a path that is one of the app's behind another one; empty for any other.
+    """A hint for a path that is one of the app's with a prefix; empty for any other.
 
     Args:
         path: A path that the app does not have.
@@ -55,11 +55,11 @@ def base_path_hint(path: str) -> str:
     before, _, last = path.rpartition("/")
     if not before or f"/{last}" not in PATHS[1:]:
         return ""
-    return f" Ask for /{last}; if this is a function behind a base path, set SNAPSHIP_BASE_PATH."
+    return f" Request /{last}; if this is a function behind a base path, set SNAPSHIP_BASE_PATH."
 
 
 def _filled(template: Any, parameters: Any) -> str | None:
-    """A route such as ``/{proxy+}`` with its parameters in; None where it does not say the path."""
+    """A route such as ``/{proxy+}`` with its parameters filled in; None if that does not give the path."""
     if not isinstance(template, str) or not template.startswith("/"):
         return None
     known = parameters if isinstance(parameters, dict) else {}

@@ -23,11 +23,11 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 def problem_of(error: Exception, id: str = "") -> Problem:
-    """Describes an error without giving away anything of the server.
+    """Describes an error without revealing anything about the server.
 
     Args:
         error: Any exception. The message of a :class:`SnapshipError` below 500, and of an
-            :class:`UnavailableError`, is for the client; everything else stays in the server's log.
+            :class:`UnavailableError`, is meant for the client; everything else stays in the server's log.
         id: The request id; empty inside a list of results.
     """
     if isinstance(error, UnavailableError) or (isinstance(error, SnapshipError) and error.http_status < 500):
@@ -35,7 +35,7 @@ def problem_of(error: Exception, id: str = "") -> Problem:
         kind = f"urn:snapship:{words.replace(' ', '-')}"
         return Problem(kind, words.capitalize(), error.http_status, str(error), id)
     status = error.http_status if isinstance(error, SnapshipError) else 500
-    detail = "The server could not answer this request; its log names the reason under the request id."
+    detail = "The server could not answer this request; its log has the reason under the request id."
     return Problem("about:blank", HTTPStatus(status).phrase, status, detail, id)
 
 
@@ -50,20 +50,20 @@ async def on_snapship_error(request: Request, error: Exception) -> Response:
     problem = problem_of(error, request_id(request.scope))
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
     if problem.status >= 500 and not headers:
-        # A failure of the server: the boundary answers and logs all of them.
+        # A failure of the server: the outermost middleware answers and logs it.
         raise error
-    # The class alone: the message may repeat what was sent.
+    # Only the class: the message may repeat what was sent.
     record_of(request.scope).error = type(error).__name__
     return problem_response(problem, headers)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Answers what Starlette refuses by itself: an unknown path, a wrong method."""
+    """Answers what Starlette refuses: an unknown path, a wrong method."""
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == 404:
         path = request.scope["path"]
-        detail = f"The path must exist. Received: {quoted(path)}. See /openapi.json for those that do."
+        detail = f"The path must exist. Received: {quoted(path)}. See /openapi.json for the available paths."
         detail += base_path_hint(path)
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")

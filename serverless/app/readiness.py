@@ -1,8 +1,7 @@
-"""Whether this process gives the answers that the bundle was exported with.
+"""Whether this process reproduces the answers that the bundle was exported with.
 
-The golden examples are replayed once, in a thread of their own: when the server starts, or
-when ``/ready`` is asked for the first time. A function in the cloud that is never asked
-does not pay for it while it starts.
+The golden examples are replayed once, in a separate thread: when the server starts, or at the
+first request to ``/ready``. A Lambda function that never gets one does not pay for it at start-up.
 """
 
 from __future__ import annotations
@@ -20,29 +19,29 @@ from serverless.app.errors import NotReadyError
 from serverless.app.schema import Ready
 
 WAIT_SECONDS = 10.0
-"""How long one request waits for the self-test; a gateway waits for 29 s."""
+"""How long a request waits for the self-test; a gateway waits for 29 s."""
 
 POLL_SECONDS = 0.01
 
 CLOSE_SECONDS = 5.0
-"""How long a server that ends waits for a self-test that runs."""
+"""How long a stopping server waits for a running self-test."""
 
 RETRY_RUNNING_SECONDS = 1
 RETRY_FAILED_SECONDS = 60
-"""A failure stays; by then the balancer may ask another process."""
+"""A failure is permanent; by then the load balancer may ask another process."""
 
 _log = logging.getLogger("snapship.serverless")
 
 
 class Readiness:
-    """Runs the self-test once and keeps its outcome. Safe to use from several threads."""
+    """Runs the self-test once and keeps its result. Safe to use from several threads."""
 
     def __init__(self, selftest: Callable[[], int] | None) -> None:
         """Starts nothing yet.
 
         Args:
-            selftest: Returns how many examples gave the same answers, or raises; None where
-                there is nothing to replay.
+            selftest: Returns the number of examples reproduced, or raises; None if there is nothing
+                to replay.
         """
         self._selftest = selftest
         self._thread: threading.Thread | None = None
@@ -54,7 +53,7 @@ class Readiness:
             self._ended.set()
 
     def start(self) -> None:
-        """Starts the self-test if it was not started before."""
+        """Starts the self-test unless it has been started already."""
         with self._lock:
             if self._thread is None and self._selftest is not None:
                 self._thread = threading.Thread(target=self._run, name="snapship-selftest", daemon=True)
@@ -64,32 +63,32 @@ class Readiness:
         """Starts the self-test if necessary and waits for its end.
 
         Args:
-            seconds: At most this long.
+            seconds: Maximum time to wait.
 
         Raises:
-            NotReadyError: It runs still, or it failed.
+            NotReadyError: It is still running, or it failed.
         """
         self.start()
         end = time.monotonic() + seconds
-        # Asked now and then rather than waited for in a thread: many who ask would take them all.
+        # Polled rather than waited for in a thread: many requests would use up all threads.
         while not self._ended.is_set() and time.monotonic() < end:
             await asyncio.sleep(POLL_SECONDS)
         if not self._ended.is_set():
             raise NotReadyError(
-                "The model must have passed its self-test. Received: it still runs. "
+                "The model must have passed its self-test. Received: it is still running. "
                 f"Ask again in {RETRY_RUNNING_SECONDS} s.",
                 retry_after=RETRY_RUNNING_SECONDS,
             )
         if self._outcome is None:
             raise NotReadyError(
-                "The model must have passed its self-test. Received: it failed, the server's log names the "
+                "The model must have passed its self-test. Received: it failed; the server's log has the "
                 "reason. Export the bundle again, or use the library versions of its export.",
                 retry_after=RETRY_FAILED_SECONDS,
             )
         return self._outcome
 
     def close(self) -> None:
-        """Waits a little for a self-test that runs."""
+        """Waits briefly for a running self-test."""
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
@@ -99,7 +98,7 @@ class Readiness:
         try:
             examples = self._selftest()
         except Exception as error:
-            # The class and the first line; a stack trace would say no more of a difference.
+            # Only the class and the first line; a stack trace would not explain a difference.
             reason = shortened(str(error).partition("\n")[0], 500)
             _log.error("the self-test failed: %s: %s", type(error).__name__, reason)
         else:
@@ -110,21 +109,21 @@ class Readiness:
             self._ended.set()
 
 
-def replayed(classifier: Classifier, threads: int = 1) -> Callable[[], int] | None:
+def make_selftest(classifier: Classifier, threads: int = 1) -> Callable[[], int] | None:
     """The self-test of a classifier's artifact on its engine.
 
     Args:
-        classifier: An open one; its bundle is read again, its interpreter stays free.
-        threads: Threads of one inference.
+        classifier: An open one; its bundle is reread, its interpreters are not used.
+        threads: Threads per inference.
 
     Returns:
-        Raises GateFailedError when an example differs; None where the bundle has no examples.
+        A function that raises GateFailedError if an example differs; None if the bundle has no examples.
     """
     if classifier.bundle.manifest.golden is None:
         return None
 
     def replay() -> int:
-        # Here, since a function that is never asked whether it is ready needs none of it.
+        # Imported here, since most functions are never asked whether they are ready.
         from edge_runtime.golden import selftest
 
         outcome = selftest(
@@ -137,7 +136,7 @@ def replayed(classifier: Classifier, threads: int = 1) -> Callable[[], int] | No
         if different or not outcome.passed:
             found = "; ".join(f"{one.file} at {one.failed}: {one.detail}" for one in different[:3])
             raise GateFailedError(
-                "Every golden example must be as at export. Received: "
+                "Every golden example must be reproduced. Received: "
                 f"{len(different)} of {len(outcome.replays)} differ ({found or 'no engine ran it'}). "
                 "Export the bundle again, or use the library versions of its export."
             )

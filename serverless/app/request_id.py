@@ -1,7 +1,7 @@
-"""One id for a request, in its answer and in the log.
+"""One id per request, in its response and in the log.
 
-The client's ``x-request-id`` if it is sane, so that a trace runs through several
-services; else Lambda's own id, which its log lines carry anyway; else a random one.
+The client's ``x-request-id`` if it is well-formed, so that a trace spans several services;
+otherwise Lambda's own id, which its log lines carry anyway; otherwise a random one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from starlette.types import Scope
 REQUEST_ID_HEADER = "x-request-id"
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-"""Nothing that could break a log line or a header."""
+"""Excludes anything that could break a log line or a header."""
 
 
 def choose_id(scope: Scope) -> str:
-    """Picks the id of a request.
+    """Chooses the id of a request.
 
     Args:
         scope: An ASGI scope; Mangum's has the Lambda context under ``aws.context``.
@@ -31,17 +31,19 @@ def choose_id(scope: Scope) -> str:
     return uuid.uuid4().hex
 
 
-def keep_id(scope: Scope, id: str) -> None:
-    """Notes the id where :func:`request_id` finds it."""
+def ensure_id(scope: Scope) -> str:
+    """The id of a request, chosen at the first call and stored in its scope."""
+    id = request_id(scope) or choose_id(scope)
     scope.setdefault("state", {})["request_id"] = id
+    return id
 
 
 def request_id(scope: Scope) -> str:
-    """The id of a request that is being answered; empty before it has one."""
+    """The id of the request being answered; empty before it has one."""
     return str(scope.get("state", {}).get("request_id", ""))
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The header's value if it was sent once."""
+    """The header's value if it was sent exactly once."""
     values = [value for name, value in headers if name.lower() == REQUEST_ID_HEADER.encode()]
     return values[0].decode("latin-1") if len(values) == 1 else ""

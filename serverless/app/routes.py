@@ -1,4 +1,4 @@
-"""The routes: what each one reads and answers."""
+"""The routes: what each one reads and returns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,89 +16,39 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge_runtime.errors import SnapshipError
-from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import FORMATS
-from serverless.app.boundary import Boundary, Log
-from serverless.app.intake import read_order
-from serverless.app.limits import limited
-from serverless.app.problems import on_http_exception, on_snapship_error, problem_of
-from serverless.app.schema import (
-    Answers,
-    Failed,
-    Health,
-    Info,
-    Labels,
-    Limits,
-    Timing,
-    answer,
-    classified,
-)
-from serverless.app.service import Examined, Service
-from serverless.app.telemetry import NAMESPACE, record_of
-
-if TYPE_CHECKING:
-    from serverless.app.key_source import KeySource
+from serverless.app.boundary import RequestMiddleware
+from serverless.app.intake import read_classify_request
+from serverless.app.limits import limit_body
+from serverless.app.problems import on_http_exception, on_snapship_error
+from serverless.app.schema import Health, Info, Labels, Limits
+from serverless.app.service import Service, answer_to
+from serverless.app.settings import AppConfig
+from serverless.app.telemetry import record_of
 
 
-def build(
-    service: Service,
-    top_k: int,
-    max_bytes: int,
-    max_images: int,
-    *,
-    max_pixels: int | None = None,
-    keys: KeySource | None = None,
-    cors_origins: tuple[str, ...] = (),
-    log: Log = "off",
-    metrics_namespace: str = NAMESPACE,
-) -> Starlette:
-    """Puts the routes before a service; ``create_app`` is the usual way.
+def build(service: Service, config: AppConfig) -> Starlette:
+    """Puts the routes before a service.
 
     Args:
-        service: Any model behind a service.
-        top_k: Classes returned when a request does not say how many.
-        max_bytes: Limit of a request's body.
-        max_images: Limit of images in one request.
-        max_pixels: Limit of an image, as the model holds it; None where that is not known.
-        keys: Who may ask; None lets everyone.
-        cors_origins: Origins whose pages may call.
-        log: Whether each request has a line on stdout.
-        metrics_namespace: Of the metrics in that line.
+        service: The model.
+        config: The app's configuration.
     """
+    keys = config.key_source()
+    limits = Limits(config.max_bytes, config.max_images, config.max_pixels)
 
     async def classify(request: Request) -> Response:
-        start = time.perf_counter()
-        record = record_of(request.scope)
-        body = limited(request, max_bytes, record)
-        order = await read_order(body, max_images)
-        read = time.perf_counter()
-        record.read_ms = (read - start) * 1000
-        record.images = len(order.images)
-        wanted = order.top_k or top_k
-        options = None
-        if order.score_threshold is not None:
-            options = ResultOptions(score_threshold=order.score_threshold)
-        if not order.several:
-            (image,) = order.images
-            assert isinstance(image, bytes)
-            one = await service.classify(image, wanted, options)
-            record.took([one])
-            return _json(answer(one.result, one.served, _timing(start, read)))
-        results = await service.classify_each(order.images, wanted, options)
-        examined = [found for found in results if isinstance(found, Examined)]
-        record.took(examined)
-        each = tuple(
-            Failed(problem_of(found)) if isinstance(found, SnapshipError) else classified(found.result)
-            for found in results
-        )
-        served = examined[0].served if examined else service.served
-        return _json(Answers(each, served, _timing(start, read)))
+        start, record = time.perf_counter(), record_of(request.scope)
+        order = await read_classify_request(limit_body(request, config.max_bytes, record), config.max_images)
+        record.add_request(len(order.images), start)
+        found = await service.classify(order.images, order.top_k or config.top_k, order.options)
+        return _json(answer_to(order, found, service.served, record, start))
 
     async def health(request: Request) -> Response:
         if keys is not None:
-            # Anyone may ask here; who has a key finds the rest in /info.
+            # Open to everyone; the details are in /info, behind the key.
             return _json(Health("ok"))
-        behind = service.behind
+        behind = service.current
         served = behind.served
         return _json(Health("ok", served.name, served.artifact, behind.model.engine, version()))
 
@@ -110,16 +59,16 @@ def build(
         return _json(Labels(tuple(service.model.labels)))
 
     async def info(request: Request) -> Response:
-        behind = service.behind
+        behind = service.current
         return _json(
             Info(
                 bundle=behind.served.name,
                 artifact=behind.served.artifact,
                 engine=behind.model.engine,
                 classes=len(behind.model.labels),
-                top_k=top_k,
+                top_k=config.top_k,
                 formats=FORMATS,
-                limits=Limits(max_bytes, max_images, max_pixels),
+                limits=limits,
                 model=behind.info,
                 version=version(),
             )
@@ -127,11 +76,10 @@ def build(
 
     @cache
     def described() -> bytes:
-        # Here, since few who start a function ask for it.
+        # Imported here, since few requests need it.
         from serverless.app.openapi import document
 
-        limits = Limits(max_bytes, max_images, max_pixels)
-        return msgspec.json.encode(document(limits, version(), top_k, keyed=keys is not None))
+        return msgspec.json.encode(document(limits, version(), config.top_k, keyed=keys is not None))
 
     async def openapi(request: Request) -> Response:
         return Response(described(), media_type="application/json")
@@ -147,16 +95,16 @@ def build(
         yield
         service.close()
 
-    middleware = [Middleware(Boundary, log=log, metrics_namespace=metrics_namespace)]
-    if cors_origins:
-        # This and the next here, since they are off by default.
-        from serverless.app.cors import Cors
+    middleware = [Middleware(RequestMiddleware, log=config.log, metrics_namespace=config.metrics_namespace)]
+    if config.cors_origins:
+        # This and the next are imported here, since they are off by default.
+        from serverless.app.cors import CorsMiddleware
 
-        middleware.append(Middleware(Cors, origins=cors_origins))
+        middleware.append(Middleware(CorsMiddleware, origins=config.cors_origins))
     if keys is not None:
-        from serverless.app.access import Access
+        from serverless.app.access import KeyMiddleware
 
-        middleware.append(Middleware(Access, source=keys))
+        middleware.append(Middleware(KeyMiddleware, source=keys))
     app = Starlette(
         routes=[
             Route("/", page, methods=["GET"]),
@@ -173,17 +121,12 @@ def build(
     )
     # A redirect from /classify/ would name the server's own idea of its address.
     app.router.redirect_slashes = False
-    app.state.service = service
+    app.state.service, app.state.config = service, config
     return app
 
 
 def _json(content: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")
-
-
-def _timing(start: float, read: float) -> Timing:
-    now = time.perf_counter()
-    return Timing(round((read - start) * 1000, 3), round((now - read) * 1000, 3))
 
 
 @cache

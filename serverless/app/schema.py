@@ -1,4 +1,4 @@
-"""JSON of requests and answers; :mod:`serverless.app.openapi` describes exactly these."""
+"""JSON of requests and responses; :mod:`serverless.app.openapi` describes exactly these."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_runtime.result import Result
 from edge_runtime.spec import InputSpec
 
 MAX_TOP_K = 999_999_999
-"""More than any model has classes; a larger number is a mistake."""
+"""More classes than any model has; a larger number is a mistake."""
 
 TopK = Annotated[int, Meta(ge=1, le=MAX_TOP_K)]
 
@@ -25,8 +25,8 @@ class ImageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         image: One image, base64 or a ``data:`` URL.
         images: Several, answered in order.
-        top_k: How many classes to return for each.
-        score_threshold: Classes with a lower score are left out.
+        top_k: Number of classes to return per image.
+        score_threshold: Classes with a lower score are omitted.
     """
 
     image: str | None = None
@@ -36,14 +36,14 @@ class ImageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Served(msgspec.Struct, frozen=True):
-    """Which model answered: the bundle's name and the artifact's kind."""
+    """The model that answered: the bundle's name and the artifact's kind."""
 
     name: str
     artifact: str
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Milliseconds: receiving and parsing the request, then classifying its images."""
+    """Milliseconds for receiving and parsing the request, and for classifying its images."""
 
     read: float
     classify: float
@@ -58,9 +58,9 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 class Classified(msgspec.Struct, frozen=True):
-    """What one image shows; predictions are sorted by falling score.
+    """The classes of one image; predictions are sorted by descending score.
 
-    Label and score are null where no class reaches the score_threshold.
+    Label and score are null if no class reaches the score_threshold.
     """
 
     label: str | None
@@ -77,7 +77,7 @@ class Answer(Classified, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Problem details of RFC 9457; ``request_id`` is also in the server's log."""
+    """Problem details (RFC 9457); ``request_id`` is also in the server's log."""
 
     type: str
     title: str
@@ -87,13 +87,13 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The place of an image that cannot be used, among the results of several."""
+    """Takes the place of an image that cannot be used among the results of several."""
 
     error: Problem
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """The answer to a request with several images, in their order."""
+    """The answer to a request with several images, in the same order."""
 
     results: tuple[Classified | Failed, ...]
     model: Served
@@ -101,7 +101,7 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer of ``GET /health``: the process lives; nothing else where keys are asked for."""
+    """The answer of ``GET /health``: the process is alive; no details if the endpoint requires keys."""
 
     status: Literal["ok"]
     bundle: str = ""
@@ -111,12 +111,12 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """The answer of ``GET /ready``: the model is loaded and gives the answers of its export.
+    """The answer of ``GET /ready``: the model is loaded and reproduces its exported answers.
 
     Attributes:
-        status: Always ``ready``; else it is a problem.
-        selftest: ``none`` where the bundle has no golden examples to replay.
-        examples: How many golden examples gave the same answers.
+        status: Always ``ready``; anything else is a problem.
+        selftest: ``none`` if the bundle has no golden examples to replay.
+        examples: Number of golden examples that were reproduced.
     """
 
     status: Literal["ready"]
@@ -131,12 +131,12 @@ class Labels(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a request may have at most.
+    """Limits of a request.
 
     Attributes:
-        max_bytes: Of the body.
+        max_bytes: Size of the body.
         max_images: Images in one request.
-        max_pixels: Width times height of an image; null where the app does not know it.
+        max_pixels: Width times height of an image; null if the app does not know it.
     """
 
     max_bytes: int
@@ -145,15 +145,15 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """What the bundle says of the artifact that answers.
+    """The artifact that answers, as its bundle describes it.
 
     Attributes:
-        precision: Such as ``int8``.
-        sha256: Of the model file.
-        bytes: Of the model file.
-        input: What an image is resized to.
-        verdict: What the gate said of it.
-        metrics: What it was based on; null when it was not checked.
+        precision: For example ``int8``.
+        sha256: Hash of the model file.
+        bytes: Size of the model file.
+        input: The input that images are resized to.
+        verdict: The gate's verdict.
+        metrics: What the verdict was based on; null if the artifact was not checked.
     """
 
     precision: str
@@ -168,15 +168,15 @@ class Info(msgspec.Struct, frozen=True):
     """The answer of ``GET /info``.
 
     Attributes:
-        bundle: Its name.
+        bundle: The bundle's name.
         artifact: The kind of the model file that answers.
-        engine: The interpreter that runs it.
-        classes: How many labels there are.
-        top_k: Classes returned when a request does not say how many.
-        formats: Image formats that are decoded.
-        limits: What a request may have at most.
-        model: What the bundle says of the model file; null where the app was given a bare model.
-        version: Of snapship.
+        engine: The engine that runs it.
+        classes: Number of labels.
+        top_k: Default number of classes returned.
+        formats: Supported image formats.
+        limits: Limits of a request.
+        model: The model file, as its bundle describes it; null for a model without a bundle.
+        version: The version of snapship.
     """
 
     bundle: str
@@ -191,13 +191,7 @@ class Info(msgspec.Struct, frozen=True):
 
 
 def classified(result: Result) -> Classified:
-    """Turns a runtime's result into its JSON form."""
+    """Converts a result of the runtime to its JSON form."""
     scored = tuple(Scored(entry.label, entry.index, entry.score) for entry in result.predictions)
     label, score = (scored[0].label, scored[0].score) if scored else (None, None)
     return Classified(label, score, result.margin, scored)
-
-
-def answer(result: Result, model: Served, timing_ms: Timing) -> Answer:
-    """Adds the model and the times to one result."""
-    one = classified(result)
-    return Answer(one.label, one.score, one.margin, one.predictions, model, timing_ms)

@@ -1,4 +1,4 @@
-"""A model behind the routes: classifies in worker threads, not on the event loop of a server."""
+"""The model behind the routes: classifies in worker threads, off the event loop of a server."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
 
@@ -19,15 +19,20 @@ from edge_runtime.errors import SnapshipError
 from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import FORMATS, ImageSource, UInt8Array
 from edge_runtime.result import Result
-from serverless.app.readiness import Readiness, replayed
-from serverless.app.schema import ModelInfo, Served
+from serverless.app.problems import problem_of
+from serverless.app.readiness import Readiness
+from serverless.app.schema import Answer, Answers, Failed, ModelInfo, Served, Timing, classified
+
+if TYPE_CHECKING:
+    from serverless.app.intake import ClassifyRequest
+    from serverless.app.telemetry import RequestRecord
 
 MAX_WORKERS = 4
-"""Default limit of images in work at once; each may hold a decoded photo of 150 MB."""
+"""Default limit of images classified at once; each may hold a decoded photo of 150 MB."""
 
 
 class Model(Protocol):
-    """What the service needs of a classifier."""
+    """What the service needs from a classifier."""
 
     @property
     def labels(self) -> Sequence[str]:
@@ -41,23 +46,23 @@ class Model(Protocol):
         """Decodes and resizes an image; safe to call from several threads."""
 
     def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
-        """Names what an image shows; safe to call from several threads."""
+        """Classifies an image; safe to call from several threads."""
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
 
 
 @dataclass(frozen=True)
-class Examined:
-    """One image's result, and what the log says of it.
+class TimedResult:
+    """One image's result, with what the log records about it.
 
     Attributes:
         result: The best classes.
         served: The bundle and artifact that found them.
-        width: Pixels as stored, before any orientation; None where that is not known.
+        width: In pixels as stored, before EXIF orientation; None if unknown.
         height: As width.
-        decode_ms: Decoding and resizing.
-        classify_ms: Inference and ranking.
+        decode_ms: Milliseconds for decoding and resizing.
+        classify_ms: Milliseconds for inference and ranking.
     """
 
     result: Result
@@ -69,14 +74,14 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Behind:
-    """A model, and what is said of it.
+class ServedModel:
+    """A model and its description.
 
     Attributes:
         model: The classifier.
         served: The bundle's name and the artifact's kind.
-        info: What the bundle says of the artifact; None for a model without a bundle.
-        readiness: Whether the model gives the answers of its export here.
+        info: The artifact as its bundle describes it; None for a model without a bundle.
+        readiness: Whether the model reproduces its exported answers here.
     """
 
     model: Model
@@ -103,191 +108,190 @@ class Service:
 
         Args:
             model: The classifier.
-            served: What to call it.
-            workers: Images in work at once.
+            served: Its name.
+            workers: Images classified at once.
             owns_model: Whether :meth:`close` also closes the model.
-            inline: Whether a request's only image is classified on the event loop, for a function
-                that takes one request at a time; handing it to a thread and back costs up to some ms.
-            info: What the bundle says of the artifact.
+            inline: Whether a request's only image is classified on the event loop, for a function that
+                handles one request at a time; a round trip to a thread costs up to a few ms.
+            info: The artifact as its bundle describes it.
             selftest: Replays golden examples, see :class:`~serverless.app.readiness.Readiness`.
         """
-        self._behind = Behind(model, served, info, Readiness(selftest))
+        self._current = ServedModel(model, served, info, Readiness(selftest))
         self._owns_model = owns_model
         self._inline = inline
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="snapship-serve")
 
     @contextmanager
-    def lent(self) -> Iterator[Behind]:
-        """Lends the model for a request, and with it what is said of it; it stays open meanwhile."""
-        yield self._behind
+    def lent(self) -> Iterator[ServedModel]:
+        """Lends the model and its description for a request; it stays open meanwhile."""
+        yield self._current
 
     @property
-    def behind(self) -> Behind:
-        """The model of now, for what is said of it; :meth:`lent` gives one to classify with."""
+    def current(self) -> ServedModel:
+        """The current model, for its description; use :meth:`lent` to classify with it."""
         with self.lent() as behind:
             return behind
 
     @property
     def model(self) -> Model:
         """The classifier."""
-        return self.behind.model
+        return self.current.model
 
     @property
     def served(self) -> Served:
         """The bundle's name and the artifact's kind."""
-        return self.behind.served
-
-    @property
-    def info(self) -> ModelInfo | None:
-        """What the bundle says of the artifact; None for a model without a bundle."""
-        return self.behind.info
+        return self.current.served
 
     @property
     def readiness(self) -> Readiness:
-        """Whether the model gives the answers of its export here."""
-        return self.behind.readiness
+        """Whether the model reproduces its exported answers here."""
+        return self.current.readiness
 
-    def examine(
-        self, image: bytes, top_k: int, options: ResultOptions | None = None, behind: Behind | None = None
-    ) -> Examined:
+    def classify_one(
+        self,
+        image: bytes,
+        top_k: int,
+        options: ResultOptions | None = None,
+        behind: ServedModel | None = None,
+    ) -> TimedResult:
         """Classifies one image on the calling thread.
 
         Args:
             image: Encoded bytes.
             top_k: How many classes to return.
-            options: Such as a threshold.
-            behind: What :meth:`lent` gave; None takes the model of now.
+            options: Result options, e.g. a score threshold.
+            behind: The model from :meth:`lent`; None takes the current one.
 
         Raises:
             ImageError: It cannot be used.
         """
         if behind is None:
             with self.lent() as now:
-                return self.examine(image, top_k, options, now)
+                return self.classify_one(image, top_k, options, now)
         start = time.perf_counter()
         array = behind.model.pixels(image)
         decoded = time.perf_counter()
         result = behind.model.classify(array, top_k, options)
         end = time.perf_counter()
         width, height = _size(image)
-        return Examined(
+        return TimedResult(
             result, behind.served, width, height, (decoded - start) * 1000, (end - decoded) * 1000
         )
 
-    async def classify(self, image: bytes, top_k: int, options: ResultOptions | None = None) -> Examined:
-        """Classifies one image, in a worker thread unless the service is inline.
+    def try_one(
+        self,
+        image: bytes | SnapshipError,
+        top_k: int,
+        options: ResultOptions | None = None,
+        behind: ServedModel | None = None,
+    ) -> TimedResult | SnapshipError:
+        """As :meth:`classify_one`, but returns the error of an image that cannot be used.
 
         Args:
-            image: Encoded bytes.
+            image: Encoded bytes; an error is returned as it is.
             top_k: How many classes to return.
-            options: Such as a threshold.
+            options: Result options, e.g. a score threshold.
+            behind: As in :meth:`classify_one`.
 
         Raises:
-            ImageError: It cannot be used.
+            SnapshipError: The server failed (HTTP 5xx).
         """
-        if self._inline:
-            return self.examine(image, top_k, options)
-        with self.lent() as behind:
-            return await self._in_thread(behind, image, top_k, options)
-
-    async def classify_each(
-        self, images: Iterable[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
-    ) -> list[Examined | SnapshipError]:
-        """Classifies several images side by side.
-
-        Args:
-            images: Encoded bytes; an error stays what it is.
-            top_k: How many classes to return for each.
-            options: Such as a threshold.
-
-        Returns:
-            In the order of the images, the error of each that cannot be used.
-        """
-        # All by one model: they share an answer, which names it.
-        with self.lent() as behind:
-            attempts = (self._attempt(behind, image, top_k, options) for image in images)
-            return list(await asyncio.gather(*attempts))
-
-    def close(self) -> None:
-        """Ends the threads, and the model if it is the service's own."""
-        self.readiness.close()
-        self._threads.shutdown()
-        if self._owns_model:
-            self.model.close()
-
-    async def _in_thread(
-        self, behind: Behind, image: bytes, top_k: int, options: ResultOptions | None
-    ) -> Examined:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.examine, image, top_k, options, behind)
-
-    async def _attempt(
-        self, behind: Behind, image: bytes | SnapshipError, top_k: int, options: ResultOptions | None
-    ) -> Examined | SnapshipError:
         if isinstance(image, SnapshipError):
             return image
         try:
-            return await self._in_thread(behind, image, top_k, options)
+            return self.classify_one(image, top_k, options, behind)
         except SnapshipError as error:
             if error.http_status >= 500:
                 raise
             return error
 
+    async def classify(
+        self, images: Sequence[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
+    ) -> list[TimedResult | SnapshipError]:
+        """Classifies images side by side in worker threads; an inline service's only image without.
 
-def service_of(
-    classifier: Classifier,
-    *,
-    workers: int | None,
-    owns_model: bool,
-    threads: int = 1,
-    inline: bool = False,
-) -> Service:
-    """Puts a classifier behind a service.
+        Args:
+            images: Encoded bytes; an error is returned as it is.
+            top_k: How many classes to return for each.
+            options: Result options, e.g. a score threshold.
+
+        Returns:
+            In the order of the images; the error of each that cannot be used.
+        """
+        # All with one model: they share an answer, which names it.
+        with self.lent() as behind:
+            if self._inline and len(images) == 1:
+                return [self.try_one(images[0], top_k, options, behind)]
+            loop = asyncio.get_running_loop()
+            attempts = (
+                loop.run_in_executor(self._threads, self.try_one, image, top_k, options, behind)
+                for image in images
+            )
+            return list(await asyncio.gather(*attempts))
+
+    def close(self) -> None:
+        """Stops the threads, and closes the model if the service owns it."""
+        self.readiness.close()
+        self._threads.shutdown()
+        if self._owns_model:
+            self.model.close()
+
+
+def answer_to(
+    request: ClassifyRequest,
+    found: Sequence[TimedResult | SnapshipError],
+    served: Served,
+    record: RequestRecord,
+    start: float,
+) -> Answer | Answers:
+    """Makes the answer to a request and adds its results to the log record.
 
     Args:
-        classifier: Any open one.
-        workers: Images in work at once; None takes the machine's processors, at most
-            :data:`MAX_WORKERS`.
-        owns_model: Whether the service closes it.
-        threads: Threads of one inference in the self-test.
-        inline: As :class:`Service`.
+        request: The request.
+        found: The result or error of each of its images.
+        served: The model to name if no image could be classified.
+        record: The request's log record, with its ``read_ms``.
+        start: When the request arrived, by ``time.perf_counter``.
 
     Raises:
-        UsageError: workers is not positive.
+        SnapshipError: The only image cannot be used.
     """
-    count = workers_of(workers)
-    served, info = described(classifier, count)
-    return Service(
-        classifier,
-        served,
-        workers=count,
-        owns_model=owns_model,
-        inline=inline,
-        info=info,
-        selftest=replayed(classifier, threads),
+    total_ms = (time.perf_counter() - start) * 1000
+    timing = Timing(round(record.read_ms or 0.0, 3), round(total_ms - (record.read_ms or 0.0), 3))
+    if not request.several and isinstance(found[0], SnapshipError):
+        raise found[0]
+    examined = [one for one in found if isinstance(one, TimedResult)]
+    record.add_results(examined)
+    served = examined[0].served if examined else served
+    if not request.several:
+        one = classified(examined[0].result)
+        return Answer(one.label, one.score, one.margin, one.predictions, served, timing)
+    each = tuple(
+        Failed(problem_of(one)) if isinstance(one, SnapshipError) else classified(one.result) for one in found
     )
+    return Answers(each, served, timing)
 
 
 def workers_of(workers: int | None) -> int:
-    """Images in work at once.
+    """Number of images to classify at once.
 
     Args:
-        workers: As asked for; None takes the machine's processors, at most :data:`MAX_WORKERS`.
+        workers: As configured; None takes the machine's processors, at most :data:`MAX_WORKERS`.
     """
     return min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
 
 
-def described(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
-    """Prepares a classifier for its workers; returns what it is called and what its bundle says of it.
+def describe(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
+    """Prepares a classifier for its workers; returns its name and its description.
 
     Args:
-        classifier: Any open one.
-        workers: Images in work at once.
+        classifier: An open classifier.
+        workers: Images classified at once.
 
     Raises:
         UsageError: workers is not positive.
     """
-    # Reads no image; allows the classifier that many interpreters, made when they are needed.
+    # Classifies nothing: allows the classifier that many interpreters, which are made on demand.
     classifier.classify_many((), workers=workers)
     entry = classifier.artifact
     info = ModelInfo(
@@ -297,10 +301,10 @@ def described(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
 
 
 def _size(image: bytes) -> tuple[int | None, int | None]:
-    """Width and height from the header of an image that was decoded before; for the log alone."""
+    """Width and height from the header of an image that was decoded before; for the log only."""
     try:
         with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
             return picture.size
     except Exception:
-        # Whatever Pillow's parsers say of strange bytes: the image has its answer.
+        # Whatever Pillow's parsers raise: the image has been classified already.
         return None, None

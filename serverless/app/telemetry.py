@@ -1,7 +1,7 @@
-"""One JSON line for each request or event on stdout, which is CloudWatch's metric format too.
+"""One JSON log line per request or event on stdout, which is also CloudWatch's metric format.
 
-Never in it: pixels, bytes or text of an image, query, header or key. What a client chooses
-(path, method) or a model (label) is shortened, and JSON keeps it within its line.
+It never contains pixels, bytes or text of an image, query, header or key. What a client
+(path, method) or a model (label) chooses is shortened, and JSON keeps it on one line.
 
 The metrics are ``Requests``, ``Errors`` (HTTP 5xx), ``Latency`` in ms and ``ColdStarts``, by
 ``Function``; CloudWatch takes them from the line itself:
@@ -19,27 +19,25 @@ import traceback
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge_runtime.quoting import cut
 
 if TYPE_CHECKING:
-    from serverless.app.service import Examined
-
-Kind = Literal["http", "s3", "sqs", "sns", "direct", "warmup"]
+    from serverless.app.service import TimedResult
 
 NAMESPACE = "snapship"
 
 MAX_TEXT = 200
-"""Characters of one text in a line."""
+"""Maximum characters of a text in a line."""
 
 MAX_TRACE_ENTRY = 1_000
-"""Characters of one frame of a stack trace, or of an exception's message."""
+"""Maximum characters of a stack frame or of an exception's message."""
 
 MAX_TRACE = 4_000
-"""Characters of a stack trace; its end is what is kept."""
+"""Maximum characters of a stack trace; its end is kept."""
 
 METRICS = [
     {"Name": "Requests", "Unit": "Count"},
@@ -52,31 +50,31 @@ _lock = threading.Lock()
 _warm = False
 
 
-class Record(msgspec.Struct, omit_defaults=True):
-    """What happened, filled in on the way; fields with their default are left out of the line.
+class RequestRecord(msgspec.Struct, omit_defaults=True):
+    """One log line, filled in during the request; fields with their default value are omitted.
 
     Attributes:
-        kind: Which door it came through.
-        request_id: Also in the answer.
-        method: Of HTTP.
-        path: Of HTTP, without its query; the key of an S3 object has no place here.
-        status: Of HTTP; other events use its meaning: 200, 400 for bad input, 500.
-        bytes: Of the body or the object.
-        width: Pixels of the only image, as stored.
+        kind: ``http``, or a kind of event.
+        request_id: Also in the response.
+        method: HTTP method.
+        path: HTTP path without the query; never the key of an S3 object.
+        status: HTTP status; other events use its meaning: 200, 400 for bad input, 500.
+        bytes: Size of the body or the object.
+        width: Of a single image, in pixels as stored.
         height: As width.
-        images: How many were classified.
-        label: Best class of the only image.
+        images: Number of images in the request.
+        label: Best class of a single image.
         score: Its score.
         key: Name of the API key.
-        read_ms: Receiving and parsing.
-        decode_ms: Decoding and resizing, summed over the images.
-        classify_ms: Inference, summed over the images.
-        total_ms: From the first line of the app to its last.
+        read_ms: Milliseconds for receiving and parsing.
+        decode_ms: Milliseconds for decoding and resizing, summed over the images.
+        classify_ms: Milliseconds for inference, summed over the images.
+        total_ms: Milliseconds from the app's first line to its last.
         error: Class of the exception; no message, since that may repeat what was sent.
-        trace: Of a failure of the server, its stack trace.
+        trace: Stack trace of a server failure.
     """
 
-    kind: Kind
+    kind: str
     request_id: str = ""
     method: str = ""
     path: str = ""
@@ -95,8 +93,17 @@ class Record(msgspec.Struct, omit_defaults=True):
     error: str = ""
     trace: str = ""
 
-    def took(self, examined: Sequence[Examined]) -> None:
-        """Notes what was classified: times in sum, size and class where it is one image."""
+    def add_request(self, images: int, start: float) -> None:
+        """Records a request that has been read and parsed.
+
+        Args:
+            images: Number of images in it.
+            start: When it arrived, by ``time.perf_counter``.
+        """
+        self.images, self.read_ms = images, (time.perf_counter() - start) * 1000
+
+    def add_results(self, examined: Sequence[TimedResult]) -> None:
+        """Records what was classified: total times; size and class of a single image."""
         self.decode_ms = sum(one.decode_ms for one in examined)
         self.classify_ms = sum(one.classify_ms for one in examined)
         if len(examined) == 1 == self.images:
@@ -106,51 +113,51 @@ class Record(msgspec.Struct, omit_defaults=True):
                 self.label, self.score = one.result.top.label, one.result.top.score
 
     def failed(self, error: BaseException) -> None:
-        """Notes what went wrong inside the server."""
+        """Records a failure of the server."""
         self.error = type(error).__name__
         entries = (cut(entry, MAX_TRACE_ENTRY) for entry in traceback.format_exception(error))
         self.trace = "".join(entries)[-MAX_TRACE:]
 
 
-def record_of(scope: MutableMapping[str, Any]) -> Record:
-    """The record of a request that is being answered.
+def record_of(scope: MutableMapping[str, Any]) -> RequestRecord:
+    """The log record of the request being answered.
 
     Args:
         scope: An ASGI scope.
     """
-    record: Record = scope.setdefault("state", {}).setdefault("record", Record("http"))
+    record: RequestRecord = scope.setdefault("state", {}).setdefault("record", RequestRecord("http"))
     return record
 
 
 def take_cold_start() -> bool:
-    """Whether this is the process's first request; true once."""
+    """Whether this is the process's first request; true only once."""
     global _warm
     with _lock:
         cold, _warm = not _warm, True
         return cold
 
 
-def log_event(record: Record, *, namespace: str = NAMESPACE) -> None:
-    """Writes a record as one line to stdout; the first one of a process is its cold start.
+def log_event(record: RequestRecord, *, namespace: str = NAMESPACE) -> None:
+    """Writes a record as one line to stdout; the first of a process is its cold start.
 
     Args:
         record: A finished request or event.
-        namespace: Of the metrics; empty for a line without metrics.
+        namespace: Namespace of the metrics; empty for a line without metrics.
     """
     text = line(record, namespace=namespace, cold_start=take_cold_start())
-    # A log that nobody reads any more is no reason to fail a request.
+    # A closed log is no reason to fail a request.
     with suppress(OSError):
-        # One call, so that lines of several threads do not mix.
+        # One call, so that lines from several threads do not interleave.
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 
-def line(record: Record, *, namespace: str, cold_start: bool) -> str:
+def line(record: RequestRecord, *, namespace: str, cold_start: bool) -> str:
     """Makes the line, in ASCII and without a line break.
 
     Args:
         record: A finished request or event.
-        namespace: Of the metrics; empty for none.
+        namespace: Namespace of the metrics; empty for none.
         cold_start: Whether it is the process's first.
     """
     now = time.time()
@@ -179,5 +186,5 @@ def line(record: Record, *, namespace: str, cold_start: bool) -> str:
                 ],
             },
         }
-    # The standard library's, since it writes everything beyond ASCII as an escape.
+    # The standard library's json, since it escapes everything beyond ASCII.
     return json.dumps(content, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""How an image's bytes travel: base64 in all its spellings, and encodings that are told apart by name."""
+"""Decodes images from text (base64 in all its variants) and rejects encoded or altered bodies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PERCENT = re.compile("%(2B|2F|3D)", re.IGNORECASE)
 
 _BOM = "\ufeff"
 
-# What encoders write besides the alphabet, and the other alphabet (RFC 4648 section 5).
+# What encoders write besides the alphabet, and the URL-safe alphabet (RFC 4648 section 5).
 _PLAIN = {**dict.fromkeys(map(ord, f" \t\r\n{_BOM}")), ord("-"): "+", ord("_"): "/"}
 
 _MAGIC = {
@@ -32,34 +32,34 @@ _MAGIC = {
 
 
 def check_content_encoding(encoding: str) -> None:
-    """Refuses a compressed body: pictures are compressed, and a small body must not become a huge one.
+    """Refuses a compressed body: images are compressed already, and a small body must not expand to a huge one.
 
     Args:
-        encoding: The header; empty where there is none.
+        encoding: The header; empty if absent.
 
     Raises:
-        ImageFormatError: It is another than ``identity`` (415).
+        ImageFormatError: It is not ``identity`` (415).
     """
     if encoding.strip().lower() not in ("", "identity"):
         raise ImageFormatError(
-            f"A body must come without a Content-Encoding. Received: {quoted(encoding)}. "
-            "Send it uncompressed and leave that header out."
+            f"A body must not have a Content-Encoding. Received: {quoted(encoding)}. "
+            "Send it uncompressed, without that header."
         )
 
 
 def check_line_breaks(body: bytes) -> None:
-    """Refuses what ``curl -d @photo.jpg`` made of a picture: every line break and NUL is gone.
+    """Refuses an image damaged by ``curl -d @photo.jpg``, which drops every line break and NUL.
 
     Args:
-        body: Bytes that are no text.
+        body: Bytes that are not text.
 
     Raises:
-        UsageError: It has none of them, which no picture of that size happens to have.
+        UsageError: It contains none of them, which does not happen in an image of that size.
     """
     if len(body) > 2_000 and not any(sign in body for sign in (b"\n", b"\r", b"\0")):
         raise UsageError(
             f"An image must arrive unchanged. Received: {len(body):,} bytes without a line break or NUL, as "
-            "curl -d sends a file. Use --data-binary in its place."
+            "curl -d sends a file. Use --data-binary instead."
         )
 
 
@@ -85,22 +85,22 @@ def decode_base64(text: str) -> bytes:
 
     Args:
         text: Base64 or base64url, with or without its padding, or a ``data:`` URL; white space and
-            a byte order mark, as many encoders write them, are dropped.
+            a byte order mark are dropped, since many encoders write them.
 
     Raises:
-        UnprocessableError: It is none of these.
+        UnprocessableError: It is not base64.
     """
     text = text.lstrip(f"{_BOM} \t\r\n")
     prefix = _DATA_URL.match(text)
     if prefix is None and _ADDRESS.match(text):
-        raise _no_base64(text, "an address, and nothing is fetched from there")
+        raise _no_base64(text, "an address; images are not fetched")
     if prefix is None and text[:5].lower() == "data:":
         raise _no_base64(text, "a data: URL without ;base64")
     plain = (text[prefix.end() :] if prefix else text).translate(_PLAIN).rstrip("=")
     if _PERCENT.search(plain):
         raise _no_base64(text, "percent-encoded as for a URL")
     if len(plain) % 4 == 1:
-        raise _no_base64(text, f"{len(plain):,} characters: it is cut off")
+        raise _no_base64(text, f"{len(plain):,} characters: it is truncated")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,10 +1,9 @@
-"""Problem details of what never reaches the app."""
+"""Problem details of requests that never reach the app."""
 
 from __future__ import annotations
 
 import contextlib
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import msgspec
@@ -12,23 +11,22 @@ import msgspec
 from serverless.app.problems import PROBLEM_TYPE
 from serverless.app.request_id import REQUEST_ID_HEADER
 from serverless.app.schema import Problem
-from serverless.app.telemetry import Record, log_event
+from serverless.app.telemetry import RequestRecord, log_event
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that the server gives by itself; the connection ends with it.
+    """A response that the server gives by itself; it closes the connection.
 
     Attributes:
-        status: Such as 431.
+        status: HTTP status, e.g. 431.
         detail: Rule, what was received, cure.
-        id: The request id, which body, header and log have in common; a new one where the
-            request has none.
+        id: The request id in body, header and log.
     """
 
     status: int
     detail: str
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str
 
     @property
     def body(self) -> bytes:
@@ -38,7 +36,7 @@ class Refusal:
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """All of them."""
+        """All headers of the response."""
         headers = [
             (b"content-type", PROBLEM_TYPE.encode()),
             (b"content-length", str(len(self.body)).encode()),
@@ -55,7 +53,7 @@ class Refusal:
         return b"\r\n".join([*head, b"", self.body])
 
     def log(self) -> None:
-        """Writes it as a line of the same log as the app's requests."""
-        # A log that nobody takes any more, or a full disk, must not keep the answer back.
+        """Writes it to the same log as the app's requests."""
+        # A closed log or a full disk must not hold back the response.
         with contextlib.suppress(OSError):
-            log_event(Record("http", self.id, status=self.status, error="refused"), namespace="")
+            log_event(RequestRecord("http", self.id, status=self.status, error="refused"), namespace="")

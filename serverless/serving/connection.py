@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol with what it lacks: a deadline for the headers, and a place in the crowd."""
+"""Uvicorn's HTTP/1.1 protocol with what it lacks: a deadline for headers and a limit on connections."""
 
 from __future__ import annotations
 
@@ -10,54 +10,56 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge_runtime.quoting import shortened
-from serverless.app.request_id import choose_id, keep_id, request_id
+from serverless.app.request_id import choose_id, ensure_id
 from serverless.serving.answers import Refusal
-from serverless.serving.crowd import Crowd
-from serverless.serving.gate import Gate
-from serverless.serving.limits import Limits
+from serverless.serving.crowd import ConnectionLimiter
+from serverless.serving.gate import Admission
+from serverless.serving.limits import ServerLimits
 from serverless.serving.lingering import LingeringTransport
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def bounded(app: ASGIApp, limits: Limits) -> type[H11Protocol]:
-    """Makes the class that uvicorn makes of each connection.
+def limited_protocol(app: ASGIApp, limits: ServerLimits) -> type[H11Protocol]:
+    """Makes the protocol class that uvicorn instantiates per connection.
 
     Args:
-        app: Anything that speaks ASGI.
-        limits: The server's limits, held over all connections of the class.
+        app: An ASGI app.
+        limits: The server's limits, shared by all connections of the class.
     """
-    gate, crowd = Gate(app, limits), Crowd(limits.max_connections)
+    admission, limiter = Admission(app, limits), ConnectionLimiter(limits.max_connections)
 
-    class Connection(BoundedConnection):
+    class Connection(LimitedConnection):
         def __init__(self, **options: Any) -> None:
-            super().__init__(limits, gate, crowd, **options)
+            super().__init__(limits, admission, limiter, **options)
 
     return Connection
 
 
-class BoundedConnection(H11Protocol):
+class LimitedConnection(H11Protocol):
     """One connection; asyncio calls its methods."""
 
-    def __init__(self, limits: Limits, gate: Gate, crowd: Crowd, **options: Any) -> None:
-        """Takes no notice of the app in uvicorn's options: the gate has it.
+    def __init__(
+        self, limits: ServerLimits, admission: Admission, limiter: ConnectionLimiter, **options: Any
+    ) -> None:
+        """Ignores the app in uvicorn's options: the admission control holds it.
 
         Args:
             limits: The server's limits.
-            gate: Before the app.
-            crowd: All connections.
+            admission: Wraps the app.
+            limiter: All connections.
             options: Uvicorn's own.
         """
         super().__init__(**options)
         self.app = self._answer
-        self._limits, self._gate, self._crowd = limits, gate, crowd
+        self._limits, self._admission, self._limiter = limits, admission, limiter
         self._deadline: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._real: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Lets the client in or tells it to come again."""
+        """Admits the client or answers HTTP 503."""
         assert isinstance(transport, asyncio.Transport)
         self._real = transport
         super().connection_made(transport)
@@ -68,18 +70,19 @@ class BoundedConnection(H11Protocol):
             patience_s=self._limits.timeout_s,
             most_bytes=self._limits.max_bytes,
             unread=self._unread,
-            may_linger=lambda: self._crowd.may_linger(self),
+            may_linger=lambda: self._limiter.may_linger(self),
         )
         self._idle_since = self.loop.time()
-        if self._crowd.enter(self, self._idle_since):
+        if self._limiter.enter(self, self._idle_since):
             self._await_headers()
         else:
             self._refuse(
-                503, "Every connection of this server is in use. Received: one more. Try again in a moment."
+                503,
+                "The server must have a free connection. Received: one more than it allows. Try again in a moment.",
             )
 
     def data_received(self, data: bytes) -> None:
-        """Hands bytes on and sees whether the headers are whole."""
+        """Passes bytes on and checks whether the headers are complete."""
         if self._lingering.is_closing():
             self._lingering.drop(data)
             return
@@ -87,7 +90,7 @@ class BoundedConnection(H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             self._end_deadline()
         elif self._deadline is None:
-            # Uvicorn has stopped its timer of an idle connection at the first byte.
+            # Uvicorn stops its idle timer at the first byte.
             self._await_headers()
 
     def on_response_complete(self) -> None:
@@ -96,14 +99,14 @@ class BoundedConnection(H11Protocol):
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Lets the next one in."""
+        """Makes room for the next connection."""
         self._end_deadline()
         self._lingering.lost()
-        self._crowd.leave(self)
+        self._limiter.leave(self)
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP, and headers that are too long."""
+        """Answers malformed HTTP and headers that are too long."""
         error = sys.exception()
         if getattr(error, "error_status_hint", 400) == 431:
             self._refuse(
@@ -111,23 +114,23 @@ class BoundedConnection(H11Protocol):
                 f"{self._limits.max_header_bytes:,} bytes. Received: more. Send fewer or shorter headers.",
             )  # fmt: skip
         else:
-            # Without what h11 repeats of the request.
+            # Without what h11 quotes from the request.
             reason = shortened(str(error or msg).partition(":")[0])
             self._refuse(400, f"A request must be HTTP/1.1. Received: {reason}. Check the client.")
 
     def idle_s(self, now: float) -> float:
-        """Seconds without a request, see :class:`serverless.serving.crowd.Guest`."""
+        """Seconds without a request, see :class:`serverless.serving.crowd.HeldConnection`."""
         return now - self._idle_since if self.conn.their_state is h11.IDLE else 0.0
 
     def drop(self) -> None:
         """Cuts the connection."""
         if self.cycle is not None:
-            # Else uvicorn complains that the app did not answer.
+            # Otherwise uvicorn complains that the app did not answer.
             self.cycle.disconnected = True
         self._real.abort()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._gate(scope, receive, send, unread=self._body_unread, drop=self.drop)
+        await self._admission(scope, receive, send, unread=self._body_unread, drop=self.drop)
 
     def _body_unread(self) -> bool:
         return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
@@ -150,21 +153,16 @@ class BoundedConnection(H11Protocol):
                 "Received: a part of them. Send them at once.",
             )  # fmt: skip
         else:
-            # A browser that connects ahead expects no answer to what it never asked.
+            # A browser that preconnects has sent no request to answer.
             self._lingering.close()
 
-    def _id_in_work(self) -> str:
-        """The id of a request that broke off within its body: the app logs it under the same one."""
-        scope = cast("Scope", self.cycle.scope)
-        id = request_id(scope) or choose_id(scope)
-        keep_id(scope, id)
-        return id
-
     def _refuse(self, status: int, detail: str) -> None:
-        """Answers without the app and closes; only closes where an answer has begun."""
+        """Answers without the app and closes; only closes if a response has started."""
         self._end_deadline()
         in_work = self.cycle is not None and not self.cycle.response_complete
-        refusal = Refusal(status, detail, self._id_in_work()) if in_work else Refusal(status, detail)
+        # The app logs a request that was cut off within its body under the same id.
+        id = ensure_id(cast("Scope", self.cycle.scope)) if in_work else choose_id({})
+        refusal = Refusal(status, detail, id)
         refusal.log()
         if not in_work or not self.cycle.response_started:
             self._real.write(refusal.response)

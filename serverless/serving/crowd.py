@@ -1,18 +1,18 @@
-"""Who may be connected when not everyone can."""
+"""Limits the number of connections."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-MAKES_WAY_AFTER_S = 1.0
-"""A client that said nothing for so long makes way; one whose request is on its way stays."""
+EVICTABLE_AFTER_S = 1.0
+"""A connection idle for this long may be dropped for a new one; one with a request in progress stays."""
 
 
-class Guest(Protocol):
-    """A connection, as the crowd sees it."""
+class HeldConnection(Protocol):
+    """A connection, as the limiter sees it."""
 
     def idle_s(self, now: float) -> float:
-        """Seconds without a request, 0 while one is in work.
+        """Seconds without a request, 0 while one is in progress.
 
         Args:
             now: The event loop's time.
@@ -22,61 +22,61 @@ class Guest(Protocol):
         """Cuts the connection."""
 
 
-class Crowd:
+class ConnectionLimiter:
     """The connections of a server."""
 
     def __init__(self, most: int) -> None:
         """Starts empty.
 
         Args:
-            most: Connections at once; as many again may be leaving.
+            most: Maximum number of connections; as many again may be closing.
         """
         self._most = most
-        self._guests: set[Guest] = set()
-        self._leaving: set[Guest] = set()
+        self._admitted: set[HeldConnection] = set()
+        self._closing: set[HeldConnection] = set()
 
     def __len__(self) -> int:
-        """Connections that were let in."""
-        return len(self._guests)
+        """Number of admitted connections."""
+        return len(self._admitted)
 
-    def enter(self, guest: Guest, now: float) -> bool:
-        """Lets a connection in, in the place of the longest idle one if there is no other.
+    def enter(self, connection: HeldConnection, now: float) -> bool:
+        """Admits a connection, if necessary in place of the one idle longest.
 
-        So clients that hold connections open and send nothing cannot shut others out.
+        So clients that hold connections open without sending cannot lock others out.
 
         Args:
-            guest: A new connection.
+            connection: A new connection.
             now: The event loop's time.
 
         Returns:
-            False when all others are at work.
+            False if all others are busy.
         """
-        if len(self._guests) >= self._most:
-            idlest = max(self._guests, key=lambda each: each.idle_s(now))
-            if idlest.idle_s(now) < MAKES_WAY_AFTER_S:
+        if len(self._admitted) >= self._most:
+            idlest = max(self._admitted, key=lambda each: each.idle_s(now))
+            if idlest.idle_s(now) < EVICTABLE_AFTER_S:
                 return False
             self.leave(idlest)
             idlest.drop()
-        self._guests.add(guest)
+        self._admitted.add(connection)
         return True
 
-    def may_linger(self, guest: Guest) -> bool:
-        """Gives a connection's place free; says whether it may close slowly.
+    def may_linger(self, connection: HeldConnection) -> bool:
+        """Frees a connection's place; returns whether it may close slowly.
 
         Args:
-            guest: A connection that was let in or refused.
+            connection: A connection that was admitted or refused.
         """
-        self._guests.discard(guest)
-        if len(self._leaving) >= self._most:
+        self._admitted.discard(connection)
+        if len(self._closing) >= self._most:
             return False
-        self._leaving.add(guest)
+        self._closing.add(connection)
         return True
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, connection: HeldConnection) -> None:
         """Forgets a connection.
 
         Args:
-            guest: Any.
+            connection: Any connection.
         """
-        self._guests.discard(guest)
-        self._leaving.discard(guest)
+        self._admitted.discard(connection)
+        self._closing.discard(connection)

@@ -3,7 +3,7 @@
 ::
 
     SlowRequestError    HTTP 408   the body took too long
-    BusyError           HTTP 503   too many bytes of other requests are in memory
+    BusyError           HTTP 503   too many bytes of requests are in memory
 """
 
 from __future__ import annotations
@@ -19,4 +19,4 @@ class SlowRequestError(UsageError):
 
 
 class BusyError(UnavailableError):
-    """A request for which there is no room now."""
+    """A request for which there is currently no room."""

@@ -1,4 +1,4 @@
-"""A service whose bundle may be replaced while it runs: by ``snapship pull``, or by another one in its place."""
+"""A service whose bundle may be replaced while it runs, by ``snapship pull`` or by hand."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.updates.live import LiveClassifier, Swap
-from serverless.app.readiness import Readiness, replayed
-from serverless.app.service import Behind, Service, described, workers_of
+from serverless.app.readiness import Readiness, make_selftest
+from serverless.app.service import ServedModel, Service, describe, workers_of
 
 
-class FollowingService(Service):
-    """As :class:`~serverless.app.service.Service`, of the bundle that is there now.
+class ReloadingService(Service):
+    """A :class:`~serverless.app.service.Service` that switches to a new bundle when one arrives.
 
-    A request is answered by one bundle from its beginning to its end, and says of which. ``/ready``
-    replays the golden examples of each bundle anew, and speaks of the one in use.
+    A request is answered by a single bundle, which the answer names. ``/ready`` replays the golden
+    examples of each new bundle and reports on the one in use.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class FollowingService(Service):
         on_swap: Callable[[Swap], None] | None = None,
         **opening: Any,
     ) -> None:
-        """Opens the bundle that is there now.
+        """Opens the current bundle.
 
         Args:
             bundle: A folder that ``snapship pull`` fills, its ``current``, or any bundle.
-            workers: Images in work at once; None takes the processors, at most 4.
-            threads: Threads of one inference.
-            on_swap: Told of each bundle that came, and of those that were refused.
+            workers: Images classified at once; None takes the number of processors, at most 4.
+            threads: Threads per inference.
+            on_swap: Called for each new bundle, also one that was refused.
             opening: Any other argument of :class:`~edge_runtime.updates.LiveClassifier`.
 
         Raises:
@@ -47,44 +47,44 @@ class FollowingService(Service):
         self._serving = threading.Event()
         self._live = LiveClassifier(bundle, threads=threads, on_swap=self._swapped, **opening)
         with self._live.lent() as classifier:
-            served, info = described(classifier, self._workers)
+            served, info = describe(classifier, self._workers)
             super().__init__(
                 classifier,
                 served,
                 workers=self._workers,
                 info=info,
-                selftest=replayed(classifier, threads),
+                selftest=make_selftest(classifier, threads),
             )
-        self._known = [self._behind]
+        self._known = [self._current]
         self._serving.set()
 
     @contextmanager
-    def lent(self) -> Iterator[Behind]:
-        """Lends the bundle in use; it stays open until the block ends, whatever comes meanwhile."""
+    def lent(self) -> Iterator[ServedModel]:
+        """Lends the bundle in use; it stays open until the block ends, even if it is replaced meanwhile."""
         with self._live.lent() as classifier:
             yield self._of(classifier)
 
     def close(self) -> None:
-        """Ends the threads, the look-out for another bundle, and the model."""
+        """Stops the threads and the watch for new bundles, and closes the model."""
         super().close()
         self._live.close()
 
-    def _of(self, classifier: Classifier) -> Behind:
-        """What is said of a classifier, made when it is first lent."""
+    def _of(self, classifier: Classifier) -> ServedModel:
+        """The description of a classifier, made when it is first lent."""
         with self._renewing:
             for behind in self._known:
                 if behind.model is classifier:
                     return behind
-            served, info = described(classifier, self._workers)
-            readiness = Readiness(replayed(classifier, self._inference_threads))
+            served, info = describe(classifier, self._workers)
+            readiness = Readiness(make_selftest(classifier, self._inference_threads))
             readiness.start()
-            # The one before it is still asked for by a request that had just been lent it.
-            self._known = [self._known[-1], Behind(classifier, served, info, readiness)]
+            # The previous one may still be needed by a request that has just been lent it.
+            self._known = [self._known[-1], ServedModel(classifier, served, info, readiness)]
             return self._known[-1]
 
     def _swapped(self, swap: Swap) -> None:
         if swap.error is None and self._serving.is_set():
-            # Now and not at the next request: who asks whether it is ready waits less.
+            # Now rather than at the next request, so that /ready waits less.
             with self.lent():
                 pass
         if self._on_swap is not None:

@@ -1,4 +1,4 @@
-"""Around the app: the size of a request's headers, the time of its body, the memory of all bodies."""
+"""Admission control around the app: size of headers, deadline of a body, memory of all bodies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from serverless.app.request_id import choose_id
 from serverless.serving.answers import Refusal
 from serverless.serving.errors import BusyError, SlowRequestError
-from serverless.serving.limits import Limits
+from serverless.serving.limits import ServerLimits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 _ABSOLUTE = re.compile("https?://[^/]*", re.IGNORECASE)
 
 RETRY_SECONDS = 1
-"""When a request for which there was no room may come again; others are read within seconds."""
+"""When to retry a request for which there was no room; others are read within seconds."""
 
 
-class Gate:
-    """One for all connections of a server."""
+class Admission:
+    """Shared by all connections of a server."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: ServerLimits) -> None:
         """Wraps an app.
 
         Args:
-            app: Anything that speaks ASGI.
+            app: An ASGI app.
             limits: The server's limits.
         """
         self._app = app
@@ -37,7 +37,7 @@ class Gate:
 
     @property
     def buffered(self) -> int:
-        """Bytes of the bodies of all requests in work."""
+        """Total bytes of the bodies of all requests in progress."""
         return self._buffered
 
     async def __call__(
@@ -55,7 +55,7 @@ class Gate:
             scope: ASGI's.
             receive: ASGI's.
             send: ASGI's.
-            unread: Whether a part of the body has not arrived yet.
+            unread: Whether part of the body has not arrived yet.
             drop: Cuts the connection.
         """
         if scope["http_version"] not in ("1.0", "1.1"):
@@ -66,8 +66,8 @@ class Gate:
             return
         if ambiguous(scope):
             await refuse(
-                scope, send, 400, "A request must have one of Content-Length and Transfer-Encoding. "
-                "Received: both. Check the client and what is between.",
+                scope, send, 400, "A request must not have both Content-Length and Transfer-Encoding. "
+                "Received: both. Check the client and any proxy in between.",
             )  # fmt: skip
             return
         size = header_bytes(scope)
@@ -91,14 +91,14 @@ class Gate:
             except TimeoutError as error:
                 raise SlowRequestError(
                     f"A request must arrive within {self._limits.timeout_s:g} seconds. Received: {mine:,} bytes "
-                    "of its body until then. Send a smaller image, or use a faster connection."
+                    "of its body by then. Send a smaller image, or use a faster connection."
                 ) from error
             arrived = len(message.get("body", b""))
             mine += arrived
             self._buffered += arrived
             if self._buffered > self._limits.room:
                 raise BusyError(
-                    f"All requests together must have at most {self._limits.room:,} bytes. "
+                    f"All requests together must be at most {self._limits.room:,} bytes. "
                     f"Received: {self._buffered:,}. Try again in a moment.",
                     retry_after=RETRY_SECONDS,
                 )
@@ -107,7 +107,7 @@ class Gate:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start" and unread():
-                # Else uvicorn reads the rest to its end, however long it is.
+                # Otherwise uvicorn reads the rest, however long it is.
                 message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             try:
                 async with asyncio.timeout(self._limits.timeout_s):
@@ -118,16 +118,16 @@ class Gate:
         try:
             await self._app(scope, received, sent)
         except asyncio.CancelledError:
-            # The server ends and waited long enough for this client.
+            # The server is stopping and has waited long enough for this client.
             drop()
         finally:
             self._buffered -= mine
 
 
 def ambiguous(scope: Scope) -> bool:
-    """Whether a proxy may see the request's end elsewhere, and a second request after it.
+    """Whether a proxy may see the request end elsewhere, with a second request after it.
 
-    RFC 9112 section 6.1 leaves it to the server to refuse this; request smuggling lives of it.
+    RFC 9112 section 6.1 lets the server refuse this; request smuggling relies on it.
 
     Args:
         scope: ASGI's.
@@ -137,20 +137,20 @@ def ambiguous(scope: Scope) -> bool:
 
 
 def origin_form(target: str) -> str:
-    """The path of a request's target, which a proxy's client may write as a whole address.
+    """The path of a request's target, which a proxy's client may send as an absolute URL.
 
-    RFC 9112 section 3.2.2: a server must take the absolute form too. Whose name it has does not matter here,
-    as that of the Host header does not.
+    RFC 9112 section 3.2.2: a server must accept the absolute form too. Its host is ignored, like the
+    Host header.
 
     Args:
-        target: Without its query.
+        target: The target without its query.
     """
     found = _ABSOLUTE.match(target)
     return target[found.end() :] or "/" if found else target
 
 
 def header_bytes(scope: Scope) -> int:
-    """Size of a request's line and headers, nearly as it was sent.
+    """Approximate size of a request's line and headers as sent.
 
     Args:
         scope: ASGI's.
@@ -163,9 +163,9 @@ async def refuse(scope: Scope, send: Send, status: int, detail: str) -> None:
     """Answers a request that does not reach the app.
 
     Args:
-        scope: ASGI's; the client's own request id is kept as the app would.
+        scope: ASGI's; the client's own request id is kept, as in the app.
         send: ASGI's.
-        status: Such as 431.
+        status: HTTP status, e.g. 431.
         detail: Rule, what was received, cure.
     """
     refusal = Refusal(status, detail, choose_id(scope))

@@ -1,4 +1,4 @@
-"""How much of a server one client, and all of them, may take."""
+"""Limits per client and for all clients of a server."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ TIMEOUT_S = 30.0
 """Default time for a whole request to arrive: the largest one (20 MB) at 5.3 Mbit/s."""
 
 HEADER_S = 10.0
-"""Time for the headers to arrive, which are a few packets: half of Apache's and a sixth of nginx's default."""
+"""Time for the headers to arrive, a few packets: half of Apache's and a sixth of nginx's default."""
 
 MAX_CONNECTIONS = 100
-"""Default limit of connections at once; with their sockets a tenth of the usual 1,024 open files."""
+"""Default maximum of simultaneous connections, a tenth of the usual 1,024 open files."""
 
 MAX_HEADER_BYTES = 16 * 1024
-"""Limit of the request line and the headers together; Lambda's function URLs and most servers take 8 to 16 KiB."""
+"""Size limit of request line plus headers; Lambda's function URLs and most servers accept 8 to 16 KiB."""
 
 KEEP_ALIVE_S = 5
 """How long a connection may wait for its next request."""
 
 LINGER_S = 2.0
-"""How long a refused client may go on sending before its connection is cut."""
+"""How long a refused client may keep sending before its connection is cut."""
 
 BUFFERED_BYTES = 256_000_000
-"""Limit of the bodies of all requests in memory together; at least two of the largest fit."""
+"""Total size limit of all request bodies in memory; at least two of the largest always fit."""
 
 MOST_CONNECTIONS = 10_000
 
@@ -34,18 +34,18 @@ MOST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServerLimits:
     """The limits of a server.
 
     Attributes:
-        timeout_s: Seconds for a whole request to arrive, and for an answer to be taken.
-        max_connections: Connections at once.
-        max_bytes: Bytes of a body, which the app itself refuses; here it says how much of
-            a refused body is read before the connection is cut.
-        header_s: Seconds for the headers; not more than timeout_s is used.
+        timeout_s: Seconds for a whole request to arrive, and for a response to be received.
+        max_connections: Maximum simultaneous connections.
+        max_bytes: Size limit of a body, enforced by the app itself; here, how much of a refused
+            body is read before the connection is cut.
+        header_s: Seconds for the headers; capped by timeout_s.
         max_header_bytes: Bytes of the request line and the headers together.
-        linger_s: Seconds that a refused client may go on sending.
-        buffered_bytes: Bytes of all bodies in memory together.
+        linger_s: Seconds that a refused client may keep sending.
+        buffered_bytes: Total bytes of all bodies in memory.
     """
 
     timeout_s: float = TIMEOUT_S
@@ -84,5 +84,5 @@ class Limits:
 
     @property
     def room(self) -> int:
-        """Bytes of all bodies in memory together; never less than two bodies."""
+        """Total bytes of all bodies in memory; never less than two bodies."""
         return max(self.buffered_bytes, 2 * self.max_bytes)

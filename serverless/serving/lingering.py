@@ -1,10 +1,9 @@
-"""A transport whose ``close`` lets the client read the last answer.
+"""A transport whose ``close`` lets the client read the last response.
 
-Closing a socket that still holds unread bytes resets the connection, and a reset throws
-away what the client did not read yet: a client that is told "too large" while it sends
-would only see a broken pipe. So the sending side is closed, what comes is dropped for a
-while, and then the connection is cut (nginx calls it lingering_close). The same way a
-client that never reads its answer is cut in the end.
+Closing a socket with unread bytes resets the connection, and a reset discards what the client has
+not read yet: a client that receives "too large" while it is sending would only see a broken pipe.
+So the sending side is closed, incoming data is dropped for a while, and then the connection is cut
+(nginx calls this lingering_close). A client that never reads its response is cut eventually too.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 
 
 class LingeringTransport:
-    """What uvicorn uses of a transport, and a patient ``close``."""
+    """The part of a transport that uvicorn uses, with a lingering ``close``."""
 
     def __init__(
         self,
@@ -33,11 +32,11 @@ class LingeringTransport:
         Args:
             transport: Asyncio's own.
             loop: Its event loop.
-            linger_s: Seconds that the client may go on sending.
-            patience_s: Seconds that it may take to read its answer.
-            most_bytes: Bytes that are dropped before the connection is cut.
-            unread: Whether a part of the request was not read.
-            may_linger: Whether there is room for one more that leaves slowly.
+            linger_s: Seconds that the client may keep sending.
+            patience_s: Seconds that it may take to read its response.
+            most_bytes: Bytes dropped before the connection is cut.
+            unread: Whether part of the request has not been read.
+            may_linger: Whether there is room for one more slowly closing connection.
         """
         self._transport = transport
         self._loop = loop
@@ -59,7 +58,7 @@ class LingeringTransport:
         return self.leaving or self._transport.is_closing()
 
     def close(self) -> None:
-        """Closes when the client has its answer, or at the end of the patience."""
+        """Closes when the client has its response, at the latest after ``patience_s``."""
         if self.is_closing():
             return
         self.leaving = True
@@ -69,21 +68,21 @@ class LingeringTransport:
             self._transport.close()
         else:
             self._cut_at = self._loop.time() + self._patience_s
-            # A pause of uvicorn's would hide that the client left.
+            # If uvicorn paused reading, the client's departure would go unnoticed.
             self._transport.resume_reading()
             try:
                 self._transport.write_eof()
             except OSError:
-                # The client left a moment ago.
+                # The client has just left.
                 self._transport.abort()
                 return
             self._timer = self._loop.call_later(self._linger_s, self._check)
 
     def drop(self, data: bytes) -> None:
-        """Counts what a client sends after its answer.
+        """Counts what a client sends after its response.
 
         Args:
-            data: Is not kept.
+            data: Discarded.
         """
         self._most_bytes -= len(data)
         if self._most_bytes < 0:

@@ -11,47 +11,46 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import UsageError
-from serverless.serving.limits import KEEP_ALIVE_S, Limits
+from serverless.serving.limits import KEEP_ALIVE_S, ServerLimits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE_S = 5
-"""How long requests in work may take to end after the signal."""
+"""How long running requests may take to finish after the signal."""
 
 BACKLOG = 512
-"""Connections that the system keeps until they are accepted; a full queue delays clients by a second."""
-
+"""Connections that the system queues until they are accepted; a full queue delays clients by a second."""
 
 FURTHER_FILES = 100
-"""Open files besides connections: the model, the log, libraries, and room."""
+"""Open files besides connections: the model, the log, libraries, and a margin."""
 
 
-def run(app: ASGIApp, sock: socket.socket, limits: Limits) -> None:
-    """Serves until a signal; requests in work end first, for at most :data:`GRACE_S`.
+def run(app: ASGIApp, sock: socket.socket, limits: ServerLimits) -> None:
+    """Serves until a signal; running requests may finish within :data:`GRACE_S`.
 
     Args:
-        app: Its own log has a line for each request.
-        sock: Listens already.
-        limits: What clients may take.
+        app: The app, which logs its requests itself.
+        sock: A listening socket.
+        limits: The server's limits.
 
     Raises:
         UsageError: The system does not allow as many connections.
     """
     import uvicorn
 
-    from serverless.serving.connection import bounded
+    from serverless.serving.connection import limited_protocol
 
     allow_files(2 * limits.max_connections + FURTHER_FILES)
     config = uvicorn.Config(
         app,
-        http=bounded(app, limits),
+        http=limited_protocol(app, limits),
         ws="none",
-        # Of the server's own life only what is wrong.
+        # Only problems of the server itself.
         log_level="warning",
         access_log=False,
         server_header=False,
-        # A client's word about whose client it is.
+        # Forwarded headers are claims of the client.
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
@@ -59,18 +58,18 @@ def run(app: ASGIApp, sock: socket.socket, limits: Limits) -> None:
         backlog=BACKLOG,
     )
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    # It logs every broken form, which is answered and logged anyway.
+    # It logs every malformed form, which is answered and logged anyway.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     with _sigterm_is_an_end(), contextlib.suppress(KeyboardInterrupt):
-        # Uvicorn ends in order and then hands the signal on.
+        # Uvicorn shuts down and then re-raises the signal.
         uvicorn.Server(config).run(sockets=[sock])
 
 
 def allow_files(count: int) -> None:
-    """Raises the limit of open files where it is too low: at the limit no connection is accepted at all.
+    """Raises the limit of open files if it is too low: at the limit no connection is accepted.
 
     Args:
-        count: Files and connections, those that are leaving included.
+        count: Files and connections, including closing ones.
 
     Raises:
         UsageError: The system's own limit is lower.
@@ -87,23 +86,23 @@ def allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
     except (ValueError, OSError) as error:
         raise UsageError(
-            f"The system must allow {count:,} open files for so many connections. Received: at most {hard:,}. "
+            f"The system must allow {count:,} open files for this many connections. Received: at most {hard:,}. "
             "Pass a lower --max-connections, or raise the limit with: ulimit -n"
         ) from error
 
 
 NO_NEWS = ("Invalid HTTP request", "Unsupported upgrade request", "No supported WebSocket library")
-"""Uvicorn's lines about bad requests, which our own log has, and about what is left out on purpose."""
+"""Uvicorn's lines about bad requests, which are logged anyway, and about what is omitted on purpose."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Drops the lines that any client could fill the log with."""
+    """Filters lines with which any client could flood the log."""
     return not record.getMessage().startswith(NO_NEWS)
 
 
 @contextlib.contextmanager
 def _sigterm_is_an_end() -> Iterator[None]:
-    """A container's stop is no failure: exit code 0 and not the signal's."""
+    """Stopping a container is not a failure: exit code 0 instead of the signal's."""
 
     def done(number: int, frame: FrameType | None) -> None:
         return

@@ -1,19 +1,20 @@
-"""What reaches the function other than by HTTP: S3, SQS, SNS, EventBridge and direct invocations.
+"""Events other than HTTP: S3, SQS, SNS, EventBridge and direct invocations.
 
-Imported at the first event of this kind, and of its modules only those that the event needs:
+Imported at the first such event; of its modules only those that the event needs:
 
 ::
 
-    dispatch    which kind an event is
-    foreign     events of other services, refused by name
-    reading     from JSON to structs
-    invocation  what each of them needs; its line in the log
-    direct      {"image": ...}: the answer of POST /classify; {"selftest": true}
-    warmup      {"warmup": true}, schedules
+    kinds       the table of event kinds; a new one is a row there and a module with its handler
+    dispatch    finds the kind of an event and calls its handler
+    foreign     events of unsupported services, refused by name
+    reading     converts JSON to structs
+    invocation  what each handler needs: service, configuration, log
+    direct      {"image": ...}: the answer of POST /classify
+    warmup      {"warmup": true} and schedules; {"selftest": true}
     s3          an object was created
     sqs         a batch of messages
     sns         messages without a queue
-    messages    what is in one: an image, an object's name or an S3 event
+    messages    the content of a message: an image, an object's name or an S3 event
     objects     reads an object, writes its result
 """
 

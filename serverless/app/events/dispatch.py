@@ -1,53 +1,67 @@
-"""Hands an event to what answers its kind; each is imported at its first event."""
+"""Finds the kind of an event and hands the event to that kind's handler."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.quoting import quoted
+from serverless.app.events.foreign import refusal_of, refused, refused_records, source_of
 from serverless.app.events.invocation import Invocation
-from serverless.app.events.kinds import kind_of
+from serverless.app.events.kinds import EVENT_KINDS
 
 if TYPE_CHECKING:
     from serverless.app.service import Service
-    from serverless.app.settings import Settings
+    from serverless.app.settings import AppConfig
 
 
-def handle(event: Any, context: Any, service: Service, settings: Settings) -> Any:
-    """Answers one event that is no HTTP request.
+def handle(event: Any, context: Any, service: Service, config: AppConfig) -> Any:
+    """Answers an event that is not an HTTP request.
 
     Args:
-        event: As Lambda hands it over.
-        context: Lambda's; None outside of it.
+        event: As Lambda passes it.
+        context: Lambda's context; None outside Lambda.
         service: The model.
-        settings: The function's.
+        config: The app's configuration.
 
     Returns:
         For a direct invocation the JSON of ``POST /classify``, or problem details; for SQS the
-        messages that failed; else what was done.
+        messages that failed; otherwise what was done.
 
     Raises:
-        UsageError: It is an event of another service.
-        SnapshipError: AWS did not do what was asked of it, so that Lambda tries again.
+        UsageError: The event is of a service that is not supported.
+        SnapshipError: An AWS call failed; raised so that Lambda tries again.
     """
     request_id = str(getattr(context, "aws_request_id", "") or "")
-    invocation = Invocation(service, settings, request_id)
-    kind = kind_of(event)
-    if kind == "s3":
-        from serverless.app.events import s3
+    module, _, function = EVENT_KINDS[kind_of(event)].handler.partition(":")
+    handler = getattr(import_module(f"serverless.app.events.{module}"), function)
+    return handler(event, Invocation(service, config, request_id))
 
-        return s3.handle(event, invocation)
-    if kind == "sqs":
-        from serverless.app.events import sqs
 
-        return sqs.handle(event, invocation)
-    if kind == "sns":
-        from serverless.app.events import sns
+def kind_of(event: Any) -> str:
+    """Finds the kind of an event, a key of :data:`~serverless.app.events.kinds.EVENT_KINDS`.
 
-        return sns.handle(event, invocation)
-    from serverless.app.events import direct, warmup
+    Args:
+        event: As Lambda passes it.
 
-    if kind == "warmup":
-        return warmup.handle(invocation)
-    if kind == "selftest":
-        return warmup.selftest(invocation)
-    return direct.handle(event, invocation)
+    Raises:
+        UsageError: The event is of a service that is not supported.
+    """
+    refusal = refusal_of(event)
+    if refusal is not None:
+        raise refusal
+    if not isinstance(event, dict):
+        return "direct"
+    if "Records" in event:
+        records = event["Records"]
+        sources = {source_of(one) for one in records} if isinstance(records, list) else set()
+        found = [kind.name for kind in EVENT_KINDS.values() if sources == {kind.source}]
+        if not found:
+            raise refused_records(records)
+        return found[0]
+    for kind in EVENT_KINDS.values():
+        if kind.matches(event):
+            return kind.name
+    if "detail-type" in event:
+        raise refused(f"{quoted(event['detail-type'])} of {quoted(event.get('source'))}")
+    return "direct"

@@ -1,7 +1,7 @@
-"""Events of services that the function has no answer for, told apart by what AWS puts into each.
+"""Events of unsupported services, recognized by what AWS puts into each.
 
 They are refused by raising, never answered: most of these services take any answer for success
-and forget the event.
+and drop the event.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any
 
 from edge_runtime.errors import UsageError
 from edge_runtime.quoting import quoted, shortened
+from serverless.app.events.kinds import EVENT_KINDS
 
-_QUEUE = "Send S3 events or messages through SQS or SNS in its place."
+_QUEUE = "Send S3 events or messages through SQS or SNS instead."
 
 _SOURCES = {
     "aws:kinesis": "Kinesis Data Streams",
@@ -24,22 +25,20 @@ _SOURCES = {
     "aws:docdb": "DocumentDB",
     "aws:ses": "SES",
     "aws:codecommit": "CodeCommit",
-    "aws:s3": "S3",
-    "aws:sqs": "SQS",
-    "aws:sns": "SNS",
+    **{kind.source: kind.service for kind in EVENT_KINDS.values() if kind.source},
 }
-"""What ``eventSource`` says: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html."""
+"""Services by their ``eventSource``: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html."""
 
 _MEMBERS: tuple[tuple[frozenset[str], str, str], ...] = (
     (
         frozenset({"invocationId", "job", "tasks"}),
         "S3 Batch Operations",
-        'Send {"bucket": ..., "key": ...} for each object of the manifest to an SQS queue in its place.',
+        'Send {"bucket": ..., "key": ...} for each object of the manifest to an SQS queue instead.',
     ),
     (
         frozenset({"getObjectContext"}),
         "S3 Object Lambda",
-        "It changes objects while they are read; classify them with an S3 event in its place.",
+        "It changes objects while they are read; classify them with an S3 event instead.",
     ),
     (frozenset({"awslogs"}), "CloudWatch Logs", _QUEUE),
     (frozenset({"alarmArn", "alarmData"}), "a CloudWatch alarm", _QUEUE),
@@ -51,10 +50,10 @@ _MEMBERS: tuple[tuple[frozenset[str], str, str], ...] = (
     (
         frozenset({"requestPayload", "responsePayload"}),
         "a Lambda destination",
-        "Invoke the function with its responsePayload in its place.",
+        "Invoke the function with its responsePayload instead.",
     ),
 )
-"""Members that no other event has all of, the service, and the cure."""
+"""Members that only this service's events have, the service, and the cure."""
 
 _PIPES = (
     "Connect the queue to the function by an event source mapping, or let the pipe write to an SQS queue."
@@ -62,16 +61,16 @@ _PIPES = (
 
 
 def refusal_of(event: Any) -> UsageError | None:
-    """The error for an event of a service that is known by name.
+    """The error for an event of a known but unsupported service.
 
     Args:
-        event: As Lambda hands it over, or as a message holds it.
+        event: As Lambda passes it, or from a message.
 
     Returns:
-        None where nothing in the event names such a service.
+        None if nothing in the event identifies such a service.
     """
     if isinstance(event, list):
-        # A pipe hands its batch over as a bare list, of its source's records or of what its template makes.
+        # A pipe passes its batch as a bare list of source records or of what its template makes.
         if not event:
             return None
         return refused(
@@ -89,29 +88,30 @@ def refusal_of(event: Any) -> UsageError | None:
 
 
 def refused_records(records: Any) -> UsageError:
-    """The error for ``Records`` that are not all of S3, of SQS or of SNS.
+    """The error for ``Records`` that do not all come from one supported service.
 
     Args:
-        records: The event's.
+        records: The event's records.
     """
     return refused(f"Records of {_sources(records) or 'nobody'}", _QUEUE)
 
 
 def refused(received: str, cure: str = "Connect the function to one of these.") -> UsageError:
-    """Says what the function answers.
+    """The error that lists the supported events.
 
     Args:
-        received: Whose event it was, shortened where it repeats the event.
-        cure: A sentence.
+        received: Where the event came from, shortened if it repeats the event.
+        cure: What to do, as a sentence.
     """
+    services = ", ".join(kind.service for kind in EVENT_KINDS.values() if kind.service)
     return UsageError(
-        "An event must come from API Gateway, a function URL, an ALB, S3, SQS, SNS or a schedule, or be "
+        f"An event must come from API Gateway, a function URL, an ALB, {services} or a schedule, or be "
         f'{{"image": BASE64}}. Received: {received}. {cure}'
     )
 
 
 def source_of(record: Any) -> str | None:
-    """Which service a record is of, as it says itself; SNS and no other writes it with a capital."""
+    """The service that a record names; only SNS capitalizes the member."""
     if not isinstance(record, dict):
         return None
     source = record.get("eventSource", record.get("EventSource"))

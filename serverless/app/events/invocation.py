@@ -1,4 +1,4 @@
-"""One call of the function: what its event is answered with, and its lines in the log."""
+"""One invocation of the function: what its handler needs, and its log lines."""
 
 from __future__ import annotations
 
@@ -8,56 +8,68 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edge_runtime.errors import ImageError, UsageError
-from edge_runtime.options import ResultOptions
 from serverless.app.errors import ForbiddenError
-from serverless.app.service import Service
-from serverless.app.settings import Settings
-from serverless.app.telemetry import Kind, Record, log_event
+from serverless.app.intake import ClassifyRequest
+from serverless.app.schema import Answer, Answers
+from serverless.app.service import Service, answer_to
+from serverless.app.settings import AppConfig
+from serverless.app.telemetry import RequestRecord, log_event
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What every kind of event needs.
+    """What every event handler needs.
 
     Attributes:
         service: The model.
-        settings: The function's.
-        request_id: Lambda's.
+        config: The app's configuration.
+        request_id: Lambda's request id.
     """
 
     service: Service
-    settings: Settings
+    config: AppConfig
     request_id: str = ""
 
     @contextmanager
-    def noted(self, kind: Kind, part: str = "") -> Iterator[Record]:
-        """Writes one line to the log, whatever happens within.
+    def logged(self, kind: str, part: str = "") -> Iterator[RequestRecord]:
+        """Writes one log line, whatever happens within.
 
         Args:
-            kind: Of the event.
-            part: Which message of a batch; the line's request id ends with it.
+            kind: Kind of the event.
+            part: The message of a batch; the line's request id ends with it.
         """
-        record = Record(kind, request_id="/".join(filter(None, (self.request_id, part))))
+        record = RequestRecord(kind, request_id="/".join(filter(None, (self.request_id, part))))
         start = time.perf_counter()
         try:
             yield record
             record.status = record.status or 200
         except Exception as error:
             if isinstance(error, UsageError | ImageError):
-                # The sender's: the class alone, since the message may repeat what was sent.
+                # The sender's fault: only the class, since the message may repeat what was sent.
                 record.status, record.error = error.http_status, type(error).__name__
             else:
-                # The operator's to mend: AWS, its permissions, the settings.
+                # The operator's to fix: AWS, its permissions, the configuration.
                 record.status = 403 if isinstance(error, ForbiddenError) else 500
                 record.failed(error)
             raise
         finally:
             record.total_ms = (time.perf_counter() - start) * 1000
-            # A warm-up is no request, but one that fails is an error to count.
+            # A warm-up does not count as a request, but a failed one counts as an error.
             silent = kind == "warmup" and record.status < 500
-            log_event(record, namespace="" if silent else self.settings.metrics_namespace)
+            log_event(record, namespace="" if silent else self.config.metrics_namespace)
 
+    def answer(self, request: ClassifyRequest, record: RequestRecord, start: float) -> Answer | Answers:
+        """Classifies a request's images on this thread.
 
-def options_of(score_threshold: float | None) -> ResultOptions | None:
-    """The runtime's options of a request; None for the default."""
-    return None if score_threshold is None else ResultOptions(score_threshold=score_threshold)
+        Args:
+            request: What to classify.
+            record: Its log record.
+            start: When it arrived, by ``time.perf_counter``.
+
+        Raises:
+            SnapshipError: Its only image cannot be used, or the server failed.
+        """
+        record.add_request(len(request.images), start)
+        top_k = request.top_k or self.config.top_k
+        found = [self.service.try_one(image, top_k, request.options) for image in request.images]
+        return answer_to(request, found, self.service.served, record, start)

@@ -1,51 +1,60 @@
-"""Which kind an event is, told by what AWS puts into each; the first that fits."""
+"""The kinds of events that the function answers. A new one is a row here and a module with its handler."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from edge_runtime.quoting import quoted
-from serverless.app.events.foreign import refusal_of, refused, refused_records, source_of
-
-Door = Literal["s3", "sqs", "sns", "warmup", "selftest", "direct"]
-
-_DOORS: dict[str, Door] = {"aws:s3": "s3", "aws:sqs": "sqs", "aws:sns": "sns"}
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 WARM_UPS = ("Scheduled Event",)
 """``detail-type`` of a rule with a schedule, and of EventBridge Scheduler without an input of its own."""
 
 
-def kind_of(event: Any) -> Door:
-    """Tells the kind of an event.
+@dataclass(frozen=True)
+class EventKind:
+    """One kind of event.
 
-    Args:
-        event: As Lambda hands it over.
-
-    Raises:
-        UsageError: It is an event of another service.
+    Attributes:
+        name: Its name, also in the log.
+        handler: ``module:function`` below this package, called with the event and its
+            :class:`~serverless.app.events.invocation.Invocation`; imported at the first event.
+        service: The AWS service that sends it; empty for invocations by hand.
+        source: What ``eventSource`` says in each of its ``Records``; empty where it has none.
+        matches: Whether an event without ``Records`` is of this kind.
     """
-    refusal = refusal_of(event)
-    if refusal is not None:
-        raise refusal
-    if not isinstance(event, dict):
-        return "direct"
-    if "Records" in event:
-        records = event["Records"]
-        sources = {source_of(one) for one in records} if isinstance(records, list) else set()
-        door = _DOORS.get(sources.pop() or "") if len(sources) == 1 else None
-        if door is None:
-            raise refused_records(records)
-        return door
-    if event.get("Event") == "s3:TestEvent":
-        return "s3"
+
+    name: str
+    handler: str
+    service: str = ""
+    source: str = ""
+    matches: Callable[[dict[str, Any]], bool] = lambda event: False
+
+
+def _is_s3(event: dict[str, Any]) -> bool:
+    return event.get("Event") == "s3:TestEvent" or (
+        "detail-type" in event and event.get("source") == "aws.s3"
+    )
+
+
+def _is_warm_up(event: dict[str, Any]) -> bool:
     if "detail-type" in event:
-        if event.get("source") == "aws.s3":
-            return "s3"
-        if event["detail-type"] in WARM_UPS:
-            return "warmup"
-        raise refused(f"{quoted(event['detail-type'])} of {quoted(event.get('source'))}")
-    if event.get("warmup") is True:
-        return "warmup"
-    if event.get("selftest") is True:
-        return "selftest"
-    return "direct"
+        return event["detail-type"] in WARM_UPS
+    return event.get("warmup") is True
+
+
+def _is_selftest(event: dict[str, Any]) -> bool:
+    return event.get("selftest") is True
+
+
+EVENT_KINDS = {
+    kind.name: kind
+    for kind in (
+        EventKind("s3", "s3:handle", "S3", "aws:s3", _is_s3),
+        EventKind("sqs", "sqs:handle", "SQS", "aws:sqs"),
+        EventKind("sns", "sns:handle", "SNS", "aws:sns"),
+        EventKind("warmup", "warmup:handle", matches=_is_warm_up),
+        EventKind("selftest", "warmup:selftest", matches=_is_selftest),
+        EventKind("direct", "direct:handle"),
+    )
+}
+"""In the order in which they are tried; what matches none is ``direct``."""

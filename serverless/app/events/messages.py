@@ -1,15 +1,15 @@
-"""What one message holds, whichever of SQS and SNS brought it.
+"""Processes a message from SQS or SNS.
 
 A message is an S3 event, or S3 through EventBridge; ``{"bucket": ..., "key": ...}`` with
-``version_id``, ``top_k`` and ``score_threshold`` if wanted; or ``{"image": BASE64}`` as in a direct
+optional ``version_id``, ``top_k`` and ``score_threshold``; or ``{"image": BASE64}`` as in a direct
 invocation, whose answer is written to SNAPSHIP_RESULTS as ``messages/MESSAGE_ID.json``. Without
-SNAPSHIP_RESULTS it is in the log alone: label and score, not the other classes.
+SNAPSHIP_RESULTS it is only in the log: label and score, not the other classes.
 
-Where SNS stands before SQS, the message lies in SNS's envelope unless the subscription has raw
+If SNS delivers to SQS, the message is wrapped in SNS's envelope unless the subscription has raw
 message delivery; both are read.
 
-A mistake within ``{"image": ...}`` is told in the result. What is none of the above always fails,
-so that it ends where somebody sees it: whoever wrote it will not look for a result.
+An error in ``{"image": ...}`` is reported in the result. Anything else always fails, so that it
+ends up in the dead-letter queue: nobody would look for its result.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ from edge_runtime.errors import SnapshipError
 from edge_runtime.quoting import shortened
 from serverless.app.errors import UnprocessableError
 from serverless.app.events import direct, objects, s3
+from serverless.app.events.dispatch import kind_of
 from serverless.app.events.invocation import Invocation
-from serverless.app.events.kinds import kind_of
 from serverless.app.events.reading import read
 from serverless.app.problems import problem_of
 from serverless.app.schema import Failed, Score, TopK
-from serverless.app.telemetry import Kind
 
 _RULE = 'A message must be an S3 event, {"bucket": ..., "key": ...} or {"image": BASE64}.'
 
 MessageId = Annotated[str, Meta(max_length=200)]
-"""SQS and SNS write 36 characters. It is repeated in the answer, the log and the result's name."""
+"""SQS and SNS use 36 characters. It is repeated in the answer, the log and the result's name."""
 
 
-class ObjectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message that names an object; the key is not encoded."""
+class ObjectRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message that names an object; the key is not URL-encoded."""
 
     bucket: str
     key: Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -46,37 +45,37 @@ class ObjectOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score_threshold: Score | None = None
 
 
-def work(body: str, id: str, kind: Kind, invocation: Invocation) -> None:
-    """Does what a message asks for; its line in the log says what became of it.
+def process(body: str, id: str, kind: str, invocation: Invocation) -> None:
+    """Processes a message; its log line says what happened.
 
     Args:
         body: The message.
-        id: Its own, for the log and the result's name.
-        kind: Who brought it.
-        invocation: The call.
+        id: The message's id, for the log and the result's name.
+        kind: The service that delivered it.
+        invocation: The invocation.
 
     Raises:
-        SnapshipError: It is not understood, or AWS did not do what was asked of it.
+        SnapshipError: It is not understood, or an AWS call failed.
     """
     try:
         content, inner = _opened(body)
         door = _door(content)
     except SnapshipError:
-        with invocation.noted(kind, id):
+        with invocation.logged(kind, id):
             raise
     if door == "s3":
         s3.handle(content, invocation, kind, id)
         return
-    with invocation.noted(kind, id) as record:
+    with invocation.logged(kind, id) as record:
         if door == "object":
             objects.process(_ordered(content), invocation, record)
             return
         result: msgspec.Struct
-        bucket, prefix = objects.split(invocation.settings.results)
+        bucket, prefix = objects.split(invocation.config.results)
         try:
             result = direct.answered(inner, invocation, record)
         except SnapshipError as error:
-            # With no place to tell it, the dead-letter queue is where it is seen.
+            # Without a place for results, only the dead-letter queue shows it.
             if error.http_status >= 500 or not bucket:
                 raise
             record.status, record.error = error.http_status, type(error).__name__
@@ -86,7 +85,7 @@ def work(body: str, id: str, kind: Kind, invocation: Invocation) -> None:
 
 
 def _opened(body: str) -> tuple[dict[str, Any], bytes]:
-    """The message and its text, out of SNS's envelope if it lies in one."""
+    """The message and its text, taken out of SNS's envelope if it has one."""
     content = _read(body)
     # https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
     if isinstance(content.get("Type"), str) and "TopicArn" in content:
@@ -105,7 +104,7 @@ def _read(body: str) -> dict[str, Any]:
     try:
         content = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _not_understood(f"no JSON ({shortened(error)})") from error
+        raise _not_understood(f"invalid JSON ({shortened(error)})") from error
     if not isinstance(content, dict):
         raise _not_understood(f"JSON that is a {type(content).__name__}")
     return content
@@ -133,12 +132,12 @@ def _not_understood(received: str) -> UnprocessableError:
     return UnprocessableError(f"{_RULE} Received: {received}. Send one of these.")
 
 
-def _ordered(content: dict[str, Any]) -> objects.Arrival:
+def _ordered(content: dict[str, Any]) -> objects.S3Object:
     rule = (
-        'A message that names an object must be {"bucket": ..., "key": ...} with version_id, top_k and '
-        "score_threshold if wanted."
+        'A message that names an object must be {"bucket": ..., "key": ...}, optionally with '
+        "version_id, top_k and score_threshold."
     )
-    order = read(content, ObjectOrder, rule, "Correct that field.")
-    return objects.Arrival(
+    order = read(content, ObjectRequest, rule, "Correct that field.")
+    return objects.S3Object(
         order.bucket, order.key, order.version_id, None, order.top_k, order.score_threshold
     )

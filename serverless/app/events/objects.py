@@ -1,8 +1,8 @@
-"""An object in S3 becomes a result in S3.
+"""Classifies an object in S3 and writes the result to S3.
 
 The result of ``s3://BUCKET/KEY`` is written to ``s3://BUCKET/KEY.json``, or with
-SNAPSHIP_RESULTS=s3://OTHER/PREFIX/ to ``s3://OTHER/PREFIX/BUCKET/KEY.json``. It cannot become
-the next event's object: keys that end in ``.json`` and what lies under PREFIX are passed over.
+SNAPSHIP_RESULTS=s3://OTHER/PREFIX/ to ``s3://OTHER/PREFIX/BUCKET/KEY.json``. It cannot
+become the next event's object: keys that end in ``.json`` or lie under PREFIX are skipped.
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ import msgspec
 from edge_runtime.errors import ImageError, ImageTooLargeError
 from edge_runtime.quoting import quoted, shortened
 from serverless.app.errors import ForbiddenError
-from serverless.app.events.invocation import Invocation, options_of
+from serverless.app.events.invocation import Invocation
+from serverless.app.intake import ClassifyRequest
 from serverless.app.problems import problem_of
-from serverless.app.schema import Classified, Problem, Served, Timing, classified
+from serverless.app.schema import Answer, Problem, Served
 
 if TYPE_CHECKING:
-    from serverless.app.telemetry import Record
+    from serverless.app.telemetry import RequestRecord
 
 RESULT_SUFFIX = ".json"
 
-PASSED_OVER = 204
-"""What the log says of an object that is no picture to classify, as HTTP does of no content."""
+SKIPPED = 204
+"""Logged status of an object that is not an image to classify, like HTTP's No Content."""
 
 
 @dataclass(frozen=True)
-class Arrival:
+class S3Object:
     """An object that was created.
 
     Attributes:
         bucket: Its bucket.
-        key: Its key, not encoded.
-        version_id: Empty in a bucket without versions.
-        size: In bytes as announced; None where it was not.
-        top_k: Classes to name; None takes the settings'.
-        score_threshold: Lowest score of an answer; None for all.
+        key: Its key, not URL-encoded.
+        version_id: Empty in a bucket without versioning.
+        size: Size in bytes according to the event; None if not given.
+        top_k: Number of classes; None takes the configured default.
+        score_threshold: Lowest score to return; None returns all.
     """
 
     bucket: str
@@ -55,67 +56,65 @@ class Arrival:
         return address(self.bucket, self.key)
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which object a result is of."""
+class ObjectSource(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The object that a result belongs to."""
 
     bucket: str
     key: str
     version_id: str = ""
 
 
-class ObjectClassified(Classified, frozen=True):
-    """The result of an object: the answer of ``POST /classify``, and which object it is of."""
+class ObjectClassified(Answer, frozen=True):
+    """The result of an object: the answer of ``POST /classify`` and the object."""
 
-    model: Served
-    timing_ms: Timing
-    source: Source
+    source: ObjectSource
 
 
 class ObjectFailed(msgspec.Struct, frozen=True):
-    """The result of an object that is no usable image; it would not become one by trying again."""
+    """The result of an object that is not a usable image; trying again would not help."""
 
     error: Problem
     model: Served
-    source: Source
+    source: ObjectSource
 
 
 @cache
 def s3() -> Any:
-    """The client, made at its first use."""
+    """The client, created on first use."""
     from serverless.aws import client
 
     return client("s3")
 
 
-def process(arrival: Arrival, invocation: Invocation, record: Record) -> None:
-    """Classifies an object and writes its result, an image error included.
+def process(item: S3Object, invocation: Invocation, record: RequestRecord) -> None:
+    """Classifies an object and writes its result, which may be an image error.
 
     Args:
-        arrival: The object.
-        invocation: The call.
-        record: Its line in the log.
+        item: The object.
+        invocation: The invocation.
+        record: Its log record.
 
     Raises:
-        ForbiddenError: The bucket is not one of the settings'.
-        SnapshipError: AWS did not read or write it.
+        ForbiddenError: The bucket is not configured.
+        SnapshipError: Reading or writing failed.
     """
-    settings, service = invocation.settings, invocation.service
-    if arrival.bucket not in settings.s3_buckets:
+    config = invocation.config
+    if item.bucket not in config.s3_buckets:
         raise ForbiddenError(
-            f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {quoted(arrival.bucket)}, allowed: "
-            f"{', '.join(settings.s3_buckets) or 'none'}. Add it there, or remove what sends its events."
+            f"An object's bucket must be in SNAPSHIP_S3_BUCKETS. Received: {quoted(item.bucket)}, allowed: "
+            f"{', '.join(config.s3_buckets) or 'none'}. Add it there, or remove what sends its events."
         )
-    if is_passed_over(arrival, settings.results):
-        record.status = PASSED_OVER
+    if is_skipped(item, config.results):
+        record.status = SKIPPED
         return
-    source = Source(arrival.bucket, arrival.key, arrival.version_id)
+    source = ObjectSource(item.bucket, item.key, item.version_id)
     result: ObjectClassified | ObjectFailed
     try:
-        result = _classified(arrival, source, invocation, record)
+        result = _classified(item, source, invocation, record)
     except ImageError as error:
         record.status, record.error = error.http_status, type(error).__name__
-        result = ObjectFailed(problem_of(error, record.request_id), service.served, source)
-    bucket, key = result_place(arrival, settings.results)
+        result = ObjectFailed(problem_of(error, record.request_id), invocation.service.served, source)
+    bucket, key = result_place(item, config.results)
     write(bucket, key, result)
 
 
@@ -123,12 +122,12 @@ def write(bucket: str, key: str, result: msgspec.Struct) -> None:
     """Writes a result as JSON.
 
     Args:
-        bucket: Where to.
-        key: Where to.
-        result: What to write.
+        bucket: Target bucket.
+        key: Target key.
+        result: The result.
 
     Raises:
-        SnapshipError: AWS did not take it.
+        SnapshipError: Writing failed.
     """
     from serverless.aws import answered
 
@@ -148,31 +147,31 @@ def address(bucket: str, key: str) -> str:
     return shortened(f"s3://{bucket}/{key}", 300)
 
 
-def is_passed_over(arrival: Arrival, results: str) -> bool:
-    """Whether an object is a result, or one of the empty ones that stand for a folder.
+def is_skipped(item: S3Object, results: str) -> bool:
+    """Whether an object is a result, or an empty folder marker.
 
     Args:
-        arrival: The object.
+        item: The object.
         results: SNAPSHIP_RESULTS.
     """
     bucket, prefix = split(results)
-    is_result = arrival.key.lower().endswith(RESULT_SUFFIX)
-    among_results = bool(prefix) and arrival.bucket == bucket and arrival.key.startswith(prefix)
-    return is_result or among_results or arrival.key.endswith("/")
+    is_result = item.key.lower().endswith(RESULT_SUFFIX)
+    among_results = bool(prefix) and item.bucket == bucket and item.key.startswith(prefix)
+    return is_result or among_results or item.key.endswith("/")
 
 
-def result_place(arrival: Arrival, results: str) -> tuple[str, str]:
+def result_place(item: S3Object, results: str) -> tuple[str, str]:
     """Bucket and key of an object's result.
 
     Args:
-        arrival: The object.
+        item: The object.
         results: SNAPSHIP_RESULTS.
     """
     if not results:
-        return arrival.bucket, arrival.key + RESULT_SUFFIX
+        return item.bucket, item.key + RESULT_SUFFIX
     bucket, prefix = split(results)
-    # With its bucket, since two of them may hold the same key.
-    return bucket, f"{prefix}{arrival.bucket}/{arrival.key}{RESULT_SUFFIX}"
+    # With its bucket, since two buckets may contain the same key.
+    return bucket, f"{prefix}{item.bucket}/{item.key}{RESULT_SUFFIX}"
 
 
 def split(results: str) -> tuple[str, str]:
@@ -181,29 +180,26 @@ def split(results: str) -> tuple[str, str]:
     return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
-def _classified(arrival: Arrival, source: Source, invocation: Invocation, record: Record) -> ObjectClassified:
-    settings, service = invocation.settings, invocation.service
+def _classified(
+    item: S3Object, source: ObjectSource, invocation: Invocation, record: RequestRecord
+) -> ObjectClassified:
     start = time.perf_counter()
-    image = _read(arrival, settings.max_object_bytes, record)
-    read = time.perf_counter()
-    record.images, record.read_ms = 1, (read - start) * 1000
-    examined = service.examine(image, arrival.top_k or settings.top_k, options_of(arrival.score_threshold))
-    record.took([examined])
-    timing = Timing(round(record.read_ms, 3), round((time.perf_counter() - read) * 1000, 3))
-    one = classified(examined.result)
-    return ObjectClassified(one.label, one.score, one.margin, one.predictions, service.served, timing, source)
+    image = _read(item, invocation.config.max_image_bytes or invocation.config.max_bytes, record)
+    request = ClassifyRequest((image,), item.top_k, item.score_threshold)
+    answer = invocation.answer(request, record, start)
+    return ObjectClassified(**msgspec.structs.asdict(answer), source=source)
 
 
-def _read(arrival: Arrival, max_bytes: int, record: Record) -> bytes:
-    """Downloads an object, whose size is checked as announced, as S3 knows it, and as it comes."""
+def _read(item: S3Object, max_bytes: int, record: RequestRecord) -> bytes:
+    """Downloads an object; checks its size as announced, as S3 reports it, and as received."""
     from serverless.aws import answered
 
-    if arrival.size is not None:
-        record.bytes = arrival.size
-        _check_size(arrival.size, max_bytes)
-    version = {"VersionId": arrival.version_id} if arrival.version_id else {}
-    with answered(f"Reading {arrival}"):
-        found = s3().get_object(Bucket=arrival.bucket, Key=arrival.key, **version)
+    if item.size is not None:
+        record.bytes = item.size
+        _check_size(item.size, max_bytes)
+    version = {"VersionId": item.version_id} if item.version_id else {}
+    with answered(f"Reading {item}"):
+        found = s3().get_object(Bucket=item.bucket, Key=item.key, **version)
         with found["Body"] as body:
             record.bytes = int(found["ContentLength"])
             _check_size(record.bytes, max_bytes)

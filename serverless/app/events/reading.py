@@ -1,4 +1,4 @@
-"""From an event's JSON to a struct of ours, with one line that says where it is not as it must be."""
+"""Converts an event's JSON to a struct; a one-line error names the invalid field."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def read(content: Any, kind: type[T], rule: str, cure: str = "Send it unchanged.
     """Reads an event or a part of one.
 
     Args:
-        content: As JSON was read; its texts may hold half characters.
-        kind: A struct.
+        content: Decoded JSON; its texts may contain lone surrogates.
+        kind: A struct type.
         rule: What it must be, as a sentence.
         cure: What to do, as a sentence.
 
     Raises:
-        UnprocessableError: A field is missing or not what it must be; the message names it.
+        UnprocessableError: A field is missing or invalid; the message names it.
     """
     try:
         return msgspec.convert(content, kind)

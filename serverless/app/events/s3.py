@@ -1,4 +1,4 @@
-"""Objects were created in S3: events of a bucket's notification, or of EventBridge."""
+"""Objects created in S3: events from a bucket's notification or from EventBridge."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from edge_runtime.errors import SnapshipError
 from edge_runtime.quoting import quoted
 from serverless.app.errors import UnprocessableError
 from serverless.app.events.invocation import Invocation
-from serverless.app.events.objects import PASSED_OVER, Arrival, process
+from serverless.app.events.objects import SKIPPED, S3Object, process
 from serverless.app.events.reading import read
-from serverless.app.telemetry import Kind
 
 CREATED = "ObjectCreated:"
-"""How the names of a notification's events begin that a new object causes."""
+"""Prefix of the notification events that a new object causes."""
 
 EVENTBRIDGE = "Object "
-"""How the detail-types of S3's own events begin."""
+"""Prefix of the detail-types of S3's own events."""
 
 CREATED_OBJECT = "Object Created"
 
@@ -71,36 +70,34 @@ class _EventBridge(msgspec.Struct):
     detail: _Detail
 
 
-def handle(
-    event: dict[str, Any], invocation: Invocation, kind: Kind = "s3", part: str = ""
-) -> dict[str, int]:
+def handle(event: dict[str, Any], invocation: Invocation, kind: str = "s3", part: str = "") -> dict[str, int]:
     """Classifies every object that an event names.
 
     Args:
-        event: Of a notification or of EventBridge.
-        invocation: The call.
-        kind: For the log.
-        part: Which message of a batch brought it, for the log.
+        event: From a notification or from EventBridge.
+        invocation: The invocation.
+        kind: Kind of event, for the log.
+        part: The message of a batch that contained it, for the log.
 
     Returns:
-        How many objects had their result written.
+        The number of results ``written``.
 
     Raises:
         UnprocessableError: It is not what S3 sends.
-        SnapshipError: The first error that trying again may mend; the other objects are done all the same.
+        SnapshipError: The first error that a retry may resolve; the other objects are processed anyway.
     """
     try:
-        created = arrivals(event)
+        created = created_objects(event)
     except SnapshipError:
-        with invocation.noted(kind, part):
+        with invocation.logged(kind, part):
             raise
     if not created:
-        with invocation.noted(kind, part) as record:
-            record.status = PASSED_OVER
+        with invocation.logged(kind, part) as record:
+            record.status = SKIPPED
     written, failed = 0, None
-    for arrival in created:
+    for item in created:
         try:
-            written += _one(arrival, invocation, kind, part)
+            written += _one(item, invocation, kind, part)
         except Exception as error:
             failed = failed or error
     if failed is not None:
@@ -108,11 +105,11 @@ def handle(
     return {"written": written}
 
 
-def arrivals(event: dict[str, Any]) -> list[Arrival]:
-    """Reads an event; what created no object, and S3's test event, gives none.
+def created_objects(event: dict[str, Any]) -> list[S3Object]:
+    """The objects that an event says were created; none for other events and S3's test event.
 
     Args:
-        event: Of a notification or of EventBridge.
+        event: From a notification or from EventBridge.
 
     Raises:
         UnprocessableError: It is not what S3 sends.
@@ -123,7 +120,7 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
         return _bridged(event)
     records = read(event, _Notification, _RULE).records
     return [
-        Arrival(
+        S3Object(
             one.s3.bucket.name,
             unquote_plus(one.s3.object.key),
             one.s3.object.version_id or "",
@@ -134,40 +131,40 @@ def arrivals(event: dict[str, Any]) -> list[Arrival]:
     ]
 
 
-def _bridged(event: dict[str, Any]) -> list[Arrival]:
+def _bridged(event: dict[str, Any]) -> list[S3Object]:
     kind = event["detail-type"]
     if kind != CREATED_OBJECT:
         if isinstance(kind, str) and kind.startswith(EVENTBRIDGE):
             return []
-        # Such as an API call that CloudTrail saw: an object may be behind it, and nothing says so.
+        # For example an API call seen by CloudTrail: it may or may not have created an object.
         raise UnprocessableError(
             f"{_RULE} Received: {quoted(kind)}. Let the rule match the detail-type {CREATED_OBJECT}."
         )
     detail = read(event, _EventBridge, _RULE).detail
-    # Here the key is as it is; a notification encodes it as forms do.
+    # Here the key is not encoded; a notification form-encodes it.
     return [
-        Arrival(detail.bucket.name, detail.object.key, detail.object.version_id or "", detail.object.size)
+        S3Object(detail.bucket.name, detail.object.key, detail.object.version_id or "", detail.object.size)
     ]
 
 
-def _one(arrival: Arrival, invocation: Invocation, kind: Kind, part: str) -> bool:
-    """Whether a result was written."""
-    with invocation.noted(kind, part) as record:
+def _one(item: S3Object, invocation: Invocation, kind: str, part: str) -> bool:
+    """Processes one object; returns whether a result was written."""
+    with invocation.logged(kind, part) as record:
         from serverless.aws import MissingResourceError
 
         try:
-            process(arrival, invocation, record)
+            process(item, invocation, record)
         except MissingResourceError as error:
             if not is_object_gone(error):
                 raise
-            # Deleted since: it will not come back by trying again.
+            # Deleted meanwhile: trying again would not help.
             record.status, record.error = MISSING, type(error).__name__
             return False
-        return record.status != PASSED_OVER
+        return record.status != SKIPPED
 
 
 def is_object_gone(error: BaseException) -> bool:
-    """Whether AWS said that there is no such object or version; not that there is no such bucket."""
+    """Whether the object or version does not exist, as opposed to the bucket."""
     from serverless.aws import code_of
 
     return error.__cause__ is not None and code_of(error.__cause__) in ("NoSuchKey", "NoSuchVersion")

@@ -1,6 +1,6 @@
-"""A topic of SNS that calls the function itself, without a queue between them.
+"""An SNS topic that invokes the function directly, without a queue in between.
 
-A message that fails makes the call fail: Lambda tries it twice more, then hands it to the
+A message that fails makes the invocation fail: Lambda retries it twice, then sends it to the
 function's on-failure destination. https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 """
 
@@ -29,24 +29,24 @@ class _Event(msgspec.Struct):
 
 
 def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, int]:
-    """Works through the messages, of which SNS sends one at a time.
+    """Processes the messages, of which SNS sends one at a time.
 
     Args:
         event: As SNS sends it.
-        invocation: The call.
+        invocation: The invocation.
 
     Returns:
-        How many ``messages`` were done.
+        The number of ``messages`` processed.
 
     Raises:
         UnprocessableError: It is not what SNS sends.
-        SnapshipError: The first message that failed; the others are done all the same.
+        SnapshipError: The first message that failed; the others are processed anyway.
     """
     found = read(event, _Event, "An SNS event must be as SNS sends it.").records
     failed: Exception | None = None
     for record in found:
         try:
-            messages.work(record.sns.message, record.sns.message_id, "sns", invocation)
+            messages.process(record.sns.message, record.sns.message_id, "sns", invocation)
         except Exception as error:
             failed = failed or error
     if failed is not None:

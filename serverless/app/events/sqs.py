@@ -1,9 +1,9 @@
-"""A batch of messages from SQS; those that fail are told, so that SQS delivers only these again.
+"""A batch of messages from SQS; failed ones are reported, so that SQS redelivers only these.
 
-What a message holds is :mod:`serverless.app.events.messages`'s matter.
+The content of a message is handled by :mod:`serverless.app.events.messages`.
 
 The event source must have ``ReportBatchItemFailures``. A message that can never succeed fails too:
-the queue's redrive policy moves it to the dead-letter queue, where somebody sees it.
+the queue's redrive policy moves it to the dead-letter queue, where it is noticed.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -29,14 +29,14 @@ class _Batch(msgspec.Struct):
 
 
 def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
-    """Works through a batch.
+    """Processes a batch.
 
     Args:
         event: As SQS sends it.
-        invocation: The call.
+        invocation: The invocation.
 
     Returns:
-        ``batchItemFailures``: the messages to deliver again.
+        ``batchItemFailures``: the messages to redeliver.
 
     Raises:
         UnprocessableError: It is not what SQS sends.
@@ -45,9 +45,9 @@ def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
     failed: list[str] = []
     for index, message in enumerate(batch):
         try:
-            messages.work(message.body, message.message_id, "sqs", invocation)
+            messages.process(message.body, message.message_id, "sqs", invocation)
         except Exception:
-            # Its line in the log says why.
+            # Its log line says why.
             failed.append(message.message_id)
             if message.arn.endswith(".fifo"):
                 # Later messages of the group must not overtake it.

@@ -1,4 +1,4 @@
-"""Events that bring no picture: schedules that keep the function warm, and the self-test."""
+"""Events without an image: schedules that keep the function warm, and the self-test."""
 
 from __future__ import annotations
 
@@ -10,39 +10,41 @@ from PIL import Image
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import SnapshipError
 from serverless.app.events.invocation import Invocation
-from serverless.app.readiness import replayed
-from serverless.app.telemetry import Record
+from serverless.app.readiness import make_selftest
+from serverless.app.telemetry import RequestRecord
 
 SIDE = 64
-"""Pixels of the warm-up's picture; what it warms is the JPEG decoder and the interpreter."""
+"""Side of the warm-up image in pixels; it warms the JPEG decoder and the interpreter."""
 
 
-def handle(invocation: Invocation) -> dict[str, Any]:
-    """Classifies a gray picture, so that the next request finds everything loaded.
+def handle(event: Any, invocation: Invocation) -> dict[str, Any]:
+    """Classifies a gray image, so that the next request finds everything loaded.
 
     Args:
-        invocation: The call.
+        event: Not used.
+        invocation: The invocation.
 
     Returns:
         ``{"warm": True, "classify_ms": ...}``.
     """
-    with invocation.noted("warmup") as record:
+    with invocation.logged("warmup") as record:
         return {"warm": True, "classify_ms": round(_classify_gray(invocation, record), 3)}
 
 
-def selftest(invocation: Invocation) -> dict[str, Any]:
-    """Replays the bundle's golden examples in this very function.
+def selftest(event: Any, invocation: Invocation) -> dict[str, Any]:
+    """Replays the bundle's golden examples in this function.
 
     Args:
-        invocation: The call.
+        event: Not used.
+        invocation: The invocation.
 
     Returns:
-        ``passed``; ``selftest``, which is ``passed``, ``failed``, or ``none`` where the bundle has
-        no examples; how many ``examples`` there were; which model; and after a failure ``detail``.
+        ``passed``; ``selftest``, which is ``passed``, ``failed``, or ``none`` if the bundle has no
+        examples; the number of ``examples``; the model; and after a failure ``detail``.
     """
     service = invocation.service
-    with invocation.noted("direct") as record:
-        # Also where there are no examples: a model that does not run must not pass.
+    with invocation.logged("direct") as record:
+        # Also if there are no examples: a model that does not run must not pass.
         _classify_gray(invocation, record)
         found: dict[str, Any] = {
             "passed": True,
@@ -53,10 +55,10 @@ def selftest(invocation: Invocation) -> dict[str, Any]:
             "engine": service.model.engine,
             "request_id": record.request_id,
         }
-        # Not what /ready remembers: it does not know the reason, which who may invoke may see.
+        # Not the result kept for /ready, which lacks the reason; a caller of Invoke may see it.
         replay = None
         if isinstance(service.model, Classifier):
-            replay = replayed(service.model, invocation.settings.threads)
+            replay = make_selftest(service.model, invocation.config.threads)
         if replay is None:
             return found
         try:
@@ -67,9 +69,9 @@ def selftest(invocation: Invocation) -> dict[str, Any]:
             return {**found, "passed": False, "selftest": "failed", "detail": str(error)}
 
 
-def _classify_gray(invocation: Invocation, record: Record) -> float:
+def _classify_gray(invocation: Invocation, record: RequestRecord) -> float:
     buffer = io.BytesIO()
     Image.new("RGB", (SIDE, SIDE), (128, 128, 128)).save(buffer, "JPEG")
-    examined = invocation.service.examine(buffer.getvalue(), 1)
+    examined = invocation.service.classify_one(buffer.getvalue(), 1)
     record.decode_ms, record.classify_ms = examined.decode_ms, examined.classify_ms
     return examined.classify_ms

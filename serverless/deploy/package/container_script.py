@@ -6,6 +6,7 @@ image only; ``snapship serve`` does the same on a laptop.
 
 import os
 import sys
+from dataclasses import replace
 
 
 def main() -> None:
@@ -13,8 +14,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from edge_runtime.errors import SnapshipError
     from serverless.app.application import app_of
-    from serverless.app.settings import Settings
-    from serverless.serving.limits import Limits
+    from serverless.app.settings import AppConfig
+    from serverless.serving.limits import ServerLimits
     from serverless.serving.listening import OPEN_TO_ALL, listen
     from serverless.serving.server import run
 
@@ -22,14 +23,14 @@ def main() -> None:
         port = os.environ.get("PORT") or "8000"
         if not port.isascii() or not port.isdigit():
             sys.exit(f"PORT must be a number. Received: {port!r}. Set it to 8000.")
-        settings = Settings.read(os.environ)
-        # A server for many clients: a classification must not block other requests.
-        app = app_of(settings, inline=False)
+        # A server for many: one request must not hold up the others.
+        config = replace(AppConfig.read(os.environ), inline=False)
+        app = app_of(config)
         with listen("0.0.0.0", int(port)) as sock:
-            if settings.auth == "none":
+            if not config.keyed:
                 cure = "Set SNAPSHIP_AUTH=api-key and SNAPSHIP_API_KEYS for one."
                 print(f"{OPEN_TO_ALL} {cure}", file=sys.stderr, flush=True)
-            run(app, sock, Limits(max_bytes=settings.max_bytes))
+            run(app, sock, ServerLimits(max_bytes=config.max_bytes))
     except SnapshipError as error:
         sys.exit(str(error))
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from edge_runtime.errors import SnapshipError
-from serverless.app.application import create_app, keys_of
+from serverless.app.application import create_app
 from serverless.app.entry import Handler, load_handler
 from serverless.app.key_source import REREAD_SECONDS, from_parameter
 from serverless.app.keys import new_key
-from serverless.app.settings import Settings
+from serverless.app.settings import AppConfig
 
 EVENT = Path(__file__).parents[2] / "functional" / "serverless" / "events" / "function_url.json"
 
@@ -57,7 +57,7 @@ def ssm(moto: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_parameter_of_either_type_is_read(ssm: Any, kind: str) -> None:
     # Moto scrambles a SecureString that is read without decryption.
     ssm.put_parameter(Name=NAME + kind, Type=kind, Value=f"{OLD_ENTRY},{NEW_ENTRY}")
-    source = keys_of(Settings(Path("x"), auth="api-key", api_keys_parameter=NAME + kind))
+    source = AppConfig("x", keys_parameter=NAME + kind).key_source()
     assert source is not None
     assert source.keys.names == ("old", "new")
 
@@ -67,7 +67,7 @@ def test_no_parameter_and_an_empty_one_refuse_to_start(ssm: Any) -> None:
         from_parameter("/nowhere")
     assert "\n" not in str(caught.value)
     ssm.put_parameter(Name="/empty", Type="String", Value=" , ")
-    with pytest.raises(SnapshipError, match="SSM parameter /empty must hold at least one key"):
+    with pytest.raises(SnapshipError, match="SSM parameter /empty must contain at least one key"):
         from_parameter("/empty")
 
 

@@ -131,7 +131,7 @@ def test_score_threshold(ask: Ask, classifier: Classifier, images: list[bytes]) 
         ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415, "Content-Type"),
         ({"content": b"x" * 200_001}, 413, "200,000 bytes"),
         ({"content": b"x", "headers": {"content-length": "200001"}}, 413, "Content-Length 200,001"),
-        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "must be JSON"),
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "must be valid JSON"),
         ({"json": {"image": "%%%garbage"}}, 422, "base64"),
         ({"json": {"image": ""}}, 400, "0 bytes"),
         ({"json": {"images": ["AA"] * 9}}, 422, "1 to 8 images"),
@@ -240,3 +240,5 @@ def test_a_missing_bundle_and_an_open_classifier_with_options(tmp_path: Path, cl
         create_app(classifier, artifact="tflite-fp32")
     with pytest.raises(UsageError, match="open classifier"):
         create_app(classifier, max_pixels=5)
+    with pytest.raises(UsageError, match=r"a service.*workers"):
+        create_app(create_app(classifier).state.service, workers=5)

@@ -14,9 +14,9 @@ import pytest
 from serverless.app.keys import new_key
 from serverless.deploy.package import container_script
 from serverless.serving import server
-from serverless.serving.limits import Limits
+from serverless.serving.limits import ServerLimits
 
-Served = tuple[Any, str, Limits]
+Served = tuple[Any, str, ServerLimits]
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def served(digits_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> list[Served]
     """What would be served; nothing is, so that the test goes on."""
     found: list[Served] = []
 
-    def run(app: Any, sock: socket.socket, limits: Limits) -> None:
+    def run(app: Any, sock: socket.socket, limits: ServerLimits) -> None:
         found.append((app, sock.getsockname()[0], limits))
 
     monkeypatch.setattr(server, "run", run)
@@ -38,13 +38,13 @@ def test_an_image_does_not_hold_the_others_up(served: list[Served], digits_bundl
     ((app, host, limits),) = served
     assert (host, limits.max_bytes) == ("0.0.0.0", 20_000_000)
     service = app.state.service
-    examine, threads = service.examine, []
+    examine, threads = service.classify_one, []
 
     def seen(*args: Any) -> Any:
         threads.append(threading.get_ident())
         return examine(*args)
 
-    service.examine = seen
+    service.classify_one = seen
 
     async def once() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 from serverless.app.application import app_of
 from serverless.app.entry import Handler, load_handler
 from serverless.app.keys import new_key
-from serverless.app.settings import Settings
+from serverless.app.settings import AppConfig
 
 EVENTS = Path(__file__).parent / "events"
 
@@ -101,10 +102,8 @@ def test_in_lambda_a_request_has_what_lambda_brings_and_an_object_may_be_larger(
     buffer = io.BytesIO()
     Image.new("RGB", (1300, 1300)).save(buffer, "BMP")
     assert 4_500_000 < len(buffer.getvalue()) < 20_000_000
-    app = app_of(
-        Settings.read({"SNAPSHIP_BUNDLE": str(digits_bundle), "AWS_LAMBDA_FUNCTION_NAME": "digits"}),
-        log="off",
-    )
+    environ = {"SNAPSHIP_BUNDLE": str(digits_bundle), "AWS_LAMBDA_FUNCTION_NAME": "digits"}
+    app = app_of(replace(AppConfig.read(environ), log="off"))
     content = event("function_url", "GET", "/info", {})
     handler = Handler(app)
     assert json.loads(handler(content, None)["body"])["limits"]["max_bytes"] == 4_500_000
@@ -113,4 +112,4 @@ def test_in_lambda_a_request_has_what_lambda_brings_and_an_object_may_be_larger(
     content = event("function_url", "POST", "/classify", {"content-type": "image/bmp"}, "x" * 4_500_001)
     assert handler(content, None)["statusCode"] == 413
     # As what reads objects in S3 asks for it.
-    assert app.state.service.examine(buffer.getvalue(), 1).result.top.label
+    assert app.state.service.classify_one(buffer.getvalue(), 1).result.top.label

@@ -16,7 +16,7 @@ from edge_runtime.errors import ImageError
 from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import ImageSource, UInt8Array
 from edge_runtime.result import Prediction, Result
-from serverless.app.routes import build
+from serverless.app import create_app
 from serverless.app.schema import Served
 from serverless.app.service import Service
 
@@ -60,7 +60,7 @@ def service(model: FakeModel) -> Service:
 
 @pytest.fixture
 def app(service: Service) -> Starlette:
-    return build(service, top_k=5, max_bytes=1000, max_images=3)
+    return create_app(service, max_bytes=1000, max_images=3)
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from edge_runtime.errors import SnapshipError
-from serverless.app.access import OPEN_PATHS, presented
+from serverless.app import create_app
+from serverless.app.access import OPEN_PATHS, presented_key
 from serverless.app.key_source import REREAD_SECONDS, KeySource, from_text
 from serverless.app.keys import new_key
-from serverless.app.routes import build
 from serverless.app.service import Service
 
 PHONE, PHONE_ENTRY = new_key("phone")
@@ -38,7 +38,7 @@ def asking(app: Starlette) -> Ask:
 
 @pytest.fixture
 def locked(service: Service) -> Starlette:
-    return build(service, 5, 1000, 3, keys=from_text(f"{PHONE_ENTRY},{CAMERA_ENTRY}"))
+    return create_app(service, max_bytes=1000, max_images=3, keys=from_text(f"{PHONE_ENTRY},{CAMERA_ENTRY}"))
 
 
 def test_every_path_but_the_listed_ones_needs_a_key(locked: Starlette) -> None:
@@ -152,14 +152,14 @@ def test_a_key_in_the_query_is_none(locked: Starlette) -> None:
 
 def test_the_first_header_counts() -> None:
     scope = {"headers": [(b"x-api-key", b"one"), (b"x-api-key", b"two")]}
-    assert presented(scope) == "one"
-    assert presented({"headers": []}) is None
+    assert presented_key(scope) == "one"
+    assert presented_key({"headers": []}) is None
 
 
 def test_a_new_key_is_accepted_when_the_source_is_read_again(service: Service) -> None:
     text, now = [PHONE_ENTRY], [0.0]
     source = KeySource(lambda: text[0], "the parameter", rereads=True, clock=lambda: now[0])
-    ask = asking(build(service, 5, 1000, 3, keys=source))
+    ask = asking(create_app(service, max_bytes=1000, max_images=3, keys=source))
     text[0] = CAMERA_ENTRY
     assert ask("GET", "/labels", headers={"x-api-key": CAMERA}).status_code == 401
     assert ask("GET", "/labels", headers={"x-api-key": PHONE}).status_code == 200
@@ -177,6 +177,6 @@ def test_a_source_that_fails_keeps_the_old_keys(service: Service) -> None:
         return PHONE_ENTRY
 
     source = KeySource(read, "the parameter", rereads=True, clock=lambda: now[0])
-    ask = asking(build(service, 5, 1000, 3, keys=source))
+    ask = asking(create_app(service, max_bytes=1000, max_images=3, keys=source))
     now[0] = REREAD_SECONDS
     assert ask("GET", "/labels", headers={"x-api-key": PHONE}).status_code == 200

@@ -68,7 +68,7 @@ def refused(code: str, message: str = "No\nway") -> Exception:
         ),
         (exceptions.ConnectTimeoutError(endpoint_url="http://x"), UnreachableError, 4, "AWS_ENDPOINT_URL"),
         (exceptions.ReadTimeoutError(endpoint_url="http://x"), UnreachableError, 4, "AWS_ENDPOINT_URL"),
-        (exceptions.ParamValidationError(report="x"), AwsError, 2, "Change what it names"),
+        (exceptions.ParamValidationError(report="x"), AwsError, 2, "Correct the request"),
     ],
 )
 def test_error_of_aws_is_a_line(error: Exception, kind: type[Exception], exit_code: int, words: str) -> None:

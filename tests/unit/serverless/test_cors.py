@@ -10,10 +10,10 @@ import pytest
 from starlette.applications import Starlette
 
 from edge_runtime.errors import UsageError
+from serverless.app import create_app
 from serverless.app.key_source import from_text
 from serverless.app.keys import new_key
 from serverless.app.origins import checked_origins
-from serverless.app.routes import build
 from serverless.app.service import Service
 
 SECRET, ENTRY = new_key("page")
@@ -33,7 +33,13 @@ def ask(app: Starlette, method: str, path: str, **options: Any) -> httpx.Respons
 
 @pytest.fixture
 def shared_app(service: Service) -> Starlette:
-    return build(service, 5, 1000, 3, keys=from_text(ENTRY), cors_origins=(PAGE, "http://localhost:3000"))
+    return create_app(
+        service,
+        max_bytes=1000,
+        max_images=3,
+        keys=from_text(ENTRY),
+        cors_origins=(PAGE, "http://localhost:3000"),
+    )
 
 
 def test_it_is_off_by_default(app: Starlette) -> None:

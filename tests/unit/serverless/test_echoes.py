@@ -6,6 +6,7 @@ import ast
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from starlette.applications import Starlette
 from edge_runtime.errors import SnapshipError
 from edge_runtime.labels import parse_labels
 from edge_runtime.manifest import read_manifest
+from serverless.app import create_app
 from serverless.app.entry import Handler
 from serverless.app.key_source import from_text
 from serverless.app.keys import new_key
-from serverless.app.routes import build
 from serverless.app.service import Service
-from serverless.app.settings import Settings
+from serverless.app.settings import AppConfig
 
 ROOT = Path(__file__).parents[3]
 
@@ -229,7 +230,9 @@ def test_no_answer_and_no_line_of_the_log_repeats_a_request(
     place: str, service: Service, entry: str, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     keys = from_text(entry) if place in ("key", "bearer") else None
-    app = build(service, 5, 1_000_000, 3, keys=keys, cors_origins=("https://a.test",), log="json")
+    app = create_app(
+        service, max_bytes=1_000_000, max_images=3, keys=keys, cors_origins=("https://a.test",), log="json"
+    )
     capsys.readouterr()
     response = REQUESTS[place](app, text)
     assert len(response.content) < MAX_ANSWER
@@ -246,7 +249,8 @@ def test_no_answer_and_no_line_of_the_log_repeats_an_event(
     place: str, app: Starlette, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     capsys.readouterr()
-    handler = Handler(app, Settings(Path(), results="s3://results/"))
+    app.state.config = replace(app.state.config, results="s3://results/")
+    handler = Handler(app)
     try:
         answer = handler(filled(EVENTS[place], text), None)
     except SnapshipError as error:
@@ -274,7 +278,7 @@ def test_no_error_repeats_a_manifest(place: str, text: str) -> None:
 def test_no_error_repeats_a_label_or_a_variable(text: str) -> None:
     for name in ("AUTH", "ENGINE", "THREADS", "S3_BUCKETS", "RESULTS", "CORS_ORIGINS", "BASE_PATH"):
         with pytest.raises(SnapshipError) as caught:
-            Settings.read({"SNAPSHIP_BUNDLE": "b", f"SNAPSHIP_{name}": f"?{text}"})
+            AppConfig.read({"SNAPSHIP_BUNDLE": "b", f"SNAPSHIP_{name}": f"?{text}"})
         assert len(str(caught.value)) < MAX_ANSWER
     with pytest.raises(SnapshipError) as caught:
         parse_labels(f"{text}\n \nb")
@@ -283,7 +287,7 @@ def test_no_error_repeats_a_label_or_a_variable(text: str) -> None:
 
 def test_a_key_of_megabytes_is_no_answer_of_megabytes(service: Service) -> None:
     """Lambda gives up on an answer over 6 MB; JSON writes a control character as six."""
-    app = build(service, 5, 20_000_000, 3)
+    app = create_app(service, max_bytes=20_000_000, max_images=3)
     key = "\x01" * 2_200_000
     assert len(json.dumps(Handler(app)({key: 1}, None))) < MAX_ANSWER
     body = msgspec.json.encode({key: 1}).decode()

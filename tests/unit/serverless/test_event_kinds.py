@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from edge_runtime.errors import UsageError
 from serverless.app.errors import UnprocessableError
-from serverless.app.events.kinds import kind_of
-from serverless.app.events.objects import Arrival, is_passed_over, result_place
-from serverless.app.events.s3 import arrivals
+from serverless.app.events.dispatch import kind_of
+from serverless.app.events.kinds import EVENT_KINDS, EventKind
+from serverless.app.events.objects import S3Object, is_skipped, result_place
+from serverless.app.events.s3 import created_objects
 
 EVENTS = Path(__file__).parents[2] / "functional" / "serverless" / "events"
 
@@ -62,6 +64,23 @@ def test_kind_of_another_services_event_is_one_line(content: Any, words: str) ->
     assert "\n" not in str(caught.value)
 
 
+def test_every_kind_has_its_handler() -> None:
+    for kind in EVENT_KINDS.values():
+        module, _, function = kind.handler.partition(":")
+        assert callable(getattr(import_module(f"serverless.app.events.{module}"), function))
+
+
+def test_a_new_kind_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = {"Records": [{"eventSource": "aws:kinesis"}]}
+    with pytest.raises(UsageError, match="Kinesis Data Streams"):
+        kind_of(content)
+    row = EventKind("kinesis", "kinesis:handle", "Kinesis", "aws:kinesis")
+    monkeypatch.setitem(EVENT_KINDS, "kinesis", row)
+    assert kind_of(content) == "kinesis"
+    with pytest.raises(UsageError, match="SNS, Kinesis or a schedule"):
+        kind_of({"Records": []})
+
+
 @pytest.mark.parametrize(
     ("encoded", "key"),
     [
@@ -74,29 +93,29 @@ def test_kind_of_another_services_event_is_one_line(content: Any, words: str) ->
 def test_arrivals_decode_the_key_of_a_notification_once(encoded: str, key: str) -> None:
     content = event("sam/s3_put")
     content["Records"][0]["s3"]["object"]["key"] = encoded
-    assert arrivals(content) == [Arrival("example-bucket", key, "", 1024)]
+    assert created_objects(content) == [S3Object("example-bucket", key, "", 1024)]
 
 
 def test_arrivals_take_the_key_of_eventbridge_as_it_is() -> None:
     content = event("s3_eventbridge")
     content["detail"]["object"]["key"] = "a+b %20.jpg"
-    (found,) = arrivals(content)
-    assert found == Arrival("amzn-s3-demo-bucket1", "a+b %20.jpg", "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e", 5)
+    (found,) = created_objects(content)
+    assert found == S3Object("amzn-s3-demo-bucket1", "a+b %20.jpg", "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e", 5)
 
 
 def test_arrivals_leave_out_what_created_nothing() -> None:
     content = event("sam/s3_put")
     content["Records"][0]["eventName"] = "ObjectRemoved:Delete"
-    assert arrivals(content) == []
-    assert arrivals(event("s3_eventbridge") | {"detail-type": "Object Deleted"}) == []
-    assert arrivals(event("s3_test")) == []
+    assert created_objects(content) == []
+    assert created_objects(event("s3_eventbridge") | {"detail-type": "Object Deleted"}) == []
+    assert created_objects(event("s3_test")) == []
 
 
 def test_arrivals_of_a_mangled_event_name_the_field() -> None:
     content = event("sam/s3_put")
     del content["Records"][0]["s3"]["object"]["key"]
     with pytest.raises(UnprocessableError, match="key"):
-        arrivals(content)
+        created_objects(content)
 
 
 @pytest.mark.parametrize(
@@ -117,16 +136,16 @@ def test_arrivals_of_a_mangled_event_name_the_field() -> None:
     ],
 )
 def test_is_passed_over(key: str, results: str, passed_over: bool) -> None:
-    assert is_passed_over(Arrival("pets", key), results) is passed_over
+    assert is_skipped(S3Object("pets", key), results) is passed_over
 
 
 @pytest.mark.parametrize("results", ["", "s3://pets", "s3://pets/", "s3://pets/r/", "s3://out/r"])
 @pytest.mark.parametrize("key", ["rose.jpg", "a/b c.png", "r/rose.jpg", "café"])
 def test_no_result_becomes_the_next_object(results: str, key: str) -> None:
-    bucket, place = result_place(Arrival("pets", key), results)
-    assert is_passed_over(Arrival(bucket, place), results)
+    bucket, place = result_place(S3Object("pets", key), results)
+    assert is_skipped(S3Object(bucket, place), results)
 
 
 def test_results_of_two_buckets_do_not_meet() -> None:
-    places = {result_place(Arrival(bucket, "rose.jpg"), "s3://out/r/") for bucket in ("pets", "flowers")}
+    places = {result_place(S3Object(bucket, "rose.jpg"), "s3://out/r/") for bucket in ("pets", "flowers")}
     assert places == {("out", "r/pets/rose.jpg.json"), ("out", "r/flowers/rose.jpg.json")}

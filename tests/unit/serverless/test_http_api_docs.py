@@ -10,7 +10,7 @@ import pytest
 from serverless.app import settings
 from serverless.app.openapi import document
 from serverless.app.schema import Limits
-from serverless.app.telemetry import Record, line
+from serverless.app.telemetry import RequestRecord, line
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def test_statuses(guide: str) -> None:
 def test_members_of_the_log(guide: str) -> None:
     rows = re.findall(r"^\| (`.*?) \|", section(guide, "The log"), re.MULTILINE)
     told = {name for row in rows for name in re.findall("`([a-z_]+)`", row)}
-    assert told == {"time", "level", "cold_start", *Record.__struct_fields__}
-    assert '"cold_start":' in line(Record("http"), namespace="", cold_start=False)
+    assert told == {"time", "level", "cold_start", *RequestRecord.__struct_fields__}
+    assert '"cold_start":' in line(RequestRecord("http"), namespace="", cold_start=False)
 
 
 def test_variables(guide: str) -> None:

@@ -11,16 +11,16 @@ import httpx
 import pytest
 
 from edge_runtime.errors import SnapshipError, UsageError
+from serverless.app import create_app
 from serverless.app.errors import UnprocessableError
-from serverless.app.intake import Order, decode_base64, from_json, parse_threshold, parse_top_k
-from serverless.app.routes import build
+from serverless.app.intake import ClassifyRequest, decode_base64, from_json, parse_threshold, parse_top_k
 from serverless.app.service import Service
 
 Ask = Callable[..., httpx.Response]
 
 
 def test_json_with_one_image() -> None:
-    assert from_json(b'{"image": "YWJj", "top_k": 2}', 3) == Order((b"abc",), 2)
+    assert from_json(b'{"image": "YWJj", "top_k": 2}', 3) == ClassifyRequest((b"abc",), 2)
 
 
 def test_json_with_several_images_keeps_a_bad_one_in_its_place() -> None:
@@ -67,7 +67,7 @@ def test_json_that_breaks_a_rule_is_422(body: bytes, words: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xd8\xff", b'{"image": "\xff"}', b"{} {}"])
 def test_no_json_is_400(body: bytes) -> None:
-    with pytest.raises(UsageError, match="must be JSON") as caught:
+    with pytest.raises(UsageError, match="must be valid JSON") as caught:
         from_json(body, 3)
     assert "\n" not in str(caught.value)
     assert caught.value.http_status == 400
@@ -223,7 +223,7 @@ def test_a_large_form_never_touches_the_disk(service: Service, monkeypatch: pyte
         raise AssertionError("a file was made")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    app = build(service, 5, 5_000_000, 3)
+    app = create_app(service, max_bytes=5_000_000, max_images=3)
 
     async def once() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

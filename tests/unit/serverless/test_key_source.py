@@ -5,15 +5,13 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from pathlib import Path
 
 import pytest
 
 from edge_runtime.errors import SnapshipError, UsageError
-from serverless.app.application import keys_of
 from serverless.app.key_source import REREAD_SECONDS, KeySource, from_parameter, from_text
 from serverless.app.keys import new_key
-from serverless.app.settings import Settings
+from serverless.app.settings import AppConfig
 
 OLD, OLD_ENTRY = new_key("old")
 NEW, NEW_ENTRY = new_key("new")
@@ -67,7 +65,7 @@ def test_a_failure_keeps_the_keys_and_is_not_tried_with_every_request(
             source.refresh()
     assert store.reads == 2
     assert source.keys.check(OLD) == "old"
-    assert "stay as they were" in caplog.text
+    assert "keeping the old ones" in caplog.text
     assert OLD_ENTRY not in caplog.text
 
 
@@ -112,8 +110,8 @@ def test_the_environments_keys_are_never_stale() -> None:
         from_text("")
 
 
-def test_keys_of_the_settings() -> None:
-    assert keys_of(Settings(Path("x"))) is None
-    source = keys_of(Settings(Path("x"), auth="api-key", api_keys=OLD_ENTRY))
+def test_keys_of_the_configuration() -> None:
+    assert AppConfig("x").key_source() is None
+    source = AppConfig("x", keys=OLD_ENTRY).key_source()
     assert source is not None
     assert source.keys.check(OLD) == "old"

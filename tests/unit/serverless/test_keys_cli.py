@@ -24,7 +24,7 @@ def test_new_prints_a_secret_that_opens_the_printed_entry() -> None:
 def test_check_reads_the_secret_from_stdin() -> None:
     (secret, entry), (_, other) = new_key("phone"), new_key("camera")
     done = CliRunner().invoke(keys, ["check", f"{other},{entry}"], input=f"{secret}\n")
-    assert (done.exit_code, done.stdout) == (0, "The secret is the key phone.\n")
+    assert (done.exit_code, done.stdout) == (0, "The secret belongs to the key phone.\n")
     done = CliRunner().invoke(keys, ["check", entry, "--json"], input=secret)
     assert json.loads(done.stdout) == {"name": "phone"}
 

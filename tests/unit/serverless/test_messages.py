@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +12,7 @@ from starlette.applications import Starlette
 from edge_runtime.errors import SnapshipError, UsageError
 from serverless.app.entry import Handler
 from serverless.app.events import objects
-from serverless.app.events.kinds import kind_of
-from serverless.app.settings import Settings
+from serverless.app.events.dispatch import kind_of
 
 # A folder: it is passed over, so that no AWS is needed to see that the event is understood.
 NOTIFICATION = {
@@ -83,7 +82,8 @@ def topic(*messages: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def handler(app: Starlette) -> Handler:
-    return Handler(app, Settings(Path(), s3_buckets=("pets",), results="s3://results/r/"))
+    app.state.config = replace(app.state.config, s3_buckets=("pets",), results="s3://results/r/")
+    return Handler(app)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

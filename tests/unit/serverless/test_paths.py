@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from serverless.app.entry import Handler
 from serverless.app.paths import PATHS
-from serverless.app.settings import Settings
+from serverless.app.settings import AppConfig
 
 OWN = "id.execute-api.eu-west-1.amazonaws.com"
 
@@ -52,7 +52,12 @@ def alb(method: str, path: str) -> dict[str, Any]:
 
 
 def status(app: Starlette, event: dict[str, Any], base_path: str = "") -> int:
-    return int(Handler(app, Settings(Path(), base_path=base_path))(event, None)["statusCode"])
+    config = app.state.config
+    app.state.config = replace(config, base_path=base_path)
+    try:
+        return int(Handler(app)(event, None)["statusCode"])
+    finally:
+        app.state.config = config
 
 
 @pytest.mark.parametrize(
@@ -118,8 +123,8 @@ def test_stage_and_base_path_may_both_be_there(app: Starlette) -> None:
 
 def test_the_base_path_variable_is_a_path() -> None:
     environ = {"SNAPSHIP_BUNDLE": "b", "SNAPSHIP_BASE_PATH": "/api/v1/"}
-    assert Settings.read(environ).base_path == "/api/v1"
-    assert Settings.read({"SNAPSHIP_BUNDLE": "b"}).base_path == ""
+    assert AppConfig.read(environ).base_path == "/api/v1"
+    assert AppConfig.read({"SNAPSHIP_BUNDLE": "b"}).base_path == ""
 
 
 def test_the_paths_are_the_routes(app: Starlette) -> None:

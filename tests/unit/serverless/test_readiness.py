@@ -12,9 +12,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from serverless.app import create_app
 from serverless.app.errors import NotReadyError
 from serverless.app.readiness import Readiness
-from serverless.app.routes import build
 from serverless.app.schema import Ready, Served
 from serverless.app.service import Service
 
@@ -31,7 +31,7 @@ def get(app: Starlette, path: str) -> httpx.Response:
 
 def app_with(model: Any, selftest: Callable[[], int] | None) -> Starlette:
     service = Service(model, Served("pets", "tflite-fp32"), workers=1, selftest=selftest)
-    return build(service, 5, 1000, 3)
+    return create_app(service, max_bytes=1000, max_images=3)
 
 
 def test_it_runs_once_and_only_when_it_is_asked_for(model: Any) -> None:
@@ -70,7 +70,7 @@ def test_a_server_that_starts_runs_it_at_once(model: Any) -> None:
 def test_while_it_runs_the_answer_is_503_with_the_time_to_wait() -> None:
     go_on = threading.Event()
     readiness = Readiness(lambda: int(go_on.wait(10)))
-    with pytest.raises(NotReadyError, match="still runs") as caught:
+    with pytest.raises(NotReadyError, match="still running") as caught:
         asyncio.run(readiness.wait(0.05))
     assert (caught.value.http_status, caught.value.retry_after) == (503, 1)
     go_on.set()

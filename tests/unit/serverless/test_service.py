@@ -18,20 +18,20 @@ from serverless.app.service import Service
 
 
 def test_the_model_never_runs_on_the_event_loop(service: Service, model: Any) -> None:
-    asyncio.run(service.classify(b"x", 5))
+    asyncio.run(service.classify([b"x"], 5))
     assert model.threads
     assert threading.get_ident() not in model.threads
 
 
 def test_a_function_classifies_where_it_is_and_several_images_side_by_side(model: Any) -> None:
     service = Service(model, Served("pets", "x"), workers=2, inline=True)
-    asyncio.run(service.classify(b"x", 5))
+    asyncio.run(service.classify([b"x"], 5))
     assert model.threads == {threading.get_ident()}
     model.threads.clear()
-    asyncio.run(service.classify_each([b"x", b"y"], 5))
+    asyncio.run(service.classify([b"x", b"y"], 5))
     assert threading.get_ident() not in model.threads
-    with pytest.raises(ImageError):
-        asyncio.run(service.classify(b"bad", 5))
+    (found,) = asyncio.run(service.classify([b"bad"], 5))
+    assert isinstance(found, ImageError)
 
 
 def test_health_answers_while_an_image_is_in_work(
@@ -62,8 +62,8 @@ def test_health_answers_while_an_image_is_in_work(
 
 def test_each_image_keeps_its_place(service: Service) -> None:
     given = ImageError("given")
-    found = asyncio.run(service.classify_each([b"x", b"bad", given, b"y"], 1))
-    assert [type(one).__name__ for one in found] == ["Examined", "ImageError", "ImageError", "Examined"]
+    found = asyncio.run(service.classify([b"x", b"bad", given, b"y"], 1))
+    assert [type(one).__name__ for one in found] == ["TimedResult", "ImageError", "ImageError", "TimedResult"]
     assert found[2] is given
 
 
@@ -75,7 +75,7 @@ def test_a_broken_model_is_not_the_images_fault(
 
     monkeypatch.setattr(model, "classify", broken)
     with pytest.raises(ModelFileError):
-        asyncio.run(service.classify_each([b"x"], 1))
+        asyncio.run(service.classify([b"x"], 1))
 
 
 def test_the_app_closes_a_model_of_its_own(app: Starlette, model: Any) -> None:

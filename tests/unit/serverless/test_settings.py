@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import UsageError
+from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
 from serverless.app import settings as module
-from serverless.app.settings import LAMBDA_MAX_BYTES, Settings
+from serverless.app.settings import LAMBDA_MAX_BYTES, AppConfig
 
 
-def read(root: Path, **variables: str) -> Settings:
-    return Settings.read({"LAMBDA_TASK_ROOT": str(root), **variables})
+def read(root: Path, **variables: str) -> AppConfig:
+    return AppConfig.read({"LAMBDA_TASK_ROOT": str(root), **variables})
 
 
 def test_all_variables_are_read(tmp_path: Path) -> None:
@@ -34,21 +35,22 @@ def test_all_variables_are_read(tmp_path: Path) -> None:
         SNAPSHIP_RESULTS="s3://results/pets/",
         SNAPSHIP_METRICS_NAMESPACE="pets/prod",
     )
-    assert settings == Settings(
+    assert settings == AppConfig(
         bundle=tmp_path / "models/pets.zip",
         artifact="tflite-int8",
         engine="litert",
         threads=2,
         top_k=3,
         max_bytes=4,
-        max_object_bytes=4,
+        max_image_bytes=4,
         max_images=5,
         max_pixels=6,
-        auth="api-key",
-        api_keys_parameter="/snapship/pets/keys",
+        inline=True,
+        keys_parameter="/snapship/pets/keys",
         cors_origins=("https://a.example", "http://localhost:3000"),
         s3_buckets=("photos", "more.photos"),
         results="s3://results/pets/",
+        log="json",
         metrics_namespace="pets/prod",
     )
 
@@ -57,16 +59,18 @@ def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     documented = re.findall("^SNAPSHIP_[A-Z0-9_]+", module.__doc__ or "", re.MULTILINE)
     assert len(documented) == 16
-    assert read(tmp_path, **dict.fromkeys(documented, "")) == Settings(tmp_path / "bundle")
+    assert read(tmp_path, **dict.fromkeys(documented, "")) == AppConfig(
+        tmp_path / "bundle", max_image_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, inline=True, log="json"
+    )
 
 
 def test_a_function_takes_requests_as_large_as_lambda_does(tmp_path: Path) -> None:
     found = read(tmp_path, SNAPSHIP_BUNDLE="x", AWS_LAMBDA_FUNCTION_NAME="pets")
-    assert (found.max_bytes, found.max_object_bytes) == (LAMBDA_MAX_BYTES, 20_000_000)
+    assert (found.max_bytes, found.max_image_bytes) == (LAMBDA_MAX_BYTES, 20_000_000)
     # In base64 and with the event around it, 6 MB.
     assert LAMBDA_MAX_BYTES * 4 / 3 + 100_000 < 6 * 1024 * 1024
     found = read(tmp_path, SNAPSHIP_BUNDLE="x", SNAPSHIP_MAX_BYTES="7000000", AWS_LAMBDA_FUNCTION_NAME="pets")
-    assert (found.max_bytes, found.max_object_bytes) == (7_000_000, 7_000_000)
+    assert (found.max_bytes, found.max_image_bytes) == (7_000_000, 7_000_000)
 
 
 def test_an_absolute_bundle_stays_where_it_is(tmp_path: Path) -> None:

@@ -14,13 +14,12 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from serverless.app import telemetry
+from serverless.app import create_app, telemetry
 from serverless.app.key_source import from_text
 from serverless.app.keys import new_key
-from serverless.app.routes import build
 from serverless.app.schema import Served
 from serverless.app.service import Service
-from serverless.app.telemetry import MAX_TEXT, MAX_TRACE, Record, line, log_event
+from serverless.app.telemetry import MAX_TEXT, MAX_TRACE, RequestRecord, line, log_event
 
 Log = Callable[..., dict[str, Any]]
 
@@ -28,7 +27,7 @@ Log = Callable[..., dict[str, Any]]
 @pytest.fixture
 def log(service: Service, capsys: pytest.CaptureFixture[str]) -> Log:
     """Asks once and gives the line."""
-    app = build(service, 5, 1000, 3, log="json")
+    app = create_app(service, max_bytes=1000, max_images=3, log="json")
 
     def send(method: str, path: str, app: Starlette = app, **options: Any) -> dict[str, Any]:
         async def once() -> None:
@@ -101,7 +100,7 @@ def test_only_failures_of_the_server_are_errors(log: Log) -> None:
 
 def test_the_name_of_the_key_and_never_the_key(service: Service, log: Log) -> None:
     secret, entry = new_key("phone")
-    app = build(service, 5, 1000, 3, keys=from_text(entry), log="json")
+    app = create_app(service, max_bytes=1000, max_images=3, keys=from_text(entry), log="json")
     found = log("GET", "/labels", app, headers={"x-api-key": secret})
     assert (found["status"], found["key"]) == (200, "phone")
     found = log("GET", "/labels", app, headers={"x-api-key": "not-one-of-them"})
@@ -131,7 +130,7 @@ EVIL = 'x\n{"level":"FAKE"}\r\x00\x1b[31m\u2028\u2029\x85\ud800"\\,"status":1'
 
 
 def test_paths_methods_and_labels_stay_in_their_line() -> None:
-    record = Record("http", request_id="a", method=EVIL, path=EVIL, status=200, label=EVIL, error=EVIL)
+    record = RequestRecord("http", request_id="a", method=EVIL, path=EVIL, status=200, label=EVIL, error=EVIL)
     text = line(record, namespace="snapship", cold_start=False)
     assert text.isascii()
     assert text.isprintable()
@@ -155,13 +154,15 @@ def test_a_model_with_a_strange_label(model: Any, log: Log, monkeypatch: pytest.
 
     monkeypatch.setattr(model, "classify", strange)
     service = Service(model, Served("pets", "x"), workers=1)
-    found = log("POST", "/classify", build(service, 5, 1000, 3, log="json"), content=b"x")
+    found = log(
+        "POST", "/classify", create_app(service, max_bytes=1000, max_images=3, log="json"), content=b"x"
+    )
     assert found["label"].startswith('"}\n{"a":"x')
     assert len(found["label"]) == MAX_TEXT
 
 
 def test_long_texts_and_traces_are_cut() -> None:
-    record = Record("http", path="/" + "a" * 100_000, method="M" * 100_000)
+    record = RequestRecord("http", path="/" + "a" * 100_000, method="M" * 100_000)
     record.failed(ValueError("x" * 100_000))
     text = line(record, namespace="snapship", cold_start=False)
     assert MAX_TEXT - 5 <= len(json.loads(text)["path"]) <= MAX_TEXT
@@ -169,11 +170,11 @@ def test_long_texts_and_traces_are_cut() -> None:
 
 
 def test_without_a_namespace_there_are_no_metrics() -> None:
-    assert "_aws" not in json.loads(line(Record("direct"), namespace="", cold_start=True))
+    assert "_aws" not in json.loads(line(RequestRecord("direct"), namespace="", cold_start=True))
 
 
 def test_an_event_writes_the_same_line(capsys: pytest.CaptureFixture[str]) -> None:
-    log_event(Record("s3", request_id="r", status=200, bytes=7, images=1), namespace="own/space")
+    log_event(RequestRecord("s3", request_id="r", status=200, bytes=7, images=1), namespace="own/space")
     found = json.loads(capsys.readouterr().out)
     assert (found["kind"], found["bytes"]) == ("s3", 7)
     assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "own/space"
@@ -181,7 +182,7 @@ def test_an_event_writes_the_same_line(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_first_line_of_a_process_is_its_cold_start() -> None:
-    code = "from serverless.app.telemetry import *\nfor _ in range(3): log_event(Record('direct'))"
+    code = "from serverless.app.telemetry import *\nfor _ in range(3): log_event(RequestRecord('direct'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = [json.loads(text) for text in done.stdout.splitlines()]
     assert [found["cold_start"] for found in lines] == [True, False, False]
@@ -198,7 +199,7 @@ def test_it_is_off_by_default(app: Starlette, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_client_that_leaves_is_told_apart(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    app = build(service, 5, 1000, 3, log="json")
+    app = create_app(service, max_bytes=1000, max_images=3, log="json")
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.disconnect"}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from edge_runtime.errors import UsageError
+from serverless.app import create_app
 from serverless.app.errors import UnprocessableError
 from serverless.app.intake import from_json
-from serverless.app.routes import build
 from serverless.app.service import Service
 from serverless.app.transfer import check_line_breaks, decode_base64
 
@@ -24,7 +24,7 @@ Ask = Callable[..., httpx.Response]
 
 @pytest.fixture
 def app(service: Service) -> Starlette:
-    return build(service, top_k=5, max_bytes=100_000, max_images=3)
+    return create_app(service, max_bytes=100_000, max_images=3)
 
 
 @given(data=st.binary(max_size=40), url_safe=st.booleans(), padded=st.booleans(), bom=st.booleans())
@@ -38,12 +38,12 @@ def test_every_spelling_of_base64_is_read(data: bytes, url_safe: bool, padded: b
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("https://example.org/cat.jpg", "nothing is fetched"),
-        ("s3://pets/cat.jpg", "nothing is fetched"),
+        ("https://example.org/cat.jpg", "images are not fetched"),
+        ("s3://pets/cat.jpg", "images are not fetched"),
         ("data:image/svg+xml,<svg/>", "without ;base64"),
         ("data:image/png;base64,AA%2BB", "percent-encoded"),
         ("AA%3D%3D", "percent-encoded"),
-        ("AAAAA", "5 characters: it is cut off"),
+        ("AAAAA", "5 characters: it is truncated"),
         ("/9j/4AAQ!", "9 characters"),
         ("AA(=", "base64"),
     ],

@@ -7,25 +7,33 @@ from typing import Any
 
 Tab = Callable[..., Any]
 
+BRIGHTEST = """(async (image) => {
+    await image.decode();
+    const canvas = document.createElement('canvas'); canvas.width = canvas.height = 8;
+    const pen = canvas.getContext('2d'); pen.drawImage(image, 0, 0, 8, 8);
+    return Math.max(...[...pen.getImageData(0, 0, 8, 8).data].filter((_, at) => at %% 4 !== 3)); })(%s)"""
+
 OPEN = "!document.getElementById('capture').disabled && document.getElementById('video').videoWidth"
 
 
 def test_a_captured_picture_is_classified(tab: Tab, url: str) -> None:
     page = tab(url)
     page.permit("camera", "granted")
+    # Clicks at the first moment at which the page allows it.
+    page.value("""const button = document.getElementById('capture');
+        new MutationObserver((_, observer) => {
+            if (button.disabled) return;
+            observer.disconnect();
+            button.click();
+        }).observe(button, { attributes: true })""")
     page.click("#camera-open")
     width = page.until(OPEN)
     assert page.value("document.activeElement.id") == "capture"
-    page.key("Enter")
     page.until("document.querySelectorAll('#shots .done').length === 1")
     image = "document.querySelector('#answer img')"
     assert page.until(f"{image}.naturalWidth") == width
-    # A picture and not the black of a camera that has not begun.
-    bright = f"""{image}.decode().then(() => {{
-        const canvas = document.createElement('canvas'); canvas.width = canvas.height = 8;
-        const pen = canvas.getContext('2d'); pen.drawImage({image}, 0, 0, 8, 8);
-        return Math.max(...[...pen.getImageData(0, 0, 8, 8).data].filter((_, at) => at % 4 !== 3)); }})"""
-    assert page.value(bright) > 60
+    # A picture, not the black of a video that has not started.
+    assert page.value(BRIGHTEST % image) > 60
     page.key("Enter")
     page.until("document.querySelectorAll('#shots .done').length === 2")
     tracks = "document.getElementById('video').srcObject"

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from edge_runtime.bundle import file_sha256
 from edge_runtime.updates import pull, rollback
 from serverless.app.application import create_app
-from serverless.serving.following import FollowingService
+from serverless.serving.following import ReloadingService
 
 
 def made(digits_bundle: Path, place: Path, name: str) -> Path:
@@ -124,7 +124,7 @@ def test_readiness_is_of_the_bundle_in_use(digits_bundle: Path, tmp_path: Path) 
             return (await client.get("/ready")).status_code, (await client.get("/health")).json()["bundle"]
 
     link(bundle, tmp_path / "link")
-    service = FollowingService(tmp_path / "link", every_s=0.05)
+    service = ReloadingService(tmp_path / "link", every_s=0.05)
     app = create_app(service)
     try:
         assert asyncio.run(asked(app)) == (200, "first")

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serverless.app.settings import Settings
+from serverless.app.settings import AppConfig
 from serverless.deploy.config import NAME_TAG, Deployment
 from serverless.deploy.config_rules import ENVIRONMENT_BYTES, RETENTION_DAYS
 from serverless.deploy.template import Code, purpose, template, text
@@ -221,9 +221,9 @@ def test_app_reads_the_environment_as_it_was_meant(deployment: Deployment) -> No
     made = template(deployment, CODE)
     variables = made["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     assert sum(len(name) + len(value) for name, value in variables.items()) <= ENVIRONMENT_BYTES
-    read = Settings.read({**variables, "SNAPSHIP_BUNDLE": "bundle"})
-    assert read.auth == ("api-key" if deployment.auth == "api-key" else "none")
-    assert read.api_keys_parameter == (deployment.keys_parameter or "")
+    read = AppConfig.read({**variables, "SNAPSHIP_BUNDLE": "bundle"})
+    assert read.keyed == (deployment.auth == "api-key")
+    assert read.keys_parameter == (deployment.keys_parameter or "")
     assert read.s3_buckets == ((deployment.input_bucket,) if deployment.input_bucket else ())
     assert read.results == (deployment.results or "")
     assert read.bundle == Path("bundle")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serverless.serving.crowd import MAKES_WAY_AFTER_S, Crowd
+from serverless.serving.crowd import EVICTABLE_AFTER_S, ConnectionLimiter
 
 
 class Someone:
@@ -18,7 +18,7 @@ class Someone:
 
 
 def test_enter_up_to_the_limit() -> None:
-    crowd = Crowd(2)
+    crowd = ConnectionLimiter(2)
     assert crowd.enter(Someone(None), 0.0)
     assert crowd.enter(Someone(None), 0.0)
     assert not crowd.enter(Someone(None), 0.0)
@@ -26,7 +26,7 @@ def test_enter_up_to_the_limit() -> None:
 
 
 def test_enter_in_the_place_of_the_longest_idle_one() -> None:
-    crowd = Crowd(3)
+    crowd = ConnectionLimiter(3)
     busy, idle, idlest = Someone(None), Someone(5.0), Someone(1.0)
     for each in (busy, idle, idlest):
         crowd.enter(each, 5.0)
@@ -36,17 +36,17 @@ def test_enter_in_the_place_of_the_longest_idle_one() -> None:
 
 
 def test_enter_leaves_who_has_just_come() -> None:
-    crowd = Crowd(1)
+    crowd = ConnectionLimiter(1)
     new = Someone(10.0)
     crowd.enter(new, 10.0)
-    assert not crowd.enter(Someone(10.0), 10.0 + MAKES_WAY_AFTER_S / 2)
+    assert not crowd.enter(Someone(10.0), 10.0 + EVICTABLE_AFTER_S / 2)
     assert not new.dropped
-    assert crowd.enter(Someone(10.0), 10.0 + MAKES_WAY_AFTER_S)
+    assert crowd.enter(Someone(10.0), 10.0 + EVICTABLE_AFTER_S)
     assert new.dropped
 
 
 def test_leave_frees_the_place() -> None:
-    crowd = Crowd(1)
+    crowd = ConnectionLimiter(1)
     first = Someone(None)
     crowd.enter(first, 0.0)
     crowd.leave(first)
@@ -54,7 +54,7 @@ def test_leave_frees_the_place() -> None:
 
 
 def test_may_linger_is_limited_too() -> None:
-    crowd = Crowd(2)
+    crowd = ConnectionLimiter(2)
     leaving = [Someone(None) for _ in range(3)]
     for each in leaving[:2]:
         crowd.enter(each, 0.0)

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from serverless.app.routes import build
+from serverless.app import create_app
 from serverless.app.service import Service
-from serverless.serving.gate import Gate
-from serverless.serving.limits import Limits
+from serverless.serving.gate import Admission
+from serverless.serving.limits import ServerLimits
 
-LIMITS = Limits(max_bytes=1000, buffered_bytes=2000)
+LIMITS = ServerLimits(max_bytes=1000, buffered_bytes=2000)
 
 
-def posted(gate: Gate, size: int) -> tuple[int, dict[str, str], Any]:
+def posted(gate: Admission, size: int) -> tuple[int, dict[str, str], Any]:
     """Status, headers and body of a classification with a body of that size."""
     sent: list[Any] = []
 
@@ -37,7 +37,7 @@ def posted(gate: Gate, size: int) -> tuple[int, dict[str, str], Any]:
 def test_no_room_is_told_with_its_reason_and_without_a_trace(
     service: Service, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    gate = Gate(build(service, 5, 5000, 3, log="json"), LIMITS)
+    gate = Admission(create_app(service, max_bytes=5000, max_images=3, log="json"), LIMITS)
     with caplog.at_level(logging.INFO):
         status, headers, problem = posted(gate, LIMITS.room + 1)
     assert (status, headers["retry-after"]) == (503, "1")

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from edge_runtime.errors import UsageError
 from serverless.cli import serve
 from serverless.serving.gate import ambiguous, header_bytes
-from serverless.serving.limits import Limits
+from serverless.serving.limits import ServerLimits
 from serverless.serving.listening import listen
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -34,18 +34,18 @@ ROOT = Path(__file__).resolve().parents[4]
 )
 def test_limits_out_of_range(numbers: dict[str, float], name: str) -> None:
     with pytest.raises(UsageError, match=f"{name} must be .* Received: .*--") as caught:
-        Limits(**numbers)  # type: ignore[arg-type]
+        ServerLimits(**numbers)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 
 
 def test_headers_have_no_more_time_than_the_request() -> None:
-    assert Limits(timeout_s=2.0).header_deadline_s == 2.0
-    assert Limits(timeout_s=60.0).header_deadline_s == 10.0
+    assert ServerLimits(timeout_s=2.0).header_deadline_s == 2.0
+    assert ServerLimits(timeout_s=60.0).header_deadline_s == 10.0
 
 
 def test_there_is_room_for_two_bodies() -> None:
-    assert Limits().room == 256_000_000
-    assert Limits(max_bytes=500_000_000).room == 1_000_000_000
+    assert ServerLimits().room == 256_000_000
+    assert ServerLimits(max_bytes=500_000_000).room == 1_000_000_000
 
 
 @pytest.mark.parametrize("words", [("--timeout-s", "0"), ("--max-connections", "0"), ("--max-bytes", "0")])
