@@ -1,4 +1,4 @@
-"""``snapship run``: a recipe from labelled images to a checked bundle, each step only when needed."""
+"""``snapship run``: from labelled images to a checked bundle, running only the steps that are needed."""
 
 from snapship.run.plan import Decision
 from snapship.run.recipe import Recipe, builtin_names, read_recipe

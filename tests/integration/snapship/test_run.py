@@ -17,7 +17,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError
 from snapship.cli import cli
 from snapship.run import RecipeResult, plan_recipe, run_recipe
-from snapship.run.watching import Watcher
+from snapship.run.console import RecipeProgress
 
 RECIPE = """
 [train]
@@ -131,13 +131,13 @@ def test_moved_results_are_still_the_same(own: Path) -> None:
 
 @pytest.mark.slow
 def test_failing_step_leaves_the_finished_ones_recorded(own: Path) -> None:
-    class Failing(Watcher):
-        def begins(self, step: str) -> None:
+    class Failing(RecipeProgress):
+        def step_started(self, step: str) -> None:
             if step == "export":
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_recipe(own / "tiny.toml", out=own / "out", settings={"train.seed": 1}, watcher=Failing())
+        run_recipe(own / "tiny.toml", out=own / "out", settings={"train.seed": 1}, progress=Failing())
     result = run(own, **{"train.seed": 1})
     assert ran(result) == ["export", "check"]
     assert result.steps[1].reason == "the step before left something else"
