@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edge_runtime.bench import this_machine
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Cell, Column, print_table, printable
 from serverless.deploy.cost import Estimate, Load, Measured, Prices, Row, estimate, measure, read_prices
@@ -17,7 +18,16 @@ from serverless.deploy.cost.estimating import HEADROOM, SIZES_MB, WORTH, check_s
 from serverless.deploy.cost.prices import TABLE
 
 
-@click.command()
+@click.command(
+    cls=GroupedCommand,
+    groups={
+        "Load": "--requests --cold-share --p99-ms",
+        "Endpoint": "--memory --arch --front --artifact",
+        "Measurement": "--ms --image --seconds",
+        "Prices": "--prices --free-tier",
+        "Output": "--json",
+    },
+)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--requests", type=float, default=1e6, show_default=True, help="Calls a month, one image each.")
 @click.option(
