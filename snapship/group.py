@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -67,35 +68,30 @@ class LazyGroup(click.Group):
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
-        complete_var: str | None = None,
+        *others: Any,
         standalone_mode: bool = True,
-        windows_expand_args: bool = True,
-        **extra: Any,
+        **options: Any,
     ) -> Any:
         """Runs a command line; see :meth:`click.Command.main`.
 
         Args:
             args: The arguments; None for the process's own.
             prog_name: The program's name in the help.
-            complete_var: As in click.
+            others: As in click.
             standalone_mode: End the process, with one line for an error; False raises the error.
-            windows_expand_args: As in click.
-            extra: As in click.
+            options: As in click.
         """
         words = list(sys.argv[1:] if args is None else args)
-        options: Mapping[str, Any] = {
-            "prog_name": prog_name or "snapship",
-            "complete_var": complete_var,
-            "windows_expand_args": windows_expand_args,
-            **extra,
-        }
+        run: Callable[[], Any] = partial(
+            super().main, words, prog_name or "snapship", *others, standalone_mode=False, **options
+        )
         if not standalone_mode:
             try:
-                return super().main(words, standalone_mode=False, **options)
+                return run()
             except _KeptError as kept:
                 raise kept.error from None
         try:
-            returned = super().main(words, standalone_mode=False, **options)
+            returned = run()
             # Here, because at the interpreter's exit a closed pipe would be a traceback.
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -67,30 +68,23 @@ def run(
         raise UsageError(
             "A run needs a recipe. Received: none. Pass a .toml file or a name from: snapship run --list"
         )
+    from exporter.printing import print_report
+    from snapship.run.console import ConsoleProgress, plan_lines
     from snapship.run.running import plan_recipe, run_recipe
 
-    chosen = _pairs(settings)
+    options: dict[str, Any] = {
+        "data": data, "weights": weights, "out": out, "settings": _pairs(settings), "force": force,
+    }  # fmt: skip
     if plan_only:
-        resolved, plan = plan_recipe(
-            recipe, data=data, weights=weights, out=out, settings=chosen, force=force
-        )
+        resolved, plan = plan_recipe(recipe, **options)
         if as_json:
             steps = [{"name": entry.step, "runs": entry.runs, "reason": entry.reason} for entry in plan]
             document = {"recipe": resolved.name, "out": str(resolved.paths.out), "steps": steps}
             click.echo(json.dumps(document, indent=2))
-            return
-        from snapship.run.console import plan_lines
-
-        for line in plan_lines(resolved, plan):
-            click.echo(line)
+        else:
+            click.echo("\n".join(plan_lines(resolved, plan)))
         return
-    from exporter.printing import print_report
-    from snapship.run.console import ConsoleProgress
-
-    result = run_recipe(
-        recipe, data=data, weights=weights, out=out, settings=chosen, force=force,
-        progress=ConsoleProgress(to_stderr=as_json),
-    )  # fmt: skip
+    result = run_recipe(recipe, **options, progress=ConsoleProgress(to_stderr=as_json))
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -214,30 +215,28 @@ def _typed(name: str, value: Any, hint: Any, where: str) -> Any:
 
 
 def _typed_text(name: str, text: str, hint: Any, where: str) -> Any:
-    """As :func:`_typed` for what follows ``--set``: a TOML value, a bare string, ``a,b`` for a list, ``none``."""
-    listed = [part.strip() for part in text.split(",") if part.strip()]
-    # The string itself before the list, or every string would be a list of one.
-    for value in (*_toml(text), *_number(text), text, listed, *([None] if text.lower() == "none" else [])):
+    """As :func:`_typed` for what follows ``--set``."""
+    for value in _meanings(text):
         found = _converted(value, hint)
         if found is not _INVALID:
             return found
     return _typed(name, text, hint, where)
 
 
-def _number(text: str) -> list[Any]:
-    """``.001``, which is not valid TOML."""
-    try:
-        return [float(text)]
-    except ValueError:
-        return []
-
-
-def _toml(text: str) -> list[Any]:
-    try:
+def _meanings(text: str) -> Iterator[Any]:
+    """What a string on the command line may mean: a TOML value, a number, itself, a list, ``none``."""
+    with suppress(tomllib.TOMLDecodeError, RecursionError):
         found = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return []
-    return [found["value"]] if set(found) == {"value"} else []
+        if set(found) == {"value"}:
+            yield found["value"]
+    with suppress(ValueError):
+        # .001 is not valid TOML.
+        yield float(text)
+    yield text
+    # After the string itself, or every string would be a list of one.
+    yield [part.strip() for part in text.split(",") if part.strip()]
+    if text.lower() == "none":
+        yield None
 
 
 def _converted(value: Any, hint: Any) -> Any:

@@ -28,7 +28,7 @@ _VARIABLE, _BACKEND = "KERAS_BACKEND", "tensorflow"
 
 
 class ContentHashes:
-    """Hashes of image sets and weights, each computed once for all steps."""
+    """Hashes of image sets, each computed once for all steps."""
 
     def __init__(self) -> None:
         self._data: dict[str, str] = {}
