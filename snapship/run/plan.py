@@ -101,7 +101,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _change(name: str, before: Any, now: Any) -> str:
     if name == PREVIOUS:
-        return "the step before left something else"
+        return "the output of the previous step changed"
     if name.endswith("_sha256"):
         return f"the {name.removesuffix('_sha256').replace('_', ' ')} changed"
     return f"{name} {_shown(before)} -> {_shown(now)}"

@@ -133,10 +133,10 @@ def changed_output(out: Path, outputs: dict[str, str]) -> str:
         try:
             same = file_sha256(out / name) == sha256
         except (OSError, ValueError):
-            return f"{name} is gone"
+            return f"{name} is missing"
         if not same:
             return f"{name} was changed"
-    return "" if outputs else "it left nothing"
+    return "" if outputs else "it has no outputs"
 
 
 def _check_empty(out: Path) -> None:

@@ -73,7 +73,7 @@ def test_force_runs_everything(tmp_path: Path, done: dict[str, FinishedStep]) ->
 def test_removed_and_changed_output_is_made_again(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
     (tmp_path / "export" / "file").unlink()
     assert planned(make_plan(steps(), done, tmp_path)) == {
-        "export": "export/file is gone", "check": "export runs"}  # fmt: skip
+        "export": "export/file is missing", "check": "export runs"}  # fmt: skip
     (tmp_path / "export" / "file").write_text("export")
     (tmp_path / "check" / "file").write_text("other")
     assert planned(make_plan(steps(), done, tmp_path)) == {"check": "check/file was changed"}
@@ -86,7 +86,7 @@ def test_step_that_was_redone_alone_makes_the_next_one_run(
     outputs = hash_outputs(tmp_path, [tmp_path / "train"])
     redone = done | {"train": FinishedStep(inputs=done["train"].inputs, outputs=outputs, seconds=1.0)}
     assert planned(make_plan(steps(), redone, tmp_path)) == {
-        "export": "the step before left something else", "check": "export runs"}  # fmt: skip
+        "export": "the output of the previous step changed", "check": "export runs"}  # fmt: skip
 
 
 def test_step_that_was_never_finished_runs(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
