@@ -15,6 +15,7 @@ from edge_runtime.cli_options import FilledPath, engine_options, limit_options, 
 from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.listing import STDIN, image_files
 from edge_runtime.native_output import quiet
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.options import ResultOptions
 from edge_runtime.output_place import check_file
 from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_answers
@@ -25,7 +26,16 @@ _SETTLE_S = 1.0
 """Longer than a network copy stalls, shorter than a person waits."""
 
 
-@click.command()
+@click.command(
+    cls=GroupedCommand,
+    groups={
+        "Inference": "--artifact --allow-failed --engine --threads --workers",
+        "Results": "--top-k --score-threshold --allow --deny --temperature",
+        "Output": "--format --json --out",
+        "Live images": "--watch --settle --camera --frames",
+        "Limits": "--max-bytes --max-pixels",
+    },
+)
 @click.argument("bundle", type=FilledPath())
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @click.option(

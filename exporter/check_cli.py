@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.output_place import check_file, write_whole
 from edge_runtime.temporary import temporary_files_together
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
@@ -31,7 +32,17 @@ from exporter.outputs.terminal import print_baseline
 from exporter.printing import print_report
 
 
-@click.command("check")
+@click.command(
+    "check",
+    cls=GroupedCommand,
+    groups={
+        "Models": "--reference --candidate --labels --fit --resize --input-range --reference-range --threads",
+        "Data": "--data --split",
+        "Thresholds": "--margin --agreement --worst-class --inconclusive --missing-classes --weak-reference",
+        "Baseline": "--baseline --accept --growth",
+        "Reports": "--report --json --junit --github --quick",
+    },
+)
 @check_options
 @temporary_files_together()
 def check(**given: Any) -> None:

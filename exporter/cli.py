@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import click
 
 from edge_runtime.bundle import Bundle
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.spec import Fit, Resize
 from edge_runtime.temporary import temporary_files_together
 from exporter import exporting
@@ -26,7 +27,17 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-@click.command("export")
+@click.command(
+    "export",
+    cls=GroupedCommand,
+    groups={
+        "Artifacts": "--artifacts --best --repair --agreement",
+        "Data": "--data --calibration-data --calibration",
+        "Source model": "--labels --fit --resize --input-range",
+        "Check": "--check --margin --missing-classes --weak-reference --quick",
+        "Output": "--out --name --golden --overwrite --json",
+    },
+)
 @click.argument("source", metavar="RUN")
 @click.option("--out", required=True, metavar="BUNDLE", help="Where to write: a folder, or a .zip file.")
 @click.option(

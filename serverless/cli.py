@@ -10,6 +10,7 @@ import click
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.native_output import quiet
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
 from serverless.serving.limits import MAX_CONNECTIONS, TIMEOUT_S, ServerLimits
 from serverless.serving.listening import OPEN_TO_ALL, address, is_loopback, listen
@@ -22,7 +23,15 @@ MAX_KEYS_BYTES = 100_000
 """Maximum size of a file of API keys; 32 entries are 8 kB."""
 
 
-@click.command()
+@click.command(
+    cls=GroupedCommand,
+    groups={
+        "Network": "--host --port",
+        "Inference": "--artifact --allow-failed --engine --threads",
+        "Access": "--api-keys --cors-origin",
+        "Limits": "--max-bytes --max-pixels --timeout-s --max-connections",
+    },
+)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all interfaces."

@@ -43,25 +43,25 @@ def cli() -> None:
       snapship train photos/ --model mobilenet_v2 --out runs/flowers
 
     \b
-    Exit codes: 0 done or pass, 1 gate failed, 2 bad usage or input,
+    Exit codes: 0 success, 1 gate failed, 2 invalid usage or input,
                 3 inconclusive, 4 something is not installed.
     """
 
 
 def _open_streams() -> None:
-    """Opens what the caller has closed, which Python leaves as None."""
+    """Replaces standard streams that the caller closed, which Python leaves as None."""
     if sys.stdout is None:
-        # For reading only: an answer that nobody gets is an error, as in other programs.
+        # Read-only: output that goes nowhere is an error, as in other programs.
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def main() -> None:
-    """Runs the program; ends the process."""
+    """Runs the program and ends the process."""
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
-        # A file name need not be text in the terminal's encoding.
+        # File names may not be encodable in the terminal's encoding.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     cli()

@@ -1,6 +1,6 @@
 """``python -m snapship.clidocs``: writes ``docs/cli.md`` from every command's ``--help``.
 
-A test runs it with ``--check``, so that the page is never older than the commands.
+A test runs it with ``--check``, so the page is always current.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from snapship.cli import cli
 from snapship.commands import SECTIONS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
-"""Where the page lies in a checkout."""
+"""The page in a checkout."""
 
 _WIDTH = 100
-"""Columns of the help texts, whatever the terminal's."""
+"""Columns of the help texts, regardless of the terminal."""
 
 _HEAD = """# Commands
 
@@ -25,7 +25,7 @@ Generated from the commands' `--help` by `python -m snapship.clidocs`. Do not ed
 
 
 def page() -> str:
-    """Returns the page's text; imports every command."""
+    """Returns the page; imports every command."""
     parts = [_HEAD, _block(cli, "snapship")]
     parent = cli.make_context("snapship", [], resilient_parsing=True, terminal_width=_WIDTH)
     for title, entries in SECTIONS.items():
@@ -42,16 +42,16 @@ def page() -> str:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 when the page is not current.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if the page is out of date.")
 def main(check: bool) -> None:
-    """Write docs/cli.md from all commands' help."""
+    """Write docs/cli.md from the help of all commands."""
     text = page()
     if not check:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(text, encoding="utf-8")
         click.echo(f"Wrote {PAGE}")
     elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
-        raise click.ClickException(f"{PAGE.name} is not current. Run: python -m snapship.clidocs")
+        raise click.ClickException(f"{PAGE.name} is out of date. Run: python -m snapship.clidocs")
 
 
 def _block(command: click.Command, name: str, parent: click.Context | None = None) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A command that is not imported yet.
 
     Attributes:
-        name: What the user types.
+        name: The name on the command line.
         target: ``module:function`` of its click command.
         help: One line for the list of commands.
     """
@@ -23,49 +22,51 @@ class Entry:
 SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Train": (
         Entry("train", "trainer.cli:train", "Train a classifier on labelled images."),
-        Entry("models", "trainer.cli:models", "List the architectures."),
-        Entry("evaluate", "trainer.evaluate_cli:evaluate", "Measure a run or a bundle on labelled images."),
-        Entry("data", "trainer.care.cli:data", "Look a data set over before training."),
+        Entry("models", "trainer.cli:models", "List the available architectures."),
+        Entry("evaluate", "trainer.evaluate_cli:evaluate", "Measure the accuracy of a run or a bundle."),
+        Entry("data", "trainer.care.cli:data", "Check a data set before training."),
     ),
     "Export and check": (
-        Entry("export", "exporter.cli:export", "Turn a run into a bundle of model files."),
+        Entry("export", "exporter.cli:export", "Convert a run into a bundle of model files."),
         Entry("check", "exporter.check_cli:check", "Fail when a model file is worse than the full model."),
     ),
     "Run": (
-        Entry("predict", "edge_runtime.predict_cli:predict", "Name what images show."),
-        Entry("selftest", "edge_runtime.cli:selftest", "Replay a bundle's golden examples here."),
-        Entry("info", "edge_runtime.cli:info", "Show what a bundle holds and verify its files."),
-        Entry("bench", "edge_runtime.bench_cli:bench", "Measure how fast a bundle answers here."),
+        Entry("predict", "edge_runtime.predict_cli:predict", "Classify images."),
+        Entry("selftest", "edge_runtime.cli:selftest", "Replay a bundle's golden examples on this machine."),
+        Entry("info", "edge_runtime.cli:info", "Show a bundle's contents and verify its files."),
+        Entry("bench", "edge_runtime.bench_cli:bench", "Measure a bundle's speed on this machine."),
         Entry(
-            "pull", "edge_runtime.updates.cli:pull", "Fetch a bundle, verify and try it, then switch to it."
+            "pull", "edge_runtime.updates.cli:pull", "Download, verify and test a bundle, then switch to it."
         ),
-        Entry(
-            "sign", "edge_runtime.updates.cli:sign", "Sign a bundle, so that devices can refuse any other."
-        ),
+        Entry("sign", "edge_runtime.updates.cli:sign", "Sign a bundle, so that devices can reject others."),
     ),
     "Serve": (
-        Entry("serve", "serverless.cli:serve", "Answer HTTP requests on this machine."),
-        Entry("keys", "serverless.keys_cli:keys", "Make API keys for an endpoint, and try them."),
+        Entry("serve", "serverless.cli:serve", "Serve a bundle over HTTP on this machine."),
+        Entry("keys", "serverless.keys_cli:keys", "Create and test API keys for an endpoint."),
     ),
     "Cloud": (
-        Entry("package", "serverless.deploy.package_cli:package", "Make the zip that a cloud function runs."),
+        Entry("package", "serverless.deploy.package_cli:package", "Build the zip package for AWS Lambda."),
+        Entry("cost", "serverless.deploy.cost.cli:cost", "Estimate the monthly cost of an endpoint."),
+        Entry("deploy", "serverless.deploy.deploy_cli:deploy", "Create or update an endpoint in the cloud."),
         Entry(
-            "cost", "serverless.deploy.cost.cli:cost", "Estimate what a bundle costs a month in the cloud."
+            "status", "serverless.deploy.manage_cli:status", "Show endpoints: versions, alarms, addresses."
         ),
-        Entry("deploy", "serverless.deploy.deploy_cli:deploy", "Make or update an endpoint in the cloud."),
-        Entry("status", "serverless.deploy.manage_cli:status", "Show endpoints: versions, alarms, address."),
-        Entry("invoke", "serverless.deploy.manage_cli:invoke", "Ask an endpoint what images show."),
+        Entry("invoke", "serverless.deploy.manage_cli:invoke", "Classify images with a deployed endpoint."),
         Entry("logs", "serverless.deploy.manage_cli:logs", "Show an endpoint's log."),
-        Entry("rollback", "serverless.deploy.manage_cli:rollback", "Go back to the version before."),
-        Entry("destroy", "serverless.deploy.manage_cli:destroy", "Remove an endpoint and all it made."),
+        Entry("rollback", "serverless.deploy.manage_cli:rollback", "Return to the previous version."),
+        Entry(
+            "destroy",
+            "serverless.deploy.manage_cli:destroy",
+            "Delete an endpoint and everything made for it.",
+        ),
     ),
     "Tools": (
-        Entry("run", "snapship.run.cli:run", "Train, export and check as a recipe says."),
-        Entry("demo", "snapship.demo:demo", "Train, export, check and predict on embedded images."),
+        Entry("run", "snapship.run.cli:run", "Train, export and check from a recipe."),
+        Entry("demo", "snapship.demo:demo", "Train, export, check and predict on included images."),
         Entry("doctor", "snapship.doctor:doctor", "Show what is installed and what is missing."),
     ),
 }
 """Commands by section, in the order of ``snapship --help``."""
 
 COMMANDS: dict[str, Entry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
-"""The same by name."""
+"""Commands by name."""

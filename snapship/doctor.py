@@ -1,6 +1,7 @@
-"""``snapship doctor``: what is installed, what is missing, and how to get it.
+"""``snapship doctor``: what is installed, what is missing, and how to install it.
 
-Imports nothing that could be missing or slow: packages are looked up, not loaded.
+Packages are looked up, not imported; the device runtime is imported only when its own packages
+are complete.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from snapship.extras import NEEDED_BY, OPTIONAL, PACKAGES, cure, python_notes
-from snapship.keras_backend import EXTRAS, KerasBackend, keras_backend
+from snapship.extras import NEEDED_BY, OPTIONAL, cure, packages, python_notes
 from snapship.version import version
+
+if TYPE_CHECKING:
+    from edge_runtime.keras_backend import KerasBackend
 
 _Row: TypeAlias = tuple[str, str, str, str]
 
 _GPU_TIMEOUT_S = 15.0
-"""A driver that is broken can make nvidia-smi hang."""
+"""A broken driver can make nvidia-smi hang."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Found:
 
     Attributes:
         name: The distribution.
-        extra: The extra that brings it, empty for the base install.
+        extra: Its extra; empty for the base install.
         version: None when it is not installed.
     """
 
@@ -45,19 +48,20 @@ class Found:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All that ``doctor`` found.
+    """Everything that ``doctor`` shows.
 
     Attributes:
         snapship: Version of snapship.
         python: Version of Python.
         platform: Operating system and processor.
         cores: Cores that this process may use.
-        memory_gb: Main memory in units of 10^9 bytes, None when unknown.
-        gpus: One line for each NVIDIA GPU.
-        backend: What training would run on.
-        compiled: Whether the device runtime's compiled part was built.
+        memory_gb: Main memory in units of 10^9 bytes; None when unknown.
+        gpus: One line per NVIDIA GPU.
+        engines: The installed interpreters, with the files they run.
+        backend: The Keras backend of training; None when the base install is incomplete.
+        compiled: Whether the compiled part of the device runtime was built.
         cache: Folder of downloaded data sets.
-        cache_writable: Whether it can be written, or made.
+        cache_writable: Whether it can be written or created.
         packages: Every package of every extra.
     """
 
@@ -67,7 +71,8 @@ class Checkup:
     cores: int
     memory_gb: float | None
     gpus: tuple[str, ...]
-    backend: KerasBackend
+    engines: tuple[str, ...]
+    backend: KerasBackend | None
     compiled: bool
     cache: str
     cache_writable: bool
@@ -78,19 +83,29 @@ class Checkup:
         return [entry.name for entry in self.packages if entry.extra == extra and entry.version is None]
 
     def cures(self) -> dict[str, str]:
-        """The pip command of every extra that lacks a package; of other backends only the chosen one's."""
-        others = set(EXTRAS.values()) - {"train", self.backend.extra}
-        return {extra: cure(extra) for extra in PACKAGES if extra not in others and self.missing(extra)}
+        """The pip command of every incomplete extra; of ``train-*`` only that of the chosen backend."""
+        chosen = self.backend.extra if self.backend is not None else ""
+        return {
+            extra: cure(extra)
+            for extra in NEEDED_BY
+            if self.missing(extra) and (not extra.startswith("train-") or extra == chosen)
+        }
 
     def notes(self) -> tuple[str, ...]:
-        """What is to be known of the missing packages on this Python."""
+        """Remarks on the missing packages for this version of Python."""
         major, minor = self.python.split(".")[:2]
         missing = {entry.name for entry in self.packages if entry.version is None}
         return python_notes(missing, (int(major), int(minor)))
 
 
 def checkup() -> Checkup:
-    """Looks at this machine; nothing heavy is imported and nothing is changed."""
+    """Examines this machine; imports nothing heavy and changes nothing."""
+    found = tuple(
+        Found(package.name, extra, _version_of(package.name) if package.installed else None)
+        for extra, entries in packages().items()
+        for package in entries
+    )
+    whole = not [entry for entry in found if entry.extra == "" and entry.version is None]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snapship"
     return Checkup(
         snapship=version(),
@@ -99,15 +114,12 @@ def checkup() -> Checkup:
         cores=_cores(),
         memory_gb=_memory_gb(),
         gpus=_gpus(),
-        backend=keras_backend(),
+        engines=_engines() if whole else (),
+        backend=_backend() if whole else None,
         compiled=_compiled(),
         cache=str(cache),
         cache_writable=_writable(cache),
-        packages=tuple(
-            Found(package.name, extra, _version_of(package.name) if package.installed else None)
-            for extra, packages in PACKAGES.items()
-            for package in packages
-        ),
+        packages=found,
     )
 
 
@@ -126,13 +138,13 @@ def doctor(as_json: bool) -> int:
         click.echo(json.dumps(record, indent=2))
     else:
         _print(found)
-    # The base install is what every command needs; extras are a matter of choice.
+    # Every command needs the base install; extras are optional.
     return 4 if found.missing("") else 0
 
 
 def _print(found: Checkup) -> None:
     memory = "unknown" if found.memory_gb is None else f"{found.memory_gb:.1f} GB"
-    writable = "" if found.cache_writable else " (not writable: set XDG_CACHE_HOME to a folder that is)"
+    writable = "" if found.cache_writable else " (not writable: set XDG_CACHE_HOME to a writable folder)"
     facts = {
         "snapship": found.snapship,
         "Python": found.python,
@@ -140,8 +152,8 @@ def _print(found: Checkup) -> None:
         "cores": str(found.cores),
         "memory": memory,
         "GPU": "; ".join(found.gpus) or "none found by nvidia-smi",
-        "engines": ", ".join(_engines(found)) or "none",
-        "compiled": "yes" if found.compiled else "no: answers are slower; install gcc, then snapship again",
+        "engines": ", ".join(found.engines) or "none",
+        "compiled": "yes" if found.compiled else "no, which is slower; install gcc, then reinstall snapship",
         "training": _training(found.backend),
         "cache": found.cache + writable,
     }
@@ -167,14 +179,14 @@ def _print_rows(header: _Row, rows: list[_Row]) -> None:
     try:
         from edge_runtime.terminal import Column, is_terminal, print_table
     except ImportError:
-        # The base install is damaged, which is what this command is there to say.
+        # The base install is damaged, which this command must be able to report.
         for row in (header, *rows):
             click.echo("  ".join(f"{cell:<16}" for cell in row).rstrip())
         return
     previous = None
     shown = []
     for extra, name, installed, purpose in rows:
-        # People read groups; programs read lines that stand alone.
+        # On a terminal the extra is shown once per group; elsewhere every line stands alone.
         first = extra != previous or not is_terminal()
         style = "red" if installed == "missing" else "green"
         shown.append((extra if first else "", name, (installed, style), purpose if first else ""))
@@ -182,29 +194,39 @@ def _print_rows(header: _Row, rows: list[_Row]) -> None:
     print_table([Column(name) for name in header], shown)
 
 
-def _engines(found: Checkup) -> list[str]:
-    installed = {entry.name for entry in found.packages if entry.version is not None}
-    runs = {"ai-edge-litert": "litert (.tflite)", "onnxruntime": "onnxruntime (.onnx)"}
-    found_ones = [text for package, text in runs.items() if package in installed]
-    if find_spec("tflite_runtime") is not None:
-        found_ones.append("tflite-runtime (float .tflite)")
-    return found_ones
+def _engines() -> tuple[str, ...]:
+    from edge_runtime.engines import ENGINES, available
+
+    return tuple(
+        f"{name} ({'float ' if entry.precisions else ''}.{entry.format})"
+        for name, entry in ENGINES.items()
+        if available(name)
+    )
+
+
+def _backend() -> KerasBackend:
+    from edge_runtime.keras_backend import keras_backend
+
+    return keras_backend()
 
 
 def _compiled() -> bool:
-    # Found by its file: asking for a submodule would import NumPy.
+    # By its file: find_spec of a submodule would import NumPy.
     runtime = find_spec("edge_runtime")
     places = runtime.submodule_search_locations if runtime is not None else None
     return any(next(Path(place).glob("_native.*[!i]"), None) is not None for place in places or ())
 
 
-def _training(backend: KerasBackend) -> str:
+def _training(backend: KerasBackend | None) -> str:
+    if backend is None:
+        return "unknown: the base install is incomplete"
+    from edge_runtime.keras_backend import BACKENDS
+
     shown = f"Keras on {backend.name} ({backend.reason})"
     if backend.installed:
         return shown
-    if not backend.extra:
-        return f"{shown}, which is not one of {', '.join(EXTRAS)}"
-    return f"{shown}, which is not installed"
+    lacks = "installed" if backend.extra else f"one of {', '.join(BACKENDS)}"
+    return f"{shown}, which is not {lacks}"
 
 
 def _purpose(extra: str) -> str:
@@ -250,7 +272,7 @@ def _gpus() -> tuple[str, ...]:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether the folder can be written, or made: looks at its nearest parent that exists."""
+    """Whether the folder can be written or created, judged by its nearest existing parent."""
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent

@@ -1,9 +1,11 @@
-"""Which package belongs to which extra; a test holds this against ``pyproject.toml``."""
+"""Which package belongs to which extra, and the pip command that installs it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 
 
@@ -13,7 +15,7 @@ class Package:
 
     Attributes:
         name: The distribution, as pip knows it.
-        module: What is imported.
+        module: The module to import.
     """
 
     name: str
@@ -21,57 +23,12 @@ class Package:
 
     @property
     def installed(self) -> bool:
-        """Whether it is there; nothing is imported."""
+        """Whether it is installed; nothing is imported."""
         return find_spec(self.module) is not None
 
 
-_KERAS = Package("keras", "keras")
-_TENSORFLOW = Package("tensorflow", "tensorflow")
-_ONNXRUNTIME = Package("onnxruntime", "onnxruntime")
-_TENSORBOARD = Package("tensorboardX", "tensorboardX")
-_REPORTS = (
-    Package("scikit-learn", "sklearn"),
-    Package("matplotlib", "matplotlib"),
-    Package("jinja2", "jinja2"),
-)
-
-PACKAGES: dict[str, tuple[Package, ...]] = {
-    "": (
-        Package("numpy", "numpy"),
-        Package("Pillow", "PIL"),
-        Package("msgspec", "msgspec"),
-        Package("click", "click"),
-        Package("rich", "rich"),
-        Package("ai-edge-litert", "ai_edge_litert"),
-    ),
-    "train": (_KERAS, _TENSORFLOW, *_REPORTS, _TENSORBOARD),
-    "train-jax": (_KERAS, Package("jax", "jax"), *_REPORTS, _TENSORBOARD),
-    "train-torch": (_KERAS, Package("torch", "torch"), *_REPORTS, _TENSORBOARD),
-    "export": (
-        _KERAS,
-        _TENSORFLOW,
-        Package("tf2onnx", "tf2onnx"),
-        Package("onnx", "onnx"),
-        _ONNXRUNTIME,
-        *_REPORTS,
-        Package("scipy", "scipy"),
-    ),
-    "coreml": (Package("coremltools", "coremltools"),),
-    "serverless": (
-        Package("starlette", "starlette"),
-        Package("mangum", "mangum"),
-        Package("uvicorn", "uvicorn"),
-        Package("python-multipart", "python_multipart"),
-    ),
-    "deploy": (Package("boto3", "boto3"),),
-    "onnx": (_ONNXRUNTIME,),
-    "fast": (Package("simplejpeg", "simplejpeg"),),
-    "parquet": (Package("pyarrow", "pyarrow"),),
-    "camera": (Package("opencv-python-headless", "cv2"),),
-    "sign": (Package("cryptography", "cryptography"),),
-    "s3": (Package("boto3", "boto3"),),
-}
-"""Packages by extra; the empty name is the base install."""
+_MODULES = {"Pillow": "PIL", "scikit-learn": "sklearn", "opencv-python-headless": "cv2"}
+"""Modules that are not named like their distribution."""
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
     "": ("predict", "selftest", "info", "bench", "data", "pull"),
@@ -89,7 +46,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "sign": ("sign", "pull"),
     "s3": ("pull",),
 }
-"""Commands that need an extra."""
+"""Extras, and the commands that need each; the empty name is the base install."""
 
 OPTIONAL = {
     "train-jax": "on JAX, without TensorFlow",
@@ -97,20 +54,37 @@ OPTIONAL = {
     "coreml": "writes Core ML packages",
     "onnx": "runs .onnx artifacts",
     "fast": "faster JPEG decoding",
-    "parquet": "writes answers as Parquet",
-    "camera": "classifies what a camera sees",
+    "parquet": "writes results as Parquet",
+    "camera": "classifies camera images",
     "sign": "signs bundles and checks signatures",
     "s3": "fetches bundles from S3",
 }
-"""Extras that add something to commands that run without them, and what."""
+"""What an extra adds to commands that also run without it."""
 
 
 _NEWEST_OF_TENSORFLOW = (3, 13)
-"""The newest Python that final releases of TensorFlow are built for (2.21)."""
+"""The newest Python that final releases of TensorFlow support (2.21)."""
+
+
+def packages() -> dict[str, tuple[Package, ...]]:
+    """Packages by extra, in the order of :data:`NEEDED_BY`; empty in a checkout that is not installed."""
+    found: dict[str, list[Package]] = {extra: [] for extra in NEEDED_BY}
+    try:
+        requirements = metadata.requires("snapship") or []
+    except metadata.PackageNotFoundError:
+        requirements = []
+    for requirement in requirements:
+        name = re.split(r"[^\w.-]", requirement)[0]
+        marker = re.search(r"extra == [\"']([\w-]+)", requirement)
+        extra = marker[1] if marker else ""
+        # Not dev, and not all, which only names other extras.
+        if extra in found:
+            found[extra].append(Package(name, _MODULES.get(name, name.replace("-", "_"))))
+    return {extra: tuple(entries) for extra, entries in found.items()}
 
 
 def python_notes(missing: Iterable[str], python: tuple[int, int]) -> tuple[str, ...]:
-    """What pip will not say of packages that are missing on a newer Python.
+    """What pip does not say about packages that are missing on a newer Python.
 
     Args:
         missing: The packages that are not installed.
@@ -121,7 +95,7 @@ def python_notes(missing: Iterable[str], python: tuple[int, int]) -> tuple[str, 
     shown, known = (".".join(map(str, version)) for version in (python, _NEWEST_OF_TENSORFLOW))
     return (
         f"TensorFlow's final releases are built for Python 3.11 to {known}, as of 2.21. On Python {shown} pip takes a "
-        "release candidate of 2.22, which depends on keras-nightly, or finds none: to train and export, use "
+        "release candidate of 2.22, which depends on keras-nightly, or finds nothing: to train and export, use "
         f"Python {known}. The device runtime, serverless and deploy need no TensorFlow.",
     )
 
@@ -132,19 +106,19 @@ def cure(extra: str) -> str:
 
 
 def missing_package(module: str, command: str) -> tuple[Package, str] | None:
-    """Finds which package, of which extra, brings a module that could not be imported.
+    """Finds the package, and its extra, of a module that could not be imported.
 
     Args:
         module: The module's dotted name.
-        command: The command that wanted it: an extra that it needs is preferred.
+        command: The command that imported it; its own extras are preferred.
 
     Returns:
-        The package and the extra; None when the module is not one of an extra, or is there.
+        The package and the extra; None when no extra has the module, or it is installed.
     """
     root = module.partition(".")[0]
-    wanted = sorted(PACKAGES, key=lambda extra: (extra != "", command not in NEEDED_BY[extra]))
-    for extra in wanted:
-        for package in PACKAGES[extra]:
+    found = packages()
+    for extra in sorted(found, key=lambda extra: (extra != "", command not in NEEDED_BY[extra])):
+        for package in found[extra]:
             if package.module == root and not package.installed:
                 return package, extra
     return None

@@ -1,13 +1,13 @@
-"""What the user sees of an exception: one line, and the exit code that it means.
+"""How an exception reaches the user: one line on stderr and an exit code.
 
 ::
 
-    SnapshipError        the error's own line     its class's code: 1, 2, 3 or 4
+    SnapshipError        its message              its class's code: 1, 2, 3 or 4
     click's errors       the line and a hint      2
     a missing package    the pip command          4
     Ctrl-C               "Interrupted."           130, as a shell does
     a closed pipe        nothing                  141, as a shell does
-    a full disk          the system's words       2
+    a full disk          the system's message     2
     anything else        "internal error"         70, EX_SOFTWARE of sysexits.h
 """
 
@@ -28,10 +28,10 @@ DEBUG_VARIABLE = "SNAPSHIP_DEBUG"
 _BAD_USAGE, _ENVIRONMENT, _INTERNAL, _INTERRUPTED, _CLOSED_PIPE = 2, 4, 70, 130, 141
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""A full disk, a quota, a limit of the shell, a terminal that is gone, a closed stdout."""
+"""A full disk, a quota, a shell limit, a closed terminal, a closed stdout."""
 
 _LONGEST_LINE = 2000
-"""Characters; a file's name alone may be thousands."""
+"""Characters; a file name alone may have thousands."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Failure:
     """What to print and return.
 
     Attributes:
-        line: For stderr, empty for nothing.
+        line: For stderr; empty for none.
         exit_code: For the shell.
     """
 
@@ -66,7 +66,7 @@ def failure_of(error: BaseException, command: str) -> Failure:
             _BAD_USAGE,
         )
     if isinstance(error, click.ClickException):
-        # Never click's own code 1, which here means that the gate said fail.
+        # Not click's own code 1, which means here that the gate failed.
         return Failure(f"Error: {one_line(_usage(error))}", _BAD_USAGE)
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         found = missing_package(error.name, command)
@@ -80,14 +80,14 @@ def failure_of(error: BaseException, command: str) -> Failure:
 
 
 def debug_text(error: BaseException) -> str:
-    """The traceback when the user asked for it, else nothing."""
+    """The traceback when :data:`DEBUG_VARIABLE` is set, else empty."""
     if os.environ.get(DEBUG_VARIABLE, "") in ("", "0"):
         return ""
     return "".join(traceback.format_exception(error))
 
 
 def one_line(text: str) -> str:
-    """Joins lines, escapes what a terminal would act on, and leaves out the middle of what is endless."""
+    """Joins lines, escapes control characters, and cuts the middle out of a very long text."""
     joined = " ".join(text.split())
     shown = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in joined
@@ -107,7 +107,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _own(error: BaseException) -> Failure | None:
-    """Imports the runtime only now: ``--help`` and ``doctor`` work without numpy."""
+    """Imports the runtime only here: ``--help`` and ``doctor`` work without numpy."""
     try:
         from edge_runtime.errors import SnapshipError
     except ImportError:

@@ -1,12 +1,13 @@
-"""A click group that imports a command when it is used, and ends in one line when it fails."""
+"""A click group that imports a command when it runs, and reports any failure in one line."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from snapship.failures import debug_text, failure_of
 
 
 class _KeptError(Exception):
-    """Carries an exception that click would end in its own way past click."""
+    """Carries an exception past click, which would handle it in its own way."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -31,7 +32,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports one command; None when there is none of that name."""
+        """Imports one command; None for an unknown name."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
@@ -42,7 +43,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuses an unknown command with the names that are close to it."""
+        """Rejects an unknown command and suggests similar names."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             close = get_close_matches(args[0], COMMANDS, n=3, cutoff=0.5)
             hint = f"Did you mean: {', '.join(close)}?" if close else f"Use one of: {', '.join(COMMANDS)}."
@@ -57,7 +58,7 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in entries])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; click gets no hold of what :func:`failure_of` describes better."""
+        """Runs the command; keeps from click what :func:`failure_of` describes better."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, EOFError, BrokenPipeError) as error:
@@ -67,36 +68,31 @@ class LazyGroup(click.Group):
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
-        complete_var: str | None = None,
+        *others: Any,
         standalone_mode: bool = True,
-        windows_expand_args: bool = True,
-        **extra: Any,
+        **options: Any,
     ) -> Any:
         """Runs a command line; see :meth:`click.Command.main`.
 
         Args:
-            args: The arguments; None for those of the process.
-            prog_name: What the help calls the program.
-            complete_var: As in click.
-            standalone_mode: End the process, with one line for an error; False raises it.
-            windows_expand_args: As in click.
-            extra: As in click.
+            args: The arguments; None for the process's own.
+            prog_name: The program's name in the help.
+            others: As in click.
+            standalone_mode: End the process, with one line for an error; False raises the error.
+            options: As in click.
         """
         words = list(sys.argv[1:] if args is None else args)
-        options: Mapping[str, Any] = {
-            "prog_name": prog_name or "snapship",
-            "complete_var": complete_var,
-            "windows_expand_args": windows_expand_args,
-            **extra,
-        }
+        run: Callable[[], Any] = partial(
+            super().main, words, prog_name or "snapship", *others, standalone_mode=False, **options
+        )
         if not standalone_mode:
             try:
-                return super().main(words, standalone_mode=False, **options)
+                return run()
             except _KeptError as kept:
                 raise kept.error from None
         try:
-            returned = super().main(words, standalone_mode=False, **options)
-            # Here and not at the interpreter's end, where a closed pipe would be a traceback.
+            returned = run()
+            # Here, because at the interpreter's exit a closed pipe would be a traceback.
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:
             shown = error.error if isinstance(error, _KeptError) else error
@@ -110,18 +106,18 @@ def _fail(error: BaseException, command: str) -> NoReturn:
     if no_arguments is not None and isinstance(error, no_arguments):
         click.echo(error.format_message(), err=True)
         sys.exit(2)
-    # Loaded by now where stderr may have been redirected; the help loads no house.
+    # Only if loaded, which it is wherever stderr may have been redirected.
     if "edge_runtime.native_output" in sys.modules:
         sys.modules["edge_runtime.native_output"].restore()
     failure = failure_of(error, command)
     if failure.line:
-        # On a full disk or a closed pipe the exit code still says it.
+        # On a full disk or a closed pipe the exit code has to do.
         with suppress(OSError):
             click.echo(debug_text(error) + failure.line, err=True)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            # Python flushes both once more at its end: let that go nowhere.
+            # Python flushes both again at exit: send that to nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(failure.exit_code)

@@ -1,7 +1,7 @@
 """A pytest plugin: the fixture ``snapship_check``, the gate in three lines of a user's own test.
 
-Every pytest run of an environment with snapship loads this file, so it imports no house;
-that is also why it lives here and not in ``exporter``, whose import loads numpy.
+Every pytest run in an environment with snapship loads this file, so it imports no other package
+of snapship; it is not in ``exporter``, whose import loads numpy.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 import pytest
 
@@ -20,9 +20,12 @@ _REPORT_OPTION = "--snapship-report"
 _NAME_LENGTH = 120
 _FILES = (".tflite", ".onnx", ".keras", ".h5")
 
+Inconclusive: TypeAlias = Literal["error", "fail", "pass", "skip"]
+"""Effect of an inconclusive verdict on the test."""
+
 
 class Check(Protocol):
-    """What the fixture ``snapship_check`` is."""
+    """The type of the fixture ``snapship_check``."""
 
     def __call__(
         self,
@@ -40,37 +43,34 @@ class Check(Protocol):
         threads: int = 1,
         missing_classes: Literal["error", "allow"] = "error",
         weak_reference: Literal["error", "allow"] = "error",
-        inconclusive: Literal["error", "fail", "pass", "skip"] = "error",
+        inconclusive: Inconclusive = "error",
     ) -> CheckReport:
-        """Checks a bundle as ``snapship check`` does, and fails the test when it fails.
+        """Checks a bundle like ``snapship check``, and fails the test if the check fails.
 
         Args:
             bundle: A bundle, or a model file with ``reference`` and ``data``. Relative paths
-                start at the working directory, as everywhere.
-            data: Labelled images; None takes the val images of the bundle's run.
-            reference: The full model; None takes the one that was exported.
-            margin: Largest top-1 drop that passes, in fractions of 1.
-            agreement: Smallest share of images with the full model's answer; None asks nothing.
-            worst_class: Largest drop of any one class; None asks nothing.
-            resize: How pixels of another size are made for a model file; None is ``antialiased``, or what its
-                bundle says.
-            input_range: What a model file takes for a pixel: ``0..255``, ``0..1``, ``-1..1`` or
-                ``imagenet``; None is ``0..255``.
-            reference_range: The same for its reference; None is the same range.
-            split: Which images of ``data`` judge.
-            threads: Threads of one inference.
-            missing_classes: What a class without images means.
-            weak_reference: What a full model that is no better than guessing on the images means.
-            inconclusive: What an inconclusive verdict means for the test: ``error`` and ``fail`` fail it,
-                with another reason, ``skip`` skips it, ``pass`` goes on.
+                start at the working directory.
+            data: Labelled images; None for the val images of the bundle's run.
+            reference: The full model; None for the one that was exported.
+            margin: Largest top-1 drop that passes, as a fraction of 1.
+            agreement: Smallest share of images on which both models agree; None for no limit.
+            worst_class: Largest top-1 drop of any class; None for no limit.
+            resize: How images are resized for a model file; None for its bundle's way, else
+                ``antialiased``.
+            input_range: Pixel range that a model file expects: ``0..255``, ``0..1``, ``-1..1`` or
+                ``imagenet``; None for ``0..255``.
+            reference_range: Pixel range that its reference expects; None for the same.
+            split: Which images of ``data`` to use.
+            threads: Threads per inference.
+            missing_classes: Whether a class without images is an error.
+            weak_reference: Whether a full model no better than guessing is an error.
+            inconclusive: Effect of an inconclusive verdict on the test: ``error`` and ``fail`` fail it
+                with different messages, ``skip`` skips it, ``pass`` ignores it.
 
         Returns:
-            The report, for asserts of the test's own.
+            The report, for further asserts.
         """
         ...
-
-
-_MEANINGS = ("error", "fail", "pass", "skip")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,13 +79,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         _REPORT_OPTION,
         metavar="DIR",
-        help="Write the report of every snapship_check to DIR, as TEST.html.",
+        help="Write the report of each snapship_check to DIR/TEST.html.",
     )
 
 
 @pytest.fixture
 def snapship_check(request: pytest.FixtureRequest) -> Check:
-    """Compares a bundle's artifacts with the full model; fails the test when one is worse."""
+    """Compares a bundle's artifacts with the full model; fails the test if one is worse."""
     folder: str | None = request.config.getoption(_REPORT_OPTION)
     calls = 0
 
@@ -93,24 +93,24 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
         bundle: str | os.PathLike[str],
         data: str | os.PathLike[str] | None = None,
         *,
-        inconclusive: Literal["error", "fail", "pass", "skip"] = "error",
+        inconclusive: Inconclusive = "error",
         **options: Any,
     ) -> CheckReport:
         nonlocal calls
         calls += 1
-        if inconclusive not in _MEANINGS:
+        if inconclusive not in get_args(Inconclusive):
             pytest.fail(
-                f"inconclusive must be one of {', '.join(_MEANINGS)}. Received: {inconclusive!r}.",
+                f"inconclusive must be one of {', '.join(get_args(Inconclusive))}. Received: {inconclusive!r}.",
                 pytrace=False,
             )
-        failed, skipped = "", ""
-        # Failing outside of the handlers: the report of a test shows no traceback of snapship's.
+        message, skips = "", False
+        # pytest.fail is called outside the handlers, so that a test report shows no traceback of snapship.
         from edge_runtime.errors import InconclusiveError, SnapshipError
         from edge_runtime.output_place import check_file, write_whole
         from exporter.checking import check_with
 
         try:
-            # Slow evidence is for readers of the page: without one, only the verdict.
+            # Only the page shows slow diagnostics: without one, the verdict is enough.
             page = folder is not None
             file = Path(folder or "", _report_name(request.node.nodeid, calls))
             if page:
@@ -119,14 +119,13 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
             if page and found.page is not None:
                 write_whole(file, found.page, _REPORT_OPTION)
             found.report.raise_for_verdict("error" if inconclusive == "skip" else inconclusive)
-        except InconclusiveError as error:
-            failed, skipped = (str(error), "") if inconclusive != "skip" else ("", str(error))
         except SnapshipError as error:
-            failed = str(error)
-        if failed:
-            pytest.fail(failed, pytrace=False)
-        if skipped:
-            pytest.skip(skipped)
+            message = str(error)
+            skips = inconclusive == "skip" and isinstance(error, InconclusiveError)
+        if skips:
+            pytest.skip(message)
+        if message:
+            pytest.fail(message, pytrace=False)
         return found.report
 
     return check
@@ -135,7 +134,7 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
 def _config(
     bundle: str | os.PathLike[str], data: str | os.PathLike[str] | None, **options: Any
 ) -> CheckConfig:
-    """What to check: a bundle, or a model file that is judged against a reference."""
+    """What to check: a bundle, or a model file against a reference."""
     from edge_runtime.errors import UsageError
     from exporter import CheckConfig
 
@@ -143,7 +142,7 @@ def _config(
         return CheckConfig(bundle, data, **options)
     if options.get("reference") is None or data is None:
         raise UsageError(
-            f"A model file is judged against a reference on data. Received: {os.fspath(bundle)} alone. "
+            f"A model file must be checked against a reference on data. Received: {os.fspath(bundle)} alone. "
             "Pass reference= and data=."
         )
     return CheckConfig(data=data, candidate=bundle, **options)

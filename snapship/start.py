@@ -1,4 +1,4 @@
-"""Where the program starts: before anything is imported, so that Ctrl-C is one line from then on."""
+"""The console script: imports nothing first, so that Ctrl-C is one line from the very start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Entry point of the console script; ends the process."""
+    """Runs the program and ends the process."""
     try:
         from snapship.cli import main as run
 
@@ -14,5 +14,5 @@ def main() -> None:
     except KeyboardInterrupt:
         if sys.stderr is not None:
             sys.stderr.write("Interrupted.\n")
-        # As failures.py, which may be what was being imported.
+        # As in failures.py, whose import may have been interrupted.
         sys.exit(130)

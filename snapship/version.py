@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 UNKNOWN = "0+unknown"
-"""Version of a checkout that is not installed."""
+"""The version in a checkout that is not installed."""
 
 
 def version() -> str:

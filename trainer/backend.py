@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.keras_backend import BACKENDS, keras_backend
 from edge_runtime.native_output import quiet
-
-BACKENDS = ("tensorflow", "jax", "torch")
-"""Allowed values of ``KERAS_BACKEND``; the first installed one is the default."""
-
-EXTRAS = {"tensorflow": "train", "jax": "train-jax", "torch": "train-torch"}
-"""The extra of snapship that installs each backend."""
 
 
 def chosen_backend() -> str:
-    """Returns the backend that Keras will run on; loads nothing.
-
-    ``KERAS_BACKEND`` takes precedence, then a ``keras.json`` that names a backend other than
-    TensorFlow, then what is installed. "tensorflow" in that file means nothing: Keras writes it
-    there by default.
+    """Returns the backend that Keras is to run on, see :func:`~edge_runtime.keras_backend.keras_backend`.
 
     Raises:
         UsageError: ``KERAS_BACKEND`` names an unknown backend.
     """
-    named = os.environ.get("KERAS_BACKEND", "")
-    if named and named not in BACKENDS:
+    chosen = keras_backend().name
+    if chosen not in BACKENDS:
+        *others, last = BACKENDS
         raise UsageError(
-            f"KERAS_BACKEND must be {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}. Received: {named!r}. "
+            f"KERAS_BACKEND must be {', '.join(others)} or {last}. Received: {chosen!r}. "
             "Set it to one of these or unset it."
         )
-    stored = _stored_backend()
-    if named or stored in BACKENDS[1:]:
-        return named or stored
-    return next((name for name in BACKENDS if find_spec(name) is not None), BACKENDS[0])
+    return chosen
 
 
 def training_extra() -> str:
-    """Returns the extra of snapship that installs what training needs on the chosen backend."""
-    return EXTRAS[chosen_backend()]
+    """The extra of snapship that brings what training needs on the chosen backend."""
+    return BACKENDS[chosen_backend()]
 
 
 def load_keras() -> Any:
@@ -95,19 +82,9 @@ def compile_options(keras: Any) -> dict[str, Any]:
     return {}
 
 
-def _stored_backend() -> str:
-    """Returns the backend in ``keras.json``, where Keras looks for it; empty without one."""
-    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
-    try:
-        stored = json.loads((Path(home) / "keras.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(stored.get("backend", "")) if isinstance(stored, dict) else ""
-
-
 def _missing(chosen: str, error: ImportError) -> EnvironmentMissingError:
-    """Returns the error for a failed import of Keras."""
-    package, extra = (error.name or "").partition(".")[0], EXTRAS[chosen]
+    """What to tell of an import of Keras that failed."""
+    package, extra = (error.name or "").partition(".")[0], BACKENDS[chosen]
     if package == chosen:
         others = [name for name in BACKENDS if name != chosen and find_spec(name) is not None]
         instead = f", or set KERAS_BACKEND={others[0]}" if others else ""

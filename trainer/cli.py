@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from edge_runtime.errors import UsageError
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table
 from trainer import models as zoo
@@ -22,7 +23,18 @@ from trainer.training import train as run_training
 _JSON_HELP = "Print one JSON document to stdout and nothing else."
 
 
-@click.command()
+@click.command(
+    cls=GroupedCommand,
+    groups={
+        "Model": "--model --weights --width --pixel-range",
+        "Input": "--size --channels --fit",
+        "Optimisation": "--epochs --batch-size --learning-rate --schedule --patience --label-smoothing --class-weights "
+        "--ema --precision --seed",
+        "Fine-tuning": "--fine-tune-epochs --unfreeze --train-batch-norm",
+        "Augmentation": "--augment --views",
+        "Output": "--out --overwrite --fresh --logs --json",
+    },
+)
 @click.argument("data")
 @click.option("--model", default="mobilenet_v2", show_default=True, help="Architecture; see snapship models.")
 @click.option("--out", required=True, help="Run folder to create.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from edge_runtime.errors import SnapshipError, UsageError
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Column, print_table
 from serverless.deploy import cli_options
@@ -49,7 +50,20 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 
 
 # Each option is passed on to the field of its name, of Deployment or DeployConfig.
-@click.command()
+@click.command(
+    cls=GroupedCommand,
+    groups={
+        "Endpoint": "--name --front --env --tag",
+        "Capacity": "--memory --timeout --storage --reserved --provisioned --snapstart --warm-up-minutes",
+        "Access": "--auth --keys-parameter --cors-origin --permissions-boundary",
+        "Events": "--input-bucket --bucket-exists --results --queue",
+        "Rollout": "--canary --canary-minutes",
+        "Monitoring": "--alarm-p99-ms --alarm-topic --retention-days",
+        "Packaging": "--package --artifact --arch --python --bucket",
+        "AWS account": "--region --profile",
+        "Preview and output": "--plan --template-only --json",
+    },
+)
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the endpoint: lower-case letters, digits, hyphens.")
 @click.option(

@@ -1,5 +1,6 @@
-"""``snapship run``: a recipe from labelled images to a checked bundle, each step only when needed."""
+"""``snapship run``: from labelled images to a checked bundle, running only the steps that are needed."""
 
+from snapship.run.console import RecipeProgress
 from snapship.run.plan import Decision
 from snapship.run.recipe import Recipe, builtin_names, read_recipe
 from snapship.run.running import RecipeResult, StepResult, plan_recipe, run_recipe
@@ -7,6 +8,7 @@ from snapship.run.running import RecipeResult, StepResult, plan_recipe, run_reci
 __all__ = [
     "Decision",
     "Recipe",
+    "RecipeProgress",
     "RecipeResult",
     "StepResult",
     "builtin_names",

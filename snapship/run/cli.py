@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -12,21 +13,23 @@ from edge_runtime.temporary import temporary_files_together
 
 @click.command("run")
 @click.argument("recipe", required=False)
-@click.option("--data", metavar="DATA", help="Train on this instead; any form that snapship train takes.")
-@click.option("--weights", metavar="FILE", help="Pretrained weights: a file instead of a download, or none.")
 @click.option(
-    "--out", metavar="DIR", help="Folder that gets run, bundle and verdict. Default: runs/<name of RECIPE>"
+    "--data", metavar="DATA", help="Train on this data instead; any form that snapship train accepts."
+)
+@click.option(
+    "--weights", metavar="FILE", help="Pretrained weights: a file instead of the download, or none."
+)
+@click.option(
+    "--out", metavar="DIR", help="Folder for run, bundle and report. Default: runs/<name of RECIPE>"
 )
 @click.option(
     "--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE",
-    help="Set any key of the recipe, as in train.epochs=3; may be given several times.",
+    help="Override a key of the recipe, e.g. train.epochs=3; repeatable.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Run every step, whatever has changed.")
-@click.option("--plan", "plan_only", is_flag=True, help="Show what would run, and run nothing.")
+@click.option("--force", is_flag=True, help="Run every step, even if nothing changed.")
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would run, without running it.")
 @click.option("--list", "listed", is_flag=True, help="List the built-in recipes.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else.")
 @temporary_files_together()
 def run(
     recipe: str | None,
@@ -39,17 +42,17 @@ def run(
     listed: bool,
     as_json: bool,
 ) -> None:
-    """Train, export and check as RECIPE says; skip each step whose inputs did not change.
+    """Train, export and check as described by RECIPE; skip steps whose inputs did not change.
 
     RECIPE is a .toml file with the tables [train], [export] and [check], or the name of a
-    built-in one. Relative paths in your file start from its folder; those of the options
-    and of built-in recipes from the current one. An option wins over the file, the file
-    over the default.
+    built-in recipe. Relative paths in a file start from its folder, those of options and of
+    built-in recipes from the current folder. Options override the file, the file overrides
+    the defaults.
 
-    A step runs again when one of its settings, the contents of its data or weights, the
-    version of snapship or what the step before left has changed, or when its results were
-    changed or removed. The exit code is the verdict, also when every step was skipped: 0
-    pass, 1 fail, 3 too few images to tell.
+    A step runs again when its settings, the contents of its data or weights, the version of
+    snapship or the output of the previous step changed, or when its own output was changed
+    or removed. The exit code is the verdict, even when every step was skipped: 0 pass,
+    1 fail, 3 inconclusive (too few images).
 
     \b
     Example:
@@ -63,30 +66,25 @@ def run(
         return
     if recipe is None:
         raise UsageError(
-            "A run needs a recipe. Received: none. Pass a .toml file or a name of: snapship run --list"
+            "A run needs a recipe. Received: none. Pass a .toml file or a name from: snapship run --list"
         )
+    from exporter.printing import print_report
+    from snapship.run.console import ConsoleProgress, plan_lines
     from snapship.run.running import plan_recipe, run_recipe
 
-    chosen = _pairs(settings)
+    options: dict[str, Any] = {
+        "data": data, "weights": weights, "out": out, "settings": _pairs(settings), "force": force,
+    }  # fmt: skip
     if plan_only:
-        settled, plan = plan_recipe(recipe, data=data, weights=weights, out=out, settings=chosen, force=force)
+        resolved, plan = plan_recipe(recipe, **options)
         if as_json:
             steps = [{"name": entry.step, "runs": entry.runs, "reason": entry.reason} for entry in plan]
-            document = {"recipe": settled.name, "out": str(settled.layout.out), "steps": steps}
+            document = {"recipe": resolved.name, "out": str(resolved.paths.out), "steps": steps}
             click.echo(json.dumps(document, indent=2))
-            return
-        from snapship.run.console import plan_lines
-
-        for line in plan_lines(settled, plan):
-            click.echo(line)
+        else:
+            click.echo("\n".join(plan_lines(resolved, plan)))
         return
-    from exporter.printing import print_report
-    from snapship.run.console import ConsoleWatcher
-
-    result = run_recipe(
-        recipe, data=data, weights=weights, out=out, settings=chosen, force=force,
-        watcher=ConsoleWatcher(to_stderr=as_json),
-    )  # fmt: skip
+    result = run_recipe(recipe, **options, progress=ConsoleProgress(to_stderr=as_json))
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     else:

@@ -1,24 +1,58 @@
-"""A recipe on a terminal or in a log: the plan, then each step as it runs."""
+"""Progress of a recipe, and its display: the plan, then each step as it runs."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_runtime.terminal import printable
 from snapship.run.plan import Decision
-from snapship.run.settings import Settings
-from snapship.run.watching import Watcher
+from snapship.run.settings import ResolvedRecipe
 
 if TYPE_CHECKING:
     from exporter.progress import Progress as StepProgress
     from trainer import Progress as TrainProgress
 
 
-class ConsoleWatcher(Watcher):
-    """Prints lines on stdout, or on stderr where stdout belongs to a document."""
+class RecipeProgress:
+    """Shows nothing; override what you need."""
+
+    def planned(self, recipe: ResolvedRecipe, plan: tuple[Decision, ...]) -> None:
+        """Called before the first step.
+
+        Args:
+            recipe: The recipe.
+            plan: The decision for each step.
+        """
+
+    def step_started(self, step: str) -> None:
+        """Called before a step.
+
+        Args:
+            step: Its name.
+        """
+
+    def step_finished(self, step: str, seconds: float) -> None:
+        """Called after a step that succeeded.
+
+        Args:
+            step: Its name.
+            seconds: Its duration.
+        """
+
+    def training(self) -> AbstractContextManager[TrainProgress]:
+        """The progress callback of downloads and training."""
+        return nullcontext(lambda event, /: None)
+
+    def working(self) -> AbstractContextManager[StepProgress]:
+        """The progress callback of export and check."""
+        return nullcontext(lambda step, done, total: None)
+
+
+class ConsoleProgress(RecipeProgress):
+    """Prints lines on stdout, or on stderr where stdout is for a document."""
 
     def __init__(self, to_stderr: bool) -> None:
         """Chooses the stream.
@@ -28,17 +62,17 @@ class ConsoleWatcher(Watcher):
         """
         self._err = to_stderr
 
-    def planned(self, settings: Settings, plan: tuple[Decision, ...]) -> None:
-        """Prints what will happen."""
-        for line in plan_lines(settings, plan):
+    def planned(self, recipe: ResolvedRecipe, plan: tuple[Decision, ...]) -> None:
+        """Prints the plan."""
+        for line in plan_lines(recipe, plan):
             click.echo(line, err=self._err)
 
-    def begins(self, step: str) -> None:
-        """Prints its name."""
+    def step_started(self, step: str) -> None:
+        """Prints the step's name."""
         click.echo(f"{step} ...", err=self._err)
 
-    def ended(self, step: str, seconds: float) -> None:
-        """Prints how long it took."""
+    def step_finished(self, step: str, seconds: float) -> None:
+        """Prints the step's duration."""
         click.echo(f"{step} done in {seconds:.0f} s", err=self._err)
 
     def training(self) -> AbstractContextManager[TrainProgress]:
@@ -54,19 +88,16 @@ class ConsoleWatcher(Watcher):
         return StepProgress()
 
 
-def plan_lines(settings: Settings, plan: tuple[Decision, ...]) -> list[str]:
-    """The plan for people.
+def plan_lines(recipe: ResolvedRecipe, plan: tuple[Decision, ...]) -> list[str]:
+    """Returns the plan as lines of text.
 
     Args:
-        settings: The recipe.
-        plan: What will happen to each step.
+        recipe: The recipe.
+        plan: The decision for each step.
     """
     width = max(len(entry.step) for entry in plan)
-    head = f"{settings.name} ({settings.where}) on {settings.train.data} -> {settings.layout.out}"
-    return [
-        printable(head),
-        *(
-            printable(f"  {entry.step:<{width}}  {'run ' if entry.runs else 'skip'}  {entry.reason}")
-            for entry in plan
-        ),
+    lines = [f"{recipe.name} ({recipe.where}) on {recipe.train.data} -> {recipe.paths.out}"]
+    lines += [
+        f"  {entry.step:<{width}}  {'run ' if entry.runs else 'skip'}  {entry.reason}" for entry in plan
     ]
+    return [printable(line) for line in lines]

@@ -1,44 +1,34 @@
-"""Which steps will run, and why: decided from records alone, before anything is done."""
+"""Which steps will run, and why: decided from records alone, before any step runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from snapship.run.state import Done, changed_output
+from snapship.run.state import FinishedStep, changed_output
+
+if TYPE_CHECKING:
+    from snapship.run.steps import Step
 
 _SHOWN = 3
 """Changes that a reason names."""
 
 PREVIOUS = "previous_step"
-"""The input that is the digest of what the step before left."""
-
-
-class Planned(Protocol):
-    """What the plan asks of a step."""
-
-    @property
-    def name(self) -> str:
-        """Its name, such as ``export``."""
-        ...
-
-    def inputs(self) -> Mapping[str, Any]:
-        """What it is made of, without the step before; plain data."""
-        ...
+"""The input that is the digest of the previous step's outputs."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What will happen to a step.
+    """Whether a step runs.
 
     Attributes:
         step: Its name.
         runs: Whether it runs.
-        reason: Why, in words.
+        reason: Why, for people.
     """
 
     step: str
@@ -47,23 +37,23 @@ class Decision:
 
 
 def make_plan(
-    steps: Sequence[Planned], done: Mapping[str, Done], out: Path, *, force: bool = False
+    steps: Sequence[Step], done: Mapping[str, FinishedStep], out: Path, *, force: bool = False
 ) -> tuple[Decision, ...]:
     """Decides for every step whether it runs.
 
     Args:
         steps: In the order in which they run.
-        done: What was recorded, by step.
-        out: The folder of the results; their hashes are compared with the record's.
-        force: Whether all run.
+        done: The recorded steps by name.
+        out: The folder of the results; their hashes are compared with the recorded ones.
+        force: Whether all steps run.
 
     Raises:
-        SnapshipError: Something that a step is made of cannot be read.
+        SnapshipError: An input of a step cannot be read.
     """
     plan: list[Decision] = []
     previous = ""
     for step in steps:
-        # Also where nothing is compared: what cannot be read is refused now.
+        # Even where nothing is compared: unreadable inputs are rejected now.
         inputs = whole_inputs(step, previous)
         record = done.get(step.name)
         running = next((decision.step for decision in plan if decision.runs), None)
@@ -80,24 +70,24 @@ def make_plan(
     return tuple(plan)
 
 
-def whole_inputs(step: Planned, previous: str) -> dict[str, Any]:
-    """All inputs of a step as the record holds them: plain data, as JSON would give it back.
+def whole_inputs(step: Step, previous: str) -> dict[str, Any]:
+    """All inputs of a step as they are recorded: plain data after a round trip through JSON.
 
     Args:
         step: The step.
-        previous: Digest of what the step before left; empty for the first.
+        previous: Digest of the previous step's outputs; empty for the first step.
     """
-    inputs = dict(step.inputs()) | ({PREVIOUS: previous} if previous else {})
+    inputs = step.inputs() | ({PREVIOUS: previous} if previous else {})
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(inputs))
     return plain
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Says which inputs differ; empty where none does.
+    """Describes which inputs differ; empty when none does.
 
     Args:
-        before: The recorded ones.
-        now: Those of today.
+        before: The recorded inputs.
+        now: The current inputs.
     """
     differing = [
         name
@@ -111,7 +101,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _change(name: str, before: Any, now: Any) -> str:
     if name == PREVIOUS:
-        return "the step before left something else"
+        return "the output of the previous step changed"
     if name.endswith("_sha256"):
         return f"the {name.removesuffix('_sha256').replace('_', ' ')} changed"
     return f"{name} {_shown(before)} -> {_shown(now)}"

@@ -2,10 +2,10 @@
 
 Stages::
 
-    recipe file, options -> settings     everything that can be refused at once is
-    data, weights        -> hashes       downloaded first where that is needed
-    hashes, record       -> plan         which steps run, and why
-    plan                 -> results      one step after the other, each recorded when it is done
+    recipe file, options -> resolved recipe   invalid values are rejected here
+    data, weights        -> hashes            data is downloaded first where needed
+    hashes, records      -> plan              which steps run, and why
+    plan                 -> results           one step after the other, each recorded when it is done
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.output_place import check_file, write_whole
+from snapship.run.console import RecipeProgress
 from snapship.run.plan import Decision, make_plan, whole_inputs
-from snapship.run.recipe import read_recipe
-from snapship.run.settings import Settings, portable, settle
-from snapship.run.state import Done, State, hash_outputs, read_state, write_state
+from snapship.run.recipe import read_recipe, toml_text
+from snapship.run.settings import ResolvedRecipe, portable, resolve
+from snapship.run.state import FinishedStep, RecipeState, hash_outputs, read_state, write_state
 from snapship.run.steps import Step, steps_of
-from snapship.run.toml_text import toml_text
-from snapship.run.watching import Watcher
 
 if TYPE_CHECKING:
     from exporter import CheckReport
@@ -33,13 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step of a recipe that was run.
+    """A step of a finished recipe.
 
     Attributes:
         name: ``train``, ``export`` or ``check``.
-        ran: Whether it ran now; else its results were there.
-        reason: Why, in words.
-        seconds: How long it took, now or then.
+        ran: Whether it ran now, rather than being skipped.
+        reason: Why, for people.
+        seconds: The duration of the step when it ran.
     """
 
     name: str
@@ -50,17 +49,17 @@ class StepResult:
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """What a recipe left.
+    """The results of a recipe.
 
     Attributes:
         recipe: The recipe's name.
-        out: The folder of everything below.
+        out: The folder of all results.
         run: The run folder.
         bundle: The bundle.
         val_top1: The full model's top-1 on val, 0..1.
-        report: What the check found; its ``verdict`` is the worst of the artifacts'.
-        steps: What was done.
-        inconclusive: What the recipe takes an inconclusive verdict for.
+        report: The check's report; its ``verdict`` is the worst of the artifacts'.
+        steps: The steps.
+        inconclusive: The recipe's ``check.inconclusive``.
     """
 
     recipe: str
@@ -73,11 +72,11 @@ class RecipeResult:
     inconclusive: Inconclusive
 
     def raise_for_verdict(self) -> None:
-        """Raises what the command exits with.
+        """Raises the error that the verdict means, if any.
 
         Raises:
             GateFailedError: An artifact failed.
-            InconclusiveError: Too few images to tell.
+            InconclusiveError: There are too few images to decide.
         """
         self.report.raise_for_verdict(self.inconclusive)
 
@@ -86,11 +85,7 @@ class RecipeResult:
         return {
             "recipe": self.recipe, "out": str(self.out), "run": str(self.run), "bundle": str(self.bundle),
             "verdict": self.report.verdict, "val_top1": self.val_top1,
-            "steps": [
-                {"name": step.name, "ran": step.ran, "reason": step.reason, "seconds": step.seconds}
-                for step in self.steps
-            ],
-            "check": self.report.to_dict(),
+            "steps": [asdict(step) for step in self.steps], "check": self.report.to_dict(),
         }  # fmt: skip
 
 
@@ -102,7 +97,7 @@ def run_recipe(
     out: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     force: bool = False,
-    watcher: Watcher | None = None,
+    progress: RecipeProgress | None = None,
 ) -> RecipeResult:
     """Trains, exports and checks as a recipe says; steps whose inputs did not change are skipped.
 
@@ -110,38 +105,39 @@ def run_recipe(
         recipe: A ``.toml`` file, or a name of :func:`snapship.run.builtin_names`.
         data: Replaces ``train.data``.
         weights: Replaces ``train.weights``.
-        out: The folder that gets the results; None for ``runs/<name of the recipe>``.
-        settings: Values by ``table.key``, such as ``{"train.epochs": 3}``.
+        out: The folder for the results; None for ``runs/<name of the recipe>``.
+        settings: Values by ``table.key``, e.g. ``{"train.epochs": 3}``.
         force: Run every step.
-        watcher: Told of everything; None shows nothing.
+        progress: Progress callbacks; None shows nothing.
 
     Returns:
-        What it left. A verdict that is not ``pass`` raises nothing here: see
-        :meth:`RecipeResult.raise_for_verdict`.
+        The results. Call :meth:`RecipeResult.raise_for_verdict` to raise on a verdict other than ``pass``.
 
     Raises:
-        SnapshipError: The recipe, the data or an option is not as it must be, or a step
-            failed. The steps before it are done and recorded.
+        SnapshipError: The recipe, the data or an option is invalid, or a step failed. The steps
+            before it are done and recorded.
     """
-    told = watcher or Watcher()
-    settled = settle(read_recipe(recipe), data=data, weights=weights, out=out, settings=settings)
-    state = read_state(settled.layout, settled.name, force)
-    check_file(settled.layout.state, "--out")
-    _download(settled, told)
-    steps = steps_of(settled)
-    plan = make_plan(steps, state.steps, settled.layout.out, force=force)
-    told.planned(settled, plan)
-    _save_recipe(settled)
+    progress = progress or RecipeProgress()
+    resolved = resolve(read_recipe(recipe), data=data, weights=weights, out=out, settings=settings)
+    state = read_state(resolved.paths, resolved.name, force)
+    check_file(resolved.paths.state, "--out")
+    _download(resolved, progress)
+    steps = steps_of(resolved)
+    plan = make_plan(steps, state.steps, resolved.paths.out, force=force)
+    progress.planned(resolved, plan)
+    _save_recipe(resolved)
     previous = ""
     for step, decision in zip(steps, plan, strict=True):
         if decision.runs:
-            told.begins(step.name)
-            done = _run(step, previous, settled, told, force)
-            state = State(schema_version=1, recipe=settled.name, steps={**state.steps, step.name: done})
-            write_state(settled.layout, state)
-            told.ended(step.name, done.seconds)
+            progress.step_started(step.name)
+            done = _run_step(step, previous, resolved, progress, force)
+            state = RecipeState(
+                schema_version=1, recipe=resolved.name, steps={**state.steps, step.name: done}
+            )
+            write_state(resolved.paths, state)
+            progress.step_finished(step.name, done.seconds)
         previous = state.steps[step.name].digest
-    return _result(settled, plan, state)
+    return _result(resolved, plan, state)
 
 
 def plan_recipe(
@@ -152,78 +148,75 @@ def plan_recipe(
     out: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     force: bool = False,
-) -> tuple[Settings, tuple[Decision, ...]]:
-    """Says what :func:`run_recipe` would do; writes and downloads nothing.
+) -> tuple[ResolvedRecipe, tuple[Decision, ...]]:
+    """Plans what :func:`run_recipe` would do with the same arguments; writes and downloads nothing.
 
     Args:
-        recipe: As there, and so are the others.
-        data: As there.
-        weights: As there.
-        out: As there.
-        settings: As there.
-        force: As there.
+        recipe: As for :func:`run_recipe`.
+        data: The same.
+        weights: The same.
+        out: The same.
+        settings: The same.
+        force: The same.
 
     Returns:
-        The settled recipe, and what would happen to each step.
+        The resolved recipe, and the decision for each step.
 
     Raises:
-        SnapshipError: The recipe, the data or an option is not as it must be.
+        SnapshipError: The recipe, the data or an option is invalid.
     """
-    settled = settle(read_recipe(recipe), data=data, weights=weights, out=out, settings=settings)
-    state = read_state(settled.layout, settled.name, force)
-    return settled, make_plan(steps_of(settled), state.steps, settled.layout.out, force=force)
+    resolved = resolve(read_recipe(recipe), data=data, weights=weights, out=out, settings=settings)
+    state = read_state(resolved.paths, resolved.name, force)
+    return resolved, make_plan(steps_of(resolved), state.steps, resolved.paths.out, force=force)
 
 
-def _download(settings: Settings, watcher: Watcher) -> None:
-    """Sets by name are fetched before the plan, which needs their contents."""
+def _download(recipe: ResolvedRecipe, progress: RecipeProgress) -> None:
+    """Downloads named data sets before the plan, which hashes their contents."""
     from trainer.downloads import ensure_downloaded
 
-    wanted = (
-        settings.train.data,
-        settings.export.data,
-        settings.export.calibration_data,
-        settings.check.data,
-    )
-    with watcher.training() as progress:
+    wanted = (recipe.train.data, recipe.export.data, recipe.export.calibration_data, recipe.check.data)
+    with progress.training() as callback:
         for data in dict.fromkeys(os.fspath(found) for found in wanted if found is not None):
-            ensure_downloaded(data, progress)
+            ensure_downloaded(data, callback)
 
 
-def _save_recipe(settings: Settings) -> None:
-    layout = settings.layout
-    if not layout.state.is_file():
-        # First of all: it marks the folder as ours, should the first step be cut off.
-        write_state(layout, State(schema_version=1, recipe=settings.name))
-    head = f"# As it was used: {settings.name} ({settings.where}), every value settled.\n\n"
-    write_whole(layout.recipe, head + toml_text(portable(settings.values)))
+def _save_recipe(recipe: ResolvedRecipe) -> None:
+    paths = recipe.paths
+    if not paths.state.is_file():
+        # First of all: it marks the folder as ours, in case the first step is interrupted.
+        write_state(paths, RecipeState(schema_version=1, recipe=recipe.name))
+    head = f"# As it was used: {recipe.name} ({recipe.where}), every value resolved.\n\n"
+    write_whole(paths.recipe, head + toml_text(portable(recipe.values)))
 
 
-def _run(step: Step, previous: str, settings: Settings, watcher: Watcher, force: bool) -> Done:
-    # Before it runs: what changes meanwhile is another run's.
+def _run_step(
+    step: Step, previous: str, recipe: ResolvedRecipe, progress: RecipeProgress, force: bool
+) -> FinishedStep:
+    # Before it runs: a later change to the inputs makes the next run repeat the step.
     inputs = whole_inputs(step, previous)
     started = time.monotonic()
-    step.run(watcher, force)
-    outputs = hash_outputs(settings.layout.out, step.outputs)
-    return Done(inputs=inputs, outputs=outputs, seconds=round(time.monotonic() - started, 2))
+    step.run(progress, force)
+    outputs = hash_outputs(recipe.paths.out, step.outputs)
+    return FinishedStep(inputs=inputs, outputs=outputs, seconds=round(time.monotonic() - started, 2))
 
 
-def _result(settings: Settings, plan: tuple[Decision, ...], state: State) -> RecipeResult:
+def _result(recipe: ResolvedRecipe, plan: tuple[Decision, ...], state: RecipeState) -> RecipeResult:
     from edge_runtime.manifest import decode_json
     from exporter import CheckReport
     from trainer.run import read_run
 
-    layout = settings.layout
-    report: CheckReport = decode_json(layout.check_json.read_bytes(), CheckReport, str(layout.check_json))
+    paths = recipe.paths
+    report: CheckReport = decode_json(paths.check_json.read_bytes(), CheckReport, str(paths.check_json))
     return RecipeResult(
-        recipe=settings.name,
-        out=layout.out,
-        run=layout.run,
-        bundle=layout.bundle,
-        val_top1=read_run(layout.run).metrics.val_top1,
+        recipe=recipe.name,
+        out=paths.out,
+        run=paths.run,
+        bundle=paths.bundle,
+        val_top1=read_run(paths.run).metrics.val_top1,
         report=report,
         steps=tuple(
             StepResult(entry.step, entry.runs, entry.reason, state.steps[entry.step].seconds)
             for entry in plan
         ),
-        inconclusive=settings.check.inconclusive,
+        inconclusive=recipe.check.inconclusive,
     )

@@ -1,16 +1,21 @@
-"""What a recipe comes to: every value after precedence, as the houses' own configurations."""
+"""A resolved recipe: every value after precedence, as the configurations of training, export and check."""
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import msgspec
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from snapship.run.keys import TABLES, check_keys, config_of, is_path, keys, typed, typed_text
-from snapship.run.recipe import Recipe
+from snapship.run.recipe import TABLES, Recipe, check_keys, is_path, keys, union_members
 
 if TYPE_CHECKING:
     from exporter import CheckConfig, ExportConfig
@@ -18,19 +23,22 @@ if TYPE_CHECKING:
 
 _COMMAND_LINE = "the options"
 
+_INVALID = object()
+"""A value that is not of the type."""
+
 
 @dataclass(frozen=True)
-class Layout:
-    """Where a recipe's results lie.
+class RecipePaths:
+    """Where the results of a recipe are.
 
     Attributes:
         out: The recipe's folder.
         run: The run folder.
         bundle: The bundle.
-        check_json: What the check found.
-        check_page: The same for people.
-        recipe: The recipe as it was used.
-        state: What was done with which inputs.
+        check_json: The check's report.
+        check_page: The same as an HTML page.
+        recipe: The recipe with every value resolved.
+        state: Which steps are done, with which inputs.
     """
 
     out: Path
@@ -42,8 +50,8 @@ class Layout:
     state: Path
 
     @classmethod
-    def of(cls, out: Path, name: str) -> Layout:
-        """Names the places.
+    def of(cls, out: Path, name: str) -> RecipePaths:
+        """Derives the paths.
 
         Args:
             out: The recipe's folder.
@@ -56,13 +64,13 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ResolvedRecipe:
     """A recipe, ready to run.
 
     Attributes:
         name: The recipe's name.
         where: Its file, or ``built-in``.
-        layout: Where its results lie.
+        paths: Where its results are.
         train: How to train.
         export: How to export.
         check: How to check.
@@ -71,33 +79,33 @@ class Settings:
 
     name: str
     where: str
-    layout: Layout
+    paths: RecipePaths
     train: TrainConfig
     export: ExportConfig
     check: CheckConfig
     values: dict[str, dict[str, Any]]
 
 
-def settle(
+def resolve(
     recipe: Recipe,
     *,
     data: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> Settings:
-    """Settles every value and refuses what cannot work; nothing is read but the recipe.
+) -> ResolvedRecipe:
+    """Resolves every value and rejects invalid ones; reads no data.
 
     Args:
-        recipe: What :func:`snapship.run.recipe.read_recipe` read.
+        recipe: What :func:`snapship.run.recipe.read_recipe` returned.
         data: Replaces ``train.data``.
         weights: Replaces ``train.weights``.
-        out: The folder that gets the results; None for ``runs/<name of the recipe>``.
-        settings: Values by ``table.key``; texts are read as after ``--set``.
+        out: The folder for the results; None for ``runs/<name of the recipe>``.
+        settings: Values by ``table.key``; strings are parsed as after ``--set``.
 
     Raises:
-        UsageError: A value is missing, of another type or out of its range, or given twice.
-        UnknownNameError: A table, key or name is not known.
+        UsageError: A value is missing, has the wrong type, is out of range or is given twice.
+        UnknownNameError: A table, key or name is unknown.
     """
     from exporter import CheckConfig, ExportConfig
     from exporter.config import valid_name
@@ -112,66 +120,71 @@ def settle(
                     f"--set {name}. Leave one out."
                 )
             chosen[name] = os.fspath(value)
-    values = settled_values(recipe, chosen)
-    if not values["train"].get("data"):
+    values = _resolved_values(recipe, chosen)
+    trained_on = values["train"].get("data")
+    if not trained_on:
         raise UsageError(
-            f"A recipe must say what to train on. Received: no train.data in {_named(recipe)}. "
-            "Pass --data DATA, such as a folder with one sub-folder a class."
+            f"A recipe needs training data. Received: no train.data in {_origin(recipe)}. "
+            "Pass --data DATA, for example a folder with one sub-folder per class."
         )
-    layout = Layout.of(Path(out) if out is not None else Path("runs") / recipe.name, recipe.name)
+    paths = RecipePaths.of(Path(out) if out is not None else Path("runs") / recipe.name, recipe.name)
     if recipe.name and valid_name(recipe.name):
         values["export"].setdefault("name", recipe.name)
-    trained_on = values["train"]["data"]
-    return Settings(
+    return ResolvedRecipe(
         name=recipe.name,
         where=recipe.where,
-        layout=layout,
-        train=TrainConfig(**values["train"], out=layout.run, overwrite=True),
-        # The training's data is named, so that a copy elsewhere serves as well.
-        export=ExportConfig(**{"data": trained_on} | values["export"], source=layout.run, out=layout.bundle,
+        paths=paths,
+        train=TrainConfig(**values["train"], out=paths.run, overwrite=True),
+        # The data is passed explicitly, so that a copy in another place works too.
+        export=ExportConfig(**{"data": trained_on} | values["export"], source=paths.run, out=paths.bundle,
                             overwrite=True),
-        check=CheckConfig(**{"data": trained_on} | values["check"], bundle=layout.bundle, reference=layout.run),
+        check=CheckConfig(**{"data": trained_on} | values["check"], bundle=paths.bundle, reference=paths.run),
         values=values,
     )  # fmt: skip
 
 
-def settled_values(recipe: Recipe, chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every value by table and key: the command line's, else the file's, else the default.
-
-    Relative paths of a user's recipe file start from its folder; all others from the
-    current one. Values that are open (None) are left out.
+def portable(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the values with absolute paths, so that the saved recipe works from any folder.
 
     Args:
-        recipe: The file.
-        chosen: The command line's, by ``table.key``.
-
-    Raises:
-        UsageError: A value is of another type.
-        UnknownNameError: A table or key is not known.
+        values: Values by table and key, of :class:`ResolvedRecipe`.
     """
-    options = _by_table(chosen)
-    settled: dict[str, dict[str, Any]] = {}
+    absolute = {}
+    for table, found in values.items():
+        known = keys(table)
+        absolute[table] = {
+            key: os.path.abspath(value) if _names_file(key, known[key].hint, value) else value
+            for key, value in found.items()
+        }
+    return absolute
+
+
+def _resolved_values(recipe: Recipe, chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every value by table and key: from the options, else from the file, else the default.
+
+    Relative paths in a user's file start from its folder, all others from the current one.
+    None, an open value, is left out.
+    """
+    _check_settings(chosen)
+    resolved: dict[str, dict[str, Any]] = {table: {} for table in TABLES}
     for table in TABLES:
         written = recipe.tables.get(table, {})
-        settled[table] = {}
-        for key, hint in keys(table).items():
-            name = f"{table}.{key}"
-            if key in options[table]:
-                given = options[table][key]
-                read = typed_text if isinstance(given, str) else typed
-                value = _placed(key, read(name, given, hint, _COMMAND_LINE), hint, None)
-            elif key in written:
-                value = _placed(key, typed(name, written[key], hint, _named(recipe)), hint, recipe.base)
-            else:
-                value = _default(table, key)
+        for name, key in keys(table).items():
+            full, value = f"{table}.{name}", key.default
+            if full in chosen:
+                read = _typed_text if isinstance(chosen[full], str) else _typed
+                value = read(full, chosen[full], key.hint, _COMMAND_LINE)
+            elif name in written:
+                value = _typed(full, written[name], key.hint, _origin(recipe))
+                if recipe.base is not None and _names_file(name, key.hint, value):
+                    value = str(recipe.base / os.path.expanduser(value))
             if value is not None:
-                settled[table][key] = value
-    return settled
+                resolved[table][name] = value
+    return resolved
 
 
-def _by_table(chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {table: {} for table in TABLES}
-    for name, value in chosen.items():
+def _check_settings(chosen: Mapping[str, Any]) -> None:
+    for name in chosen:
         table, dot, key = name.partition(".")
         if not dot or table not in TABLES:
             raise UnknownNameError(
@@ -179,51 +192,82 @@ def _by_table(chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 f"{', '.join(TABLES)}, as in train.epochs."
             )
         check_keys(table, [key], _COMMAND_LINE)
-        tables[table][key] = value
-    return tables
 
 
-def _placed(key: str, value: Any, hint: Any, base: Path | None) -> Any:
-    """A path from where it starts; names such as ``mnist`` and ``imagenet`` are no paths."""
-    if value is None or not is_path(hint):
-        return value
-    text = os.fspath(value)
-    if not text or text in _names(key):
-        return text
-    if base is None:
-        return text
-    return str(base / os.path.expanduser(text))
-
-
-def _names(key: str) -> tuple[str, ...]:
+def _names_file(key: str, hint: Any, value: Any) -> bool:
+    """Whether a value is a path, and not a name such as ``mnist`` or ``imagenet``."""
     from edge_runtime.dataset import ARRAY_NAMES
 
-    return ("imagenet", "none") if key == "weights" else ("digits", *ARRAY_NAMES)
+    names = ("imagenet", "none") if key == "weights" else ("digits", *ARRAY_NAMES)
+    return bool(value) and is_path(hint) and value not in names
 
 
-def portable(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The same values with absolute paths, so that the saved recipe means the same anywhere here.
-
-    Args:
-        values: What :func:`settled_values` returned.
-    """
-    return {
-        table: {
-            key: os.path.abspath(value)
-            if is_path(keys(table)[key]) and value and value not in _names(key)
-            else value
-            for key, value in found.items()
-        }
-        for table, found in values.items()
-    }
-
-
-def _default(table: str, key: str) -> Any:
-    field = next(field for field in fields(config_of(table)) if field.name == key)
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return None if field.default is MISSING else field.default
-
-
-def _named(recipe: Recipe) -> str:
+def _origin(recipe: Recipe) -> str:
     return f"the built-in recipe {recipe.name}" if recipe.base is None else recipe.where
+
+
+def _typed(name: str, value: Any, hint: Any, where: str) -> Any:
+    """Converts a value to the type of its field: lists to tuples, whole numbers to floats, paths to strings."""
+    found = _converted(value, hint)
+    if found is _INVALID:
+        raise UsageError(f"{name} must be {_described(hint)}. Received: {value!r} in {where}. Correct it.")
+    return found
+
+
+def _typed_text(name: str, text: str, hint: Any, where: str) -> Any:
+    """As :func:`_typed` for what follows ``--set``."""
+    for value in _meanings(text):
+        found = _converted(value, hint)
+        if found is not _INVALID:
+            return found
+    return _typed(name, text, hint, where)
+
+
+def _meanings(text: str) -> Iterator[Any]:
+    """What a string on the command line may mean: a TOML value, a number, itself, a list, ``none``."""
+    with suppress(tomllib.TOMLDecodeError, RecursionError):
+        found = tomllib.loads(f"value = {text}")
+        if set(found) == {"value"}:
+            yield found["value"]
+    with suppress(ValueError):
+        # .001 is not valid TOML.
+        yield float(text)
+    yield text
+    # After the string itself, or every string would be a list of one.
+    yield [part.strip() for part in text.split(",") if part.strip()]
+    if text.lower() == "none":
+        yield None
+
+
+def _converted(value: Any, hint: Any) -> Any:
+    """The value as one of the type, or :data:`_INVALID`."""
+    try:
+        return msgspec.convert(
+            os.fspath(value) if isinstance(value, os.PathLike) else value, _plain_type(hint)
+        )
+    except msgspec.ValidationError:
+        return _INVALID
+
+
+def _plain_type(hint: Any) -> Any:
+    """The type of a field's value in plain data: a path is a string."""
+    parts = union_members(hint)
+    if len(parts) > 1:
+        return reduce(operator.or_, map(_plain_type, parts))
+    return str if is_path(hint) else tuple[str, ...] if get_origin(hint) is Sequence else hint
+
+
+def _described(hint: Any) -> str:
+    """A type in words."""
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", Path: "a path"}
+    words = []
+    for part in union_members(hint):
+        if get_origin(part) is Literal:
+            words.append(" or ".join(repr(known) for known in get_args(part)))
+        elif get_origin(part) in (tuple, Sequence):
+            words.append("a list")
+        elif get_origin(part) is os.PathLike:
+            words.append("a path")
+        elif part is not type(None):
+            words.append(names.get(part, str(part)))
+    return " or ".join(dict.fromkeys(words))

@@ -1,4 +1,4 @@
-"""What was done with which inputs: ``recipe-state.json`` beside the results."""
+"""``recipe-state.json``: which steps are done, with which inputs and outputs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import UsageError
 from edge_runtime.output_place import write_whole
 from edge_runtime.temporary import remove_abandoned
-from snapship.run.settings import Layout
+from snapship.run.settings import RecipePaths
 
-_CURE = "Restore it, or pass --force to do every step again."
+_CURE = "Restore it, or pass --force to run every step again."
 
 
-class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A step that was finished.
+class FinishedStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A step that succeeded.
 
     Attributes:
-        inputs: What it was made of, by name: settings, versions and content hashes.
+        inputs: Settings, versions and content hashes by name.
         outputs: SHA-256 of every file that it left, by path relative to the recipe's folder.
-        seconds: How long it took.
+        seconds: Its duration.
     """
 
     inputs: dict[str, Any]
@@ -38,7 +38,7 @@ class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(msgspec.json.encode(self.outputs, order="sorted")).hexdigest()
 
 
-class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RecipeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``recipe-state.json``.
 
     Attributes:
@@ -49,60 +49,58 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     schema_version: Literal[1]
     recipe: str
-    steps: dict[str, Done] = msgspec.field(default_factory=dict)
+    steps: dict[str, FinishedStep] = msgspec.field(default_factory=dict)
 
 
-def read_state(layout: Layout, recipe: str, force: bool) -> State:
-    """Reads what was done before; nothing where the folder is new.
+def read_state(paths: RecipePaths, recipe: str, force: bool) -> RecipeState:
+    """Reads which steps are done; none where the folder is new.
 
     Args:
-        layout: Where things lie.
+        paths: Where the results are.
         recipe: The recipe's name.
-        force: Whether a damaged file is taken for none.
+        force: Whether to ignore a damaged file.
 
     Raises:
-        UsageError: The folder holds something else, another recipe's results, or a
-            damaged file.
+        UsageError: The folder contains something else, another recipe's results, or a damaged file.
     """
-    new = State(schema_version=1, recipe=recipe)
+    new = RecipeState(schema_version=1, recipe=recipe)
     try:
-        if not layout.state.is_file():
-            _check_empty(layout.out)
+        if not paths.state.is_file():
+            _check_empty(paths.out)
             return new
-        data = layout.state.read_bytes()
+        data = paths.state.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"--out must be a folder that can be read. Received: {layout.out} ({error.strerror}). "
-            "Pass another --out."
+            f"--out must be a readable folder. Received: {paths.out} ({error.strerror}). Pass another --out."
         ) from error
     try:
-        found = msgspec.json.decode(data, type=State)
+        found = msgspec.json.decode(data, type=RecipeState)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         if force:
             return new
         reason = str(error).splitlines()[0]
         raise UsageError(
-            f"{layout.state.name} must follow its schema. Received: {layout.state} ({reason}). {_CURE}"
+            f"{paths.state.name} must follow its schema. Received: {paths.state} ({reason}). {_CURE}"
         ) from error
     if found.recipe != recipe:
         raise UsageError(
-            f"--out must be a folder of the same recipe. Received: {layout.out}, which holds the results of "
+            f"--out must be a folder of the same recipe. Received: {paths.out}, which contains the results of "
             f"{found.recipe!r}, not of {recipe!r}. Pass another --out."
         )
     return found
 
 
-def write_state(layout: Layout, state: State) -> None:
-    """Writes the file, whole or not at all.
+def write_state(paths: RecipePaths, state: RecipeState) -> None:
+    """Writes the file, atomically.
 
     Args:
-        layout: Where things lie.
+        paths: Where the results are.
         state: Its content.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: The file cannot be written.
     """
-    write_whole(layout.state, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
+    write_whole(paths.state, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
 
 
 def hash_outputs(out: Path, places: Iterable[Path]) -> dict[str, str]:
@@ -125,20 +123,20 @@ def hash_outputs(out: Path, places: Iterable[Path]) -> dict[str, str]:
 
 
 def changed_output(out: Path, outputs: dict[str, str]) -> str:
-    """Says which output is no longer what it was; empty where all are.
+    """Describes the first output that changed; empty when none did.
 
     Args:
         out: The recipe's folder.
-        outputs: What :func:`hash_outputs` returned then.
+        outputs: What :func:`hash_outputs` returned for the step.
     """
     for name, sha256 in outputs.items():
         try:
             same = file_sha256(out / name) == sha256
         except (OSError, ValueError):
-            return f"{name} is gone"
+            return f"{name} is missing"
         if not same:
             return f"{name} was changed"
-    return "" if outputs else "it left nothing"
+    return "" if outputs else "it has no outputs"
 
 
 def _check_empty(out: Path) -> None:
@@ -150,6 +148,6 @@ def _check_empty(out: Path) -> None:
     other = sorted(entry.name for entry in out.iterdir())
     if other:
         raise UsageError(
-            f"--out must be a new folder or one that snapship run made. Received: {out}, which holds "
+            f"--out must be a new folder or one that snapship run made. Received: {out}, which contains "
             f"{other[0]}. Pass another --out."
         )

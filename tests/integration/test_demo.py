@@ -31,6 +31,9 @@ def test_demo_does_the_main_job_twice(tmp_path: Path) -> None:
     ]
     again = demo(cwd=tmp_path)
     assert again.returncode == 0, again.stderr
+    first = again.stdout.splitlines()[0]
+    for word in ("minute", "memory", "MB in snapship-demo", "no download"):
+        assert word in first
     for word in ("artifact", "size", "top-1", "bound", "agreement", "latency", "verdict", "report.html"):
         assert word in again.stdout
     assert (tmp_path / "snapship-demo" / "digits.bundle" / "report.html").is_file()

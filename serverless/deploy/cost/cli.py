@@ -10,6 +10,7 @@ from typing import Any, get_args
 import click
 
 from edge_runtime.bench import this_machine
+from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.temporary import temporary_files_together
 from edge_runtime.terminal import Cell, Column, print_table, printable
 from serverless.deploy import cli_options
@@ -19,7 +20,16 @@ from serverless.deploy.cost.estimating import HEADROOM, SIZES_MB, WORTH, check_s
 from serverless.deploy.cost.prices import TABLE
 
 
-@click.command()
+@click.command(
+    cls=GroupedCommand,
+    groups={
+        "Load": "--requests --cold-share --p99-ms",
+        "Endpoint": "--memory --arch --front --artifact",
+        "Measurement": "--ms --image --seconds",
+        "Prices": "--prices --free-tier",
+        "Output": "--json",
+    },
+)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--requests", type=float, default=Load.requests, show_default=True,

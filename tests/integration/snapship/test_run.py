@@ -17,7 +17,7 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError
 from snapship.cli import cli
 from snapship.run import RecipeResult, plan_recipe, run_recipe
-from snapship.run.watching import Watcher
+from snapship.run.console import RecipeProgress
 
 RECIPE = """
 [train]
@@ -131,16 +131,16 @@ def test_moved_results_are_still_the_same(own: Path) -> None:
 
 @pytest.mark.slow
 def test_failing_step_leaves_the_finished_ones_recorded(own: Path) -> None:
-    class Failing(Watcher):
-        def begins(self, step: str) -> None:
+    class Failing(RecipeProgress):
+        def step_started(self, step: str) -> None:
             if step == "export":
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_recipe(own / "tiny.toml", out=own / "out", settings={"train.seed": 1}, watcher=Failing())
+        run_recipe(own / "tiny.toml", out=own / "out", settings={"train.seed": 1}, progress=Failing())
     result = run(own, **{"train.seed": 1})
     assert ran(result) == ["export", "check"]
-    assert result.steps[1].reason == "the step before left something else"
+    assert result.steps[1].reason == "the output of the previous step changed"
 
 
 def test_bad_data_is_refused_before_anything_is_written(own: Path) -> None:
@@ -203,7 +203,7 @@ def test_damaged_results_that_match_their_record_are_told(own: Path) -> None:
     """Nothing that is recorded is trusted: a run without its model is trained again, not exported."""
     (own / "out" / "run" / "model.keras").unlink()
     _, plan = plan_recipe(own / "tiny.toml", out=own / "out")
-    assert plan[0].reason == "run/model.keras is gone"
+    assert plan[0].reason == "run/model.keras is missing"
 
 
 def test_list_names_every_builtin_recipe() -> None:

@@ -59,8 +59,8 @@ def test_house_exports_what_it_says(house: str) -> None:
 def _type_checking_imports() -> dict[str, list[str]]:
     tree = ast.parse(Path(snapship.__file__).read_text(encoding="utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
-    return {
-        str(node.module): [alias.name for alias in node.names]
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-    }
+    found: dict[str, list[str]] = {}
+    for node in block.body:
+        if isinstance(node, ast.ImportFrom):
+            found.setdefault(str(node.module), []).extend(alias.name for alias in node.names)
+    return found

@@ -17,7 +17,7 @@ from exporter.exporting import export_bundle
 from exporter.foreign import check_file
 from exporter.outputs.github import SUMMARY_VARIABLE, append_for_runner
 from exporter.source import find_source
-from snapship.run.toml_text import toml_text
+from snapship.run.recipe import toml_text
 from trainer.pages import write_page
 
 ODD = "caf\udce9/ü"

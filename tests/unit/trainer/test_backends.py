@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import UsageError
-from snapship import keras_backend as doctors
-from snapship.extras import PACKAGES
+from edge_runtime.keras_backend import BACKENDS, keras_backend
+from snapship.extras import packages
 from trainer import backend
 
 CHOICES = [
@@ -43,10 +43,10 @@ def test_backend_is_the_named_one_then_the_stored_one_then_what_is_installed(
     if stored is not None:
         (tmp_path / "keras.json").write_text(json.dumps({"backend": stored}))
     # Any package can stand for an installed one; None in its place is how Python says "not there".
-    for name in backend.BACKENDS:
+    for name in BACKENDS:
         monkeypatch.setitem(sys.modules, name, None if name in absent else sys.modules["json"])  # type: ignore[arg-type]
     assert backend.chosen_backend() == expected
-    told = doctors.keras_backend()
+    told = keras_backend()
     assert (told.name, told.installed) == (expected, expected not in absent)
 
 
@@ -57,21 +57,19 @@ def test_damaged_keras_json_says_nothing(
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     (tmp_path / "keras.json").write_bytes(content.encode("latin-1"))
-    assert backend.chosen_backend() == doctors.keras_backend().name == "tensorflow"
+    assert backend.chosen_backend() == keras_backend().name == "tensorflow"
 
 
 def test_unknown_backend_is_refused_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     with pytest.raises(UsageError, match=r"tensorflow, jax or torch\. Received: 'theano'"):
         backend.chosen_backend()
-    told = doctors.keras_backend()
+    told = keras_backend()
     assert (told.name, told.reason, told.installed, told.extra) == ("theano", "KERAS_BACKEND", False, "")
 
 
 def test_every_backend_has_an_extra_that_brings_it() -> None:
-    assert tuple(doctors.EXTRAS) == backend.BACKENDS
-    assert doctors.EXTRAS == backend.EXTRAS
-    for name, extra in backend.EXTRAS.items():
-        packages = {package.name for package in PACKAGES[extra]}
-        assert {"keras", name} <= packages
-        assert not packages & set(backend.BACKENDS) - {name}
+    for name, extra in BACKENDS.items():
+        names = {package.name for package in packages()[extra]}
+        assert {"keras", name} <= names
+        assert not names & set(BACKENDS) - {name}

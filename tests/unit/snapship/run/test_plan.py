@@ -11,8 +11,8 @@ import pytest
 
 from edge_runtime.errors import UsageError
 from snapship.run.plan import Decision, changes, make_plan, whole_inputs
-from snapship.run.settings import Layout
-from snapship.run.state import Done, State, hash_outputs, read_state, write_state
+from snapship.run.settings import RecipePaths
+from snapship.run.state import FinishedStep, RecipeState, hash_outputs, read_state, write_state
 
 NAMES = ("train", "export", "check")
 
@@ -20,9 +20,9 @@ NAMES = ("train", "export", "check")
 @dataclass(frozen=True)
 class Step:
     name: str
-    values: Mapping[str, Any]
+    values: dict[str, Any]
 
-    def inputs(self) -> Mapping[str, Any]:
+    def inputs(self) -> dict[str, Any]:
         return self.values
 
 
@@ -31,15 +31,15 @@ def steps(**changed: Mapping[str, Any]) -> list[Step]:
 
 
 @pytest.fixture
-def done(tmp_path: Path) -> dict[str, Done]:
+def done(tmp_path: Path) -> dict[str, FinishedStep]:
     """All three steps, finished in ``tmp_path``."""
-    records: dict[str, Done] = {}
+    records: dict[str, FinishedStep] = {}
     previous = ""
     for step in steps():
         (tmp_path / step.name).mkdir()
         (tmp_path / step.name / "file").write_text(step.name)
         outputs = hash_outputs(tmp_path, [tmp_path / step.name])
-        records[step.name] = Done(inputs=whole_inputs(step, previous), outputs=outputs, seconds=1.0)
+        records[step.name] = FinishedStep(inputs=whole_inputs(step, previous), outputs=outputs, seconds=1.0)
         previous = records[step.name].digest
     return records
 
@@ -52,13 +52,13 @@ def test_everything_runs_at_first(tmp_path: Path) -> None:
     assert planned(make_plan(steps(), {}, tmp_path)) == dict.fromkeys(NAMES, "not done yet")
 
 
-def test_nothing_runs_when_nothing_changed(tmp_path: Path, done: dict[str, Done]) -> None:
+def test_nothing_runs_when_nothing_changed(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
     plan = make_plan(steps(), done, tmp_path)
     assert planned(plan) == {}
     assert {entry.reason for entry in plan} == {"nothing changed"}
 
 
-def test_changed_step_runs_with_all_that_follow(tmp_path: Path, done: dict[str, Done]) -> None:
+def test_changed_step_runs_with_all_that_follow(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
     assert planned(make_plan(steps(train={"size": 32}), done, tmp_path)) == {
         "train": "size 28 -> 32", "export": "train runs", "check": "export runs"}  # fmt: skip
     assert planned(make_plan(steps(export={"size": 32}), done, tmp_path)) == {
@@ -66,28 +66,30 @@ def test_changed_step_runs_with_all_that_follow(tmp_path: Path, done: dict[str, 
     assert planned(make_plan(steps(check={"margin": 0.5}), done, tmp_path)) == {"check": "margin 0.02 -> 0.5"}
 
 
-def test_force_runs_everything(tmp_path: Path, done: dict[str, Done]) -> None:
+def test_force_runs_everything(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
     assert planned(make_plan(steps(), done, tmp_path, force=True)) == dict.fromkeys(NAMES, "--force")
 
 
-def test_removed_and_changed_output_is_made_again(tmp_path: Path, done: dict[str, Done]) -> None:
+def test_removed_and_changed_output_is_made_again(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
     (tmp_path / "export" / "file").unlink()
     assert planned(make_plan(steps(), done, tmp_path)) == {
-        "export": "export/file is gone", "check": "export runs"}  # fmt: skip
+        "export": "export/file is missing", "check": "export runs"}  # fmt: skip
     (tmp_path / "export" / "file").write_text("export")
     (tmp_path / "check" / "file").write_text("other")
     assert planned(make_plan(steps(), done, tmp_path)) == {"check": "check/file was changed"}
 
 
-def test_step_that_was_redone_alone_makes_the_next_one_run(tmp_path: Path, done: dict[str, Done]) -> None:
+def test_step_that_was_redone_alone_makes_the_next_one_run(
+    tmp_path: Path, done: dict[str, FinishedStep]
+) -> None:
     (tmp_path / "train" / "file").write_text("another model")
     outputs = hash_outputs(tmp_path, [tmp_path / "train"])
-    redone = done | {"train": Done(inputs=done["train"].inputs, outputs=outputs, seconds=1.0)}
+    redone = done | {"train": FinishedStep(inputs=done["train"].inputs, outputs=outputs, seconds=1.0)}
     assert planned(make_plan(steps(), redone, tmp_path)) == {
-        "export": "the step before left something else", "check": "export runs"}  # fmt: skip
+        "export": "the output of the previous step changed", "check": "export runs"}  # fmt: skip
 
 
-def test_step_that_was_never_finished_runs(tmp_path: Path, done: dict[str, Done]) -> None:
+def test_step_that_was_never_finished_runs(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
     del done["check"]
     assert planned(make_plan(steps(), done, tmp_path)) == {"check": "not done yet"}
 
@@ -107,39 +109,39 @@ def test_tuples_and_lists_are_the_same_input() -> None:
         "augment": ["flip"], "previous_step": "x"}  # fmt: skip
 
 
-def test_state_is_read_back(tmp_path: Path, done: dict[str, Done]) -> None:
-    layout = Layout.of(tmp_path, "mine")
-    write_state(layout, State(schema_version=1, recipe="mine", steps=done))
-    assert read_state(layout, "mine", force=False).steps == done
+def test_state_is_read_back(tmp_path: Path, done: dict[str, FinishedStep]) -> None:
+    paths = RecipePaths.of(tmp_path, "mine")
+    write_state(paths, RecipeState(schema_version=1, recipe="mine", steps=done))
+    assert read_state(paths, "mine", force=False).steps == done
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_new_and_empty_folders_hold_nothing_done(tmp_path: Path) -> None:
     for out in (tmp_path, tmp_path / "new"):
-        assert read_state(Layout.of(out, "mine"), "mine", force=False).steps == {}
+        assert read_state(RecipePaths.of(out, "mine"), "mine", force=False).steps == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2, "recipe": "mine", "steps": {}}',
                                   '{"schema_version": 1, "recipe": "mine", "steps": {"train": {}}}'])  # fmt: skip
 def test_damaged_state_is_told_and_force_begins_anew(tmp_path: Path, text: str) -> None:
-    layout = Layout.of(tmp_path, "mine")
-    layout.state.write_text(text)
+    paths = RecipePaths.of(tmp_path, "mine")
+    paths.state.write_text(text)
     with pytest.raises(UsageError, match=r"recipe-state.json must follow its schema.*--force"):
-        read_state(layout, "mine", force=False)
-    assert read_state(layout, "mine", force=True).steps == {}
+        read_state(paths, "mine", force=False)
+    assert read_state(paths, "mine", force=True).steps == {}
 
 
 def test_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("x")
     for force in (False, True):
         with pytest.raises(UsageError, match=r"a new folder.*thesis.txt"):
-            read_state(Layout.of(tmp_path, "mine"), "mine", force=force)
+            read_state(RecipePaths.of(tmp_path, "mine"), "mine", force=force)
         with pytest.raises(UsageError, match=r"must be a folder. Received: .*thesis.txt, a file"):
-            read_state(Layout.of(tmp_path / "thesis.txt", "mine"), "mine", force=force)
+            read_state(RecipePaths.of(tmp_path / "thesis.txt", "mine"), "mine", force=force)
 
 
 def test_folder_of_another_recipe_is_left_alone(tmp_path: Path) -> None:
-    layout = Layout.of(tmp_path, "mine")
-    write_state(layout, State(schema_version=1, recipe="theirs"))
+    paths = RecipePaths.of(tmp_path, "mine")
+    write_state(paths, RecipeState(schema_version=1, recipe="theirs"))
     with pytest.raises(UsageError, match="results of 'theirs', not of 'mine'"):
-        read_state(layout, "mine", force=True)
+        read_state(paths, "mine", force=True)

@@ -8,8 +8,8 @@ import pytest
 
 from edge_runtime.errors import SnapshipError, UnknownNameError, UsageError
 from snapship.run import builtin_names, read_recipe
-from snapship.run.keys import TABLES
-from snapship.run.settings import settle
+from snapship.run.recipe import TABLES
+from snapship.run.settings import resolve
 
 
 def written(folder: Path, text: str, name: str = "mine.toml") -> Path:
@@ -27,16 +27,16 @@ def test_builtin_recipe_is_a_whole_configuration(name: str, tmp_path: Path) -> N
     recipe = read_recipe(name)
     assert recipe.summary
     assert set(recipe.tables) <= set(TABLES)
-    settled = settle(recipe, data=tmp_path)
-    assert settled.layout.out == Path("runs") / name
-    assert settled.export.name == name
-    assert settled.train.model == recipe.tables["train"]["model"]
+    resolved = resolve(recipe, data=tmp_path)
+    assert resolved.paths.out == Path("runs") / name
+    assert resolved.export.name == name
+    assert resolved.train.model == recipe.tables["train"]["model"]
 
 
 @pytest.mark.parametrize("name", ["flowers", "imagenet"])
 def test_recipe_without_data_asks_for_it(name: str) -> None:
     with pytest.raises(UsageError, match=f"no train.data in the built-in recipe {name}. Pass --data"):
-        settle(read_recipe(name))
+        resolve(read_recipe(name))
 
 
 def test_users_file_is_read_with_its_folder(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_builtin_name_wins_over_a_file_of_that_name(tmp_path: Path, monkeypatch:
         ("[deploy]\n", r"tables must be known. Received: 'deploy' .*\[train\], \[export\], \[check\]"),
         ("name = 'x'", r"tables must be known. Received: 'name'"),
         ("train = 3", r"train must be a table. Received: train = 3"),
-        ("summary = 3", r"summary must be a text. Received: 3"),
+        ("summary = 3", r"summary must be a string. Received: 3"),
     ],
 )  # fmt: skip
 def test_wrong_file_is_told_in_a_line(tmp_path: Path, text: str, said: str) -> None:
@@ -85,7 +85,7 @@ def test_missing_folder_and_binary_files_are_told(tmp_path: Path) -> None:
         (tmp_path / "binary.toml", "not UTF-8 text"),
         ("a\0b.toml", "null byte"),
     ):
-        with pytest.raises(UsageError, match=f"A recipe must be a .toml file that can be read.*{why}"):
+        with pytest.raises(UsageError, match=f"A recipe must be a readable .toml file.*{why}"):
             read_recipe(path)
 
 

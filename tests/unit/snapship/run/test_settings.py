@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from snapship.run.recipe import Recipe
-from snapship.run.settings import portable, settle
-from snapship.run.toml_text import toml_text
+from snapship.run.recipe import Recipe, toml_text
+from snapship.run.settings import portable, resolve
 
 
 def recipe(base: Path | None = None, **tables: dict[str, Any]) -> Recipe:
@@ -23,21 +22,21 @@ def recipe(base: Path | None = None, **tables: dict[str, Any]) -> Recipe:
 
 def test_option_wins_over_file_and_file_over_default() -> None:
     written = recipe(train={"epochs": 7, "batch_size": 16})
-    settled = settle(written, settings={"train.epochs": "3"})
-    assert (settled.train.epochs, settled.train.batch_size, settled.train.seed) == (3, 16, 0)
-    assert settled.values["train"]["epochs"] == 3
+    resolved = resolve(written, settings={"train.epochs": "3"})
+    assert (resolved.train.epochs, resolved.train.batch_size, resolved.train.seed) == (3, 16, 0)
+    assert resolved.values["train"]["epochs"] == 3
 
 
 def test_data_and_weights_options_win_over_the_file() -> None:
     written = recipe(train={"model": "mobilenet_v2", "weights": "imagenet"})
-    settled = settle(written, data="photos", weights="w.h5")
-    assert (settled.train.data, settled.train.weights) == ("photos", "w.h5")
-    assert settled.export.data == settled.check.data == "photos"
+    resolved = resolve(written, data="photos", weights="w.h5")
+    assert (resolved.train.data, resolved.train.weights) == ("photos", "w.h5")
+    assert resolved.export.data == resolved.check.data == "photos"
 
 
 def test_export_and_check_keep_the_data_of_their_own() -> None:
-    settled = settle(recipe(export={"data": "mnist"}, check={"data": "cifar10"}), data="photos")
-    assert (settled.train.data, settled.export.data, settled.check.data) == ("photos", "mnist", "cifar10")
+    resolved = resolve(recipe(export={"data": "mnist"}, check={"data": "cifar10"}), data="photos")
+    assert (resolved.train.data, resolved.export.data, resolved.check.data) == ("photos", "mnist", "cifar10")
 
 
 @pytest.mark.parametrize(
@@ -67,16 +66,20 @@ def test_export_and_check_keep_the_data_of_their_own() -> None:
 )
 def test_set_takes_what_a_user_types(key: str, text: str, value: object) -> None:
     table, name = key.split(".")
-    found = getattr(getattr(settle(recipe(), settings={key: text}), table), name)
+    found = getattr(getattr(resolve(recipe(), settings={key: text}), table), name)
     assert found == value
     assert type(found) is type(value)
 
 
 def test_python_callers_pass_values_and_not_texts() -> None:
-    settled = settle(
+    resolved = resolve(
         recipe(), settings={"train.epochs": 3, "export.artifacts": ["onnx-fp32"], "check.margin": 0.1}
     )
-    assert (settled.train.epochs, settled.export.artifacts, settled.check.margin) == (3, ("onnx-fp32",), 0.1)
+    assert (resolved.train.epochs, resolved.export.artifacts, resolved.check.margin) == (
+        3,
+        ("onnx-fp32",),
+        0.1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,12 +100,12 @@ def test_python_callers_pass_values_and_not_texts() -> None:
 )
 def test_wrong_value_is_refused(key: str, value: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        settle(recipe(), settings={key: value})
+        resolve(recipe(), settings={key: value})
 
 
 def test_wrong_type_in_the_file_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train.epochs must be a whole number. Received: 'x' in mine.toml"):
-        settle(recipe(tmp_path, train={"epochs": "x"}))
+        resolve(recipe(tmp_path, train={"epochs": "x"}))
 
 
 @pytest.mark.parametrize(
@@ -118,12 +121,12 @@ def test_wrong_type_in_the_file_names_the_file(tmp_path: Path) -> None:
 )
 def test_unknown_setting_is_refused(key: str, said: str) -> None:
     with pytest.raises(UnknownNameError, match=said):
-        settle(recipe(), settings={key: "1"})
+        resolve(recipe(), settings={key: "1"})
 
 
 def test_data_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match=r"train.data must be given once. Received: --data a and --set"):
-        settle(recipe(), data="a", settings={"train.data": "b"})
+        resolve(recipe(), data="a", settings={"train.data": "b"})
 
 
 def test_paths_of_a_file_start_from_its_folder_and_those_of_options_here(tmp_path: Path) -> None:
@@ -132,36 +135,36 @@ def test_paths_of_a_file_start_from_its_folder_and_those_of_options_here(tmp_pat
         train={"data": "photos", "model": "mobilenet_v2", "weights": "w.h5"},
         check={"data": "/elsewhere"},
     )
-    settled = settle(written)
-    assert settled.train.data == str(tmp_path / "photos")
-    assert settled.train.weights == str(tmp_path / "w.h5")
-    assert settled.check.data == "/elsewhere"
-    assert settle(written, data="here").train.data == "here"
-    assert settle(written, settings={"train.data": "here"}).train.data == "here"
+    resolved = resolve(written)
+    assert resolved.train.data == str(tmp_path / "photos")
+    assert resolved.train.weights == str(tmp_path / "w.h5")
+    assert resolved.check.data == "/elsewhere"
+    assert resolve(written, data="here").train.data == "here"
+    assert resolve(written, settings={"train.data": "here"}).train.data == "here"
 
 
 def test_names_are_no_paths_and_home_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     written = recipe(tmp_path, train={"data": "mnist", "model": "mobilenet_v2", "weights": "imagenet"})
-    assert (settle(written).train.data, settle(written).train.weights) == ("mnist", "imagenet")
-    assert settle(recipe(tmp_path, train={"data": "./mnist"})).train.data == str(tmp_path / "mnist")
-    assert settle(recipe(tmp_path, train={"data": "~/photos"})).train.data == "/home/ada/photos"
+    assert (resolve(written).train.data, resolve(written).train.weights) == ("mnist", "imagenet")
+    assert resolve(recipe(tmp_path, train={"data": "./mnist"})).train.data == str(tmp_path / "mnist")
+    assert resolve(recipe(tmp_path, train={"data": "~/photos"})).train.data == "/home/ada/photos"
 
 
 def test_results_lie_in_one_folder() -> None:
-    layout = settle(recipe(), out="there").layout
-    assert layout.run == Path("there/run")
-    assert layout.bundle == Path("there/mine.bundle")
-    assert settle(recipe()).layout.out == Path("runs/mine")
+    paths = resolve(recipe(), out="there").paths
+    assert paths.run == Path("there/run")
+    assert paths.bundle == Path("there/mine.bundle")
+    assert resolve(recipe()).paths.out == Path("runs/mine")
 
 
-def test_saved_recipe_settles_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saved_recipe_resolves_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    settled = settle(recipe(train={"epochs": 3}), data="photos", settings={"check.margin": "0.1"})
-    saved = tomllib.loads(toml_text(portable(settled.values)))
+    resolved = resolve(recipe(train={"epochs": 3}), data="photos", settings={"check.margin": "0.1"})
+    saved = tomllib.loads(toml_text(portable(resolved.values)))
     assert saved["train"]["data"] == str(tmp_path / "photos")
-    again = settle(Recipe("mine", "saved.toml", Path("/elsewhere"), "", saved))
-    assert again.values == portable(settled.values)
+    again = resolve(Recipe("mine", "saved.toml", Path("/elsewhere"), "", saved))
+    assert again.values == portable(resolved.values)
 
 
 _VALUES = st.one_of(
