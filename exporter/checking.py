@@ -12,7 +12,9 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.manifest import Artifact
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.spec import InputSpec
+from exporter.candidate import Candidate
 from exporter.check_config import CheckConfig
 from exporter.demands import with_demands
 from exporter.evidence.classes import check_classes
@@ -22,13 +24,12 @@ from exporter.file_labels import labels_of_files
 from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.images import PixelTable, choose_split, decode_table, run_images
 from exporter.input_range import InputRange, check_range
-from exporter.judging import Candidate, Judgement, check_numbers, judge
+from exporter.judging import Judgement, check_numbers, judge
 from exporter.kinds import KINDS
 from exporter.model_files import model_sha256
 from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
 from exporter.own_input import pixels_of
-from exporter.progress import Progress, step
 from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
 from exporter.resize_choice import resize_notes
@@ -94,9 +95,9 @@ def check_with(
     Raises:
         SnapshipError: The bundle, a model or the data is invalid.
     """
-    tell: Progress = progress or (lambda step, done, total: None)
-    subject = _bundle_of(config, tell) if config.candidate is None else _files_of(config, tell)
-    return _judged(subject, config, page, not config.quick if evidence is None else evidence, tell)
+    progress = progress or no_progress
+    subject = _bundle_of(config, progress) if config.candidate is None else _files_of(config, progress)
+    return _judged(subject, config, page, not config.quick if evidence is None else evidence, progress)
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class _Subject:
     bundle: Bundle | None = None
 
 
-def _bundle_of(config: CheckConfig, tell: Progress) -> _Subject:
+def _bundle_of(config: CheckConfig, progress: Progress) -> _Subject:
     """A bundle's artifacts and their full model."""
     assert config.bundle is not None
     opened = Bundle.open(config.bundle)
@@ -148,7 +149,7 @@ def _bundle_of(config: CheckConfig, tell: Progress) -> _Subject:
         )
     candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
-    tell("loading the full model", 0, 0)
+    progress("loading the full model", 0, 0)
     # A run's model takes raw pixels, whatever the exported one took.
     taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
     model = load_source(source, taken)
@@ -156,7 +157,7 @@ def _bundle_of(config: CheckConfig, tell: Progress) -> _Subject:
     return _Subject(manifest.name, candidates, full, images.relabelled(manifest.labels), bundle=opened)
 
 
-def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
+def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
     """Two model files."""
     assert config.candidate is not None
     assert config.reference is not None
@@ -171,9 +172,9 @@ def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
     fit, resize, own = pixels_of(full, small, config.fit, config.resize)
     images = choose_split(open_dataset(config.data), config.split)
     record = read_run(full) if is_run(full) else None
-    tell("loading the full model", 0, 0)
+    progress("loading the full model", 0, 0)
     one = _look(full, config.reference_range or taken)
-    tell(f"loading {small.name}", 0, 0)
+    progress(f"loading {small.name}", 0, 0)
     two = _look(small, taken)
     names = given or (None if record is None else record.labels)
     notes: tuple[str, ...] = ()
@@ -192,7 +193,7 @@ def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
     sides = prepared(one, spec), prepared(two, spec)
     notes += tuple(note for side in sides for note in side.notes)
     for note in notes:
-        tell(note, 0, 0)
+        progress(note, 0, 0)
     use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order, own=own)
     return _Subject(
         small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256, use),
@@ -200,19 +201,19 @@ def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
     )  # fmt: skip
 
 
-def _judged(subject: _Subject, config: CheckConfig, page: bool, evidence: bool, tell: Progress) -> Checked:
+def _judged(
+    subject: _Subject, config: CheckConfig, page: bool, evidence: bool, progress: Progress
+) -> Checked:
     full, bundle, notes = subject.full, subject.bundle, subject.notes
     with ExitStack() as stack:
-        table: PixelTable = stack.enter_context(
-            decode_table(subject.images, full.input, progress=step(tell, "decoding"))
-        )
+        table: PixelTable = stack.enter_context(decode_table(subject.images, full.input, progress=progress))
         # What costs nothing to find out comes before the scores.
         check_classes(table.images, config.missing_classes)
-        scores = full.scorer(table.pixels, step(tell, "scoring with the full model"))
+        scores = full.scorer(table.pixels, progress, "scoring with the full model")
         check_numbers(scores, "the full model", full.file.as_posix(), table)
-        notes += settle_reference(scores, table, full.use, config.weak_reference, tell)
+        notes += settle_reference(scores, table, full.use, config.weak_reference, progress)
         if not config.quick:
-            notes += resize_notes(scores, table, full.input, full.scorer, full.use, tell)
+            notes += resize_notes(scores, table, full.input, full.scorer, full.use, progress)
         found: Judgement = judge(
             subject.candidates,
             scores,
@@ -224,10 +225,10 @@ def _judged(subject: _Subject, config: CheckConfig, page: bool, evidence: bool, 
             evidence=None if evidence else EvidenceOptions.quick(),
             missing_classes=config.missing_classes,
             input=full.input,
-            progress=tell,
+            progress=progress,
         )
         if bundle is not None:
-            tell("replaying golden examples", 0, 0)
+            progress("replaying golden examples", 0, 0)
             found = found.with_golden(replay_golden(bundle, threads=config.threads))
             saved = saved_report(bundle)
             found = replace(found, report=found.report.with_unmade({} if saved is None else saved.unmade))

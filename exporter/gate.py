@@ -30,13 +30,12 @@ often it can decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from edge_runtime.errors import DataError, UsageError
-from edge_runtime.manifest import WorstClass
+from edge_runtime.manifest import Strict, WorstClass
 from edge_runtime.result import Float32Array
 from exporter.drift import agreement, expected_calibration_error, floored_kl, worst_class
 from exporter.exact_bound import lower_bound
@@ -57,14 +56,12 @@ GateVerdict = Literal["pass", "fail", "inconclusive"]
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """An artifact against the full model on n images; fields as in the manifest's Metrics.
+class Comparison(Strict, frozen=True):
+    """An artifact against the full model, on the same labelled images.
 
     Attributes:
         verdict: ``pass``, ``fail`` or ``inconclusive``.
         reason: Why, in words.
-        n: Images.
         top1: The artifact's top-1, 0..1.
         delta: Its top-1 minus the full model's.
         bound: Lower end of the one-sided 95 % interval of delta.
@@ -82,7 +79,6 @@ class Comparison:
 
     verdict: GateVerdict
     reason: str
-    n: int
     top1: float
     delta: float
     bound: float
@@ -230,7 +226,6 @@ def compare(
     return Comparison(
         verdict=verdict,
         reason=reason,
-        n=n,
         top1=float(right_now.mean()),
         delta=(won - lost) / n,
         bound=bound,

@@ -13,6 +13,7 @@ from edge_runtime.engines import Engine
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, SnapshipError
 from edge_runtime.labels import check_count
 from edge_runtime.native_output import quiet
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from edge_runtime.spec import InputSpec
 from exporter.candidate import Candidate
@@ -27,11 +28,8 @@ from exporter.gate import compare, overall
 from exporter.half_precision import Magnitude, half_magnitude
 from exporter.images import PixelTable, set_sha256
 from exporter.kernels import examine_kernels, with_kernels
-from exporter.progress import Progress, step
 from exporter.scoring import engine_scorer, latencies_ms
 from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
-
-__all__ = ["Candidate", "Judgement", "Progress", "check_numbers", "judge"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def judge(
     sha256: str,
     margin: float,
     threads: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     evidence: EvidenceOptions | None = None,
     missing_classes: MissingClasses = "error",
     input: InputSpec | None = None,
@@ -91,7 +89,7 @@ def judge(
         sha256: Its hash, for the record.
         margin: Largest top-1 drop that passes, in fractions of 1.
         threads: Threads of one inference.
-        progress: Told how far it is.
+        progress: Progress callback.
         evidence: What to measure beside the verdict; None measures all.
         missing_classes: What a class without images means.
         input: The model's input; without it, attribution leaves preprocessing out.
@@ -107,7 +105,6 @@ def judge(
     check_count(labels, classes)
     absent = check_classes(table.images, missing_classes)
     check_numbers(reference, "the full model", file, table)
-    tell = progress or (lambda step, done, total: None)
     engines: dict[str, Engine] = {}
     skipped = {one.name: one.unusable for one in candidates if one.unusable}
     judged = [one for one in candidates if not one.unusable]
@@ -121,7 +118,7 @@ def judge(
             raise EnvironmentMissingError.of_extra("Running the artifacts", "onnxruntime", "export")
         scores = {}
         for name, engine in engines.items():
-            scores[name] = engine_scorer(engine, classes)(table.pixels, step(tell, f"checking {name}"))
+            scores[name] = engine_scorer(engine, classes)(table.pixels, progress, f"checking {name}")
             check_numbers(scores[name], "an artifact", name, table)
         latency = latencies_ms(engines, table.pixels[0])
         options = evidence or EvidenceOptions()
@@ -130,12 +127,12 @@ def judge(
         tensors: dict[str, tuple[LayerReport, ...]] = {}
         for candidate in judged:
             name = candidate.name
-            tell(f"looking into {name}", 0, 0)
+            progress(f"looking into {name}", 0, 0)
             compared = partial(
                 compare, reference, truth=table.truth, labels=labels, margin=margin, exact=candidate.exact
             )
             kernels = examine_kernels(
-                candidate, table.pixels, scores[name], compared, threads=threads, progress=tell
+                candidate, table.pixels, scores[name], compared, threads=threads, progress=progress
             )
             with quiet():
                 found = gatherer.gather(candidate, engines[name], integers=kernels is not None)

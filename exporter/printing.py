@@ -82,15 +82,15 @@ def _remarks(found: ArtifactReport) -> list[str]:
         text = kernels_text(found.kernels)
         remarks += [text] if text not in found.reason else []
     if found.repair is not None and found.repair.rungs:
-        first, kept = found.repair.rungs[0], [rung for rung in found.repair.rungs[1:] if rung.kept]
+        first, kept = found.repair.rungs[0], found.repair.kept
         if kept:
             remarks.append(
-                f"repaired by {', '.join(rung.name for rung in kept)}: floored KL {first.kl:.4f} -> "
+                f"repaired by {', '.join(step.name for step in kept)}: floored KL {first.kl:.4f} -> "
                 f"{kept[-1].kl:.4f}, agreement {100 * first.agreement:.2f} -> {100 * kept[-1].agreement:.2f} % "
                 "on calibration-side images"
             )
         else:
-            remarks.append("repair was tried and nothing helped; the report shows every rung")
+            remarks.append("repair was tried and nothing helped; the report shows every step")
     if found.calibration is not None:
         remarks += [f"calibration: {line}" for line in calibration_warnings(found.calibration)]
     return remarks

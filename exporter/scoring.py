@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from edge_runtime.engines import Engine, open_engine
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.backend import load_tensorflow
 from exporter.source import FullModel
@@ -23,18 +24,19 @@ _LATENCY_ROUNDS = 40
 _LATENCY_SECONDS = 3.0
 _WARM_UP = 3
 
-Progress = Callable[[int, int], None]
-
 
 class Scorer(Protocol):
     """Whatever scores images."""
 
-    def __call__(self, pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+    def __call__(
+        self, pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring"
+    ) -> Float32Array:
         """Scores images.
 
         Args:
             pixels: uint8 ``[n, height, width, channels]``.
-            progress: Called with images done and images in all.
+            progress: Progress callback.
+            step: Name of the step, for the callback.
 
         Returns:
             float32 ``[n, classes]``.
@@ -52,15 +54,14 @@ def full_scorer(model: FullModel) -> Scorer:
     signature = tensorflow.TensorSpec((None, *model.input.shape), tensorflow.float32)
     call = tensorflow.function(model.call, input_signature=[signature], autograph=False)
 
-    def score(pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+    def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
         scores = np.empty((len(pixels), model.classes), dtype=np.float32)
         for start in range(0, len(pixels), _BATCH):
             batch = pixels[start : start + _BATCH].astype(np.float32)
             # The first call traces, and native code talks meanwhile.
             with quiet() if start == 0 else nullcontext():
                 scores[start : start + len(batch)] = call(tensorflow.constant(batch)).numpy()
-            if progress is not None:
-                progress(start + len(batch), len(pixels))
+            progress(step, start + len(batch), len(pixels))
         return scores
 
     return score
@@ -74,12 +75,11 @@ def engine_scorer(engine: Engine, classes: int) -> Scorer:
         classes: Length of its score vector.
     """
 
-    def score(pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+    def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
         scores = np.empty((len(pixels), classes), dtype=np.float32)
         for index, image in enumerate(pixels):
             scores[index] = engine.run(np.asarray(image))
-            if progress is not None:
-                progress(index + 1, len(pixels))
+            progress(step, index + 1, len(pixels))
         return scores
 
     return score
@@ -92,7 +92,8 @@ def file_scores(
     classes: int,
     *,
     threads: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
+    step: str = "scoring",
 ) -> Float32Array:
     """Scores images with a model file that is held in memory.
 
@@ -102,7 +103,8 @@ def file_scores(
         pixels: uint8 ``[n, height, width, channels]``.
         classes: Length of its score vector.
         threads: Threads of one inference.
-        progress: Called with images done and images in all.
+        progress: Progress callback.
+        step: Name of the step, for the callback.
 
     Returns:
         float32 ``[n, classes]``.
@@ -113,7 +115,7 @@ def file_scores(
     with quiet():
         engine = open_engine(data, format, f"a {format} file in memory", threads=threads)
     try:
-        return engine_scorer(engine, classes)(pixels, progress)
+        return engine_scorer(engine, classes)(pixels, progress, step)
     finally:
         engine.close()
 

@@ -9,7 +9,7 @@ import msgspec
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import GateFailedError, InconclusiveError
-from edge_runtime.manifest import Metrics, Strict, WorstClass, decode_json
+from edge_runtime.manifest import Metrics, Strict, decode_json
 from exporter.cpu import CpuReport
 from exporter.evidence.pareto import on_front
 from exporter.evidence.record import (
@@ -50,8 +50,8 @@ class ReferenceReport(Strict, frozen=True):
     temperature: TemperatureReport | None = None
 
 
-class ArtifactReport(Strict, frozen=True):
-    """An artifact against the full model; fields as in :class:`exporter.gate.Comparison`.
+class ArtifactReport(Comparison, frozen=True):
+    """An artifact against the full model, and what else was measured of it.
 
     Attributes:
         bytes: Size of its file.
@@ -69,20 +69,6 @@ class ArtifactReport(Strict, frozen=True):
         missing: Evidence that could not be gathered, with the reason.
     """
 
-    verdict: GateVerdict
-    reason: str
-    top1: float
-    delta: float
-    bound: float
-    upper: float
-    lost: int
-    won: int
-    agreement: float
-    kl: float
-    max_abs_dp: float
-    ece: float
-    worst_class: WorstClass
-    images_needed: int | None
     bytes: int
     latency_ms: float
     engine: str
@@ -107,8 +93,7 @@ class ArtifactReport(Strict, frozen=True):
             latency_ms: Median of one inference.
             engine: The interpreter's name.
         """
-        fields = {name: getattr(found, name) for name in found.__dataclass_fields__ if name != "n"}
-        return cls(**fields, bytes=bytes, latency_ms=latency_ms, engine=engine)
+        return cls(**msgspec.structs.asdict(found), bytes=bytes, latency_ms=latency_ms, engine=engine)
 
     def failing(self, reason: str) -> ArtifactReport:
         """The same with the verdict ``fail``.

@@ -214,18 +214,18 @@ class GoldenReport(Strict, frozen=True):
     reason: str = ""
 
 
-class RungReport(Strict, frozen=True):
-    """One rung of the repair ladder, judged on the calibration side.
+class RepairStep(Strict, frozen=True):
+    """One repair step, together with the steps kept before it, judged on the calibration side.
 
     Attributes:
-        name: Such as ``bias correction``.
-        kept: Whether it helped and stays.
-        passed: Whether what was reached is good enough.
-        delta: Top-1 minus the full model's.
-        agreement: Share of images with the full model's top-1.
-        kl: Mean floored KL in nats.
+        name: The remedy, such as ``bias correction``.
+        kept: Whether it helped and is in the result.
+        passed: Whether the file is good enough with it.
+        delta: Top-1 minus the full model's, in fractions of 1.
+        agreement: Share of images with the full model's top-1, 0..1.
+        kl: Mean floored KL divergence, in nats.
         bytes: Size of the file.
-        note: What was done, or why not.
+        note: What was done, or why it was skipped.
     """
 
     name: str
@@ -239,10 +239,20 @@ class RungReport(Strict, frozen=True):
 
 
 class RepairReport(Strict, frozen=True):
-    """The ladder that one artifact went up; the first rung is what it was before."""
+    """How one artifact was repaired.
+
+    Attributes:
+        artifact: Its kind.
+        rungs: The steps; the first is the artifact before any repair.
+    """
 
     artifact: str
-    rungs: tuple[RungReport, ...]
+    rungs: tuple[RepairStep, ...]
+
+    @property
+    def kept(self) -> tuple[RepairStep, ...]:
+        """The remedies that are in the result."""
+        return tuple(step for step in self.rungs[1:] if step.kept)
 
 
 class ParetoPoint(Strict, frozen=True):

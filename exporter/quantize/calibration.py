@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Strict
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.drift import agreement, floored_kl
 from exporter.half_precision import Magnitude
@@ -149,7 +150,7 @@ def calibration_report(
     *,
     held_out: UInt8Array | None = None,
     judging: tuple[UInt8Array, Float32Array] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> CalibrationReport:
     """Reports on a calibration.
 
@@ -162,18 +163,17 @@ def calibration_report(
             count clipping, at about the cost of calibrating with as many.
         judging: Calibration-side images and the full model's scores of them: asks for
             the dependence on the number of images, see :func:`by_size` for its cost.
-        progress: Called with what is being done, steps done and steps in all.
+        progress: Progress callback.
     """
-    tell = progress or (lambda step, done, total: None)
     clipped, worst, counted = None, (), 0  # type: tuple[float | None, tuple[ClippedTensor, ...], int]
     if held_out is not None and len(held_out):
-        tell("counting clipped activations", 0, 0)
+        progress("counting clipped activations", 0, 0)
         some = held_out[np.linspace(0, len(held_out) - 1, min(HELD_OUT, len(held_out))).astype(np.int64)]
         counted = len(some)
         clipped, worst = clipping(graph, some)
     sizes: tuple[CalibrationSize, ...] = ()
     if judging is not None:
-        tell("trying fewer calibration images", 0, 0)
+        progress("trying fewer calibration images", 0, 0)
         sizes = by_size(graph, calibration, *judging)
     return CalibrationReport(
         len(calibration), class_counts(truth, labels), counted, clipped, worst, sizes,

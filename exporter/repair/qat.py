@@ -22,9 +22,9 @@ import numpy as np
 from edge_runtime.errors import UsageError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras, load_tensorflow
-from exporter.progress import Progress
 from exporter.repair.qat_copy import Copy, copy_with_ranges
 from exporter.repair.qat_weights import TunedWeight, tuned_weights
 from exporter.source import FullModel
@@ -67,7 +67,7 @@ def fine_tuned(
     steps: int = STEPS,
     learning_rate: float = LEARNING_RATE,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> FullModel:
     """Tunes a full model's weights so that its int8 artifact gives the scores of the model as it was.
 
@@ -114,8 +114,7 @@ def fine_tuned(
                 rate /= RETREAT
                 trainer.go_back(kept)
                 calibrate()
-        if progress is not None:
-            progress(_STEP, done + 1, steps)
+        progress(_STEP, done + 1, steps)
     tuned = _with_weights(model.keras, copy)
     return replace(model, keras=tuned, call=lambda image: tuned(image, training=False))
 

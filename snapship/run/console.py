@@ -13,7 +13,7 @@ from snapship.run.settings import Settings
 from snapship.run.watching import Watcher
 
 if TYPE_CHECKING:
-    from exporter.progress import Progress as StepProgress
+    from edge_runtime.progress import Progress as StepProgress
     from trainer import Progress as TrainProgress
 
 

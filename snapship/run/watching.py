@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.progress import Progress as StepProgress
+    from edge_runtime.progress import Progress as StepProgress
     from snapship.run.plan import Decision
     from snapship.run.settings import Settings
     from trainer import Progress as TrainProgress

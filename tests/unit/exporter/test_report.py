@@ -16,7 +16,7 @@ from exporter.amounts import latency_text, size_text
 from exporter.evidence.record import (
     GoldenReport,
     RepairReport,
-    RungReport,
+    RepairStep,
 )
 from exporter.flips import flips
 from exporter.half_precision import Magnitude
@@ -67,9 +67,9 @@ def test_page_escapes_names_and_shows_what_changed(digits_bundle: Path, table: P
 
 
 RUNGS = (
-    RungReport("per-channel int8", True, False, -0.02, 0.91, 0.03, 2_000_000, "<b>start</b>"),
-    RungReport("bias correction", True, True, -0.01, 0.96, 0.02, 2_000_000),
-    RungReport("float operations", False, False, -0.01, 0.93, 0.04, 2_100_000, "two of them"),
+    RepairStep("per-channel int8", True, False, -0.02, 0.91, 0.03, 2_000_000, "<b>start</b>"),
+    RepairStep("bias correction", True, True, -0.01, 0.96, 0.02, 2_000_000),
+    RepairStep("float operations", False, False, -0.01, 0.93, 0.04, 2_100_000, "two of them"),
 )
 CALIBRATION = CalibrationReport(
     200, {"ash": 200, "birch": 0}, 50, 0.003, (ClippedTensor("conv<1>", 0.02),),

@@ -10,9 +10,9 @@ import pytest
 
 from edge_runtime.dataset import ImageSet, Item, class_order
 from edge_runtime.errors import DataError, UsageError
+from edge_runtime.progress import Progress
 from exporter.images import PixelTable
 from exporter.input_range import InputRange
-from exporter.progress import Progress
 from exporter.reference_use import use_of_run
 from exporter.scoring import Scorer
 from exporter.weak_reference import ReferenceUse, balanced_rows, order_is_open, settle_reference
