@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.spec import Fit, Resize
-from exporter.demands import Demands
+from exporter.demands import Thresholds
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.images import Chosen
@@ -75,7 +75,7 @@ class CheckConfig:
         check_margin(self.margin)
         if not 1 <= self.threads <= 1024:
             raise UsageError(f"threads must be 1 to 1024. Received: {self.threads}. Pass --threads 1.")
-        self.demands  # noqa: B018 - its shares are looked at now
+        self.thresholds  # noqa: B018 - validates its shares now
         self._check_names()
         self._check_subject()
 
@@ -116,9 +116,9 @@ class CheckConfig:
                 )
 
     @property
-    def demands(self) -> Demands:
-        """What is asked beyond top-1."""
-        return Demands(agreement=self.agreement, worst_class=self.worst_class)
+    def thresholds(self) -> Thresholds:
+        """Requirements beyond top-1."""
+        return Thresholds(agreement=self.agreement, worst_class=self.worst_class)
 
     @property
     def subject(self) -> str:

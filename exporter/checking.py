@@ -16,10 +16,10 @@ from edge_runtime.progress import Progress, no_progress
 from edge_runtime.spec import InputSpec
 from exporter.candidate import Candidate
 from exporter.check_config import CheckConfig
-from exporter.demands import with_demands
+from exporter.demands import with_thresholds
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.options import DiagnosticOptions
 from exporter.file_labels import labels_of_files
 from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.images import PixelTable, choose_split, decode_table, run_images
@@ -82,14 +82,18 @@ def check(
 
 
 def check_with(
-    config: CheckConfig, *, page: bool = False, evidence: bool | None = None, progress: Progress | None = None
+    config: CheckConfig,
+    *,
+    page: bool = False,
+    diagnostics: bool | None = None,
+    progress: Progress | None = None,
 ) -> Checked:
     """As :func:`check`, with the outcome of each image.
 
     Args:
         config: What to check, and what it must pass.
         page: Render the page for people, which takes about as long as the check of a small model.
-        evidence: Gather what takes seconds and does not move the verdict; None follows ``config.quick``.
+        diagnostics: Measure what takes seconds and does not affect the verdict; None follows ``config.quick``.
         progress: Called with step, done and total.
 
     Raises:
@@ -97,7 +101,7 @@ def check_with(
     """
     progress = progress or no_progress
     subject = _bundle_of(config, progress) if config.candidate is None else _files_of(config, progress)
-    return _judged(subject, config, page, not config.quick if evidence is None else evidence, progress)
+    return _judged(subject, config, page, not config.quick if diagnostics is None else diagnostics, progress)
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
 
 
 def _judged(
-    subject: _Subject, config: CheckConfig, page: bool, evidence: bool, progress: Progress
+    subject: _Subject, config: CheckConfig, page: bool, diagnostics: bool, progress: Progress
 ) -> Checked:
     full, bundle, notes = subject.full, subject.bundle, subject.notes
     with ExitStack() as stack:
@@ -222,7 +226,7 @@ def _judged(
             sha256=full.sha256,
             margin=config.margin,
             threads=config.threads,
-            evidence=None if evidence else EvidenceOptions.quick(),
+            diagnostics=None if diagnostics else DiagnosticOptions.quick(),
             missing_classes=config.missing_classes,
             input=full.input,
             progress=progress,
@@ -232,7 +236,7 @@ def _judged(
             found = found.with_golden(replay_golden(bundle, threads=config.threads))
             saved = saved_report(bundle)
             found = replace(found, report=found.report.with_unmade({} if saved is None else saved.unmade))
-        found = with_demands(found.with_notes(notes), table, config.demands)
+        found = with_thresholds(found.with_notes(notes), table, config.thresholds)
         text = render_report(subject.name, found, table) if page else None
         return Checked(found.report, outcomes_of(found, table), text)
 

@@ -32,7 +32,7 @@ from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.options import DiagnosticOptions
 from exporter.evidence.record import RepairReport
 from exporter.golden import write_golden
 from exporter.images import PixelTable, balanced
@@ -235,7 +235,7 @@ class _Export:
             sha256=self._source.sha256,
             margin=self._config.margin,
             progress=self._tell,
-            evidence=EvidenceOptions() if self._config.evidence == "full" else EvidenceOptions.quick(),
+            diagnostics=DiagnosticOptions() if self._config.evidence == "full" else DiagnosticOptions.quick(),
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )

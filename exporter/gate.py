@@ -1,4 +1,4 @@
-"""The gate: is an artifact as good as the full model, on the same labelled images?
+"""The gate: is an artifact as good as the full model on the same labelled images?
 
 Of n images, L are named right by the full model alone ("lost") and W by the artifact alone ("won").
 The true top-1 difference, artifact minus full model, is estimated by (W - L) / n and bounded on
@@ -19,8 +19,8 @@ changed: of all sets of n images that could have been drawn, at most 5 % pass an
 drop is the margin or more, and at most 5 % fail one whose true drop is the margin or less. One more
 loss never helps, one more win never hurts, and what passes at a margin passes at a wider one.
 
-The promise is about one look at images that nothing was fitted to. Images that calibrated an
-artifact, or that were looked at again and again until it passed, promise less.
+The guarantee holds for a single look at images that nothing was fitted to. With images that
+calibrated an artifact, or that were checked repeatedly until it passed, it is weaker.
 
 By margin, the fewest images that pass, none of them lost: 59 for 5 points, 149 for 2, 299 for 1,
 598 for half a point. ``python -m benchmarks.gate_size`` measures how often the gate errs and how
@@ -30,14 +30,14 @@ often it can decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
 from edge_runtime.errors import DataError, UsageError
 from edge_runtime.manifest import Strict, WorstClass
 from edge_runtime.result import Float32Array
-from exporter.drift import agreement, expected_calibration_error, floored_kl, worst_class
+from exporter.drift import IntArray, agreement, expected_calibration_error, floored_kl, worst_class
 from exporter.exact_bound import lower_bound
 from exporter.paired_score import score_bound
 
@@ -50,10 +50,9 @@ EXACT_DP = 1e-4
 _MOST_IMAGES = 10_000_000
 
 _EXACT_IMAGES = 10_000
-"""Up to so many, the number of images that would decide is tried with the exact bound."""
+"""Up to this number of images, :func:`images_needed` is confirmed with the exact bound."""
 
 GateVerdict = Literal["pass", "fail", "inconclusive"]
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Comparison(Strict, frozen=True):
@@ -61,7 +60,7 @@ class Comparison(Strict, frozen=True):
 
     Attributes:
         verdict: ``pass``, ``fail`` or ``inconclusive``.
-        reason: Why, in words.
+        reason: The reason, in words.
         top1: The artifact's top-1, 0..1.
         delta: Its top-1 minus the full model's.
         bound: Lower end of the one-sided 95 % interval of delta.
@@ -73,8 +72,8 @@ class Comparison(Strict, frozen=True):
         max_abs_dp: Largest change of any score.
         ece: Expected calibration error, 15 bins.
         worst_class: The class that lost most.
-        images_needed: How many images like these would decide; None where it is
-            decided, or where no number would.
+        images_needed: How many images like these would decide; None if it is decided, or if no number
+            would.
     """
 
     verdict: GateVerdict
@@ -94,7 +93,7 @@ class Comparison(Strict, frozen=True):
 
 
 def check_margin(margin: float) -> float:
-    """Returns the margin if it can be one.
+    """Returns the margin if it is valid.
 
     Raises:
         UsageError: It is not between 0 and 1.
@@ -197,10 +196,10 @@ def compare(
         truth: True class indices, int64 ``[n]``.
         labels: Class names.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        exact: Also ask for scores that are equal to :data:`EXACT_DP`.
+        exact: Also require equal scores, within :data:`EXACT_DP`.
 
     Raises:
-        DataError: There is no image, or the shapes differ.
+        DataError: There are no images, or the shapes differ.
     """
     n = len(truth)
     if not n or reference.shape != candidate.shape or reference.shape != (n, len(labels)):
@@ -217,12 +216,12 @@ def compare(
     needed = images_needed(lost, won, n, margin) if decide(lost, won, n, margin) == "inconclusive" else None
     finite = bool(np.isfinite(candidate).all())
     if not finite:
-        # Counted as zeros from here on: the record of a failure must still be numbers.
+        # Zeros from here on: the record of a failure must still hold numbers.
         candidate = np.nan_to_num(candidate, nan=0.0, posinf=0.0, neginf=0.0)
     max_abs_dp = float(np.max(np.abs(candidate.astype(np.float64) - reference.astype(np.float64))))
     verdict, reason = _verdict(lost, won, n, margin, needed, max_abs_dp if exact else 0.0)
     if not finite:
-        verdict, reason = "fail", "its scores are not all numbers"
+        verdict, reason = "fail", "some of its scores are not numbers"
     return Comparison(
         verdict=verdict,
         reason=reason,

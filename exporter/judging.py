@@ -19,8 +19,8 @@ from edge_runtime.spec import InputSpec
 from exporter.candidate import Candidate
 from exporter.cpu import cpu_report
 from exporter.evidence.classes import MissingClasses, check_classes, class_reports
-from exporter.evidence.gathering import Gatherer
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.gathering import DiagnosticsRunner
+from exporter.evidence.options import DiagnosticOptions
 from exporter.evidence.parity import parity_report
 from exporter.evidence.record import GoldenReport, LayerReport
 from exporter.evidence.temperature import temperature_report
@@ -75,7 +75,7 @@ def judge(
     margin: float,
     threads: int = 1,
     progress: Progress = no_progress,
-    evidence: EvidenceOptions | None = None,
+    diagnostics: DiagnosticOptions | None = None,
     missing_classes: MissingClasses = "error",
     input: InputSpec | None = None,
 ) -> Judgement:
@@ -90,7 +90,7 @@ def judge(
         margin: Largest top-1 drop that passes, in fractions of 1.
         threads: Threads of one inference.
         progress: Progress callback.
-        evidence: What to measure beside the verdict; None measures all.
+        diagnostics: What to measure beside the verdict; None measures everything.
         missing_classes: What a class without images means.
         input: The model's input; without it, attribution leaves preprocessing out.
 
@@ -121,8 +121,9 @@ def judge(
             scores[name] = engine_scorer(engine, classes)(table.pixels, progress, f"checking {name}")
             check_numbers(scores[name], "an artifact", name, table)
         latency = latencies_ms(engines, table.pixels[0])
-        options = evidence or EvidenceOptions()
-        gatherer = Gatherer(options, judged, reference, scores, table, input)
+        runner = DiagnosticsRunner(
+            diagnostics or DiagnosticOptions(), judged, reference, scores, table, input
+        )
         reports: dict[str, ArtifactReport] = {}
         tensors: dict[str, tuple[LayerReport, ...]] = {}
         for candidate in judged:
@@ -135,7 +136,7 @@ def judge(
                 candidate, table.pixels, scores[name], compared, threads=threads, progress=progress
             )
             with quiet():
-                found = gatherer.gather(candidate, engines[name], integers=kernels is not None)
+                found = runner.run(candidate, engines[name], integers=kernels is not None)
             one = ArtifactReport.of(
                 compared(scores[name]),
                 bytes=candidate.bytes,

@@ -22,12 +22,11 @@ result. It is an approximate 95 % bound itself, at any number of images: the exa
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-BoolArray: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+from exporter.drift import BoolArray, IntArray
 
 Z_95 = 1.6448536269514722
 """Normal quantile of a one-sided 95 % bound."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from edge_runtime.result import Float32Array
-from exporter.drift import ECE_BINS
+from exporter.drift import ECE_BINS, IntArray
 from exporter.evidence.record import LayerReport
 from exporter.evidence.temperature import cross_fitted
 from exporter.figure import INK, NEUTRAL, SERIES, WIDE_INCHES, figure, legend, svg
 from exporter.quantize.calibration import CalibrationReport
-
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 _COLUMNS = 3
 _FEWEST_IN_BIN = 8

@@ -31,7 +31,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from exporter.paired_score import IntArray
+from exporter.drift import IntArray
 
 FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 

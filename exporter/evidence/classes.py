@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
 from edge_runtime.dataset import ImageSet
 from edge_runtime.errors import DataError
 from edge_runtime.result import Float32Array
+from exporter.drift import IntArray
 from exporter.evidence.record import ClassChange, ClassReport
-
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 MissingClasses = Literal["error", "allow"]
 """What a class without images means: it cannot be judged, and that is an error unless allowed."""

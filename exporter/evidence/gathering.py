@@ -23,7 +23,7 @@ from exporter.candidate import Candidate, float_sibling
 from exporter.evidence.attribution import model_steps, step
 from exporter.evidence.engines import engine_reports
 from exporter.evidence.layers import layer_reports, open_pair, worst_first
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.options import DiagnosticOptions
 from exporter.evidence.preprocessing import Preprocessed, device_paths, encoded, stock_path
 from exporter.evidence.record import (
     AttributionReport,
@@ -44,7 +44,7 @@ _ON_THREADS = ("tflite", "onnx", "c-array")
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Diagnostics:
     """What was gathered of one artifact.
 
     Attributes:
@@ -62,12 +62,12 @@ class Evidence:
     missing: tuple[str, ...]
 
 
-class Gatherer:
-    """Takes the measures of :class:`~exporter.evidence.options.EvidenceOptions`."""
+class DiagnosticsRunner:
+    """Takes the measures of :class:`~exporter.evidence.options.DiagnosticOptions`."""
 
     def __init__(
         self,
-        options: EvidenceOptions,
+        options: DiagnosticOptions,
         candidates: list[Candidate],
         reference: Float32Array,
         scores: Mapping[str, Float32Array],
@@ -89,7 +89,7 @@ class Gatherer:
         # Any images in any order: sets are sorted by class.
         self._order = np.random.default_rng(_SEED).permutation(len(table.truth))
 
-    def gather(self, candidate: Candidate, engine: Engine, *, integers: bool = False) -> Evidence:
+    def run(self, candidate: Candidate, engine: Engine, *, integers: bool = False) -> Diagnostics:
         """Measures one artifact.
 
         Args:
@@ -106,7 +106,7 @@ class Gatherer:
             layers = self._tried(lambda: self._layers(candidate), "layers", missing)
         attribution = self._attribution(candidate, engine) if options.attribution else None
         record, tensors = layers or (None, ())
-        return Evidence(attribution, found, record, tensors, tuple(missing))
+        return Diagnostics(attribution, found, record, tensors, tuple(missing))
 
     def _attribution(self, candidate: Candidate, engine: Engine) -> AttributionReport:
         float_file, is_float = float_sibling(candidate, self._candidates), candidate.exact

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class EvidenceOptions:
+class DiagnosticOptions:
     """Which of the slow measures to take, and on how many images; the cheap ones are always taken.
 
     Attributes:
@@ -29,6 +29,6 @@ class EvidenceOptions:
     seconds: float = 5.0
 
     @classmethod
-    def quick(cls) -> EvidenceOptions:
+    def quick(cls) -> DiagnosticOptions:
         """Leaves the slow measures out."""
         return cls(attribution=False, engines=False, layers=False)

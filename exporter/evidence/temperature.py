@@ -13,10 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from edge_runtime.result import Float32Array
-from exporter.drift import expected_calibration_error
+from exporter.drift import IntArray, expected_calibration_error
 from exporter.evidence.record import TemperatureReport
 
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 FLOOR_MASS = 1.0 / 512.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,12 +11,10 @@ from edge_runtime.manifest import Strict
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
-from exporter.drift import agreement, floored_kl
+from exporter.drift import IntArray, agreement, floored_kl
 from exporter.half_precision import Magnitude
 from exporter.quantize.graph import QuantGraph
 from exporter.scoring import file_scores
-
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 HELD_OUT = 50
 """Most images that clipping is counted on; each takes about as long as a calibration image."""

@@ -11,7 +11,8 @@ from edge_runtime.manifest import Format
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
-from exporter.gate import Comparison, IntArray, compare
+from exporter.drift import IntArray
+from exporter.gate import Comparison, compare
 from exporter.scoring import file_scores
 
 COLLAPSE = 0.5

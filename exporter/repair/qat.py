@@ -25,7 +25,7 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras, load_tensorflow
-from exporter.repair.qat_copy import Copy, copy_with_ranges
+from exporter.repair.qat_copy import QatCopy, copy_with_ranges
 from exporter.repair.qat_weights import TunedWeight, tuned_weights
 from exporter.source import FullModel
 
@@ -136,7 +136,7 @@ def _check(
         )
 
 
-def _copied(model: FullModel) -> Copy:
+def _copied(model: FullModel) -> QatCopy:
     try:
         copy = copy_with_ranges(model.keras)
     except Exception as error:
@@ -153,7 +153,7 @@ def _spread(images: int) -> Any:
     return np.unique(np.linspace(0, images - 1, CALIBRATION).astype(np.int64))
 
 
-def _calibrator(copy: Copy, pixels: UInt8Array) -> Callable[[], None]:
+def _calibrator(copy: QatCopy, pixels: UInt8Array) -> Callable[[], None]:
     """Sets every range to what the images fill with the weights as they are, not rounded."""
     tensorflow = load_tensorflow()
     chosen = _spread(len(pixels))
@@ -183,7 +183,7 @@ class _Trainer:
     and dropout in training mode only, and neither mode is part of an artifact.
     """
 
-    def __init__(self, copy: Copy, weights: list[TunedWeight]) -> None:
+    def __init__(self, copy: QatCopy, weights: list[TunedWeight]) -> None:
         keras, tensorflow = load_keras(), load_tensorflow()
         self._copy, self._weights = copy, weights
         self._moved = [weight.moved for weight in weights]
@@ -268,7 +268,7 @@ def _batches(images: int, steps: int, seed: int) -> Iterator[Any]:
         yield np.sort(chosen)
 
 
-def _with_weights(original: Any, copy: Copy) -> Any:
+def _with_weights(original: Any, copy: QatCopy) -> Any:
     """A new model of the original's architecture with the copy's weights."""
     keras = load_keras()
     tuned = {id(variable): twin for variable, twin in copy.twins}

@@ -48,7 +48,7 @@ _FOLDED_INTO: dict[str, tuple[Stage, ...]] = {
 
 
 @dataclass
-class Copy:
+class QatCopy:
     """The copy, with what belongs together.
 
     Attributes:
@@ -69,7 +69,7 @@ class Copy:
     ranges: list[Any] = field(default_factory=list)
 
 
-def copy_with_ranges(model: Any) -> Copy:
+def copy_with_ranges(model: Any) -> QatCopy:
     """Copies a model, weights included.
 
     Args:
@@ -78,15 +78,15 @@ def copy_with_ranges(model: Any) -> Copy:
     Raises:
         Exception: Whatever Keras raises on a layer that it cannot copy.
     """
-    return _Copying(load_keras()).whole(model)
+    return _Copier(load_keras()).whole(model)
 
 
-class _Copying:
+class _Copier:
     """One copy in the making."""
 
     def __init__(self, keras: Any) -> None:
         self._keras = keras
-        self._made = Copy()
+        self._made = QatCopy()
         self._layers: dict[int, tuple[Any, Any]] = {}
         self._models: dict[int, Any] = {}
         self._activations: dict[int, Any] = {}
@@ -97,7 +97,7 @@ class _Copying:
         # Tensors are told apart by their ids, so none may go.
         self._kept: list[Any] = []
 
-    def whole(self, model: Any) -> Copy:
+    def whole(self, model: Any) -> QatCopy:
         made = self._made
         made.model = self._graph(model)
         for original, twin in self._layers.values():

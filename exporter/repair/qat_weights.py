@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras
-from exporter.repair.qat_copy import Copy
+from exporter.repair.qat_copy import QatCopy
 from exporter.repair.qat_range import rounded_kernel
 
 GRID = 127.0
@@ -61,7 +61,7 @@ class TunedWeight:
         self.variable.assign(self.value())
 
 
-def tuned_weights(copy: Copy) -> list[TunedWeight]:
+def tuned_weights(copy: QatCopy) -> list[TunedWeight]:
     """Every weight that is tuned; call it after calibration, which some units come from.
 
     Args:
