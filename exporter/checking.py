@@ -43,12 +43,12 @@ from trainer.run import MODEL_FILE, is_run, model_path, read_run
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         report: The numbers.
-        outcomes: Which images each artifact named right, for a baseline.
-        page: The report as one HTML page; None where none was asked for.
+        outcomes: Which images each artifact classified correctly, for a baseline.
+        page: The report as an HTML page; None if not requested.
     """
 
     report: CheckReport
@@ -57,7 +57,7 @@ class Checked:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found out about the models' outputs, in words."""
+        """Findings about the models' outputs, in words."""
         return self.report.notes
 
 
@@ -68,14 +68,14 @@ def check(
 
     Args:
         bundle: A folder or zip, or a whole configuration.
-        progress: Called with step, done and total.
-        options: Further fields of :class:`exporter.CheckConfig`, beside a bundle's path.
+        progress: Progress callback.
+        options: Further fields of :class:`exporter.CheckConfig`, in addition to a bundle's path.
 
     Returns:
         The report; its ``verdict`` is the worst of the artifacts'.
 
     Raises:
-        SnapshipError: The bundle, a model or the data is invalid, or a field is.
+        SnapshipError: The bundle, a model, the data or a field is invalid.
     """
     config = bundle if isinstance(bundle, CheckConfig) else CheckConfig(bundle, **options)
     return check_with(config, progress=progress).report
@@ -88,13 +88,13 @@ def check_with(
     diagnostics: bool | None = None,
     progress: Progress | None = None,
 ) -> Checked:
-    """As :func:`check`, with the outcome of each image.
+    """Like :func:`check`, with the outcome of each image.
 
     Args:
-        config: What to check, and what it must pass.
-        page: Render the page for people, which takes about as long as the check of a small model.
+        config: What to check, and the requirements.
+        page: Render the HTML page, which takes about as long as the check of a small model.
         diagnostics: Measure what takes seconds and does not affect the verdict; None follows ``config.quick``.
-        progress: Called with step, done and total.
+        progress: Progress callback.
 
     Raises:
         SnapshipError: The bundle, a model or the data is invalid.
@@ -117,15 +117,15 @@ class _Full:
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is checked, ready to score.
+    """The subject of a check, ready to score.
 
     Attributes:
         name: For the report.
-        candidates: What is judged.
-        full: Against what.
-        images: On which images.
-        notes: What was found out about the models' outputs, in words.
-        bundle: Where the candidates come from; None for a file.
+        candidates: The artifacts to judge.
+        full: The full model.
+        images: The judging images.
+        notes: Findings about the models' outputs, in words.
+        bundle: The bundle of the candidates; None for a single file.
     """
 
     name: str
@@ -149,12 +149,12 @@ def _bundle_of(config: CheckConfig, progress: Progress) -> _Subject:
     else:
         raise UsageError(
             f"A check needs labelled images. Received: {os.fspath(config.bundle)}, whose full model {source.file} "
-            "is no run folder, and no --data. Pass --data."
+            "is not a run folder, and no --data. Pass --data."
         )
     candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
     progress("loading the full model", 0, 0)
-    # A run's model takes raw pixels, whatever the exported one took.
+    # A run's model takes raw pixels, whatever range the export used.
     taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
     model = load_source(source, taken)
     full = _Full(full_scorer(model), model.input, source.file, source.sha256, use_of_bundle(source, taken))
@@ -211,7 +211,7 @@ def _judged(
     full, bundle, notes = subject.full, subject.bundle, subject.notes
     with ExitStack() as stack:
         table: PixelTable = stack.enter_context(decode_table(subject.images, full.input, progress=progress))
-        # What costs nothing to find out comes before the scores.
+        # Cheap checks come before scoring.
         check_classes(table.images, config.missing_classes)
         scores = full.scorer(table.pixels, progress, "scoring with the full model")
         check_numbers(scores, "the full model", full.file.as_posix(), table)
@@ -257,14 +257,14 @@ def _exact(kind: str) -> bool:
 
 
 def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
-    """The full model that the user names, or the one that the bundle was made from."""
+    """The full model given by the user, or the one the bundle was made from."""
     if named is not None:
         return find_source(named)
     rule, cure = "A check needs the full model.", "--reference with the run folder or .keras file"
     report = saved_report(bundle)
     if report is None:
         raise UsageError(
-            f"{rule} Received: {bundle.location} without {CHECK_FILE}, which says where it is. Pass {cure}."
+            f"{rule} Received: {bundle.location} without {CHECK_FILE}, which records its location. Pass {cure}."
         )
     file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
     if not file.is_file() and not is_saved_model(file):

@@ -34,10 +34,10 @@ from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport, paret
 
 @dataclass(frozen=True)
 class Judgement:
-    """A report with the scores that it was made from.
+    """A report with the scores it is based on.
 
     Attributes:
-        report: What was found.
+        report: The result.
         reference: The full model's scores, float32 ``[n, classes]``.
         scores: Each artifact's scores, by name.
         tensors: All tensors of quantized artifacts against their float file, by name.
@@ -49,7 +49,7 @@ class Judgement:
     tensors: Mapping[str, tuple[LayerReport, ...]] = field(default_factory=dict)
 
     def with_notes(self, notes: tuple[str, ...]) -> Judgement:
-        """Adds what was found out about the models' outputs.
+        """Adds findings about the models' outputs.
 
         Args:
             notes: In words.
@@ -57,10 +57,10 @@ class Judgement:
         return replace(self, report=msgspec.structs.replace(self.report, notes=self.report.notes + notes))
 
     def with_golden(self, replays: Mapping[str, GoldenReport]) -> Judgement:
-        """Adds a golden replay; an artifact that does not repeat itself fails.
+        """Adds golden replays; an artifact whose results cannot be reproduced fails.
 
         Args:
-            replays: What :func:`exporter.evidence.golden.replay_golden` found.
+            replays: The result of :func:`exporter.evidence.golden.replay_golden`.
         """
         return replace(self, report=self.report.with_golden(replays))
 
@@ -88,18 +88,18 @@ def judge(
         file: The full model's file, for the record.
         sha256: Its hash, for the record.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        threads: Threads of one inference.
+        threads: Threads per inference.
         progress: Progress callback.
         diagnostics: What to measure beside the verdict; None measures everything.
-        missing_classes: What a class without images means.
-        input: The model's input; without it, attribution leaves preprocessing out.
+        missing_classes: How to treat a class without images.
+        input: The model's input; None skips preprocessing in the attribution.
 
     Raises:
         BundleError: The labels do not match the full model's outputs.
         DataError: A class has no images, and that is not allowed.
-        EnvironmentMissingError: No installed engine runs any of them.
+        EnvironmentMissingError: No installed engine can run any of them.
         ModelFileError: An artifact does not load, takes other images, has other classes or
-            gives no numbers, or the full model's scores are no numbers.
+            returns NaN or infinity, or the full model does.
     """
     labels, classes = table.images.labels, reference.shape[1]
     check_count(labels, classes)
@@ -128,7 +128,7 @@ def judge(
         tensors: dict[str, tuple[LayerReport, ...]] = {}
         for candidate in judged:
             name = candidate.name
-            progress(f"looking into {name}", 0, 0)
+            progress(f"diagnosing {name}", 0, 0)
             compared = partial(
                 compare, reference, truth=table.truth, labels=labels, margin=margin, exact=candidate.exact
             )
@@ -205,7 +205,7 @@ def check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable
 
 
 def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tuple[str, ...]]:
-    """The largest number of a float16 file; what could not be looked at, with the reason."""
+    """The largest magnitude of a float16 file; or the reason why it could not be measured."""
     try:
         with quiet():
             found = half_magnitude(
@@ -217,7 +217,7 @@ def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tu
 
 
 def _core_ml(candidate: Candidate, judged: list[Candidate], table: PixelTable) -> str:
-    """That a Core ML model, which only Apple's systems run, overflows: a float file shows it."""
+    """Whether a Core ML model, which only Apple systems run, would overflow, judged by its float file."""
     floats = [one for one in judged if one.exact and one.format in ("tflite", "onnx")]
     if candidate.format != "coreml" or not floats:
         return ""
@@ -226,7 +226,7 @@ def _core_ml(candidate: Candidate, judged: list[Candidate], table: PixelTable) -
         with quiet():
             found = half_magnitude(one.model, one.format, one.name, table.pixels, one.feed, widths="any")
     except SnapshipError:
-        # Of the float file's own answers nothing is lost: no reason to end a check.
+        # The results of the float file are unaffected: no reason to fail a check.
         return ""
     return f"; it {found.text}" if found is not None and found.overflows else ""
 
@@ -235,6 +235,6 @@ def _check_shapes(engine: Engine, name: str, table: PixelTable, classes: int) ->
     taken, given = engine.input.shape[1:], engine.output.shape[-1]
     if taken != table.pixels.shape[1:] or given != classes:
         raise ModelFileError(
-            f"An artifact must take and return what the full model does. Received: {name} with {list(taken)} -> "
+            f"An artifact must have the shapes of the full model. Received: {name} with {list(taken)} -> "
             f"{given}, full model {list(table.pixels.shape[1:])} -> {classes}. Compare files of the same model."
         )

@@ -1,10 +1,10 @@
-"""Evidence beside the verdict: what moved, where, and by which step.
+"""Diagnostics in addition to the verdict: what changed, where, and at which step.
 
-Pure measures, one to a file, on scores that are already there::
+Pure functions of the scores, one per file::
 
     temperature  classes  parity  pareto  attribution
 
-Measures that run files again, gathered by :class:`~exporter.evidence.gathering.DiagnosticsRunner`::
+Measurements that run files again, by :class:`~exporter.evidence.gathering.DiagnosticsRunner`::
 
     preprocessing  engines  layers  golden
 """

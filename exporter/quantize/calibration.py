@@ -1,4 +1,4 @@
-"""How good a calibration is: what it clips, and whether more images would change anything."""
+"""Quality of a calibration: what it clips, and whether more images would change the result."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from exporter.quantize.graph import QuantGraph
 from exporter.scoring import file_scores
 
 HELD_OUT = 50
-"""Most images that clipping is counted on; each takes about as long as a calibration image."""
+"""Maximum number of images for counting clipping; each takes about as long as a calibration image."""
 
 WORST_TENSORS = 3
-"""How many tensors are named."""
+"""Number of tensors that are named."""
 
 
 class ClippedTensor(Strict, frozen=True):
@@ -31,10 +31,10 @@ class ClippedTensor(Strict, frozen=True):
 
 
 class CalibrationSize(Strict, frozen=True):
-    """What a number of calibration images leads to.
+    """The result with a number of calibration images.
 
     Attributes:
-        images: How many calibrate.
+        images: Number of calibration images.
         agreement: Share of images on which the int8 file has the full model's top-1, 0..1.
         kl: Mean floored KL divergence from the full model, in nats.
     """
@@ -48,12 +48,12 @@ class CalibrationReport(Strict, frozen=True):
     """How an int8 artifact was calibrated.
 
     Attributes:
-        images: How many images gave the ranges.
-        per_class: How many of them each class has, by label.
-        held_out: How many other images clipping was counted on.
-        clipped: Share of all activations of those that the ranges cut off, 0..1; None without them.
-        worst: The tensors that are cut most, worst first; none where nothing is cut.
-        sizes: The result with a quarter, half and all of the images; empty where not asked for.
+        images: Number of images the ranges are based on.
+        per_class: Number of these images per class, by label.
+        held_out: Number of other images used to count clipping.
+        clipped: Share of all their activations outside the ranges, 0..1; None without held-out images.
+        worst: The most clipped tensors, worst first; empty if nothing is clipped.
+        sizes: The result with a quarter, half and all of the images; empty if not measured.
         largest: The largest activation of the float model on the calibration images.
     """
 
@@ -67,13 +67,13 @@ class CalibrationReport(Strict, frozen=True):
 
     @property
     def spread(self) -> float:
-        """Largest difference of agreement between the numbers of images, 0..1."""
+        """Largest difference in agreement between the numbers of images, 0..1."""
         found = [size.agreement for size in self.sizes]
         return max(found) - min(found) if found else 0.0
 
 
 def class_counts(truth: IntArray, labels: Sequence[str]) -> dict[str, int]:
-    """How many calibration images each class has.
+    """Number of calibration images per class.
 
     Args:
         truth: Class indices, int64 ``[n]``.
@@ -91,7 +91,7 @@ def clipping(graph: QuantGraph, pixels: UInt8Array) -> tuple[float, tuple[Clippe
         pixels: Images that did not calibrate, uint8 ``[n, height, width, channels]``.
 
     Returns:
-        The share over all tensors, and those that are cut most.
+        The share over all tensors, and the most clipped ones.
 
     Raises:
         UsageError: The graph is not calibrated.
@@ -107,7 +107,7 @@ def clipping(graph: QuantGraph, pixels: UInt8Array) -> tuple[float, tuple[Clippe
             if name not in graph.ranges:
                 continue
             low, high = graph.ranges[name]
-            # What still rounds to the last step is not cut.
+            # Values that still round to the last step are not clipped.
             half = (high - low) / 255.0 / 2.0
             cut = int(np.count_nonzero(values < low - half) + np.count_nonzero(values > high + half))
             outside[name] = outside.get(name, 0) + cut
@@ -122,13 +122,13 @@ def by_size(
 ) -> tuple[CalibrationSize, ...]:
     """Quantizes with a quarter, half and all of the calibration images, and compares.
 
-    Takes about as long as calibrating once more, and three times an int8 scoring of the images.
+    Takes about as long as calibrating again plus scoring the images three times in int8.
 
     Args:
         graph: A graph; calibrated with all images already, or not.
         calibration: The calibration images in a balanced order.
-        pixels: Images that judge, of the calibration side.
-        reference: The full model's scores of those, float32 ``[n, classes]``.
+        pixels: Judging images of the calibration side.
+        reference: The full model's scores of them, float32 ``[n, classes]``.
     """
     found = []
     for count in sorted({max(1, len(calibration) // 4), max(1, len(calibration) // 2), len(calibration)}):
@@ -156,10 +156,10 @@ def calibration_report(
         calibration: The calibration images in a balanced order, uint8.
         truth: Their class indices, int64 ``[n]``.
         labels: Class names.
-        held_out: Images that did not calibrate; up to :data:`HELD_OUT` of them, evenly spread,
-            count clipping, at about the cost of calibrating with as many.
-        judging: Calibration-side images and the full model's scores of them: asks for
-            the dependence on the number of images, see :func:`by_size` for its cost.
+        held_out: Images that were not used for calibration; clipping is counted on up to
+            :data:`HELD_OUT` of them, evenly spread, at about the cost of calibrating with as many.
+        judging: Calibration-side images and the full model's scores of them, to measure the dependence
+            on the number of images; see :func:`by_size` for its cost.
         progress: Progress callback.
     """
     clipped, worst, counted = None, (), 0  # type: tuple[float | None, tuple[ClippedTensor, ...], int]
@@ -183,7 +183,7 @@ def largest_activation(graph: QuantGraph, images: int) -> Magnitude | None:
 
     Args:
         graph: A graph, calibrated or not.
-        images: How many images calibrated it.
+        images: Number of calibration images.
     """
     if not graph.ranges:
         return None

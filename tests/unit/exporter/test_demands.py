@@ -65,7 +65,9 @@ def test_no_thresholds_change_nothing(judged: Made) -> None:
     assert with_thresholds(found, table, Thresholds()) is found
 
 
-@pytest.mark.parametrize("thresholds", [{"agreement": 1.5}, {"worst_class": 0.0}, {"agreement": float("nan")}])
+@pytest.mark.parametrize(
+    "thresholds", [{"agreement": 1.5}, {"worst_class": 0.0}, {"agreement": float("nan")}]
+)
 def test_thresholds_must_be_shares(thresholds: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="fraction of 1"):
         Thresholds(**thresholds)
