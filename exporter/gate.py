@@ -1,29 +1,29 @@
 """The gate: is an artifact as good as the full model on the same labelled images?
 
-Of n images, L are named right by the full model alone ("lost") and W by the artifact alone ("won").
+Of n images, only the full model classifies L correctly ("lost") and only the artifact W ("won").
 The true top-1 difference, artifact minus full model, is estimated by (W - L) / n and bounded on
 either side by an exact one-sided 95 % bound (:mod:`exporter.exact_bound`)::
 
     lower_bound(L, W, n) = -(the smallest drop d at which results as good as (L, W), or better,
-                             have a probability of at most 5 %, whatever the share of wins)
+                             have a probability of at most 5 %, for any share of wins)
     bound = lower_bound(L, W, n)         upper = -lower_bound(W, L, n)
 
 A result is better than another if its score bound is higher (Tango 1998, :mod:`exporter.paired_score`);
-the bound that keeps to an order in this way is Buehler's (1957).
+the bound that respects an order in this way is Buehler's (1957).
 
-``pass`` where bound > -margin: worse by the margin is excluded. ``fail`` where
-upper < -margin: the artifact is worse by more than the margin. Else ``inconclusive``.
+``pass`` if bound > -margin: worse by the margin is excluded. ``fail`` if upper < -margin: the artifact
+is worse by more than the margin. Otherwise ``inconclusive``.
 
-Exact means that no approximation has to hold. Whatever n, the margin and the share of answers that
-changed: of all sets of n images that could have been drawn, at most 5 % pass an artifact whose true
-drop is the margin or more, and at most 5 % fail one whose true drop is the margin or less. One more
-loss never helps, one more win never hurts, and what passes at a margin passes at a wider one.
+Exact means that it relies on no approximation. For any n, margin and share of changed answers: of all
+sets of n images that could have been drawn, at most 5 % pass an artifact whose true drop is the margin
+or more, and at most 5 % fail one whose true drop is the margin or less. One more loss never helps, one
+more win never hurts, and what passes at a margin passes at any wider one.
 
 The guarantee holds for a single look at images that nothing was fitted to. With images that
 calibrated an artifact, or that were checked repeatedly until it passed, it is weaker.
 
-By margin, the fewest images that pass, none of them lost: 59 for 5 points, 149 for 2, 299 for 1,
-598 for half a point. ``python -m benchmarks.gate_size`` measures how often the gate errs and how
+The fewest images that can pass, with none lost: 59 for a margin of 5 points, 149 for 2, 299 for 1, 598
+for half a point. ``python -m benchmarks.gate_size`` measures how often the gate errs and how
 often it can decide.
 """
 
@@ -137,8 +137,8 @@ def decide(lost: int, won: int, n: int, margin: float) -> GateVerdict:
 def images_needed(lost: int, won: int, n: int, margin: float) -> int | None:
     """About how many images, with losses and wins at the same rates, would decide.
 
-    The score bound says where to look; from there the number is raised until the exact bound decides
-    too, as far as that can be tried.
+    The score bound gives a starting point; from there the number is raised until the exact bound decides
+    too, up to :data:`_EXACT_IMAGES`.
 
     Args:
         lost: Images that only the full model names right.
@@ -151,7 +151,7 @@ def images_needed(lost: int, won: int, n: int, margin: float) -> int | None:
     """
     if decide(lost, won, n, margin) != "inconclusive":
         return n
-    # More images bring the bounds closer to the difference that was seen, on whichever side it lies.
+    # With more images the bounds approach the observed difference, on whichever side of the margin it is.
     passes = (won - lost) / n > -margin
 
     def roughly(count: int) -> bool:

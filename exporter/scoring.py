@@ -1,4 +1,4 @@
-"""Scores of many images from any model: the full one, or an artifact on its device engine."""
+"""Scores many images with any model: the full model, or an artifact on its device engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WARM_UP = 3
 
 
 class Scorer(Protocol):
-    """Whatever scores images."""
+    """A function that scores images."""
 
     def __call__(
         self, pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring"
@@ -58,7 +58,7 @@ def full_scorer(model: FullModel) -> Scorer:
         scores = np.empty((len(pixels), model.classes), dtype=np.float32)
         for start in range(0, len(pixels), _BATCH):
             batch = pixels[start : start + _BATCH].astype(np.float32)
-            # The first call traces, and native code talks meanwhile.
+            # The first call traces, and native code prints meanwhile.
             with quiet() if start == 0 else nullcontext():
                 scores[start : start + len(batch)] = call(tensorflow.constant(batch)).numpy()
             progress(step, start + len(batch), len(pixels))
@@ -68,7 +68,7 @@ def full_scorer(model: FullModel) -> Scorer:
 
 
 def engine_scorer(engine: Engine, classes: int) -> Scorer:
-    """An artifact on the engine that devices use, one image at a time.
+    """An artifact on its device engine, one image at a time.
 
     Args:
         engine: A loaded artifact.
@@ -95,14 +95,14 @@ def file_scores(
     progress: Progress = no_progress,
     step: str = "scoring",
 ) -> Float32Array:
-    """Scores images with a model file that is held in memory.
+    """Scores images with a model file in memory.
 
     Args:
         data: The file.
         format: ``tflite`` or ``onnx``.
         pixels: uint8 ``[n, height, width, channels]``.
         classes: Length of its score vector.
-        threads: Threads of one inference.
+        threads: Threads per inference.
         progress: Progress callback.
         step: Name of the step, for the callback.
 
@@ -121,7 +121,7 @@ def file_scores(
 
 
 def latencies_ms(engines: Mapping[str, Engine], image: UInt8Array) -> dict[str, float]:
-    """Median time of one inference, in milliseconds, taken in turns so that noise hits all alike.
+    """Median time of one inference, in milliseconds, measured alternately so that noise affects all equally.
 
     Args:
         engines: Loaded artifacts by kind.

@@ -285,5 +285,5 @@ def _silent() -> Iterator[None]:
 def _refused(error: Exception) -> ModelFileError:
     return ModelFileError(
         f"A model must quantize to {_KIND}. Received: {first_line(error, 300)}. "
-        "Replace the operation that is named, or leave this artifact out with --artifacts."
+        "Replace the named operation, or leave this artifact out with --artifacts."
     )

@@ -188,7 +188,7 @@ def test_fine_tuned_says_in_a_line_what_it_cannot_tune(trained: FullModel) -> No
     pixels = np.zeros((4, 8, 8, 1), np.uint8)
     for model, classes, words in (
         (full_model(keras.Model(image, odd)), 3, "cannot copy"),
-        (full_model(keras.Model(image, bare)), 2, "no convolution or dense layer"),
+        (full_model(keras.Model(image, bare)), 2, "no built-in convolution or dense layer"),
         (replace(full_model(keras.Model(image, bare)), keras=None), 2, "takes raw pixels"),
     ):
         with pytest.raises(TuningUnavailable, match=words) as told:
