@@ -72,6 +72,10 @@ class Goal:
         return better and (new.agreement >= old.agreement or self.reached(new))
 
 
+class StepUnavailable(Exception):  # noqa: N818 - not a user error: the repair continues without the step
+    """A repair step does not apply; the text is the reason in one line, for the report."""
+
+
 Evaluate: TypeAlias = Callable[[bytes, Format, str], Comparison]
 """Compares an int8 file of a format with the full model; takes the step's name as well."""
 

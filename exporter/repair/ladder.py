@@ -42,8 +42,7 @@ from exporter.quantize.bias import corrected
 from exporter.quantize.graph import OpError, QuantGraph
 from exporter.reasons import first_line
 from exporter.repair.equalise import equalized, unequal_pairs
-from exporter.repair.goal import COLLAPSE, Evaluate, Goal
-from exporter.repair.qat import TuningUnavailable
+from exporter.repair.goal import COLLAPSE, Evaluate, Goal, StepUnavailable
 
 BASELINE = "per-channel int8"
 UNSIGNED = "unsigned weights"
@@ -112,7 +111,7 @@ def repair(
             break
         try:
             trial, note = remedy(state)
-        except (_Skipped, TuningUnavailable, ModelFileError) as reason:
+        except (StepUnavailable, ModelFileError) as reason:
             # The file so far is complete; one failed remedy is no reason to lose it.
             steps.append(_record(name, state, goal, f"skipped: {first_line(reason)}", kept=False))
             continue
@@ -120,10 +119,6 @@ def repair(
         steps.append(_record(name, trial, goal, note, kept=kept))
         state = trial if kept else state
     return Repaired(state.data, tuple(steps))
-
-
-class _Skipped(Exception):  # noqa: N818 - not an error: the reason why a remedy does not apply
-    """A remedy does not apply; its text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +175,7 @@ class _Remedies:
     def bias_correction(self, state: _State) -> tuple[_State, str]:
         base = state.base
         if base.narrow or state.means is not None:
-            raise _Skipped("biases are corrected already")
+            raise StepUnavailable("biases are corrected already")
         trial = self._made(base, base.input_means(self.images), state.float_ops, BIAS)
         return trial, f"biases of {len(base.layers())} layers, means of {len(self.images)} images"
 
@@ -191,14 +186,14 @@ class _Remedies:
             if self.goal.reached(trials[-1].result):
                 break
         if not trials:
-            raise _Skipped("no operation loses more than rounding does")
+            raise StepUnavailable("no operation loses more than rounding does")
         best = min(trials, key=lambda trial: (not self.goal.reached(trial.result), trial.result.kl))
         return best, "in float: " + ", ".join(_short(name) for name in best.float_ops)
 
     def equalization(self, state: _State) -> tuple[_State, str]:
         pairs = unequal_pairs(state.base.layers())
         if not pairs:
-            raise _Skipped("no linear pair has channels that differ by more than 10 times")
+            raise StepUnavailable("no linear pair has channels that differ by more than 10 times")
         base = equalized(state.base, pairs).calibrated(self.images)
         means = None if state.means is None else base.input_means(self.images)
         trial = self._made(base, means, state.float_ops, EQUALIZATION)
@@ -207,9 +202,9 @@ class _Remedies:
 
     def tuning(self, state: _State) -> tuple[_State, str]:
         if self.fine_tune is None:
-            raise _Skipped("this model cannot be fine-tuned")
+            raise StepUnavailable("this model cannot be fine-tuned")
         if not self.goal.worth_minutes(state.result):
-            raise _Skipped("slow, and the gate does not fail; enable with --repair full")
+            raise StepUnavailable("slow, and the gate does not fail; enable with --repair full")
         tuned = self.fine_tune()
         base = tuned if tuned.ranges is not None else tuned.calibrated(self.images)
         if not state.base.narrow:

@@ -26,13 +26,14 @@ from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras, load_tensorflow
 from exporter.reasons import first_line
+from exporter.repair.goal import StepUnavailable
 from exporter.repair.qat_copy import QatCopy, copy_with_ranges
 from exporter.repair.qat_weights import TunedWeight, tuned_weights
 from exporter.source import FullModel
 
 STEPS = 100
 LEARNING_RATE = 0.01
-"""About how far Adam moves a weight in one step at first, in steps of the weight's int8 grid."""
+"""Initial rate, which decays to 0 along a cosine: about how far Adam first moves a weight, in int8 steps."""
 
 BATCH = 16
 CALIBRATION = 200
@@ -56,17 +57,12 @@ _LEAST_SCORE = 1e-6
 _STEP = "fine-tuning for int8"
 
 
-class TuningUnavailable(Exception):  # noqa: N818 - not a user error: the repair continues without it
-    """The model cannot be tuned; the text is the reason in one line, for the report."""
-
-
 def fine_tuned(
     model: FullModel,
     pixels: UInt8Array,
     teacher_scores: Float32Array,
     *,
     steps: int = STEPS,
-    learning_rate: float = LEARNING_RATE,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> FullModel:
@@ -80,7 +76,6 @@ def fine_tuned(
         pixels: uint8 ``[n, height, width, channels]``, may be memory-mapped; not the judging images.
         teacher_scores: The full model's scores of them, float32 ``[n, classes]``.
         steps: Number of batches of :data:`BATCH` images.
-        learning_rate: Initial rate, see :data:`LEARNING_RATE`; it decays to 0 along a cosine.
         seed: Seed for the order of the images.
         progress: Progress callback.
 
@@ -88,12 +83,12 @@ def fine_tuned(
         A model of the same architecture with the best weights found, which may be the original ones.
 
     Raises:
-        TuningUnavailable: There is no Keras model, Keras cannot copy one of its layers, or no layer has
+        StepUnavailable: There is no Keras model, Keras cannot copy one of its layers, or no layer has
             weights to quantize.
         UsageError: There are no images, their number differs from that of the scores, or a value is out
             of range.
     """
-    _check(model, pixels, teacher_scores, steps, learning_rate)
+    _check(model, pixels, teacher_scores, steps)
     with quiet():
         copy = _copied(model)
     some = _spread(len(pixels))
@@ -102,7 +97,7 @@ def fine_tuned(
     weights = tuned_weights(copy)
     trainer = _Trainer(copy, weights)
     best, kept = trainer.judged(pixels, teacher_scores, some), [weight.position() for weight in weights]
-    rate, ends = learning_rate, {steps * turn // ROUNDS - 1 for turn in range(1, ROUNDS)} | {steps - 1}
+    rate, ends = LEARNING_RATE, {steps * turn // ROUNDS - 1 for turn in range(1, ROUNDS)} | {steps - 1}
     for done, chosen in enumerate(_batches(len(pixels), steps, seed)):
         cosine = 0.5 * (1.0 + math.cos(math.pi * done / steps))
         trainer.step(pixels[chosen], teacher_scores[chosen], rate * cosine)
@@ -120,21 +115,16 @@ def fine_tuned(
     return replace(model, keras=tuned, call=lambda image: tuned(image, training=False))
 
 
-def _check(
-    model: FullModel, pixels: UInt8Array, teacher_scores: Float32Array, steps: int, learning_rate: float
-) -> None:
+def _check(model: FullModel, pixels: UInt8Array, teacher_scores: Float32Array, steps: int) -> None:
     if model.keras is None:
-        raise TuningUnavailable("only Keras models that take raw pixels can be tuned")
+        raise StepUnavailable("only Keras models that take raw pixels can be tuned")
     if not len(pixels) or teacher_scores.shape != (len(pixels), model.classes):
         raise UsageError(
             "Fine-tuning needs images and the full model's scores of each. Received: "
             f"{len(pixels)} images, scores {list(teacher_scores.shape)}. Pass [n, {model.classes}] scores."
         )
-    if steps < 1 or not 0.0 < learning_rate < 100.0:
-        raise UsageError(
-            "Fine-tuning needs at least one step and a rate between 0 and 100. "
-            f"Received: {steps} steps, rate {learning_rate}. Pass others."
-        )
+    if steps < 1:
+        raise UsageError(f"Fine-tuning needs at least one step. Received: {steps}. Pass more.")
 
 
 def _copied(model: FullModel) -> QatCopy:
@@ -142,9 +132,9 @@ def _copied(model: FullModel) -> QatCopy:
         copy = copy_with_ranges(model.keras)
     except Exception as error:
         # Layers may raise anything when copied.
-        raise TuningUnavailable(f"Keras cannot copy the model: {first_line(error)}") from error
+        raise StepUnavailable(f"Keras cannot copy the model: {first_line(error)}") from error
     if not copy.kernels:
-        raise TuningUnavailable("the model has no built-in convolution or dense layer")
+        raise StepUnavailable("the model has no built-in convolution or dense layer")
     return copy
 
 

@@ -19,7 +19,7 @@ from exporter.gate import Comparison, compare
 from exporter.quantize.graph import LinearLayer, OpError, QuantGraph, Ranges
 from exporter.quantize.grid import on_grid
 from exporter.repair.equalise import unequal_pairs
-from exporter.repair.goal import Goal
+from exporter.repair.goal import Goal, StepUnavailable
 from exporter.repair.ladder import (
     BASELINE,
     BIAS,
@@ -30,7 +30,6 @@ from exporter.repair.ladder import (
     Repaired,
     repair,
 )
-from exporter.repair.qat import TuningUnavailable
 
 IMAGES = np.zeros((8, 2, 2, 1), np.uint8)
 LABELS = ("a", "b")
@@ -212,7 +211,7 @@ def test_repair_fine_tunes_what_still_fails(able: bool) -> None:
 
 def test_repair_goes_on_without_fine_tuning_where_the_model_cannot_be_tuned() -> None:
     def refuses() -> Recorded:
-        raise TuningUnavailable("a SavedModel has no layers to tune")
+        raise StepUnavailable("a SavedModel has no layers to tune")
 
     result = repair(
         graph(),
