@@ -15,7 +15,7 @@ from edge_runtime.temporary import temporary_files_together
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
 from exporter.baseline_report import BaselineReport
 from exporter.check_options import CheckCommand, check_options
-from exporter.checking import Checked, check_with
+from exporter.checking import CheckResult, run_check
 from exporter.console import StepProgress
 from exporter.outputs import junit_xml
 from exporter.outputs.github import (
@@ -67,7 +67,7 @@ def _check(given: dict[str, Any]) -> None:
     _check_outputs(command)
     last = _last(command)
     with StepProgress() as progress:
-        found = check_with(
+        found = run_check(
             command.config,
             page=command.report is not None,
             diagnostics=command.diagnostics,
@@ -125,7 +125,7 @@ def _last(command: CheckCommand) -> Baseline | None:
         raise
 
 
-def _compare(command: CheckCommand, found: Checked, last: Baseline) -> BaselineReport | None:
+def _compare(command: CheckCommand, found: CheckResult, last: Baseline) -> BaselineReport | None:
     """Changes since the baseline; None if it does not match and a new one is being accepted."""
     try:
         return compare_with_baseline(
@@ -137,7 +137,7 @@ def _compare(command: CheckCommand, found: Checked, last: Baseline) -> BaselineR
         raise
 
 
-def _write(command: CheckCommand, found: Checked, since: BaselineReport | None) -> None:
+def _write(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
     if command.report is not None and found.page is not None:
         write_whole(Path(command.report), found.page, "--report")
     if command.junit is not None:
@@ -159,7 +159,7 @@ def _write(command: CheckCommand, found: Checked, since: BaselineReport | None) 
             write_whole(Path(command.json_file), f"{text}\n", "--json")
 
 
-def _tell_github(command: CheckCommand, found: Checked, since: BaselineReport | None) -> None:
+def _tell_github(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
     lines = github_annotations(
         found.report, file=command.config.subject, baseline=since, inconclusive=command.config.inconclusive
     )
@@ -169,7 +169,7 @@ def _tell_github(command: CheckCommand, found: Checked, since: BaselineReport | 
     append_for_runner(OUTPUT_VARIABLE, output_lines(found.report, baseline=since))
 
 
-def _settle(command: CheckCommand, found: Checked, since: BaselineReport | None) -> None:
+def _settle(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
     """Raises for the worse of the two verdicts: a failure outranks an inconclusive result."""
     open_: InconclusiveError | None = None
     for result in (found.report, since):

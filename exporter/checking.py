@@ -42,7 +42,7 @@ from trainer.run import MODEL_FILE, is_run, model_path, read_run
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """The result of a check.
 
     Attributes:
@@ -78,16 +78,16 @@ def check(
         SnapshipError: The bundle, a model, the data or a field is invalid.
     """
     config = bundle if isinstance(bundle, CheckConfig) else CheckConfig(bundle, **options)
-    return check_with(config, progress=progress).report
+    return run_check(config, progress=progress).report
 
 
-def check_with(
+def run_check(
     config: CheckConfig,
     *,
     page: bool = False,
     diagnostics: bool | None = None,
     progress: Progress | None = None,
-) -> Checked:
+) -> CheckResult:
     """Like :func:`check`, with the outcome of each image.
 
     Args:
@@ -207,7 +207,7 @@ def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
 
 def _judged(
     subject: _Subject, config: CheckConfig, page: bool, diagnostics: bool, progress: Progress
-) -> Checked:
+) -> CheckResult:
     full, bundle, notes = subject.full, subject.bundle, subject.notes
     with ExitStack() as stack:
         table: PixelTable = stack.enter_context(decode_table(subject.images, full.input, progress=progress))
@@ -238,7 +238,7 @@ def _judged(
             found = replace(found, report=found.report.with_unmade({} if saved is None else saved.unmade))
         found = with_thresholds(found.with_notes(notes), table, config.thresholds)
         text = render_report(subject.name, found, table) if page else None
-        return Checked(found.report, outcomes_of(found, table), text)
+        return CheckResult(found.report, outcomes_of(found, table), text)
 
 
 def _look(path: Path, input_range: InputRange) -> ForeignModel:

@@ -143,11 +143,11 @@ class Check:
 
     def _check(self, watcher: Watcher) -> None:
         from edge_runtime.output_place import write_whole
-        from exporter.checking import check_with
+        from exporter.checking import run_check
 
         layout = self.settings.layout
         with watcher.working() as progress:
-            found = check_with(self.settings.check, page=True, progress=progress)
+            found = run_check(self.settings.check, page=True, progress=progress)
         assert found.page is not None
         write_whole(layout.check_page, found.page)
         write_whole(layout.check_json, f"{json.dumps(found.report.to_dict(), indent=2)}\n")

@@ -18,7 +18,7 @@ from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
 from exporter import CheckConfig
 from exporter.candidate import Candidate
-from exporter.checking import check_with
+from exporter.checking import run_check
 from exporter.evidence.options import DiagnosticOptions
 from exporter.half_precision import HALF_MAX, SAMPLE, Magnitude, half_magnitude
 from exporter.images import PixelTable, decode_table
@@ -225,7 +225,7 @@ def test_foreign_float16_file_is_looked_into(photos: Path, tmp_path: Path) -> No
         reference=full, candidate=half, data=photos, split="all", margin=0.2, quick=True,
         input_range="0..1", weak_reference="allow",
     )  # fmt: skip
-    found = check_with(config).report
+    found = run_check(config).report
     one = found.artifacts["half.onnx"]
     assert one.half is not None
     # 219 / 255 of what 1 gives, and not of what 255 gives.
