@@ -128,7 +128,7 @@ def test_missing_class_is_an_error_and_can_be_allowed(
         judged()
     allowed = judged(missing_classes="allow")
     assert allowed.report.missing_classes == ("4",)
-    assert "not judged: 1 of 10 classes: 4" in render_report("x", allowed, less)
+    assert "no images: 1 of 10 classes: 4" in render_report("x", allowed, less)
 
 
 class _Broken:
