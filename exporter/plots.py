@@ -99,7 +99,7 @@ def pareto_plot(report: ParetoReport) -> str:
             if point.picked:
                 plot.plot([cost], [100 * point.top1], "o", markersize=17, color=INK, markerfacecolor="none")
         handles.append(drawn_point)
-    for plot, title in zip(plots, ("size, MB", "latency, ms, 1 thread"), strict=True):
+    for plot, title in zip(plots, ("size, MB", "latency, ms, one thread"), strict=True):
         plot.set_xlabel(title)
         plot.set_xlim(left=0)
         plot.margins(x=0.1, y=0.2)

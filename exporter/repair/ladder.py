@@ -186,14 +186,14 @@ class _Remedies:
             if self.goal.reached(trials[-1].result):
                 break
         if not trials:
-            raise StepUnavailable("no operation loses more than rounding does")
+            raise StepUnavailable("no operation loses more than rounding alone")
         best = min(trials, key=lambda trial: (not self.goal.reached(trial.result), trial.result.kl))
         return best, "in float: " + ", ".join(_short(name) for name in best.float_ops)
 
     def equalization(self, state: _State) -> tuple[_State, str]:
         pairs = unequal_pairs(state.base.layers())
         if not pairs:
-            raise StepUnavailable("no linear pair has channels that differ by more than 10 times")
+            raise StepUnavailable("no pair of linear layers has channels that differ by more than 10 times")
         base = equalized(state.base, pairs).calibrated(self.images)
         means = None if state.means is None else base.input_means(self.images)
         trial = self._made(base, means, state.float_ops, EQUALIZATION)
