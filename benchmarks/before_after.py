@@ -13,11 +13,12 @@ import numpy as np
 from benchmarks.onnx_kernels import FLOAT, FULL, SHIPS, UNSIGNED, Run, full_range, run_everywhere
 from benchmarks.views import AS_IS
 from edge_runtime.engines import open_engine
+from edge_runtime.progress import no_progress
 from exporter.config import ExportConfig
 from exporter.gate import Comparison, compare
 from exporter.kinds import KINDS, parse_kinds
 from exporter.making import Maker
-from exporter.mending import Mender
+from exporter.mending import ArtifactRepair
 from exporter.quantize.bias import corrected
 from exporter.scoring import engine_scorer, full_scorer, latencies_ms
 from exporter.sets import Tables, image_sets
@@ -35,14 +36,14 @@ class Made:
         agreement_alone: Its agreement on the photos as they are, 0..1.
         size: Its size by its fp32 file's.
         latency: Its latency by its fp32 file's.
-        rungs: Repair steps that were kept.
+        repairs: The repair steps that were kept.
     """
 
     comparison: Comparison
     agreement_alone: float
     size: float
     latency: float
-    rungs: str
+    repairs: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Part:
         scores: Those of the int8 artifacts, by format and ``before`` or ``after``.
         sizes: Their sizes by the fp32 file's.
         latencies: Their latencies by the fp32 file's.
-        rungs: Repair steps that were kept.
+        repairs: The repair steps that were kept.
         kernels: The .onnx files on both kinds of CPU.
     """
 
@@ -70,7 +71,7 @@ class Part:
     scores: dict[tuple[str, str], Any]
     sizes: dict[tuple[str, str], float]
     latencies: dict[tuple[str, str], float]
-    rungs: dict[tuple[str, str], str]
+    repairs: dict[tuple[str, str], str]
     kernels: dict[str, Run]
 
 
@@ -95,7 +96,7 @@ def pooled(parts: Sequence[Part]) -> dict[tuple[str, str], Made]:
             agreement_alone=float(same[alone].mean()),
             size=float(np.mean([part.sizes[key] for part in parts])),
             latency=float(np.mean([part.latencies[key] for part in parts])),
-            rungs="; ".join(dict.fromkeys(part.rungs[key] for part in parts)),
+            repairs="; ".join(dict.fromkeys(part.repairs[key] for part in parts)),
         )
     return made
 
@@ -113,27 +114,28 @@ def measure(config: ExportConfig, folder: Path) -> Part:
     model = load_source(source)
     labels = source.labels or (() if sets.judging is None else sets.judging.labels)
     with ExitStack() as stack:
-        tables = Tables(sets, labels, model, config.calibration, stack, _silent)
+        tables = Tables(sets, labels, model, config.calibration, stack, no_progress)
         judging = tables.judging
         if judging is None:
             raise ValueError(f"The data must have images that judge. Received: {config.data}.")
-        maker = Maker(model, "model", labels, tables.calibrating, folder, _silent)
+        maker = Maker(model, "model", labels, tables.calibrating, folder, no_progress)
         maker.make(parse_kinds(config.artifacts))
         files = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
         part = Part(
             reference=full_scorer(model)(judging.pixels),
             truth=np.array(judging.truth),
             alone=np.array([AS_IS in Path(item.ref).parts for item in judging.images.items]),
-            labels=labels, margin=config.margin, scores={}, sizes={}, latencies={}, rungs={}, kernels={},
+            labels=labels, margin=config.margin, scores={}, sizes={}, latencies={}, repairs={}, kernels={},
         )  # fmt: skip
-        mender = Mender(config, model, labels, maker, tables, _silent)
-        mender.mend()
+        repair = ArtifactRepair(config, model, labels, maker, tables, no_progress)
+        repair.run()
+        reports = repair.reports()
         after = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
         for format in FORMATS:
-            repaired = mender.repaired.get(f"{format}-int8")
-            kept = [] if repaired is None else [rung.name for rung in repaired.rungs[1:] if rung.kept]
-            part.rungs[format, "before"] = ""
-            part.rungs[format, "after"] = ", ".join(kept) or ("none needed" if repaired is None else "none")
+            report = reports.get(f"{format}-int8")
+            kept = [] if report is None else [step.name for step in report.kept]
+            part.repairs[format, "before"] = ""
+            part.repairs[format, "after"] = ", ".join(kept) or ("none needed" if report is None else "none")
             made = {"before": files[f"{format}-int8"], "after": after[f"{format}-int8"]}
             _judge(part, format, files[f"{format}-fp32"], made, judging.pixels)
         wide = maker.graph("onnx-int8").widened()
@@ -160,7 +162,3 @@ def _judge(part: Part, format: str, fp32: bytes, made: Mapping[str, bytes], pixe
             part.scores[key] = engine_scorer(engines[when], part.reference.shape[1])(pixels)
             part.sizes[key] = len(data) / len(fp32)
             part.latencies[key] = latency[when] / latency["fp32"]
-
-
-def _silent(step: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""

@@ -223,7 +223,7 @@ def _target(
             result = one.comparison
             rows.append((
                 target.title, f"{format}-int8", when, 100.0 * result.delta, result.agreement, one.agreement_alone,
-                result.kl, one.size, one.latency, one.rungs,
+                result.kl, one.size, one.latency, one.repairs,
             ))  # fmt: skip
         about = f"{name}, {format}-int8 after"
         figures += [

@@ -1,4 +1,4 @@
-"""Sizes and times as text for people, the same in tables, plots and reports."""
+"""Sizes, times and drops formatted for people, the same in tables, plots and reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def size_text(count: int) -> str:
 
 
 def latency_text(milliseconds: float) -> str:
-    """A time: ``1.56 s``, ``12.50 ms``, and ``0.031 ms`` where two decimals would say little.
+    """A time: ``1.56 s``, ``12.50 ms``, and ``0.031 ms`` where two decimals are too few.
 
     Args:
         milliseconds: The time.
@@ -24,3 +24,12 @@ def latency_text(milliseconds: float) -> str:
     if milliseconds >= _SECOND_MS:
         return f"{milliseconds / _SECOND_MS:.2f} s"
     return f"{milliseconds:.3f} ms" if milliseconds < _SMALL_MS else f"{milliseconds:.2f} ms"
+
+
+def drop_text(change: float) -> str:
+    """A change of top-1 as a drop in points: ``0.26``; a gain is a negative drop, and zero has no minus.
+
+    Args:
+        change: Top-1 minus the full model's, in fractions of 1.
+    """
+    return f"{round(-100 * change, 2) + 0.0:.2f}"

@@ -1,8 +1,8 @@
-"""A baseline: what was accepted last, so that a build fails when an artifact got worse since.
+"""A baseline: the last accepted result, so that a build fails if an artifact has got worse since.
 
-The file belongs into version control. For each artifact it keeps which images were named right,
-one bit each, so that a later check of the same images is compared with it in pairs, by the bound
-of the gate. It holds no time and no latency: accepting an unchanged state changes no byte.
+The file belongs in version control. For each artifact it records which images were classified correctly,
+one bit per image, so that a later check of the same images can be compared in pairs, by the bound of
+the gate. It contains no time and no latency: accepting an unchanged result changes no byte.
 
 ::
 
@@ -10,16 +10,16 @@ of the gate. It holds no time and no latency: accepting an unchanged state chang
     a drop of the margin or more excluded    pass
     worse by more than the margin            fail
     else                                     inconclusive
-    grew by more than was allowed            fail, only where asked
-    in the baseline, not exported any more   fail: accept the new state
+    grew by more than allowed                fail, only with --growth
+    in the baseline, no longer exported      fail: accept the new result
     exported, not in the baseline            noted
     not checked here, no engine              noted
 
-The first line is a fact about these very images and promises nothing of others: of 100 images,
-as many are won as lost in one case of five though the artifact is 2 points worse (``python -m
-benchmarks.gate_size``). A build that changes nothing must pass however few the images are, and
-whether an artifact is good enough at all is the gate's question, asked anew in every check by the
-bound. The other verdicts are about images like these.
+The first line is a fact about these very images and guarantees nothing for others: with 100 images,
+an artifact that is 2 points worse still wins as many as it loses in one case out of five (``python -m
+benchmarks.gate_size``). A build that changes nothing must pass however few images there are; whether
+an artifact is good enough at all is decided by the gate, in every check. The other verdicts are
+statements about images like these.
 
 Other images, or other classes of the same images, cannot be compared in pairs: that is an
 error, never a silent comparison of two averages.
@@ -50,7 +50,7 @@ class AcceptedArtifact(Strict, frozen=True):
     Attributes:
         agreement: Share of images with the full model's answer, 0..1.
         bytes: Size of its file.
-        right: Which images it named right, hex digits of :func:`exporter.outcomes.pack`.
+        right: Which images it classified correctly, hex digits of :func:`exporter.outcomes.pack`.
         top1: Its top-1, 0..1.
     """
 
@@ -61,7 +61,7 @@ class AcceptedArtifact(Strict, frozen=True):
 
 
 class Baseline(Strict, frozen=True):
-    """The file.
+    """The baseline file.
 
     Attributes:
         artifacts: By kind.
@@ -88,13 +88,13 @@ def compare_with_baseline(
     name: str = "the baseline",
     growth: float | None = None,
 ) -> BaselineReport:
-    """Compares a check with what was accepted.
+    """Compares a check with the accepted result.
 
     Args:
-        baseline: What was accepted.
-        report: What the check found; its margin counts here too.
-        outcomes: Which images it named right.
-        name: The baseline's file, for messages.
+        baseline: The accepted result.
+        report: The result of the check; its margin applies here too.
+        outcomes: Which images were classified correctly.
+        name: File of the baseline, for messages.
         growth: Largest growth of a file, as a share of its accepted size; None allows any.
 
     Raises:
@@ -104,7 +104,7 @@ def compare_with_baseline(
     if not _same_images(baseline, outcomes) or baseline.n != report.n:
         same = baseline.data_sha256 == outcomes.data_sha256
         raise UsageError(
-            f"A baseline is compared on the images that it was made on. Received: {name} of {baseline.n:,} images "
+            f"A baseline needs the same images it was made with. Received: {name} of {baseline.n:,} images "
             f"{baseline.data_sha256[:12]}, this check of {report.n:,} images {outcomes.data_sha256[:12]}"
             f"{', with other classes' if same else ''}. "
             "Pass the same images, or make a new baseline with --accept."
@@ -139,7 +139,7 @@ def _change(
     found, now, before = report.artifacts[kind], outcomes.right[kind], unpack(accepted.right, n)
     lost, won = int(np.sum(before & ~now)), int(np.sum(~before & now))
     bound, upper = paired_interval(lost, won, n)
-    # A fact about the very same images, which needs no bound and is worded as such.
+    # A fact about these very images: no bound is needed, and the wording says so.
     verdict: GateVerdict = "pass" if won >= lost else decide(lost, won, n, report.margin)
     points = f"{100 * report.margin:g} points"
     if won >= lost:
@@ -157,7 +157,7 @@ def _change(
     grown = found.bytes / accepted.bytes - 1.0
     if growth is not None and grown > growth:
         verdict = "fail"
-        reason = f"its file grew by {100 * grown:.1f} %, allowed are {100 * growth:g} %; {reason}"
+        reason = f"its file grew by {100 * grown:.1f} %, more than the allowed {100 * growth:g} %; {reason}"
     return Change(
         verdict=verdict,
         reason=reason,
@@ -172,13 +172,13 @@ def _change(
 
 
 def read_baseline(path: str | os.PathLike[str]) -> Baseline:
-    """Reads the file.
+    """Reads a baseline file.
 
     Args:
-        path: Where it is.
+        path: The file.
 
     Raises:
-        UsageError: There is none.
+        UsageError: It does not exist or cannot be read.
         BundleError: It is damaged.
     """
     try:
@@ -191,7 +191,7 @@ def read_baseline(path: str | os.PathLike[str]) -> Baseline:
     try:
         baseline: Baseline = decode_json(data, Baseline, os.fspath(path))
     except BundleError as error:
-        # The schema's own cure speaks of bundles.
+        # The cure in the schema error is about bundles.
         reason = str(error).partition(". Restore")[0]
         raise BundleError(f"{reason}. Restore the file, or make it again with --accept.") from error
     if baseline.schema_version != _SCHEMA or baseline.n < 1 or _empty(baseline):
@@ -213,17 +213,17 @@ def _empty(baseline: Baseline) -> bool:
 def write_baseline(
     path: str | os.PathLike[str], report: CheckReport, outcomes: Outcomes, last: Baseline | None = None
 ) -> None:
-    """Writes what a check found as accepted, under a temporary name that is then renamed.
+    """Writes the result of a check as accepted, atomically.
 
     Args:
-        path: Where to; replaced if it is there.
-        report: What the check found.
-        outcomes: Which images it named right.
-        last: The baseline so far: what no installed engine runs here is kept from it, where the
-            images are the same.
+        path: The file; replaced if it exists.
+        report: The result of the check.
+        outcomes: Which images were classified correctly.
+        last: The previous baseline: artifacts that no installed engine can run here are kept from it,
+            if the images are the same.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: The file cannot be written.
     """
     artifacts = {
         kind: AcceptedArtifact(
@@ -244,6 +244,6 @@ def write_baseline(
         schema_version=_SCHEMA,
         truth_sha256=outcomes.truth_sha256,
     )
-    # Sorted keys: a difference in version control is a difference in fact.
+    # Sorted keys: a diff in version control is a real change.
     text = msgspec.json.format(msgspec.json.encode(baseline, order="sorted"), indent=2)
     write_whole(Path(path), text + b"\n", "--baseline")

@@ -1,4 +1,4 @@
-"""What changed since the baseline, as ``snapship check --json`` and the reports tell it."""
+"""Changes since the baseline, as in ``snapship check --json`` and the reports."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from exporter.gate import GateVerdict
 
 
 class Change(Strict, frozen=True):
-    """An artifact since it was accepted; changes are new minus accepted.
+    """Changes of an artifact since it was accepted, new minus accepted.
 
     Attributes:
         verdict: ``pass``, ``fail`` or ``inconclusive``.
-        reason: Why, in words.
+        reason: The reason, in words.
         delta: Change of top-1, in fractions of 1.
         bound: Lower end of its paired one-sided 95 % interval.
-        lost: Images named right then and wrong now.
-        won: Images named wrong then and right now.
+        lost: Images classified correctly then and wrongly now.
+        won: Images classified wrongly then and correctly now.
         agreement_change: Change of the agreement with the full model.
         bytes: Size of its file now.
         growth: Change of the size as a share of the accepted size.
@@ -41,12 +41,12 @@ class BaselineReport(Strict, frozen=True):
     """All artifacts since the baseline.
 
     Attributes:
-        verdict: The worst of the changes'; fail where an artifact is gone.
+        verdict: The worst of the changes'; ``fail`` if an artifact is gone.
         margin: Largest top-1 drop since then that passes, in fractions of 1.
-        artifacts: Each artifact that is in both, by kind.
+        artifacts: Artifacts in both, by kind.
         added: Kinds that are not in the baseline.
         gone: Kinds that are only in the baseline.
-        skipped: Kinds of the baseline that no installed engine runs.
+        skipped: Kinds of the baseline that no installed engine can run.
         reference_change: Change of the full model's top-1.
     """
 
@@ -64,21 +64,21 @@ class BaselineReport(Strict, frozen=True):
         return plain
 
     def raise_for_verdict(self, inconclusive: str = "error") -> None:
-        """Raises what the command exits with.
+        """Raises the error the command exits with.
 
         Args:
-            inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
+            inconclusive: How to treat an inconclusive verdict: ``error`` (exit 3), ``pass`` or ``fail``.
 
         Raises:
-            GateFailedError: An artifact got worse or is gone, or is inconclusive and that means fail.
+            GateFailedError: An artifact got worse or is gone, or is inconclusive and treated as a failure.
             InconclusiveError: An artifact is inconclusive.
         """
-        bad = self._named("fail") + [f"{kind}: not exported any more" for kind in self.gone]
+        bad = self._named("fail") + [f"{kind}: no longer exported" for kind in self.gone]
         open_ = self._named("inconclusive")
         if bad or (open_ and inconclusive == "fail"):
             raise GateFailedError(
                 f"No artifact may be worse than its baseline. Received: {'; '.join(bad or open_)}. "
-                "Repair it, or accept the new state with --accept."
+                "Fix it, or accept the new result with --accept."
             )
         if open_ and inconclusive == "error":
             raise InconclusiveError(

@@ -1,4 +1,4 @@
-"""The command ``check``: it parses, calls one function, and tells people and machines."""
+"""The command ``check``: parses options, runs the check, and reports to people and build servers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from edge_runtime.output_place import check_file, write_whole
 from edge_runtime.temporary import temporary_files_together
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
 from exporter.baseline_report import BaselineReport
-from exporter.check_options import Asked, check_options
-from exporter.checking import Checked, check_with
+from exporter.check_options import CheckCommand, check_options
+from exporter.checking import CheckResult, run_check
 from exporter.console import StepProgress
 from exporter.outputs import junit_xml
 from exporter.outputs.github import (
@@ -46,11 +46,11 @@ from exporter.printing import print_report
 @check_options
 @temporary_files_together()
 def check(**given: Any) -> None:
-    """Compares artifacts with the full model and fails when one is worse.
+    """Compares artifacts with the full model and fails if one is worse.
 
-    Exit code 0: all pass. 1: one lost more top-1 than the margin, or is worse than the
-    baseline. 2: bad usage or input. 3: inconclusive, such as too few images. 4: something is not
-    installed. Judged by a paired one-sided 95 % bound on the difference.
+    Judged by a paired one-sided 95 % bound on the top-1 difference. Exit code 0: all pass. 1: an
+    artifact lost more top-1 than the margin, or is worse than the baseline. 2: bad usage or input.
+    3: inconclusive, for example too few images. 4: a dependency is missing.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def check(**given: Any) -> None:
     try:
         _check(given)
     except (GateFailedError, InconclusiveError):
-        # Annotated already, artifact by artifact.
+        # Already annotated, artifact by artifact.
         raise
     except SnapshipError as error:
         if given["github"]:
@@ -74,36 +74,39 @@ def check(**given: Any) -> None:
 
 
 def _check(given: dict[str, Any]) -> None:
-    asked = Asked.of(given)
-    _check_outputs(asked)
-    last = _last(asked)
+    command = CheckCommand.of(given)
+    _check_outputs(command)
+    last = _last(command)
     with StepProgress() as progress:
-        found = check_with(
-            asked.config, page=asked.report is not None, evidence=asked.evidence, progress=progress
+        found = run_check(
+            command.config,
+            page=command.report is not None,
+            diagnostics=command.diagnostics,
+            progress=progress,
         )
-    since = None if last is None else _compare(asked, found, last)
-    if asked.json_file != "-":
+    since = None if last is None else _compare(command, found, last)
+    if command.json_file != "-":
         print_report(found.report)
         if since is not None:
             print_baseline(since)
-    # What is being accepted is shown above, and judged by the gate alone.
-    judged = None if asked.accept else since
-    _write(asked, found, judged)
-    if asked.github:
-        _tell_github(asked, found, judged)
-    _settle(asked, found, judged)
-    if asked.accept and asked.baseline is not None:
-        write_baseline(asked.baseline, found.report, found.outcomes, last)
-        click.echo(f"Accepted: {asked.baseline}", err=asked.json_file == "-")
+    # A result that is being accepted is shown above, and judged by the gate alone.
+    judged = None if command.accept else since
+    _write(command, found, judged)
+    if command.github:
+        _tell_github(command, found, judged)
+    _settle(command, found, judged)
+    if command.accept and command.baseline is not None:
+        write_baseline(command.baseline, found.report, found.outcomes, last)
+        click.echo(f"Accepted: {command.baseline}", err=command.json_file == "-")
 
 
-def _check_outputs(asked: Asked) -> None:
-    """Says before the slow part, and by its own option, what could not be written after it."""
+def _check_outputs(command: CheckCommand) -> None:
+    """Rejects output files that cannot be written before the slow part starts, naming their option."""
     files = {
-        "--report": asked.report,
-        "--junit": asked.junit,
-        "--json": None if asked.json_file == "-" else asked.json_file,
-        "--baseline": asked.baseline if asked.accept else None,
+        "--report": command.report,
+        "--junit": command.junit,
+        "--json": None if command.json_file == "-" else command.json_file,
+        "--baseline": command.baseline if command.accept else None,
     }
     taken: dict[str, str] = {}
     for option, path in files.items():
@@ -116,74 +119,74 @@ def _check_outputs(asked: Asked) -> None:
                 f"Each output must have a file of its own. Received: {other} and {option} {path}. "
                 f"Pass another {option}."
             )
-    if asked.github:
+    if command.github:
         for variable in (SUMMARY_VARIABLE, OUTPUT_VARIABLE):
             append_for_runner(variable, "")
 
 
-def _last(asked: Asked) -> Baseline | None:
-    """What was accepted; read before the slow part, which a missing file would waste."""
-    if asked.baseline is None:
+def _last(command: CheckCommand) -> Baseline | None:
+    """The baseline; read before the slow part, so that a missing file fails early."""
+    if command.baseline is None:
         return None
     try:
-        return read_baseline(asked.baseline)
+        return read_baseline(command.baseline)
     except SnapshipError:
-        if asked.accept:
+        if command.accept:
             return None
         raise
 
 
-def _compare(asked: Asked, found: Checked, last: Baseline) -> BaselineReport | None:
-    """What changed since the baseline; None where a new one is being accepted instead."""
+def _compare(command: CheckCommand, found: CheckResult, last: Baseline) -> BaselineReport | None:
+    """Changes since the baseline; None if it does not match and a new one is being accepted."""
     try:
         return compare_with_baseline(
-            last, found.report, found.outcomes, name=str(asked.baseline), growth=asked.growth
+            last, found.report, found.outcomes, name=str(command.baseline), growth=command.growth
         )
     except SnapshipError:
-        if asked.accept:
+        if command.accept:
             return None
         raise
 
 
-def _write(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
-    if asked.report is not None and found.page is not None:
-        write_whole(Path(asked.report), found.page, "--report")
-    if asked.junit is not None:
+def _write(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
+    if command.report is not None and found.page is not None:
+        write_whole(Path(command.report), found.page, "--report")
+    if command.junit is not None:
         text = junit_xml(
             found.report,
-            name=Path(asked.config.subject).name,
+            name=Path(command.config.subject).name,
             baseline=since,
-            inconclusive=asked.config.inconclusive,
+            inconclusive=command.config.inconclusive,
         )
-        write_whole(Path(asked.junit), text, "--junit")
-    if asked.json_file is not None:
+        write_whole(Path(command.junit), text, "--junit")
+    if command.json_file is not None:
         record = found.report.to_dict()
         if since is not None:
             record["baseline"] = since.to_dict()
         text = json.dumps(record, indent=2)
-        if asked.json_file == "-":
+        if command.json_file == "-":
             click.echo(text)
         else:
-            write_whole(Path(asked.json_file), f"{text}\n", "--json")
+            write_whole(Path(command.json_file), f"{text}\n", "--json")
 
 
-def _tell_github(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
+def _tell_github(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
     lines = github_annotations(
-        found.report, file=asked.config.subject, baseline=since, inconclusive=asked.config.inconclusive
+        found.report, file=command.config.subject, baseline=since, inconclusive=command.config.inconclusive
     )
     click.echo(lines, nl=False)
-    name = Path(asked.config.subject).name
+    name = Path(command.config.subject).name
     append_for_runner(SUMMARY_VARIABLE, step_summary(found.report, name=name, baseline=since))
     append_for_runner(OUTPUT_VARIABLE, output_lines(found.report, baseline=since))
 
 
-def _settle(asked: Asked, found: Checked, since: BaselineReport | None) -> None:
-    """Raises for the worse of the two verdicts: a failure outranks what is undecided."""
+def _settle(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
+    """Raises for the worse of the two verdicts: a failure outranks an inconclusive result."""
     open_: InconclusiveError | None = None
     for result in (found.report, since):
         try:
             if result is not None:
-                result.raise_for_verdict(asked.config.inconclusive)
+                result.raise_for_verdict(command.config.inconclusive)
         except InconclusiveError as error:
             open_ = open_ or error
     if open_ is not None:

@@ -1,4 +1,4 @@
-"""What to check, and what it must pass."""
+"""Configuration of a check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.spec import Fit, Resize
-from exporter.demands import Demands
+from exporter.demands import Thresholds
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.images import Chosen
@@ -24,26 +24,27 @@ class CheckConfig:
 
     Attributes:
         bundle: A folder or zip, whose artifacts are compared with the full model.
-        data: Labelled images that judge; None takes the val images of the bundle's run.
-        reference: The full model; None takes the one that the bundle was made from. Beside a candidate
-            a run folder, a ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` file, or a SavedModel.
-        candidate: Another one of these, to judge instead of a bundle.
-        labels: File of class names in the order of a candidate's outputs; None takes the files' own or
+        data: Labelled images to judge on; None uses the val images of the bundle's run.
+        reference: The full model; None uses the one the bundle was made from. With a candidate: a run
+            folder, a ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` file, or a SavedModel.
+        candidate: A model file of one of these formats, to check instead of a bundle.
+        labels: File with class names in the order of a candidate's outputs; None uses the files' own or
             those of ``data``, in the order that fits its images.
-        fit: How images become a candidate's input; None is ``stretch``, or what a run or bundle says.
-        resize: How a candidate's pixels of another size are made; None is ``antialiased``, or what a
-            bundle says.
-        input_range: What candidate and reference take for a pixel; None is ``0..255``.
-        reference_range: The same for the reference, where it differs.
-        split: Which images of ``data`` judge.
+        fit: How images are fitted to a candidate's input; None is ``stretch``, or the setting of a run or
+            bundle.
+        resize: How images are resized for a candidate; None is ``antialiased``, or the setting of a
+            bundle.
+        input_range: Pixel range that candidate and reference expect; None is ``0..255``.
+        reference_range: Pixel range of the reference, if it differs.
+        split: Which split of ``data`` to judge on.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        agreement: Smallest share of images with the full model's answer, 0..1; None asks nothing.
-        worst_class: Largest drop of any one class, in fractions of 1; None asks nothing.
-        threads: Threads of one inference.
-        inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
-        missing_classes: What a class without images means: ``error`` or ``allow``.
-        weak_reference: What a full model that is no better than guessing means: ``error`` or ``allow``.
-        quick: Leave out what takes seconds and does not move the verdict.
+        agreement: Smallest share of images with the full model's answer, 0..1; None means no requirement.
+        worst_class: Largest drop of any single class, in fractions of 1; None means no requirement.
+        threads: Threads per inference.
+        inconclusive: How to treat an inconclusive verdict: ``error`` (exit 3), ``pass`` or ``fail``.
+        missing_classes: How to treat a class without images: ``error`` or ``allow``.
+        weak_reference: How to treat a full model that is no better than guessing: ``error`` or ``allow``.
+        quick: Skip diagnostics that take seconds and do not affect the verdict.
     """
 
     bundle: str | os.PathLike[str] | None = None
@@ -66,16 +67,16 @@ class CheckConfig:
     quick: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses what cannot work before anything is loaded.
+        """Rejects invalid configurations before anything is loaded.
 
         Raises:
-            UsageError: A value is out of its range, or values exclude or need each other.
-            UnknownNameError: A name that does not exist.
+            UsageError: A value is out of range, or values exclude or require each other.
+            UnknownNameError: A name does not exist.
         """
         check_margin(self.margin)
         if not 1 <= self.threads <= 1024:
             raise UsageError(f"threads must be 1 to 1024. Received: {self.threads}. Pass --threads 1.")
-        self.demands  # noqa: B018 - its shares are looked at now
+        self.thresholds  # noqa: B018 - validates its shares now
         self._check_names()
         self._check_subject()
 
@@ -105,22 +106,22 @@ class CheckConfig:
             return
         if self.bundle is None:
             raise UsageError(
-                "A check needs something to check. Received: no bundle. "
+                "A check needs a bundle or a candidate. Received: neither. "
                 "Pass a bundle, or --reference, --candidate and --data."
             )
         for option in ("input_range", "reference_range", "labels", "fit", "resize"):
             if getattr(self, option) is not None:
                 raise UsageError(
-                    f"--{option.replace('_', '-')} is for --candidate; a bundle has its own. "
+                    f"--{option.replace('_', '-')} applies to --candidate only; a bundle has its own setting. "
                     "Received: no candidate. Leave it out."
                 )
 
     @property
-    def demands(self) -> Demands:
-        """What is asked beyond top-1."""
-        return Demands(agreement=self.agreement, worst_class=self.worst_class)
+    def thresholds(self) -> Thresholds:
+        """Requirements beyond top-1."""
+        return Thresholds(agreement=self.agreement, worst_class=self.worst_class)
 
     @property
     def subject(self) -> str:
-        """What is checked, as the user wrote it."""
+        """The path of the bundle or candidate, as given by the user."""
         return os.fspath(self.candidate or self.bundle or "")

@@ -1,4 +1,4 @@
-"""The options of ``snapship check``, and what they may not be together."""
+"""The options of ``snapship check``, and which of them exclude each other."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A command line of ``snapship check``; each field but the first is the option of its name.
+class CheckCommand:
+    """A parsed command line of ``snapship check``; each field but the first is the option of that name.
 
     Attributes:
-        config: What to check, and what it must pass.
+        config: What to check, and the requirements.
     """
 
     config: CheckConfig
@@ -34,30 +34,28 @@ class Asked:
     github: bool
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Asked:
-        """Sorts the options.
+    def of(cls, given: Mapping[str, Any]) -> CheckCommand:
+        """Separates the configuration from the options of the command.
 
         Args:
-            given: All of them, by name.
+            given: All options, by name.
 
         Raises:
-            UsageError: A value is out of its range, or options exclude or need each other.
+            UsageError: A value is out of its range, or options exclude or require each other.
         """
         names = {field.name for field in fields(CheckConfig)}
         config = CheckConfig(**{name: value for name, value in given.items() if name in names})
         return cls(config, **{name: value for name, value in given.items() if name not in names})
 
     def __post_init__(self) -> None:
-        """Refuses what makes no sense together, before anything is loaded.
+        """Rejects invalid combinations before anything is loaded.
 
         Raises:
-            UsageError: Options that exclude or need each other.
+            UsageError: Options exclude or require each other.
         """
         for option, given in (("--accept", self.accept), ("--growth", self.growth is not None)):
             if given and self.baseline is None:
-                raise UsageError(
-                    f"{option} is about a baseline. Received: no baseline. Pass --baseline FILE."
-                )
+                raise UsageError(f"{option} needs a baseline. Received: no baseline. Pass --baseline FILE.")
         if self.growth is not None and not self.growth >= 0.0:
             raise UsageError(
                 f"--growth must be 0 or more (0.1 is 10 %). Received: {self.growth:g}. Pass a fraction of 1."
@@ -69,55 +67,53 @@ class Asked:
             )
 
     @property
-    def evidence(self) -> bool:
-        """Whether anybody would see slow evidence: only the page and the JSON hold it."""
+    def diagnostics(self) -> bool:
+        """Whether to run the slow diagnostics: only the HTML page and the JSON file contain them."""
         return not self.config.quick and (self.report is not None or self.json_file is not None)
 
 
 _WHAT = (
     click.argument("bundle", metavar="[BUNDLE]", required=False),
-    click.option("--data", metavar="DATA", help="Labelled images that judge; default: the run's own."),
+    click.option("--data", metavar="DATA", help="Labelled images to judge on.  [default: the run's own]"),
     click.option(
         "--split",
         type=click.Choice(["val", "train", "all"]),
         default="val",
         show_default=True,
-        help="Which of the images judge.",
+        help="Which split of the images to judge on.",
     ),
-    click.option("--reference", metavar="FILE", help="The full model; default: the one that was exported."),
-    click.option(
-        "--candidate", metavar="FILE", help="A model file of anybody's to judge instead of a bundle."
-    ),
+    click.option("--reference", metavar="FILE", help="The full model.  [default: the one that was exported]"),
+    click.option("--candidate", metavar="FILE", help="Any model file to check instead of a bundle."),
     click.option(
         "--labels",
         metavar="FILE",
-        help="Class names, one a line, for --candidate; default: "
-        "the files' own or those of --data, in the order that fits its images.",
+        help="Class names for --candidate, one per line.  [default: the files' own, or those of --data in the order "
+        "that fits its images]",
     ),
     click.option(
         "--fit",
         type=click.Choice(["stretch", "crop"]),
-        help="How images become the input's size, for --candidate.  [default: stretch]",
+        help="How images are fitted to the input of --candidate.  [default: stretch]",
     ),
     click.option(
         "--resize",
         type=click.Choice(["antialiased", "plain"]),
-        help="How pixels of another size are made, for --candidate: plain as tf.image.resize and Keras' own "
-        "loaders do.  [default: antialiased]",
+        help="How images are resized for --candidate; plain matches tf.image.resize and the loaders of Keras.  "
+        "[default: antialiased]",
     ),
     click.option(
         "--input-range",
         type=click.Choice(RANGES),
         metavar="RANGE",
-        help=f"What --candidate and --reference take for a pixel: {', '.join(RANGES)}.  [default: 0..255]",
+        help=f"Pixel range that --candidate and --reference expect: {', '.join(RANGES)}.  [default: 0..255]",
     ),
     click.option(
         "--reference-range",
         type=click.Choice(RANGES),
         metavar="RANGE",
-        help="The same for --reference, where it differs.",
+        help="Pixel range of --reference, if it differs.",
     ),
-    click.option("--threads", default=1, show_default=True, metavar="N", help="Threads of one inference."),
+    click.option("--threads", default=1, show_default=True, metavar="N", help="Threads per inference."),
 )
 _GATE = (
     click.option(
@@ -125,65 +121,65 @@ _GATE = (
         default=DEFAULT_MARGIN,
         show_default=True,
         metavar="DROP",
-        help="Largest top-1 drop that passes.",
+        help="Largest top-1 drop that passes, such as 0.02 for 2 points.",
     ),
     click.option(
         "--agreement",
         type=float,
         metavar="SHARE",
-        help="Also fail below this share of images with the full model's answer, such as 0.97.",
+        help="Also fail if fewer images than this share get the full model's answer, such as 0.97.",
     ),
     click.option(
         "--worst-class",
         type=float,
         metavar="DROP",
-        help="Also fail when a class lost more than this. A class of few images is noisy: it fails only "
-        "where its own paired 95 % bound excludes a smaller drop.",
+        help="Also fail if a class lost more than this. To allow for noise, a class fails only if its own paired "
+        "95 % bound excludes a smaller drop.",
     ),
     click.option(
         "--inconclusive",
         type=click.Choice(["error", "pass", "fail"]),
         default="error",
         show_default=True,
-        help="What an inconclusive verdict means: exit 3, 0 or 1.",
+        help="How to treat an inconclusive verdict: exit 3, 0 or 1.",
     ),
     click.option(
         "--missing-classes",
         type=click.Choice(["error", "allow"]),
         default="error",
         show_default=True,
-        help="What a class without images means.",
+        help="How to treat a class without images.",
     ),
     click.option(
         "--weak-reference",
         type=click.Choice(["error", "allow"]),
         default="error",
         show_default=True,
-        help="What a full model that is no better than guessing on the images means.",
+        help="How to treat a full model that is no better than guessing on the images.",
     ),
     click.option(
         "--quick",
         is_flag=True,
-        help="Only judge: leave attribution, engines and layers out of --report and --json, and do not try "
-        "which resize suits.",
+        help="Only judge: skip attribution, engines and layers in --report and --json, and do not test which "
+        "resize fits.",
     ),
 )
 _BASELINE = (
     click.option(
         "--baseline",
         metavar="FILE",
-        help="Also compare with what was accepted last, image by image; fail when it got worse.",
+        help="Also compare, image by image, with the last accepted result; fail if an artifact got worse.",
     ),
-    click.option("--accept", is_flag=True, help="Write the result to --baseline, if the gate lets it pass."),
+    click.option("--accept", is_flag=True, help="Write the result to --baseline if it passes the gate."),
     click.option(
         "--growth",
         type=float,
         metavar="SHARE",
-        help="Also fail when a file grew more than this since the baseline, such as 0.1.",
+        help="Also fail if a file grew by more than this share since the baseline, such as 0.1.",
     ),
 )
 _OUTPUT = (
-    click.option("--report", metavar="FILE", help="Write the report as one HTML page."),
+    click.option("--report", metavar="FILE", help="Write the report as a single HTML page."),
     click.option(
         "--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]",
         help="Write the result as JSON to FILE; without FILE, or with -, to stdout.",
@@ -192,13 +188,13 @@ _OUTPUT = (
     click.option(
         "--github",
         is_flag=True,
-        help="Print annotations of GitHub Actions, and write the step's summary and outputs.",
+        help="Print GitHub Actions annotations, and write the step summary and outputs.",
     ),
 )  # fmt: skip
 
 
 def check_options(command: Command) -> Command:
-    """Gives a command all options of ``check``; it is called with what :meth:`Asked.of` takes.
+    """Adds all options of ``check`` to a command, which is called with the arguments of :meth:`CheckCommand.of`.
 
     Args:
         command: The function to decorate.

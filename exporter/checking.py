@@ -12,23 +12,24 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.manifest import Artifact
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.spec import InputSpec
+from exporter.candidate import Candidate
 from exporter.check_config import CheckConfig
-from exporter.demands import with_demands
+from exporter.demands import with_thresholds
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.options import DiagnosticOptions
 from exporter.file_labels import labels_of_files
 from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.images import PixelTable, choose_split, decode_table, run_images
 from exporter.input_range import InputRange, check_range
-from exporter.judging import Candidate, Judgement, check_numbers, judge
+from exporter.judging import Judgement, check_numbers, judge
 from exporter.kinds import KINDS
 from exporter.model_files import model_sha256
 from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
 from exporter.own_input import pixels_of
-from exporter.progress import Progress, step
 from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
 from exporter.resize_choice import resize_notes
@@ -41,13 +42,13 @@ from trainer.run import MODEL_FILE, is_run, model_path, read_run
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What a check found.
+class CheckResult:
+    """The result of a check.
 
     Attributes:
         report: The numbers.
-        outcomes: Which images each artifact named right, for a baseline.
-        page: The report as one HTML page; None where none was asked for.
+        outcomes: Which images each artifact classified correctly, for a baseline.
+        page: The report as an HTML page; None if not requested.
     """
 
     report: CheckReport
@@ -56,7 +57,7 @@ class Checked:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found out about the models' outputs, in words."""
+        """Findings about the models' outputs, in words."""
         return self.report.notes
 
 
@@ -67,36 +68,40 @@ def check(
 
     Args:
         bundle: A folder or zip, or a whole configuration.
-        progress: Called with step, done and total.
-        options: Further fields of :class:`exporter.CheckConfig`, beside a bundle's path.
+        progress: Progress callback.
+        options: Further fields of :class:`exporter.CheckConfig`, in addition to a bundle's path.
 
     Returns:
         The report; its ``verdict`` is the worst of the artifacts'.
 
     Raises:
-        SnapshipError: The bundle, a model or the data is invalid, or a field is.
+        SnapshipError: The bundle, a model, the data or a field is invalid.
     """
     config = bundle if isinstance(bundle, CheckConfig) else CheckConfig(bundle, **options)
-    return check_with(config, progress=progress).report
+    return run_check(config, progress=progress).report
 
 
-def check_with(
-    config: CheckConfig, *, page: bool = False, evidence: bool | None = None, progress: Progress | None = None
-) -> Checked:
-    """As :func:`check`, with the outcome of each image.
+def run_check(
+    config: CheckConfig,
+    *,
+    page: bool = False,
+    diagnostics: bool | None = None,
+    progress: Progress | None = None,
+) -> CheckResult:
+    """Like :func:`check`, with the outcome of each image.
 
     Args:
-        config: What to check, and what it must pass.
-        page: Render the page for people, which takes about as long as the check of a small model.
-        evidence: Gather what takes seconds and does not move the verdict; None follows ``config.quick``.
-        progress: Called with step, done and total.
+        config: What to check, and the requirements.
+        page: Render the HTML page, which takes about as long as the check of a small model.
+        diagnostics: Measure what takes seconds and does not affect the verdict; None follows ``config.quick``.
+        progress: Progress callback.
 
     Raises:
         SnapshipError: The bundle, a model or the data is invalid.
     """
-    tell: Progress = progress or (lambda step, done, total: None)
-    subject = _bundle_of(config, tell) if config.candidate is None else _files_of(config, tell)
-    return _judged(subject, config, page, not config.quick if evidence is None else evidence, tell)
+    progress = progress or no_progress
+    subject = _bundle_of(config, progress) if config.candidate is None else _files_of(config, progress)
+    return _judged(subject, config, page, not config.quick if diagnostics is None else diagnostics, progress)
 
 
 @dataclass(frozen=True)
@@ -112,15 +117,15 @@ class _Full:
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is checked, ready to score.
+    """The subject of a check, ready to score.
 
     Attributes:
         name: For the report.
-        candidates: What is judged.
-        full: Against what.
-        images: On which images.
-        notes: What was found out about the models' outputs, in words.
-        bundle: Where the candidates come from; None for a file.
+        candidates: The artifacts to judge.
+        full: The full model.
+        images: The judging images.
+        notes: Findings about the models' outputs, in words.
+        bundle: The bundle of the candidates; None for a single file.
     """
 
     name: str
@@ -131,7 +136,7 @@ class _Subject:
     bundle: Bundle | None = None
 
 
-def _bundle_of(config: CheckConfig, tell: Progress) -> _Subject:
+def _bundle_of(config: CheckConfig, progress: Progress) -> _Subject:
     """A bundle's artifacts and their full model."""
     assert config.bundle is not None
     opened = Bundle.open(config.bundle)
@@ -144,19 +149,19 @@ def _bundle_of(config: CheckConfig, tell: Progress) -> _Subject:
     else:
         raise UsageError(
             f"A check needs labelled images. Received: {os.fspath(config.bundle)}, whose full model {source.file} "
-            "is no run folder, and no --data. Pass --data."
+            "is not a run folder, and no --data. Pass --data."
         )
     candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
-    tell("loading the full model", 0, 0)
-    # A run's model takes raw pixels, whatever the exported one took.
+    progress("loading the full model", 0, 0)
+    # A run's model takes raw pixels, whatever range the export used.
     taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
     model = load_source(source, taken)
     full = _Full(full_scorer(model), model.input, source.file, source.sha256, use_of_bundle(source, taken))
     return _Subject(manifest.name, candidates, full, images.relabelled(manifest.labels), bundle=opened)
 
 
-def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
+def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
     """Two model files."""
     assert config.candidate is not None
     assert config.reference is not None
@@ -171,9 +176,9 @@ def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
     fit, resize, own = pixels_of(full, small, config.fit, config.resize)
     images = choose_split(open_dataset(config.data), config.split)
     record = read_run(full) if is_run(full) else None
-    tell("loading the full model", 0, 0)
+    progress("loading the full model", 0, 0)
     one = _look(full, config.reference_range or taken)
-    tell(f"loading {small.name}", 0, 0)
+    progress(f"loading {small.name}", 0, 0)
     two = _look(small, taken)
     names = given or (None if record is None else record.labels)
     notes: tuple[str, ...] = ()
@@ -192,7 +197,7 @@ def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
     sides = prepared(one, spec), prepared(two, spec)
     notes += tuple(note for side in sides for note in side.notes)
     for note in notes:
-        tell(note, 0, 0)
+        progress(note, 0, 0)
     use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order, own=own)
     return _Subject(
         small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256, use),
@@ -200,19 +205,19 @@ def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
     )  # fmt: skip
 
 
-def _judged(subject: _Subject, config: CheckConfig, page: bool, evidence: bool, tell: Progress) -> Checked:
+def _judged(
+    subject: _Subject, config: CheckConfig, page: bool, diagnostics: bool, progress: Progress
+) -> CheckResult:
     full, bundle, notes = subject.full, subject.bundle, subject.notes
     with ExitStack() as stack:
-        table: PixelTable = stack.enter_context(
-            decode_table(subject.images, full.input, progress=step(tell, "decoding"))
-        )
-        # What costs nothing to find out comes before the scores.
+        table: PixelTable = stack.enter_context(decode_table(subject.images, full.input, progress=progress))
+        # Cheap checks come before scoring.
         check_classes(table.images, config.missing_classes)
-        scores = full.scorer(table.pixels, step(tell, "scoring with the full model"))
+        scores = full.scorer(table.pixels, progress, "scoring with the full model")
         check_numbers(scores, "the full model", full.file.as_posix(), table)
-        notes += settle_reference(scores, table, full.use, config.weak_reference, tell)
+        notes += settle_reference(scores, table, full.use, config.weak_reference, progress)
         if not config.quick:
-            notes += resize_notes(scores, table, full.input, full.scorer, full.use, tell)
+            notes += resize_notes(scores, table, full.input, full.scorer, full.use, progress)
         found: Judgement = judge(
             subject.candidates,
             scores,
@@ -221,19 +226,19 @@ def _judged(subject: _Subject, config: CheckConfig, page: bool, evidence: bool, 
             sha256=full.sha256,
             margin=config.margin,
             threads=config.threads,
-            evidence=None if evidence else EvidenceOptions.quick(),
+            diagnostics=None if diagnostics else DiagnosticOptions.quick(),
             missing_classes=config.missing_classes,
             input=full.input,
-            progress=tell,
+            progress=progress,
         )
         if bundle is not None:
-            tell("replaying golden examples", 0, 0)
+            progress("replaying golden examples", 0, 0)
             found = found.with_golden(replay_golden(bundle, threads=config.threads))
             saved = saved_report(bundle)
             found = replace(found, report=found.report.with_unmade({} if saved is None else saved.unmade))
-        found = with_demands(found.with_notes(notes), table, config.demands)
+        found = with_thresholds(found.with_notes(notes), table, config.thresholds)
         text = render_report(subject.name, found, table) if page else None
-        return Checked(found.report, outcomes_of(found, table), text)
+        return CheckResult(found.report, outcomes_of(found, table), text)
 
 
 def _look(path: Path, input_range: InputRange) -> ForeignModel:
@@ -252,14 +257,14 @@ def _exact(kind: str) -> bool:
 
 
 def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
-    """The full model that the user names, or the one that the bundle was made from."""
+    """The full model given by the user, or the one the bundle was made from."""
     if named is not None:
         return find_source(named)
     rule, cure = "A check needs the full model.", "--reference with the run folder or .keras file"
     report = saved_report(bundle)
     if report is None:
         raise UsageError(
-            f"{rule} Received: {bundle.location} without {CHECK_FILE}, which says where it is. Pass {cure}."
+            f"{rule} Received: {bundle.location} without {CHECK_FILE}, which records its location. Pass {cure}."
         )
     file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
     if not file.is_file() and not is_saved_model(file):

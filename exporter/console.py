@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr: a bar on a terminal, a line for each step elsewhere."""
+"""Progress of long work on stderr: a bar on a terminal, one line per step elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rich.text import Text
 
 
 class StepProgress(AbstractContextManager["StepProgress"]):
-    """Shows steps as they are told: call it with what is being done, how much is done, and of how much."""
+    """A progress callback that shows the current step."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -34,7 +34,7 @@ class StepProgress(AbstractContextManager["StepProgress"]):
 
     def __enter__(self) -> StepProgress:
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            # A descriptor of its own: the bar goes on while quiet() has descriptor 2.
+            # A separate descriptor: the bar continues while quiet() redirects descriptor 2.
             self._own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
             columns: tuple[ProgressColumn, ...] = (
                 SpinnerColumn(),
@@ -64,9 +64,9 @@ class StepProgress(AbstractContextManager["StepProgress"]):
         """Shows a step.
 
         Args:
-            step: What is being done.
-            done: How much is done.
-            total: Of how much; 0 where unknown.
+            step: Name of the step.
+            done: Units finished.
+            total: Units in all; 0 if unknown.
         """
         if self._bar is None:
             if step != self._step:
@@ -77,13 +77,13 @@ class StepProgress(AbstractContextManager["StepProgress"]):
             self._step = step
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            # A new task: rich has no way to make a total unknown again.
+            # A new task: rich cannot reset a total to unknown.
             self._task = self._bar.add_task(step, total=total or None)
         self._bar.update(self._task, completed=done)
 
 
 class _Count(MofNCompleteColumn):
-    """``12/385``; nothing where the total is unknown."""
+    """``12/385``; nothing if the total is unknown."""
 
     def render(self, task: object) -> Text:
         """Renders one task."""

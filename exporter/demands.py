@@ -1,4 +1,4 @@
-"""What a check may ask beyond top-1: agreement, and no class that suffers for the others."""
+"""Thresholds of a check beyond top-1: agreement, and the loss of the worst class."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from exporter.verdict import ArtifactReport, pareto_of
 
 
 @dataclass(frozen=True)
-class Demands:
-    """What is asked of every artifact; None asks nothing.
+class Thresholds:
+    """Requirements on every artifact; None means no requirement.
 
     Attributes:
         agreement: Smallest share of images with the full model's answer, 0..1.
-        worst_class: Largest drop of any one class, in fractions of 1. Few images of a class
-            say little, so a class fails only where its own exact 95 % bound excludes a
-            smaller drop. A class that lost exactly this much fails in at most 5 % of all cases;
-            with many such classes, some will.
+        worst_class: Largest drop of any single class, in fractions of 1. A class with few images is
+            noisy, so it fails only if its own exact 95 % bound excludes a smaller drop. A class that
+            lost exactly this much fails in at most 5 % of all cases; with many such classes, some will.
     """
 
     agreement: float | None = None
     worst_class: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuses shares that are none.
+        """Rejects invalid shares.
 
         Raises:
             UsageError: One is not between 0 and 1.
@@ -44,25 +43,21 @@ class Demands:
                 )
 
 
-NO_DEMANDS = Demands()
-"""Top-1 alone counts."""
-
-
-def with_demands(found: Judgement, table: PixelTable, demands: Demands) -> Judgement:
-    """Fails the artifacts that do not meet the demands; others stay as they are.
+def with_thresholds(found: Judgement, table: PixelTable, thresholds: Thresholds) -> Judgement:
+    """Fails the artifacts that do not meet the thresholds; the others are unchanged.
 
     Args:
-        found: What the gate said.
-        table: The images that it was judged on.
-        demands: What is asked.
+        found: The verdicts of the gate.
+        table: The images they were judged on.
+        thresholds: The requirements.
     """
-    if demands == NO_DEMANDS:
+    if thresholds == Thresholds():
         return found
     right = found.reference.argmax(axis=1) == table.truth
     artifacts = {}
     for name, one in found.report.artifacts.items():
         right_now = found.scores[name].argmax(axis=1) == table.truth
-        unmet = _unmet(one, right, right_now, table.truth, table.images.labels, demands)
+        unmet = _unmet(one, right, right_now, table.truth, table.images.labels, thresholds)
         if unmet:
             one = one.failing("; ".join(unmet))
         artifacts[name] = one
@@ -79,29 +74,29 @@ def _unmet(
     right_now: BoolArray,
     truth: IntArray,
     labels: tuple[str, ...],
-    demands: Demands,
+    thresholds: Thresholds,
 ) -> list[str]:
     unmet = []
-    if demands.agreement is not None and report.agreement < demands.agreement:
+    if thresholds.agreement is not None and report.agreement < thresholds.agreement:
         unmet.append(
             f"it agrees with the full model on {100 * report.agreement:.2f} % of the images, "
-            f"asked are {100 * demands.agreement:g} %"
+            f"{100 * thresholds.agreement:g} % are required"
         )
-    if demands.worst_class is not None:
+    if thresholds.worst_class is not None:
         worse = []
         for index in np.unique(truth):
             chosen = truth == index
             lost = int(np.sum(right & ~right_now & chosen))
             won = int(np.sum(~right & right_now & chosen))
             n = int(chosen.sum())
-            if lost - won <= demands.worst_class * n:
-                # The bound never says more than was seen, so most of a thousand classes take no time.
+            if lost - won <= thresholds.worst_class * n:
+                # The bound never exceeds the observed drop, so most of a thousand classes take no time.
                 continue
             upper = paired_interval(lost, won, n)[1]
-            if upper < -demands.worst_class:
+            if upper < -thresholds.worst_class:
                 worse.append((upper, f"{labels[index]} (at least {-100 * upper:.2f})"))
         if worse:
             named = ", ".join(text for _, text in sorted(worse)[:3])
             more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
-            unmet.append(f"classes lost more than {100 * demands.worst_class:g} points: {named}{more}")
+            unmet.append(f"classes lost more than {100 * thresholds.worst_class:g} points: {named}{more}")
     return unmet

@@ -1,4 +1,4 @@
-"""Measures of how far an artifact's scores moved from the full model's."""
+"""How much an artifact's scores differ from the full model's."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BoolArray: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 KL_FLOOR = 1.0 / 512.0
-"""Half a step of an 8-bit score: without it, raw KL reads 0.65 on ImageNet at no loss of accuracy."""
+"""Half a step of an 8-bit score: without it, the KL is 0.65 on ImageNet at no loss of accuracy."""
 
 _ROWS = 4096
-"""Images in work at once: float64 copies of 50,000 times 1,000 scores would take gigabytes."""
+"""Images processed at once: float64 copies of 50,000 times 1,000 scores would take gigabytes."""
 
 ECE_BINS = 15
 """Bins of equal width, as in Guo et al. 2017, On Calibration of Modern Neural Networks."""
@@ -34,7 +34,7 @@ def agreement(reference: Float32Array, candidate: Float32Array) -> float:
 
 
 def floored_kl(reference: Float32Array, candidate: Float32Array) -> float:
-    """Mean KL(reference || candidate) in nats, both floored at :data:`KL_FLOOR` and normalised again.
+    """Mean KL(reference || candidate) in nats, both floored at :data:`KL_FLOOR` and renormalised.
 
     Args:
         reference: Scores ``[n, classes]``.
@@ -66,7 +66,7 @@ def expected_calibration_error(scores: Float32Array, truth: IntArray) -> float:
 
 
 def worst_class(right: BoolArray, right_now: BoolArray, truth: IntArray, labels: Sequence[str]) -> WorstClass:
-    """The class whose share of right answers fell most.
+    """The class whose top-1 fell most.
 
     Args:
         right: Images that the full model names right ``[n]``.

@@ -1,26 +1,26 @@
 """The exact one-sided 95 % bound on a paired difference: wrong in at most 5 % of all cases.
 
-Of n images, L are lost and W won. The results are put in an order by their score bound
-(:mod:`exporter.paired_score`), which knows no margin. The bound is then Buehler's (1957, Journal of
-the American Statistical Association 52, 482-493), the highest that keeps to that order::
+Of n images, L are lost and W won. The results are ordered by their score bound
+(:mod:`exporter.paired_score`), which is independent of any margin. The bound is then Buehler's (1957,
+Journal of the American Statistical Association 52, 482-493), the highest that respects that order::
 
     better = all results that are at least as good as (L, W)
-    size(d) = largest P(better) of all worlds in which the artifact is truly worse by d
+    size(d) = largest P(better) over all models of the truth in which the artifact is worse by d
     bound = -(the smallest d with size(d) <= 5 %)
 
-Together with a result, the set ``better`` holds every one with fewer losses or more wins (Barnard
-1947, Biometrika 34, 123-138, asks this of a test). Every world with a larger drop comes from one
-with drop d by turning wins into ties or ties into losses, which only makes ``better`` rarer. So
+With each result, the set ``better`` also contains every result with fewer losses or more wins (Barnard
+1947, Biometrika 34, 123-138, requires this of a test). Every truth with a larger drop follows from one
+with drop d by turning wins into ties or ties into losses, which only makes ``better`` less likely. So
 size(d) falls as d rises, and for every margin
 
-- all results with bound > -margin together have a probability of at most 5 % where the true drop is
-  the margin or more: they lie in the set of the worst of them, whose size at the margin is that;
+- all results with bound > -margin together have a probability of at most 5 % if the true drop is the
+  margin or more: they are in the set ``better`` of the worst of them, whose size at the margin is at most 5 %;
 - one more loss or one win less never raises the bound;
 - what passes at a margin passes at every wider one.
 
-One rule holds for every result and any number of images. The upper end of the interval is this bound
-with the two models changed over. The size is itself bounded from above (:mod:`exporter.region_size`),
-and drops are tried in steps of 1e-6, a ten-thousandth of a point; both put the bound a little lower.
+One rule covers every result and any number of images. The upper end of the interval is this bound with
+the two models swapped. The size is itself bounded from above (:mod:`exporter.region_size`),
+and drops are searched in steps of 1e-6, a ten-thousandth of a point; both make the bound slightly lower.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from exporter.paired_score import at_least_as_good, score_bound
 from exporter.region_size import Region, size
 
 LEVEL = 0.05
-"""How often a bound may be above the true difference."""
+"""Probability with which a bound may exceed the true difference."""
 
 STEPS = 1_000_000
 """Steps of a drop in 1: bounds are whole steps."""
@@ -43,7 +43,7 @@ STEPS = 1_000_000
 def lower_bound(lost: int, won: int, n: int) -> float:
     """Exact one-sided 95 % lower bound of the top-1 difference, artifact minus full model.
 
-    Takes about 20 ms at 1,000 images and a second at 50,000; results are kept.
+    Takes about 20 ms at 1,000 images and a second at 50,000; results are cached.
 
     Args:
         lost: Images that only the full model names right.
@@ -58,10 +58,10 @@ def lower_bound(lost: int, won: int, n: int) -> float:
     region = Region(at_least_as_good(lost, won, n))
 
     def excess(step: int) -> float:
-        """Logarithm of the size at a drop in units of the level; positive where it is too large."""
+        """Logarithm of the size at a drop in units of the level; positive if it is too large."""
         return math.log(size(region, step / STEPS) / LEVEL)
 
-    # The score bound is nearly right; from there, outwards until the answer is between low and high.
+    # The score bound is close; from there, search outwards until the answer is between low and high.
     start = min(max(math.ceil(-score_bound(lost, won, n) * STEPS), 2 - STEPS), STEPS - 1)
     low = high = start
     above = below = excess(start)

@@ -6,7 +6,7 @@ Stages::
     images  -> two tables     those that calibrate, those that judge; never the same
     model   -> scores         of the images that judge: classes in its order, and above chance
     model   -> files          converted once, then written as each kind
-    files   -> repaired       int8 files up the ladder, on images that calibrate
+    files   -> repaired       int8 files that need it, on images that calibrate
     files   -> verdicts       each against the full model, on the images that judge
     all     -> bundle         manifest, labels, golden examples, check.json, report.html
 """
@@ -24,6 +24,7 @@ import msgspec
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import DataError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from edge_runtime.text import as_utf8
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, check_writable, may_write, write_manifest
@@ -31,16 +32,15 @@ from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.options import DiagnosticOptions
 from exporter.evidence.record import RepairReport
 from exporter.golden import write_golden
 from exporter.images import PixelTable, balanced
 from exporter.judging import Judgement, check_numbers, judge
 from exporter.kinds import Kind
 from exporter.making import Maker
-from exporter.mending import Mender
+from exporter.mending import ArtifactRepair
 from exporter.openers import opener_of
-from exporter.progress import Progress, step
 from exporter.provenance import provenance
 from exporter.reference_use import use_of_source
 from exporter.report import render_report
@@ -113,7 +113,7 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
         GateFailedError: The best artifact was asked for, and none passed.
         InconclusiveError: The same, and for some the images cannot tell.
     """
-    tell = progress or (lambda step, done, total: None)
+    tell = progress or no_progress
     out = Path(config.out)
     may_write(out, config.overwrite)
     check_path(out, "bundle")
@@ -168,7 +168,7 @@ class _Export:
         self._shipped: tuple[Kind, ...] = ()
         self._entries: Mapping[Kind, Artifact] = {}
         self._unmade: Mapping[str, str] = {}
-        self._ladders: dict[str, RepairReport] = {}
+        self._repairs: dict[str, RepairReport] = {}
         self._notes: tuple[str, ...] = ()
 
     def run(self, use: ReferenceUse) -> Mapping[str, str]:
@@ -207,7 +207,7 @@ class _Export:
         if table is None or not (self._config.check or use.open_order):
             return None
         scorer = full_scorer(self._model)
-        scores = scorer(table.pixels, step(self._tell, "scoring with the full model"))
+        scores = scorer(table.pixels, self._tell, "scoring with the full model")
         check_numbers(scores, "the full model", str(self._source.file), table)
         weak = self._config.weak_reference if self._config.check else "allow"
         self._notes = settle_reference(scores, table, use, weak, self._tell)
@@ -221,9 +221,9 @@ class _Export:
 
     def _judged(self, maker: Maker, reference: Float32Array | None) -> Judgement | None:
         table = self._tables.judging if self._config.check else None
-        mender = Mender(self._config, self._model, self._labels, maker, self._tables, self._tell)
-        mender.mend()
-        self._ladders = mender.reports()
+        repair = ArtifactRepair(self._config, self._model, self._labels, maker, self._tables, self._tell)
+        repair.run()
+        self._repairs = repair.reports()
         candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
         if table is None or reference is None or all(one.unusable for one in candidates):
             return None
@@ -235,12 +235,12 @@ class _Export:
             sha256=self._source.sha256,
             margin=self._config.margin,
             progress=self._tell,
-            evidence=EvidenceOptions() if self._config.evidence == "full" else EvidenceOptions.quick(),
+            diagnostics=DiagnosticOptions() if self._config.evidence == "full" else DiagnosticOptions.quick(),
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
-        report = found.with_notes(self._notes).report.with_unmade(self._unmade).with_repairs(self._ladders)
-        return replace(found, report=report.with_calibrations(mender.calibrations()))
+        report = found.with_notes(self._notes).report.with_unmade(self._unmade).with_repairs(self._repairs)
+        return replace(found, report=report.with_calibrations(repair.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:
         opener = opener_of(kind.format, file, file.name, self._model.input)
@@ -276,8 +276,8 @@ class _Export:
 
     def _described(self, kind: Kind) -> Artifact:
         """With what repaired it, which a bundle says also where nothing judged it."""
-        ladder = self._ladders.get(kind.name)
-        kept = () if ladder is None else tuple(rung.name for rung in ladder.rungs[1:] if rung.kept)
+        repair = self._repairs.get(kind.name)
+        kept = () if repair is None else tuple(step.name for step in repair.kept)
         return msgspec.structs.replace(self._entries[kind], repairs=kept)
 
     def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:

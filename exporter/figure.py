@@ -1,4 +1,4 @@
-"""The canvas of a report's plots: matplotlib figures as inline SVG in the page's colours."""
+"""Figures of a report: matplotlib as inline SVG in the colours of the page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ COLOURS = {"pass": "#1a7f4b", "inconclusive": "#b7791f", "fail": "#c0392b", "unc
 """By verdict."""
 
 SERIES = ("#3b6fd4", "#d9822b", "#2a9d8f", "#c44e8a", "#7a5cc2", "#8c6d31", "#5b9bd5", "#6b8e23")
-"""Colours of things side by side; readable on a light and a dark card."""
+"""Colours of data series; readable on light and dark cards."""
 
 NEUTRAL = "#8a94a6"
 INK = "#5b6472"
 
 WIDE_INCHES = 10.6
 HALF_INCHES = 5.2
-"""What a card of the page is wide, so that text is shown at its own size."""
+"""Widths of a card on the page, so that text appears at its nominal size."""
 
 _STYLE = {"svg.fonttype": "none", "font.size": 9, "svg.hashsalt": "snapship"}
 
@@ -27,13 +27,13 @@ _STYLE = {"svg.fonttype": "none", "font.size": 9, "svg.hashsalt": "snapship"}
 def figure(
     height_inches: float, *, columns: int = 1, rows: int = 1, width_inches: float = HALF_INCHES
 ) -> tuple[Any, list[Any]]:
-    """A figure and its plots, row by row.
+    """Creates a figure and its plots, row by row.
 
     Args:
-        height_inches: Of the whole figure.
+        height_inches: Height of the whole figure.
         columns: Plots side by side.
         rows: Plots below each other.
-        width_inches: Of the whole figure.
+        width_inches: Width of the whole figure.
 
     Raises:
         EnvironmentMissingError: Matplotlib is not installed.
@@ -43,7 +43,7 @@ def figure(
         from matplotlib.figure import Figure
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Writing a report", "matplotlib", "export") from error
-    # Text as text: smaller, selectable, and in the page's font.
+    # Text as text: smaller, selectable, and in the font of the page.
     with matplotlib.rc_context(_STYLE):
         drawn = Figure(figsize=(width_inches, height_inches), layout="constrained")
         plots = list(drawn.subplots(rows, columns, squeeze=False).flat)
@@ -60,13 +60,13 @@ def figure(
 
 
 def legend(drawn: Any, handles: list[Any], names: list[str], columns: int) -> None:
-    """A legend below the figure.
+    """Adds a legend below the figure.
 
     Args:
         drawn: The figure.
-        handles: What was drawn.
-        names: What to call each.
-        columns: Entries in a row.
+        handles: The drawn series.
+        names: Their names.
+        columns: Entries per row.
     """
     drawn.legend(
         handles, names, loc="outside lower center", ncols=columns, frameon=False, labelcolor=INK, fontsize=8.5,
@@ -75,12 +75,12 @@ def legend(drawn: Any, handles: list[Any], names: list[str], columns: int) -> No
 
 
 def svg(drawn: Any) -> str:
-    """The figure as an ``<svg>`` element; the same figure gives the same text."""
+    """The figure as an ``<svg>`` element; deterministic for equal figures."""
     import matplotlib
 
     stored = io.StringIO()
     with matplotlib.rc_context(_STYLE):
         drawn.savefig(stored, format="svg", metadata={"Date": None})
     text = stored.getvalue()
-    # Its metadata says nothing but where the RDF vocabulary lives.
+    # The metadata contains nothing but the address of the RDF vocabulary.
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)

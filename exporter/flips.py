@@ -1,4 +1,4 @@
-"""The flip gallery: images whose answer changed, with what both models say of them."""
+"""Prediction flips: images whose answer changed, with the scores of both models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ORDER: tuple[Outcome, ...] = ("lost", "won", "other")
 
 @dataclass(frozen=True)
 class Score:
-    """One line of a score list.
+    """A line of a score list.
 
     Attributes:
         label: The class.
@@ -46,8 +46,8 @@ class Flip:
         artifact: Its name.
         ref: The image.
         truth: The true class.
-        outcome: ``lost``: only the full model was right; ``won``: only the artifact is.
-        picture: What the models saw, as a data URL.
+        outcome: ``lost``: only the full model is right; ``won``: only the artifact is.
+        picture: The image as the models saw it, as a data URL.
         before: The full model's best scores.
         after: The artifact's best scores.
     """
@@ -62,14 +62,14 @@ class Flip:
 
 
 def flips(found: Judgement, table: PixelTable) -> tuple[list[Flip], int]:
-    """Lists the images whose answer changed: lost ones first, the surest first.
+    """Lists the images whose answer changed: lost ones first, most confident first.
 
     Args:
-        found: What was judged.
+        found: The judged artifacts.
         table: The images.
 
     Returns:
-        At most :data:`MOST_FLIPS` of them, and how many there are.
+        Up to :data:`MOST_FLIPS` of them, and the total number.
     """
     truth, before = table.truth, found.reference.argmax(axis=1)
     ranked: list[tuple[int, float, str, int]] = []

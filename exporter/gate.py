@@ -1,44 +1,43 @@
-"""The gate: is an artifact as good as the full model, on the same labelled images?
+"""The gate: is an artifact as good as the full model on the same labelled images?
 
-Of n images, L are named right by the full model alone ("lost") and W by the artifact alone ("won").
+Of n images, only the full model classifies L correctly ("lost") and only the artifact W ("won").
 The true top-1 difference, artifact minus full model, is estimated by (W - L) / n and bounded on
 either side by an exact one-sided 95 % bound (:mod:`exporter.exact_bound`)::
 
     lower_bound(L, W, n) = -(the smallest drop d at which results as good as (L, W), or better,
-                             have a probability of at most 5 %, whatever the share of wins)
+                             have a probability of at most 5 %, for any share of wins)
     bound = lower_bound(L, W, n)         upper = -lower_bound(W, L, n)
 
 A result is better than another if its score bound is higher (Tango 1998, :mod:`exporter.paired_score`);
-the bound that keeps to an order in this way is Buehler's (1957).
+the bound that respects an order in this way is Buehler's (1957).
 
-``pass`` where bound > -margin: worse by the margin is excluded. ``fail`` where
-upper < -margin: the artifact is worse by more than the margin. Else ``inconclusive``.
+``pass`` if bound > -margin: worse by the margin is excluded. ``fail`` if upper < -margin: the artifact
+is worse by more than the margin. Otherwise ``inconclusive``.
 
-Exact means that no approximation has to hold. Whatever n, the margin and the share of answers that
-changed: of all sets of n images that could have been drawn, at most 5 % pass an artifact whose true
-drop is the margin or more, and at most 5 % fail one whose true drop is the margin or less. One more
-loss never helps, one more win never hurts, and what passes at a margin passes at a wider one.
+Exact means that it relies on no approximation. For any n, margin and share of changed answers: of all
+sets of n images that could have been drawn, at most 5 % pass an artifact whose true drop is the margin
+or more, and at most 5 % fail one whose true drop is the margin or less. One more loss never helps, one
+more win never hurts, and what passes at a margin passes at any wider one.
 
-The promise is about one look at images that nothing was fitted to. Images that calibrated an
-artifact, or that were looked at again and again until it passed, promise less.
+The guarantee holds for a single look at images that nothing was fitted to. With images that
+calibrated an artifact, or that were checked repeatedly until it passed, it is weaker.
 
-By margin, the fewest images that pass, none of them lost: 59 for 5 points, 149 for 2, 299 for 1,
-598 for half a point. ``python -m benchmarks.gate_size`` measures how often the gate errs and how
+The fewest images that can pass, with none lost: 59 for a margin of 5 points, 149 for 2, 299 for 1, 598
+for half a point. ``python -m benchmarks.gate_size`` measures how often the gate errs and how
 often it can decide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
 from edge_runtime.errors import DataError, UsageError
-from edge_runtime.manifest import WorstClass
+from edge_runtime.manifest import Strict, WorstClass
 from edge_runtime.result import Float32Array
-from exporter.drift import agreement, expected_calibration_error, floored_kl, worst_class
+from exporter.drift import IntArray, agreement, expected_calibration_error, floored_kl, worst_class
 from exporter.exact_bound import lower_bound
 from exporter.paired_score import score_bound
 
@@ -51,20 +50,17 @@ EXACT_DP = 1e-4
 _MOST_IMAGES = 10_000_000
 
 _EXACT_IMAGES = 10_000
-"""Up to so many, the number of images that would decide is tried with the exact bound."""
+"""Up to this number of images, :func:`images_needed` is confirmed with the exact bound."""
 
 GateVerdict = Literal["pass", "fail", "inconclusive"]
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """An artifact against the full model on n images; fields as in the manifest's Metrics.
+class Comparison(Strict, frozen=True):
+    """An artifact against the full model, on the same labelled images.
 
     Attributes:
         verdict: ``pass``, ``fail`` or ``inconclusive``.
-        reason: Why, in words.
-        n: Images.
+        reason: The reason, in words.
         top1: The artifact's top-1, 0..1.
         delta: Its top-1 minus the full model's.
         bound: Lower end of the one-sided 95 % interval of delta.
@@ -76,13 +72,12 @@ class Comparison:
         max_abs_dp: Largest change of any score.
         ece: Expected calibration error, 15 bins.
         worst_class: The class that lost most.
-        images_needed: How many images like these would decide; None where it is
-            decided, or where no number would.
+        images_needed: How many images like these would decide; None if it is decided, or if no number
+            would.
     """
 
     verdict: GateVerdict
     reason: str
-    n: int
     top1: float
     delta: float
     bound: float
@@ -98,7 +93,7 @@ class Comparison:
 
 
 def check_margin(margin: float) -> float:
-    """Returns the margin if it can be one.
+    """Returns the margin if it is valid.
 
     Raises:
         UsageError: It is not between 0 and 1.
@@ -142,8 +137,8 @@ def decide(lost: int, won: int, n: int, margin: float) -> GateVerdict:
 def images_needed(lost: int, won: int, n: int, margin: float) -> int | None:
     """About how many images, with losses and wins at the same rates, would decide.
 
-    The score bound says where to look; from there the number is raised until the exact bound decides
-    too, as far as that can be tried.
+    The score bound gives a starting point; from there the number is raised until the exact bound decides
+    too, up to :data:`_EXACT_IMAGES`.
 
     Args:
         lost: Images that only the full model names right.
@@ -156,7 +151,7 @@ def images_needed(lost: int, won: int, n: int, margin: float) -> int | None:
     """
     if decide(lost, won, n, margin) != "inconclusive":
         return n
-    # More images bring the bounds closer to the difference that was seen, on whichever side it lies.
+    # With more images the bounds approach the observed difference, on whichever side of the margin it is.
     passes = (won - lost) / n > -margin
 
     def roughly(count: int) -> bool:
@@ -201,10 +196,10 @@ def compare(
         truth: True class indices, int64 ``[n]``.
         labels: Class names.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        exact: Also ask for scores that are equal to :data:`EXACT_DP`.
+        exact: Also require equal scores, within :data:`EXACT_DP`.
 
     Raises:
-        DataError: There is no image, or the shapes differ.
+        DataError: There are no images, or the shapes differ.
     """
     n = len(truth)
     if not n or reference.shape != candidate.shape or reference.shape != (n, len(labels)):
@@ -221,16 +216,15 @@ def compare(
     needed = images_needed(lost, won, n, margin) if decide(lost, won, n, margin) == "inconclusive" else None
     finite = bool(np.isfinite(candidate).all())
     if not finite:
-        # Counted as zeros from here on: the record of a failure must still be numbers.
+        # Zeros from here on: the record of a failure must still hold numbers.
         candidate = np.nan_to_num(candidate, nan=0.0, posinf=0.0, neginf=0.0)
     max_abs_dp = float(np.max(np.abs(candidate.astype(np.float64) - reference.astype(np.float64))))
     verdict, reason = _verdict(lost, won, n, margin, needed, max_abs_dp if exact else 0.0)
     if not finite:
-        verdict, reason = "fail", "its scores are not all numbers"
+        verdict, reason = "fail", "some of its scores are not numbers"
     return Comparison(
         verdict=verdict,
         reason=reason,
-        n=n,
         top1=float(right_now.mean()),
         delta=(won - lost) / n,
         bound=bound,

@@ -20,7 +20,7 @@ from edge_runtime.spec import InputSpec
 from exporter.kinds import Kind
 
 MAX_EXAMPLE_BYTES = 200_000
-"""A larger photo is stored smaller: a bundle travels to phones."""
+"""Larger photos are scaled down: bundles are downloaded to phones."""
 
 _SMALLER_SIDE = 640
 
@@ -28,16 +28,16 @@ _SMALLER_SIDE = 640
 def write_golden(
     folder: Path, images: ImageSet, spec: InputSpec, files: Mapping[Kind, Path]
 ) -> GoldenRef | None:
-    """Stores images with the hashes and scores that they have here.
+    """Stores images with the hashes and scores they get on this machine.
 
     Args:
-        folder: The bundle in the making.
+        folder: The bundle being written.
         images: The images to store.
         spec: The model's input.
-        files: The artifacts by kind; those that no installed engine runs are left out.
+        files: The artifacts by kind; those that no installed engine can run are skipped.
 
     Returns:
-        The entry for the manifest; None if there is no image.
+        The entry for the manifest; None if there are no images.
     """
     if not len(images):
         return None
@@ -55,7 +55,7 @@ def write_golden(
         try:
             for place, (_, _, data) in enumerate(names):
                 found = engine.run(pixels(data, spec))
-                # JSON has no NaN; a replay then reports that there are no scores to compare with.
+                # JSON has no NaN; a replay then reports that there are no scores to compare.
                 if np.isfinite(found).all():
                     scores[place][kind.name] = tuple(float(score) for score in found)
         finally:
@@ -80,7 +80,7 @@ def write_golden(
 
 
 def _encoded(images: ImageSet, item: Item) -> tuple[bytes, str]:
-    """The image's own bytes where they are small enough, and their file suffix."""
+    """The bytes of the image file if they are small enough, else a smaller JPEG; and the file suffix."""
     content = images.read(item)
     if isinstance(content, bytes):
         if len(content) <= MAX_EXAMPLE_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ import numpy as np
 from edge_runtime.dataset import ImageSet, Item, decode_all, open_dataset
 from edge_runtime.errors import DataError
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.spec import InputSpec
 from trainer.run import read_data
 
@@ -153,14 +154,15 @@ class PixelTable:
 
 
 def decode_table(
-    images: ImageSet, spec: InputSpec, *, progress: Callable[[int, int], None] | None = None
+    images: ImageSet, spec: InputSpec, *, progress: Progress = no_progress, step: str = "decoding"
 ) -> PixelTable:
     """Decodes a set through the one preprocessing, on all cores.
 
     Args:
         images: The set, at least one image.
         spec: The model's input.
-        progress: Called with images done and images in all.
+        progress: Progress callback.
+        step: Name of the step, for the callback.
 
     Raises:
         DataError: More than a fifth or a whole class does not decode.
@@ -175,8 +177,7 @@ def decode_table(
         else:
             table[row] = found
             row += 1
-        if progress is not None:
-            progress(done, len(images))
+        progress(step, done, len(images))
     kept = images.without(failures)
     truth = np.array([item.label for item in kept.items], dtype=np.int64)
     return PixelTable(table[:row], truth, kept, kept.skipped[len(images.skipped) :])

@@ -13,13 +13,14 @@ from edge_runtime.engines import Engine
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, SnapshipError
 from edge_runtime.labels import check_count
 from edge_runtime.native_output import quiet
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from edge_runtime.spec import InputSpec
 from exporter.candidate import Candidate
 from exporter.cpu import cpu_report
 from exporter.evidence.classes import MissingClasses, check_classes, class_reports
-from exporter.evidence.gathering import Gatherer
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.gathering import DiagnosticsRunner
+from exporter.evidence.options import DiagnosticOptions
 from exporter.evidence.parity import parity_report
 from exporter.evidence.record import GoldenReport, LayerReport
 from exporter.evidence.temperature import temperature_report
@@ -27,19 +28,16 @@ from exporter.gate import compare, overall
 from exporter.half_precision import Magnitude, half_magnitude
 from exporter.images import PixelTable, set_sha256
 from exporter.kernels import examine_kernels, with_kernels
-from exporter.progress import Progress, step
 from exporter.scoring import engine_scorer, latencies_ms
 from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
-
-__all__ = ["Candidate", "Judgement", "Progress", "check_numbers", "judge"]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A report with the scores that it was made from.
+    """A report with the scores it is based on.
 
     Attributes:
-        report: What was found.
+        report: The result.
         reference: The full model's scores, float32 ``[n, classes]``.
         scores: Each artifact's scores, by name.
         tensors: All tensors of quantized artifacts against their float file, by name.
@@ -51,7 +49,7 @@ class Judgement:
     tensors: Mapping[str, tuple[LayerReport, ...]] = field(default_factory=dict)
 
     def with_notes(self, notes: tuple[str, ...]) -> Judgement:
-        """Adds what was found out about the models' outputs.
+        """Adds findings about the models' outputs.
 
         Args:
             notes: In words.
@@ -59,10 +57,10 @@ class Judgement:
         return replace(self, report=msgspec.structs.replace(self.report, notes=self.report.notes + notes))
 
     def with_golden(self, replays: Mapping[str, GoldenReport]) -> Judgement:
-        """Adds a golden replay; an artifact that does not repeat itself fails.
+        """Adds golden replays; an artifact whose results cannot be reproduced fails.
 
         Args:
-            replays: What :func:`exporter.evidence.golden.replay_golden` found.
+            replays: The result of :func:`exporter.evidence.golden.replay_golden`.
         """
         return replace(self, report=self.report.with_golden(replays))
 
@@ -76,8 +74,8 @@ def judge(
     sha256: str,
     margin: float,
     threads: int = 1,
-    progress: Progress | None = None,
-    evidence: EvidenceOptions | None = None,
+    progress: Progress = no_progress,
+    diagnostics: DiagnosticOptions | None = None,
     missing_classes: MissingClasses = "error",
     input: InputSpec | None = None,
 ) -> Judgement:
@@ -90,24 +88,23 @@ def judge(
         file: The full model's file, for the record.
         sha256: Its hash, for the record.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        threads: Threads of one inference.
-        progress: Told how far it is.
-        evidence: What to measure beside the verdict; None measures all.
-        missing_classes: What a class without images means.
-        input: The model's input; without it, attribution leaves preprocessing out.
+        threads: Threads per inference.
+        progress: Progress callback.
+        diagnostics: What to measure beside the verdict; None measures everything.
+        missing_classes: How to treat a class without images.
+        input: The model's input; None skips preprocessing in the attribution.
 
     Raises:
         BundleError: The labels do not match the full model's outputs.
         DataError: A class has no images, and that is not allowed.
-        EnvironmentMissingError: No installed engine runs any of them.
+        EnvironmentMissingError: No installed engine can run any of them.
         ModelFileError: An artifact does not load, takes other images, has other classes or
-            gives no numbers, or the full model's scores are no numbers.
+            returns NaN or infinity, or the full model does.
     """
     labels, classes = table.images.labels, reference.shape[1]
     check_count(labels, classes)
     absent = check_classes(table.images, missing_classes)
     check_numbers(reference, "the full model", file, table)
-    tell = progress or (lambda step, done, total: None)
     engines: dict[str, Engine] = {}
     skipped = {one.name: one.unusable for one in candidates if one.unusable}
     judged = [one for one in candidates if not one.unusable]
@@ -121,24 +118,25 @@ def judge(
             raise EnvironmentMissingError.of_extra("Running the artifacts", "onnxruntime", "export")
         scores = {}
         for name, engine in engines.items():
-            scores[name] = engine_scorer(engine, classes)(table.pixels, step(tell, f"checking {name}"))
+            scores[name] = engine_scorer(engine, classes)(table.pixels, progress, f"checking {name}")
             check_numbers(scores[name], "an artifact", name, table)
         latency = latencies_ms(engines, table.pixels[0])
-        options = evidence or EvidenceOptions()
-        gatherer = Gatherer(options, judged, reference, scores, table, input)
+        runner = DiagnosticsRunner(
+            diagnostics or DiagnosticOptions(), judged, reference, scores, table, input
+        )
         reports: dict[str, ArtifactReport] = {}
         tensors: dict[str, tuple[LayerReport, ...]] = {}
         for candidate in judged:
             name = candidate.name
-            tell(f"looking into {name}", 0, 0)
+            progress(f"diagnosing {name}", 0, 0)
             compared = partial(
                 compare, reference, truth=table.truth, labels=labels, margin=margin, exact=candidate.exact
             )
             kernels = examine_kernels(
-                candidate, table.pixels, scores[name], compared, threads=threads, progress=tell
+                candidate, table.pixels, scores[name], compared, threads=threads, progress=progress
             )
             with quiet():
-                found = gatherer.gather(candidate, engines[name], integers=kernels is not None)
+                found = runner.run(candidate, engines[name], integers=kernels is not None)
             one = ArtifactReport.of(
                 compared(scores[name]),
                 bytes=candidate.bytes,
@@ -207,7 +205,7 @@ def check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable
 
 
 def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tuple[str, ...]]:
-    """The largest number of a float16 file; what could not be looked at, with the reason."""
+    """The largest magnitude of a float16 file; or the reason why it could not be measured."""
     try:
         with quiet():
             found = half_magnitude(
@@ -219,7 +217,7 @@ def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tu
 
 
 def _core_ml(candidate: Candidate, judged: list[Candidate], table: PixelTable) -> str:
-    """That a Core ML model, which only Apple's systems run, overflows: a float file shows it."""
+    """Whether a Core ML model, which only Apple systems run, would overflow, judged by its float file."""
     floats = [one for one in judged if one.exact and one.format in ("tflite", "onnx")]
     if candidate.format != "coreml" or not floats:
         return ""
@@ -228,7 +226,7 @@ def _core_ml(candidate: Candidate, judged: list[Candidate], table: PixelTable) -
         with quiet():
             found = half_magnitude(one.model, one.format, one.name, table.pixels, one.feed, widths="any")
     except SnapshipError:
-        # Of the float file's own answers nothing is lost: no reason to end a check.
+        # The results of the float file are unaffected: no reason to fail a check.
         return ""
     return f"; it {found.text}" if found is not None and found.overflows else ""
 
@@ -237,6 +235,6 @@ def _check_shapes(engine: Engine, name: str, table: PixelTable, classes: int) ->
     taken, given = engine.input.shape[1:], engine.output.shape[-1]
     if taken != table.pixels.shape[1:] or given != classes:
         raise ModelFileError(
-            f"An artifact must take and return what the full model does. Received: {name} with {list(taken)} -> "
+            f"An artifact must have the shapes of the full model. Received: {name} with {list(taken)} -> "
             f"{given}, full model {list(table.pixels.shape[1:])} -> {classes}. Compare files of the same model."
         )

@@ -21,12 +21,12 @@ import numpy as np
 from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress
 from edge_runtime.result import Float32Array
 from exporter.candidate import Candidate
 from exporter.cpu import kernels_saturate
 from exporter.evidence.record import KernelsReport
 from exporter.gate import Comparison, overall
-from exporter.progress import Progress, step
 from exporter.scoring import engine_scorer
 from exporter.verdict import ArtifactReport
 
@@ -78,7 +78,7 @@ def examine_kernels(
         return KernelsReport(len(found), len(risky), worst)
     try:
         exact = engine_scorer(engine, scores.shape[1])(
-            pixels, step(progress, f"checking {candidate.name} with exact kernels")
+            pixels, progress, f"checking {candidate.name} with exact kernels"
         )
     finally:
         engine.close()

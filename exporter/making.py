@@ -21,10 +21,10 @@ from edge_runtime.errors import ModelFileError
 from edge_runtime.manifest import Artifact
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress
 from exporter.bundle_files import describe
 from exporter.kinds import KINDS, Kind
 from exporter.metadata import with_onnx_metadata, with_tflite_metadata
-from exporter.progress import Progress
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.source import FullModel
 

@@ -1,53 +1,36 @@
 """Repairs the int8 artifacts of an export that are not as good as the full model on calibration-side images.
 
-The judging images have no part in it. They are read once, after the last rung, by the gate alone: a
-ladder that stopped as soon as they pass would look until it is lucky. What needs repair, what helps and
-when to stop is seen on close-ups of calibration-side images, by the rules of :class:`exporter.repair.Goal`.
+The judging images are not used here. Only the gate reads them, once, after the last step: a repair that
+stopped as soon as they pass would look until it is lucky. What needs repair, what helps and when to stop
+is decided on close-ups of calibration-side images, by the rules of :class:`exporter.repair.Goal`.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from edge_runtime.engines import usable
 from edge_runtime.errors import ModelFileError
-from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress
 from edge_runtime.result import Float32Array
 from exporter.config import ExportConfig
-from exporter.evidence.record import RepairReport, RungReport
+from exporter.evidence.record import RepairReport
 from exporter.images import IntArray
 from exporter.kinds import KINDS
 from exporter.making import INT8_KINDS, Maker
-from exporter.progress import Progress, step
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
-from exporter.repair import Goal, Repaired, repair
+from exporter.repair import Evaluation, Goal, repair
 from exporter.repair.close_ups import close_ups
 from exporter.scoring import full_scorer
 from exporter.sets import Tables
 from exporter.source import FullModel
 
 
-@dataclass(frozen=True)
-class _Judges:
-    """What the rungs are judged on.
-
-    Attributes:
-        pixels: Close-ups of calibration-side images, uint8 ``[n, height, width, channels]``.
-        truth: Their classes, int64 ``[n]``; of images of other things, what the full model answers.
-        reference: The full model's scores of them, float32 ``[n, classes]``.
-    """
-
-    pixels: UInt8Array
-    truth: IntArray
-    reference: Float32Array
-
-
-class Mender:
-    """Decides on repair and does it."""
+class ArtifactRepair:
+    """Repairs the int8 artifacts of one export, and reports on their calibration."""
 
     def __init__(
         self,
@@ -56,24 +39,24 @@ class Mender:
         labels: tuple[str, ...],
         maker: Maker,
         tables: Tables,
-        tell: Progress,
+        progress: Progress,
     ) -> None:
         """Prepares; nothing runs yet.
 
         Args:
-            config: Asks for a margin and an agreement.
+            config: The margin and the agreement to reach, and whether to repair at all.
             model: The full model.
             labels: Its class names.
             maker: What made the artifacts.
-            tables: The images; those of the calibration side are decoded when they are needed.
-            tell: Told what is being done.
+            tables: The images; the calibration side is decoded when it is first needed.
+            progress: Progress callback.
         """
-        self.repaired: dict[str, Repaired] = {}
         self._config, self._model, self._labels = config, model, labels
-        self._maker, self._tables, self._tell = maker, tables, tell
+        self._maker, self._tables, self._progress = maker, tables, progress
+        self._reports: dict[str, RepairReport] = {}
 
-    def mend(self) -> None:
-        """Repairs what needs it, and replaces its files."""
+    def run(self) -> None:
+        """Repairs the artifacts that need it, and replaces their files."""
         if self._config.repair == "off":
             return
         for kind in INT8_KINDS:
@@ -82,49 +65,39 @@ class Mender:
                 continue
             if not usable(KINDS[kind].format):
                 continue
-            self._tell(f"judging {kind} on calibration images", 0, 0)
-            found = self._climb(kind)
-            if len(found.rungs) > 1:
-                self.repaired[kind] = found
-            if any(rung.kept for rung in found.rungs[1:]):
+            self._progress(f"judging {kind} on calibration images", 0, 0)
+            found = repair(
+                self._maker.graph(kind),
+                self._evaluation,
+                calibration_pixels=self._maker.calibration,
+                goal=Goal(
+                    self._config.margin,
+                    self._config.agreement,
+                    always_tune=self._config.repair == "full",
+                    labelled=self._tables.labelled,
+                ),
+                fine_tune=partial(self._fine_tuned, kind),
+                plain=self._maker.int8(kind),
+            )
+            report = RepairReport(kind, found.steps)
+            if len(report.rungs) > 1:
+                self._reports[kind] = report
+            if report.kept:
                 self._maker.replace(kind, found.data)
 
-    def _climb(self, kind: str) -> Repaired:
-        judges = self._judges
-        return repair(
-            self._maker.graph(kind),
-            judges.pixels,
-            judges.truth,
-            judges.reference,
-            calibration_pixels=self._maker.calibration,
-            labels=self._labels,
-            goal=Goal(
-                self._config.margin,
-                self._config.agreement,
-                always_tune=self._config.repair == "full",
-                labelled=self._tables.labelled,
-            ),
-            tune=lambda: self._tuned(kind),
-            progress=self._tell,
-            plain=self._maker.int8(kind),
-        )
-
     def reports(self) -> dict[str, RepairReport]:
-        """The ladders, for ``check.json``, by kind; a C array went up that of the file inside."""
-        found = {
-            kind: RepairReport(kind, tuple(RungReport(**asdict(rung)) for rung in repaired.rungs))
-            for kind, repaired in self.repaired.items()
-        }
+        """What was repaired, by kind; a C array shares the report of the file inside."""
+        found = dict(self._reports)
         if "tflite-int8" in found:
             found["c-array"] = found["tflite-int8"]
         return found
 
     def calibrations(self) -> dict[str, CalibrationReport]:
-        """What the calibration images were worth, by kind."""
+        """How good the calibration was, by kind."""
         table, count = self._tables.calibration_side, self._tables.calibrated
         if not count:
             return {}
-        rows, side, quick = self._tables.rung_judges, table(), self._config.evidence == "quick"
+        rows, side, quick = self._tables.repair_rows, table(), self._config.evidence == "quick"
         made = {made.name for made in self._maker.files}
 
         def report(kind: str, quick: bool) -> CalibrationReport:
@@ -135,7 +108,7 @@ class Mender:
                 self._labels,
                 held_out=None if quick else side.pixels[count:],
                 judging=None if quick else (side.pixels[rows], self._reference[rows]),
-                progress=self._tell,
+                progress=self._progress,
             )
 
         found = {}
@@ -144,48 +117,48 @@ class Mender:
                 try:
                     found[kind] = report(kind, quick)
                 except ModelFileError:
-                    # Quantized with fewer images, it may be refused. Evidence ends no export.
+                    # With fewer images the quantizer may refuse it. Diagnostics never fail an export.
                     found[kind] = report(kind, True)
         if "tflite-int8" in found:
             found["c-array"] = found["tflite-int8"]
         return found
 
     @cached_property
-    def _judges(self) -> _Judges:
-        table, rows = self._tables.calibration_side(), self._tables.rung_judges
+    def _evaluation(self) -> Evaluation:
+        table, rows = self._tables.calibration_side(), self._tables.repair_rows
         score = full_scorer(self._model)
         pixels = close_ups(table.pixels[rows], score)
-        reference = score(pixels, step(self._tell, "scoring close-ups with the full model"))
+        reference = score(pixels, self._progress, "scoring close-ups with the full model")
         known = table.truth[rows]
         truth = np.tile(known, len(pixels) // len(known))
         if not self._tables.labelled:
-            truth = reference.argmax(axis=1).astype(np.int64)
-        return _Judges(pixels, truth, reference)
+            truth = _answers(reference)
+        return Evaluation(pixels, truth, reference, self._labels, self._config.margin, self._progress)
 
     @cached_property
     def _reference(self) -> Float32Array:
         return full_scorer(self._model)(
             self._tables.calibration_side().pixels,
-            step(self._tell, "scoring calibration images with the full model"),
+            self._progress,
+            "scoring calibration images with the full model",
         )
 
     @property
     def _truth(self) -> IntArray:
-        if self._tables.labelled:
-            return self._tables.calibration_side().truth
-        answers: IntArray = self._reference.argmax(axis=1).astype(np.int64)
-        return answers
+        return self._tables.calibration_side().truth if self._tables.labelled else _answers(self._reference)
 
     @cached_property
     def _tuned_model(self) -> FullModel:
         from exporter.repair.qat import fine_tuned
 
-        # Images that judge the rung must not teach it, where there are others.
-        judges, side = self._tables.rung_judges, self._tables.calibration_side()
-        taught = slice(0, judges.start or None)
-        return fine_tuned(self._model, side.pixels[taught], self._reference[taught], progress=self._tell)
+        # Images that judge repairs must not be trained on, if there are others.
+        rows, side = self._tables.repair_rows, self._tables.calibration_side()
+        trained = slice(0, rows.start or None)
+        return fine_tuned(
+            self._model, side.pixels[trained], self._reference[trained], progress=self._progress
+        )
 
-    def _tuned(self, kind: str) -> QuantGraph:
+    def _fine_tuned(self, kind: str) -> QuantGraph:
         model, pixels = self._tuned_model, self._maker.calibration
         if kind == "onnx-int8":
             from exporter.onnx_file import convert_onnx
@@ -195,3 +168,8 @@ class Mender:
         from exporter.tflite import convert_fp32
 
         return TfliteGraph(convert_fp32(freeze(model))).calibrated(pixels)
+
+
+def _answers(scores: Float32Array) -> IntArray:
+    answers: IntArray = scores.argmax(axis=1).astype(np.int64)
+    return answers

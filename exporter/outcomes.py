@@ -1,7 +1,7 @@
-"""Which images a check's models named right: what a later check is compared with, image by image.
+"""Which images the models of a check classified correctly, for image-by-image comparison with later checks.
 
-Images are put in the order of their content, whatever their files are called, so that two
-checks of the same images give rows that belong together.
+Images are ordered by content, not by file name, so that two checks of the same images give matching
+rows.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from exporter.judging import Judgement
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Right and wrong answers of every artifact.
+    """Correct and wrong answers of every artifact.
 
     Attributes:
         data_sha256: Hash of the images' contents, as in ``check.json``.
         truth_sha256: Hash of their true classes by name, in the order of ``right``.
-        right: By artifact, bool ``[n]``: whether it names the image right, in the order of
-            the images' contents.
+        right: By artifact, bool ``[n]``: whether the image is classified correctly, ordered by image
+            content.
     """
 
     data_sha256: str
@@ -41,7 +41,7 @@ def outcomes_of(found: Judgement, table: PixelTable) -> Outcomes:
 
     Args:
         found: The scores.
-        table: The images that they are of.
+        table: The images they belong to.
     """
     order = content_order(table.images.items, table.images.labels)
     names = "\n".join(table.images.labels[table.truth[row]] for row in order)
@@ -63,7 +63,7 @@ def content_order(items: Sequence[Item], labels: Sequence[str]) -> list[int]:
 
 
 def pack(right: BoolArray) -> str:
-    """Right answers as hex digits, four images each, the first image in the highest bit.
+    """Packs correct answers as hex digits, four images each, the first image in the highest bit.
 
     Args:
         right: bool ``[n]``.
@@ -72,11 +72,11 @@ def pack(right: BoolArray) -> str:
 
 
 def unpack(packed: str, n: int) -> BoolArray:
-    """Reads what :func:`pack` wrote.
+    """Reverses :func:`pack`.
 
     Args:
         packed: Hex digits.
-        n: Images.
+        n: Number of images.
 
     Raises:
         BundleError: It does not hold n images.
@@ -87,7 +87,7 @@ def unpack(packed: str, n: int) -> BoolArray:
         data = b""
     if len(data) != (n + 7) // 8:
         raise BundleError(
-            f"A record of right answers must hold one bit for each of {n} images. Received: {len(packed)} "
+            f"A record of correct answers must hold one bit for each of {n} images. Received: {len(packed)} "
             "hex digits. Restore the file."
         )
     return np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=n).astype(bool)

@@ -1,33 +1,32 @@
-"""The order in which results of a paired comparison speak for the artifact: a score bound.
+"""Orders the results of a paired comparison by how favourable they are for the artifact: a score bound.
 
-Of n images, the full model alone names L right ("lost") and the artifact alone W ("won"); with lost
-and won rates pL and pW the true difference is D = pW - pL. Tango (1998, Statistics in Medicine 17,
-891-908) tests a value of D by the difference that was seen, in units of its standard error under
-that value::
+Of n images, only the full model classifies L correctly ("lost") and only the artifact W ("won"); with
+lost and won rates pL and pW the true difference is D = pW - pL. Tango (1998, Statistics in Medicine 17,
+891-908) tests a value of D by the observed difference, in units of its standard error under that
+value::
 
     a = 2 n     b = (2 n - W + L) D - (L + W)     c = -L D (1 - D)
-    pL(D) = (sqrt(b^2 - 4 a c) - b) / (2 a)                   most likely pL if the difference is D
+    pL(D) = (sqrt(b^2 - 4 a c) - b) / (2 a)                   most likely pL given D
     T(D) = (W - L - (L + W) / (n + 1) - n D) / sqrt(n (2 pL(D) + D (1 - D)))
 
-The term ``(L + W) / (n + 1)`` is not Tango's but a continuity correction: where the models differ
-on nearly every image, W - L moves in steps of two, and half a step is one image; where they differ
-on few, it vanishes. The exact bound must hold in both cases, and without the correction the first,
-which nobody meets, would cost the second power (96.2 instead of 96.8 % at 1,000 images, a margin
+The term ``(L + W) / (n + 1)`` is not Tango's but a continuity correction: if the models differ on
+nearly every image, W - L changes in steps of two, and half a step is one image; if they differ on few,
+it vanishes. The exact bound must hold in both cases, and without the correction the first, which does
+not occur in practice, would cost power in the second (96.2 instead of 96.8 % at 1,000 images, a margin
 of 2 points and 1.5 % lost and won).
 
 The score bound is the D at which T(D) = 1.645; T falls as D rises. The higher it is, the better the
-result. It is an approximate 95 % bound itself, at any number of images: the exact bound
-(:mod:`exporter.exact_bound`) uses only the order that it gives.
+result. By itself it is an approximate 95 % bound at any number of images; the exact bound
+(:mod:`exporter.exact_bound`) uses only the order it defines.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-BoolArray: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+from exporter.drift import BoolArray, IntArray
 
 Z_95 = 1.6448536269514722
 """Normal quantile of a one-sided 95 % bound."""
@@ -43,13 +42,13 @@ def supports(lost: Any, won: Any, n: float, difference: Any) -> BoolArray:
         lost: Images that only the full model names right; a number or an array.
         won: Images that only the artifact names right; as ``lost``.
         n: All images.
-        difference: The true difference D that is tested, -1..1; as ``lost``.
+        difference: The tested value of D, -1..1; as ``lost``.
     """
     a = 2.0 * n
     b = (a - won + lost) * difference - (lost + won)
     c = -lost * difference * (1.0 - difference)
     root = np.sqrt(np.maximum(b * b - 4.0 * a * c, 0.0))
-    # The second form of the root where the first would subtract two nearly equal numbers.
+    # The second form of the root avoids subtracting two nearly equal numbers.
     with np.errstate(divide="ignore", invalid="ignore"):
         lost_rate = np.where(b <= 0.0, (root - b) / (2.0 * a), -2.0 * c / (root + b))
     variance = n * (2.0 * lost_rate + difference * (1.0 - difference))
@@ -59,7 +58,7 @@ def supports(lost: Any, won: Any, n: float, difference: Any) -> BoolArray:
 
 
 def score_bound(lost: float, won: float, n: float) -> float:
-    """The score bound, rounded down; -1 where every image is lost.
+    """The score bound, rounded down; -1 if every image is lost.
 
     Args:
         lost: Images that only the full model names right; fractions of images are allowed.
@@ -75,7 +74,7 @@ def score_bound(lost: float, won: float, n: float) -> float:
 
 
 def at_least_as_good(lost: int, won: int, n: int) -> IntArray:
-    """All results of n images that are at least as good as this one.
+    """All results of n images at least as good as this one.
 
     Args:
         lost: Images that only the full model names right.
@@ -83,9 +82,9 @@ def at_least_as_good(lost: int, won: int, n: int) -> IntArray:
         n: All images.
 
     Returns:
-        int64 ``[n + 1]``, as :func:`results_from`.
+        int64 ``[n + 1]``, see :func:`results_from`.
     """
-    # A hair lower, so that results that tie with this one, and itself, are counted.
+    # Slightly lower, so that this result and ties with it are included.
     return results_from(score_bound(lost, won, n) - 1e-12, n)
 
 
@@ -97,8 +96,8 @@ def results_from(least: float, n: int) -> IntArray:
         n: All images.
 
     Returns:
-        int64 ``[n + 1]``: of m images that are lost or won, the most that may be lost; -1 where not
-        even m wins are enough. From one m to the next it stays or rises by one.
+        int64 ``[n + 1]``: for m images lost or won, the largest number that may be lost; -1 if not even m
+        wins are enough. From one m to the next it stays equal or rises by one.
     """
     discordant = np.arange(n + 1)
     if least <= -1.0:
@@ -108,9 +107,8 @@ def results_from(least: float, n: int) -> IntArray:
         middle = (low + high + 1) // 2
         good = supports(middle, discordant - middle, n, least)
         low, high = np.where(good, middle, low), np.where(good, high, middle - 1)
-    # One loss less or one win more is never worse. T has this property already wherever it was
-    # tried (tests do for all results of up to 60 images); the exact bound rests on it, so it is
-    # made sure of here.
+    # One loss less or one win more is never worse. T has this property wherever it was tested (for
+    # all results of up to 60 images); the exact bound depends on it, so it is enforced here.
     fewer_losses = discordant + np.maximum.accumulate((low - discordant)[::-1])[::-1]
     most: IntArray = np.maximum(np.maximum.accumulate(low), fewer_losses)
     return most

@@ -1,4 +1,4 @@
-"""Plots of what a check found of all artifacts, as inline SVG."""
+"""Plots comparing all artifacts of a check, as inline SVG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def interval_plot(report: CheckReport) -> str:
     """Each artifact's top-1 change with its 90 % interval, against the margin.
 
     Args:
-        report: What a check found.
+        report: The result of a check.
 
     Returns:
         An ``<svg>`` element.
@@ -44,7 +44,7 @@ def size_latency_plot(report: CheckReport) -> str:
     """Each artifact's size and latency, one beside the other.
 
     Args:
-        report: What a check found.
+        report: The result of a check.
 
     Returns:
         An ``<svg>`` element.
@@ -78,7 +78,7 @@ def size_latency_plot(report: CheckReport) -> str:
 
 
 def pareto_plot(report: ParetoReport) -> str:
-    """Top-1 over size and over latency; artifacts of the Pareto set are filled.
+    """Top-1 over size and over latency; the Pareto set is filled.
 
     Args:
         report: The artifacts.
@@ -112,10 +112,10 @@ def pareto_plot(report: ParetoReport) -> str:
 
 
 def attribution_plot(report: CheckReport) -> str:
-    """Share of images whose answer changes at each step, one bar for each artifact.
+    """Share of images whose answer changes at each step, one bar per artifact.
 
     Args:
-        report: What a check found; at least one artifact with an attribution.
+        report: What a check found; at least one artifact has an attribution.
 
     Returns:
         An ``<svg>`` element.
@@ -132,7 +132,7 @@ def attribution_plot(report: CheckReport) -> str:
             bar = plot.barh([row], [share], left=left, color=_STEPS[one.name], height=0.55)
             used.setdefault(one.name, bar)
             left += share
-        text = "no answer changes at any step" if left == 0 else f"{left:.2g} %"
+        text = "no answer changes" if left == 0 else f"{left:.2g} %"
         plot.annotate(
             text, (left, row), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=8
         )

@@ -1,20 +1,18 @@
-"""Plots that look into single models: how sure they are, and where their errors come in."""
+"""Plots of individual models: confidence calibration, errors per layer, and calibration size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from edge_runtime.result import Float32Array
-from exporter.drift import ECE_BINS
+from exporter.drift import ECE_BINS, IntArray
 from exporter.evidence.record import LayerReport
 from exporter.evidence.temperature import cross_fitted
 from exporter.figure import INK, NEUTRAL, SERIES, WIDE_INCHES, figure, legend, svg
 from exporter.quantize.calibration import CalibrationReport
-
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 _COLUMNS = 3
 _FEWEST_IN_BIN = 8
@@ -23,7 +21,7 @@ _MOST_DB = 80.0
 
 
 def reliability_plot(models: Mapping[str, Float32Array], truth: IntArray) -> str:
-    """How often answers are right against how sure they are, before and after the temperature.
+    """Reliability diagrams: accuracy over confidence, before and after temperature scaling.
 
     Args:
         models: Scores ``[n, classes]`` by name.
@@ -46,17 +44,17 @@ def reliability_plot(models: Mapping[str, Float32Array], truth: IntArray) -> str
         plot.set_title(name, fontsize=9, color=INK)
         plot.set_xlim(0, 1.02)
         plot.set_ylim(0, 1.02)
-        plot.set_xlabel("score of the answer")
+        plot.set_xlabel("confidence")
     for place in range(0, len(models), columns):
-        plots[place].set_ylabel("share that is right")
+        plots[place].set_ylabel("accuracy")
     for plot in plots[len(models) :]:
         plot.set_axis_off()
-    legend(drawn, lines, ["as exported", "at the temperature"], columns=2)
+    legend(drawn, lines, ["as exported", "with temperature"], columns=2)
     return svg(drawn)
 
 
 def _curve(scores: Float32Array, truth: IntArray) -> tuple[list[float], list[float]]:
-    """Mean score and share of right answers of each bin that holds a few images."""
+    """Mean score and accuracy of each bin with enough images."""
     best = scores.max(axis=1).astype(np.float64)
     right = scores.argmax(axis=1) == truth
     bins = np.clip((best * ECE_BINS).astype(np.int64), 0, ECE_BINS - 1)
@@ -87,12 +85,12 @@ def layers_plot(tensors: Mapping[str, tuple[LayerReport, ...]]) -> str:
         plot.set_ylabel("SQNR, dB")
         plot.set_ylim(bottom=min(0.0, min(values)))
         plot.grid(axis="y", color=NEUTRAL, alpha=0.25)
-    plots[-1].set_xlabel("tensor, in the order of execution (red: the lowest)")
+    plots[-1].set_xlabel("tensor, in execution order (red: lowest)")
     return svg(drawn)
 
 
 def calibration_plot(reports: Mapping[str, CalibrationReport]) -> str:
-    """How the artifact depends on the number of calibration images.
+    """Agreement and KL over the number of calibration images.
 
     Args:
         reports: By artifact, each with at least one size.

@@ -8,21 +8,21 @@ import click
 
 from edge_runtime.manifest import Manifest
 from edge_runtime.terminal import Cell, Column, print_table
-from exporter.amounts import latency_text, size_text
+from exporter.amounts import drop_text, latency_text, size_text
 from exporter.evidence.calibrating import calibration_warnings
 from exporter.evidence.record import ParetoPoint
 from exporter.kernels import kernels_text
 from exporter.verdict import ArtifactReport, CheckReport
 
 _MOST_NAMED = 5
-_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+VERDICT_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 
 
 def print_report(report: CheckReport) -> None:
-    """Prints one line for each artifact, and why where it did not pass.
+    """Prints one line per artifact, and the reason if it did not pass.
 
     Args:
-        report: What a check found.
+        report: The result of a check.
     """
     columns = [
         Column("artifact"),
@@ -41,13 +41,13 @@ def print_report(report: CheckReport) -> None:
                 name,
                 size_text(found.bytes),
                 f"{100 * found.top1:.2f} %",
-                f"{_drop(found.delta)} (≤ {_drop(found.bound)})",
+                f"{drop_text(found.delta)} (≤ {drop_text(found.bound)})",
                 f"{100 * found.agreement:.2f} %",
                 latency_text(found.latency_ms),
-                (found.verdict, _STYLES[found.verdict]),
+                (found.verdict, VERDICT_STYLES[found.verdict]),
             ]
         )
-    rows += [[name, "", "", "", "", "", ("not made", _STYLES["fail"])] for name in report.unmade]
+    rows += [[name, "", "", "", "", "", ("not made", VERDICT_STYLES["fail"])] for name in report.unmade]
     print_table(columns, rows)
     for name, found in report.artifacts.items():
         if found.verdict != "pass":
@@ -59,13 +59,11 @@ def print_report(report: CheckReport) -> None:
     for name, why in report.unmade.items():
         click.echo(f"{name}: not made. {why}")
     if report.unreadable:
-        click.echo(
-            f"Not readable, so not judging: {len(report.unreadable)} files, first {report.unreadable[0]}"
-        )
+        click.echo(f"Left out, unreadable: {len(report.unreadable)} files, first {report.unreadable[0]}")
     if report.missing_classes:
         absent = ", ".join(report.missing_classes[:_MOST_NAMED])
         more = ", ..." if len(report.missing_classes) > _MOST_NAMED else ""
-        click.echo(f"Not judged for want of images: {len(report.missing_classes)} classes ({absent}{more})")
+        click.echo(f"Not judged, no images: {len(report.missing_classes)} classes ({absent}{more})")
     if report.cpu is not None and any(one.kernels for one in report.artifacts.values()):
         click.echo(f"CPU: {report.cpu.text}")
     click.echo(
@@ -76,28 +74,28 @@ def print_report(report: CheckReport) -> None:
 
 
 def _remarks(found: ArtifactReport) -> list[str]:
-    """What else a user should know of an artifact: its repair, and what its calibration lacks."""
+    """Further remarks on an artifact: its repair, and problems of its calibration."""
     remarks = []
     if found.kernels is not None and found.kernels.depends_on_cpu:
         text = kernels_text(found.kernels)
         remarks += [text] if text not in found.reason else []
     if found.repair is not None and found.repair.rungs:
-        first, kept = found.repair.rungs[0], [rung for rung in found.repair.rungs[1:] if rung.kept]
+        first, kept = found.repair.rungs[0], found.repair.kept
         if kept:
             remarks.append(
-                f"repaired by {', '.join(rung.name for rung in kept)}: floored KL {first.kl:.4f} -> "
+                f"repaired by {', '.join(step.name for step in kept)}: floored KL {first.kl:.4f} -> "
                 f"{kept[-1].kl:.4f}, agreement {100 * first.agreement:.2f} -> {100 * kept[-1].agreement:.2f} % "
                 "on calibration-side images"
             )
         else:
-            remarks.append("repair was tried and nothing helped; the report shows every rung")
+            remarks.append("repair was tried and nothing helped; the report shows every step")
     if found.calibration is not None:
         remarks += [f"calibration: {line}" for line in calibration_warnings(found.calibration)]
     return remarks
 
 
 def print_pareto(points: Sequence[ParetoPoint]) -> None:
-    """Prints all artifacts that were tried, the Pareto set starred.
+    """Prints all artifacts that were tried; the Pareto set is starred.
 
     Args:
         points: What was tried.
@@ -115,7 +113,7 @@ def print_pareto(points: Sequence[ParetoPoint]) -> None:
             size_text(point.bytes),
             latency_text(point.latency_ms),
             f"{100 * point.top1:.2f} %",
-            (point.verdict, _STYLES.get(point.verdict, "")),
+            (point.verdict, VERDICT_STYLES.get(point.verdict, "")),
         ]
         for point in points
     ]
@@ -127,17 +125,12 @@ def print_artifacts(manifest: Manifest, unmade: Mapping[str, str]) -> None:
 
     Args:
         manifest: Its manifest.
-        unmade: Artifacts that could not be made, with the error.
+        unmade: The error by kind, for artifacts that could not be made.
     """
     rows: list[list[Cell]] = [
         [entry.kind, entry.file, size_text(entry.bytes)] for entry in manifest.artifacts
     ]
-    rows += [[name, ("not made", _STYLES["fail"]), ""] for name in unmade]
+    rows += [[name, ("not made", VERDICT_STYLES["fail"]), ""] for name in unmade]
     print_table([Column("artifact"), Column("file"), Column("size", right=True)], rows)
     for name, why in unmade.items():
         click.echo(f"{name}: not made. {why}")
-
-
-def _drop(change: float) -> str:
-    """A change of top-1 as a drop in points; gains are negative drops, and no minus zero."""
-    return f"{round(-100 * change, 2) + 0.0:.2f}"

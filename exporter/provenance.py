@@ -1,4 +1,4 @@
-"""Where a bundle comes from, for its manifest."""
+"""Provenance of a bundle, for its manifest."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def provenance(source: Source, calibrated: int, input_range: InputRange) -> Prov
 
     Args:
         source: The full model's source.
-        calibrated: How many images calibrated.
-        input_range: What the full model takes for a pixel.
+        calibrated: Number of calibration images.
+        input_range: Pixel range the full model expects.
     """
     versions = {}
     for package in _PACKAGES:

@@ -1,4 +1,4 @@
-"""What a converter refused, in words: the operation and its layer, or the first line of its error."""
+"""Why a converter refused a model, in words: the operation and its layer, or the first line of the error."""
 
 from __future__ import annotations
 
@@ -7,55 +7,55 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 _TF_OPERATION = re.compile(r"tf\.([A-Za-z][A-Za-z0-9]*)")
-"""How MLIR writes an operation: ``'tf.EagerPyFunc' op is neither a custom op nor a flex op``."""
+"""How MLIR prints an operation: ``'tf.EagerPyFunc' op is neither a custom op nor a flex op``."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _KERAS_PREFIX = "Exception encountered when calling"
 
 _OUTSIDE = ("HashTable", "LookupTable", "PyFunc", "Random", "Multinomial")
-"""Parts of the names of operations that need more than the graph: lookup tables, Python code, chance."""
+"""Parts of names of operations that depend on more than the graph: lookup tables, Python code, randomness."""
 
 
 def first_line(error: Exception, limit: int = 200) -> str:
-    """An error's first line that says something, for a message of one line.
+    """The first meaningful line of an error, for a one-line message.
 
     Args:
         error: The error.
-        limit: Most characters to keep.
+        limit: Maximum number of characters.
     """
     text = _COLOUR.sub("", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    # Keras names the layer first, and then says what is wrong in it.
+    # Keras names the layer on the first line and the problem on the second.
     return " ".join(lines[:2] if lines[0].startswith(_KERAS_PREFIX) else lines[:1])[:limit]
 
 
 def refused_operations(graph: Any, message: str) -> str:
-    """What a converter's message is about, in words: operations and the layers that they are in.
+    """The operations named in a converter's message, with their layers, in words.
 
     Args:
-        graph: The graph that was converted, a ``tf.Graph``.
+        graph: The converted ``tf.Graph``.
         message: The converter's message.
 
     Returns:
-        Such as ``the operation EagerPyFunc in layer 'lambda'``; empty where the message names none.
+        Such as ``the operation EagerPyFunc in layer 'lambda'``; empty if the message names none.
     """
     named = list(dict.fromkeys(_TF_OPERATION.findall(message)))
     return described(graph, named)
 
 
 def unknown_to(graph: Any, known: Collection[str]) -> str:
-    """The operations of a graph that are not among those that a converter knows, in words.
+    """The operations of a graph that a converter does not know, in words.
 
     Args:
         graph: A ``tf.Graph``.
-        known: Names of operations.
+        known: Names of known operations.
     """
     used = [node.op for node in _nodes(graph) if node.op not in known]
     return described(graph, list(dict.fromkeys(used)))
 
 
 def outside_operations(graph: Any) -> str:
-    """The operations of a graph that are not arithmetic on tensors, in words; empty if there are none.
+    """The operations of a graph that are not pure tensor arithmetic, in words; empty if there are none.
 
     Args:
         graph: A ``tf.Graph``.
@@ -65,7 +65,7 @@ def outside_operations(graph: Any) -> str:
 
 
 def has_operation(graph: Any, part: str) -> bool:
-    """Whether a graph has an operation of such a name.
+    """Whether a graph has an operation with a matching name.
 
     Args:
         graph: A ``tf.Graph``.
@@ -75,7 +75,7 @@ def has_operation(graph: Any, part: str) -> bool:
 
 
 def described(graph: Any, operations: list[str]) -> str:
-    """Operations with the layers that they are in, in words, at most three.
+    """Up to three operations with their layers, in words.
 
     Args:
         graph: A ``tf.Graph``.

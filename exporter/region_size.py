@@ -1,9 +1,9 @@
-"""How probable a set of results can be when the artifact is truly worse by a given drop.
+"""How probable a set of results can be if the artifact is truly worse by a given drop.
 
 Of n images, L are lost and W won with rates pL and pW, so (L, W) is trinomial. Given the drop
-d = pL - pW, one rate stays unknown: q, the smaller of the two, anywhere in 0 .. (1 - |d|) / 2. The
-size of a set of results is the largest probability that it has for any q. It is bounded between
-grid points, not assumed:
+d = pL - pW, one rate remains unknown: q, the smaller of the two, anywhere in 0 .. (1 - |d|) / 2. The
+size of a set of results is its largest probability for any q. Between grid points it is bounded, not
+assumed:
 
 1. The probability P(q) is a polynomial. The range of q is cut into intervals, equal in the arcsine
    of the root of q, so that each is a few standard errors of q wide, and P is computed at 30
@@ -18,9 +18,8 @@ grid points, not assumed:
    most B / cos(k pi / 2N) on all of it (Ehlich and Zeller 1964, Mathematische Zeitschrift 86,
    41-44). The interpolant is evaluated at N = 1,920.
 
-Steps 2 and 3 add up to less than 1e-5 wherever the size is 5 % or less; that much is always added,
-more where they ask for it. Rounding and the results that are left out add less than 1e-8, which is
-counted too.
+Steps 2 and 3 add up to less than 1e-5 wherever the size is 5 % or less; at least that much is always
+added. Rounding and omitted results add less than 1e-8, which is included.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from exporter.paired_score import IntArray
+from exporter.drift import IntArray
 
 FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 ALLOWANCE = 1e-5
-"""What is added to the largest probability found, at the least."""
+"""Minimum that is added to the largest probability found."""
 
 _ROUNDING = 1e-8
 _NODES = 30
 _FINE = 64 * _NODES
 _INTERVALS = 0.35
-"""Intervals per root of n: fewer need more nodes, more need fewer; this takes the least time."""
+"""Intervals per root of n: fewer need more nodes, more need fewer; this is fastest."""
 
 _RHO = np.geomspace(1.5, 12.0, 24)
 _CORNERS = 8
@@ -54,18 +53,18 @@ have a probability below 2e-9 together, by Bernstein's inequality."""
 
 
 class Region:
-    """A set of results of n images that holds, with each, all that lost fewer or won more.
+    """A set of results of n images that contains, with each, all that lost fewer or won more.
 
     Attributes:
         n: Images.
     """
 
     def __init__(self, most_lost: IntArray) -> None:
-        """Prepares what every probability of the region takes.
+        """Precomputes the terms of every probability of the region.
 
         Args:
-            most_lost: int64 ``[n + 1]``: the most that may be lost of m images that are lost or won,
-                -1 where none of these results is in the region. From one m to the next it stays or
+            most_lost: int64 ``[n + 1]``: for m images lost or won, the largest number that may be lost;
+                -1 if none of these results is in the region. From one m to the next it stays equal or
                 rises by one.
         """
         from scipy.special import gammaln
@@ -91,7 +90,7 @@ class Region:
         """Probability of the region.
 
         Args:
-            lost_rate: pL, float64 ``[rates]``, above 0; close to one another saves time.
+            lost_rate: pL, float64 ``[rates]``, above 0; close values save time.
             won_rate: pW, the same; pL + pW must be below 1.
 
         Returns:
@@ -126,7 +125,7 @@ class Region:
 
 
 def size(region: Region, drop: float) -> float:
-    """An upper bound on the region's probability whatever q is, at most about 1e-5 too high.
+    """An upper bound on the region's probability for any q, at most about 1e-5 too high.
 
     Args:
         region: The results.
@@ -173,7 +172,7 @@ def interpolation_errors(n: int, drop: float, edges: FloatArray) -> FloatArray:
 def _interpolation() -> tuple[FloatArray, FloatArray, float]:
     """Nodes in -1..1, the matrix that interpolates, and step 3's factor less one."""
     angles = (np.arange(_NODES) + 0.5) * np.pi / _NODES
-    # Both ends too, where the probability often is largest.
+    # Both ends as well, where the probability is often largest.
     fine = np.concatenate(([0.0], (np.arange(_FINE) + 0.5) * np.pi / _FINE, [np.pi]))
     degrees = np.arange(_NODES)
     coefficients = 2.0 / _NODES * np.cos(np.outer(degrees, angles))

@@ -1,4 +1,4 @@
-"""``report.html``: what a check found, as one page that opens offline."""
+"""``report.html``: the result of a check as a single page that opens offline."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MOST_CLASSES = 40
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the page.
+    """A section of the page.
 
     Attributes:
         id: Its anchor, and the name of its template.
-        title: Its headline.
-        values: What its template shows beside the report.
+        title: Its heading.
+        values: Values for its template, in addition to the report.
     """
 
     id: str
@@ -41,8 +41,8 @@ def render_report(name: str, found: Judgement, table: PixelTable) -> str:
 
     Args:
         name: The bundle's name.
-        found: What was judged.
-        table: The images that it was judged on.
+        found: The judged artifacts.
+        table: The images they were judged on.
 
     Returns:
         HTML with everything inline.
@@ -68,11 +68,11 @@ def render_report(name: str, found: Judgement, table: PixelTable) -> str:
 
 
 def sections(found: Judgement, table: PixelTable) -> Iterator[Section]:
-    """The parts of the page that there is something to say in, in their order.
+    """The sections of the page that have content, in order.
 
     Args:
-        found: What was judged.
-        table: The images that it was judged on.
+        found: The judged artifacts.
+        table: The images they were judged on.
     """
     report = found.report
     kinds = report.artifacts
@@ -83,9 +83,9 @@ def sections(found: Judgement, table: PixelTable) -> Iterator[Section]:
         yield Section("pareto", "Pareto set", {"plot": pareto_plot(report.pareto)})
     if any(one.attribution for one in kinds.values()):
         yield Section("attribution", "Where disagreements come from", {"plot": attribution_plot(report)})
-    ladders = {kind: one.repair for kind, one in kinds.items() if one.repair is not None}
-    if ladders:
-        yield Section("repair", "Repair", {"ladders": ladders})
+    repairs = {kind: one.repair for kind, one in kinds.items() if one.repair is not None}
+    if repairs:
+        yield Section("repair", "Repair", {"repairs": repairs})
     yield from _calibration(report)
     if found.tensors:
         yield Section("layers", "Layers", {"plot": layers_plot(found.tensors)})

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from edge_runtime.progress import Progress
 from edge_runtime.result import Float32Array
 from edge_runtime.spec import InputSpec, Resize
 from exporter.class_order import sign_p_value
 from exporter.images import PixelTable, decode_table
-from exporter.progress import Progress, step
 from exporter.reference_check import IntArray
 from exporter.scoring import Scorer
 from exporter.weak_reference import ReferenceUse, balanced_rows
@@ -139,11 +139,15 @@ def compare_resizes(
     rows = balanced_rows(table.truth, MOST_IMAGES)
     chosen = replace(table.images, items=tuple(table.images.items[row] for row in rows))
     name = other_resize(input.resize)
-    told = step(progress, f"decoding with {name} resizing")
-    with decode_table(chosen, msgspec.structs.replace(input, resize=name), progress=told) as other:
+    with decode_table(
+        chosen,
+        msgspec.structs.replace(input, resize=name),
+        progress=progress,
+        step=f"decoding with {name} resizing",
+    ) as other:
         if len(other.truth) != len(rows) or not _differ(table, rows, other):
             return None
-        found = scorer(other.pixels, step(progress, f"scoring with {name} resizing")).argmax(axis=1)
+        found = scorer(other.pixels, progress, f"scoring with {name} resizing").argmax(axis=1)
     present, truth = scores[rows].argmax(axis=1), table.truth[rows]
     return ResizesCompared(
         present=input.resize,

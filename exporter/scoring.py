@@ -1,10 +1,10 @@
-"""Scores of many images from any model: the full one, or an artifact on its device engine."""
+"""Scores many images with any model: the full model, or an artifact on its device engine."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from edge_runtime.engines import Engine, open_engine
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.backend import load_tensorflow
 from exporter.source import FullModel
@@ -23,18 +24,19 @@ _LATENCY_ROUNDS = 40
 _LATENCY_SECONDS = 3.0
 _WARM_UP = 3
 
-Progress = Callable[[int, int], None]
-
 
 class Scorer(Protocol):
-    """Whatever scores images."""
+    """A function that scores images."""
 
-    def __call__(self, pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+    def __call__(
+        self, pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring"
+    ) -> Float32Array:
         """Scores images.
 
         Args:
             pixels: uint8 ``[n, height, width, channels]``.
-            progress: Called with images done and images in all.
+            progress: Progress callback.
+            step: Name of the step, for the callback.
 
         Returns:
             float32 ``[n, classes]``.
@@ -52,34 +54,32 @@ def full_scorer(model: FullModel) -> Scorer:
     signature = tensorflow.TensorSpec((None, *model.input.shape), tensorflow.float32)
     call = tensorflow.function(model.call, input_signature=[signature], autograph=False)
 
-    def score(pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+    def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
         scores = np.empty((len(pixels), model.classes), dtype=np.float32)
         for start in range(0, len(pixels), _BATCH):
             batch = pixels[start : start + _BATCH].astype(np.float32)
-            # The first call traces, and native code talks meanwhile.
+            # The first call traces, and native code prints meanwhile.
             with quiet() if start == 0 else nullcontext():
                 scores[start : start + len(batch)] = call(tensorflow.constant(batch)).numpy()
-            if progress is not None:
-                progress(start + len(batch), len(pixels))
+            progress(step, start + len(batch), len(pixels))
         return scores
 
     return score
 
 
 def engine_scorer(engine: Engine, classes: int) -> Scorer:
-    """An artifact on the engine that devices use, one image at a time.
+    """An artifact on its device engine, one image at a time.
 
     Args:
         engine: A loaded artifact.
         classes: Length of its score vector.
     """
 
-    def score(pixels: UInt8Array, progress: Progress | None = None) -> Float32Array:
+    def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
         scores = np.empty((len(pixels), classes), dtype=np.float32)
         for index, image in enumerate(pixels):
             scores[index] = engine.run(np.asarray(image))
-            if progress is not None:
-                progress(index + 1, len(pixels))
+            progress(step, index + 1, len(pixels))
         return scores
 
     return score
@@ -92,17 +92,19 @@ def file_scores(
     classes: int,
     *,
     threads: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
+    step: str = "scoring",
 ) -> Float32Array:
-    """Scores images with a model file that is held in memory.
+    """Scores images with a model file in memory.
 
     Args:
         data: The file.
         format: ``tflite`` or ``onnx``.
         pixels: uint8 ``[n, height, width, channels]``.
         classes: Length of its score vector.
-        threads: Threads of one inference.
-        progress: Called with images done and images in all.
+        threads: Threads per inference.
+        progress: Progress callback.
+        step: Name of the step, for the callback.
 
     Returns:
         float32 ``[n, classes]``.
@@ -113,13 +115,13 @@ def file_scores(
     with quiet():
         engine = open_engine(data, format, f"a {format} file in memory", threads=threads)
     try:
-        return engine_scorer(engine, classes)(pixels, progress)
+        return engine_scorer(engine, classes)(pixels, progress, step)
     finally:
         engine.close()
 
 
 def latencies_ms(engines: Mapping[str, Engine], image: UInt8Array) -> dict[str, float]:
-    """Median time of one inference, in milliseconds, taken in turns so that noise hits all alike.
+    """Median time of one inference, in milliseconds, measured alternately so that noise affects all equally.
 
     Args:
         engines: Loaded artifacts by kind.

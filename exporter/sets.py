@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import BundleError, DataError, UsageError
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress
 from exporter.config import ExportConfig
 from exporter.images import PixelTable, balanced, choose_split, decode_table, run_images, without_images_of
-from exporter.progress import Progress, step
 from exporter.source import FullModel, Source
 
 REPAIR_IMAGES = 300
@@ -142,7 +142,7 @@ class Tables:
         if sets.judging is not None:
             named = sets.judging.relabelled(labels)
             self.judging = stack.enter_context(
-                decode_table(named, model.input, progress=step(tell, "decoding images that judge"))
+                decode_table(named, model.input, progress=tell, step="decoding images that judge")
             )
 
     def relabel(self, labels: tuple[str, ...]) -> None:
@@ -171,7 +171,7 @@ class Tables:
                 self.labelled = False
             self._side = self._stack.enter_context(
                 decode_table(
-                    chosen, self._model.input, progress=step(self._tell, "decoding calibration images")
+                    chosen, self._model.input, progress=self._tell, step="decoding calibration images"
                 )
             )
             self.calibrated = min(self._count, len(self._side.truth))
@@ -183,7 +183,7 @@ class Tables:
         return table.pixels[: self.calibrated]
 
     @property
-    def rung_judges(self) -> slice:
+    def repair_rows(self) -> slice:
         """Which rows of the calibration side judge repairs: those that did not calibrate, if enough."""
         fresh = len(self.calibration_side().truth) - self.calibrated
         return slice(self.calibrated, None) if fresh >= ENOUGH_IMAGES else slice(0, None)

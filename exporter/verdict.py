@@ -1,4 +1,4 @@
-"""What a check found, as it is written to ``check.json``."""
+"""The result of a check, as written to ``check.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import GateFailedError, InconclusiveError
-from edge_runtime.manifest import Metrics, Strict, WorstClass, decode_json
+from edge_runtime.manifest import Metrics, Strict, decode_json
 from exporter.cpu import CpuReport
 from exporter.evidence.pareto import on_front
 from exporter.evidence.record import (
@@ -36,11 +36,11 @@ class ReferenceReport(Strict, frozen=True):
     """The full model.
 
     Attributes:
-        file: Its file, relative to the bundle where it is one.
+        file: Its file, relative to the bundle if a bundle was checked.
         top1: Its top-1 on the same images, 0..1.
         ece: Its expected calibration error, 15 bins.
         sha256: Hash of its file.
-        temperature: How sure it ought to be.
+        temperature: Its confidence calibration.
     """
 
     file: str
@@ -50,39 +50,25 @@ class ReferenceReport(Strict, frozen=True):
     temperature: TemperatureReport | None = None
 
 
-class ArtifactReport(Strict, frozen=True):
-    """An artifact against the full model; fields as in :class:`exporter.gate.Comparison`.
+class ArtifactReport(Comparison, frozen=True):
+    """An artifact against the full model, and what else was measured of it.
 
     Attributes:
         bytes: Size of its file.
         latency_ms: Median of one inference with one thread, on this machine.
         engine: The interpreter that ran it.
-        temperature: How sure it ought to be.
+        temperature: Its confidence calibration.
         attribution: Where its disagreements come from.
-        engines: It on other kernels and thread counts.
-        layers: Its worst tensors, for a quantized file whose float file was exported.
+        engines: The file with other kernels and thread counts.
+        layers: Its worst tensors, for a quantized file whose float file was exported as well.
         golden: A replay of the bundle's golden examples.
-        repair: The ladder that it went up.
-        calibration: What its calibration images were worth.
+        repair: How it was repaired.
+        calibration: How good its calibration was.
         kernels: Whether it gives the same answers on every CPU, for a quantized .onnx file.
-        half: The largest number in it, for a file that is computed in float16 elsewhere.
-        missing: Evidence that could not be gathered, with the reason.
+        half: The largest magnitude in it, for a file that other devices compute in float16.
+        missing: Diagnostics that could not be measured, with the reason.
     """
 
-    verdict: GateVerdict
-    reason: str
-    top1: float
-    delta: float
-    bound: float
-    upper: float
-    lost: int
-    won: int
-    agreement: float
-    kl: float
-    max_abs_dp: float
-    ece: float
-    worst_class: WorstClass
-    images_needed: int | None
     bytes: int
     latency_ms: float
     engine: str
@@ -99,28 +85,27 @@ class ArtifactReport(Strict, frozen=True):
 
     @classmethod
     def of(cls, found: Comparison, *, bytes: int, latency_ms: float, engine: str) -> ArtifactReport:
-        """Joins a comparison with what was measured beside it.
+        """Combines a comparison with further measurements.
 
         Args:
             found: The comparison.
             bytes: Size of the file.
             latency_ms: Median of one inference.
-            engine: The interpreter's name.
+            engine: Name of the interpreter.
         """
-        fields = {name: getattr(found, name) for name in found.__dataclass_fields__ if name != "n"}
-        return cls(**fields, bytes=bytes, latency_ms=latency_ms, engine=engine)
+        return cls(**msgspec.structs.asdict(found), bytes=bytes, latency_ms=latency_ms, engine=engine)
 
     def failing(self, reason: str) -> ArtifactReport:
-        """The same with the verdict ``fail``.
+        """The same report with the verdict ``fail``.
 
         Args:
-            reason: Why; what it failed for already is kept.
+            reason: The reason; added to the reasons of an earlier failure.
         """
         reason = f"{self.reason}; {reason}" if self.verdict == "fail" else reason
         return msgspec.structs.replace(self, verdict="fail", reason=reason, images_needed=None)
 
     def metrics(self, n: int) -> Metrics:
-        """The manifest's form of it.
+        """The metrics for the manifest.
 
         Args:
             n: Images compared.
@@ -130,7 +115,7 @@ class ArtifactReport(Strict, frozen=True):
 
 
 class CheckReport(Strict, frozen=True):
-    """``check.json``: all that the verdict can be recomputed from.
+    """``check.json``: everything needed to recompute the verdict.
 
     Attributes:
         verdict: The worst of the artifacts'.
@@ -140,15 +125,15 @@ class CheckReport(Strict, frozen=True):
         data_sha256: Hash of their contents.
         reference: The full model.
         artifacts: Each artifact by kind.
-        skipped: Artifacts that no installed engine runs, with the reason.
+        skipped: Artifacts that no installed engine can run, with the reason.
         unmade: Artifacts that are not in the bundle because they could not be made, with the error.
         classes: Each class that has images.
-        missing_classes: Those that have none, and are not judged.
-        unreadable: Files that could not be read, and judge nothing.
+        missing_classes: Classes without images, which are not judged.
+        unreadable: Files that could not be read and were left out.
         parity: Every model against every other.
-        pareto: Size, latency and accuracy, and who is beaten in none.
-        cpu: What it ran on.
-        notes: What was found out about the models' outputs, such as the order of the classes.
+        pareto: Size, latency and accuracy, with the Pareto set.
+        cpu: The CPU it ran on.
+        notes: Findings about the models' outputs, such as the order of the classes.
     """
 
     verdict: GateVerdict
@@ -174,10 +159,10 @@ class CheckReport(Strict, frozen=True):
         return plain
 
     def only(self, kinds: Collection[str]) -> CheckReport:
-        """What concerns some artifacts; the Pareto set stays whole, to say what else was tried.
+        """The report on some artifacts only; the Pareto set stays complete, to show what else was tried.
 
         Args:
-            kinds: Those that ship, at least one that was judged.
+            kinds: The kinds to keep, at least one of them judged.
         """
         artifacts = {kind: found for kind, found in self.artifacts.items() if kind in kinds}
         skipped = {kind: why for kind, why in self.skipped.items() if kind in kinds}
@@ -185,7 +170,7 @@ class CheckReport(Strict, frozen=True):
         return msgspec.structs.replace(self, artifacts=artifacts, skipped=skipped, verdict=verdict)
 
     def with_golden(self, replays: Mapping[str, GoldenReport]) -> CheckReport:
-        """Adds what a golden replay found; an artifact that does not repeat itself fails.
+        """Adds golden replays; an artifact whose results cannot be reproduced fails.
 
         Args:
             replays: By kind; kinds that were not judged are left out.
@@ -209,7 +194,7 @@ class CheckReport(Strict, frozen=True):
         )
 
     def with_unmade(self, unmade: Mapping[str, str]) -> CheckReport:
-        """Adds artifacts that could not be made; they move no verdict.
+        """Adds artifacts that could not be made; they do not affect the verdict.
 
         Args:
             unmade: The error by kind.
@@ -220,12 +205,12 @@ class CheckReport(Strict, frozen=True):
         """Adds the Pareto set of its artifacts.
 
         Args:
-            picked: The one that ships, if one was picked.
+            picked: The artifact that ships, if one was picked.
         """
         return msgspec.structs.replace(self, pareto=pareto_of(self.artifacts, picked))
 
     def with_repairs(self, repairs: Mapping[str, RepairReport]) -> CheckReport:
-        """Adds the ladders that artifacts went up.
+        """Adds how artifacts were repaired.
 
         Args:
             repairs: By kind; kinds that were not judged are left out.
@@ -233,7 +218,7 @@ class CheckReport(Strict, frozen=True):
         return self._with("repair", repairs)
 
     def with_calibrations(self, calibrations: Mapping[str, CalibrationReport]) -> CheckReport:
-        """Adds what calibration images were worth.
+        """Adds the calibration reports.
 
         Args:
             calibrations: By kind; kinds that were not judged are left out.
@@ -248,13 +233,13 @@ class CheckReport(Strict, frozen=True):
         return msgspec.structs.replace(self, artifacts=artifacts)
 
     def raise_for_verdict(self, inconclusive: str = "error") -> None:
-        """Raises what the command exits with.
+        """Raises the error the command exits with.
 
         Args:
-            inconclusive: What an inconclusive verdict means: ``error`` (exit 3), ``pass`` or ``fail``.
+            inconclusive: How to treat an inconclusive verdict: ``error`` (exit 3), ``pass`` or ``fail``.
 
         Raises:
-            GateFailedError: An artifact failed, or is inconclusive and that means fail.
+            GateFailedError: An artifact failed, or is inconclusive and treated as a failure.
             InconclusiveError: An artifact is inconclusive.
         """
         bad = [kind for kind, found in self.artifacts.items() if found.verdict == "fail"]
@@ -264,7 +249,7 @@ class CheckReport(Strict, frozen=True):
             named = "; ".join(f"{kind}: {self.artifacts[kind].reason}" for kind in bad or open_)
             raise GateFailedError(
                 f"Every artifact must be within {limit} of the full model. Received: {named}. "
-                "Look at the report, calibrate on more images, or leave that artifact out."
+                "See the report, calibrate on more images, or leave that artifact out."
             )
         if open_ and inconclusive == "error":
             named = "; ".join(f"{kind}: {self.artifacts[kind].reason}" for kind in open_)
@@ -279,7 +264,7 @@ class CheckReport(Strict, frozen=True):
             )
 
     def _open_for_its_kernels(self, found: ArtifactReport) -> bool:
-        """Whether the images say enough, and only the CPU leaves an artifact inconclusive."""
+        """Whether there are enough images, and the artifact is inconclusive only because of CPU differences."""
         enough = found.bound > -self.margin
         return enough and found.kernels is not None and found.kernels.depends_on_cpu
 
@@ -288,8 +273,8 @@ def pareto_of(artifacts: Mapping[str, ArtifactReport], picked: str = "") -> Pare
     """The Pareto set of size, latency and top-1.
 
     Args:
-        artifacts: What was found of each, by kind.
-        picked: The one that ships, if one was picked.
+        artifacts: The report of each, by kind.
+        picked: The artifact that ships, if one was picked.
     """
     best = on_front([(found.bytes, found.latency_ms, -found.top1) for found in artifacts.values()])
     return ParetoReport(
@@ -310,7 +295,7 @@ def pareto_of(artifacts: Mapping[str, ArtifactReport], picked: str = "") -> Pare
 
 
 def saved_report(bundle: Bundle) -> CheckReport | None:
-    """Reads the check that a bundle brings along; None if it has none.
+    """Reads the check report of a bundle; None if it has none.
 
     Args:
         bundle: An open bundle.

@@ -16,11 +16,11 @@ import numpy as np
 from edge_runtime.dataset import ImageSet
 from edge_runtime.errors import DataError, SnapshipError
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress
 from edge_runtime.result import Float32Array
 from exporter.class_order import ClassOrder, find_order, is_sorted, known_orders, undecided
 from exporter.images import PixelTable
 from exporter.input_range import RANGES, InputRange, check_range
-from exporter.progress import Progress, step
 from exporter.reference_check import IntArray, Standing, standing, standing_of
 from exporter.scoring import Scorer
 
@@ -181,7 +181,7 @@ def _other_ranges(
         if name == use.input_range:
             continue
         try:
-            scores = use.scorer(name)(pixels, step(progress, f"trying pixels in {name}"))
+            scores = use.scorer(name)(pixels, progress, f"trying pixels in {name}")
         except SnapshipError:
             # A quantized input that holds no such range, or one channel and three means.
             continue

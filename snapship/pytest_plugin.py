@@ -107,7 +107,7 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
         # pytest.fail is called outside the handlers, so that a test report shows no traceback of snapship.
         from edge_runtime.errors import InconclusiveError, SnapshipError
         from edge_runtime.output_place import check_file, write_whole
-        from exporter.checking import check_with
+        from exporter.checking import run_check
 
         try:
             # Only the page shows slow diagnostics: without one, the verdict is enough.
@@ -115,7 +115,7 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
             file = Path(folder or "", _report_name(request.node.nodeid, calls))
             if page:
                 check_file(file, _REPORT_OPTION)
-            found = check_with(_config(bundle, data, quick=not page, **options), page=page)
+            found = run_check(_config(bundle, data, quick=not page, **options), page=page)
             if page and found.page is not None:
                 write_whole(file, found.page, _REPORT_OPTION)
             found.report.raise_for_verdict("error" if inconclusive == "skip" else inconclusive)

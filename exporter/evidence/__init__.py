@@ -1,15 +1,15 @@
-"""Evidence beside the verdict: what moved, where, and by which step.
+"""Diagnostics in addition to the verdict: what changed, where, and at which step.
 
-Pure measures, one to a file, on scores that are already there::
+Pure functions of the scores, one per file::
 
     temperature  classes  parity  pareto  attribution
 
-Measures that run files again, gathered by :class:`~exporter.evidence.gathering.Gatherer`::
+Measurements that run files again, by :class:`~exporter.evidence.gathering.DiagnosticsRunner`::
 
     preprocessing  engines  layers  golden
 """
 
 from exporter.evidence.classes import MissingClasses, check_classes
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.options import DiagnosticOptions
 
-__all__ = ["EvidenceOptions", "MissingClasses", "check_classes"]
+__all__ = ["DiagnosticOptions", "MissingClasses", "check_classes"]

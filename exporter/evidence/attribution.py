@@ -1,15 +1,15 @@
 """Where the disagreements of an artifact come from.
 
-The way from the full model's answer to the device's, one step at a time::
+From the full model's answer to the device's, one step at a time::
 
-    full model's pixels -> device's pixels   preprocessing   which the contract makes zero
+    full model's pixels -> device's pixels   preprocessing   zero by contract
     full model -> float file                 conversion
     float file -> this file                  quantization
     this file -> the same on plain kernels   engine
 
-Conversion and quantization split the disagreements exactly: an image counts for the step at
-which its answer moves first. Engine and preprocessing stand beside them: they are differences
-between devices, not between the full model and this file.
+Conversion and quantization add up to all disagreements: an image counts at the first step that changes
+its answer. Engine and preprocessing are separate: they are differences between devices, not between
+the full model and this file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def step(
         before: Scores before it, float32 ``[n, classes]``.
         after: Scores after it, of the same images.
         note: What is compared.
-        share: How many of the disagreements are its own.
+        share: Number of disagreements it causes.
     """
     change = np.abs(after.astype(np.float64) - before)
     return AttributionStep(
@@ -50,8 +50,8 @@ def model_steps(
 
     Args:
         full: The full model's scores, float32 ``[n, classes]``.
-        float_file: Those of the float file of the same format; None where there is none.
-        found: The artifact's.
+        float_file: Scores of the float file of the same format; None if there is none.
+        found: Scores of the artifact.
         is_float: Whether the artifact is itself a float file.
 
     Returns:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
 from edge_runtime.dataset import ImageSet
 from edge_runtime.errors import DataError
 from edge_runtime.result import Float32Array
+from exporter.drift import IntArray
 from exporter.evidence.record import ClassChange, ClassReport
 
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-
 MissingClasses = Literal["error", "allow"]
-"""What a class without images means: it cannot be judged, and that is an error unless allowed."""
+"""How to treat a class without images: it cannot be judged, which is an error unless allowed."""
 
 _NAMED = 5
 
@@ -24,14 +23,14 @@ def check_classes(images: ImageSet, missing: MissingClasses) -> tuple[str, ...]:
     """Checks that every class has an image that judges it.
 
     Args:
-        images: The images that judge.
+        images: The judging images.
         missing: ``error``, or ``allow`` for a sample of many classes.
 
     Returns:
-        The classes without images, where they are allowed.
+        The classes without images, if allowed.
 
     Raises:
-        DataError: There is one, and they are not.
+        DataError: There is one, and that is not allowed.
     """
     present = {item.label for item in images.items}
     absent = tuple(label for index, label in enumerate(images.labels) if index not in present)
@@ -52,7 +51,7 @@ def class_reports(
 
     Args:
         reference: The full model's scores ``[n, classes]``.
-        scores: Each artifact's, by name.
+        scores: Scores of each artifact, by name.
         truth: True class indices ``[n]``.
         labels: Class names.
     """

@@ -1,4 +1,4 @@
-"""The same file on other kernels and thread counts: are the answers the same, and how fast is it?"""
+"""The same file with other kernels and thread counts: are the answers equal, and how fast is it?"""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _FEWEST = 4
 def engine_reports(
     variants: Sequence[Variant], pixels: UInt8Array, scores: Float32Array, seconds: float
 ) -> tuple[EngineReport, ...]:
-    """Runs a file every way, in turns, so that noise of the machine hits all alike.
+    """Runs a file in all variants, alternating, so that noise affects all of them equally.
 
     Args:
         variants: The ways to run it.
         pixels: uint8 ``[n, height, width, channels]``, at least one image.
-        scores: What the engine that judges says of them, float32 ``[n, classes]``.
-        seconds: How long it may take; images after that are left out.
+        scores: Scores of the judging engine, float32 ``[n, classes]``.
+        seconds: Time limit; later images are skipped.
     """
     runs = [variant.open() for variant in variants]
     for run in runs:

@@ -1,7 +1,7 @@
-"""Gathers the slow evidence of one artifact after another.
+"""Runs the slow diagnostics, one artifact after another.
 
-No measure here decides a verdict, so that none may end a check: what cannot be measured is
-written down with its reason.
+They never affect a verdict, so a failed measurement must not fail the check: it is recorded with the
+reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from exporter.candidate import Candidate, float_sibling
 from exporter.evidence.attribution import model_steps, step
 from exporter.evidence.engines import engine_reports
 from exporter.evidence.layers import layer_reports, open_pair, worst_first
-from exporter.evidence.options import EvidenceOptions
+from exporter.evidence.options import DiagnosticOptions
 from exporter.evidence.preprocessing import Preprocessed, device_paths, encoded, stock_path
 from exporter.evidence.record import (
     AttributionReport,
@@ -35,24 +35,25 @@ from exporter.evidence.record import (
 )
 from exporter.evidence.variants import Run, Variant, thread_counts, variants
 from exporter.images import PixelTable
+from exporter.reasons import first_line
 
 _SEED = 0
 _T = TypeVar("_T")
 
 _ON_THREADS = ("tflite", "onnx", "c-array")
-"""Formats whose engine takes a number of threads; TensorFlow uses its own."""
+"""Formats whose engine accepts a number of threads; TensorFlow uses its own."""
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was gathered of one artifact.
+class Diagnostics:
+    """The diagnostics of one artifact.
 
     Attributes:
         attribution: Where its disagreements come from.
-        engines: It on other kernels and thread counts.
+        engines: The artifact with other kernels and thread counts.
         layers: Its worst tensors.
-        tensors: All its tensors, in execution order, for the plot.
-        missing: What could not be measured, with the reason.
+        tensors: All its tensors in execution order, for the plot.
+        missing: Measurements that failed, with the reason.
     """
 
     attribution: AttributionReport | None
@@ -62,12 +63,12 @@ class Evidence:
     missing: tuple[str, ...]
 
 
-class Gatherer:
-    """Takes the measures of :class:`~exporter.evidence.options.EvidenceOptions`."""
+class DiagnosticsRunner:
+    """Runs the diagnostics selected by :class:`~exporter.evidence.options.DiagnosticOptions`."""
 
     def __init__(
         self,
-        options: EvidenceOptions,
+        options: DiagnosticOptions,
         candidates: list[Candidate],
         reference: Float32Array,
         scores: Mapping[str, Float32Array],
@@ -78,24 +79,24 @@ class Gatherer:
 
         Args:
             options: What to measure.
-            candidates: The artifacts that were judged.
+            candidates: The judged artifacts.
             reference: The full model's scores, float32 ``[n, classes]``.
-            scores: Each artifact's.
+            scores: The scores of each artifact, by name.
             table: The images.
-            spec: The model's input; without it, preprocessing is not measured.
+            spec: The model's input; None skips preprocessing.
         """
         self._options, self._candidates, self._reference = options, candidates, reference
         self._scores, self._table, self._spec = scores, table, spec
-        # Any images in any order: sets are sorted by class.
+        # A random order: data sets are sorted by class.
         self._order = np.random.default_rng(_SEED).permutation(len(table.truth))
 
-    def gather(self, candidate: Candidate, engine: Engine, *, integers: bool = False) -> Evidence:
+    def run(self, candidate: Candidate, engine: Engine, *, integers: bool = False) -> Diagnostics:
         """Measures one artifact.
 
         Args:
-            candidate: It.
-            engine: It, loaded as it was judged.
-            integers: Whether ONNX Runtime's u8 x s8 kernels run it.
+            candidate: The artifact to measure.
+            engine: The engine it was judged on.
+            integers: Whether it runs on ONNX Runtime's u8 x s8 kernels.
         """
         options, missing = self._options, list[str]()
         found: tuple[EngineReport, ...] = ()
@@ -106,7 +107,7 @@ class Gatherer:
             layers = self._tried(lambda: self._layers(candidate), "layers", missing)
         attribution = self._attribution(candidate, engine) if options.attribution else None
         record, tensors = layers or (None, ())
-        return Evidence(attribution, found, record, tensors, tuple(missing))
+        return Diagnostics(attribution, found, record, tensors, tuple(missing))
 
     def _attribution(self, candidate: Candidate, engine: Engine) -> AttributionReport:
         float_file, is_float = float_sibling(candidate, self._candidates), candidate.exact
@@ -122,9 +123,9 @@ class Gatherer:
     def _preprocessing(self, candidate: Candidate, engine: Engine) -> AttributionStep:
         if not self._device:
             raise SnapshipError(
-                "the model's input is not known here"
+                "the model's input is unknown"
                 if self._spec is None
-                else "the images are arrays, which nothing decodes"
+                else "the images are arrays, so nothing is decoded"
             )
         found = None
         for path in self._device:
@@ -148,7 +149,7 @@ class Gatherer:
         if len(done):
             after[changed[: len(done)]] = done
         kept = np.sort(np.concatenate([np.flatnonzero(same), changed[: len(done)]]))
-        note = f"{path.note}: {len(changed)} of {len(rows)} images have other pixels"
+        note = f"{path.note}: {len(changed)} of {len(rows)} images get different pixels"
         return step(name, known[kept], after[kept], note)
 
     def _stock(self, candidate: Candidate, engine: Engine) -> AttributionStep | None:
@@ -221,22 +222,21 @@ class Gatherer:
         try:
             return measure()
         except Exception as error:
-            # Interpreters raise anything when they are run in unusual ways.
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            missing.append(f"{name}: {reason[:200]}")
+            # Interpreters may raise anything when run in unusual ways.
+            missing.append(f"{name}: {first_line(error)}")
             return None
 
 
 def run_for(run: Run, pixels: UInt8Array, seconds: float) -> Float32Array:
-    """Scores images until the time is over, at least one.
+    """Scores images until the time is up, at least one.
 
     Args:
         run: Scores one image.
         pixels: uint8 ``[n, height, width, channels]``.
-        seconds: When to stop.
+        seconds: Time limit.
 
     Returns:
-        float32 ``[k, classes]`` of the first k images; ``[0]`` where there are none.
+        float32 ``[k, classes]`` of the first k images; ``[0]`` if there are none.
     """
     end = time.perf_counter() + seconds
     scores = []

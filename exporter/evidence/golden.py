@@ -1,4 +1,4 @@
-"""Golden replay: does each artifact of a bundle say here what the bundle says it said?"""
+"""Golden replay: do the artifacts of a bundle reproduce their recorded results on this machine?"""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from exporter.evidence.record import GoldenReport
 
 
 def replay_golden(bundle: Bundle, *, threads: int = 1) -> dict[str, GoldenReport]:
-    """Replays a bundle's golden examples on each artifact that an installed engine runs.
+    """Replays a bundle's golden examples on each artifact that an installed engine can run.
 
     Args:
         bundle: An open bundle.
-        threads: Threads of one inference.
+        threads: Threads per inference.
 
     Returns:
-        What was found, by kind; empty where the bundle has no golden examples.
+        The replays by kind; empty if the bundle has no golden examples.
 
     Raises:
         BundleError: The golden examples are damaged.

@@ -1,4 +1,4 @@
-"""How much evidence a check gathers beside the verdict."""
+"""Which diagnostics a check runs in addition to the verdict."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class EvidenceOptions:
-    """Which of the slow measures to take, and on how many images; the cheap ones are always taken.
+class DiagnosticOptions:
+    """Which of the slow diagnostics to run, and on how many images; the cheap ones always run.
 
     Attributes:
         attribution: Run files on other kernels, and images through other preprocessing.
         engines: Compare engines and thread counts.
-        layers: Compare quantized files with their float file tensor by tensor.
-        attribution_images: At most so many images for attribution.
-        engine_images: At most so many for engines and threads.
-        layer_images: At most so many for tensors.
-        seconds: About the longest that one measure of one file may take; only a slow file is
-            run on fewer images, so that two checks of a usual one say the same.
+        layers: Compare quantized files with their float file, tensor by tensor.
+        attribution_images: Maximum number of images for attribution.
+        engine_images: Maximum number of images for engines and threads.
+        layer_images: Maximum number of images for tensors.
+        seconds: Approximate time limit per measurement and file; only slow files are run on fewer
+            images, so that repeated checks of an ordinary file agree.
     """
 
     attribution: bool = True
@@ -29,6 +29,6 @@ class EvidenceOptions:
     seconds: float = 5.0
 
     @classmethod
-    def quick(cls) -> EvidenceOptions:
-        """Leaves the slow measures out."""
+    def quick(cls) -> DiagnosticOptions:
+        """Without the slow diagnostics."""
         return cls(attribution=False, engines=False, layers=False)

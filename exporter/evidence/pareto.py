@@ -8,8 +8,8 @@ from collections.abc import Sequence
 def on_front(costs: Sequence[Sequence[float]]) -> list[bool]:
     """Which points no other point dominates.
 
-    A point dominates another where it is nowhere worse and somewhere better; equal points
-    do not dominate each other.
+    A point dominates another if it is nowhere worse and somewhere better; equal points do not dominate
+    each other.
 
     Args:
         costs: Points of equal length; less is better in every place.

@@ -18,7 +18,7 @@ def parity_report(reference: Float32Array, scores: Mapping[str, Float32Array]) -
 
     Args:
         reference: The full model's scores ``[n, classes]``.
-        scores: Each artifact's of the same images, by name.
+        scores: Scores of each artifact on the same images, by name.
     """
     tables = {FULL_MODEL: reference, **scores}
     names = tuple(tables)

@@ -1,4 +1,4 @@
-"""Preprocessing seen from outside: our own decoders, and what an app's stock code would do."""
+"""Preprocessing seen from outside: our own decoders, and the stock code of an app."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from exporter.backend import load_tensorflow
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """The same images through one other preprocessing.
+    """The same images with different preprocessing.
 
     Attributes:
-        rows: Which images of the table; those that it cannot read are left out.
+        rows: Rows of the table; images it cannot read are left out.
         pixels: uint8 ``[len(rows), height, width, channels]``.
-        note: What it is, in words.
+        note: Description for people.
     """
 
     rows: tuple[int, ...]
@@ -37,7 +37,7 @@ class Preprocessed:
 
 
 def encoded(images: ImageSet, rows: Sequence[int]) -> dict[int, bytes]:
-    """The files' bytes, by row; empty where the set holds arrays, which nothing decodes."""
+    """The bytes of the files, by row; empty for sets of arrays, which are not decoded."""
     found = {}
     for row in rows:
         content = images.read(images.items[row])
@@ -47,12 +47,12 @@ def encoded(images: ImageSet, rows: Sequence[int]) -> dict[int, bytes]:
 
 
 def device_paths(files: dict[int, bytes], spec: InputSpec, seconds: float) -> list[Preprocessed]:
-    """What the device runtime makes of the bytes, with each decoder that it may use.
+    """The pixels of the device runtime, with each decoder it may use.
 
     Args:
         files: Encoded images by row.
         spec: The model's input.
-        seconds: How long each may take; images after that are left out.
+        seconds: Time limit for each; later images are skipped.
     """
     paths = [_through(files, lambda data: _by_pillow(data, spec), "our decoding with Pillow", seconds)]
     if fast_jpeg.usable():
@@ -62,18 +62,18 @@ def device_paths(files: dict[int, bytes], spec: InputSpec, seconds: float) -> li
 
 
 def stock_path(files: dict[int, bytes], spec: InputSpec, seconds: float) -> Preprocessed | None:
-    """What TensorFlow's usual lines make of the bytes.
+    """The pixels of ordinary TensorFlow code.
 
-    ``tf.io.decode_image`` with its default decoder, whose DCT is a faster one, then ``tf.image.resize``,
-    which is bilinear and does not antialias; a centre crop where the model has one.
+    ``tf.io.decode_image`` with its default decoder, which uses a faster DCT, then ``tf.image.resize``,
+    which is bilinear without antialiasing; a centre crop if the model uses one.
 
     Args:
         files: Encoded images by row.
         spec: The model's input.
-        seconds: How long it may take; images after that are left out.
+        seconds: Time limit; later images are skipped.
 
     Returns:
-        None where it can read none of the images.
+        None if it can read none of the images.
     """
     if not files:
         return None
@@ -112,7 +112,7 @@ def _by_tensorflow(tensorflow: Any, data: bytes, spec: InputSpec) -> UInt8Array:
     try:
         picture = tensorflow.io.decode_image(data, channels=spec.channels, expand_animations=False)
     except tensorflow.errors.OpError as error:
-        raise ValueError("a format that TensorFlow does not read") from error
+        raise ValueError("a format that TensorFlow cannot read") from error
     if spec.fit == "crop":
         left, top, right, bottom = kept_part((int(picture.shape[1]), int(picture.shape[0])), spec)
         picture = picture[top:bottom, left:right]

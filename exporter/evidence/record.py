@@ -1,4 +1,4 @@
-"""What ``check.json`` keeps of the evidence; every field of it is optional in the file."""
+"""The diagnostics as stored in ``check.json``; every field is optional in the file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ StepName = Literal[
 
 
 class TemperatureReport(Strict, frozen=True):
-    """How sure a model is, and how sure it ought to be.
+    """Confidence calibration of a model.
 
     Attributes:
-        temperature: T of ``p^(1/T)``, renormalised; above 1 the model is too sure of itself.
-        ece: Expected calibration error as the scores are, 15 bins.
-        ece_after: The same at the temperature, each half of the images at the other half's.
+        temperature: T of ``p^(1/T)``, renormalised; above 1 the model is overconfident.
+        ece: Expected calibration error of the scores, 15 bins.
+        ece_after: The same after scaling, each half of the images with the temperature of the other half.
     """
 
     temperature: float
@@ -34,7 +34,7 @@ class ClassChange(Strict, frozen=True):
     """One class on one artifact.
 
     Attributes:
-        top1: Share that it names right.
+        top1: Its top-1 in the class, 0..1.
         lost: Images that only the full model names right.
         won: Images that only the artifact names right.
         delta: ``(won - lost) / n``.
@@ -52,8 +52,8 @@ class ClassReport(Strict, frozen=True):
     Attributes:
         label: Its name.
         n: Its images.
-        top1: Share that the full model names right.
-        artifacts: The same of each artifact, by name.
+        top1: The full model's top-1 in the class, 0..1.
+        artifacts: The same for each artifact, by name.
     """
 
     label: str
@@ -81,11 +81,11 @@ class AttributionStep(Strict, frozen=True):
 
     Attributes:
         name: The step.
-        n: Images that it was measured on.
+        n: Images it was measured on.
         changed: Images whose answer changes at this step.
-        share: Of the images that the artifact answers otherwise than the full model, those
-            whose answer moved at this step first; None for steps beside that way.
-        dp: Mean over the images of the largest change of a score.
+        share: Disagreements with the full model that first appear at this step; None for steps between
+            devices.
+        dp: Largest change of any score, averaged over the images.
         note: What was compared, in words.
     """
 
@@ -101,9 +101,9 @@ class AttributionReport(Strict, frozen=True):
     """Where an artifact's disagreements come from.
 
     Attributes:
-        disagreements: Images that it answers otherwise than the full model.
+        disagreements: Images on which its answer differs from the full model's.
         steps: What each step adds; the shares sum to the disagreements.
-        skipped: What could not be measured, with the reason.
+        skipped: Steps that could not be measured, with the reason.
     """
 
     disagreements: int
@@ -112,15 +112,15 @@ class AttributionReport(Strict, frozen=True):
 
 
 class EngineReport(Strict, frozen=True):
-    """The same file run another way.
+    """The same file, run differently.
 
     Attributes:
         engine: The interpreter and its kernels, such as ``litert, no XNNPACK``.
-        threads: Threads of one inference.
+        threads: Threads per inference.
         n: Images.
-        agreement: Share with the same top-1 as the engine that judged.
+        agreement: Share of images with the same top-1 as the judging engine, 0..1.
         max_abs_dp: Largest difference of any score from it.
-        latency_ms: Median of one inference; all rows of a table were measured in turns.
+        latency_ms: Median of one inference; all rows of a table were measured alternately.
     """
 
     engine: str
@@ -132,16 +132,17 @@ class EngineReport(Strict, frozen=True):
 
 
 class KernelsReport(Strict, frozen=True):
-    """What a quantized .onnx file asks of a CPU's kernels; see :mod:`exporter.quantize.products`.
+    """What a quantized .onnx file requires of CPU kernels; see :mod:`exporter.quantize.products`.
 
     Attributes:
         operations: Its operations on uint8 activations and int8 weights.
-        overflowing: How many of them have products whose sums can pass 16 bits.
-        worst: The one with the largest such sum; empty where none can.
-        changed: Judging images that the default kernels of this CPU answer otherwise than exact ones
-            (``session.x64quantprecision``); None where the file cannot overflow, or was not run so.
+        overflowing: How many of them have products whose sums can exceed 16 bits.
+        worst: The one with the largest such sum; empty if there is none.
+        changed: Judging images on which the default kernels of this CPU and exact ones
+            (``session.x64quantprecision``) disagree; None if the file cannot overflow or was not run
+            with exact kernels.
         exact_top1: Top-1 with exact kernels, 0..1; None as above.
-        exact_verdict: What the gate says of it with exact kernels; None as above.
+        exact_verdict: Verdict of the gate with exact kernels; None as above.
         max_abs_dp: Largest difference of any score between the two; None as above.
     """
 
@@ -160,15 +161,15 @@ class KernelsReport(Strict, frozen=True):
 
 
 class LayerReport(Strict, frozen=True):
-    """One tensor of a quantized file beside the same tensor of the float file.
+    """One tensor of a quantized file compared with the same tensor of the float file.
 
     Attributes:
         name: The tensor.
-        op: The operation that makes it.
+        op: The operation that produces it.
         sqnr_db: Signal to quantization noise, ``10 log10(sum x^2 / sum (x - q)^2)``, in dB.
         rmse: Root mean square of the difference, in the tensor's unit.
-        steps: rmse in quantization steps (its scale); None for a float tensor. A tensor of
-            its own rounding alone has 0.29.
+        steps: rmse in quantization steps (its scale); None for a float tensor. Its own
+            rounding alone gives 0.29.
         range: Largest minus smallest float value.
     """
 
@@ -184,10 +185,10 @@ class LayersReport(Strict, frozen=True):
     """Errors of a quantized file's tensors, accumulated from the input to each.
 
     Attributes:
-        float_file: The artifact that it was compared with.
+        float_file: The artifact it was compared with.
         n: Images.
         tensors: Tensors found in both.
-        worst: Those of the lowest SQNR, the lowest first.
+        worst: The tensors with the lowest SQNR, lowest first.
     """
 
     float_file: str
@@ -201,10 +202,10 @@ class GoldenReport(Strict, frozen=True):
 
     Attributes:
         passed: Whether every stage of every example agreed.
-        examples: How many were replayed.
-        max_abs_dp: Largest score difference; None where no scores were made.
-        tolerance: The largest that is allowed.
-        reason: The first finding, empty when all agree.
+        examples: Number of replayed examples.
+        max_abs_dp: Largest score difference; None if there are no scores.
+        tolerance: Largest difference that passes.
+        reason: The first mismatch; empty if all agree.
     """
 
     passed: bool
@@ -214,18 +215,18 @@ class GoldenReport(Strict, frozen=True):
     reason: str = ""
 
 
-class RungReport(Strict, frozen=True):
-    """One rung of the repair ladder, judged on the calibration side.
+class RepairStep(Strict, frozen=True):
+    """One repair step, together with the steps kept before it, judged on the calibration side.
 
     Attributes:
-        name: Such as ``bias correction``.
-        kept: Whether it helped and stays.
-        passed: Whether what was reached is good enough.
-        delta: Top-1 minus the full model's.
-        agreement: Share of images with the full model's top-1.
-        kl: Mean floored KL in nats.
+        name: The remedy, such as ``bias correction``.
+        kept: Whether it helped and is in the result.
+        passed: Whether the file is good enough with it.
+        delta: Top-1 minus the full model's, in fractions of 1.
+        agreement: Share of images with the full model's top-1, 0..1.
+        kl: Mean floored KL divergence, in nats.
         bytes: Size of the file.
-        note: What was done, or why not.
+        note: What was done, or why it was skipped.
     """
 
     name: str
@@ -239,14 +240,24 @@ class RungReport(Strict, frozen=True):
 
 
 class RepairReport(Strict, frozen=True):
-    """The ladder that one artifact went up; the first rung is what it was before."""
+    """How one artifact was repaired.
+
+    Attributes:
+        artifact: Its kind.
+        rungs: The steps; the first is the artifact before any repair.
+    """
 
     artifact: str
-    rungs: tuple[RungReport, ...]
+    rungs: tuple[RepairStep, ...]
+
+    @property
+    def kept(self) -> tuple[RepairStep, ...]:
+        """The remedies that are in the result."""
+        return tuple(step for step in self.rungs[1:] if step.kept)
 
 
 class ParetoPoint(Strict, frozen=True):
-    """One artifact's price and worth.
+    """Cost and accuracy of one artifact.
 
     Attributes:
         name: Its name.
@@ -254,8 +265,8 @@ class ParetoPoint(Strict, frozen=True):
         latency_ms: Median of one inference.
         top1: Its top-1, 0..1.
         delta: Its top-1 minus the full model's.
-        verdict: What the gate said.
-        on_front: Whether no other is at least as good in all three and better in one.
+        verdict: Verdict of the gate.
+        on_front: Whether no other artifact is at least as good in all three and better in one.
         picked: Whether ``--best`` picked it.
     """
 

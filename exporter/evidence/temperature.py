@@ -1,8 +1,8 @@
 """A temperature per model, so that a score of 0.8 means the same in all of them.
 
-Guo et al. 2017, On Calibration of Modern Neural Networks: one T that minimises the negative
-log likelihood of the true classes of ``softmax(z / T)``. Scores p are softmax outputs, whose
-logarithms are the logits up to a constant, so that it is ``p^(1/T)`` renormalised.
+Guo et al. 2017, On Calibration of Modern Neural Networks: a single T that minimises the negative
+log likelihood of the true classes under ``softmax(z / T)``. Scores p are softmax outputs, whose logarithms
+are the logits up to a constant, so ``softmax(z / T)`` is ``p^(1/T)`` renormalised.
 """
 
 from __future__ import annotations
@@ -13,26 +13,25 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from edge_runtime.result import Float32Array
-from exporter.drift import expected_calibration_error
+from exporter.drift import IntArray, expected_calibration_error
 from exporter.evidence.record import TemperatureReport
 
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 FLOOR_MASS = 1.0 / 512.0
-"""What the floors of all classes together may weigh: half a step of an 8-bit score.
+"""Total mass of the floors of all classes: half a step of an 8-bit score.
 
-A score of 0 has no logarithm. A floor of 1/512 for each class would do for ten classes, but
-with a thousand the floors would weigh more than the answer.
+A score of 0 has no logarithm. A floor of 1/512 per class would do for ten classes, but with a thousand
+the floors would outweigh the answer.
 """
 
 T_RANGE = (0.05, 20.0)
-"""Where a temperature is looked for; a model that is always right would be cooled without end."""
+"""Search range of the temperature; for a model that is always right there is no minimum."""
 
 _HALVINGS = 26
 
 _ROWS = 4096
-"""Images in work at once."""
+"""Images processed at once."""
 
 
 def log_scores(scores: Float32Array) -> Float64Array:
@@ -51,7 +50,7 @@ def softened(scores: Float32Array, temperature: float) -> Float32Array:
 
     Args:
         scores: ``[n, classes]``, 0..1.
-        temperature: T; above 1 makes less sure.
+        temperature: T; above 1 lowers the confidence.
     """
     soft = np.empty_like(scores)
     for start in range(0, len(scores), _ROWS):
@@ -63,7 +62,7 @@ def softened(scores: Float32Array, temperature: float) -> Float32Array:
 def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
     """The T at which the true classes are most likely, within :data:`T_RANGE`.
 
-    The likelihood is log-concave in 1/T, so that its slope changes sign once and halving finds it.
+    The likelihood is log-concave in 1/T, so its slope changes sign once and bisection finds it.
 
     Args:
         scores: ``[n, classes]``, 0..1.
@@ -91,7 +90,7 @@ def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
 
 
 def cross_fitted(scores: Float32Array, truth: IntArray) -> Float32Array:
-    """Scores at a temperature that was fitted on the other half of the images.
+    """Scores at a temperature fitted on the other half of the images.
 
     Halves are every other image: sets are sorted by class, and each half has all of them.
 
@@ -100,7 +99,7 @@ def cross_fitted(scores: Float32Array, truth: IntArray) -> Float32Array:
         truth: True class indices ``[n]``.
 
     Returns:
-        float32 ``[n, classes]``; the scores as they are where there is one image.
+        float32 ``[n, classes]``; unchanged if there is only one image.
     """
     if len(truth) < 2:
         return scores

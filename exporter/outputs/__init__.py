@@ -1,4 +1,4 @@
-"""A check's result in the forms that build servers read."""
+"""The result of a check in the formats that build servers read."""
 
 from exporter.outputs.github import github_annotations, output_lines, step_summary
 from exporter.outputs.junit import junit_xml

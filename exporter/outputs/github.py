@@ -14,7 +14,7 @@ from typing import Literal
 
 from edge_runtime.errors import UsageError
 from edge_runtime.text import as_utf8
-from exporter.amounts import size_text
+from exporter.amounts import drop_text, size_text
 from exporter.baseline_report import BaselineReport
 from exporter.gate import GateVerdict, overall
 from exporter.verdict import CheckReport
@@ -37,16 +37,16 @@ def github_annotations(
     baseline: BaselineReport | None = None,
     inconclusive: str = "error",
 ) -> str:
-    """One line for each artifact that did not pass: ``::error`` or ``::warning``.
+    """One line per artifact that did not pass: ``::error`` or ``::warning``.
 
     Args:
-        report: What the check found.
+        report: The result of the check.
         file: What was checked, shown as the annotation's file; empty for none.
-        baseline: What the comparison with the baseline found.
-        inconclusive: ``fail`` makes an error of an inconclusive artifact.
+        baseline: The comparison with the baseline.
+        inconclusive: ``fail`` turns an inconclusive artifact into an error.
 
     Returns:
-        Lines that each end with a line break; empty when everything passed.
+        Lines, each with a line break at its end; empty if everything passed.
     """
     found = [(kind, one.verdict, one.reason) for kind, one in report.artifacts.items()]
     if baseline is not None:
@@ -55,7 +55,7 @@ def github_annotations(
             for kind, one in baseline.artifacts.items()
         ]
         found += [
-            (f"{kind} since the baseline", "fail", "it is not exported any more") for kind in baseline.gone
+            (f"{kind} since the baseline", "fail", "it is no longer exported") for kind in baseline.gone
         ]
     lines = []
     for name, verdict, reason in found:
@@ -79,10 +79,10 @@ def workflow_command(
     """One annotation.
 
     Args:
-        level: How grave.
-        message: What it says.
-        title: What it is about.
-        file: The file that it is about; empty for none.
+        level: Severity.
+        message: The text.
+        title: The subject.
+        file: The file it refers to; empty for none.
     """
     properties = {"file": file, "title": f"snapship check: {title}"}
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
@@ -93,9 +93,9 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
     """The result as GitHub Markdown.
 
     Args:
-        report: What the check found.
+        report: The result of the check.
         name: What was checked, for the heading.
-        baseline: What the comparison with the baseline found.
+        baseline: The comparison with the baseline.
     """
     of = f" of {_cell(name)}" if name else ""
     margin = f"{100 * report.margin:g} points"
@@ -111,7 +111,7 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
     for kind, one in report.artifacts.items():
         rows.append(
             f"| {_cell(kind)} | {size_text(one.bytes)} | {100 * one.top1:.2f} % "
-            f"| {_points(one.delta)} (≤ {_points(one.bound)}) | {100 * one.agreement:.2f} % "
+            f"| {drop_text(one.delta)} (≤ {drop_text(one.bound)}) | {100 * one.agreement:.2f} % "
             f"| {_MARKS[one.verdict]} |"
         )
     rows += [f"| {_cell(kind)} | | | | | not checked: {_cell(why)} |" for kind, why in report.skipped.items()]
@@ -136,7 +136,7 @@ def _baseline_rows(baseline: BaselineReport) -> list[str]:
             f"| {_cell(kind)} | {100 * one.delta:+.2f} | {one.won:,} / {one.lost:,} "
             f"| {100 * one.agreement_change:+.2f} | {100 * one.growth:+.1f} % | {_MARKS[one.verdict]} |"
         )
-    rows += [f"| {_cell(kind)} | | | | | ❌ not exported any more |" for kind in baseline.gone]
+    rows += [f"| {_cell(kind)} | | | | | ❌ no longer exported |" for kind in baseline.gone]
     rows += [f"| {_cell(kind)} | | | | | new |" for kind in baseline.added]
     rows += [f"| {_cell(kind)} | | | | | not checked |" for kind in baseline.skipped]
     reasons = [(kind, one.reason) for kind, one in baseline.artifacts.items() if one.verdict != "pass"]
@@ -146,15 +146,15 @@ def _baseline_rows(baseline: BaselineReport) -> list[str]:
 
 
 def output_lines(report: CheckReport, *, baseline: BaselineReport | None = None) -> str:
-    """What later steps read as ``steps.ID.outputs.NAME``.
+    """Outputs for later steps, which read them as ``steps.ID.outputs.NAME``.
 
     Args:
-        report: What the check found.
-        baseline: What the comparison with the baseline found.
+        report: The result of the check.
+        baseline: The comparison with the baseline.
 
     Returns:
         ``verdict``, ``drop`` (the largest top-1 drop, in fractions of 1), ``agreement`` (the
-        smallest) and ``images``, a line each.
+        smallest) and ``images``, one per line.
     """
     drop = max(-one.delta for one in report.artifacts.values())
     agreement = min(one.agreement for one in report.artifacts.values())
@@ -167,22 +167,22 @@ def output_lines(report: CheckReport, *, baseline: BaselineReport | None = None)
 
 
 def combined_verdict(report: CheckReport, baseline: BaselineReport | None) -> GateVerdict:
-    """The worse of the gate's and the baseline's.
+    """The worse of the verdicts of gate and baseline.
 
     Args:
-        report: What the check found.
-        baseline: What the comparison with the baseline found.
+        report: The result of the check.
+        baseline: The comparison with the baseline.
     """
     return overall([report.verdict] if baseline is None else [report.verdict, baseline.verdict])
 
 
 def append_for_runner(variable: str, text: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Appends to the file that the runner named, where it named one.
+    """Appends to a file of the runner, if there is one.
 
     Args:
-        variable: The variable that holds its path.
-        text: What to append.
-        environment: Where the variable is looked up.
+        variable: The environment variable that holds its path.
+        text: The text to append.
+        environment: The environment.
 
     Raises:
         UsageError: It cannot be written.
@@ -211,13 +211,8 @@ def _property(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that stays in its table cell and is no Markdown or HTML."""
+    """Text escaped for a table cell, without Markdown or HTML."""
     line = " ".join(text.split())
     for sign in "\\`*_[]<>|#~":
         line = line.replace(sign, f"\\{sign}")
     return line
-
-
-def _points(change: float) -> str:
-    """A change of top-1 as a drop in points; gains are negative drops, and no minus zero."""
-    return f"{round(-100 * change, 2) + 0.0:.2f}"

@@ -1,13 +1,13 @@
-"""JUnit XML, as Jenkins, GitLab, GitHub's report actions and others read it.
+"""JUnit XML, as read by Jenkins, GitLab, report actions for GitHub and others.
 
-No standard exists. This keeps to the strictest description in use, the schema of Ant's
-JUnitReport (github.com/windyroad/JUnit-Schema): properties come first and belong to the suite,
-a test case holds one result and nothing else, and every attribute that it calls for is there.
+There is no standard. This follows the strictest description in use, the schema of Ant's JUnitReport
+(github.com/windyroad/JUnit-Schema): properties come first and belong to the suite, a test case holds
+one result and nothing else, and all required attributes are present.
 
 ::
 
     fail                  <failure>
-    inconclusive          <error>, <failure> or nothing, as --inconclusive says
+    inconclusive          <error>, <failure> or nothing, depending on --inconclusive
     no engine installed   <skipped>
     could not be made     <skipped>
 """
@@ -27,7 +27,7 @@ _NUMBERS = (
     "top1", "delta", "bound", "upper", "lost", "won", "agreement", "kl", "max_abs_dp", "ece", "bytes",
     "latency_ms",
 )  # fmt: skip
-# What XML 1.0 cannot hold, even escaped.
+# Characters that XML 1.0 cannot hold, even escaped.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -39,19 +39,18 @@ def junit_xml(
     inconclusive: str = "error",
     when: datetime | None = None,
 ) -> str:
-    """Writes a check as one test suite with a test case for each artifact.
+    """Writes a check as one test suite with a test case per artifact.
 
     Args:
-        report: What the check found.
-        name: What was checked; the suite's name.
-        baseline: What the comparison with the baseline found; its test cases have the class name
+        report: The result of the check.
+        name: The checked file or bundle; the name of the suite.
+        baseline: The comparison with the baseline; its test cases have the class name
             ``NAME.baseline``.
-        inconclusive: What an inconclusive verdict means: ``error``, ``pass`` or ``fail``.
-        when: The time in UTC; None takes now.
+        inconclusive: How to treat an inconclusive verdict: ``error``, ``pass`` or ``fail``.
+        when: The time in UTC; None is now.
 
     Returns:
-        The document. The time of a test case is that of its inferences: images times median
-        latency.
+        The document. The time of a test case is that of its inferences: images times median latency.
     """
     suite_name = _clean(name) or "snapship check"
     root = ElementTree.Element("testsuites")
@@ -73,7 +72,7 @@ def junit_xml(
         for kind, change in baseline.artifacts.items():
             _result(_case(suite, place, kind, 0.0), change.verdict, change.reason, inconclusive)
         for kind in baseline.gone:
-            _result(_case(suite, place, kind, 0.0), "fail", "it is not exported any more", inconclusive)
+            _result(_case(suite, place, kind, 0.0), "fail", "it is no longer exported", inconclusive)
         for kind in baseline.skipped:
             case = _case(suite, place, kind, 0.0)
             ElementTree.SubElement(case, "skipped").text = "not checked here"

@@ -1,4 +1,4 @@
-"""What changed since the baseline, for people."""
+"""Changes since the baseline, printed for people."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import click
 
 from edge_runtime.terminal import Cell, Column, print_table
 from exporter.baseline_report import BaselineReport
-
-_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+from exporter.printing import VERDICT_STYLES
 
 
 def print_baseline(since: BaselineReport) -> None:
-    """Prints one line for each artifact, and why where it did not pass.
+    """Prints one line per artifact, and the reason if it did not pass.
 
     Args:
-        since: What the comparison found.
+        since: The comparison with the baseline.
     """
     click.echo("Since the baseline:")
     columns = [
@@ -34,10 +33,10 @@ def print_baseline(since: BaselineReport) -> None:
                 f"{one.won:,} / {one.lost:,}",
                 f"{100 * one.agreement_change:+.2f}",
                 f"{100 * one.growth:+.1f} %",
-                (one.verdict, _STYLES[one.verdict]),
+                (one.verdict, VERDICT_STYLES[one.verdict]),
             ]
         )
-    rows += [[kind, "", "", "", "", ("gone", _STYLES["fail"])] for kind in since.gone]
+    rows += [[kind, "", "", "", "", ("gone", VERDICT_STYLES["fail"])] for kind in since.gone]
     rows += [[kind, "", "", "", "", "new"] for kind in since.added]
     rows += [[kind, "", "", "", "", "not checked"] for kind in since.skipped]
     print_table(columns, rows)

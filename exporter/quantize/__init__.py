@@ -1,4 +1,4 @@
-"""Quantization: float files calibrated, changed and written as int8."""
+"""Quantization: calibrates and changes float files, and writes them as int8."""
 
 from exporter.quantize.graph import LinearLayer, OpError, QuantGraph, Ranges
 from exporter.quantize.onnx_graph import OnnxGraph

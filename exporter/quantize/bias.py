@@ -1,7 +1,7 @@
-"""Bias correction: takes back the mean shift that rounded weights cause.
+"""Bias correction: compensates the mean shift caused by rounded weights.
 
 A rounding error of the weights, ``dW = Wq - W``, shifts a layer's output by ``dW * x`` and so by
-``dW * E[x]`` on average, which the bias can take back: ``b' = b - dW * E[x]``, summed over the
+``dW * E[x]`` on average, which the bias can compensate: ``b' = b - dW * E[x]``, summed over the
 kernel (Nagel et al. 2019, Data-Free Quantization Through Weight Equalization and Bias
 Correction, section 4.2). ``E[x]`` is measured on calibration images here, per kernel position.
 """
@@ -24,11 +24,11 @@ def corrected(
 
     Args:
         graph: A graph; its calibration is kept.
-        means: What each kernel position sees, from ``graph.input_means``.
-        float_ops: Layers that stay in float: their weights are not rounded, so their biases stay.
+        means: Mean input of each kernel position, from ``graph.input_means``.
+        float_ops: Layers that stay in float: their weights are not rounded, so their biases are kept.
 
     Returns:
-        The same model with other biases.
+        The same model with corrected biases.
     """
     changed = {}
     for layer in graph.layers():
@@ -41,12 +41,12 @@ def corrected(
 
 
 def mean_shift(layer: LinearLayer, rounded: Float32Array, mean: Float32Array) -> Float32Array:
-    """How far rounding a layer's weights to int8 moves its outputs on average.
+    """Mean shift of a layer's outputs when its weights are rounded to int8.
 
     Args:
         layer: A layer.
         rounded: Its weights as the int8 file holds them.
-        mean: What each kernel position sees, float32 ``[height, width, in]``, of a dense layer
+        mean: Mean input of each kernel position, float32 ``[height, width, in]``; for a dense layer
             ``[in]``.
 
     Returns:

@@ -1,28 +1,26 @@
-"""How good a calibration is: what it clips, and whether more images would change anything."""
+"""Quality of a calibration: what it clips, and whether more images would change the result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Strict
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
-from exporter.drift import agreement, floored_kl
+from exporter.drift import IntArray, agreement, floored_kl
 from exporter.half_precision import Magnitude
 from exporter.quantize.graph import QuantGraph
 from exporter.scoring import file_scores
 
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-
 HELD_OUT = 50
-"""Most images that clipping is counted on; each takes about as long as a calibration image."""
+"""Maximum number of images for counting clipping; each takes about as long as a calibration image."""
 
 WORST_TENSORS = 3
-"""How many tensors are named."""
+"""Number of tensors that are named."""
 
 
 class ClippedTensor(Strict, frozen=True):
@@ -33,10 +31,10 @@ class ClippedTensor(Strict, frozen=True):
 
 
 class CalibrationSize(Strict, frozen=True):
-    """What a number of calibration images leads to.
+    """The result with a number of calibration images.
 
     Attributes:
-        images: How many calibrate.
+        images: Number of calibration images.
         agreement: Share of images on which the int8 file has the full model's top-1, 0..1.
         kl: Mean floored KL divergence from the full model, in nats.
     """
@@ -50,12 +48,12 @@ class CalibrationReport(Strict, frozen=True):
     """How an int8 artifact was calibrated.
 
     Attributes:
-        images: How many images gave the ranges.
-        per_class: How many of them each class has, by label.
-        held_out: How many other images clipping was counted on.
-        clipped: Share of all activations of those that the ranges cut off, 0..1; None without them.
-        worst: The tensors that are cut most, worst first; none where nothing is cut.
-        sizes: The result with a quarter, half and all of the images; empty where not asked for.
+        images: Number of images the ranges are based on.
+        per_class: Number of these images per class, by label.
+        held_out: Number of other images used to count clipping.
+        clipped: Share of all their activations outside the ranges, 0..1; None without held-out images.
+        worst: The most clipped tensors, worst first; empty if nothing is clipped.
+        sizes: The result with a quarter, half and all of the images; empty if not measured.
         largest: The largest activation of the float model on the calibration images.
     """
 
@@ -69,13 +67,13 @@ class CalibrationReport(Strict, frozen=True):
 
     @property
     def spread(self) -> float:
-        """Largest difference of agreement between the numbers of images, 0..1."""
+        """Largest difference in agreement between the numbers of images, 0..1."""
         found = [size.agreement for size in self.sizes]
         return max(found) - min(found) if found else 0.0
 
 
 def class_counts(truth: IntArray, labels: Sequence[str]) -> dict[str, int]:
-    """How many calibration images each class has.
+    """Number of calibration images per class.
 
     Args:
         truth: Class indices, int64 ``[n]``.
@@ -93,7 +91,7 @@ def clipping(graph: QuantGraph, pixels: UInt8Array) -> tuple[float, tuple[Clippe
         pixels: Images that did not calibrate, uint8 ``[n, height, width, channels]``.
 
     Returns:
-        The share over all tensors, and those that are cut most.
+        The share over all tensors, and the most clipped ones.
 
     Raises:
         UsageError: The graph is not calibrated.
@@ -109,7 +107,7 @@ def clipping(graph: QuantGraph, pixels: UInt8Array) -> tuple[float, tuple[Clippe
             if name not in graph.ranges:
                 continue
             low, high = graph.ranges[name]
-            # What still rounds to the last step is not cut.
+            # Values that still round to the last step are not clipped.
             half = (high - low) / 255.0 / 2.0
             cut = int(np.count_nonzero(values < low - half) + np.count_nonzero(values > high + half))
             outside[name] = outside.get(name, 0) + cut
@@ -124,13 +122,13 @@ def by_size(
 ) -> tuple[CalibrationSize, ...]:
     """Quantizes with a quarter, half and all of the calibration images, and compares.
 
-    Takes about as long as calibrating once more, and three times an int8 scoring of the images.
+    Takes about as long as calibrating again plus scoring the images three times in int8.
 
     Args:
         graph: A graph; calibrated with all images already, or not.
         calibration: The calibration images in a balanced order.
-        pixels: Images that judge, of the calibration side.
-        reference: The full model's scores of those, float32 ``[n, classes]``.
+        pixels: Judging images of the calibration side.
+        reference: The full model's scores of them, float32 ``[n, classes]``.
     """
     found = []
     for count in sorted({max(1, len(calibration) // 4), max(1, len(calibration) // 2), len(calibration)}):
@@ -149,7 +147,7 @@ def calibration_report(
     *,
     held_out: UInt8Array | None = None,
     judging: tuple[UInt8Array, Float32Array] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> CalibrationReport:
     """Reports on a calibration.
 
@@ -158,22 +156,21 @@ def calibration_report(
         calibration: The calibration images in a balanced order, uint8.
         truth: Their class indices, int64 ``[n]``.
         labels: Class names.
-        held_out: Images that did not calibrate; up to :data:`HELD_OUT` of them, evenly spread,
-            count clipping, at about the cost of calibrating with as many.
-        judging: Calibration-side images and the full model's scores of them: asks for
-            the dependence on the number of images, see :func:`by_size` for its cost.
-        progress: Called with what is being done, steps done and steps in all.
+        held_out: Images that were not used for calibration; clipping is counted on up to
+            :data:`HELD_OUT` of them, evenly spread, at about the cost of calibrating with as many.
+        judging: Calibration-side images and the full model's scores of them, to measure the dependence
+            on the number of images; see :func:`by_size` for its cost.
+        progress: Progress callback.
     """
-    tell = progress or (lambda step, done, total: None)
     clipped, worst, counted = None, (), 0  # type: tuple[float | None, tuple[ClippedTensor, ...], int]
     if held_out is not None and len(held_out):
-        tell("counting clipped activations", 0, 0)
+        progress("counting clipped activations", 0, 0)
         some = held_out[np.linspace(0, len(held_out) - 1, min(HELD_OUT, len(held_out))).astype(np.int64)]
         counted = len(some)
         clipped, worst = clipping(graph, some)
     sizes: tuple[CalibrationSize, ...] = ()
     if judging is not None:
-        tell("trying fewer calibration images", 0, 0)
+        progress("trying fewer calibration images", 0, 0)
         sizes = by_size(graph, calibration, *judging)
     return CalibrationReport(
         len(calibration), class_counts(truth, labels), counted, clipped, worst, sizes,
@@ -186,7 +183,7 @@ def largest_activation(graph: QuantGraph, images: int) -> Magnitude | None:
 
     Args:
         graph: A graph, calibrated or not.
-        images: How many images calibrated it.
+        images: Number of calibration images.
     """
     if not graph.ranges:
         return None

@@ -1,6 +1,6 @@
-"""What repair needs of a model, whatever its file format: layers to change, and int8 files to make.
+"""The interface of repair to a model, whatever its file format: layers to change, int8 files to write.
 
-A graph is a float model file held in memory. It is never changed: every step gives a new one.
+A graph is a float model file in memory. It is immutable: every step returns a new one.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ Ranges = dict[str, tuple[float, float]]
 """Smallest and largest value of each tensor, by its name."""
 
 INPUT_RANGE = (0.0, 255.0)
-"""The input's range in every int8 artifact: scale 1 and zero point 0, pixels go in as they are."""
+"""Input range of every int8 artifact: scale 1 and zero point 0, so pixels are used as they are."""
 
 
 @dataclass(frozen=True)
 class LinearLayer:
     """A convolution or dense layer with constant weights.
 
-    Both formats give the same layout, the output channel first, so that everything per
-    channel is along axis 0.
+    Both formats use the same layout, output channel first, so everything per channel is along axis 0.
 
     Attributes:
-        name: Its operation's name; what ``float_ops`` and :class:`OpError` say.
-        op: What it computes.
-        weights: float32, ``[out, height, width, in / groups]``, of a dense layer ``[out, in]``.
-        bias: float32 ``[out]``; None where it has none.
-        input: Name of the tensor that it reads.
-        output: Name of the tensor that it gives, after its activation.
+        name: Name of its operation, as in ``float_ops`` and :class:`OpError`.
+        op: The kind of operation.
+        weights: float32, ``[out, height, width, in / groups]``; for a dense layer ``[out, in]``.
+        bias: float32 ``[out]``; None without a bias.
+        input: Name of its input tensor.
+        output: Name of its output tensor, after the activation.
         activation: ``none``, ``relu``, ``relu6`` or another.
         groups: Output channel ``o`` reads the input channels of group ``o * groups // out``;
             1 for a plain layer, the number of input channels for a depthwise one.
-        readers: Names of the operations that read its output, empty where it is the model's.
+        readers: Names of the operations that read its output, empty for the model's output.
     """
 
     name: str
@@ -54,7 +53,7 @@ class LinearLayer:
 
 @dataclass(frozen=True)
 class OpError:
-    """What quantization does to one operation, its inputs being those of the int8 model.
+    """Quantization error of one operation, given the inputs it has in the int8 model.
 
     Attributes:
         name: The operation's name.
@@ -81,7 +80,7 @@ class QuantGraph(Protocol):
 
     @property
     def narrow(self) -> bool:
-        """Whether weights give up part of their range, so that every CPU computes the same."""
+        """Whether weights give up part of their range so that every CPU computes the same results."""
         ...
 
     def layers(self) -> tuple[LinearLayer, ...]:
@@ -89,7 +88,7 @@ class QuantGraph(Protocol):
         ...
 
     def rounded(self, layer: LinearLayer) -> Float32Array:
-        """The weights of a layer as the int8 file holds them, float32 of the same shape.
+        """The weights of a layer as stored in the int8 file, float32 of the same shape.
 
         Args:
             layer: One of its layers.
@@ -97,15 +96,15 @@ class QuantGraph(Protocol):
         ...
 
     def widened(self) -> QuantGraph:
-        """The same model with all of the weights' range, at the price of slower kernels on some CPUs."""
+        """The same model with the full range of weights, at the cost of slower kernels on some CPUs."""
         ...
 
     def with_layers(self, changed: Mapping[str, LinearLayer]) -> QuantGraph:
         """The same model with other weights or biases.
 
         Args:
-            changed: Layers by name. The calibration is kept where only biases differ, since a
-                corrected bias undoes a shift that the float ranges never had.
+            changed: Layers by name. The calibration is kept if only biases differ, since a corrected
+                bias undoes a shift that is not in the float ranges.
         """
         ...
 
@@ -116,7 +115,7 @@ class QuantGraph(Protocol):
             pixels: uint8 ``[n, height, width, channels]``, at least one.
 
         Raises:
-            UsageError: There is no image, or its shape is not the model's.
+            UsageError: There are no images, or their shape is not the model's.
             ModelFileError: The model does not run.
         """
         ...
@@ -124,7 +123,7 @@ class QuantGraph(Protocol):
     def quantized(self, float_ops: Collection[str] = ()) -> bytes:
         """An int8 file: per channel, uint8 pixels in, float32 scores out, softmax in float.
 
-        A narrow graph takes the shift of its means back by itself; another one's biases stay as they are.
+        A narrow graph corrects its biases by itself; otherwise biases are unchanged.
 
         Args:
             float_ops: Names of operations that stay in float.
@@ -136,7 +135,7 @@ class QuantGraph(Protocol):
         ...
 
     def tensors(self, pixels: UInt8Array) -> Iterator[dict[str, Float32Array]]:
-        """Every tensor between operations, by name, one image at a time, from the float model.
+        """All tensors between operations of the float model, by name, one image at a time.
 
         Args:
             pixels: uint8 ``[n, height, width, channels]``.
@@ -144,22 +143,22 @@ class QuantGraph(Protocol):
         ...
 
     def input_means(self, pixels: UInt8Array) -> dict[str, Float32Array]:
-        """The mean of what each kernel position of each layer sees.
+        """The mean input of each kernel position of each layer.
 
         Args:
             pixels: uint8 ``[n, height, width, channels]``, at least one.
 
         Returns:
-            By layer name, float32 ``[height, width, in]`` of the kernel (zeros of the padding
-            count), of a dense layer ``[in]``.
+            By layer name, float32 ``[height, width, in]`` of the kernel, including the zeros
+            of the padding; for a dense layer ``[in]``.
         """
         ...
 
     def op_errors(self, pixels: UInt8Array) -> tuple[OpError, ...]:
-        """How much each operation loses by itself, worst first.
+        """The error each operation adds by itself, worst first.
 
         Args:
-            pixels: uint8 ``[n, height, width, channels]``, at least one; some 20 rank well.
+            pixels: uint8 ``[n, height, width, channels]``, at least one; about 20 are enough to rank.
 
         Raises:
             UsageError: It is not calibrated.

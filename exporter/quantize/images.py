@@ -7,14 +7,14 @@ from edge_runtime.preprocess import UInt8Array
 
 
 def check_images(pixels: UInt8Array, shape: tuple[int, ...]) -> UInt8Array:
-    """Returns the images if a model can take them.
+    """Returns the images if they fit the model.
 
     Args:
         pixels: uint8 ``[n, height, width, channels]``.
-        shape: What the model takes, ``(height, width, channels)``.
+        shape: Input shape of the model, ``(height, width, channels)``.
 
     Raises:
-        UsageError: There is none, or they are of another size or type.
+        UsageError: There are none, or their size or type is wrong.
     """
     if not len(pixels):
         raise UsageError(
@@ -22,7 +22,7 @@ def check_images(pixels: UInt8Array, shape: tuple[int, ...]) -> UInt8Array:
         )
     if pixels.shape[1:] != shape or pixels.dtype != "uint8":
         raise UsageError(
-            f"Calibration images must be uint8 {['n', *shape]}, as the model takes them. "
+            f"Calibration images must be uint8 {['n', *shape]}, the model's input. "
             f"Received: {pixels.dtype} {list(pixels.shape)}. Preprocess them with the model's input spec."
         )
     return pixels

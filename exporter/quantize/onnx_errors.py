@@ -1,8 +1,8 @@
 """Local quantization error of each operation of a QDQ model.
 
-Beside each quantized operation its float twin computes from the same inputs, those that the int8
-model has there: what TensorFlow's QuantizationDebugger does for .tflite files. ONNX Runtime's
-``qdq_loss_debug`` compares a tensor before and after rounding, which leaves the weights out.
+Next to each quantized operation, a float twin computes from the same inputs that the int8 model has
+there, as TensorFlow's QuantizationDebugger does for .tflite files. ONNX Runtime's ``qdq_loss_debug``
+compares a tensor before and after rounding, which ignores the weights.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def twin_errors(float_model: Any, grids: Any, pixels: UInt8Array) -> tuple[OpErr
         ]
         given = _append(grids, original, inputs)
         if original.output[0] != node.output[0]:
-            # The quantizer leaves out an activation that the grid's ends imply.
+            # The quantizer drops an activation that is implied by the ends of the grid.
             activation = activation_of(float_model, original.output[0])
             if activation is None:
                 continue
@@ -74,7 +74,7 @@ def twin_errors(float_model: Any, grids: Any, pixels: UInt8Array) -> tuple[OpErr
 
 
 def _append(model: Any, node: Any, inputs: list[str]) -> str:
-    """Adds a copy of a node that reads other tensors; returns the name of what it gives."""
+    """Adds a copy of a node that reads other tensors; returns the name of its output."""
     twin = model.graph.node.add()
     twin.CopyFrom(node)
     twin.name += _TWIN

@@ -1,10 +1,10 @@
 """Operations of a QDQ model that stay in float, and what ONNX Runtime does to them.
 
-Seen in ONNX Runtime 1.31.1 with default options: where a convolution or dense layer with float weights
+Observed in ONNX Runtime 1.31.1 with default options: where a convolution or dense layer with float weights
 stands between a DequantizeLinear and a QuantizeLinear, its optimizer quantizes the weights itself, with
-one scale for all of them and all of int8's range (``WeightBiasQuantization``). An operation that was left
-in float because int8 hurts it is then worse off than before, and its products can pass 16 bits
-(:mod:`exporter.quantize.products`). An operation in between that changes no number keeps it from that.
+one scale for the whole tensor and the full int8 range (``WeightBiasQuantization``). An operation that was
+left in float because int8 hurts it is then worse than before, and its products can exceed 16 bits
+(:mod:`exporter.quantize.products`). An operation in between that changes no value prevents this.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 from exporter.quantize.onnx_steps import Steps
 
 LOWEST = "lowest_float"
-"""Name of the constant that no number is below."""
+"""Name of the constant with the lowest float32 value."""
 
 _QUANTIZED_IN_BETWEEN = ("Conv", "ConvTranspose", "Gemm")
 _ON_INTEGERS = ("Conv", "Gemm")
 
 
 def keep_float(model: Any) -> Any:
-    """Puts a Max with the lowest float behind every operation that is to stay in float, in place.
+    """Puts a Max with the lowest float behind every operation that stays in float, in place.
 
     Args:
         model: A QDQ model.
@@ -47,14 +47,14 @@ def keep_float(model: Any) -> Any:
 
 
 def quantized_while_loading(model: Any, steps: Steps) -> dict[str, Any]:
-    """The int8 weights that ONNX Runtime makes for itself and multiplies as integers.
+    """The int8 weights that ONNX Runtime creates while loading and multiplies as integers.
 
     Args:
         model: A parsed .onnx file.
         steps: Looks up its constants.
 
     Returns:
-        int8 by the operation's output.
+        int8 weights by the operation's output.
     """
     uses = Counter(name for node in model.graph.node for name in node.input)
     uses.update(output.name for output in model.graph.output)

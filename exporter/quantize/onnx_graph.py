@@ -1,9 +1,9 @@
 """A float .onnx file that can be calibrated, changed and quantized, by ONNX Runtime's own tools.
 
-``quant_pre_process`` folds what stands between a convolution and the next one, so that weights
-are quantized as they act; then QDQ with per-channel int8 weights and uint8 activations, which
-runs twice as fast on x86 with VNNI as int8 activations do. The weights' grid is chosen so that the
-file answers alike on every CPU; see :mod:`exporter.quantize.products`.
+``quant_pre_process`` folds operations between convolutions, so that the effective weights are quantized;
+then QDQ with per-channel int8 weights and uint8 activations, which run twice as fast on x86 with VNNI
+as int8 activations. The grid of the weights is chosen so that the file gives the same answers on every
+CPU; see :mod:`exporter.quantize.products`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from exporter.quantize.onnx_products import with_unsigned_weights
 from exporter.quantize.onnx_run import add_outputs, parsed, session_of
 from exporter.quantize.products import narrow_scales
 from exporter.quantize.window import layer_means, mean_maps
+from exporter.reasons import first_line
 
 FLOAT_OPERATIONS = ("Softmax",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""
@@ -57,7 +58,7 @@ class OnnxGraph:
     Attributes:
         data: The prepared file.
         ranges: The calibrated ranges by tensor name; None before calibration.
-        narrow: Whether weights give up part of their range; else they are stored as uint8.
+        narrow: Whether weights give up part of their range; otherwise they are stored as uint8.
     """
 
     format: Format = "onnx"
@@ -67,7 +68,7 @@ class OnnxGraph:
 
         Args:
             data: An .onnx file: float32 ``[batch, height, width, channels]`` in, 0..255.
-            fold: Put the normalisation into the first convolution, where it can be done.
+            fold: Fold the normalisation into the first convolution, if possible.
 
         Raises:
             EnvironmentMissingError: onnx or onnxruntime is not installed.
@@ -127,12 +128,12 @@ class OnnxGraph:
 
         graph: Any = self
         if self.narrow and self._seen is not None:
-            # A narrow grid rounds more, which shifts the mean of every channel; that is taken back.
+            # A narrow grid rounds more, which shifts the mean of every channel; the biases compensate.
             graph = corrected(self, self._seen, float_ops=float_ops)
-        # Narrow grids cover the layers that are known; any other that could pass 16 bits goes to uint8.
+        # Narrow grids cover the known layers; any other that could exceed 16 bits is stored as uint8.
         grids = with_unsigned_weights(graph._with_grids(float_ops), everywhere=not self.narrow)
         model = ONNXModel(with_uint8_input(keep_float(grids)))
-        # The quantizer appends its nodes, and ONNX asks for makers before readers.
+        # The quantizer appends its nodes, but ONNX requires topological order.
         model.topological_sort()
         data: bytes = without_stale_shapes(model.model).SerializeToString()
         return data
@@ -149,7 +150,7 @@ class OnnxGraph:
             try:
                 found = session.run(names, {source.name: batch})
             except Exception as error:
-                # ONNX Runtime's exceptions share no base class but Exception.
+                # ONNX Runtime's exceptions have no common base class but Exception.
                 raise _refused(error) from error
             yield {source.name: batch, **dict(zip(names, found, strict=True))}
 
@@ -173,16 +174,16 @@ class OnnxGraph:
     def _with(self, data: bytes, ranges: Ranges | None) -> OnnxGraph:
         other = object.__new__(OnnxGraph)
         other.data, other.ranges, other._exact, other.narrow = data, ranges, self._exact, self.narrow
-        # Means are of the calibration, and as good as its ranges.
+        # Means belong to the calibration and are valid as long as its ranges.
         other._seen = None if ranges is None else self._seen
         return other
 
     def _is_narrow(self, layer: LinearLayer) -> bool:
-        """Whether a layer gives up range: a depthwise one has no neighbours to add up."""
+        """Whether a layer gives up range: depthwise layers need not, they add no neighbours."""
         return self.narrow and not (layer.op == "depthwise" and layer.groups == len(layer.weights))
 
     def _weight_grids(self, model: Any) -> dict[str, list[dict[str, Any]]]:
-        """The narrow scales, as the quantizer takes them; empty where it may use all of the range."""
+        """The narrow scales in the format of the quantizer; empty if it may use the full range."""
         nodes = {node.name: node for node in model.graph.node}
         found: dict[str, list[dict[str, Any]]] = {}
         for layer in filter(self._is_narrow, read_layers(model)):
@@ -259,7 +260,7 @@ def _prepared(data: bytes) -> Any:
             quant_pre_process(source, target, skip_symbolic_shape=True)
             model = onnx.load(target)
     except Exception as error:
-        # ONNX Runtime's exceptions share no base class but Exception.
+        # ONNX Runtime's exceptions have no common base class but Exception.
         raise _refused(error) from error
     used = {node.domain for node in model.graph.node}
     kept = [entry for entry in model.opset_import if entry.domain == "" or entry.domain in used]
@@ -282,8 +283,7 @@ def _silent() -> Iterator[None]:
 
 
 def _refused(error: Exception) -> ModelFileError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelFileError(
-        f"A model must quantize to {_KIND}. Received: {reason[:300]}. "
-        "Replace the operation that is named, or leave this artifact out with --artifacts."
+        f"A model must quantize to {_KIND}. Received: {first_line(error, 300)}. "
+        "Replace the named operation, or leave this artifact out with --artifacts."
     )

@@ -16,7 +16,7 @@ _ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", 
 
 
 def with_unique_names(model: Any) -> Any:
-    """Gives every node a name of its own, in place: quantizers leave nodes out by name."""
+    """Gives every node a unique name, in place: quantizers exclude nodes by name."""
     seen: set[str] = set()
     for index, node in enumerate(model.graph.node):
         if not node.name or node.name in seen:
@@ -31,7 +31,7 @@ def constants(model: Any) -> dict[str, Any]:
 
 
 def shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
-    """Known tensor shapes by name; None where a size is not fixed."""
+    """Known tensor shapes by name; None for a size that is not fixed."""
     graph = model.graph
     return {
         info.name: tuple(
@@ -50,7 +50,7 @@ def attributes(node: Any) -> dict[str, Any]:
 
 
 def activation_of(model: Any, tensor: str) -> Any | None:
-    """The activation that alone reads a tensor; None if there is none."""
+    """The activation that is the only reader of a tensor; None if there is none."""
     nodes = [node for node in model.graph.node if tensor in node.input]
     given = any(output.name == tensor for output in model.graph.output)
     if len(nodes) == 1 and not given and nodes[0].op_type in _ACTIVATIONS:
@@ -192,7 +192,7 @@ def _activation_name(node: Any | None, known: dict[str, Any]) -> str:
 def _replace(
     model: Any, node: Any, place: int, values: Float32Array, known: dict[str, Any], uses: Counter[str]
 ) -> None:
-    """Gives a node a constant of its own."""
+    """Gives a node its own constant."""
     import onnx
 
     values = np.ascontiguousarray(values, dtype=np.float32)

@@ -11,19 +11,19 @@ from exporter.quantize.onnx_layers import attributes, constants, read_layers, wr
 from exporter.quantize.pixel_grid import Affine, folded
 
 SHIFT = "pixel_shift"
-"""Name of the node that shifts pixels by a whole number."""
+"""Name of the node that shifts pixels by an integer."""
 
 _STEPS = {"Mul": "mul", "Add": "add", "Sub": "sub", "Div": "div"}
 
 
 def fold_normalisation(model: Any) -> Ranges:
-    """Folds the normalisation of a float model into its first convolution, in place, where it can.
+    """Folds the normalisation of a float model into its first convolution, in place, if possible.
 
     Args:
         model: A prepared float model.
 
     Returns:
-        The exact range of the shifted pixels, if there are any.
+        The exact range of the shifted pixels, if they are shifted.
     """
     import onnx
 
@@ -31,7 +31,7 @@ def fold_normalisation(model: Any) -> Ranges:
     known = constants(model)
     source = graph.input[0]
     affine = Affine.identity(source.type.tensor_type.shape.dim[-1].dim_value)
-    # One channel is moved by a Reshape, as moving it changes no order.
+    # A single channel is moved by a Reshape, which does not change the order.
     layout = ("Transpose", "Reshape") if len(affine.factor) == 1 else ("Transpose",)
     chain, tensor, node = [], source.name, None
     between: list[Any] = []
@@ -43,7 +43,7 @@ def fold_normalisation(model: Any) -> Ranges:
         if node.op_type in _STEPS:
             others = [name for name in node.input if name != tensor]
             swapped = node.input[0] != tensor and node.op_type in ("Sub", "Div")
-            # After a transposition constants have other shapes; only single numbers are followed there.
+            # After a transposition constants have other shapes; only scalars are followed there.
             if len(others) != 1 or others[0] not in known or swapped:
                 return {}
             constant = onnx.numpy_helper.to_array(known[others[0]]).astype(np.float64)
@@ -71,7 +71,7 @@ def fold_normalisation(model: Any) -> Ranges:
         _reconnect(graph, gone.output[0], gone.input[0] if gone.input[0] not in known else gone.input[1])
         graph.node.remove(gone)
     for moved in between:
-        # It holds other numbers than the tensor of that name in the float file.
+        # Its values differ from the tensor of that name in the float file.
         _rename(graph, moved, f"{moved.output[0]}_pixels")
     if not shift:
         return {}
@@ -86,11 +86,11 @@ def fold_normalisation(model: Any) -> Ranges:
 
 
 def with_uint8_input(model: Any) -> Any:
-    """Lets a QDQ model take pixels as they are, in place.
+    """Makes a QDQ model take uint8 pixels, in place.
 
     The quantizer's own input is float, and its first node rounds it to uint8 at scale 1 and zero
-    point 0. That node goes: what it would give is what comes in. So does the shift by a whole
-    number behind it: pixels are shifted by reading them with another zero point.
+    point 0. That node is removed, as its output equals the uint8 input. So is the integer shift behind
+    it: reading the pixels with another zero point shifts them.
 
     Args:
         model: A QDQ model whose input's range is 0..255.
@@ -109,7 +109,7 @@ def with_uint8_input(model: Any) -> Any:
             graph.node.remove(node)
     _drop_unread(graph)
     source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
-    # An operation that was left in float reads the input itself.
+    # An operation left in float reads the input directly.
     as_float = f"{source.name}_float"
     waiting = [
         node for node in graph.node if source.name in node.input and node.op_type != "DequantizeLinear"
@@ -142,7 +142,7 @@ def _rename(graph: Any, node: Any, name: str) -> None:
 
 
 def _drop_unread(graph: Any) -> None:
-    """Removes nodes and constants that nothing reads any more."""
+    """Removes nodes and constants that are no longer read."""
     outputs = {output.name for output in graph.output}
     while True:
         read = outputs | {name for node in graph.node for name in node.input}

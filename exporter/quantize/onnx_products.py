@@ -1,4 +1,4 @@
-"""Which u8 x s8 operations of an .onnx file can pass 16 bits, and weights as uint8 where they do.
+"""Finds the u8 x s8 operations of an .onnx file that can exceed 16 bits, and stores their weights as uint8.
 
 See :mod:`exporter.quantize.products`. This reads files, ours or not, in any of the forms that ONNX
 Runtime runs with integer kernels: QDQ (what this package writes), QOperator and dynamic.
@@ -18,7 +18,7 @@ from exporter.quantize.onnx_steps import Steps
 from exporter.quantize.products import LARGEST_SUM, pair_sums
 
 ZERO_POINT = 128
-"""What uint8 weights are shifted by, and their zero point."""
+"""Offset and zero point of uint8 weights."""
 
 _QDQ = ("Conv", "Gemm", "MatMul")
 _INTEGER: dict[str, tuple[int, int | None]] = {
@@ -30,7 +30,7 @@ _INTEGER: dict[str, tuple[int, int | None]] = {
     "DynamicQuantizeMatMul": (1, None),
     "QAttention": (1, 6),
 }
-"""Operations on integers: the places of their weights and of their activation's zero point.
+"""Operations on integers: indices of their weights and of their activation's zero point.
 
 Not ConvInteger: ONNX Runtime has its weights on the left, and its s8 x u8 kernels add in 32 bits (1.31.1).
 """
@@ -41,9 +41,9 @@ class Products:
     """One operation that x86 kernels compute on uint8 activations and int8 weights.
 
     Attributes:
-        name: The operation's name, or that of its output.
-        op: Its kind, such as ``Conv``.
-        pair_sum: The largest magnitude that two neighbouring weights of one sign add up to, in steps;
+        name: Name of the operation, or of its output.
+        op: Its type, such as ``Conv``.
+        pair_sum: The largest magnitude of the sum of two neighbouring weights of one sign, in steps;
             0 for a depthwise convolution, which adds no neighbours.
     """
 
@@ -53,7 +53,7 @@ class Products:
 
     @property
     def fits(self) -> bool:
-        """Whether any two products fit 16 bits, so that every kernel computes the same."""
+        """Whether any two products fit 16 bits, so that every kernel computes the same result."""
         return self.pair_sum <= LARGEST_SUM
 
 
@@ -76,11 +76,11 @@ def products(model: Any) -> tuple[Products, ...]:
 
 
 def with_unsigned_weights(model: Any, *, everywhere: bool = False) -> Any:
-    """Stores int8 weights of a QDQ model as uint8, in place: the same numbers, other kernels.
+    """Stores int8 weights of a QDQ model as uint8, in place: same values, other kernels.
 
     Args:
         model: A QDQ model, as ONNX Runtime's quantizer writes it.
-        everywhere: Also those whose products fit 16 bits as they are; depthwise convolutions never.
+        everywhere: Also weights whose products fit 16 bits already; never depthwise convolutions.
 
     Returns:
         The same model.
@@ -118,9 +118,9 @@ def _shift(constant: Any) -> None:
 
 
 def _read_qdq(node: Any, steps: Steps) -> Any | None:
-    """Pair sums of an operation between DequantizeLinear nodes, per output channel; None if it is none.
+    """Pair sums of an operation between DequantizeLinear nodes, per output channel; None for others.
 
-    Of int8 activations ONNX Runtime makes uint8 ones on x86.
+    ONNX Runtime converts int8 activations to uint8 on x86.
     """
     if len(node.input) < 2:
         return None
@@ -131,7 +131,7 @@ def _read_qdq(node: Any, steps: Steps) -> Any | None:
 
 
 def _read_integer(node: Any, steps: Steps) -> Any | None:
-    """The same of an operation on integers, which takes int8 activations as they are."""
+    """The same for an operation on integers, which uses int8 activations unchanged."""
     if node.op_type not in _INTEGER:
         return None
     place, zero_point = _INTEGER[node.op_type]
@@ -142,11 +142,11 @@ def _read_integer(node: Any, steps: Steps) -> Any | None:
 
 
 def _sums(node: Any, weights: Any) -> Any:
-    """Zero points of weights do not count: kernels multiply first and subtract sums later."""
+    """Zero points of weights are irrelevant: kernels multiply first and subtract sums later."""
     said = attributes(node)
     if "Conv" in node.op_type:
         depthwise = weights.shape[1] == 1 and said.get("group", 1) == len(weights) > 1
         return np.zeros(1, np.int64) if depthwise else pair_sums(np.moveaxis(weights, 1, -1))
     by_rows = node.op_type in ("Gemm", "QGemm") and said.get("transB")
-    # Of a stack of matrices, each is multiplied by itself; neighbours are along the second last axis.
+    # Each matrix of a stack is multiplied separately; neighbours are along the second to last axis.
     return pair_sums(weights if by_rows else np.moveaxis(weights, -1, 0))

@@ -1,7 +1,7 @@
-"""The int8 weights of an .onnx file, wherever a tool has put them.
+"""The int8 weights of an .onnx file, in whatever form a tool has written them.
 
-ONNX Runtime folds constants and moves operations that only rearrange before it looks for integers to
-multiply. What it multiplies in the end is found here without running it::
+Before ONNX Runtime looks for integers to multiply, it folds constants and moves operations that only
+rearrange values. This finds what it multiplies in the end, without running it::
 
     initializer, Constant or Identity      weights as most tools write them
     QuantizeLinear of a float constant     quantization-aware training, exported with its fake quantizers
@@ -17,7 +17,7 @@ import numpy as np
 from exporter.quantize.onnx_layers import attributes, constants
 
 REARRANGING = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "MaxPool")
-"""Operations that ONNX Runtime moves out from between an activation's scale and its multiplication."""
+"""Operations that ONNX Runtime moves away from between an activation's scale and its multiplication."""
 
 
 class Steps:
@@ -25,7 +25,7 @@ class Steps:
 
     Attributes:
         known: The file's initializers by name.
-        makers: The node that gives each tensor.
+        makers: The node that produces each tensor.
     """
 
     def __init__(self, model: Any) -> None:
@@ -38,13 +38,13 @@ class Steps:
         self.makers = {name: node for node in model.graph.node for name in node.output}
 
     def activation_scale(self, tensor: str) -> Any | None:
-        """The DequantizeLinear that an activation comes from, unchanged but for its arrangement.
+        """The DequantizeLinear that produces an activation, up to rearranging operations.
 
         Args:
-            tensor: What an operation reads.
+            tensor: Input of an operation.
 
         Returns:
-            The node; None where the tensor is computed otherwise.
+            The node; None if the tensor is computed in another way.
         """
         node = self.makers.get(tensor)
         while node is not None and node.op_type in REARRANGING:
@@ -55,7 +55,7 @@ class Steps:
         """The int8 weights of which a DequantizeLinear made a tensor, arranged as that is.
 
         Args:
-            tensor: What an operation reads.
+            tensor: Input of an operation.
 
         Returns:
             int8; None where it is something else.

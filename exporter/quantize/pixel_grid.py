@@ -1,14 +1,14 @@
-"""Pixels on their own grid: the normalisation at the front goes into the first convolution.
+"""Pixels on their own grid: folds the normalisation at the input into the first convolution.
 
-A normalisation such as ``x / 127.5 - 1`` maps the 256 pixel values to places half way between
-those of an int8 grid (its zero must be a step, and 127.5 is none), so that every pixel is rounded
-by half a step, always to the same side. It is also two operations on the largest tensor there is.
-Both are gone if the first convolution reads ``z = x + k`` with a whole number ``k``: its weights
-take the factor, its bias takes the rest, and every ``z`` is a step of the grid.
+A normalisation such as ``x / 127.5 - 1`` maps the 256 pixel values halfway between the steps of an int8
+grid (its zero must be a step, and 127.5 is not one), so that every pixel is rounded by half a step,
+always in the same direction. It also adds two operations on the largest tensor of the model. Both
+disappear if the first convolution reads ``z = x + k`` with an integer ``k``: its weights absorb the
+factor, its bias the rest, and every ``z`` is a step of the grid.
 
 A padded convolution pads with zeros after the normalisation, so ``k`` must be what the
-normalisation subtracts, in pixels. It is rounded to a whole one: 128 for 127.5, and only the
-padding knows of the difference. Without padding ``k`` is 0.
+normalisation subtracts, in pixels. It is rounded to an integer, 128 for 127.5, which affects only the
+padding. Without padding ``k`` is 0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from exporter.quantize.graph import LinearLayer
 
 _NEAR = 0.5
-"""Largest distance in pixel values between the padding wanted and the padding had."""
+"""Largest difference, in pixel values, between the exact and the rounded padding."""
 
 Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -40,18 +40,18 @@ class Affine:
 
     @classmethod
     def identity(cls, channels: int) -> Affine:
-        """Pixels as they are."""
+        """Unchanged pixels."""
         return cls(np.ones(channels), np.zeros(channels))
 
     def then(self, operation: str, constant: Float64Array) -> Affine | None:
-        """This, then one operation with a constant on its right.
+        """This, followed by one operation with a constant on its right.
 
         Args:
             operation: ``mul``, ``add``, ``sub`` or ``div``.
             constant: One number, or one per channel along the last axis.
 
         Returns:
-            None where the constant is of another shape.
+            None if the constant has another shape.
         """
         channels = len(self.factor)
         if constant.size not in (1, channels) or (constant.size > 1 and constant.shape[-1] != channels):
@@ -65,15 +65,15 @@ class Affine:
 
 
 def folded(layer: LinearLayer, affine: Affine, *, padded: bool) -> tuple[LinearLayer, int] | None:
-    """The first layer, reading ``x + k`` in place of ``factor * x + offset``.
+    """The first layer, reading ``x + k`` instead of ``factor * x + offset``.
 
     Args:
         layer: The first layer.
-        affine: What stands between the pixels and it.
+        affine: The normalisation between the pixels and the layer.
         padded: Whether it pads its input.
 
     Returns:
-        The layer and ``k``; None where no whole ``k`` is near enough for the padding.
+        The layer and ``k``; None if no integer ``k`` is close enough for the padding.
     """
     if not np.all(np.isfinite(affine.factor)) or np.any(affine.factor == 0.0):
         return None

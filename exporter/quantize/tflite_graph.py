@@ -1,7 +1,7 @@
-"""A float .tflite file that can be calibrated, changed and quantized: nothing is converted again.
+"""A float .tflite file that can be calibrated, changed and quantized without converting it again.
 
-The ranges come from TensorFlow's own calibrator run on the float file, which gives to the last
-bit what converting once more with a representative data set gives.
+The ranges come from TensorFlow's own calibrator, run on the float file: bit for bit the result of
+converting again with a representative data set.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from exporter.quantize.tflite_layers import (
 )
 from exporter.quantize.tflite_pixels import fold_normalisation
 from exporter.quantize.window import layer_means, mean_maps
+from exporter.reasons import first_line
 
 FLOAT_OPERATIONS = ("SOFTMAX",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""
@@ -57,7 +58,7 @@ class TfliteGraph:
 
         Args:
             data: A .tflite file: float32 ``[1, height, width, channels]`` in, 0..255.
-            fold: Put the normalisation into the first convolution, where it can be done.
+            fold: Fold the normalisation into the first convolution, if possible.
         """
         model = with_unique_names(parsed(data))
         self._exact: Ranges = fold_normalisation(model) if fold else {}
@@ -96,7 +97,7 @@ class TfliteGraph:
         except (RuntimeError, ValueError) as error:
             raise _refused(error) from error
         graph = parsed(with_ranges).subgraphs[0]
-        # Found by place: the calibrator writes the same tensors in the same order.
+        # Matched by position: the calibrator writes the same tensors in the same order.
         names = [tensor.name.decode() for tensor in parsed(self.data).subgraphs[0].tensors]
         ranges = {}
         for name, tensor in zip(names, graph.tensors, strict=False):
@@ -164,7 +165,7 @@ class TfliteGraph:
         return tuple(int(size) for size in graph.tensors[graph.inputs[0]].shape[1:])
 
     def _with_ranges(self) -> bytes:
-        """The float file with the ranges where mlir_quantize looks for them."""
+        """The float file with the ranges where mlir_quantize expects them."""
         from tensorflow.lite.python.schema_py_generated import QuantizationParametersT
 
         if self.ranges is None:
@@ -194,7 +195,7 @@ class TfliteGraph:
         return data
 
     def _interpreter(self) -> tuple[Any, dict[str, int]]:
-        """An interpreter that keeps every tensor, and the places of those that operations give."""
+        """An interpreter that keeps every tensor, and the indices of inputs and operation outputs by name."""
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
@@ -223,8 +224,7 @@ def _batches(pixels: UInt8Array) -> Iterator[Float32Array]:
 
 
 def _refused(error: Exception) -> ModelFileError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelFileError(
-        f"A model must quantize to {_KIND}. Received: {reason[:300]}. "
-        "Replace the operation that is named, or leave this artifact out with --artifacts."
+        f"A model must quantize to {_KIND}. Received: {first_line(error, 300)}. "
+        "Replace the named operation, or leave this artifact out with --artifacts."
     )

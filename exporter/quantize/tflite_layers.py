@@ -17,7 +17,7 @@ _INPUT, _WEIGHTS, _BIAS = 0, 1, 2
 
 
 def with_unique_names(model: Any) -> Any:
-    """Gives every tensor a name of its own, in place: operations and ranges are found by them."""
+    """Gives every tensor a unique name, in place: operations and ranges are looked up by name."""
     seen: set[bytes] = set()
     for index, tensor in enumerate(model.subgraphs[0].tensors):
         if not tensor.name or tensor.name in seen:
@@ -72,7 +72,7 @@ def read_layers(model: Any) -> tuple[LinearLayer, ...]:
 
 
 def write_layers(model: Any, changed: dict[str, LinearLayer]) -> None:
-    """Puts other weights and biases into a parsed file, in place.
+    """Replaces weights and biases of a parsed file, in place.
 
     Args:
         model: A parsed file with unique tensor names.
@@ -133,7 +133,7 @@ def builtin_of(model: Any, operator: Any) -> int:
 
 
 def constant_of(model: Any, index: int) -> Float32Array | None:
-    """A float32 tensor's constant value; None where it is none."""
+    """The value of a constant float32 tensor; None for any other tensor."""
     from ai_edge_litert.schema_py_generated import TensorType
 
     tensor = model.subgraphs[0].tensors[index]
@@ -157,12 +157,12 @@ def _readers(graph: Any, tensor: int) -> tuple[str, ...]:
 
 
 def replace_constant(model: Any, operator: Any, place: int, values: Float32Array) -> None:
-    """Gives an operation a constant of its own: equal ones share a tensor, and tensors a buffer.
+    """Gives an operation its own constant: equal constants share a tensor, and tensors a buffer.
 
     Args:
         model: A parsed file, changed in place.
-        operator: Who reads the constant.
-        place: Which of its inputs it is.
+        operator: The operation that reads the constant.
+        place: Index of the input.
         values: The new constant.
     """
     from ai_edge_litert.schema_py_generated import (

@@ -18,19 +18,19 @@ from exporter.quantize.tflite_layers import (
 )
 
 SHIFTED = b"pixels_shifted"
-"""Name of the pixels, shifted by a whole number."""
+"""Name of the pixels, shifted by an integer."""
 
 _SAME = 0
 
 
 def fold_normalisation(model: Any) -> Ranges:
-    """Folds the normalisation of a parsed file into its first convolution, in place, where it can.
+    """Folds the normalisation of a parsed file into its first convolution, in place, if possible.
 
     Args:
         model: A parsed file with unique tensor names.
 
     Returns:
-        The exact range of the shifted pixels, if there are any.
+        The exact range of the shifted pixels, if they are shifted.
     """
     from ai_edge_litert.schema_py_generated import BuiltinOperator
 
@@ -83,13 +83,13 @@ def fold_normalisation(model: Any) -> Ranges:
     kept.inputs = _with(kept.inputs, 0, source)
     replace_constant(model, kept, 1, np.array(sign * shift, dtype=np.float32))
     operator.inputs = _with(operator.inputs, 0, int(kept.outputs[0]))
-    # It holds other numbers than the tensor of that name in the float file.
+    # Its values differ from the tensor of that name in the float file.
     graph.tensors[kept.outputs[0]].name = SHIFTED
     return {name_of(graph, kept.outputs[0]): (float(shift), 255.0 + shift)}
 
 
 def _drop_unused_kinds(model: Any) -> None:
-    """Leaves out kinds of operations that no operation is of: interpreters refuse to look them up."""
+    """Removes unused operator codes: interpreters refuse to look them up."""
     operators = [operator for graph in model.subgraphs for operator in graph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
     for operator in operators:

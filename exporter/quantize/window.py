@@ -1,4 +1,4 @@
-"""What each position of a convolution's kernel sees on average, padding included."""
+"""Mean input of each position of a convolution kernel, including padding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Geometry:
         strides: Steps between outputs.
         dilations: Steps between kernel elements.
         pads: Zeros above and on the left.
-        output: The output's size.
+        output: Size of the output.
     """
 
     strides: tuple[int, int]
@@ -29,14 +29,14 @@ class Geometry:
 
 
 def window_means(mean_map: Float32Array, kernel: tuple[int, int], geometry: Geometry) -> Float32Array:
-    """Averages a layer's input over all places that a kernel element comes to.
+    """Averages a layer's input over all places a kernel element visits.
 
-    At the edge of a small map an element often lies on padding: of a 3x3 kernel on 5x5, the
-    corner does in 9 of 25 places. So the mean depends on the element.
+    At the edge of a small map an element often lies on padding: for a 3x3 kernel on 5x5, a corner element
+    does in 9 of 25 places. So the mean depends on the element.
 
     Args:
         mean_map: float32 ``[height, width, channels]``, the input's mean over images.
-        kernel: The kernel's size.
+        kernel: Size of the kernel.
         geometry: How it moves.
 
     Returns:
@@ -56,14 +56,14 @@ def window_means(mean_map: Float32Array, kernel: tuple[int, int], geometry: Geom
 def _hits(
     size: int, element: int, geometry: Geometry, axis: int
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The rows (or columns) of the input that a kernel element comes to; padding left out."""
+    """The rows (or columns) of the input that a kernel element visits, without padding."""
     outputs = np.arange(geometry.output[axis], dtype=np.int64)
     places = outputs * geometry.strides[axis] + element * geometry.dilations[axis] - geometry.pads[axis]
     return places[(places >= 0) & (places < size)]
 
 
 def mean_maps(samples: Iterator[dict[str, Float32Array]], names: set[str]) -> dict[str, Float32Array]:
-    """Means over images of some tensors.
+    """Means of some tensors over images.
 
     Args:
         samples: Tensors of one image each, batch dimension first.

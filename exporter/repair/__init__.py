@@ -1,5 +1,6 @@
-"""Repair: what brings an int8 artifact back to its full model, tried from the cheapest on."""
+"""Repair: brings an int8 artifact back to the accuracy of the full model, cheapest remedy first."""
 
-from exporter.repair.ladder import Goal, Repaired, Rung, repair
+from exporter.repair.goal import Evaluation, Goal
+from exporter.repair.ladder import Repaired, repair
 
-__all__ = ["Goal", "Repaired", "Rung", "repair"]
+__all__ = ["Evaluation", "Goal", "Repaired", "repair"]

@@ -1,14 +1,14 @@
-"""Equalisation: channels of very different size between two linear layers are brought to one size.
+"""Cross-layer equalization: rescales channels of very different size between two linear layers.
 
-int8 has one scale for all channels of a tensor: a channel 300 times larger than the others leaves
-them a single step. Between linear layers the sizes are free: dividing channel ``i`` of the first
+int8 has one scale for all channels of a tensor: a channel 300 times larger than the others leaves them
+a single step. Between linear layers the sizes can be chosen freely: dividing channel ``i`` of the first
 layer's output by ``s`` and multiplying what the second layer reads of it by ``s`` changes
 nothing in float. With ``r1`` the range of the weights that write the channel and ``r2`` that of the
 weights that read it, ``s = sqrt(r1 r2) / r2`` makes both equal (Nagel et al. 2019, section 4.1).
 
-Here only outliers are touched: channels whose ``s`` is more than :data:`OUTLIER` times off their
-pair's median, relative to it. Rescaling all channels cost 12 points in float where a ReLU6 had
-to become a ReLU, so pairs with anything but a ReLU in between are left alone.
+Only outliers are rescaled: channels whose ``s`` differs from their pair's median by a factor of more
+than :data:`OUTLIER`. Rescaling all channels cost 12 points in float where a ReLU6
+had to become a ReLU, so pairs with anything but a ReLU in between are left alone.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from edge_runtime.result import Float32Array
 from exporter.quantize.graph import LinearLayer, QuantGraph
 
 OUTLIER = 10.0
-"""How many times off the median a channel's scale must be to count as an outlier."""
+"""Factor from the median above which a channel's scale counts as an outlier."""
 
 _SCALE_EQUIVARIANT = ("none", "relu")
 """Activations that a positive factor passes through."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A layer and all that reads its output.
+class LayerPair:
+    """A layer and all layers that read its output.
 
     Attributes:
         writer: Name of the layer that writes the channels.
         readers: Names of the layers that read them.
-        scales: float32 ``[channels]``: what to divide the written channels by; 1 for most.
+        scales: float32 ``[channels]``: what to divide the written channels by; mostly 1.
     """
 
     writer: str
@@ -42,15 +42,15 @@ class Pair:
     scales: Float32Array
 
 
-def unequal_pairs(layers: tuple[LinearLayer, ...]) -> tuple[Pair, ...]:
+def unequal_pairs(layers: tuple[LinearLayer, ...]) -> tuple[LayerPair, ...]:
     """Finds the pairs whose channels differ by more than :data:`OUTLIER`.
 
     Args:
         layers: A model's linear layers.
 
     Returns:
-        Pairs with at least one outlier. A layer whose output anything else reads, a residual
-        addition for one, belongs to none.
+        Pairs with at least one outlier. A layer whose output is also read by anything else, such as a
+        residual addition, is in no pair.
     """
     by_name = {layer.name: layer for layer in layers}
     found = []
@@ -66,12 +66,12 @@ def unequal_pairs(layers: tuple[LinearLayer, ...]) -> tuple[Pair, ...]:
         read = np.max([_read_ranges(reader) for reader in readers], axis=0)
         scales = _outlier_scales(written.astype(np.float64), read.astype(np.float64))
         if np.any(scales != 1.0):
-            found.append(Pair(layer.name, layer.readers, scales.astype(np.float32)))
+            found.append(LayerPair(layer.name, layer.readers, scales.astype(np.float32)))
     return tuple(found)
 
 
-def equalised(graph: QuantGraph, pairs: tuple[Pair, ...]) -> QuantGraph:
-    """Rescales the outliers; the float model computes the same as before.
+def equalized(graph: QuantGraph, pairs: tuple[LayerPair, ...]) -> QuantGraph:
+    """Rescales the outliers; the float model computes the same results as before.
 
     Args:
         graph: A graph.

@@ -1,167 +1,137 @@
-"""The repair ladder: from the cheapest remedy on, until an int8 artifact is good enough.
+"""Accuracy-aware repair: applies remedies to an int8 artifact, cheapest first, until it is good enough.
 
-Rungs::
+Steps::
 
-    per-channel int8                 true min/max calibration: where everything starts
-    unsigned weights                 seconds: all 8 bits of ONNX weights, slower on CPUs with VNNI
-    bias correction                  seconds: biases take back the mean shift of rounded weights
-    float operations                 seconds: the 2, 3 or 5 worst operations stay float
-    equalisation                     seconds: outlier channels between linear layers rescaled
-    quantization-aware fine-tuning   minutes: only where the gate would still fail
+    per-channel int8                 true min/max calibration: the starting point
+    unsigned weights                 seconds: all 8 bits for ONNX weights, slower on CPUs with VNNI
+    bias correction                  seconds: biases absorb the mean shift caused by rounded weights
+    float operations                 seconds: mixed precision, the 2, 3 or 5 worst operations stay in float
+    equalisation                     seconds: outlier channels between linear layers are rescaled
+    quantization-aware fine-tuning   minutes: only if the gate would still fail
 
-Every decision (whether to climb at all, which rung is kept, when to stop) is made on the same
-images of the calibration side, and all rules are in :class:`Goal`. The images that judge the artifact
-in the end take no part: each look at them would be one more chance for a bad file to pass by luck
-(with three looks, a file that is worse by the margin passes in 12 % instead of 5 %). The price is
-that the ladder cannot know what the gate will say; it climbs for what it sees.
+Every decision (whether to repair at all, which step to keep, when to stop) is made on the same images
+of the calibration side, by the rules of :class:`~exporter.repair.goal.Goal`. The images that judge the
+artifact in the end are never used here: each look at them would be another chance for a bad file to
+pass by luck (with three looks, a file that is worse by exactly the margin passes in 12 % of cases
+instead of 5 %). The price is that a repair cannot know what the gate will say.
 
-What it sees must be unsettled enough: training images would show no disagreement where new images
-do, so the caller gives close-ups of them, see :mod:`exporter.repair.close_ups`.
+Training images would show no disagreement where new images do, so the caller passes crops of them,
+see :mod:`exporter.repair.close_ups`.
 
-ONNX weights start on a narrow grid, on which every CPU computes the same, with their biases corrected
-(:mod:`exporter.quantize.products`). Where the range that it gives up is missed, they are stored as uint8,
-which every CPU computes the same as well.
+ONNX weights start on a narrow grid, on which every CPU computes the same results, with their biases
+corrected (:mod:`exporter.quantize.products`). If that costs too much accuracy, they are stored as uint8,
+which every CPU computes identically as well.
 
-A rung is kept if it ends a failed gate, or if it lowers the floored KL by a fifth or more and costs no
-agreement. What is kept stays for the rungs after it. A collapse (agreement below one half) with
-outlier channels at hand is equalised first: other rungs would spend their effort on what outliers cause.
+A step is kept if it turns a failed gate, or if it lowers the floored KL by at least a fifth without losing
+agreement. Later steps build on what was kept. A collapse (agreement below one half) with outlier channels
+is equalised first: other steps would spend their effort on what the outliers cause.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edge_runtime.errors import ModelFileError
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
-from exporter.gate import Comparison, IntArray, compare
-from exporter.progress import Progress, step
+from exporter.evidence.record import RepairStep
+from exporter.gate import Comparison
 from exporter.quantize.bias import corrected
-from exporter.quantize.graph import QuantGraph
+from exporter.quantize.graph import OpError, QuantGraph
 from exporter.reasons import first_line
-from exporter.repair.equalise import equalised, unequal_pairs
-from exporter.repair.islands import candidates
-from exporter.repair.qat import TuningUnavailable
-from exporter.scoring import file_scores
+from exporter.repair.equalise import equalized, unequal_pairs
+from exporter.repair.goal import COLLAPSE, Evaluate, Goal, StepUnavailable
 
 BASELINE = "per-channel int8"
 UNSIGNED = "unsigned weights"
 BIAS = "bias correction"
-ISLANDS = "float operations"
-EQUALISATION = "equalisation"
+MIXED_PRECISION = "float operations"
+EQUALIZATION = "equalisation"
 TUNING = "quantization-aware fine-tuning"
 
-COLLAPSE = 0.5
-"""Agreement below which outlier channels, if there are any, are looked at first."""
-
-LEAST_GAIN = 0.2
-"""Share of the floored KL that a remedy must take; float operations always take a little, at a price in size."""
-
 _RANKING_IMAGES = 20
-"""Images that rank operations by error."""
+"""Images used to rank operations by error."""
 
+_FLOAT_COUNTS = (2, 3, 5)
+"""How many operations to leave in float, tried in this order; more never paid off when measured."""
 
-@dataclass(frozen=True)
-class Goal:
-    """What is good enough.
+_ERROR_STEPS = 0.35
+"""Error in quantization steps above which an operation is a candidate for float.
 
-    Attributes:
-        margin: Largest top-1 drop that passes the gate, in fractions of 1.
-        agreement: Smallest share of images with the full model's top-1, 0..1.
-        always_tune: Whether fine-tuning is worth its minutes although the gate does not fail.
-        labelled: Whether the images show the model's classes. Of other things nobody knows what is right:
-            there every other answer would count as lost and none as won, so only agreement counts.
-    """
-
-    margin: float
-    agreement: float
-    always_tune: bool = False
-    labelled: bool = True
-
-    def failed(self, result: Comparison) -> bool:
-        """Whether the gate fails a result; without labels, whether most answers are other ones."""
-        return result.verdict == "fail" if self.labelled else result.agreement < COLLAPSE
-
-    def reached(self, result: Comparison) -> bool:
-        """Whether a result needs no repair: no failed gate, enough agreement, and at most half the margin lost.
-
-        Half the margin as a point estimate: with more lost here, other images may well show all of it.
-        Too few images to tell is no reason to repair.
-        """
-        enough = not self.failed(result) and result.agreement >= self.agreement
-        return enough and (not self.labelled or result.delta >= -self.margin / 2)
-
-    def worth_minutes(self, result: Comparison) -> bool:
-        """Whether a result that did not reach the goal is worth fine-tuning."""
-        return self.always_tune or self.failed(result)
-
-    def helps(self, new: Comparison, old: Comparison) -> bool:
-        """Whether a remedy is kept: it ends a failed gate, or takes a fifth of the KL and no agreement.
-
-        The KL decides because it moves least by chance: of a few hundred images, a handful of answers that
-        are lost or won make a drop that is none.
-
-        Args:
-            new: The result with it.
-            old: The result without it, which did not reach the goal.
-        """
-        if self.failed(new) != self.failed(old):
-            return self.failed(old)
-        better = new.kl <= (1.0 - LEAST_GAIN) * old.kl
-        return better and (new.agreement >= old.agreement or self.reached(new))
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One remedy and what it did, with all that was kept before it.
-
-    Attributes:
-        name: The remedy.
-        kept: Whether it helped and is in the result.
-        passed: Whether the goal was reached with it.
-        delta: Top-1 minus the full model's, fractions of 1.
-        agreement: Share of images with the full model's top-1, 0..1.
-        kl: Mean floored KL divergence, in nats.
-        bytes: Size of the file.
-        note: What exactly was done, or why not.
-    """
-
-    name: str
-    kept: bool
-    passed: bool
-    delta: float
-    agreement: float
-    kl: float
-    bytes: int
-    note: str
+Pure rounding has 0.29, which float does not improve.
+"""
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """The best int8 file, and how it came about.
+    """The best int8 file, and how it was found.
 
     Attributes:
         data: The file.
-        rungs: Every rung that was looked at; the first is the plain int8 file.
+        steps: Every step that was considered; the first is the plain int8 file.
     """
 
     data: bytes
-    rungs: tuple[Rung, ...]
+    steps: tuple[RepairStep, ...]
+
+
+def repair(
+    graph: QuantGraph,
+    evaluate: Evaluate,
+    *,
+    calibration_pixels: UInt8Array,
+    goal: Goal,
+    fine_tune: Callable[[], QuantGraph] | None = None,
+    plain: bytes | None = None,
+) -> Repaired:
+    """Quantizes a model, and repairs it if it does not reach the goal.
+
+    Args:
+        graph: The float model, calibrated or not.
+        evaluate: Compares int8 files with the full model, such as an :class:`~exporter.repair.goal.Evaluation`.
+        calibration_pixels: Images for ranges and means, uint8 ``[n, height, width, channels]``.
+        goal: When a file is good enough.
+        fine_tune: Returns a model fine-tuned for int8; None where that is impossible.
+        plain: The graph's int8 file, if it has been quantized already.
+
+    Raises:
+        UsageError: There are no images, or their shape is wrong.
+        ModelFileError: The quantizer refuses the model.
+    """
+    base = graph if graph.ranges is not None else graph.calibrated(calibration_pixels)
+    data = base.quantized() if plain is None else plain
+    state = _State(base, None, base, (), data, evaluate(data, base.format, BASELINE))
+    remedies = _Remedies(evaluate, calibration_pixels, goal, fine_tune)
+    note = f"ranges of {len(calibration_pixels)} images"
+    steps = [_record(BASELINE, state, goal, note, kept=True)]
+    for name, remedy in remedies.in_order(state):
+        if goal.reached(state.result):
+            break
+        try:
+            trial, note = remedy(state)
+        except (StepUnavailable, ModelFileError) as reason:
+            # The file so far is complete; one failed remedy is no reason to lose it.
+            steps.append(_record(name, state, goal, f"skipped: {first_line(reason)}", kept=False))
+            continue
+        kept = goal.helps(trial.result, state.result)
+        steps.append(_record(name, trial, goal, note, kept=kept))
+        state = trial if kept else state
+    return Repaired(state.data, tuple(steps))
 
 
 @dataclass(frozen=True)
 class _State:
-    """What has been kept so far.
+    """An int8 file and how it was made.
 
     Attributes:
-        base: The graph before its biases were corrected.
-        means: What its layers see, if biases are corrected; else None.
+        base: The graph before bias correction.
+        means: Mean inputs of its layers if biases are corrected, else None.
         graph: The graph that was quantized.
         float_ops: Operations left in float.
         data: The int8 file.
-        result: How good it is.
+        result: The file compared with the full model.
     """
 
     base: QuantGraph
@@ -172,204 +142,100 @@ class _State:
     result: Comparison
 
 
-def repair(
-    graph: QuantGraph,
-    pixels: UInt8Array,
-    truth: IntArray,
-    reference_scores: Float32Array,
-    *,
-    calibration_pixels: UInt8Array,
-    labels: Sequence[str],
-    goal: Goal,
-    tune: Callable[[], QuantGraph] | None,
-    progress: Progress,
-    plain: bytes | None = None,
-) -> Repaired:
-    """Quantizes a model, and repairs it if it does not reach the goal.
-
-    Args:
-        graph: The float model, calibrated or not.
-        pixels: Calibration-side images that judge the rungs, uint8 ``[n, height, width, channels]``.
-        truth: Their true class indices, int64 ``[n]``.
-        reference_scores: The full model's scores of them, float32 ``[n, classes]``.
-        calibration_pixels: Images that give ranges and means.
-        labels: Class names.
-        goal: What is good enough.
-        tune: Gives a model fine-tuned for int8; None where there is no way to.
-        progress: Called with a rung's name, images done and images in all.
-        plain: The graph's int8 file, where it was quantized already.
-
-    Raises:
-        UsageError: There is no image, or one has a wrong shape.
-        ModelFileError: The quantizer refuses the model.
-    """
-
-    def judge(data: bytes, name: str) -> Comparison:
-        scores = file_scores(
-            data, graph.format, pixels, len(labels), threads=min(4, os.cpu_count() or 1),
-            progress=step(progress, name),
-        )  # fmt: skip
-        return compare(reference_scores, scores, truth, labels, margin=goal.margin)
-
-    return climb(graph, judge, calibration_pixels=calibration_pixels, goal=goal, tune=tune, plain=plain)
+_Remedy: TypeAlias = Callable[[_State], tuple[_State, str]]
+"""Returns the state with the remedy applied, and a note on what was done."""
 
 
-def climb(
-    graph: QuantGraph,
-    judge: Callable[[bytes, str], Comparison],
-    *,
-    calibration_pixels: UInt8Array,
-    goal: Goal,
-    tune: Callable[[], QuantGraph] | None,
-    plain: bytes | None = None,
-) -> Repaired:
-    """The ladder itself; see :func:`repair`.
+@dataclass(frozen=True)
+class _Remedies:
+    """All remedies; they share the images and the goal of one repair."""
 
-    Args:
-        graph: The float model, calibrated or not.
-        judge: Compares an int8 file with the full model; takes the rung's name too.
-        calibration_pixels: Images that give ranges and means.
-        goal: What is good enough.
-        tune: Gives a model fine-tuned for int8; None where there is no way to.
-        plain: The graph's int8 file, where it was quantized already.
-    """
-    return _Climb(judge, calibration_pixels, goal, tune).run(graph, plain)
+    evaluate: Evaluate
+    images: UInt8Array
+    goal: Goal
+    fine_tune: Callable[[], QuantGraph] | None
 
+    def in_order(self, start: _State) -> Iterator[tuple[str, _Remedy]]:
+        collapsed = start.result.agreement < COLLAPSE and bool(unequal_pairs(start.base.layers()))
+        if collapsed:
+            yield EQUALIZATION, self.equalization
+        if start.base.narrow:
+            yield UNSIGNED, self.unsigned
+        yield BIAS, self.bias_correction
+        yield MIXED_PRECISION, self.mixed_precision
+        if not collapsed:
+            yield EQUALIZATION, self.equalization
+        yield TUNING, self.tuning
 
-class _Climb:
-    def __init__(
-        self,
-        judge: Callable[[bytes, str], Comparison],
-        images: UInt8Array,
-        goal: Goal,
-        tune: Callable[[], QuantGraph] | None,
-    ) -> None:
-        self._judge, self._images, self._goal, self._tune = judge, images, goal, tune
-        self._rungs: list[Rung] = []
-        self._state: _State
+    def unsigned(self, state: _State) -> tuple[_State, str]:
+        base = state.base.widened()
+        trial = self._made(base, base.input_means(self.images), state.float_ops, UNSIGNED)
+        return trial, "weights as uint8, biases corrected"
 
-    def run(self, graph: QuantGraph, plain: bytes | None) -> Repaired:
-        base = graph if graph.ranges is not None else graph.calibrated(self._images)
-        data = base.quantized() if plain is None else plain
-        self._state = _State(base, None, base, (), data, self._judge(data, BASELINE))
-        self._note(BASELINE, self._state, kept=True, note=f"ranges of {len(self._images)} images")
-        order = {
-            UNSIGNED: self._unsigned,
-            BIAS: self._bias,
-            ISLANDS: self._islands,
-            EQUALISATION: self._equalise,
-            TUNING: self._tuning,
-        }
-        names = [name for name in order if name != UNSIGNED or base.narrow]
-        if self._state.result.agreement < COLLAPSE and unequal_pairs(base.layers()):
-            names.remove(EQUALISATION)
-            names.insert(0, EQUALISATION)
-        for name in names:
-            if self._goal.reached(self._state.result):
+    def bias_correction(self, state: _State) -> tuple[_State, str]:
+        base = state.base
+        if base.narrow or state.means is not None:
+            raise StepUnavailable("biases are corrected already")
+        trial = self._made(base, base.input_means(self.images), state.float_ops, BIAS)
+        return trial, f"biases of {len(base.layers())} layers, means of {len(self.images)} images"
+
+    def mixed_precision(self, state: _State) -> tuple[_State, str]:
+        trials = []
+        for names in _float_sets(state.graph.op_errors(self.images[:_RANKING_IMAGES])):
+            trials.append(self._made(state.base, state.means, names, MIXED_PRECISION))
+            if self.goal.reached(trials[-1].result):
                 break
-            try:
-                order[name]()
-            except ModelFileError as error:
-                # The file so far is whole; one remedy less is no reason to lose it.
-                self._skip(name, first_line(error))
-        return Repaired(self._state.data, tuple(self._rungs))
+        if not trials:
+            raise StepUnavailable("no operation loses more than rounding alone")
+        best = min(trials, key=lambda trial: (not self.goal.reached(trial.result), trial.result.kl))
+        return best, "in float: " + ", ".join(_short(name) for name in best.float_ops)
 
-    def _unsigned(self) -> None:
-        base = self._state.base.widened()
-        trial = self._made(base, base.input_means(self._images), self._state.float_ops, UNSIGNED)
-        self._weigh(UNSIGNED, trial, "weights as uint8, biases corrected")
-
-    def _bias(self) -> None:
-        base = self._state.base
-        if base.narrow or self._state.means is not None:
-            self._skip(BIAS, "biases are corrected already")
-            return
-        trial = self._made(base, base.input_means(self._images), self._state.float_ops, BIAS)
-        self._weigh(
-            BIAS, trial, f"biases of {len(base.layers())} layers, means of {len(self._images)} images"
-        )
-
-    def _islands(self) -> None:
-        errors = self._state.graph.op_errors(self._images[:_RANKING_IMAGES])
-        tried = []
-        for names in candidates(errors):
-            tried.append(self._made(self._state.base, self._state.means, names, ISLANDS))
-            if self._goal.reached(tried[-1].result):
-                break
-        if not tried:
-            self._skip(ISLANDS, "no operation loses more than rounding does")
-            return
-        best = min(tried, key=lambda trial: (not self._goal.reached(trial.result), trial.result.kl))
-        self._weigh(ISLANDS, best, "in float: " + ", ".join(_short(name) for name in best.float_ops))
-
-    def _equalise(self) -> None:
-        pairs = unequal_pairs(self._state.base.layers())
+    def equalization(self, state: _State) -> tuple[_State, str]:
+        pairs = unequal_pairs(state.base.layers())
         if not pairs:
-            self._skip(EQUALISATION, "no linear pair has channels that differ by more than 10 times")
-            return
-        base = equalised(self._state.base, pairs).calibrated(self._images)
-        means = None if self._state.means is None else base.input_means(self._images)
-        trial = self._made(base, means, self._state.float_ops, EQUALISATION)
+            raise StepUnavailable("no pair of linear layers has channels that differ by more than 10 times")
+        base = equalized(state.base, pairs).calibrated(self.images)
+        means = None if state.means is None else base.input_means(self.images)
+        trial = self._made(base, means, state.float_ops, EQUALIZATION)
         channels = sum(int((pair.scales != 1.0).sum()) for pair in pairs)
-        self._weigh(
-            EQUALISATION, trial, f"{channels} channels after " + ", ".join(_short(p.writer) for p in pairs)
-        )
+        return trial, f"{channels} channels after " + ", ".join(_short(pair.writer) for pair in pairs)
 
-    def _tuning(self) -> None:
-        if self._tune is None:
-            self._skip(TUNING, "the model cannot be fine-tuned here")
-            return
-        if not self._goal.worth_minutes(self._state.result):
-            self._skip(TUNING, "it takes minutes, and the gate does not fail; --repair full tries it")
-            return
-        try:
-            tuned = self._tune()
-        except TuningUnavailable as reason:
-            self._skip(TUNING, str(reason))
-            return
-        base = tuned if tuned.ranges is not None else tuned.calibrated(self._images)
-        if not self._state.base.narrow:
+    def tuning(self, state: _State) -> tuple[_State, str]:
+        if self.fine_tune is None:
+            raise StepUnavailable("this model cannot be fine-tuned")
+        if not self.goal.worth_minutes(state.result):
+            raise StepUnavailable("slow, and the gate does not fail; enable with --repair full")
+        tuned = self.fine_tune()
+        base = tuned if tuned.ranges is not None else tuned.calibrated(self.images)
+        if not state.base.narrow:
             base = base.widened()
-        # A new conversion: operations that were left in float may be called otherwise.
-        self._weigh(TUNING, self._made(base, None, (), TUNING), "weights trained with int8 in the loop")
+        # A new conversion: the operations that were left in float may have other names now.
+        return self._made(base, None, (), TUNING), "weights trained with int8 in the loop"
 
     def _made(
-        self,
-        base: QuantGraph,
-        means: dict[str, Float32Array] | None,
-        float_ops: tuple[str, ...],
-        name: str,
+        self, base: QuantGraph, means: dict[str, Float32Array] | None, float_ops: tuple[str, ...], name: str
     ) -> _State:
-        # Corrected anew each time: a layer that moves to float needs its own bias back.
+        # Corrected anew each time: a layer that moves to float needs its original bias.
         graph = base if means is None else corrected(base, means, float_ops=float_ops)
         data = graph.quantized(float_ops)
-        return _State(base, means, graph, float_ops, data, self._judge(data, name))
+        return _State(base, means, graph, float_ops, data, self.evaluate(data, graph.format, name))
 
-    def _weigh(self, name: str, trial: _State, note: str) -> None:
-        kept = self._goal.helps(trial.result, self._state.result)
-        self._note(name, trial, kept=kept, note=note)
-        if kept:
-            self._state = trial
 
-    def _skip(self, name: str, why: str) -> None:
-        self._note(name, self._state, kept=False, note=f"skipped: {why}")
+def _record(name: str, state: _State, goal: Goal, note: str, *, kept: bool) -> RepairStep:
+    result = state.result
+    return RepairStep(
+        name=name, kept=kept, passed=goal.reached(result), delta=result.delta, agreement=result.agreement,
+        kl=result.kl, bytes=len(state.data), note=note,
+    )  # fmt: skip
 
-    def _note(self, name: str, state: _State, *, kept: bool, note: str) -> None:
-        result = state.result
-        self._rungs.append(
-            Rung(
-                name=name,
-                kept=kept,
-                passed=self._goal.reached(result),
-                delta=result.delta,
-                agreement=result.agreement,
-                kl=result.kl,
-                bytes=len(state.data),
-                note=note,
-            )
-        )
+
+def _float_sets(errors: tuple[OpError, ...]) -> tuple[tuple[str, ...], ...]:
+    """The sets of operations to try in float, smallest first; ``errors`` are sorted, worst first."""
+    worst = tuple(entry.name for entry in errors if entry.error > _ERROR_STEPS)
+    sizes = sorted({min(count, len(worst)) for count in _FLOAT_COUNTS} - {0})
+    return tuple(worst[:size] for size in sizes)
 
 
 def _short(name: str) -> str:
-    """A fused operation carries the names of all its parts; the first one says enough."""
+    """The first part's name: a fused operation carries the names of all its parts."""
     return name.split(";")[0]

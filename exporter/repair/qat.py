@@ -1,13 +1,13 @@
-"""Quantization-aware fine-tuning: the weights learn to give the full model's scores from int8.
+"""Quantization-aware fine-tuning: trains the weights so that int8 reproduces the full model's scores.
 
 Stages::
 
     copy       -> the model with rounding in it           exporter.repair.qat_copy
-    calibrate  -> every range as the images fill it
+    calibrate  -> the range of every tensor on the images
     train      -> kernels, biases and normalisations, by distillation from the full model's scores
-    return     -> the original architecture with the tuned weights, to convert and calibrate as always
+    return     -> the original architecture with the tuned weights, to convert and calibrate as usual
 
-Nothing of the copy gets into an artifact: it only shows the weights what becomes of them.
+The copy itself never becomes part of an artifact: it only simulates int8 during training.
 """
 
 from __future__ import annotations
@@ -22,41 +22,39 @@ import numpy as np
 from edge_runtime.errors import UsageError
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras, load_tensorflow
-from exporter.progress import Progress
-from exporter.repair.qat_copy import Copy, copy_with_ranges
+from exporter.reasons import first_line
+from exporter.repair.goal import StepUnavailable
+from exporter.repair.qat_copy import QatCopy, copy_with_ranges
 from exporter.repair.qat_weights import TunedWeight, tuned_weights
 from exporter.source import FullModel
 
 STEPS = 100
 LEARNING_RATE = 0.01
-"""About how far Adam moves a weight in one step at first, in steps of the weight's int8 grid."""
+"""Initial rate, which decays to 0 along a cosine: about how far Adam first moves a weight, in int8 steps."""
 
 BATCH = 16
 CALIBRATION = 200
-"""Most images that the ranges are taken from."""
+"""Maximum number of images for the ranges."""
 
 ROUNDS = 5
-"""After each, ranges are taken anew, since moved weights fill others, and the round is judged."""
+"""After each round the ranges are calibrated again, since the weights have changed, and the loss is evaluated."""
 
 RETREAT = 4.0
-"""What the rate is divided by after a round that made things worse, which is then taken back.
+"""Divisor of the learning rate after a round that made things worse, which is then undone.
 
 A rate that suits a coarse grid, where a weight must move far to round the other way, ruins a fine one.
 """
 
 TEMPERATURE = 2.0
-"""Softens the scores of both sides: a sure answer teaches nothing but itself (Hinton et al. 2015)."""
+"""Softens the scores of both models: a confident answer carries little information (Hinton et al. 2015)."""
 
 _LEAST_SCORE = 1e-6
-"""Scores below count as this much, so that one which is almost 0 does not outweigh all others."""
+"""Lower limit of scores, so that one that is almost 0 does not outweigh all others."""
 
 _STEP = "fine-tuning for int8"
-
-
-class TuningUnavailable(Exception):  # noqa: N818 - no error of the user's: the ladder goes on without
-    """The model cannot be tuned; its text says why in one line. The ladder makes a note of it."""
 
 
 def fine_tuned(
@@ -65,34 +63,32 @@ def fine_tuned(
     teacher_scores: Float32Array,
     *,
     steps: int = STEPS,
-    learning_rate: float = LEARNING_RATE,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> FullModel:
-    """Tunes a full model's weights so that its int8 artifact gives the scores of the model as it was.
+    """Tunes the weights of a full model so that its int8 artifact reproduces the original scores.
 
-    The result's float scores differ a little from the full model's; it is only there to be
-    quantized. Nothing is learned from the images but what the full model says of them.
+    The float scores of the result differ slightly from the full model's; it is only meant to be quantized.
+    The training targets are the full model's scores, not the labels of the images.
 
     Args:
         model: The full model; it is not changed.
-        pixels: uint8 ``[n, height, width, channels]``, may be memory-mapped; images that do not judge.
+        pixels: uint8 ``[n, height, width, channels]``, may be memory-mapped; not the judging images.
         teacher_scores: The full model's scores of them, float32 ``[n, classes]``.
-        steps: Batches of :data:`BATCH` images to learn from.
-        learning_rate: Highest rate, see :data:`LEARNING_RATE`; it falls to 0 along a cosine.
-        seed: Seed of the order of the images.
-        progress: Called with what is being done, steps done and steps in all.
+        steps: Number of batches of :data:`BATCH` images.
+        seed: Seed for the order of the images.
+        progress: Progress callback.
 
     Returns:
-        A model of the same architecture, with the best weights that were found; those of the
-        model itself where none were better.
+        A model of the same architecture with the best weights found, which may be the original ones.
 
     Raises:
-        TuningUnavailable: There is no Keras model, Keras cannot copy one of its layers, it has
-            no layer with weights to quantize.
-        UsageError: There is no image, or not as many scores as images, or a value out of range.
+        StepUnavailable: There is no Keras model, Keras cannot copy one of its layers, or no layer has
+            weights to quantize.
+        UsageError: There are no images, their number differs from that of the scores, or a value is out
+            of range.
     """
-    _check(model, pixels, teacher_scores, steps, learning_rate)
+    _check(model, pixels, teacher_scores, steps)
     with quiet():
         copy = _copied(model)
     some = _spread(len(pixels))
@@ -101,7 +97,7 @@ def fine_tuned(
     weights = tuned_weights(copy)
     trainer = _Trainer(copy, weights)
     best, kept = trainer.judged(pixels, teacher_scores, some), [weight.position() for weight in weights]
-    rate, ends = learning_rate, {steps * turn // ROUNDS - 1 for turn in range(1, ROUNDS)} | {steps - 1}
+    rate, ends = LEARNING_RATE, {steps * turn // ROUNDS - 1 for turn in range(1, ROUNDS)} | {steps - 1}
     for done, chosen in enumerate(_batches(len(pixels), steps, seed)):
         cosine = 0.5 * (1.0 + math.cos(math.pi * done / steps))
         trainer.step(pixels[chosen], teacher_scores[chosen], rate * cosine)
@@ -114,52 +110,45 @@ def fine_tuned(
                 rate /= RETREAT
                 trainer.go_back(kept)
                 calibrate()
-        if progress is not None:
-            progress(_STEP, done + 1, steps)
+        progress(_STEP, done + 1, steps)
     tuned = _with_weights(model.keras, copy)
     return replace(model, keras=tuned, call=lambda image: tuned(image, training=False))
 
 
-def _check(
-    model: FullModel, pixels: UInt8Array, teacher_scores: Float32Array, steps: int, learning_rate: float
-) -> None:
+def _check(model: FullModel, pixels: UInt8Array, teacher_scores: Float32Array, steps: int) -> None:
     if model.keras is None:
-        raise TuningUnavailable("only a Keras model that takes raw pixels has layers to tune here")
+        raise StepUnavailable("only Keras models that take raw pixels can be tuned")
     if not len(pixels) or teacher_scores.shape != (len(pixels), model.classes):
         raise UsageError(
             "Fine-tuning needs images and the full model's scores of each. Received: "
             f"{len(pixels)} images, scores {list(teacher_scores.shape)}. Pass [n, {model.classes}] scores."
         )
-    if steps < 1 or not 0.0 < learning_rate < 100.0:
-        raise UsageError(
-            "Fine-tuning needs at least one step and a rate between 0 and 100. "
-            f"Received: {steps} steps, rate {learning_rate}. Pass others."
-        )
+    if steps < 1:
+        raise UsageError(f"Fine-tuning needs at least one step. Received: {steps}. Pass more.")
 
 
-def _copied(model: FullModel) -> Copy:
+def _copied(model: FullModel) -> QatCopy:
     try:
         copy = copy_with_ranges(model.keras)
     except Exception as error:
-        # Any layer may raise anything when it is copied.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TuningUnavailable(f"Keras cannot copy the model: {reason[:200]}") from error
+        # Layers may raise anything when copied.
+        raise StepUnavailable(f"Keras cannot copy the model: {first_line(error)}") from error
     if not copy.kernels:
-        raise TuningUnavailable("no convolution or dense layer of Keras' own is in the model")
+        raise StepUnavailable("the model has no built-in convolution or dense layer")
     return copy
 
 
 def _spread(images: int) -> Any:
-    """Indices of up to :data:`CALIBRATION` images, evenly spread: images often lie class by class."""
+    """Indices of up to :data:`CALIBRATION` images, evenly spread: images are often sorted by class."""
     return np.unique(np.linspace(0, images - 1, CALIBRATION).astype(np.int64))
 
 
-def _calibrator(copy: Copy, pixels: UInt8Array) -> Callable[[], None]:
-    """Sets every range to what the images fill with the weights as they are, not rounded."""
+def _calibrator(copy: QatCopy, pixels: UInt8Array) -> Callable[[], None]:
+    """Sets every range to its values on the images, with unrounded weights."""
     tensorflow = load_tensorflow()
     chosen = _spread(len(pixels))
     signature = tensorflow.TensorSpec((None, *copy.model.input_shape[1:]), tensorflow.float32)
-    # Traced at the first call and not again: tracing takes longer than the images do.
+    # Traced only once: tracing takes longer than the images.
     watch = tensorflow.function(
         lambda batch: copy.model(batch, training=False), input_signature=[signature], autograph=False
     )
@@ -180,11 +169,11 @@ def _calibrator(copy: Copy, pixels: UInt8Array) -> Callable[[], None]:
 class _Trainer:
     """Moves the weights of a copy.
 
-    Written for TensorFlow, on which every export runs: Keras' own loop trains batch normalisation
-    and dropout in training mode only, and neither mode is part of an artifact.
+    Written for TensorFlow, on which every export runs: Keras' own loop trains batch normalisation and
+    dropout in training mode only, which is not how an artifact computes.
     """
 
-    def __init__(self, copy: Copy, weights: list[TunedWeight]) -> None:
+    def __init__(self, copy: QatCopy, weights: list[TunedWeight]) -> None:
         keras, tensorflow = load_keras(), load_tensorflow()
         self._copy, self._weights = copy, weights
         self._moved = [weight.moved for weight in weights]
@@ -201,7 +190,7 @@ class _Trainer:
         self._judge = tensorflow.function(self._loss, **traced)
 
     def step(self, pixels: UInt8Array, wanted: Float32Array, rate: float) -> None:
-        """One step, after which the copy holds the weights as moved, not rounded."""
+        """One step; afterwards the copy holds the updated weights, unrounded."""
         self._optimizer.learning_rate = rate
         with quiet():
             self._step(pixels.astype(np.float32), wanted)
@@ -209,7 +198,7 @@ class _Trainer:
             weight.write()
 
     def judged(self, pixels: UInt8Array, wanted: Float32Array, chosen: Any) -> float:
-        """Mean loss on images, with everything rounded; infinite where it is no number."""
+        """Mean loss on images with everything rounded; infinity if it is not a number."""
         total = 0.0
         with quiet():
             for start in range(0, len(chosen), BATCH):
@@ -218,7 +207,7 @@ class _Trainer:
         return total / len(chosen) if np.isfinite(total) else float("inf")
 
     def go_back(self, positions: list[Float32Array]) -> None:
-        """Takes back what was moved since, and what the optimizer remembers of it."""
+        """Restores the weights, and resets the state of the optimizer."""
         for weight, position in zip(self._weights, positions, strict=True):
             weight.move_to(position)
             weight.write()
@@ -248,8 +237,8 @@ class _Trainer:
 def _divergence(ops: Any, wanted: Any, scores: Any) -> Any:
     """Mean KL(wanted || scores) in nats, both softened and floored, times the temperature squared.
 
-    Of scores, a softmax of their logarithms softens as one of the logits would. The factor keeps the
-    gradients as large as without softening (Hinton et al. 2015, Distilling the Knowledge in a Neural
+    The softmax of the log scores softens like that of the logits. The factor keeps the gradients as large as
+    without softening (Hinton et al. 2015, Distilling the Knowledge in a Neural
     Network, section 2.1).
     """
     logs = [ops.log(ops.clip(entry, _LEAST_SCORE, 1.0)) / TEMPERATURE for entry in (wanted, scores)]
@@ -258,7 +247,7 @@ def _divergence(ops: Any, wanted: Any, scores: Any) -> Any:
 
 
 def _batches(images: int, steps: int, seed: int) -> Iterator[Any]:
-    """Indices of each step's images: all of them in a new order, again and again; sorted for a mapped file."""
+    """Indices of each step's images: every image once per epoch, in random order; sorted for a mapped file."""
     random = np.random.default_rng(seed)
     size = min(BATCH, images)
     order = np.empty(0, dtype=np.int64)
@@ -269,7 +258,7 @@ def _batches(images: int, steps: int, seed: int) -> Iterator[Any]:
         yield np.sort(chosen)
 
 
-def _with_weights(original: Any, copy: Copy) -> Any:
+def _with_weights(original: Any, copy: QatCopy) -> Any:
     """A new model of the original's architecture with the copy's weights."""
     keras = load_keras()
     tuned = {id(variable): twin for variable, twin in copy.twins}

@@ -1,10 +1,10 @@
-"""A Keras model in which every tensor that an int8 artifact holds is rounded as the artifact rounds it.
+"""A copy of a Keras model that rounds every tensor as the int8 artifact does.
 
 The copy has the layers of the original, and a layer of :func:`~exporter.repair.qat_range.range_layer`
-behind each tensor that the converters keep in int8. They keep none between a convolution and the batch
-normalisation and ReLU that they fold into it, and none behind layers that only move numbers.
+behind each tensor that the converters keep in int8: none between a convolution and the batch
+normalisation and ReLU that are folded into it, and none behind layers that only move values.
 
-Kernels are not rounded here but handed in rounded, see :mod:`exporter.repair.qat`.
+Kernels are not rounded here but passed in rounded, see :mod:`exporter.repair.qat`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporter.backend import load_keras
 from exporter.repair.qat_range import range_layer
 
 Stage = Literal["linear", "normalised", "sum", "whole"]
-"""What may still be folded into the operation behind a tensor.
+"""What may still be folded into the operation that produces a tensor.
 
 ``linear``: a batch normalisation or a ReLU. ``normalised`` and ``sum``: a ReLU. ``whole``: nothing.
 """
@@ -28,7 +28,7 @@ KERNELS: dict[str, dict[str, int]] = {
     "DepthwiseConv2D": {"kernel": 2},
     "SeparableConv2D": {"depthwise_kernel": 2, "pointwise_kernel": 1},
 }
-"""Layers whose kernels are quantized: the kernels, and how many last axes count their output channels."""
+"""Layers with quantized kernels: the kernels, and how many of their last axes are output channels."""
 
 _NORMALISATION = "BatchNormalization"
 _NOTHING_AT_INFERENCE = {
@@ -48,17 +48,17 @@ _FOLDED_INTO: dict[str, tuple[Stage, ...]] = {
 
 
 @dataclass
-class Copy:
-    """The copy, with what belongs together.
+class QatCopy:
+    """The copy, and which of its variables correspond to the original.
 
     Attributes:
-        model: Takes and returns what the original does.
-        twins: Each variable of the original with its own in the copy.
-        kernels: Variables of the copy that the artifact holds in int8, with how many of
-            their last axes count output channels, each of which has a scale of its own.
+        model: Same inputs and outputs as the original.
+        twins: Each variable of the original with its counterpart in the copy.
+        kernels: Variables of the copy that are int8 in the artifact, with the number of their last axes
+            that are output channels, each with its own scale.
         normalisations: Batch normalisations of the copy.
-        biases: Biases of the copy, with the layer that rounds what they are added to.
-        ranges: The layers that round.
+        biases: Biases of the copy, with the layer that rounds the result of the addition.
+        ranges: The rounding layers.
     """
 
     model: Any = None
@@ -69,24 +69,24 @@ class Copy:
     ranges: list[Any] = field(default_factory=list)
 
 
-def copy_with_ranges(model: Any) -> Copy:
+def copy_with_ranges(model: Any) -> QatCopy:
     """Copies a model, weights included.
 
     Args:
-        model: A functional or sequential model that is built; models inside it are copied likewise.
+        model: A functional or sequential model that is built; nested models are copied as well.
 
     Raises:
-        Exception: Whatever Keras raises on a layer that it cannot copy.
+        Exception: Whatever Keras raises for a layer it cannot copy.
     """
-    return _Copying(load_keras()).whole(model)
+    return _Copier(load_keras()).whole(model)
 
 
-class _Copying:
-    """One copy in the making."""
+class _Copier:
+    """Builds one copy."""
 
     def __init__(self, keras: Any) -> None:
         self._keras = keras
-        self._made = Copy()
+        self._made = QatCopy()
         self._layers: dict[int, tuple[Any, Any]] = {}
         self._models: dict[int, Any] = {}
         self._activations: dict[int, Any] = {}
@@ -94,10 +94,10 @@ class _Copying:
         self._rounded: dict[int, Any] = {}
         self._behind: dict[int, Any] = {}
         self._rounds: dict[int, Any] = {}
-        # Tensors are told apart by their ids, so none may go.
+        # Tensors are identified by their ids, so none may be freed.
         self._kept: list[Any] = []
 
-    def whole(self, model: Any) -> Copy:
+    def whole(self, model: Any) -> QatCopy:
         made = self._made
         made.model = self._graph(model)
         for original, twin in self._layers.values():
@@ -120,7 +120,7 @@ class _Copying:
     def _graph(self, model: Any) -> Any:
         keras = self._keras
         if isinstance(model, keras.Sequential):
-            # Keras lets a function of ours call the layers of functional models only.
+            # Keras supports a call function for functional models only.
             model = keras.Model(model.inputs, model.outputs)
         copied = keras.models.clone_model(model, clone_function=self._twin, call_function=self._call)
         return keras.Model(copied.input, keras.tree.map_structure(self._round, copied.output))
@@ -162,7 +162,7 @@ class _Copying:
         return result
 
     def _round(self, entry: Any) -> Any:
-        """A tensor as the artifact holds it, one layer for all who take it."""
+        """A tensor as the artifact holds it, with one layer for all its readers."""
         if not self._is_tensor(entry) or id(entry) not in self._stages:
             return entry
         if id(entry) not in self._rounded:

@@ -1,6 +1,6 @@
-"""Rounding to an int8 grid, with gradients: what quantization-aware fine-tuning computes with.
+"""Rounding to an int8 grid with gradients, for quantization-aware fine-tuning.
 
-The gradient is that of the straight-through estimator (Jacob et al. 2018, Quantization and Training of
+The gradient is the straight-through estimator (Jacob et al. 2018, Quantization and Training of
 Neural Networks for Efficient Integer-Arithmetic-Only Inference): 1 inside the range and 0 outside.
 """
 
@@ -12,18 +12,18 @@ from typing import Any
 from exporter.backend import load_keras
 
 LEAST_WIDTH = 1e-6
-"""Width of the range of a tensor that is always 0."""
+"""Minimum width of a range, for tensors that are always 0."""
 
 
 def rounded_kernel(kernel: Any, axes: int) -> Any:
-    """Rounds a kernel to int8, symmetric, a scale for each output channel.
+    """Rounds a kernel to int8, symmetric, with one scale per output channel.
 
-    Batch normalisation multiplies each output channel by a number of its own, which scales grid and
-    numbers alike: a kernel may be rounded before it is folded.
+    Batch normalisation multiplies each output channel by one factor, which scales grid and values alike, so
+    a kernel may be rounded before it is folded.
 
     Args:
         kernel: float32, output channels in its last axes.
-        axes: How many axes those are.
+        axes: Number of these axes.
 
     Returns:
         Multiples -127..127 of each channel's largest magnitude / 127.
@@ -52,10 +52,10 @@ def range_layer() -> Any:
     layer: Any = keras.layers.Layer
 
     class Range(layer):  # type: ignore[misc]
-        """Rounds a tensor to 256 equal steps from ``low`` to ``high``, 0 among them.
+        """Rounds a tensor to 256 equal steps from ``low`` to ``high``, including 0.
 
-        While ``observing`` it widens the range to what it sees, and passes it on as it is.
-        A function that was traced keeps to the state in which it was.
+        While ``observing``, it extends the range to its inputs and returns them unchanged. A traced
+        function keeps the state it was traced in.
         """
 
         def __init__(self, **options: Any) -> None:
@@ -67,7 +67,7 @@ def range_layer() -> Any:
             self.high = self.add_weight(shape=(), initializer="zeros", trainable=False, name="high")
 
         def forget(self) -> None:
-            """Makes the range empty."""
+            """Resets the range."""
             self.low.assign(0.0)
             self.high.assign(0.0)
 

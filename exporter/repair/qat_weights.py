@@ -1,7 +1,7 @@
-"""The weights that quantization-aware fine-tuning moves, each in a unit of its own.
+"""The weights trained by quantization-aware fine-tuning, each in its own unit.
 
-Weights of one network differ by factors of a thousand in size, and one learning rate cannot suit
-all. So what trains is how far a weight has moved, in steps of its int8 grid.
+The weights of a network differ in size by factors of a thousand, so no single learning rate fits all of
+them. What is trained is therefore the change of each weight, in steps of its int8 grid.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras
-from exporter.repair.qat_copy import Copy
+from exporter.repair.qat_copy import QatCopy
 from exporter.repair.qat_range import rounded_kernel
 
 GRID = 127.0
@@ -20,49 +20,49 @@ GRID = 127.0
 
 ACTIVATION_STEPS = 256.0
 NORMALISED_STEPS = 32.0
-"""Steps in a standard deviation of what a batch normalisation gives, about: 8 of them fill a range."""
+"""Steps per standard deviation of a normalised output, roughly: 8 of these fill a range."""
 
 
 class TunedWeight:
-    """A weight of the copy: where it was, a unit for each of its numbers, and how many units it has moved."""
+    """A weight of the copy: its initial value, a unit per element, and its change in these units."""
 
     def __init__(self, variable: Any, unit: Any, axes: int | None) -> None:
         keras = load_keras()
         self.variable = variable
         self._axes = axes
-        # A copy: as a tensor, a variable stays itself, and moves when it is written.
+        # A copy: a variable converted to a tensor would change when it is written.
         self._first = keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(variable).copy())
         self._unit = keras.ops.convert_to_tensor(np.broadcast_to(unit, variable.shape).astype(np.float32))
         self.moved = keras.Variable(np.zeros(variable.shape, np.float32))
 
     def value(self) -> Any:
-        """The weight as moved so far."""
+        """The current value of the weight."""
         return self._first + self._unit * self.moved
 
     def rounded(self) -> Any:
-        """The same as the artifact holds it: on the int8 grid if it is a kernel."""
+        """The value as in the artifact: on the int8 grid if it is a kernel."""
         return self.value() if self._axes is None else rounded_kernel(self.value(), self._axes)
 
     def position(self) -> Float32Array:
-        """How far it has moved, to come back to."""
+        """Its current change, to restore later."""
         position: Float32Array = load_keras().ops.convert_to_numpy(self.moved).copy()
         return position
 
     def move_to(self, position: Float32Array) -> None:
-        """Moves it to where it was.
+        """Restores an earlier change.
 
         Args:
-            position: What :meth:`position` gave.
+            position: A result of :meth:`position`.
         """
         self.moved.assign(position)
 
     def write(self) -> None:
-        """Gives the copy the weight as moved so far, not rounded."""
+        """Writes the current value, unrounded, into the copy."""
         self.variable.assign(self.value())
 
 
-def tuned_weights(copy: Copy) -> list[TunedWeight]:
-    """Every weight that is tuned; call it after calibration, which some units come from.
+def tuned_weights(copy: QatCopy) -> list[TunedWeight]:
+    """All weights to tune; call after calibration, which some units are based on.
 
     Args:
         copy: The copy.

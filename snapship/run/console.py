@@ -12,7 +12,7 @@ from snapship.run.plan import Decision
 from snapship.run.settings import ResolvedRecipe
 
 if TYPE_CHECKING:
-    from exporter.progress import Progress as StepProgress
+    from edge_runtime.progress import Progress as StepProgress
     from trainer import Progress as TrainProgress
 
 

@@ -180,10 +180,10 @@ class Check(Step):
 
     def _check(self, progress: RecipeProgress) -> None:
         from edge_runtime.output_place import write_whole
-        from exporter.checking import check_with
+        from exporter.checking import run_check
 
         with progress.working() as callback:
-            found = check_with(self.recipe.check, page=True, progress=callback)
+            found = run_check(self.recipe.check, page=True, progress=callback)
         assert found.page is not None
         write_whole(self.recipe.paths.check_page, found.page)
         write_whole(self.recipe.paths.check_json, f"{json.dumps(found.report.to_dict(), indent=2)}\n")

@@ -18,8 +18,8 @@ from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
 from exporter import CheckConfig
 from exporter.candidate import Candidate
-from exporter.checking import check_with
-from exporter.evidence.options import EvidenceOptions
+from exporter.checking import run_check
+from exporter.evidence.options import DiagnosticOptions
 from exporter.half_precision import HALF_MAX, SAMPLE, Magnitude, half_magnitude
 from exporter.images import PixelTable, decode_table
 from exporter.judging import judge
@@ -142,7 +142,13 @@ def test_check_fails_a_float16_file_that_answers_right_here(table: PixelTable) -
     engine = candidates[0].open(1)
     reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
     found = judge(
-        candidates, reference, table, file="m", sha256="0" * 64, margin=0.2, evidence=EvidenceOptions.quick()
+        candidates,
+        reference,
+        table,
+        file="m",
+        sha256="0" * 64,
+        margin=0.2,
+        diagnostics=DiagnosticOptions.quick(),
     )
     full, half = (found.report.artifacts[kind] for kind in files)
     assert (full.verdict, full.half) == ("pass", None)
@@ -159,9 +165,9 @@ def test_float16_file_has_no_integer_kernels_to_compare(table: PixelTable) -> No
     candidate = Candidate("onnx-fp16", data, "onnx", False, len(data))
     engine = candidate.open(1)
     reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
-    options = replace(EvidenceOptions.quick(), engines=True, seconds=0.05)
+    options = replace(DiagnosticOptions.quick(), engines=True, seconds=0.05)
     found = judge(
-        [candidate], reference, table, file="m", sha256="0" * 64, margin=0.2, evidence=options
+        [candidate], reference, table, file="m", sha256="0" * 64, margin=0.2, diagnostics=options
     ).report
     engines = {row.engine for row in found.artifacts["onnx-fp16"].engines}
     assert engines == {"onnxruntime", "onnxruntime, graph as written"}
@@ -183,7 +189,13 @@ def test_float_file_that_cannot_be_looked_into_ends_no_check(
     engine = candidates[0].open(1)
     reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
     found = judge(
-        candidates, reference, table, file="m", sha256="0" * 64, margin=0.2, evidence=EvidenceOptions.quick()
+        candidates,
+        reference,
+        table,
+        file="m",
+        sha256="0" * 64,
+        margin=0.2,
+        diagnostics=DiagnosticOptions.quick(),
     ).report
     assert found.artifacts["onnx-fp32"].verdict == "pass"
     (why,) = found.artifacts["onnx-fp32"].missing
@@ -213,7 +225,7 @@ def test_foreign_float16_file_is_looked_into(photos: Path, tmp_path: Path) -> No
         reference=full, candidate=half, data=photos, split="all", margin=0.2, quick=True,
         input_range="0..1", weak_reference="allow",
     )  # fmt: skip
-    found = check_with(config).report
+    found = run_check(config).report
     one = found.artifacts["half.onnx"]
     assert one.half is not None
     # 219 / 255 of what 1 gives, and not of what 255 gives.

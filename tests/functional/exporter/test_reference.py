@@ -20,7 +20,7 @@ from edge_runtime.dataset import class_order
 from edge_runtime.errors import DataError, UnknownNameError, UsageError
 from exporter import CheckConfig
 from exporter.check_cli import check
-from exporter.checking import Checked, check_with
+from exporter.checking import CheckResult, run_check
 
 TWELVE = tuple(str(number) for number in range(1, 13))
 TEXT = tuple(sorted(TWELVE))
@@ -101,16 +101,16 @@ def checked(
     labels: tuple[str, ...] | None = None,
     page: bool = False,
     **options: Any,
-) -> Checked:
+) -> CheckResult:
     options = {"quick": True, "split": "all", **options}
     if labels is not None:
         options["labels"] = candidate.with_suffix(".txt")
         options["labels"].write_text("\n".join(labels), "utf-8")
     config = CheckConfig(reference=reference, candidate=candidate, data=data, **options)
-    return check_with(config, page=page)
+    return run_check(config, page=page)
 
 
-def right_classes(found: Checked) -> bool:
+def right_classes(found: CheckResult) -> bool:
     """Whether every class is right under its own name."""
     return all(row.top1 > 0.9 for row in found.report.classes)
 

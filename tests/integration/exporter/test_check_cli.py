@@ -114,7 +114,7 @@ def test_bad_usage_is_one_line(exported: Path, digits_run: Run, tmp_path: Path) 
         (["export", run, "--out", "one", "--overwrite"], "Only a bundle"),
         (["export", run, "--out", "x.bundle", "--labels", "l.txt"], "own labels"),
         (["export", run, "--out", "x.bundle", "--fit", "crop"], "own fit"),
-        (["check", exported, "--fit", "crop"], "--fit is for --candidate"),
+        (["check", exported, "--fit", "crop"], "--fit applies to --candidate only"),
         (
             ["check", "--reference", run, "--candidate", "text.tflite", "--data", "digits", "--fit", "crop"],
             "own fit",

@@ -83,7 +83,7 @@ def test_baseline_from_first_acceptance_to_a_failed_build(check: Check, tmp_path
     assert "Since the baseline" in better.stdout
 
     edited(path, lambda record: record["artifacts"].update(gone=record["artifacts"][name]))
-    error(check("--baseline", "b.json"), 1, "gone: not exported any more")
+    error(check("--baseline", "b.json"), 1, "gone: no longer exported")
 
     edited(path, lambda record: record.update(data_sha256="0" * 64))
     error(check("--baseline", "b.json"), 2, "make a new baseline with --accept")
@@ -127,8 +127,8 @@ def test_github_gets_annotations_a_summary_and_outputs(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--accept"], "--accept is about a baseline"),
-        (["--growth", "0.1"], "--growth is about a baseline"),
+        (["--accept"], "--accept needs a baseline"),
+        (["--growth", "0.1"], "--growth needs a baseline"),
         (["--baseline", "b.json", "--accept", "--growth", "nan"], "0 or more"),
         (["--input-range", "0..2"], "--input-range"),
         (["--github", "--json"], "cannot share stdout"),

@@ -95,14 +95,14 @@ def test_attribution_finds_no_preprocessing_in_ours_and_some_in_stock(
         0,
         0.0,
     )
-    assert "0 of 12 images have other pixels" in found["preprocessing"].note
+    assert "0 of 12 images get different pixels" in found["preprocessing"].note
     assert found["stock preprocessing"].dp > 0.0
-    assert "12 of 12 images have other pixels" in found["stock preprocessing"].note
+    assert "12 of 12 images get different pixels" in found["stock preprocessing"].note
 
 
 def test_attribution_finds_preprocessing_that_differs(digits_bundle: Path, photos: PixelTable) -> None:
     mirrored = replace(photos, pixels=np.ascontiguousarray(np.asarray(photos.pixels)[:, :, ::-1]))
     found = steps(digits_bundle, mirrored)["preprocessing"]
-    assert "12 of 12 images have other pixels" in found.note
+    assert "12 of 12 images get different pixels" in found.note
     assert found.changed > 0
     assert found.dp > 0.01

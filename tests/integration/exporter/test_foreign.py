@@ -17,7 +17,7 @@ from edge_runtime.native_output import quiet
 from edge_runtime.spec import InputSpec
 from exporter import CheckConfig
 from exporter.backend import load_keras, load_tensorflow
-from exporter.checking import Checked, check_with
+from exporter.checking import CheckResult, run_check
 from exporter.foreign import look_at, prepared
 from exporter.input_range import InputRange
 
@@ -96,13 +96,13 @@ def write_onnx(model: Any, path: Path, **options: Any) -> None:
 
 def checked(
     reference: Path, candidate: Path, photos: Path, *, labels: tuple[str, ...] | None = None, **options: Any
-) -> Checked:
+) -> CheckResult:
     """A check of networks that nobody trained, on photos of noise."""
     options = {"input_range": "-1..1", "split": "all", "quick": True, "weak_reference": "allow", **options}
     if labels is not None:
         options["labels"] = candidate.with_suffix(".txt")
         options["labels"].write_text("\n".join(labels), "utf-8")
-    return check_with(CheckConfig(reference=reference, candidate=candidate, data=photos, **options))
+    return run_check(CheckConfig(reference=reference, candidate=candidate, data=photos, **options))
 
 
 @pytest.mark.parametrize(

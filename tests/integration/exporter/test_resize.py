@@ -21,7 +21,7 @@ from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.golden import selftest
 from exporter import CheckConfig, ExportConfig, check, export
 from exporter.backend import load_keras
-from exporter.checking import Checked, check_with
+from exporter.checking import CheckResult, run_check
 from exporter.own_input import own_input
 from exporter.reference_use import use_of_source
 from exporter.source import find_source
@@ -162,10 +162,10 @@ def run(*words: object) -> Result:
     return CliRunner().invoke(cli, [str(word) for word in words])
 
 
-def checked(reference: Path, candidate: Path, photos: Path, **options: Any) -> Checked:
+def checked(reference: Path, candidate: Path, photos: Path, **options: Any) -> CheckResult:
     options = {"weak_reference": "allow", **options}
     config = CheckConfig(reference=reference, candidate=candidate, data=photos, **options)
-    return check_with(config, evidence=False)
+    return run_check(config, diagnostics=False)
 
 
 def test_check_of_files_takes_it_and_measures_both(
@@ -189,11 +189,11 @@ def test_check_of_a_bundle_uses_its_own_and_measures_both(
     assert check(plain.location, data=photos).reference.top1 == 1.0
     options: dict[str, Any] = {"data": photos, "weak_reference": "allow"}
     assert (
-        check_with(CheckConfig(antialiased.location, **options), evidence=False)
+        run_check(CheckConfig(antialiased.location, **options), diagnostics=False)
         .notes[0]
         .endswith("Export it again with --resize plain.")
     )
-    assert check_with(CheckConfig(plain.location, **options, quick=True)).notes == ()
+    assert run_check(CheckConfig(plain.location, **options, quick=True)).notes == ()
 
 
 def test_a_bundle_s_file_and_a_run_bring_their_own(

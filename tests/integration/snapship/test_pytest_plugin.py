@@ -83,7 +83,7 @@ def test_file(snapship_check):
     assert "Every artifact must be within 0.01 points of the full model" in text
     assert "missing.bundle" in text
     assert "Pass reference= and data=." in text
-    assert "--resize is for --candidate; a bundle has its own." in text
+    assert "--resize applies to --candidate only; a bundle has its own setting." in text
     assert "brings its own resize" in text
     for hidden in ("Traceback", "pytest_plugin.py", "checking.py", "raise "):
         assert hidden not in text

@@ -7,7 +7,7 @@ import pytest
 
 from edge_runtime.dataset import ImageSet, Item
 from edge_runtime.errors import UsageError
-from exporter.demands import NO_DEMANDS, Demands, with_demands
+from exporter.demands import Thresholds, with_thresholds
 from exporter.images import PixelTable
 from exporter.judging import Judgement
 from exporter.verdict import CheckReport
@@ -44,28 +44,30 @@ Made = Callable[[int], tuple[Judgement, PixelTable]]
 
 def test_agreement_below_what_is_asked_fails(judged: Made) -> None:
     found, table = judged(8)
-    report = with_demands(found, table, Demands(agreement=0.985)).report
+    report = with_thresholds(found, table, Thresholds(agreement=0.985)).report
     assert (report.verdict, report.artifacts["onnx-fp32"].verdict) == ("fail", "pass")
     assert report.artifacts["tflite-int8"].verdict == "fail"
     assert "98.00 %" in report.artifacts["tflite-int8"].reason
-    assert with_demands(found, table, Demands(agreement=0.98)).report.verdict == "pass"
+    assert with_thresholds(found, table, Thresholds(agreement=0.98)).report.verdict == "pass"
 
 
 def test_worst_class_fails_only_where_a_smaller_drop_is_excluded(judged: Made) -> None:
     # 8 of 100 lost: at least 3.93 points (95 %).
     found, table = judged(8)
-    failed = with_demands(found, table, Demands(worst_class=0.03)).report
+    failed = with_thresholds(found, table, Thresholds(worst_class=0.03)).report
     assert failed.verdict == "fail"
     assert "c (at least 3.93)" in failed.artifacts["tflite-int8"].reason
-    assert with_demands(found, table, Demands(worst_class=0.04)).report.verdict == "pass"
+    assert with_thresholds(found, table, Thresholds(worst_class=0.04)).report.verdict == "pass"
 
 
-def test_no_demands_change_nothing(judged: Made) -> None:
+def test_no_thresholds_change_nothing(judged: Made) -> None:
     found, table = judged(50)
-    assert with_demands(found, table, NO_DEMANDS) is found
+    assert with_thresholds(found, table, Thresholds()) is found
 
 
-@pytest.mark.parametrize("demands", [{"agreement": 1.5}, {"worst_class": 0.0}, {"agreement": float("nan")}])
-def test_demands_refuse_what_is_no_share(demands: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "thresholds", [{"agreement": 1.5}, {"worst_class": 0.0}, {"agreement": float("nan")}]
+)
+def test_thresholds_must_be_shares(thresholds: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="fraction of 1"):
-        Demands(**demands)
+        Thresholds(**thresholds)

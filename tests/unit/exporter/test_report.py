@@ -16,7 +16,7 @@ from exporter.amounts import latency_text, size_text
 from exporter.evidence.record import (
     GoldenReport,
     RepairReport,
-    RungReport,
+    RepairStep,
 )
 from exporter.flips import flips
 from exporter.half_precision import Magnitude
@@ -67,9 +67,9 @@ def test_page_escapes_names_and_shows_what_changed(digits_bundle: Path, table: P
 
 
 RUNGS = (
-    RungReport("per-channel int8", True, False, -0.02, 0.91, 0.03, 2_000_000, "<b>start</b>"),
-    RungReport("bias correction", True, True, -0.01, 0.96, 0.02, 2_000_000),
-    RungReport("float operations", False, False, -0.01, 0.93, 0.04, 2_100_000, "two of them"),
+    RepairStep("per-channel int8", True, False, -0.02, 0.91, 0.03, 2_000_000, "<b>start</b>"),
+    RepairStep("bias correction", True, True, -0.01, 0.96, 0.02, 2_000_000),
+    RepairStep("float operations", False, False, -0.01, 0.93, 0.04, 2_100_000, "two of them"),
 )
 CALIBRATION = CalibrationReport(
     200, {"ash": 200, "birch": 0}, 50, 0.003, (ClippedTensor("conv<1>", 0.02),),
@@ -99,7 +99,7 @@ def test_every_section_is_there_where_there_is_something_to_say(
     assert re.findall(r'<a href="#([a-z]+)">', page) == ids
     assert re.findall(r'<section class="card" id="([a-z]+)">', bare) == ["artifacts", "drift", "flips"]
     for words in (
-        "bias correction", "96.00 %", "&lt;b&gt;start", "conv&lt;1&gt;", "agreement moves by 3.00 points", "(picked)",
+        "bias correction", "96.00 %", "&lt;b&gt;start", "conv&lt;1&gt;", "agreement varies by 3.00 points", "(picked)",
         "1 of 5 differ", "litert, no XNNPACK", "rmse, steps", "temperature", "not made",
         "<strong>onnx-int8</strong> could not be made: A file must &lt;load&gt;.",
     ):  # fmt: skip
@@ -110,9 +110,9 @@ def test_every_section_is_there_where_there_is_something_to_say(
     assert "onnx-int8: not made. A file must <load>." in printed
     assert "agreement 91.00 -> 96.00 %" in printed
     assert "tflite-int8: repaired by bias correction: floored KL" in printed
-    assert "tflite-int8: calibration: no calibration image of 1 of 2 classes, such as birch" in printed
-    assert "0.3 % of the activations of other images are cut off" in printed
-    assert "agreement moves by 3.00 points between 50 and 200 images" in printed
+    assert "tflite-int8: calibration: no calibration images for 1 of 2 classes, such as birch" in printed
+    assert "0.3 % of the activations of other images are clipped" in printed
+    assert "agreement varies by 3.00 points between 50 and 200 images" in printed
     assert "the float model overflows in half precision: 530,684 in pool" in printed
 
 

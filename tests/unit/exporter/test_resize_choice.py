@@ -52,7 +52,7 @@ class Model:
     def __init__(self, plain: int, antialiased: int) -> None:
         self.rights, self.asked = {True: plain, False: antialiased}, 0
 
-    def __call__(self, pixels: np.ndarray, progress: object = None) -> np.ndarray:
+    def __call__(self, pixels: np.ndarray, progress: object = None, step: str = "") -> np.ndarray:
         self.asked += 1
         truth = np.arange(len(pixels)) % 2
         right = np.arange(len(pixels)) < self.rights[bool(pixels.std() > 25)]

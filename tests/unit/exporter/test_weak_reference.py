@@ -10,9 +10,9 @@ import pytest
 
 from edge_runtime.dataset import ImageSet, Item, class_order
 from edge_runtime.errors import DataError, UsageError
+from edge_runtime.progress import Progress
 from exporter.images import PixelTable
 from exporter.input_range import InputRange
-from exporter.progress import Progress
 from exporter.reference_use import use_of_run
 from exporter.scoring import Scorer
 from exporter.weak_reference import ReferenceUse, balanced_rows, order_is_open, settle_reference
@@ -99,7 +99,7 @@ def test_other_input_range_that_is_clearly_right_is_named(table: PixelTable) -> 
     def under(name: InputRange) -> Scorer:
         asked.append(name)
 
-        def score(pixels: np.ndarray, progress: object = None) -> np.ndarray:
+        def score(pixels: np.ndarray, progress: object = None, step: str = "") -> np.ndarray:
             seen = pixels[:, 0, 0, 0].astype(int)
             right = np.random.default_rng(0).random(len(seen)) < {"0..255": 0.9, "0..1": 0.4}.get(name, 0.0)
             return scores_of(np.where(right, seen, 0))
@@ -136,7 +136,7 @@ def test_range_and_order_together(table: PixelTable) -> None:
     places = np.array([text.index(name) for name in TWELVE])
 
     def under(name: InputRange) -> Scorer:
-        return lambda pixels, progress=None: scores_of(
+        return lambda pixels, progress=None, step="": scores_of(
             places[pixels[:, 0, 0, 0].astype(int)] if name == "0..1" else np.zeros(len(pixels), dtype=int)
         )
 

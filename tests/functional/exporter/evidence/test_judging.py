@@ -15,7 +15,7 @@ from edge_runtime.engines import Engine, open_engine
 from edge_runtime.errors import DataError, ModelFileError
 from edge_runtime.manifest import decode_json, encode_json
 from exporter.candidate import Candidate, float_sibling
-from exporter.evidence import EvidenceOptions
+from exporter.evidence import DiagnosticOptions
 from exporter.evidence.golden import replay_golden
 from exporter.evidence.layers import layer_reports, open_pair
 from exporter.evidence.variants import thread_counts
@@ -103,7 +103,7 @@ def test_quick_leaves_the_slow_parts_out(
 ) -> None:
     quick = judge(
         candidates(digits_bundle), reference, table, file="m", sha256="0" * 64, margin=0.02,
-        evidence=EvidenceOptions.quick(),
+        diagnostics=DiagnosticOptions.quick(),
     ).report.artifacts["tflite-int8"]  # fmt: skip
     assert (quick.attribution, quick.engines, quick.layers) == (None, (), None)
     assert quick.temperature is not None
@@ -121,14 +121,14 @@ def test_missing_class_is_an_error_and_can_be_allowed(
     def judged(**options: object) -> Judgement:
         return judge(
             candidates(digits_bundle)[:1], reference[kept], less, file="m", sha256="0" * 64, margin=0.02,
-            evidence=EvidenceOptions.quick(), **options,
+            diagnostics=DiagnosticOptions.quick(), **options,
         )  # type: ignore[arg-type]  # fmt: skip
 
     with pytest.raises(DataError, match="'4'"):
         judged()
     allowed = judged(missing_classes="allow")
     assert allowed.report.missing_classes == ("4",)
-    assert "not judged: 1 of 10 classes: 4" in render_report("x", allowed, less)
+    assert "no images: 1 of 10 classes: 4" in render_report("x", allowed, less)
 
 
 class _Broken:
@@ -164,7 +164,7 @@ def test_formats_without_engine_are_skipped_with_the_reason(
     elsewhere = Candidate("coreml", b"", "coreml", False, 1)
     found = judge(
         [*candidates(digits_bundle)[:1], elsewhere], reference, table, file="m", sha256="0" * 64, margin=0.02,
-        evidence=EvidenceOptions.quick(),
+        diagnostics=DiagnosticOptions.quick(),
     )  # fmt: skip
     assert "coreml" not in found.report.artifacts
     assert "no engine" in found.report.skipped["coreml"]

@@ -16,7 +16,7 @@ from exporter.images import balanced, decode_table
 from exporter.quantize import QuantGraph, TfliteGraph
 from exporter.quantize.bias import corrected
 from exporter.quantize.calibration import calibration_report
-from exporter.repair import Goal, Repaired, repair
+from exporter.repair import Evaluation, Goal, Repaired, repair
 from exporter.scoring import engine_scorer, full_scorer
 from exporter.source import FullModel
 from exporter.tflite import convert_fp32
@@ -28,21 +28,16 @@ LABELS = tuple("0123456789")
 def repaired(of: Any, format: str, wanted: float) -> Repaired:
     return repair(
         of.graph(format),
-        of.pixels,
-        of.truth,
-        of.scores,
+        Evaluation(of.pixels, of.truth, of.scores, LABELS, 0.02),
         calibration_pixels=of.digits.calibration(),
-        labels=LABELS,
         goal=Goal(margin=0.02, agreement=wanted),
-        tune=None,
-        progress=lambda step, done, total: None,
     )
 
 
 @FORMATS
-def test_equalisation_brings_back_planted_outliers(planted: Any, format: str) -> None:
+def test_equalization_brings_back_planted_outliers(planted: Any, format: str) -> None:
     result = repaired(planted, format, 0.98)
-    first, last = result.rungs[0], result.rungs[-1]
+    first, last = result.steps[0], result.steps[-1]
     assert (first.name, first.passed) == ("per-channel int8", False)
     assert first.agreement < 0.5
     assert (last.name, last.kept, last.passed) == ("equalisation", True, True)
@@ -53,10 +48,10 @@ def test_equalisation_brings_back_planted_outliers(planted: Any, format: str) ->
 @FORMATS
 def test_float_operations_help_where_a_weight_coarsens_the_grid(coarse: Any, format: str) -> None:
     result = repaired(coarse, format, 0.98)
-    rungs = {rung.name: rung for rung in result.rungs}
-    assert rungs["float operations"].kept
-    assert rungs["float operations"].kl < 0.5 * rungs["per-channel int8"].kl
-    assert result.rungs[-1].passed
+    steps = {step.name: step for step in result.steps}
+    assert steps["float operations"].kept
+    assert steps["float operations"].kl < 0.5 * steps["per-channel int8"].kl
+    assert result.steps[-1].passed
 
 
 @FORMATS
@@ -117,19 +112,14 @@ def test_repair_brings_back_mobilenet_with_planted_outliers(shared: Path) -> Non
     with decode_table(balanced(images, 60), spec) as table:
         result = repair(
             TfliteGraph(convert_fp32(freeze(full))),
-            table.pixels,
-            table.truth,
-            full_scorer(full)(table.pixels),
+            Evaluation(table.pixels, table.truth, full_scorer(full)(table.pixels), images.labels, 0.02),
             calibration_pixels=table.pixels[:30],
-            labels=images.labels,
             goal=Goal(margin=0.02, agreement=0.95),
-            tune=None,
-            progress=lambda step, done, total: None,
         )
     # On 30 images one answer is 3 points, and kernels differ: some CPUs need a small remedy after it.
-    before, equalised, *_ = result.rungs
+    before, equalized, *_ = result.steps
     assert before.delta < -0.5
-    assert (equalised.name, equalised.kept) == ("equalisation", True)
-    assert equalised.delta > -0.05
-    assert equalised.agreement >= 0.9
-    assert max(rung.agreement for rung in result.rungs if rung.kept) >= 0.95
+    assert (equalized.name, equalized.kept) == ("equalisation", True)
+    assert equalized.delta > -0.05
+    assert equalized.agreement >= 0.9
+    assert max(step.agreement for step in result.steps if step.kept) >= 0.95

@@ -15,7 +15,8 @@ from exporter.backend import load_keras
 from exporter.drift import agreement, floored_kl
 from exporter.freeze import freeze
 from exporter.quantize import TfliteGraph
-from exporter.repair.qat import TuningUnavailable, fine_tuned
+from exporter.repair.goal import StepUnavailable
+from exporter.repair.qat import fine_tuned
 from exporter.repair.qat_copy import copy_with_ranges
 from exporter.repair.qat_range import range_layer, rounded_kernel
 from exporter.scoring import engine_scorer, full_scorer
@@ -188,10 +189,10 @@ def test_fine_tuned_says_in_a_line_what_it_cannot_tune(trained: FullModel) -> No
     pixels = np.zeros((4, 8, 8, 1), np.uint8)
     for model, classes, words in (
         (full_model(keras.Model(image, odd)), 3, "cannot copy"),
-        (full_model(keras.Model(image, bare)), 2, "no convolution or dense layer"),
-        (replace(full_model(keras.Model(image, bare)), keras=None), 2, "takes raw pixels"),
+        (full_model(keras.Model(image, bare)), 2, "no built-in convolution or dense layer"),
+        (replace(full_model(keras.Model(image, bare)), keras=None), 2, "take raw pixels"),
     ):
-        with pytest.raises(TuningUnavailable, match=words) as told:
+        with pytest.raises(StepUnavailable, match=words) as told:
             fine_tuned(model, pixels, np.full((4, classes), 1 / classes, np.float32))
         assert "\n" not in str(told.value)
     with pytest.raises(UsageError, match="scores of each"):

@@ -76,7 +76,7 @@ def test_annotations_tell_of_the_baseline(made_report: Made) -> None:
     report = made_report({"tflite-int8": "pass"})
     found = github_annotations(report, baseline=since("fail", gone=("onnx-fp32",)))
     assert "tflite-int8 since the baseline: since fail" in found
-    assert "onnx-fp32 since the baseline: it is not exported any more" in found
+    assert "onnx-fp32 since the baseline: it is no longer exported" in found
 
 
 def test_summary_is_a_table_whose_names_cannot_break_it(made_report: Made) -> None:
@@ -92,7 +92,7 @@ def test_summary_is_a_table_whose_names_cannot_break_it(made_report: Made) -> No
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {7}
     assert "| c | 1.0 kB | 90.00 % | 0.25 (≤ 1.00) | 99.00 % | ✅ pass |" in tables
     assert "| tflite-int8 | -1.00 | 1 / 5 | -0.50 | -10.0 % | ❌ fail |" in tables
-    assert "| e | | | | | ❌ not exported any more |" in tables
+    assert "| e | | | | | ❌ no longer exported |" in tables
     assert "| u | | | | | not made: It must \\| load. |" in tables
 
 

@@ -1,4 +1,4 @@
-"""The ladder's rules, on a graph whose files say how they were made instead of computing."""
+"""The repair's rules, on a graph whose files say how they were made instead of computing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from edge_runtime.errors import ModelFileError
 from edge_runtime.manifest import Format
@@ -18,18 +19,17 @@ from exporter.gate import Comparison, compare
 from exporter.quantize.graph import LinearLayer, OpError, QuantGraph, Ranges
 from exporter.quantize.grid import on_grid
 from exporter.repair.equalise import unequal_pairs
+from exporter.repair.goal import Goal, StepUnavailable
 from exporter.repair.ladder import (
     BASELINE,
     BIAS,
-    EQUALISATION,
-    ISLANDS,
+    EQUALIZATION,
+    MIXED_PRECISION,
     TUNING,
     UNSIGNED,
-    Goal,
     Repaired,
-    climb,
+    repair,
 )
-from exporter.repair.qat import TuningUnavailable
 
 IMAGES = np.zeros((8, 2, 2, 1), np.uint8)
 LABELS = ("a", "b")
@@ -67,7 +67,7 @@ class Recorded:
         assert self.ranges is not None, "weights changed, and nobody calibrated again"
         done = {
             "bias": any(layer.bias is not None and bool(np.any(layer.bias)) for layer in self.both),
-            "islands": len(float_ops),
+            "floats": len(float_ops),
             "unequal": bool(unequal_pairs(self.both)),
             "tuned": self.tuned,
             "narrow": self.narrow,
@@ -98,7 +98,7 @@ def judged(wrong: int, kl: float) -> Comparison:
     full = np.tile(np.array([[0.9, 0.1]], np.float32), (400, 1))
     small = full.copy()
     small[:wrong] = [0.1, 0.9]
-    return replace(compare(full, small, truth, LABELS, margin=0.02), kl=kl)
+    return structs.replace(compare(full, small, truth, LABELS, margin=0.02), kl=kl)
 
 
 class Judge:
@@ -108,16 +108,16 @@ class Judge:
         self.kl, self.wrong = kl, 8
         self.calls: list[str] = []
 
-    def __call__(self, data: bytes, name: str) -> Comparison:
+    def __call__(self, data: bytes, format: Format, name: str) -> Comparison:
         self.calls.append(name)
         done = json.loads(data)
-        kl = 1.0 + self.kl.get("bias", 0.0) * done["bias"] + self.kl.get("islands", 0.0) * done["islands"]
+        kl = 1.0 + self.kl.get("bias", 0.0) * done["bias"] + self.kl.get("floats", 0.0) * done["floats"]
         kl += self.kl.get("tuned", 0.0) * done["tuned"] + self.kl.get("wide", 0.0) * (not done["narrow"])
         wrong = self.wrong if not done["unequal"] else 390
         return judged(0 if kl <= 0.5 else wrong, kl + 1.0 * done["unequal"])
 
 
-def climbed(
+def repaired(
     of: Recorded,
     judge: Judge,
     *,
@@ -126,101 +126,101 @@ def climbed(
 ) -> Repaired:
     tune = None if tuned is None else lambda: tuned
     goal = Goal(margin=0.02, agreement=0.99, always_tune=always_tune)
-    return climb(of, judge, calibration_pixels=IMAGES, goal=goal, tune=tune)  # type: ignore[arg-type]
+    return repair(of, judge, calibration_pixels=IMAGES, goal=goal, fine_tune=tune)  # type: ignore[arg-type]
 
 
 def kept(result: Repaired) -> dict[str, bool]:
-    return {rung.name: rung.kept for rung in result.rungs}
+    return {step.name: step.kept for step in result.steps}
 
 
-def test_climb_stops_at_the_first_rung_that_passes() -> None:
-    result = climbed(graph(errors=5), Judge(bias=-0.6))
+def test_repair_stops_at_the_first_step_that_passes() -> None:
+    result = repaired(graph(errors=5), Judge(bias=-0.6))
     assert kept(result) == {BASELINE: True, BIAS: True}
-    assert [rung.passed for rung in result.rungs] == [False, True]
+    assert [step.passed for step in result.steps] == [False, True]
     assert json.loads(result.data)["bias"] is True
 
 
-def test_climb_gives_narrow_weights_all_their_bits_first_and_corrects_biases_once() -> None:
-    result = climbed(replace(graph(errors=5), narrow=True), Judge(wide=-0.6))
+def test_repair_gives_narrow_weights_all_their_bits_first_and_corrects_biases_once() -> None:
+    result = repaired(replace(graph(errors=5), narrow=True), Judge(wide=-0.6))
     assert kept(result) == {BASELINE: True, UNSIGNED: True}
     assert json.loads(result.data)["narrow"] is False
-    # Narrow graphs correct their own biases, and so does the rung.
-    result = climbed(replace(graph(errors=5), narrow=True), Judge(wide=-0.1, islands=-0.1))
-    assert kept(result) == {BASELINE: True, UNSIGNED: False, BIAS: False, ISLANDS: True}
-    assert "already" in result.rungs[2].note
+    # Narrow graphs correct their own biases, and so does the step.
+    result = repaired(replace(graph(errors=5), narrow=True), Judge(wide=-0.1, floats=-0.1))
+    assert kept(result) == {BASELINE: True, UNSIGNED: False, BIAS: False, MIXED_PRECISION: True}
+    assert "already" in result.steps[2].note
     assert json.loads(result.data)["narrow"] is True
 
 
-def test_climb_tunes_for_the_weights_that_it_kept() -> None:
+def test_repair_tunes_for_the_weights_that_it_kept() -> None:
     judge = Judge(wide=-0.3, tuned=-0.3)
     judge.wrong = 40
-    result = climbed(replace(graph(), narrow=True), judge, tuned=replace(graph(tuned=True), narrow=True))
+    result = repaired(replace(graph(), narrow=True), judge, tuned=replace(graph(tuned=True), narrow=True))
     assert kept(result)[UNSIGNED]
     done = json.loads(result.data)
     assert (done["tuned"], done["narrow"]) == (True, False)
 
 
-def test_climb_looks_at_nothing_more_when_the_plain_file_passes() -> None:
+def test_repair_looks_at_nothing_more_when_the_plain_file_passes() -> None:
     judge = Judge()
     judge.wrong = 1
-    result = climbed(graph(errors=5), judge)
-    assert (kept(result), result.rungs[0].passed, judge.calls) == ({BASELINE: True}, True, [BASELINE])
+    result = repaired(graph(errors=5), judge)
+    assert (kept(result), result.steps[0].passed, judge.calls) == ({BASELINE: True}, True, [BASELINE])
 
 
-def test_climb_drops_a_rung_that_does_not_help() -> None:
-    result = climbed(graph(errors=5), Judge(bias=0.1, islands=-0.1))
+def test_repair_drops_a_step_that_does_not_help() -> None:
+    result = repaired(graph(errors=5), Judge(bias=0.1, floats=-0.1))
     assert kept(result)[BIAS] is False
     done = json.loads(result.data)
-    assert (done["bias"], done["islands"], done["unequal"], done["tuned"]) == (False, 5, False, False)
+    assert (done["bias"], done["floats"], done["unequal"], done["tuned"]) == (False, 5, False, False)
 
 
-def test_climb_adds_up_what_it_keeps() -> None:
-    result = climbed(graph(errors=5), Judge(bias=-0.2, islands=-0.1))
-    assert kept(result) == {BASELINE: True, BIAS: True, ISLANDS: True}
+def test_repair_adds_up_what_it_keeps() -> None:
+    result = repaired(graph(errors=5), Judge(bias=-0.2, floats=-0.1))
+    assert kept(result) == {BASELINE: True, BIAS: True, MIXED_PRECISION: True}
     # Bias correction and three operations reach 0.5; five are not tried.
     assert json.loads(result.data)["bias"] is True
-    assert json.loads(result.data)["islands"] == 3
-    assert result.rungs[-1].passed
+    assert json.loads(result.data)["floats"] == 3
+    assert result.steps[-1].passed
 
 
-def test_climb_equalises_a_collapse_first_and_calibrates_again() -> None:
-    result = climbed(graph(planted=True), Judge(bias=-0.6))
-    assert [rung.name for rung in result.rungs] == [BASELINE, EQUALISATION, BIAS]
-    assert all(rung.kept for rung in result.rungs)
+def test_repair_equalizes_a_collapse_first_and_calibrates_again() -> None:
+    result = repaired(graph(planted=True), Judge(bias=-0.6))
+    assert [step.name for step in result.steps] == [BASELINE, EQUALIZATION, BIAS]
+    assert all(step.kept for step in result.steps)
     assert json.loads(result.data)["unequal"] is False
 
 
-def test_climb_says_why_it_skips_a_rung() -> None:
-    result = climbed(graph(), Judge())
-    notes = {rung.name: rung.note for rung in result.rungs if rung.note.startswith("skipped")}
-    assert list(notes) == [ISLANDS, EQUALISATION, TUNING]
-    assert "10 times" in notes[EQUALISATION]
+def test_repair_says_why_it_skips_a_step() -> None:
+    result = repaired(graph(), Judge())
+    notes = {step.name: step.note for step in result.steps if step.note.startswith("skipped")}
+    assert list(notes) == [MIXED_PRECISION, EQUALIZATION, TUNING]
+    assert "10 times" in notes[EQUALIZATION]
     assert "cannot" in notes[TUNING]
 
 
 @pytest.mark.parametrize("able", [True, False])
-def test_climb_fine_tunes_what_still_fails(able: bool) -> None:
+def test_repair_fine_tunes_what_still_fails(able: bool) -> None:
     judge = Judge(tuned=-0.6)
     judge.wrong = 40
-    result = climbed(graph(), judge, tuned=graph(tuned=True) if able else None)
+    result = repaired(graph(), judge, tuned=graph(tuned=True) if able else None)
     assert kept(result)[TUNING] is able
-    assert result.rungs[-1].passed is able
+    assert result.steps[-1].passed is able
     assert json.loads(result.data)["tuned"] is able
-    assert able or "cannot" in result.rungs[-1].note
+    assert able or "cannot" in result.steps[-1].note
 
 
-def test_climb_goes_on_without_fine_tuning_where_the_model_cannot_be_tuned() -> None:
+def test_repair_goes_on_without_fine_tuning_where_the_model_cannot_be_tuned() -> None:
     def refuses() -> Recorded:
-        raise TuningUnavailable("a SavedModel has no layers to tune")
+        raise StepUnavailable("a SavedModel has no layers to tune")
 
-    result = climb(
+    result = repair(
         graph(),
         Judge(),
         calibration_pixels=IMAGES,
         goal=Goal(0.02, 0.99, always_tune=True),
-        tune=refuses,  # type: ignore[arg-type]
+        fine_tune=refuses,  # type: ignore[arg-type]
     )
-    assert "SavedModel" in result.rungs[-1].note
+    assert "SavedModel" in result.steps[-1].note
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_climb_goes_on_without_fine_tuning_where_the_model_cannot_be_tuned() -> 
 def test_goal_asks_for_no_failed_gate_enough_agreement_and_half_the_margin(
     changes: dict[str, Any], reached: bool
 ) -> None:
-    result = replace(judged(0, 0.001), **changes)
+    result = structs.replace(judged(0, 0.001), **changes)
     assert Goal(margin=0.02, agreement=0.99).reached(result) is reached
 
 
@@ -247,27 +247,27 @@ def test_goal_without_labels_asks_for_agreement_alone() -> None:
     other = judged(30, 0.1)
     assert (other.verdict, other.agreement) == ("fail", 0.925)
     assert goal.reached(other)
-    few = replace(other, agreement=0.85)
+    few = structs.replace(other, agreement=0.85)
     assert not goal.reached(few)
     assert not goal.worth_minutes(few)
-    assert goal.worth_minutes(replace(other, agreement=0.4))
-    assert goal.helps(few, replace(few, kl=1.0))
+    assert goal.worth_minutes(structs.replace(other, agreement=0.4))
+    assert goal.helps(few, structs.replace(few, kl=1.0))
 
 
-def test_climb_repairs_a_drop_of_more_than_half_the_margin_that_agrees_enough() -> None:
+def test_repair_repairs_a_drop_of_more_than_half_the_margin_that_agrees_enough() -> None:
     judge = Judge(bias=-0.6)
     judge.wrong = 5
     of, goal = graph(), Goal(margin=0.02, agreement=0.95)
-    result = climb(of, judge, calibration_pixels=IMAGES, goal=goal, tune=None)  # type: ignore[arg-type]
-    assert result.rungs[0].delta == -0.0125
+    result = repair(of, judge, calibration_pixels=IMAGES, goal=goal, fine_tune=None)  # type: ignore[arg-type]
+    assert result.steps[0].delta == -0.0125
     assert kept(result) == {BASELINE: True, BIAS: True}
 
 
-def test_climb_keeps_nothing_for_a_little_of_the_kl() -> None:
+def test_repair_keeps_nothing_for_a_little_of_the_kl() -> None:
     # Float operations always take a little, and the file grows.
-    result = climbed(graph(errors=5), Judge(islands=-0.03))
-    assert kept(result)[ISLANDS] is False
-    assert kept(climbed(graph(errors=5), Judge(islands=-0.04)))[ISLANDS] is True
+    result = repaired(graph(errors=5), Judge(floats=-0.03))
+    assert kept(result)[MIXED_PRECISION] is False
+    assert kept(repaired(graph(errors=5), Judge(floats=-0.04)))[MIXED_PRECISION] is True
 
 
 @pytest.mark.parametrize(
@@ -285,48 +285,48 @@ def test_climb_keeps_nothing_for_a_little_of_the_kl() -> None:
     ],
 )
 def test_remedy_is_kept_if_it_helps(new: dict[str, Any], old: dict[str, Any], helped: bool) -> None:
-    start = replace(judged(10, 1.0), agreement=0.97)
+    start = structs.replace(judged(10, 1.0), agreement=0.97)
     goal = Goal(margin=0.02, agreement=0.99)
-    assert goal.helps(replace(start, **new), replace(start, **old)) is helped
+    assert goal.helps(structs.replace(start, **new), structs.replace(start, **old)) is helped
 
 
-def test_climb_fine_tunes_what_only_disagrees_where_that_is_asked() -> None:
+def test_repair_fine_tunes_what_only_disagrees_where_that_is_asked() -> None:
     for always in (False, True):
-        result = climbed(graph(), Judge(tuned=-0.6), tuned=graph(tuned=True), always_tune=always)
+        result = repaired(graph(), Judge(tuned=-0.6), tuned=graph(tuned=True), always_tune=always)
         assert kept(result)[TUNING] is always
-        assert always or "--repair full" in result.rungs[-1].note
+        assert always or "--repair full" in result.steps[-1].note
 
 
-def test_climb_goes_on_after_a_rung_that_the_quantizer_refuses() -> None:
+def test_repair_goes_on_after_a_step_that_the_quantizer_refuses() -> None:
     @dataclass(frozen=True)
     class Refusing(Recorded):
         def input_means(self, pixels: UInt8Array) -> dict[str, Float32Array]:
             raise ModelFileError("A model must quantize. Received: no. Leave it out.")
 
     of = Refusing(graph().both, (OpError("op", 9.0),))
-    result = climbed(of, Judge(islands=-0.6))
-    assert kept(result) == {BASELINE: True, BIAS: False, ISLANDS: True}
-    assert "Received: no" in result.rungs[1].note
+    result = repaired(of, Judge(floats=-0.6))
+    assert kept(result) == {BASELINE: True, BIAS: False, MIXED_PRECISION: True}
+    assert "Received: no" in result.steps[1].note
 
 
-def test_climb_quantizes_no_second_time_what_is_quantized() -> None:
+def test_repair_quantizes_no_second_time_what_is_quantized() -> None:
     judge, of = Judge(bias=-0.6), graph().calibrated(IMAGES)
     plain = of.quantized() + b" "
     goal = Goal(margin=0.02, agreement=0.99)
     seen: list[bytes] = []
 
-    def look(data: bytes, name: str) -> Comparison:
+    def look(data: bytes, format: Format, name: str) -> Comparison:
         seen.append(data)
-        return judge(data, name)
+        return judge(data, format, name)
 
-    climb(of, look, calibration_pixels=IMAGES, goal=goal, tune=None, plain=plain)
+    repair(of, look, calibration_pixels=IMAGES, goal=goal, fine_tune=None, plain=plain)
     assert seen[0] is plain
 
 
-def test_climb_gives_layers_that_stay_float_their_biases_back() -> None:
+def test_repair_gives_layers_that_stay_float_their_biases_back() -> None:
     of = replace(graph(), errors=(OpError("w", 9.0), OpError("r", 8.0)))
-    result = climbed(of, Judge(bias=-0.2, islands=-0.3))
+    result = repaired(of, Judge(bias=-0.2, floats=-0.3))
     assert kept(result)[BIAS]
     # Both layers stay in float, so that no bias is left to correct.
-    assert json.loads(result.data)["islands"] == 2
+    assert json.loads(result.data)["floats"] == 2
     assert json.loads(result.data)["bias"] is False
