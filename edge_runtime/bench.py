@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,7 +144,6 @@ def bench(
     image: str | os.PathLike[str] | None = None,
     runs: int = 200,
     seconds: float = 30.0,
-    progress: Callable[[str, int, int], None] = lambda step, done, total: None,
 ) -> Bench:
     """Measures a bundle on this machine.
 
@@ -156,7 +155,6 @@ def bench(
         image: An encoded image; None makes a JPEG of 320x240 pixels of a golden example.
         runs: Answers to time for each case and each input.
         seconds: Limit of all timing together; at least ten answers are timed in any case.
-        progress: Called with the step, how much is done, and how much there is.
 
     Raises:
         UsageError: runs, seconds or threads is not positive.
@@ -189,8 +187,8 @@ def bench(
             _Case(*choice, stack.enter_context(_opened(bundle, *choice))) for choice in dict.fromkeys(chosen)
         ]
         array = cases[0].classifier.pixels(photo)
-        _take_turns(cases, {"array": array, "image": photo}, runs, seconds, progress)
-    cold = _cold_starts(bundle, cases, photo, progress)
+        _take_turns(cases, {"array": array, "image": photo}, runs, seconds)
+    cold = _cold_starts(bundle, cases, photo)
     results = tuple(
         Measured(
             case.artifact.kind, case.engine, case.threads,
@@ -232,7 +230,6 @@ def _take_turns(
     inputs: dict[str, ImageSource],
     runs: int,
     seconds: float,
-    progress: Callable[[str, int, int], None],
 ) -> None:
     for case in cases:
         for source in inputs.values():
@@ -242,7 +239,6 @@ def _take_turns(
     for done in range(0, runs, _TURN):
         if done and time.perf_counter() - started > seconds:
             break
-        progress("timing answers", done, runs)
         for case in cases:
             for name, source in inputs.items():
                 for _ in range(min(_TURN, runs - done)):
@@ -251,16 +247,13 @@ def _take_turns(
                     case.seconds[name].append(time.perf_counter() - before)
 
 
-def _cold_starts(
-    bundle: Bundle, cases: Sequence[_Case], photo: bytes, progress: Callable[[str, int, int], None]
-) -> list[list[tuple[float, int]]]:
+def _cold_starts(bundle: Bundle, cases: Sequence[_Case], photo: bytes) -> list[list[tuple[float, int]]]:
     """Seconds to the first answer and bytes of memory, for each case and start."""
     found: list[list[tuple[float, int]]] = [[] for _ in cases]
     with temporary_folder() as folder:
         file = folder / "image"
         file.write_bytes(photo)
-        for start in range(COLD_STARTS):
-            progress("cold starts", start, COLD_STARTS)
+        for _ in range(COLD_STARTS):
             for case, starts in zip(cases, found, strict=True):
                 starts.append(_cold_start(bundle, case, file))
     return found

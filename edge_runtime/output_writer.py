@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
+from edge_runtime.atomic_file import text_stream, written_aside
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ImageError, UsageError
-from edge_runtime.output_place import text_stream, written_aside
 from edge_runtime.output_records import CsvWriter, JsonLinesWriter
 from edge_runtime.output_text import PlainWriter, TableWriter
 from edge_runtime.result import Result
-from edge_runtime.terminal import is_terminal, printable, progress
+from edge_runtime.terminal import StepProgress, is_terminal, printable
 
 OutputFormat = Literal["table", "jsonl", "csv", "parquet"]
 FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
+
+_BAR_IMAGES = 20
+"""Fewer images are done before a progress bar would help."""
 
 
 class Writer(Protocol):
@@ -107,13 +110,13 @@ def write_answers(
     # On a terminal the lines themselves show progress.
     shows_itself = writer.at_once and to_stdout and sys.stdout.isatty()
     bad = 0
-    with progress("Classifying", 0 if shows_itself else len(names)) as steps:
-        for name, answer in zip(names, answers, strict=True):
-            steps.advance()
+    with StepProgress(bar=len(names) >= _BAR_IMAGES and not shows_itself, lines=False) as progress:
+        for done, (name, answer) in enumerate(zip(names, answers, strict=True), start=1):
+            progress("Classifying", done, len(names))
             if isinstance(answer, ImageError):
                 bad += 1
                 if not writer.keeps_errors:
-                    steps.complain(complaint(answer))
+                    progress.line(complaint(answer))
             writer.write(name, answer)
     return bad
 

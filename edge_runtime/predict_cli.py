@@ -10,13 +10,13 @@ from typing import Literal, cast
 
 import click
 
+from edge_runtime.atomic_file import check_file
 from edge_runtime.classifier import MAX_WORKERS, Classifier
 from edge_runtime.cli_options import FilledPath, engine_options, limit_options, result_options
 from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.listing import STDIN, image_files
 from edge_runtime.native_output import quiet
 from edge_runtime.options import ResultOptions
-from edge_runtime.output_place import check_file
 from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_answers
 from edge_runtime.preprocess import ImageSource
 from edge_runtime.terminal import printable

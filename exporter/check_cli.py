@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
+from edge_runtime.atomic_file import check_file, write_whole
 from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
-from edge_runtime.output_place import check_file, write_whole
 from edge_runtime.temporary import temporary_files_together
+from edge_runtime.terminal import StepProgress
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
 from exporter.baseline_report import BaselineReport
 from exporter.check_options import Asked, check_options
 from exporter.checking import Checked, check_with
-from exporter.console import StepProgress
 from exporter.outputs import junit_xml
 from exporter.outputs.github import (
     OUTPUT_VARIABLE,

@@ -105,8 +105,8 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
             )
         failed, skipped = "", ""
         # Failing outside of the handlers: the report of a test shows no traceback of snapship's.
+        from edge_runtime.atomic_file import check_file, write_whole
         from edge_runtime.errors import InconclusiveError, SnapshipError
-        from edge_runtime.output_place import check_file, write_whole
         from exporter.checking import check_with
 
         try:

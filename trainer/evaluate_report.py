@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.atomic_file import check_file
 from edge_runtime.errors import UsageError
-from edge_runtime.output_place import check_file
 from edge_runtime.preprocess import UInt8Array, pixels
 from trainer.insight.explaining import Subject
 from trainer.insight.page import common_parts

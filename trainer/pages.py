@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.errors import EnvironmentMissingError
-from edge_runtime.output_place import write_whole
 from trainer.backend import training_extra
 
 

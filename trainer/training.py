@@ -23,9 +23,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.atomic_folder import check_folder
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import DataError, UsageError
-from edge_runtime.replacing import check_folder
 from edge_runtime.spec import InputSpec
 from trainer.augmentation import chosen
 from trainer.backend import load_keras

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,11 +12,9 @@ from edge_runtime.cli_options import FilledPath
 from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 from edge_runtime.native_output import quiet
-from edge_runtime.terminal import Steps, printable, progress
+from edge_runtime.terminal import StepProgress, printable
 from edge_runtime.updates import pulling, signing
 from edge_runtime.updates.signature import read_public_keys
-
-_BAR_STEP_BYTES = 1 << 18
 
 
 @click.command()
@@ -83,13 +79,7 @@ def pull(
         with quiet():
             done = pulling.rollback(to, keys=keys, engine=engine)
     else:
-        with _download_bar() as watch, ExitStack() as hushed:
-
-            def after(step: str) -> None:
-                # Not before, or the bar would be dropped too.
-                if step == "fetched":
-                    hushed.enter_context(quiet())
-
+        with StepProgress(lines=False) as bar, quiet():
             done = pulling.pull(
                 source,
                 to,
@@ -97,8 +87,7 @@ def pull(
                 allow_http=allow_http,
                 engine=engine,
                 recheck=recheck,
-                watch=watch,
-                after=after,
+                progress=lambda step, done, total: bar(f"{step}, MB", done // 1_000_000, total // 1_000_000),
             )
     if as_json:
         click.echo(json.dumps(asdict(done), indent=2))
@@ -146,27 +135,6 @@ def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: b
         click.echo(json.dumps({"bundle": str(bundle), "key_id": signature.key_id}, indent=2))
     else:
         click.echo(f"Signed {printable(str(bundle))} with key {signature.key_id}.")
-
-
-@contextmanager
-def _download_bar() -> Iterator[Callable[[int, int], None]]:
-    """Shows a bar once a download says how long it is, on terminals only."""
-    with ExitStack() as stack:
-        bar: list[Steps] = []
-        shown = 0
-
-        def watch(done: int, total: int) -> None:
-            nonlocal shown
-            if not bar:
-                bar.append(stack.enter_context(progress("Downloading", total // _BAR_STEP_BYTES)))
-            while shown < done // _BAR_STEP_BYTES:
-                bar[0].advance()
-                shown += 1
-            if done == total:
-                # The self-test's lines come after the bar, not through it.
-                stack.close()
-
-        yield watch
 
 
 def _print_pulled(done: pulling.Pulled, to: Path) -> None:

@@ -24,18 +24,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from edge_runtime.atomic_file import replace_file, sync_folder
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.labels import LABELS_FILE
 from edge_runtime.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
-from edge_runtime.replacing import sync_folder
-from edge_runtime.updates.durable import ASIDE, replace_file, replace_link
 
 CURRENT, PREVIOUS, VERSIONS = "current", "previous", "versions"
 INCOMING, LOCK = ".incoming", ".lock"
 ARCHIVE, BUNDLE = "bundle.zip", "bundle"
 
+_ASIDE = ".next"
+"""Ending of what is not in its place yet."""
+
 _NAME = re.compile(r"[0-9a-f]{16}(-\d+)?")
-_OURS = re.compile(rf"({_NAME.pattern})(\.json(\{ASIDE})?)?")
+_OURS = re.compile(rf"({_NAME.pattern})(\.json(\{_ASIDE})?)?")
 _MAX_RECORD_BYTES = 100_000
 
 
@@ -122,7 +124,7 @@ class Home:
 
     def switch(self, name: str) -> None:
         """Makes a version the current one."""
-        replace_link(self.current_link, f"{VERSIONS}/{name}")
+        _replace_link(self.current_link, f"{VERSIONS}/{name}")
 
     def unset(self) -> None:
         """Takes ``current`` away: there was none before."""
@@ -136,14 +138,14 @@ class Home:
         if previous is None:
             (self.root / PREVIOUS).unlink(missing_ok=True)
         elif self._pointed(PREVIOUS) != previous:
-            replace_link(self.root / PREVIOUS, f"{VERSIONS}/{previous}")
+            _replace_link(self.root / PREVIOUS, f"{VERSIONS}/{previous}")
         for entry in sorted((self.root / VERSIONS).iterdir()):
             ours = _OURS.fullmatch(entry.name)
-            if ours is not None and (ours[1] not in keep or entry.name.endswith(ASIDE)):
+            if ours is not None and (ours[1] not in keep or entry.name.endswith(_ASIDE)):
                 _remove(entry)
         _remove(self.incoming)
         for link in (CURRENT, PREVIOUS):
-            _remove(self.root / f"{link}{ASIDE}")
+            _remove(self.root / f"{link}{_ASIDE}")
         sync_folder(self.root / VERSIONS)
         sync_folder(self.root)
 
@@ -244,6 +246,15 @@ def writable(root: Path) -> Iterator[None]:
             f"--to must be a writable folder on a disk with symbolic links and free space. Received: {root} "
             f"({error.strerror or error}). Pass another --to."
         ) from error
+
+
+def _replace_link(link: Path, target: str) -> None:
+    """Points a symbolic link at something else, at once for everyone who opens it."""
+    aside = link.with_name(link.name + _ASIDE)
+    aside.unlink(missing_ok=True)
+    os.symlink(target, aside, target_is_directory=True)
+    os.replace(aside, link)
+    sync_folder(link.parent)
 
 
 def _in_the_way(root: Path) -> bool:

@@ -7,11 +7,11 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import IO, BinaryIO
 from urllib.parse import urlsplit
 
 from edge_runtime.errors import UsageError
+from edge_runtime.progress import Progress
 
 TIMEOUT_S = 30.0
 """Longest silence of the server."""
@@ -72,7 +72,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def fetch_https(
-    url: str, into: BinaryIO, max_bytes: int, watch: Callable[[int, int], None], *, allow_http: bool = False
+    url: str, into: BinaryIO, max_bytes: int, progress: Progress, *, allow_http: bool = False
 ) -> None:
     """Downloads a file; certificates are those of the system, or of ``SSL_CERT_FILE``.
 
@@ -80,7 +80,7 @@ def fetch_https(
         url: Where it is.
         into: Where it is written.
         max_bytes: Limit of its size.
-        watch: Called with bytes that have come and bytes in all, 0 when the server does not say.
+        progress: Called with bytes received and bytes in all.
         allow_http: Also without encryption.
 
     Raises:
@@ -105,7 +105,7 @@ def fetch_https(
                 if time.monotonic() - started > DEADLINE_S:
                     raise TimeoutError(f"not whole after {DEADLINE_S:.0f} s")
                 into.write(chunk)
-                watch(done, total)
+                progress("Downloading", done, total)
     except urllib.error.HTTPError as error:
         error.close()
         raise _unreadable(shown, f"HTTP {error.code}") from error

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge_runtime.atomic_folder import sync_tree
 from edge_runtime.bundle import Bundle
 from edge_runtime.choice import choose
 from edge_runtime.errors import (
@@ -34,10 +35,10 @@ from edge_runtime.errors import (
     UsageError,
 )
 from edge_runtime.golden import SelfTest, selftest, verify_files
-from edge_runtime.updates.durable import sync_tree
+from edge_runtime.progress import Progress, no_progress
 from edge_runtime.updates.home import ARCHIVE, BUNDLE, Home, Record, opened_home, writable
 from edge_runtime.updates.signature import PublicKey, Signature, check_signature, read_signature, version_of
-from edge_runtime.updates.sources import MAX_BYTES, Watch, check_source, fetch, shown
+from edge_runtime.updates.sources import MAX_BYTES, check_source, fetch, shown
 from edge_runtime.updates.unpacking import copy_body, copy_head
 
 After = Callable[[str], None]
@@ -77,10 +78,6 @@ def _nothing(step: str) -> None:
     pass
 
 
-def _unwatched(done: int, total: int) -> None:
-    pass
-
-
 def pull(
     source: str,
     to: Path,
@@ -90,7 +87,7 @@ def pull(
     engine: str = "auto",
     recheck: bool = False,
     max_bytes: int = MAX_BYTES,
-    watch: Watch = _unwatched,
+    progress: Progress = no_progress,
     after: After = _nothing,
 ) -> Pulled:
     """Makes a bundle the current one of a folder, or leaves the folder as it was.
@@ -103,7 +100,7 @@ def pull(
         engine: Engine of the self-test; ``auto`` or its name.
         recheck: Run the self-test once more after the switch, and switch back when it fails.
         max_bytes: Limit of the download, and of the bundle's files together.
-        watch: Called while a download comes in.
+        progress: Called with the bytes of a download.
         after: Called after each step; see the head of this file.
 
     Raises:
@@ -117,7 +114,7 @@ def pull(
         after("locked")
         try:
             with writable(to):
-                return _pull(home, source, keys, allow_http, engine, recheck, max_bytes, watch, after)
+                return _pull(home, source, keys, allow_http, engine, recheck, max_bytes, progress, after)
         except SnapshipError as error:
             error.args = (_named(str(error), home, shown(source)),)
             raise
@@ -134,12 +131,14 @@ def _pull(
     engine: str,
     recheck: bool,
     max_bytes: int,
-    watch: Watch,
+    progress: Progress,
     after: After,
 ) -> Pulled:
     aside = home.incoming / BUNDLE
     aside.mkdir(parents=True)
-    fetched = fetch(source, home.incoming / ARCHIVE, max_bytes=max_bytes, allow_http=allow_http, watch=watch)
+    fetched = fetch(
+        source, home.incoming / ARCHIVE, max_bytes=max_bytes, allow_http=allow_http, progress=progress
+    )
     after("fetched")
     origin = Bundle.open(fetched)
     copy = copy_head(origin, aside)

@@ -6,17 +6,15 @@ Credentials, region and endpoint are boto3's own matter: environment variables s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import BinaryIO
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.progress import Progress
 
 _TIMEOUT_S = 30
 
 
-def fetch_s3(
-    bucket: str, key: str, into: BinaryIO, max_bytes: int, watch: Callable[[int, int], None]
-) -> None:
+def fetch_s3(bucket: str, key: str, into: BinaryIO, max_bytes: int, progress: Progress) -> None:
     """Downloads an object.
 
     Args:
@@ -24,7 +22,7 @@ def fetch_s3(
         key: Its key.
         into: Where it is written.
         max_bytes: Limit of its size.
-        watch: Called with bytes that have come and bytes in all.
+        progress: Called with bytes received and bytes in all.
 
     Raises:
         UsageError: There is none, it may not be read, or it is too large.
@@ -55,7 +53,7 @@ def fetch_s3(
         for chunk in answer["Body"].iter_chunks(1 << 18):
             into.write(chunk)
             done += len(chunk)
-            watch(done, total)
+            progress("Downloading", done, total)
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise EnvironmentMissingError(
             f"A source in S3 needs AWS credentials. Received: none for {shown}. "

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import UsageError
+from edge_runtime.progress import Progress
 
 MAX_BYTES = 2_000_000_000
 """Limit of a download, and of a bundle's files together."""
-
-Watch = Callable[[int, int], None]
-"""Called with bytes that have come, and bytes in all (0 when unknown)."""
 
 
 def shown(source: str) -> str:
@@ -45,7 +42,7 @@ def check_source(source: str, *, allow_http: bool) -> None:
         )
 
 
-def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, watch: Watch) -> Path:
+def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, progress: Progress) -> Path:
     """Brings a source to this machine.
 
     Args:
@@ -53,7 +50,7 @@ def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, watch: W
         file: Where a download is written; must not exist yet.
         max_bytes: Limit of a download.
         allow_http: Also ``http://``.
-        watch: Called while a download comes in.
+        progress: Called with the bytes of a download.
 
     Returns:
         ``file``, or the path that the source already is.
@@ -70,11 +67,11 @@ def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, watch: W
         from edge_runtime.updates.https import fetch_https
 
         with file.open("xb") as into:
-            fetch_https(source, into, max_bytes, watch, allow_http=allow_http)
+            fetch_https(source, into, max_bytes, progress, allow_http=allow_http)
         return file
     from edge_runtime.updates.s3 import fetch_s3
 
     bucket, _, key = rest.partition("/")
     with file.open("xb") as into:
-        fetch_s3(bucket, key, into, max_bytes, watch)
+        fetch_s3(bucket, key, into, max_bytes, progress)
     return file

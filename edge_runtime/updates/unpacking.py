@@ -6,6 +6,7 @@ does not vouch for reaches the disk, however many entries an archive has.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from edge_runtime.errors import BundleError
 from edge_runtime.golden import read_golden
 from edge_runtime.labels import LABELS_FILE
 from edge_runtime.manifest import MANIFEST_FILE
-from edge_runtime.updates.durable import copy_new, write_new
 from edge_runtime.updates.signature import SIGNATURE_FILE
 
 
@@ -35,7 +35,7 @@ def copy_head(source: Bundle, folder: Path) -> Bundle:
     """
     for file in (MANIFEST_FILE, LABELS_FILE, SIGNATURE_FILE):
         if file != SIGNATURE_FILE or source.has(file):
-            write_new(folder / file, source.read(file))
+            _write_new(folder / file, source.read(file))
     return Bundle.open(folder)
 
 
@@ -46,7 +46,7 @@ def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str
         source: The open bundle.
         copy: What :func:`copy_head` made of it: its manifest counts.
         max_bytes: Limit of all files together.
-        after: Called with each file's name once it is on the disk.
+        after: Called with each file's name once it is written.
 
     Raises:
         BundleError: A file is missing, changed, named twice, or they are too large together.
@@ -57,23 +57,29 @@ def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str
         path = room.take(artifact.file, artifact.bytes)
         model = source.model(artifact)
         if isinstance(model, Path):
-            copy_new(model, path)
+            with model.open("rb") as origin, path.open("xb") as file:
+                shutil.copyfileobj(origin, file, 1 << 20)
         else:
-            write_new(path, model)
+            _write_new(path, model)
         after(artifact.file)
     reference = copy.manifest.golden
     if reference is None:
         return
     index = source.read(reference.file, reference.sha256)
-    write_new(room.take(reference.file, len(index)), index)
+    _write_new(room.take(reference.file, len(index)), index)
     after(reference.file)
     done: dict[str, str] = {}
     for example in read_golden(copy).examples:
         if done.get(example.file) != example.sha256:
             image = source.read(example.file, example.sha256)
-            write_new(room.take(example.file, len(image)), image)
+            _write_new(room.take(example.file, len(image)), image)
             done[example.file] = example.sha256
             after(example.file)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
 
 
 class _Room:

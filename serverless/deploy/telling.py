@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-from edge_runtime.terminal import printable
+from edge_runtime.terminal import live_console, printable
 from serverless.deploy.stack import Say
 
 
@@ -18,18 +16,17 @@ from serverless.deploy.stack import Say
 def telling() -> Iterator[Say]:
     """Yields what to call with each line; every one has the seconds since the beginning."""
     begin = time.monotonic()
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda line: click.echo(f"{time.monotonic() - begin:5.0f} s  {printable(line)}", err=True)
-        return
-    from rich.console import Console
-    from rich.text import Text
+    with live_console() as console:
+        if console is None:
+            yield lambda line: click.echo(f"{time.monotonic() - begin:5.0f} s  {printable(line)}", err=True)
+            return
+        from rich.text import Text
 
-    console = Console(stderr=True)
-    with console.status(Text("Beginning")) as status:
+        with console.status(Text("Beginning")) as status:
 
-        def say(line: str) -> None:
-            text = printable(line)
-            console.print(Text(f"{time.monotonic() - begin:5.0f} s  {text}"), soft_wrap=True)
-            status.update(Text(text))
+            def say(line: str) -> None:
+                text = printable(line)
+                console.print(Text(f"{time.monotonic() - begin:5.0f} s  {text}"), soft_wrap=True)
+                status.update(Text(text))
 
-        yield say
+            yield say

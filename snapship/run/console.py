@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.terminal import printable
+from edge_runtime.progress import Progress
+from edge_runtime.terminal import StepProgress, printable
 from snapship.run.plan import Decision
 from snapship.run.settings import Settings
 from snapship.run.watching import Watcher
 
 if TYPE_CHECKING:
-    from exporter.progress import Progress as StepProgress
     from trainer import Progress as TrainProgress
 
 
@@ -47,10 +47,8 @@ class ConsoleWatcher(Watcher):
 
         return ConsoleProgress()
 
-    def working(self) -> AbstractContextManager[StepProgress]:
+    def working(self) -> AbstractContextManager[Progress]:
         """The display of ``snapship export``."""
-        from exporter.console import StepProgress
-
         return StepProgress()
 
 

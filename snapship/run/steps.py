@@ -142,7 +142,7 @@ class Check:
         on_tensorflow(self._check, watcher)
 
     def _check(self, watcher: Watcher) -> None:
-        from edge_runtime.output_place import write_whole
+        from edge_runtime.atomic_file import write_whole
         from exporter.checking import check_with
 
         layout = self.settings.layout

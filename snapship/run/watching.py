@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from edge_runtime.progress import Progress, no_progress
+
 if TYPE_CHECKING:
-    from exporter.progress import Progress as StepProgress
     from snapship.run.plan import Decision
     from snapship.run.settings import Settings
     from trainer import Progress as TrainProgress
@@ -42,6 +43,6 @@ class Watcher:
         """What is told of the progress of training."""
         return nullcontext(lambda event, /: None)
 
-    def working(self) -> AbstractContextManager[StepProgress]:
+    def working(self) -> AbstractContextManager[Progress]:
         """What is told of the progress of export and check."""
-        return nullcontext(lambda step, done, total: None)
+        return nullcontext(no_progress)

@@ -17,12 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.atomic_file import check_file, written_aside
+from edge_runtime.atomic_folder import check_folder, folder_replaced
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.choice import choose
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Artifact
-from edge_runtime.output_place import check_file, written_aside
-from edge_runtime.replacing import check_folder, folder_replaced
 from edge_runtime.temporary import temporary_folder
 from serverless.deploy.package import limits, linkage
 from serverless.deploy.package.config import PackageConfig

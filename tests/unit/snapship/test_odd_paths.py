@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import encode_json
-from edge_runtime.output_place import write_whole
 from edge_runtime.text import as_utf8, is_utf8
 from exporter.config import ExportConfig
 from exporter.exporting import export_bundle

@@ -119,7 +119,7 @@ def test_https_source_is_installed(site: Site, archive: bytes, tmp_path: Path) -
     done = pull(
         f"{site.address}/moved?token=secret",
         tmp_path / "models",
-        watch=lambda done, total: seen.append((done, total)),
+        progress=lambda step, done, total: seen.append((done, total)),
     )
     assert done.status == "installed"
     assert done.source == f"{site.address}/moved"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.atomic_file import text_stream, written_aside
 from edge_runtime.errors import UsageError
-from edge_runtime.output_place import text_stream, written_aside
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
