@@ -19,6 +19,7 @@ from starlette.routing import Route
 from edge_runtime.errors import SnapshipError
 from edge_runtime.options import ResultOptions
 from edge_runtime.preprocess import FORMATS
+from edge_runtime.versions import own_version
 from serverless.app.boundary import Boundary, Log
 from serverless.app.intake import read_order
 from serverless.app.limits import limited
@@ -101,7 +102,7 @@ def build(
             return _json(Health("ok"))
         behind = service.behind
         served = behind.served
-        return _json(Health("ok", served.name, served.artifact, behind.model.engine, version()))
+        return _json(Health("ok", served.name, served.artifact, behind.model.engine, own_version()))
 
     async def ready(request: Request) -> Response:
         return _json(await service.readiness.wait())
@@ -121,7 +122,7 @@ def build(
                 formats=FORMATS,
                 limits=Limits(max_bytes, max_images, max_pixels),
                 model=behind.info,
-                version=version(),
+                version=own_version(),
             )
         )
 
@@ -131,7 +132,7 @@ def build(
         from serverless.app.openapi import document
 
         limits = Limits(max_bytes, max_images, max_pixels)
-        return msgspec.json.encode(document(limits, version(), top_k, keyed=keys is not None))
+        return msgspec.json.encode(document(limits, own_version(), top_k, keyed=keys is not None))
 
     async def openapi(request: Request) -> Response:
         return Response(described(), media_type="application/json")
@@ -184,14 +185,3 @@ def _json(content: msgspec.Struct) -> Response:
 def _timing(start: float, read: float) -> Timing:
     now = time.perf_counter()
     return Timing(round((read - start) * 1000, 3), round((now - read) * 1000, 3))
-
-
-@cache
-def version() -> str:
-    """The version of snapship; a pruned package in the cloud may hold no metadata."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("snapship")
-    except PackageNotFoundError:
-        return "0+unknown"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -188,14 +187,6 @@ def pruned(wheel: Wheel) -> dict[str, bytes]:
         raise DownloadError(
             f"A wheel must be readable. Received: {wheel.path.name} ({error}). Empty the cache of packages."
         ) from error
-
-
-def own_version() -> str:
-    """The version of this snapship."""
-    try:
-        return metadata.version("snapship")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"
 
 
 def own_code(version: str, arch: Arch, *, server: bool = False) -> dict[str, bytes]:
