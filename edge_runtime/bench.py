@@ -67,7 +67,7 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ArtifactTiming:
     """One artifact on one engine.
 
     Attributes:
@@ -110,7 +110,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Bench:
+class BenchReport:
     """All that was measured.
 
     Attributes:
@@ -122,7 +122,7 @@ class Bench:
 
     machine: Machine
     image: str
-    results: tuple[Measured, ...]
+    results: tuple[ArtifactTiming, ...]
     skipped: tuple[str, ...]
 
 
@@ -144,7 +144,7 @@ def bench(
     image: str | os.PathLike[str] | None = None,
     runs: int = 200,
     seconds: float = 30.0,
-) -> Bench:
+) -> BenchReport:
     """Measures a bundle on this machine.
 
     Args:
@@ -190,7 +190,7 @@ def bench(
         _take_turns(cases, {"array": array, "image": photo}, runs, seconds)
     cold = _cold_starts(bundle, cases, photo)
     results = tuple(
-        Measured(
+        ArtifactTiming(
             case.artifact.kind, case.engine, case.threads,
             latency(case.seconds["array"]), latency(case.seconds["image"]),
             rss_mb=statistics.median(memory for _, memory in starts) / 1e6,
@@ -198,7 +198,7 @@ def bench(
         )
         for case, starts in zip(cases, cold, strict=True)
     )  # fmt: skip
-    return Bench(machine, described, results, skipped)
+    return BenchReport(machine, described, results, skipped)
 
 
 def latency(seconds: Sequence[float]) -> Latency:

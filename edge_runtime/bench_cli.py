@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.bench import Bench, Latency, Machine, Measured
+from edge_runtime.bench import ArtifactTiming, BenchReport, Latency, Machine
 from edge_runtime.bench import bench as measure
 from edge_runtime.bundle import Bundle
 from edge_runtime.cli_options import FilledPath
@@ -85,7 +85,7 @@ def bench(
         _print(found)
 
 
-def record(found: Bench) -> dict[str, Any]:
+def record(found: BenchReport) -> dict[str, Any]:
     """What was measured as plain data for JSON."""
     return asdict(found) | {"skipped": list(found.skipped)}
 
@@ -96,7 +96,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-def _print(found: Bench) -> None:
+def _print(found: BenchReport) -> None:
     columns = [
         Column("artifact"),
         Column("engine"),
@@ -115,7 +115,7 @@ def _print(found: Bench) -> None:
         click.echo(f"Skipped, no chosen and installed engine runs them: {', '.join(found.skipped)}")
 
 
-def _rows(entry: Measured) -> list[list[Cell]]:
+def _rows(entry: ArtifactTiming) -> list[list[Cell]]:
     head: list[Cell] = [entry.artifact, entry.engine, str(entry.threads)]
     process: list[Cell] = [f"{entry.rss_mb:.0f}", f"{entry.cold_start_ms:.0f}"]
     return [

@@ -132,10 +132,10 @@ def predict(
     names = image_files(images)
     watcher = None
     if watch is not None:
-        from edge_runtime.watching import Watcher
+        from edge_runtime.watching import FolderWatcher
 
         # Before the images of now are read: what comes meanwhile is new.
-        watcher = Watcher(watch, settle)
+        watcher = FolderWatcher(watch, settle)
     with quiet():
         classifier = Classifier.open(
             bundle, artifact, engine, threads,
@@ -147,14 +147,14 @@ def predict(
             options.bound_to(classifier.labels, classifier.artifact.temperature)
         if watcher is not None or camera is not None:
             # Not for one photo: what is not imported is not waited for.
-            from edge_runtime.streams import Order, answer_arrivals, answer_frames
+            from edge_runtime.streams import ClassifyJob, classify_arrivals, classify_frames
 
-            order = Order(classifier, top_k, workers, options, format, out)
+            job = ClassifyJob(classifier, top_k, workers, options, format, out)
             _tell_version(bundle)
             if camera is not None:
-                answer_frames(camera, frames, order)
+                classify_frames(camera, frames, job)
             if watcher is not None:
-                answer_arrivals(watcher, names, order)
+                classify_arrivals(watcher, names, job)
             return 0
         answers = classifier.classify_many(map(_source, names), top_k, workers, options)
         with closing(answers), open_writer(format, out, classifier, top_k, names) as writer:

@@ -104,22 +104,18 @@ def pixels(
     return np.ascontiguousarray(fit_pixels(picture, spec).reshape(spec.shape))
 
 
-def decoded(
-    image: ImageSource, channels: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
-) -> Image.Image:
+def decoded(image: ImageSource, channels: int) -> Image.Image:
     """Does the stages up to orient: an upright 8-bit image of the file's own size.
 
     Args:
-        image: Anything that :func:`pixels` takes.
+        image: Anything that :func:`pixels` takes, within the default limits.
         channels: 3 for RGB, 1 for grayscale.
-        max_bytes: Limit of the encoded size.
-        max_pixels: Limit of width times height.
 
     Raises:
         ImageError: As :func:`pixels`.
     """
-    source, name = _source(image, max_bytes)
-    picture = _open(source, name, max_pixels)
+    source, name = _source(image, MAX_BYTES)
+    picture = _open(source, name, MAX_PIXELS)
     with _damage_named(name, source):
         picture.load()
     with _colour_named(name, picture.mode):

@@ -28,7 +28,7 @@ _State: TypeAlias = tuple[int, int, int]
 """Inode, size in bytes and time of change in ns: when all are the same, so is the content."""
 
 
-class Watcher:
+class FolderWatcher:
     """Images that come to be in a folder, or below it, after the watcher was made.
 
     A file is new when its name is, or when what is under that name was replaced or rewritten.

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from edge_runtime.dataset.beside import holds_answers, joined_path, levels_of, rows_of, tables_in
 from edge_runtime.dataset.files import Files
-from edge_runtime.dataset.layout import Folder, Layout
+from edge_runtime.dataset.layout import Folder, LabelledFiles
 from edge_runtime.dataset.split_names import split_name
 from edge_runtime.dataset.table_columns import label_column
 from edge_runtime.dataset.unclear import command
@@ -15,7 +15,7 @@ from edge_runtime.errors import DataError
 from edge_runtime.text import as_utf8
 
 
-def check_tables_agree(files: Files, root: Folder, layout: Layout) -> None:
+def check_tables_agree(files: Files, root: Folder, layout: LabelledFiles) -> None:
     """Refuses class folders beside a table that gives their images other labels.
 
     Args:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from edge_runtime.dataset.doubled import drop_double
 from edge_runtime.dataset.files import Files, looks_like_image
 from edge_runtime.dataset.imageset import Split
-from edge_runtime.dataset.layout import Folder, Layout
+from edge_runtime.dataset.layout import Folder, LabelledFiles
 from edge_runtime.dataset.order import class_order
 from edge_runtime.dataset.sides import find_sides, inner_folder, is_unlabelled, only_side
 from edge_runtime.dataset.split_names import (
@@ -41,7 +41,7 @@ from edge_runtime.text import as_utf8
 _Placed = list[tuple[str, int, Split | None]]
 
 
-def read_layout(root: Folder, files: Files) -> Layout:
+def read_class_folders(root: Folder, files: Files) -> LabelledFiles:
     """Finds splits and classes.
 
     Args:
@@ -62,7 +62,7 @@ class _Reader:
         self._files = files
         self._skipped: list[str] = []
 
-    def read(self, root: Folder) -> Layout:
+    def read(self, root: Folder) -> LabelledFiles:
         top, place, only = self._looked_through(root)
         sides = find_sides(top, place)
         if sides is None and (found := only_side(top, place)) is not None:
@@ -87,7 +87,7 @@ class _Reader:
             top, place = top.folders[name], f"{place}/{name}"
         return top, place, only
 
-    def _two_sides(self, top: Folder, sides: tuple[str, str], place: str) -> Layout:
+    def _two_sides(self, top: Folder, sides: tuple[str, str], place: str) -> LabelledFiles:
         train_path, train = inner_folder(top, sides[0])
         val_path, val = inner_folder(top, sides[1])
         if not train.folders and not val.folders:
@@ -163,8 +163,8 @@ class _Reader:
             if name not in used:
                 self._skipped += [f"{ref}: {why}" for ref in folder.refs()]
 
-    def _layout(self, names: tuple[str, ...], placed: _Placed) -> Layout:
-        return Layout(names, tuple(placed), tuple(self._skipped))
+    def _layout(self, names: tuple[str, ...], placed: _Placed) -> LabelledFiles:
+        return LabelledFiles(names, tuple(placed), tuple(self._skipped))
 
 
 def _around_everything(top: Folder) -> str | None:

@@ -22,6 +22,9 @@ the other nine, two of ten say that something went wrong when the set was made. 
 images one may fail, from 40 on two, and so on; a class that loses all its images is refused.
 """
 
+_MAX_LISTED = 8
+"""Class names that a message lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -176,7 +179,7 @@ def refuse_unreadable(lost: int, total: int, source: str, first: str) -> None:
         )
 
 
-def _listing(names: Sequence[str], most: int = 8) -> str:
+def _listing(names: Sequence[str]) -> str:
     """The first names and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return ", ".join(names[:_MAX_LISTED]) + more

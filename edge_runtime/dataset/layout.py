@@ -44,7 +44,7 @@ _IGNORED = frozenset(
 
 
 @dataclass(frozen=True)
-class Layout:
+class LabelledFiles:
     """What class folders say.
 
     Attributes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_runtime.dataset.agreement import check_tables_agree
 from edge_runtime.dataset.arrays import ARRAY_NAMES, is_idx_folder, open_digits, open_downloaded, open_idx
 from edge_runtime.dataset.beside import open_tables, table_of
-from edge_runtime.dataset.class_folders import read_layout
+from edge_runtime.dataset.class_folders import read_class_folders
 from edge_runtime.dataset.files import DiskFiles, Files, ZipFiles
 from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet
@@ -119,7 +119,7 @@ def _open_zip(path: Path, max_bytes: int) -> ImageSet:
 
 def _open_tree(files: Files, root: Folder, max_bytes: int) -> ImageSet:
     try:
-        layout = read_layout(root, files)
+        layout = read_class_folders(root, files)
     except DataError as unclear:
         return open_tables(files, root, max_bytes, unclear)
     check_tables_agree(files, root, layout)

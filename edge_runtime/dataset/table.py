@@ -28,7 +28,7 @@ KNOWN_TABLES = ("metadata.csv", "metadata.jsonl", ONE_HOT_FILE)
 """Names by which Hugging Face and Roboflow say that a table labels the images beside it, one in each split."""
 
 
-class _Entry(NamedTuple):
+class _Line(NamedTuple):
     """What a line says of an image."""
 
     line: Line
@@ -72,7 +72,7 @@ def from_csv(path: Path, max_bytes: int) -> ImageSet:
 
 def _entries(
     path: Path, columns: Columns, body: list[Line], finder: ImageFinder
-) -> tuple[list[_Entry], list[str]]:
+) -> tuple[list[_Line], list[str]]:
     """The lines that are part of the set, and what was left out."""
     sides: list[Side | None] = [side_of(columns.split, path, line) for line in body]
     if None in sides:
@@ -92,7 +92,7 @@ def _entries(
         if ref is None:
             missing.append(line.cell(columns.image))
         else:
-            entries.append(_Entry(line, ref, label, split))
+            entries.append(_Line(line, ref, label, split))
     if missing:
         cure = (
             "Download the images and write where they are." if "://" in missing[0] else "Correct the paths."
@@ -126,9 +126,9 @@ def _label(path: Path, columns: Columns, line: Line) -> str:
     return settled(unicodedata.normalize("NFC", line.cell(columns.label)))
 
 
-def _without_repeats(path: Path, entries: list[_Entry], skipped: list[str]) -> list[_Entry]:
+def _without_repeats(path: Path, entries: list[_Line], skipped: list[str]) -> list[_Line]:
     """Each image once; notes the others."""
-    found: dict[str, _Entry] = {}
+    found: dict[str, _Line] = {}
     for entry in entries:
         known = found.setdefault(entry.ref, entry)
         if known is entry:
@@ -146,7 +146,7 @@ def _without_repeats(path: Path, entries: list[_Entry], skipped: list[str]) -> l
     return list(found.values())
 
 
-def _classes(path: Path, columns: Columns, entries: list[_Entry]) -> tuple[tuple[str, ...], dict[str, int]]:
+def _classes(path: Path, columns: Columns, entries: list[_Line]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Class names, and the index of each label as written."""
     used = dict.fromkeys(entry.label for entry in entries)
     if columns.one_hot:

@@ -41,7 +41,7 @@ _OURS = re.compile(rf"({_NAME.pattern})(\.json(\{_ASIDE})?)?")
 _MAX_RECORD_BYTES = 100_000
 
 
-class Record(Strict, frozen=True):
+class VersionRecord(Strict, frozen=True):
     """``versions/<id>.json``.
 
     Attributes:
@@ -57,7 +57,7 @@ class Record(Strict, frozen=True):
     signed_by: str | None = None
 
 
-class Home:
+class VersionFolder:
     """A folder of versions, locked by this process.
 
     Attributes:
@@ -91,17 +91,17 @@ class Home:
         name = self._pointed(PREVIOUS) if current is None else self._record_previous(current)
         return name if name is not None and name != current and self.folder(name).is_dir() else None
 
-    def write_record(self, name: str, record: Record) -> None:
+    def write_record(self, name: str, record: VersionRecord) -> None:
         """Writes a version's record; before it becomes current."""
         replace_file(self._record_file(name), encode_json(record))
 
-    def record(self, name: str) -> Record:
+    def record(self, name: str) -> VersionRecord:
         """Reads a version's record; an empty one where it is lost, so that it never blocks an update."""
         try:
             data = self._record_file(name).read_bytes()[:_MAX_RECORD_BYTES]
-            record: Record = decode_json(data, Record, name)
+            record: VersionRecord = decode_json(data, VersionRecord, name)
         except (OSError, BundleError):
-            return Record(1, None, "unknown")
+            return VersionRecord(1, None, "unknown")
         return record
 
     def place(self, built: Path, version: str) -> str:
@@ -166,7 +166,7 @@ class Home:
 
 
 @contextmanager
-def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
+def locked_versions(root: Path, *, make: bool) -> Iterator[VersionFolder]:
     """Locks a folder of versions, and makes it where there is none.
 
     Args:
@@ -218,7 +218,7 @@ def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
                 f"Only one pull may run at a time. Received: another one at work in {root}. Wait until it is done."
             ) from error
     try:
-        home = Home(root)
+        home = VersionFolder(root)
         with writable(root):
             versions.mkdir(exist_ok=True)
             home.tidy()

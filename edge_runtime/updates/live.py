@@ -47,7 +47,7 @@ class Swap:
     error: SnapshipError | None = None
 
 
-class _Version:
+class _OpenVersion:
     """An open classifier, and how many calls use it."""
 
     def __init__(self, classifier: Classifier, stamp: Stamp) -> None:
@@ -227,7 +227,7 @@ class LiveClassifier:
         self.close()
 
     @contextmanager
-    def _lend(self) -> Iterator[_Version]:
+    def _lend(self) -> Iterator[_OpenVersion]:
         with self._lock:
             if self._closed:
                 raise _closed()
@@ -247,7 +247,7 @@ class LiveClassifier:
     ) -> Generator[Result | ImageError, None, None]:
         finished = False
 
-        def of(version: _Version) -> Iterator[ImageSource]:
+        def of(version: _OpenVersion) -> Iterator[ImageSource]:
             """The images that come while a version is in use; the first one always."""
             nonlocal finished
             while True:
@@ -264,7 +264,7 @@ class LiveClassifier:
             with self._lend() as version:
                 yield from version.classifier.classify_many(of(version), top_k, workers, options)
 
-    def _open(self, stamp: Stamp) -> _Version:
+    def _open(self, stamp: Stamp) -> _OpenVersion:
         """Opens what a stamp was taken of, and runs it once: the first user does not wait, nor fail."""
         place = str(stamp[0])
         bundle = Bundle.open(place, in_memory=not is_version(place))
@@ -274,7 +274,7 @@ class LiveClassifier:
         except BaseException:
             classifier.close()
             raise
-        return _Version(classifier, stamp)
+        return _OpenVersion(classifier, stamp)
 
     def _look(self) -> None:
         """Follows the bundle if it changed; what fails is reported and never raised."""
@@ -311,7 +311,7 @@ class LiveClassifier:
         self._tell(Swap(Path(str(stamp[0]))))
         return True
 
-    def _retire(self, version: _Version) -> None:
+    def _retire(self, version: _OpenVersion) -> None:
         with self._lock:
             version.retired = True
             idle = version.users == 0

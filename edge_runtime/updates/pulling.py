@@ -36,7 +36,7 @@ from edge_runtime.errors import (
 )
 from edge_runtime.golden import SelfTest, selftest, verify_files
 from edge_runtime.progress import Progress, no_progress
-from edge_runtime.updates.home import ARCHIVE, BUNDLE, Home, Record, opened_home, writable
+from edge_runtime.updates.home import ARCHIVE, BUNDLE, VersionFolder, VersionRecord, locked_versions, writable
 from edge_runtime.updates.signature import PublicKey, Signature, check_signature, read_signature, version_of
 from edge_runtime.updates.sources import MAX_BYTES, check_source, fetch, shown
 from edge_runtime.updates.unpacking import copy_body, copy_head
@@ -110,7 +110,7 @@ def pull(
         EnvironmentMissingError: An extra, credentials or an engine is missing.
     """
     check_source(source, allow_http=allow_http)
-    with opened_home(to, make=True) as home:
+    with locked_versions(to, make=True) as home:
         after("locked")
         try:
             with writable(to):
@@ -124,7 +124,7 @@ def pull(
 
 
 def _pull(
-    home: Home,
+    home: VersionFolder,
     source: str,
     keys: tuple[PublicKey, ...],
     allow_http: bool,
@@ -157,7 +157,7 @@ def _pull(
     sync_tree(aside)
     name = home.place(aside, version)
     after("placed")
-    home.write_record(name, Record(1, old or home.previous(), shown(source), trusted))
+    home.write_record(name, VersionRecord(1, old or home.previous(), shown(source), trusted))
     after("recorded")
     _switch(home, name, old, engine if recheck else None, after)
     return _report(home, "installed", name, copy, files, signature, trusted, outcome)
@@ -179,7 +179,7 @@ def rollback(
         GateFailedError: Its self-test failed on this machine.
         UsageError: There is no previous version, or another pull is at work in the folder.
     """
-    with opened_home(to, make=False) as home:
+    with locked_versions(to, make=False) as home:
         after("locked")
         old, name = home.current(), home.previous()
         if name is None:
@@ -195,13 +195,13 @@ def rollback(
         after("tested")
         with writable(to):
             record = home.record(name)
-            home.write_record(name, Record(1, old, record.source, record.signed_by))
+            home.write_record(name, VersionRecord(1, old, record.source, record.signed_by))
             after("recorded")
             _switch(home, name, old, None, after)
         return _report(home, "rolled back", name, bundle, files, signature, trusted, outcome)
 
 
-def _switch(home: Home, name: str, old: str | None, recheck: str | None, after: After) -> None:
+def _switch(home: VersionFolder, name: str, old: str | None, recheck: str | None, after: After) -> None:
     """Makes a version current; with an engine to recheck on, goes back when it fails there."""
     home.switch(name)
     after("switched")
@@ -221,7 +221,7 @@ def _switch(home: Home, name: str, old: str | None, recheck: str | None, after: 
     after("tidied")
 
 
-def _named(text: str, home: Home, source: str) -> str:
+def _named(text: str, home: VersionFolder, source: str) -> str:
     """Names the source where a message names its copy, which is gone when it is read."""
     for name in (ARCHIVE, BUNDLE):
         place = home.incoming / name
@@ -261,7 +261,7 @@ def _tested(bundle: Bundle, engine: str) -> SelfTest:
 
 
 def _report(
-    home: Home,
+    home: VersionFolder,
     status: Literal["installed", "unchanged", "rolled back"],
     version: str,
     bundle: Bundle,
