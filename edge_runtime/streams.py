@@ -1,4 +1,4 @@
-"""Answers for images that keep coming: a folder that is watched, a camera."""
+"""Classification of endless inputs: a watched folder, a camera."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from edge_runtime.watching import FolderWatcher
 
 @dataclass(frozen=True)
 class ClassifyJob:
-    """How images are classified and where their answers go.
+    """How to classify images and where to write the results.
 
     Attributes:
-        classifier: It answers.
-        top_k: Classes an image.
-        workers: Images at a time.
-        options: Which classes are an answer.
-        format: What is written.
-        out: The file; None for stdout.
+        classifier: The open classifier.
+        top_k: Classes per image.
+        workers: Images classified in parallel.
+        options: Threshold, lists and temperature.
+        format: Output format.
+        out: The output file; None for stdout.
     """
 
     classifier: Classifier
@@ -39,35 +39,35 @@ class ClassifyJob:
     out: Path | None
 
     def writer(self) -> AbstractContextManager[Writer]:
-        """Opens what takes the answers, each at once."""
+        """Opens a writer that writes each result at once."""
         return open_writer(self.format, self.out, self.classifier, self.top_k)
 
 
 def classify_arrivals(watcher: FolderWatcher, names: Sequence[str], job: ClassifyJob) -> None:
-    """Answers for images and then for those that arrive, each at once, until SIGTERM.
+    """Classifies the given images, then those that arrive, until SIGTERM.
 
     Args:
-        watcher: Looks for them.
-        names: Images that are classified before.
-        job: How.
+        watcher: Finds new images.
+        names: Images to classify first.
+        job: What to do with them.
 
     Raises:
         DataError: The folder is gone.
     """
     with on_terminate() as stopped, job.writer() as writer:
-        click.echo(f"Watching {watcher.folder}, Ctrl-C ends it.", err=True)
+        click.echo(f"Watching {watcher.folder}, press Ctrl-C to stop.", err=True)
         _answer(names, job, writer, stopped)
         for batch in watcher.batches(stopped):
             _answer(batch, job, writer, stopped)
 
 
 def classify_frames(source: str, most: int | None, job: ClassifyJob) -> None:
-    """Answers for a camera's frames until there are enough, a video file ends, or SIGTERM.
+    """Classifies frames until ``most`` are done, the video file ends, or SIGTERM arrives.
 
     Args:
         source: As :class:`edge_runtime.camera.Camera`.
-        most: How many answers; None for no end.
-        job: How; a table has the best class once a second, other formats every frame.
+        most: Frames to classify; None for no limit.
+        job: What to do with them; a table shows the best class once per second, other formats every frame.
 
     Raises:
         EnvironmentMissingError: OpenCV or the camera is missing.

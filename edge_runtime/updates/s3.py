@@ -1,6 +1,6 @@
-"""Fetches from S3: the one file of this house that imports boto3, and only when ``s3://`` is asked for.
+"""Fetches from S3. The only file of the runtime that imports boto3, and only for ``s3://``.
 
-Credentials, region and endpoint are boto3's own matter: environment variables such as
+Credentials, region and endpoint are configured for boto3: environment variables such as
 ``AWS_ENDPOINT_URL_S3``, ``~/.aws``, or the machine's role.
 """
 
@@ -18,15 +18,15 @@ def fetch_s3(bucket: str, key: str, into: BinaryIO, max_bytes: int, progress: Pr
     """Downloads an object.
 
     Args:
-        bucket: Its bucket.
-        key: Its key.
-        into: Where it is written.
+        bucket: The bucket.
+        key: The key.
+        into: The file to write to.
         max_bytes: Limit of its size.
         progress: Called with bytes received and bytes in all.
 
     Raises:
-        UsageError: There is none, it may not be read, or it is too large.
-        EnvironmentMissingError: boto3 is not installed, or there are no credentials.
+        UsageError: The object does not exist, cannot be read, or is too large.
+        EnvironmentMissingError: boto3 or credentials are missing.
     """
     try:
         import boto3
@@ -49,7 +49,7 @@ def fetch_s3(bucket: str, key: str, into: BinaryIO, max_bytes: int, progress: Pr
                 f"A download must have at most {max_bytes:,} bytes. Received: {total:,} from {shown}. "
                 "Check the source."
             )
-        # botocore raises when fewer bytes come than were announced.
+        # botocore raises if fewer bytes arrive than announced.
         for chunk in answer["Body"].iter_chunks(1 << 18):
             into.write(chunk)
             done += len(chunk)

@@ -1,4 +1,4 @@
-"""Where an update comes from: a path, ``https://`` or ``s3://``."""
+"""Sources of updates: a path, ``https://`` or ``s3://``."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from edge_runtime.errors import UsageError
 from edge_runtime.progress import Progress
 
 MAX_BYTES = 2_000_000_000
-"""Limit of a download, and of a bundle's files together."""
+"""Limit of a download, and of all files of a bundle together, in bytes."""
 
 
 def shown(source: str) -> str:
-    """A source to show or store, without the secrets that a URL may hold."""
+    """A source without the secrets that a URL may contain, to show or store."""
     if "://" not in source:
         return source
-    # A refused URL is not shown whole either.
+    # Rejected URLs are shortened too.
     scheme, _, rest = source.partition("://")
     return f"{scheme}://{rest.split('?', 1)[0].split('#', 1)[0].rpartition('@')[2]}"
 
 
 def check_source(source: str, *, allow_http: bool) -> None:
-    """Refuses a source that cannot be one, before anything is made for it.
+    """Rejects an invalid source before anything is created for it.
 
     Raises:
-        UsageError: It is no URL that may be used.
-        BundleError: It is a path without a bundle.
+        UsageError: The URL is invalid or not allowed.
+        BundleError: There is no bundle at the path.
     """
     scheme, found, rest = source.partition("://")
     if not found:
@@ -43,10 +43,10 @@ def check_source(source: str, *, allow_http: bool) -> None:
 
 
 def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, progress: Progress) -> Path:
-    """Brings a source to this machine.
+    """Fetches a source to this machine.
 
     Args:
-        source: One that :func:`check_source` let pass.
+        source: One that :func:`check_source` accepted.
         file: Where a download is written; must not exist yet.
         max_bytes: Limit of a download.
         allow_http: Also ``http://``.
@@ -58,7 +58,7 @@ def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, progress
     Raises:
         UsageError: The source cannot be used.
         EnvironmentMissingError: An extra or credentials are missing.
-        OSError: The disk refuses.
+        OSError: Writing failed.
     """
     scheme, found, rest = source.partition("://")
     if not found:
