@@ -1,6 +1,6 @@
-"""What commands print: coloured tables on a terminal, aligned plain lines elsewhere.
+"""Output of commands: coloured tables and progress bars on a terminal, plain lines elsewhere.
 
-Needs click and, on a terminal, rich; only the commands import it.
+Needs click and, on a terminal, rich; only commands import it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 Cell: TypeAlias = str | tuple[str, str]
-"""Text, or text and its rich style; the style is for terminals only."""
+"""Text, or text and its rich style, which applies on terminals only."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Column:
     """A column of a table.
 
     Attributes:
-        name: Its heading.
-        right: Whether its cells are numbers, aligned right.
+        name: The heading.
+        right: Whether to align the cells right, as for numbers.
     """
 
     name: str
@@ -39,17 +39,17 @@ class Column:
 
 
 def is_terminal() -> bool:
-    """Whether stdout shows colours and boxes to a person."""
+    """Whether stdout is a terminal that shows colours and boxes."""
     return _can_redraw(sys.stdout)
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    """One plain line; the last column is not padded.
+    """Formats one plain line; the last column is not padded.
 
     Args:
         cells: The texts.
-        widths: Width of each column.
-        right: Whether each column is aligned right.
+        widths: Width per column.
+        right: Whether to align each column right.
     """
     parts = [
         cell.rjust(width) if to_right else cell.ljust(width)
@@ -64,10 +64,10 @@ def print_table(
     """Prints a table with headings.
 
     Args:
-        columns: Its columns.
-        rows: Its cells.
-        title: A line above it, on terminals only.
-        caption: A line below it, on terminals only.
+        columns: The columns.
+        rows: The cells.
+        title: A line above the table, on terminals only.
+        caption: A line below the table, on terminals only.
     """
     if is_terminal():
         _rich_table(columns, rows, title, caption)
@@ -190,10 +190,10 @@ def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title
     for column in columns:
         table.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
-        # Text and not a string, so that "[x]" in a file name is no markup.
+        # Text rather than a string, so that "[x]" in a file name is not markup.
         table.add_row(*(Text(*((cell,) if isinstance(cell, str) else cell)) for cell in row))
     console = Console()
-    # Not the table's own title and caption, which wrap at the table's width.
+    # Not the title and caption of rich.Table, which wrap at the width of the table.
     if title:
         console.print(Text(title, style="bold"))
     console.print(table)
