@@ -26,6 +26,7 @@ from PIL import Image
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.classifier import Classifier
+from edge_runtime.dataset.decoding import cores
 from edge_runtime.engines import ENGINES, usable
 from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.errors import EnvironmentMissingError, UsageError
@@ -213,12 +214,11 @@ def latency(seconds: Sequence[float]) -> Latency:
 
 def this_machine() -> Machine:
     """Describes this machine and its load."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         load: float | None = os.getloadavg()[0]
     except (AttributeError, OSError):
         load = None
-    return Machine(_cpu(), cores, load)
+    return Machine(_cpu(), cores(), load)
 
 
 def _opened(bundle: Bundle, artifact: Artifact, engine: str, threads: int) -> Classifier:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Generator, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge_runtime.bundle import Bundle
@@ -195,12 +194,7 @@ class Classifier:
     def __enter__(self) -> Classifier:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _bound(self, options: ResultOptions) -> BoundOptions:

@@ -19,7 +19,7 @@ class FilledPath(click.Path):
     """A path that must not be empty: usually an unset variable, but the current folder to pathlib."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuses an empty text."""
+        """Rejects an empty path."""
         if not value:
             name = param.human_readable_name if param is not None else "a path"
             raise UsageError(f"A path must not be empty. Received: {name} ''. Pass the path.")

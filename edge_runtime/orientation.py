@@ -29,7 +29,7 @@ _UNDO = {
 }
 
 
-def undo(picture: Image.Image) -> Image.Transpose | None:
+def upright_transposition(picture: Image.Image) -> Image.Transpose | None:
     """Returns the transposition that puts a picture upright; None if it is.
 
     Args:

@@ -69,7 +69,7 @@ class JsonLinesWriter:
         click.echo(json.dumps(record), file=self._stream)
 
     def finish(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: there is no buffer."""
 
 
 class CsvWriter:
@@ -99,7 +99,7 @@ class CsvWriter:
         self._lines.writerow(cells)
 
     def finish(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: there is no buffer."""
 
 
 class _Lines:

@@ -52,7 +52,7 @@ class PlainWriter:
         click.echo(aligned(cells, widths, [False] * len(cells)), file=self._stream)
 
     def finish(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: there is no buffer."""
 
 
 class TableWriter:

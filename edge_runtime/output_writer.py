@@ -95,7 +95,7 @@ def open_writer(
         writer.finish()
 
 
-def write_answers(
+def write_results(
     names: Sequence[str], answers: Iterable[Result | ImageError], writer: Writer, *, to_stdout: bool
 ) -> int:
     """Writes results, with a progress bar for many; errors go to stderr unless the writer keeps them.
@@ -118,11 +118,11 @@ def write_answers(
             if isinstance(answer, ImageError):
                 bad += 1
                 if not writer.keeps_errors:
-                    progress.line(complaint(answer))
+                    progress.line(error_line(answer))
             writer.write(name, answer)
     return bad
 
 
-def complaint(error: ImageError) -> str:
+def error_line(error: ImageError) -> str:
     """An image's error as one line for stderr."""
     return f"Error: {printable(' '.join(str(error).split()))}"

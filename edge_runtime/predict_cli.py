@@ -17,7 +17,7 @@ from edge_runtime.errors import UnknownNameError, UsageError
 from edge_runtime.listing import STDIN, image_files
 from edge_runtime.native_output import quiet
 from edge_runtime.options import ResultOptions
-from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_answers
+from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_results
 from edge_runtime.preprocess import ImageSource
 from edge_runtime.terminal import printable
 
@@ -161,7 +161,7 @@ def predict(
             return 0
         answers = classifier.classify_many(map(_source, names), top_k, workers, options)
         with closing(answers), open_writer(format, out, classifier, top_k, names) as writer:
-            bad = write_answers(names, answers, writer, to_stdout=out is None)
+            bad = write_results(names, answers, writer, to_stdout=out is None)
     if out is not None:
         click.echo(f"Wrote {out}: {len(names):,} images, {bad:,} of them unusable.", err=True)
     return 2 if bad else 0

@@ -34,7 +34,7 @@ from edge_runtime.errors import ImageError, ImageFormatError, ImageTooLargeError
 from edge_runtime.fitting import fit, fit_pixels
 from edge_runtime.image_cost import BoundedFile, check_cost, check_pixels, check_structure
 from edge_runtime.large_image import LARGE_PIXELS, by_channel
-from edge_runtime.orientation import undo
+from edge_runtime.orientation import upright_transposition
 from edge_runtime.pillow_memory import keep_blocks
 from edge_runtime.plain_jpeg import plain_pixels
 from edge_runtime.spec import InputSpec
@@ -96,7 +96,7 @@ def pixels(
         if picture.width * picture.height > LARGE_PIXELS:
             colour = partial(eight_bit_colour, scale=gray_scale(picture))
             picture = by_channel(
-                picture, spec.channels, undo(picture), colour, lambda plane: fit(plane, spec)
+                picture, spec.channels, upright_transposition(picture), colour, lambda plane: fit(plane, spec)
             )
         else:
             picture = upright_colour(picture, spec.channels)
@@ -133,7 +133,7 @@ def upright_colour(picture: Image.Image, channels: int) -> Image.Image:
         ValueError: The mode has no agreed meaning as RGB.
     """
     picture.load()
-    method = undo(picture)
+    method = upright_transposition(picture)
     picture = eight_bit_colour(picture, channels, gray_scale(picture))
     return picture if method is None else picture.transpose(method)
 

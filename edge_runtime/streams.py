@@ -13,7 +13,7 @@ import click
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ImageError
 from edge_runtime.options import ResultOptions
-from edge_runtime.output_writer import OutputFormat, Writer, complaint, open_writer
+from edge_runtime.output_writer import OutputFormat, Writer, error_line, open_writer
 from edge_runtime.termination import on_terminate
 from edge_runtime.watching import FolderWatcher
 
@@ -91,7 +91,7 @@ def _answer(names: Sequence[str], job: ClassifyJob, writer: Writer, stopped: thr
     with closing(answers):
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, ImageError) and not writer.keeps_errors:
-                click.echo(complaint(answer), err=True)
+                click.echo(error_line(answer), err=True)
             writer.write(name, answer)
             if stopped.is_set():
                 return

@@ -30,7 +30,7 @@ def without_secrets(url: str) -> str:
 
 
 def check_url(url: str, *, allow_http: bool) -> None:
-    """Refuses a URL that is not encrypted or names no server.
+    """Rejects a URL without encryption or server name.
 
     Raises:
         UsageError: It is refused.
