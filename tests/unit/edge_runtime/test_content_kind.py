@@ -73,7 +73,7 @@ def test_image_that_lost_its_bytes_over_127_is_named() -> None:
     for kind in ("JPEG", "PNG"):
         for way in ("ignore", "replace"):
             lost = IMAGES[kind].decode("ascii", way).encode("ascii", way)
-            assert "went through ASCII text" in said(lost)
+            assert "converted to ASCII text" in said(lost)
     for before, after in ((b"\r\n", b"\n"), (b"\n", b"\r\n")):
         assert "line ends were changed" in said(IMAGES["PNG"].replace(before, after))
 

@@ -118,10 +118,10 @@ def test_oldest_first(watched: Watched) -> None:
 
 
 def test_folder_that_is_not_there_is_an_error(watched: Watched) -> None:
-    with pytest.raises(DataError, match="A watched place must be"):
+    with pytest.raises(DataError, match="--watch must be"):
         FolderWatcher(watched.folder / "old.jpg", 1.0)
     shutil.rmtree(watched.folder)
-    with pytest.raises(DataError, match="A watched place must be"):
+    with pytest.raises(DataError, match="--watch must be"):
         watched.after(1)
 
 
