@@ -149,7 +149,7 @@ def test_what_is_not_whole_not_there_or_no_bundle_is_refused(
     site.pages["/short"] = (200, {"Content-Length": str(len(archive))}, archive[:-100])
     site.pages["/page"] = page(b"<html>Sign in</html>")
     home = tmp_path / "models"
-    with pytest.raises(UsageError, match=f"of {len(archive):,} bytes came"):
+    with pytest.raises(UsageError, match=f"of {len(archive):,} bytes"):
         pull(f"{site.address}/short", home)
     with pytest.raises(UsageError, match="HTTP 404"):
         pull(f"{site.address}/nothing", home)

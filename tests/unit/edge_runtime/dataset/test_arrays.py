@@ -81,7 +81,7 @@ def test_idx_damage_is_a_one_line_error(tmp_path: Path) -> None:
             open_dataset(tmp_path)
         assert "\n" not in str(caught.value)
     path.unlink()
-    with pytest.raises(DataError, match="must come together"):
+    with pytest.raises(DataError, match="must come in pairs"):
         open_dataset(tmp_path)
 
 
