@@ -1,10 +1,10 @@
-"""How fast a bundle answers on this machine: latency, throughput, memory and cold start.
+"""Measures a bundle on this machine: latency, throughput, memory and cold start.
 
 Stages::
 
     cases    every artifact on every engine that runs it, with each number of threads
-    rounds   each case answers a few times, then the next one: noise hits all alike
-    cold     a fresh process for each case: its start to its first answer, and its memory
+    rounds   each case runs a few times, then the next one: noise affects all alike
+    cold     a fresh process for each case: start to first prediction, and memory
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from PIL import Image
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.classifier import Classifier
+from edge_runtime.dataset.decoding import cores
 from edge_runtime.engines import ENGINES, usable
 from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.errors import EnvironmentMissingError, UsageError
@@ -35,28 +36,28 @@ from edge_runtime.preprocess import ImageSource, decoded
 from edge_runtime.temporary import temporary_folder
 
 PHOTO_SIZE = (320, 240)
-"""Width and height of the JPEG that is made where no image is given."""
+"""Width and height of the JPEG that is generated when no image is given."""
 
 COLD_STARTS = 3
 _TURN = 10
-"""Answers of a case in a row: enough that its memory is warm, few enough that others feel the same noise."""
+"""Predictions of a case in a row: enough to warm its memory, few enough that all cases see the same noise."""
 
 _WARM_UP = 3
 
 HIGH_LOAD = 0.25
-"""Processes a core, averaged over a minute, from which figures are noise."""
+"""One-minute load per core above which the figures are mostly noise."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of one answer, image in and best classes out.
+    """Latency of one prediction, from image to best classes.
 
     Attributes:
-        runs: Answers that were timed.
+        runs: Predictions that were timed.
         p50_ms: Median.
-        p90_ms: Nine of ten are faster.
-        p99_ms: 99 of 100 are faster.
-        images_per_s: Answers a second, one after the other.
+        p90_ms: 90th percentile.
+        p99_ms: 99th percentile.
+        images_per_s: Predictions per second, one after the other.
     """
 
     runs: int
@@ -67,17 +68,17 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ArtifactTiming:
     """One artifact on one engine.
 
     Attributes:
         artifact: Its kind.
         engine: The interpreter.
-        threads: Threads of one inference.
-        array: From a uint8 array of the model's size.
-        image: From an encoded image.
+        threads: Threads per inference.
+        array: Starting from a uint8 array of the model's size.
+        image: Starting from an encoded image.
         rss_mb: Resident memory of a fresh process after loading, in 10^6 bytes.
-        cold_start_ms: Start of a fresh process to its first answer, the median of :data:`COLD_STARTS`.
+        cold_start_ms: From the start of a fresh process to its first prediction, the median of :data:`COLD_STARTS`.
     """
 
     artifact: str
@@ -91,12 +92,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Machine:
-    """What it was measured on.
+    """The machine that was measured.
 
     Attributes:
         cpu: The processor's name.
         cores: Cores that this process may use.
-        load: Processes that wanted a core in the minute before, None when unknown.
+        load: One-minute load average; None when unknown.
     """
 
     cpu: str
@@ -105,24 +106,24 @@ class Machine:
 
     @property
     def busy(self) -> bool:
-        """Whether other work made the figures worse."""
+        """Whether other processes distort the figures."""
         return self.load is not None and self.load > HIGH_LOAD * self.cores
 
 
 @dataclass(frozen=True)
-class Bench:
-    """All that was measured.
+class BenchReport:
+    """All measurements.
 
     Attributes:
-        machine: Where.
-        image: Which encoded image, in words.
-        results: One for each case.
-        skipped: Artifacts that no chosen and installed engine runs.
+        machine: The machine.
+        image: Description of the encoded image.
+        results: One per case.
+        skipped: Artifacts that no selected and installed engine runs.
     """
 
     machine: Machine
     image: str
-    results: tuple[Measured, ...]
+    results: tuple[ArtifactTiming, ...]
     skipped: tuple[str, ...]
 
 
@@ -144,19 +145,17 @@ def bench(
     image: str | os.PathLike[str] | None = None,
     runs: int = 200,
     seconds: float = 30.0,
-    progress: Callable[[str, int, int], None] = lambda step, done, total: None,
-) -> Bench:
+) -> BenchReport:
     """Measures a bundle on this machine.
 
     Args:
         bundle: An open bundle.
-        artifacts: Kinds; none means all, those that failed their check too.
-        engines: Interpreters; none means every installed one that runs the artifact.
-        threads: Threads of one inference, each measured.
-        image: An encoded image; None makes a JPEG of 320x240 pixels of a golden example.
-        runs: Answers to time for each case and each input.
-        seconds: Limit of all timing together; at least ten answers are timed in any case.
-        progress: Called with the step, how much is done, and how much there is.
+        artifacts: Kinds; empty means all, including those that failed their check.
+        engines: Interpreters; empty means every installed one that runs the artifact.
+        threads: Numbers of threads per inference to measure.
+        image: An encoded image; None makes a 320x240 JPEG from a golden example.
+        runs: Predictions to time per case and input.
+        seconds: Time limit of all timing together; at least ten predictions are timed regardless.
 
     Raises:
         UsageError: runs, seconds or threads is not positive.
@@ -189,10 +188,10 @@ def bench(
             _Case(*choice, stack.enter_context(_opened(bundle, *choice))) for choice in dict.fromkeys(chosen)
         ]
         array = cases[0].classifier.pixels(photo)
-        _take_turns(cases, {"array": array, "image": photo}, runs, seconds, progress)
-    cold = _cold_starts(bundle, cases, photo, progress)
+        _take_turns(cases, {"array": array, "image": photo}, runs, seconds)
+    cold = _cold_starts(bundle, cases, photo)
     results = tuple(
-        Measured(
+        ArtifactTiming(
             case.artifact.kind, case.engine, case.threads,
             latency(case.seconds["array"]), latency(case.seconds["image"]),
             rss_mb=statistics.median(memory for _, memory in starts) / 1e6,
@@ -200,11 +199,11 @@ def bench(
         )
         for case, starts in zip(cases, cold, strict=True)
     )  # fmt: skip
-    return Bench(machine, described, results, skipped)
+    return BenchReport(machine, described, results, skipped)
 
 
 def latency(seconds: Sequence[float]) -> Latency:
-    """Sums up the times of single answers.
+    """Summarizes the times of single predictions.
 
     Args:
         seconds: At least one.
@@ -214,13 +213,12 @@ def latency(seconds: Sequence[float]) -> Latency:
 
 
 def this_machine() -> Machine:
-    """Names this machine and says how busy it is."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Describes this machine and its load."""
     try:
         load: float | None = os.getloadavg()[0]
     except (AttributeError, OSError):
         load = None
-    return Machine(_cpu(), cores, load)
+    return Machine(_cpu(), cores(), load)
 
 
 def _opened(bundle: Bundle, artifact: Artifact, engine: str, threads: int) -> Classifier:
@@ -232,7 +230,6 @@ def _take_turns(
     inputs: dict[str, ImageSource],
     runs: int,
     seconds: float,
-    progress: Callable[[str, int, int], None],
 ) -> None:
     for case in cases:
         for source in inputs.values():
@@ -242,7 +239,6 @@ def _take_turns(
     for done in range(0, runs, _TURN):
         if done and time.perf_counter() - started > seconds:
             break
-        progress("timing answers", done, runs)
         for case in cases:
             for name, source in inputs.items():
                 for _ in range(min(_TURN, runs - done)):
@@ -251,16 +247,13 @@ def _take_turns(
                     case.seconds[name].append(time.perf_counter() - before)
 
 
-def _cold_starts(
-    bundle: Bundle, cases: Sequence[_Case], photo: bytes, progress: Callable[[str, int, int], None]
-) -> list[list[tuple[float, int]]]:
-    """Seconds to the first answer and bytes of memory, for each case and start."""
+def _cold_starts(bundle: Bundle, cases: Sequence[_Case], photo: bytes) -> list[list[tuple[float, int]]]:
+    """Seconds to the first prediction and bytes of memory, per case and start."""
     found: list[list[tuple[float, int]]] = [[] for _ in cases]
     with temporary_folder() as folder:
         file = folder / "image"
         file.write_bytes(photo)
-        for start in range(COLD_STARTS):
-            progress("cold starts", start, COLD_STARTS)
+        for _ in range(COLD_STARTS):
             for case, starts in zip(cases, found, strict=True):
                 starts.append(_cold_start(bundle, case, file))
     return found
@@ -278,14 +271,14 @@ def _cold_start(bundle: Bundle, case: _Case, image: Path) -> tuple[float, int]:
         spent = time.perf_counter() - before
     if len(answer) != 2 or child.returncode:
         raise EnvironmentMissingError(
-            f"A cold start must answer. Received: {case.artifact.kind} on {case.engine} in a fresh process of "
+            f"A cold start must succeed. Received: {case.artifact.kind} on {case.engine} in a fresh process of "
             f"{sys.executable} ended with exit code {child.returncode}. Run: snapship selftest {bundle.location}"
         )
     return spent, int(answer[1])
 
 
 def _photo(bundle: Bundle, image: str | os.PathLike[str] | None) -> tuple[bytes, str]:
-    """The encoded image to answer, and what it is."""
+    """The encoded image to classify, and its description."""
     if image is not None:
         picture = decoded(image, 3)
         return Path(image).read_bytes(), f"{Path(image).name}, {picture.width}x{picture.height}"
@@ -293,7 +286,7 @@ def _photo(bundle: Bundle, image: str | os.PathLike[str] | None) -> tuple[bytes,
         picture = decoded(bundle.read(examples[0].file, examples[0].sha256), 3)
         origin = f"made of {examples[0].file}"
     else:
-        # Waves, since noise would compress, and so decode, unlike any photo.
+        # Waves: noise would compress, and so decode, unlike any photo.
         y, x = np.mgrid[: PHOTO_SIZE[1], : PHOTO_SIZE[0]] / 20.0
         waves = np.stack([np.sin(x), np.sin(y), np.sin(x + y)], axis=2)
         picture, origin = Image.fromarray((127.5 * (waves + 1)).astype(np.uint8)), "drawn"

@@ -1,4 +1,4 @@
-"""``snapship bench``: how fast a bundle answers on this machine."""
+"""``snapship bench``: measures a bundle on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.bench import Bench, Latency, Machine, Measured
+from edge_runtime.bench import ArtifactTiming, BenchReport, Latency, Machine
 from edge_runtime.bench import bench as measure
 from edge_runtime.bundle import Bundle
 from edge_runtime.cli_options import FilledPath
@@ -22,28 +22,34 @@ from edge_runtime.terminal import Cell, Column, print_table, printable
 @click.command()
 @click.argument("bundle", type=FilledPath())
 @click.option(
-    "--artifact", "artifacts", metavar="KIND", multiple=True, help="Artifact to measure; repeatable."
+    "--artifact",
+    "artifacts",
+    metavar="KIND",
+    multiple=True,
+    help="Artifact to measure; repeatable. Default: all.",
 )
 @click.option(
     "--engine",
     "engines",
     type=click.Choice(list(ENGINES)),
     multiple=True,
-    help="Interpreter to measure; repeatable. By default all that are installed.",
+    help="Interpreter to measure; repeatable. Default: all that are installed.",
 )
+@click.option("--threads", default="1", show_default=True, metavar="N[,N...]", help="Threads per inference.")
+@click.option("--image", metavar="FILE", help="Image to classify. Default: a generated 320x240 JPEG.")
 @click.option(
-    "--threads", default="1", show_default=True, metavar="N[,N...]", help="Threads of one inference."
-)
-@click.option("--image", metavar="FILE", help="Image to answer; by default a 320x240 JPEG is made.")
-@click.option(
-    "--runs", type=click.IntRange(1), default=200, show_default=True, help="Answers to time of each."
+    "--runs",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Predictions to time of each.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
     default=30.0,
     show_default=True,
-    help="Limit of the timing of all of them together.",
+    help="Time limit of all timing together.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(
@@ -56,11 +62,11 @@ def bench(
     seconds: float,
     as_json: bool,
 ) -> None:
-    """Measure how fast a bundle answers on this machine.
+    """Measure the speed and memory of a bundle on this machine.
 
-    Times whole answers, image in and best classes out: from pixels of the model's size and
-    from an encoded image. The artifacts take turns, so that noise hits all alike. Memory
-    and cold start are those of fresh processes.
+    Times whole predictions, once from pixels of the model's size and once from an encoded
+    image. Artifacts take turns, so that noise affects all of them alike. Memory and cold
+    start are measured in fresh processes.
 
     \b
     Examples:
@@ -76,7 +82,7 @@ def bench(
     if found.machine.busy:
         click.echo(
             f"Warning: the machine is busy (load {found.machine.load:.1f} on {found.machine.cores} cores), "
-            "the figures are worse than they could be.",
+            "so the figures are worse than they could be.",
             err=True,
         )
     if as_json:
@@ -85,18 +91,18 @@ def bench(
         _print(found)
 
 
-def record(found: Bench) -> dict[str, Any]:
-    """What was measured as plain data for JSON."""
+def record(found: BenchReport) -> dict[str, Any]:
+    """The measurements as plain data for JSON."""
     return asdict(found) | {"skipped": list(found.skipped)}
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     if not re.fullmatch("[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*", text, re.ASCII):
-        raise UsageError(f"--threads must be whole numbers from 1. Received: {text!r}. Pass such as 1,2.")
+        raise UsageError(f"--threads must be whole numbers from 1. Received: {text!r}. Pass for example 1,2.")
     return tuple(int(part) for part in text.split(","))
 
 
-def _print(found: Bench) -> None:
+def _print(found: BenchReport) -> None:
     columns = [
         Column("artifact"),
         Column("engine"),
@@ -112,10 +118,10 @@ def _print(found: Bench) -> None:
     print_table(columns, [row for entry in found.results for row in _rows(entry)])
     click.echo(f"\nimage    {printable(found.image)}\nmachine  {_machine(found.machine)}")
     if found.skipped:
-        click.echo(f"Skipped, no chosen and installed engine runs them: {', '.join(found.skipped)}")
+        click.echo(f"Skipped, no selected and installed engine runs them: {', '.join(found.skipped)}")
 
 
-def _rows(entry: Measured) -> list[list[Cell]]:
+def _rows(entry: ArtifactTiming) -> list[list[Cell]]:
     head: list[Cell] = [entry.artifact, entry.engine, str(entry.threads)]
     process: list[Cell] = [f"{entry.rss_mb:.0f}", f"{entry.cold_start_ms:.0f}"]
     return [

@@ -42,15 +42,15 @@ class Bundle:
     def open(cls, location: str | os.PathLike[str], *, in_memory: bool = False) -> Bundle:
         """Opens a bundle and checks its manifest and labels.
 
-        Model files are checked when they are asked for, by :meth:`model`.
+        Model files are verified on access, by :meth:`model`.
 
         Args:
             location: A folder that holds ``manifest.json``, or a zip of one.
-            in_memory: Whether :meth:`model` reads model files also of a folder. A file that is
-                overwritten in place while an interpreter maps it ends the process.
+            in_memory: Whether :meth:`model` reads model files of a folder into memory, too. Overwriting
+                a file in place while an interpreter has it mapped would crash the process.
 
         Raises:
-            BundleError: There is no bundle, or its manifest or labels are damaged.
+            BundleError: The bundle does not exist, or its manifest or labels are damaged.
         """
         path = Path(location)
         store: Store
@@ -60,7 +60,7 @@ class Bundle:
         except OSError as error:
             raise unreadable(path, error) from error
         if there and path.is_dir():
-            # A link such as DIR/current may point elsewhere later; this bundle is what it is now.
+            # A link such as DIR/current may point elsewhere later; this bundle must not.
             store = FolderStore(path.resolve())
         elif there and path.is_file():
             store = ZipStore(path)
@@ -95,18 +95,17 @@ class Bundle:
         raise UnknownNameError.of("artifact", kind, [entry.kind for entry in self.manifest.artifacts])
 
     def model(self, artifact: Artifact) -> Path | bytes:
-        """Returns a model file whose size and hash are the manifest's.
+        """Returns a model file after verifying its size and hash.
 
         Args:
             artifact: An entry of this bundle.
 
         Returns:
-            The path in a folder (so that an interpreter can map it); the bytes from a zip, of a
-            bundle that was opened with ``in_memory``, and where a path is not UTF-8, which no
-            interpreter opens.
+            The path in a folder, so that an interpreter can map it. The bytes for a zip, for a bundle
+            opened with ``in_memory``, and for a path that is not UTF-8, which no interpreter opens.
 
         Raises:
-            BundleError: The file is missing, leaves the bundle, or is not what was exported.
+            BundleError: The file is missing, outside the bundle, or changed since the export.
         """
         path = None if self._in_memory else self._store.path(artifact.file)
         if path is None or not is_utf8(str(path)):
@@ -115,7 +114,7 @@ class Bundle:
             return data
         try:
             size = path.stat().st_size
-            # A wrong size is an answer already: the file is not read for it.
+            # A wrong size suffices: do not read the file.
             found = file_sha256(path) if size == artifact.bytes else ""
         except OSError as error:
             raise unreadable(path, error) from error
@@ -127,21 +126,21 @@ class Bundle:
 
         Args:
             file: Path inside the bundle.
-            sha256: The hash that it must have.
+            sha256: The expected hash.
 
         Raises:
-            BundleError: It is missing, leaves the bundle, or has another hash.
+            BundleError: The file is missing, outside the bundle, or has another hash.
         """
         data = self._store.read(file, MAX_TEXT_BYTES)
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise BundleError(
-                f"A bundle's file must be unchanged. Received: another sha256 for {file} in "
+                f"A bundle's files must be unchanged. Received: another sha256 for {file} in "
                 f"{self.location}. Copy the bundle again or export again."
             )
         return data
 
     def has(self, file: str) -> bool:
-        """Whether the bundle holds a file that no manifest entry vouches for, such as ``check.json``.
+        """Whether the bundle holds a file that the manifest does not list, such as ``check.json``.
 
         Args:
             file: Path inside the bundle.
@@ -149,7 +148,7 @@ class Bundle:
         return self._store.has(file)
 
     def verify(self) -> None:
-        """Checks every file that the manifest names.
+        """Verifies every file that the manifest names.
 
         Raises:
             BundleError: One is missing or changed.
@@ -162,13 +161,13 @@ class Bundle:
     def _compare(self, artifact: Artifact, size: int, sha256: str) -> None:
         if size != artifact.bytes:
             raise BundleError(
-                f"A model file must be the one that was exported. Received: {artifact.file} with "
+                f"A model file must be unchanged since its export. Received: {artifact.file} with "
                 f"{size:,} bytes, manifest {artifact.bytes:,}, in {self.location}. "
                 "Copy the bundle again or export again."
             )
         if sha256 != artifact.sha256:
             raise BundleError(
-                f"A model file must be the one that was exported. Received: {artifact.file} with "
+                f"A model file must be unchanged since its export. Received: {artifact.file} with "
                 f"sha256 {sha256[:12]}..., manifest {artifact.sha256[:12]}..., in "
                 f"{self.location}. Copy the bundle again or export again."
             )

@@ -1,4 +1,4 @@
-"""Where a bundle's files lie: a folder or a zip, neither trusted."""
+"""Storage of a bundle: a folder or a zip, neither of them trusted."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ if TYPE_CHECKING:
     import zipfile
 
 MAX_ENTRIES = 10_000
-"""Files in a zip bundle; an export makes about thirty."""
+"""Maximum files in a zip bundle; an export has about thirty."""
 
 MAX_UNPACKED_BYTES = 8_000_000_000
-"""All files of a zip bundle together, as its directory says."""
+"""Maximum size of all files of a zip bundle together, according to its directory."""
 
 MAX_RATIO = 200
-"""Unpacked to packed size of a file over a megabyte; weights reach 4, JSON 20, a bomb 1000."""
+"""Maximum compression ratio of a file over a megabyte; weights reach 4, JSON 20, a zip bomb 1000."""
 
 MAX_NAME = 1_000
-"""Characters of a file's path inside a bundle; systems take 255 to 4,096."""
+"""Maximum characters of a path inside a bundle; systems allow 255 to 4,096."""
 
 _RATIO_FROM_BYTES = 1_000_000
 
 
 class Store(Protocol):
-    """Where a bundle's files lie."""
+    """Storage of a bundle's files."""
 
     def read(self, file: str, limit_bytes: int) -> bytes:
-        """Returns a file's content, at most that long, or raises BundleError."""
+        """Returns the content of a file; raises BundleError if it is missing or longer than that."""
         ...
 
     def path(self, file: str) -> Path | None:
-        """Returns where an existing file lies on disk, None inside a zip."""
+        """Returns the path of an existing file on disk; None inside a zip."""
         ...
 
     def has(self, file: str) -> bool:
-        """Whether there is such a file."""
+        """Whether the file exists."""
         ...
 
 
 def check_inside(file: str) -> PurePosixPath:
-    """Returns a bundle-relative path if it cannot leave the bundle.
+    """Validates a path relative to the bundle.
 
     Args:
         file: A path as written in a manifest or zip.
 
     Raises:
-        BundleError: It is absolute, empty, too long, or has ``..``, a backslash, a drive, or a character that
-            does not print: a line break in a name would forge a line of a log.
+        BundleError: It is absolute, empty, too long, or contains ``..``, a backslash, a drive, or an
+            unprintable character, such as a line break that would forge a line of a log.
     """
     path = PurePosixPath(file)
     if (
@@ -78,7 +78,7 @@ def _missing(file: str, location: Path) -> BundleError:
 
 
 def unreadable(path: Path, error: Exception) -> BundleError:
-    """The error for a file that is there and cannot be read."""
+    """The error for a file that exists but cannot be read."""
     reason = getattr(error, "strerror", None) or str(error)
     return BundleError(
         f"A bundle's file must be readable. Received: {path} ({reason}). Check its name and permissions."
@@ -139,7 +139,7 @@ class ZipStore:
     """Files in a zip; nothing is unpacked to disk."""
 
     def __init__(self, path: Path) -> None:
-        # Here, since a folder's first answer would wait for it, and for the compressors that it brings.
+        # Here, since it and the compressors it imports would delay the first prediction from a folder.
         import zipfile
 
         self._location = path
@@ -147,7 +147,7 @@ class ZipStore:
             with zipfile.ZipFile(path) as archive:
                 infos = archive.infolist()
         except Exception as error:
-            # The module meets damaged bytes with exceptions of many kinds, struct.error among them.
+            # The module raises many kinds of exceptions on damaged bytes, such as struct.error.
             raise BundleError(
                 f"A bundle must be a folder or a zip. Received: {path} ({_reason(error)}). "
                 "Pass the folder that holds manifest.json."
@@ -167,12 +167,12 @@ class ZipStore:
         entries: dict[str, zipfile.ZipInfo] = {}
         folded: set[str] = set()
         for info in infos:
-            # The module ends a name at its first null byte; orig_filename has all of it.
+            # The module cuts a name at its first null byte; orig_filename is complete.
             name = str(check_inside(info.orig_filename))
             if info.is_dir() or name.startswith("__MACOSX/"):
                 continue
             self._check_entry(name, info)
-            # One file on a disk that folds case or composes accents: which of two would it be?
+            # On a disk that ignores case or composes accents, both would be one file.
             key = unicodedata.normalize("NFC", name).casefold()
             if key in folded:
                 raise BundleError(
@@ -188,7 +188,7 @@ class ZipStore:
         return entries
 
     def _check_entry(self, name: str, info: zipfile.ZipInfo) -> None:
-        """Refuses what is no plain file, cannot be read, or unpacks to far more than it is."""
+        """Rejects entries that are not plain files, cannot be read, or are zip bombs."""
         import zipfile
 
         kind = stat.S_IFMT(info.external_attr >> 16)
@@ -206,16 +206,16 @@ class ZipStore:
             return
         raise BundleError(
             f"A zip bundle must hold {problem}. Received: {name} in {self._location}. "
-            "Zip the files themselves, as any zip program does."
+            "Create it with an ordinary zip program."
         )
 
     def _refuse_overlaps(self, infos: list[zipfile.ZipInfo]) -> None:
-        """Two files made of the same bytes are how small zips become endless."""
+        """Overlapping entries are how a small zip unpacks to endless data."""
         end = 0
         for info in sorted(infos, key=lambda info: info.header_offset):
             if info.header_offset < end:
                 raise BundleError(
-                    f"A zip bundle's files must lie one after the other. Received: {quoted(info.filename)} inside "
+                    f"Files in a zip bundle must not overlap. Received: {quoted(info.filename)} inside "
                     f"another in {self._location}. Do not use this bundle."
                 )
             end = info.header_offset + info.compress_size
@@ -239,11 +239,11 @@ class ZipStore:
             raise _too_large(file, self._location, info.file_size, limit_bytes)
         try:
             with zipfile.ZipFile(self._location) as archive, archive.open(info) as member:
-                # The header's size may lie: never take more than the limit.
+                # The size in the header may be wrong: never read more than the limit.
                 data = member.read(limit_bytes + 1)
         except Exception as error:
             raise BundleError(
-                f"A zip bundle must be undamaged. Received: {file} in {self._location} "
+                f"A zip bundle must be intact. Received: {file} in {self._location} "
                 f"({_reason(error)}). Copy the bundle again."
             ) from error
         if len(data) > limit_bytes:

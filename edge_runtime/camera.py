@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edge_runtime.errors import DataError, EnvironmentMissingError, UsageError
@@ -15,22 +14,22 @@ from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 
 _MOST_DIGITS = 9
-"""OpenCV takes the number in 32 bits."""
+"""OpenCV takes the number as 32 bits."""
 
 
 class Camera:
     """A camera by its number, or a video file by its path."""
 
     def __init__(self, source: str) -> None:
-        """Opens it.
+        """Opens the camera or file.
 
         Args:
-            source: ``0`` for the first camera; a path that is no number for a video file.
+            source: A camera number, ``0`` for the first; anything else is the path of a video file.
 
         Raises:
-            EnvironmentMissingError: OpenCV is not installed, or there is no such camera.
+            EnvironmentMissingError: OpenCV is not installed, or the camera does not exist.
             DataError: The video file cannot be opened.
-            UsageError: It is a URL, or a number that is none of a camera.
+            UsageError: The source is a URL or not a camera number.
         """
         if is_url(source):
             raise UsageError(
@@ -49,7 +48,7 @@ class Camera:
         self._cv2: Any = cv2
         if not self.is_live and not Path(source).is_file():
             raise DataError(
-                f"A video file must exist. Received: {source}. Pass a camera's number, such as 0."
+                f"A video file must exist. Received: {source}. Pass a camera number, for example 0."
             )
         with quiet():
             self._capture: Any = cv2.VideoCapture(int(source) if self.is_live else source)
@@ -57,15 +56,15 @@ class Camera:
             self._capture.release()
             raise self._unusable("it does not open")
         if self.is_live:
-            # The newest frame and not one of a second ago, where the driver lets us choose.
+            # The newest frame rather than one from a second ago, where the driver supports it.
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
     def frames(self, every_s: float) -> Iterator[tuple[int, UInt8Array]]:
-        """Yields frames as they come, until a video file ends.
+        """Yields frames as they arrive, until the video file ends.
 
         Args:
-            every_s: Seconds between frames, of the clock for a camera and of the film for a
-                file; 0 for every frame.
+            every_s: Seconds between frames: real time for a camera, video time for a file; 0 for every
+                frame.
 
         Yields:
             The frame's number from 0, and uint8 RGB ``[height, width, 3]``.
@@ -95,12 +94,7 @@ class Camera:
     def __enter__(self) -> Camera:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._capture.release()
 
     def _unusable(self, reason: str) -> EnvironmentMissingError | DataError:

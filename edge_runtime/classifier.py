@@ -1,11 +1,10 @@
-"""From an image to its classes: a bundle's artifact, its preprocessing and an engine."""
+"""The classifier: an artifact of a bundle, its preprocessing, and an engine."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Generator, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge_runtime.bundle import Bundle
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 MAX_WORKERS = 256
-"""Each is a thread and a model in memory: more is a mistake on any machine."""
+"""Each worker is a thread with a model in memory; more make no sense on any machine."""
 
 
 class Classifier:
@@ -55,7 +54,7 @@ class Classifier:
             bundle: An open bundle.
             artifact: One of its artifacts.
             engine: ``auto`` or an engine's name.
-            threads: Threads of one inference.
+            threads: Threads per inference.
             max_bytes: Limit of an encoded image.
             max_pixels: Limit of an image's width times height.
         """
@@ -90,11 +89,11 @@ class Classifier:
         """Opens a bundle, verifies it, and loads one artifact.
 
         Args:
-            bundle: A folder or zip, or one that is open.
+            bundle: A folder, a zip, or an open bundle.
             artifact: Its kind, such as ``tflite-int8``; None takes the smallest that
                 passed its check and that an installed engine runs.
             engine: ``auto``, ``litert``, ``tflite-runtime`` or ``onnxruntime``.
-            threads: Threads of one inference; more than one hurts on a busy machine.
+            threads: Threads per inference; more than one is slower on a busy machine.
             allow_failed: Also use an artifact whose verdict is ``fail``.
             max_bytes: Limit of an encoded image.
             max_pixels: Limit of an image's width times height.
@@ -102,7 +101,7 @@ class Classifier:
         Raises:
             BundleError: The bundle or the model file is damaged or not as exported.
             GateFailedError: The artifact failed its check.
-            UnknownNameError: There is no such artifact or engine.
+            UnknownNameError: The artifact or engine does not exist.
             EnvironmentMissingError: No installed engine runs it.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
@@ -110,18 +109,18 @@ class Classifier:
         return cls(opened, chosen, engine=engine, threads=threads, max_bytes=max_bytes, max_pixels=max_pixels)
 
     def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
-        """Names what an image shows.
+        """Classifies an image.
 
         Args:
             image: A path, encoded bytes, a binary file, a PIL image, or a uint8 array
                 ``[height, width, channels]``.
-            top_k: How many classes to return, best first.
+            top_k: Number of classes to return, best first.
             options: Threshold, lists of classes, temperature; None for the scores as they are.
-                Keep the object for the next image: what it means here is worked out once.
+                Reuse the object: its labels are resolved once.
 
         Raises:
             ImageError: The image cannot be used.
-            UsageError: top_k is not positive, options name no class of the model, or the
+            UsageError: top_k is not positive, options name a class the model lacks, or the
                 classifier is closed.
         """
         if options is None:
@@ -130,7 +129,7 @@ class Classifier:
         return bound.rank(self.scores(image), _positive("top_k", top_k))
 
     def scores(self, image: ImageSource) -> Float32Array:
-        """Scores every class, as the model gives them: no temperature, no list.
+        """Returns the scores of all classes as the model gives them, without options.
 
         Args:
             image: As :meth:`classify`.
@@ -149,7 +148,7 @@ class Classifier:
             self._pool.give(engine)
 
     def pixels(self, image: ImageSource) -> UInt8Array:
-        """What the model sees of an image: uint8 ``[height, width, channels]``.
+        """Returns the model's input for an image: uint8 ``[height, width, channels]``.
 
         Raises:
             ImageError: The image cannot be used.
@@ -163,50 +162,45 @@ class Classifier:
         workers: int = 1,
         options: ResultOptions | None = None,
     ) -> Generator[Result | ImageError, None, None]:
-        """Classifies a stream of images, in order, in flat memory; ``close()`` ends it early.
+        """Classifies a stream of images, in order, in constant memory; ``close()`` ends it early.
 
         Args:
-            images: Read as results are taken, a few images ahead.
-            top_k: How many classes to return for each.
-            workers: Threads, each with an interpreter of its own; at most :data:`MAX_WORKERS`.
+            images: Consumed as results are taken, a few images ahead.
+            top_k: Number of classes to return per image.
+            workers: Threads, each with its own interpreter; at most :data:`MAX_WORKERS`.
             options: As :meth:`classify`.
 
         Yields:
-            A result, or the error of an image that cannot be used; the others go on.
+            A result, or the error of an image that cannot be used; the stream continues.
 
         Raises:
-            UsageError: top_k or workers is not positive, workers are too many, options name no
-                class of the model, or the classifier is closed.
+            UsageError: top_k or workers is not positive, workers is too large, options name a
+                class the model lacks, or the classifier is closed.
         """
         _positive("top_k", top_k)
         if options is not None:
             self._bound(options)
         if _positive("workers", workers) > MAX_WORKERS:
             raise UsageError(
-                f"workers must be at most {MAX_WORKERS}. Received: {workers}. Pass one for each core."
+                f"workers must be at most {MAX_WORKERS}. Received: {workers}. Pass one per core."
             )
         self._pool.raise_limit(workers)
         return self._stream(images, top_k, workers, options)
 
     def close(self) -> None:
-        """Lets go of the model; calls that run finish first."""
+        """Releases the model; running calls finish first."""
         self._pool.close()
 
     def __enter__(self) -> Classifier:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _bound(self, options: ResultOptions) -> BoundOptions:
         last = self._last
         if last is None or last[0] is not options:
-            # One assignment, so that threads see an old pair or a new one.
+            # One assignment, so that threads see either the old pair or the new one.
             last = self._last = (options, options.bound_to(self.labels, self.artifact.temperature))
         return last[1]
 
@@ -217,7 +211,7 @@ class Classifier:
             for image in images:
                 yield self._attempt(image, top_k, options)
             return
-        # Here, since it brings logging and queues, for which a program's first answer would wait.
+        # Here, since it imports logging and queues, which would delay the first prediction.
         from concurrent.futures import ThreadPoolExecutor
 
         ahead: deque[Future[Result | ImageError]] = deque()
@@ -230,7 +224,7 @@ class Classifier:
             while ahead:
                 yield ahead.popleft().result()
         finally:
-            # Never waits: a stream that is given up may be collected in one of these threads.
+            # Must not wait: an abandoned stream may be collected in one of these threads.
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _attempt(self, image: ImageSource, top_k: int, options: ResultOptions | None) -> Result | ImageError:
@@ -240,13 +234,13 @@ class Classifier:
             return error
 
     def _check(self, engine: Engine, name: str) -> None:
-        """The file's own tensors must be what the manifest says."""
+        """Checks the tensors of the file against the manifest."""
         entry = self.artifact
         found = (engine.input.dtype, engine.input.shape[1:], engine.output.shape[1:])
         expected = (entry.input.dtype, entry.input.shape[1:], entry.output.shape[1:])
         if found != expected:
             raise ModelFileError(
-                f"A model's tensors must be those of the manifest. Received: {name} with {found}, manifest "
+                f"A model's tensors must match the manifest. Received: {name} with {found}, manifest "
                 f"{expected}. Export the bundle again."
             )
 

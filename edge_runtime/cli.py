@@ -20,16 +20,19 @@ from edge_runtime.native_output import quiet
 @click.command()
 @click.argument("bundle", type=FilledPath())
 @click.option(
-    "--artifact", "artifacts", metavar="KIND", multiple=True, help="Artifact to replay; repeatable."
+    "--artifact",
+    "artifacts",
+    metavar="KIND",
+    multiple=True,
+    help="Artifact to replay; repeatable. Default: all.",
 )
 @engine_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int, as_json: bool) -> None:
-    """Replay a bundle's golden examples on this machine.
+    """Replay the golden examples of a bundle on this machine.
 
-    Compares the stages of every example with what was recorded at export: the file, the
-    decoded image, the model's pixels, the scores. Exit code 1 when one differs, 4 when
-    no installed engine runs any artifact.
+    Compares each stage (file, decoded image, pixels, scores) with what was recorded at
+    export. The exit code is 1 if one differs, and 4 if no installed engine runs any artifact.
 
     \b
     Example:
@@ -42,7 +45,7 @@ def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int,
         click.echo(json.dumps(selftest_record(outcome), indent=2))
     else:
         print_selftest(outcome)
-    # Who names an artifact wants it replayed: nothing is skipped in silence then.
+    # An artifact that was named must not be skipped silently.
     if not outcome.replays or (artifacts and outcome.skipped):
         skipped = [opened.artifact(kind) for kind in outcome.skipped]
         raise nothing_runs("A self-test", skipped, [] if engine == "auto" else [engine])
@@ -50,17 +53,17 @@ def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int,
     if different:
         first = different[0]
         raise GateFailedError(
-            f"Every golden example must be as at export. Received: {len(different)} of "
+            f"Every golden example must match the export. Received: {len(different)} of "
             f"{len(outcome.replays)} differ, first {first.file} on {first.artifact} at stage "
-            f"{first.failed}. Copy the bundle again, or use the library versions of its export."
+            f"{first.failed}. Copy the bundle again, or use the library versions it was exported with."
         )
 
 
 @click.command()
 @click.argument("bundle", type=FilledPath())
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def info(bundle: str, as_json: bool) -> None:
-    """Show what a bundle holds and verify its files.
+    """Show the contents of a bundle and verify its files.
 
     \b
     Example:

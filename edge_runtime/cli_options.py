@@ -1,4 +1,4 @@
-"""Options that several of the device's commands share."""
+"""Options shared by several commands of the device."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class FilledPath(click.Path):
-    """A path that is not empty: to pathlib that is the current folder, to a person a variable not set."""
+    """A path that must not be empty: usually an unset variable, but the current folder to pathlib."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuses an empty text."""
+        """Rejects an empty path."""
         if not value:
             name = param.human_readable_name if param is not None else "a path"
             raise UsageError(f"A path must not be empty. Received: {name} ''. Pass the path.")
@@ -27,33 +27,33 @@ class FilledPath(click.Path):
 
 
 def engine_options(command: Command) -> Command:
-    """The options that choose an interpreter: ``engine`` and ``threads``."""
+    """The options that select an interpreter: ``engine`` and ``threads``."""
     engine = click.option(
         "--engine",
         type=click.Choice(["auto", *ENGINES]),
         default="auto",
         show_default=True,
-        help="Interpreter; auto takes the installed one that reads the file.",
+        help="Interpreter; auto selects an installed one that reads the file.",
     )
     threads = click.option(
         "--threads",
         type=click.IntRange(1, MAX_THREADS),
         default=1,
         show_default=True,
-        help="Threads of one inference; more than one hurts on a busy machine.",
+        help="Threads per inference; more than one is slower on a busy machine.",
     )
     return engine(threads(command))
 
 
 def limit_options(command: Command) -> Command:
-    """The limits of an image, ``max_bytes`` and ``max_pixels``; both are looked at before decoding."""
+    """The limits of an image, ``max_bytes`` and ``max_pixels``; both are checked before decoding."""
     size = click.option(
         "--max-bytes",
         type=click.IntRange(1),
         default=MAX_BYTES,
         show_default=True,
         metavar="N",
-        help="Refuse larger files.",
+        help="Reject larger files, in bytes.",
     )
     area = click.option(
         "--max-pixels",
@@ -61,7 +61,7 @@ def limit_options(command: Command) -> Command:
         default=MAX_PIXELS,
         show_default=True,
         metavar="N",
-        help="Refuse images of more pixels, width times height.",
+        help="Reject images with more pixels (width times height).",
     )
     return size(area(command))
 
@@ -76,13 +76,13 @@ def result_options(command: Command) -> Command:
             type=click.IntRange(1),
             default=5,
             show_default=True,
-            help="Classes to name for each image.",
+            help="Classes to return per image.",
         ),
         click.option(
             "--score-threshold",
             type=click.FloatRange(0.0, 1.0),
             metavar="SCORE",
-            help="Leave out classes with a lower score, 0 to 1.",
+            help="Drop classes with a lower score, 0 to 1.",
         ),
         click.option(
             "--allow",
@@ -90,7 +90,7 @@ def result_options(command: Command) -> Command:
             "allow",
             multiple=True,
             metavar="LABEL",
-            help="Name only this class; repeatable.",
+            help="Return only this class; repeatable.",
         ),
         click.option(
             "--deny",
@@ -98,13 +98,13 @@ def result_options(command: Command) -> Command:
             "deny",
             multiple=True,
             metavar="LABEL",
-            help="Never name this class; repeatable.",
+            help="Never return this class; repeatable.",
         ),
         click.option(
             "--temperature",
             metavar="T",
-            help="Soften scores to p^(1/T); artifact takes the T that the export fitted, so that of the "
-            "answers with 0.8 some 80 % are right. By default scores are as the model gives them.",
+            help="Rescale scores to p^(1/T); artifact uses the T fitted at export, which makes them calibrated "
+            "probabilities. Default: scores as the model gives them.",
         ),
     )
     for option in reversed(options):

@@ -1,4 +1,4 @@
-"""What ``selftest`` and ``info`` print."""
+"""Output of ``selftest`` and ``info``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "unc
 
 
 def selftest_record(outcome: SelfTest) -> dict[str, Any]:
-    """A replay of the golden examples as plain data for JSON."""
+    """The result of a self-test as plain data for JSON."""
     return {
         "passed": outcome.passed,
         "replays": [
@@ -36,7 +36,7 @@ def selftest_record(outcome: SelfTest) -> dict[str, Any]:
 
 
 def print_selftest(outcome: SelfTest) -> None:
-    """Prints a replay of the golden examples."""
+    """Prints the result of a self-test."""
     columns = [
         Column("artifact"),
         Column("engine"),
@@ -51,9 +51,9 @@ def print_selftest(outcome: SelfTest) -> None:
         if replay.failed is not None:
             click.echo(f"{replay.artifact} {printable(replay.file)}: {printable(replay.detail)}")
     if outcome.skipped:
-        click.echo(f"Skipped, no installed engine reads them: {', '.join(outcome.skipped)}")
+        click.echo(f"Skipped, no installed engine runs them: {', '.join(outcome.skipped)}")
     if outcome.passed:
-        click.echo(f"Passed: {len(outcome.replays)} replays are as at export.")
+        click.echo(f"Passed: {len(outcome.replays)} replays match the export.")
 
 
 def _replay_row(replay: Replay) -> list[Cell]:
@@ -63,7 +63,7 @@ def _replay_row(replay: Replay) -> list[Cell]:
 
 
 def print_info(manifest: Manifest, *, examples: int) -> None:
-    """Prints what a manifest says.
+    """Prints a manifest.
 
     Args:
         manifest: The manifest.
@@ -109,7 +109,7 @@ def _artifact_row(artifact: Artifact) -> list[Cell]:
     row: list[Cell] = [artifact.kind, printable(artifact.file), _size(artifact.bytes), verdict]
     if artifact.metrics is None:
         return [*row, "-", "-", "-"]
-    # Changes of top-1 are in points of a hundred, so that nobody reads them as relative.
+    # Changes of top-1 are percentage points, so that nobody reads them as relative.
     changes = [f"{100 * value:+.1f} pt" for value in (artifact.metrics.delta, artifact.metrics.bound)]
     return [*row, f"{artifact.metrics.top1:.1%}", *changes]
 

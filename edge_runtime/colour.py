@@ -1,4 +1,4 @@
-"""Colour, the stage between decoding and resizing: any mode to 8-bit RGB or grayscale."""
+"""The colour stage, between decoding and resizing: any mode to 8-bit RGB or grayscale."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
 def fix_transparency(picture: Image.Image) -> None:
-    """Makes a PNG's transparent colour one of the values that Pillow decodes to.
+    """Scales the transparent colour of a PNG to 8 bits.
 
-    A file names it in its own depth; Pillow scales the pixels to 8 bits and not the name.
+    The file gives it in its own bit depth; Pillow scales the pixels but not this value.
 
     Args:
         picture: Opened, not decoded; its ``info`` is corrected.
@@ -36,12 +36,12 @@ def fix_transparency(picture: Image.Image) -> None:
 
 
 def eight_bit_colour(picture: Image.Image, channels: int, scale: GrayScale | None = None) -> Image.Image:
-    """Converts to 8 bits: deep gray scaled, transparency on white, palette and CMYK resolved.
+    """Converts to 8 bits: scales deep gray, puts transparency on white, resolves palette and CMYK.
 
     Args:
         picture: Any PIL image, decoded.
         channels: 3 for mode ``RGB``, 1 for mode ``L``.
-        scale: What deep gray means; None for 16 bits from black to white.
+        scale: Range of deep gray; None for 16 bits from black to white.
 
     Raises:
         ValueError: The mode has no agreed meaning as RGB.
@@ -63,15 +63,15 @@ def eight_bit_colour(picture: Image.Image, channels: int, scale: GrayScale | Non
 
 
 def _eight_bit(picture: Image.Image, scale: GrayScale) -> Image.Image:
-    """Scales deep gray to 8 bits, transparent values to white; Pillow's convert() would clip."""
+    """Scales deep gray to 8 bits and transparent values to white; Pillow's convert() would clip."""
     values: Any = np.asarray(picture)
     if scale.highest == 2**32 - 1:
-        # Pillow has no unsigned numbers of 32 bits.
+        # Pillow has no unsigned 32-bit mode.
         values = values.view(np.uint32)
     numbers = values.astype(np.float64)
     if scale.inverted:
         np.subtract(scale.highest, numbers, out=numbers)
-    # 65535 -> 255: division by 257 is exact there, a shift by 8 would darken.
+    # Division by 257 maps 65535 to 255 exactly; a shift by 8 would darken.
     numbers /= scale.highest / 255
     scaled = np.rint(np.clip(numbers, 0.0, 255.0, out=numbers), out=numbers).astype(np.uint8)
     clear = picture.info.get("transparency")

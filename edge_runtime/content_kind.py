@@ -1,8 +1,8 @@
-"""What bytes are that are no image, and what to do about it: read only when an image was refused.
+"""Identifies bytes that are not an image, and the cure. Imported only when an image is rejected.
 
-Half of what is sent instead of an image is one that went through something on its way: base64, JSON,
-gzip, a text decoder, a phone's HEIC. The sender sees bytes that "are a photo", so the message names
-what became of them.
+Most of what is sent instead of an image is one that was altered on the way: base64, JSON, gzip, a
+text decoder, a phone's HEIC. To the sender the bytes "are a photo", so the message names what
+happened to them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import NamedTuple
 from edge_runtime.tiff_header import Directory, first_directory, short_values
 
 _LOOKED_AT = 4096
-"""Bytes of the beginning that are looked at."""
+"""Number of leading bytes that are examined."""
 
 _REPLACEMENT = b"\xef\xbf\xbd"
 _LONG_ENOUGH = 64
 _FEW = 4
-"""Replacement characters that a text may hold by chance. An image of a few hundred bytes gets more."""
+"""Replacement characters that text may contain by chance; a converted image has more."""
 
 
 class Kind(NamedTuple):
-    """What bytes are.
+    """A kind of content.
 
     Attributes:
-        name: In a few words, with its article.
+        name: A few words, with the article.
         cure: What to do, a sentence.
     """
 
@@ -98,12 +98,12 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"/annex/objects/", Kind("a git-annex pointer", "Run: git annex get")),
     (0, b"HTTP/1.", Kind("a whole HTTP response", "Pass its body alone.")),
 )  # fmt: skip
-"""Place, bytes there, and what begins so."""
+"""Offset, bytes there, and the kind of content."""
 
 _OWN_BYTES = "Send the file's own bytes."
 _ASCII_MAGIC = (b"RIFF", b"GIF8", b"II*\0", b"MM\0*")
 _LOST = re.compile(rb"\??(?:\?{3})?(?:\0[^\0]{1,3}(?:JFIF|Exif)\0|PNG\r\n\x1a\n)", re.DOTALL)
-"""The start of a JPEG or PNG without its bytes over 127, or with question marks for them."""
+"""The start of a JPEG or PNG whose bytes over 127 are missing or became question marks."""
 
 _MARK = b"\xef\xbb\xbf"
 _SIZE_TAGS = (256, 257)
@@ -117,7 +117,7 @@ _ERROR_CODE = re.compile(r"<Error>\s*<Code>([A-Za-z]{1,40})</Code>")
 
 
 def content_kind(data: bytes) -> Kind:
-    """Names bytes that no decoder took for an image.
+    """Identifies bytes that no decoder accepted.
 
     Args:
         data: The bytes.
@@ -133,15 +133,15 @@ def content_kind(data: bytes) -> Kind:
 
 
 def went_through_text(data: bytes) -> bool:
-    """Whether a damaged image was decoded or encoded as UTF-8 on its way.
+    """Whether a damaged image was decoded or encoded as UTF-8 on the way.
 
     Args:
-        data: The bytes, which begin like an image.
+        data: The bytes, which start like an image.
     """
     head = data[:_LOOKED_AT]
     if head.count(_REPLACEMENT) > _FEW + len(head) // 100:
         return True
-    # The last character may be cut. Binary data of that length is never UTF-8 by chance.
+    # The last character may be cut off. Binary data of that length is never UTF-8 by chance.
     valid = head.decode("utf-8", "ignore").encode()
     return (
         len(head) >= _LONG_ENOUGH and len(head) - len(valid) < 4 and sum(byte > 127 for byte in head) > _FEW
@@ -157,7 +157,7 @@ def _by_magic(head: bytes) -> Kind | None:
 
 
 def _media(head: bytes) -> Kind:
-    """HEIC, AVIF and videos are one container with other brands."""
+    """HEIC, AVIF and videos share one container, with different brands."""
     size = int.from_bytes(head[:4], "big")
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(size, 256), 4))]
     if b"avif" in brands or b"avis" in brands:
@@ -185,7 +185,7 @@ def _tiff(data: bytes) -> Kind | None:
 
 
 def _samples(data: bytes, directory: Directory) -> str:
-    """The kind of pixel, in words: a decoder that refuses a TIFF refuses that."""
+    """The kind of samples in words, which is why decoders reject a TIFF."""
     bits = short_values(data, directory, 258) or (1,)
     count = (short_values(data, directory, 277) or (len(bits),))[0]
     form = (short_values(data, directory, 339) or (1,))[0]
@@ -196,11 +196,11 @@ def _samples(data: bytes, directory: Directory) -> str:
 
 
 def _mangled(head: bytes) -> Kind | None:
-    """An image that something took for text on its way: its bytes over 127 are lost or two each."""
+    """An image that was treated as text: its bytes over 127 are lost or became two each."""
     if _REPLACEMENT in head[:8] or (head.startswith(_ASCII_MAGIC) and went_through_text(head)):
-        return Kind("an image that went through UTF-8 text, which changed its bytes", _OWN_BYTES)
+        return Kind("an image converted to UTF-8 text, which changed its bytes", _OWN_BYTES)
     if _LOST.match(head):
-        return Kind("an image that went through ASCII text, which lost bytes", _OWN_BYTES)
+        return Kind("an image converted to ASCII text, which lost bytes", _OWN_BYTES)
     if head.startswith(_MARK) and (inner := _image(head[len(_MARK) :])):
         return Kind(f"{inner} behind a byte-order mark", _OWN_BYTES)
     if head[:1] > b"\x7f":
@@ -212,7 +212,7 @@ def _mangled(head: bytes) -> Kind | None:
 
 
 def _image(data: bytes) -> str:
-    """What an image is called that begins so; empty for anything else."""
+    """Name of the image format that starts like this; empty if it is not an image."""
     if data[:2] == b"BM":
         return "a BMP"
     if data[:4] in (b"II*\0", b"MM\0*"):
@@ -244,9 +244,9 @@ def _markup(text: str) -> Kind:
     if "<svg" in start:
         return Kind("an SVG drawing", _RASTER)
     if "<html" in start or "<!doctype html" in start:
-        return Kind("an HTML page", "Look at it for the error it shows, then pass an image.")
+        return Kind("an HTML page", "Read the error in it, then pass an image.")
     if match := _ERROR_CODE.search(text):
-        return Kind(f"an S3 error ({match[1]})", "Mend that and download it again.")
+        return Kind(f"an S3 error ({match[1]})", "Fix that and download it again.")
     return Kind("XML", "Pass an image.")
 
 
@@ -254,14 +254,14 @@ def _form(head: bytes) -> Kind | None:
     if head.startswith(b"--") and b"content-disposition" in head[:512].lower():
         return Kind("a multipart form", "Pass the file's bytes alone, or send it as multipart/form-data.")
     match = _FORM_FIELD.match(head)
-    # A field whose value is an image; any other text may hold an = too.
+    # Only a field whose value is an image: other text may contain an = too.
     if match and (inner := _encoded(match[2].replace(b"%2F", b"/").replace(b"%2B", b"+"))):
         return Kind(f"a form field with {inner.name}", _DECODE)
     return None
 
 
 def _encoded(head: bytes) -> Kind | None:
-    """Base64 or hexadecimal digits of something known, quoted or not."""
+    """Base64 or hexadecimal digits of known content, quoted or not."""
     quoted = head[:1] in (b'"', b"'")
     run = re.sub(rb"[\s\"']|\\n", b"", head[:400])
     run = run.replace(b"%2F", b"/").replace(b"%2B", b"+").replace(b"\\/", b"/")
@@ -283,7 +283,7 @@ def _encoded(head: bytes) -> Kind | None:
     if name := _image(raw):
         where = ", in quotes" if quoted else ""
         return Kind(f"{url} text of {name}{where}", _DECODE)
-    # No image begins so, but no language either: nobody writes that many signs without a space.
+    # Not a known image, but not prose either, with so many characters and no space.
     if len(digits) >= 200:
         return Kind(f"{url} text", _DECODE)
     return None

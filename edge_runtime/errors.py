@@ -1,4 +1,4 @@
-"""Every error of snapship, and the exit code or HTTP status that it means.
+"""All errors of snapship, with their exit codes and HTTP statuses.
 
 ::
 
@@ -17,8 +17,8 @@
     ├── InconclusiveError         exit 3, HTTP 500   the gate could not decide
     └── EnvironmentMissingError   exit 4, HTTP 503   a missing extra, no credentials
 
-A message says the rule, what was received and the cure, in one line. What was received is
-repeated through :mod:`edge_runtime.quoting`; whatever else gets in, the whole is bounded.
+A message states the rule, the received value and the cure, in one line. Received values are
+quoted through :mod:`edge_runtime.quoting`, and the whole message is bounded in length.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ class SnapshipError(Exception):
 
 
 class UsageError(SnapshipError):
-    """An option or argument that makes no sense."""
+    """An invalid option or argument."""
 
 
 class UnknownNameError(UsageError):
-    """A name that is not one of the known names."""
+    """An unknown name."""
 
     @classmethod
     def of(cls, kind: str, received: str, known: Iterable[str]) -> UnknownNameError:
-        """Builds the message that lists the names that exist.
+        """Builds the message that lists the known names.
 
         Args:
             kind: What is named, such as ``"model"``.
-            received: The name that was given.
-            known: The names that exist.
+            received: The given name.
+            known: The known names.
         """
         names = cut(", ".join(known), MAX_MESSAGE // 2)
         return cls(f"The {kind} must be a known name. Received: {quoted(received)}. Use one of: {names}.")
@@ -67,7 +67,7 @@ class ImageError(SnapshipError):
 
 
 class ImageFormatError(ImageError):
-    """Content that is not one of the allowed image formats."""
+    """An image in an unsupported format."""
 
     http_status = 415
 
@@ -79,13 +79,13 @@ class ImageTooLargeError(ImageError):
 
 
 class BundleError(SnapshipError):
-    """A bundle whose manifest, labels or files are not what they must be."""
+    """A bundle with an invalid manifest, labels or files."""
 
     http_status = 500
 
 
 class ModelFileError(BundleError):
-    """A model file that its interpreter refuses."""
+    """A model file that its interpreter rejects."""
 
 
 class RunError(SnapshipError):
@@ -102,21 +102,21 @@ class GateFailedError(SnapshipError):
 
 
 class LeakError(SnapshipError):
-    """Images to measure on that are also among those to train on."""
+    """Validation images that also occur in the training set."""
 
     exit_code = 1
     http_status = 500
 
 
 class InconclusiveError(SnapshipError):
-    """An artifact neither passes nor fails: too few images, or answers that depend on the CPU."""
+    """The gate cannot decide: too few images, or results that depend on the CPU."""
 
     exit_code = 3
     http_status = 500
 
 
 class EnvironmentMissingError(SnapshipError):
-    """Something outside the project is missing: an extra, credentials, a program."""
+    """Something in the environment is missing: an extra, credentials, a program."""
 
     exit_code = 4
     http_status = 503

@@ -1,9 +1,9 @@
-"""The extra ``fast``: JPEG decoding by simplejpeg, where its pixels are Pillow's bit for bit.
+"""The extra ``fast``: JPEG decoding by simplejpeg, if its pixels equal Pillow's bit for bit.
 
-Both wrap libjpeg-turbo. Before its first use, simplejpeg decodes a probe; where its
-version rounds differently from Pillow's, it is never used; a process's first JPEG is
-Pillow's, since a program that answers once would wait for the probe. Its pixels are written as
-Pillow keeps them, four bytes each, so that Pillow works on that memory without a copy.
+Both wrap libjpeg-turbo. Before its first use, simplejpeg decodes a probe; if its version rounds
+differently from Pillow's, it is never used. Pillow decodes the first JPEG of a process, so that a
+program that classifies once does not wait for the probe. Pixels are written in Pillow's own layout,
+four bytes each, so that Pillow can use that memory without a copy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MEMORY = "_snapship_memory"
 _COLOUR_SPACES = {"RGB": "RGBX", "L": "GRAY"}
 
 _KEPT_BYTES = 4_000_000
-"""Largest picture whose memory a thread keeps for its next one: a megapixel."""
+"""Largest picture, in pixels, whose memory a thread keeps for its next one."""
 
 _first = iter((True,))
 _kept = threading.local()
@@ -36,11 +36,11 @@ def decode(data: bytes, header: Image.Image) -> Image.Image | None:
 
     Args:
         data: The encoded image.
-        header: The same, opened by Pillow and not decoded.
+        header: The same image, opened by Pillow but not decoded.
 
     Returns:
-        An image with the header's metadata; None where simplejpeg is not installed, not
-        bit-equal, or refuses the file (Pillow is the judge of damaged files).
+        An image with the header's metadata; None if simplejpeg is not installed, not bit-equal, or
+        rejects the file (Pillow decides about damaged files).
     """
     if header.format != "JPEG" or header.mode not in _COLOUR_SPACES or not ready():
         return None
@@ -53,25 +53,25 @@ def decode(data: bytes, header: Image.Image) -> Image.Image | None:
 
 
 def ready() -> bool:
-    """Whether simplejpeg may be used now: not for a process's first JPEG, and where :func:`usable` says so."""
-    # One operation of the interpreter, so that threads need no lock; both decoders give the same pixels.
+    """Whether to use simplejpeg now: not for the first JPEG of a process, and only if :func:`usable`."""
+    # Atomic in CPython, so threads need no lock; both decoders give the same pixels.
     return not next(_first, False) and usable()
 
 
 @contextmanager
 def rows(data: bytes, size: tuple[int, int]) -> Iterator[UInt8 | None]:
-    """Decodes a JPEG to red, green, blue and a pad byte; only where :func:`usable` says so.
+    """Decodes a JPEG to red, green, blue and a pad byte; only if :func:`usable`.
 
     Args:
-        data: The encoded image, of three components.
-        size: Its width and height, from its header.
+        data: The encoded image, with three components.
+        size: Width and height from its header.
 
     Yields:
-        uint8 ``[height, width, 4]``, in memory that this thread keeps for its next photo, or None
-        when simplejpeg refuses the file.
+        uint8 ``[height, width, 4]``, in memory that this thread reuses for its next photo; None if
+        simplejpeg rejects the file.
     """
     count = 4 * size[0] * size[1]
-    # Taken, not borrowed: a signal handler that decodes meanwhile must find none.
+    # Take the memory out of the cache: a signal handler that decodes meanwhile must not find it.
     buffer: UInt8 | None = _kept.__dict__.pop("buffer", None)
     if buffer is None or len(buffer) < count:
         buffer = np.empty(count, np.uint8)
@@ -84,13 +84,13 @@ def rows(data: bytes, size: tuple[int, int]) -> Iterator[UInt8 | None]:
 
 
 def memory(picture: Image.Image) -> UInt8 | None:
-    """The rows of a picture that :func:`decode` made and nobody wrote to.
+    """The rows of an unmodified picture from :func:`decode`.
 
     Args:
         picture: Any PIL image of mode ``RGB``.
 
     Returns:
-        uint8 ``[height, width, 4]``, which must not be written to; None for any other picture.
+        uint8 ``[height, width, 4]``, not to be written to; None for any other picture.
     """
     return getattr(picture, _MEMORY, None) if picture.readonly else None
 
@@ -103,12 +103,12 @@ def usable() -> bool:
     try:
         return all(_same(mode) for mode in _COLOUR_SPACES)
     except Exception:
-        # A broken install of an optional speed-up must not stop anything.
+        # A broken install of an optional accelerator must not stop anything.
         return False
 
 
 def _same(mode: str) -> bool:
-    """Compares both decoders on a picture with edges, ramps and subsampled colour, of odd size."""
+    """Compares both decoders on a picture of odd size with edges, ramps and subsampled colour."""
     rows, columns = np.mgrid[0:61, 0:83]
     ramps = np.stack([3 * columns, 4 * rows, (rows * columns) % 256], axis=2).astype(np.uint8)
     stored = io.BytesIO()
@@ -120,12 +120,12 @@ def _same(mode: str) -> bool:
 
 
 def _picture(array: UInt8, mode: str) -> Image.Image:
-    """An image on the array's own memory, which it keeps alive and must not write to."""
+    """An image that shares the array's memory, keeps it alive, and must not write to it."""
     height, width = array.shape[:2]
     if mode == "L":
         return Image.frombuffer("L", (width, height), array, "raw", "L", 0, 1)
     # Image.frombuffer maps RGBX but copies RGB, though both have the same four bytes in memory:
-    # these are its own lines. Where a Pillow has them no more, the probe fails and Pillow decodes.
+    # these are its own lines. If a Pillow version drops them, the probe fails and Pillow decodes.
     picture = Image.new("RGB", (0, 0))._new(
         _imaging.map_buffer(array, (width, height), "raw", 0, (mode, 0, 1))
     )
@@ -135,7 +135,7 @@ def _picture(array: UInt8, mode: str) -> Image.Image:
 
 
 def _decode(data: bytes, mode: str, buffer: UInt8 | None = None) -> UInt8 | None:
-    """``[height, width, 4]`` of RGB and a pad byte, or ``[height, width]`` of gray; None when refused."""
+    """``[height, width, 4]`` of RGB and a pad byte, or ``[height, width]`` of gray; None if rejected."""
     import simplejpeg
 
     try:

@@ -1,9 +1,9 @@
-"""One answer of a fresh process, for ``snapship bench``: what a cold start costs.
+"""One prediction in a fresh process, to measure a cold start for ``snapship bench``.
 
 python -m edge_runtime.first_answer BUNDLE ARTIFACT ENGINE THREADS IMAGE
 
-Prints the answer's class and the process's resident memory in bytes after loading.
-It does what a plain program would do, and nothing else: no command line library.
+Prints the best class and the process's resident memory in bytes after loading.
+It does what a minimal program would do, without a command line library.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is in RAM; the largest so far where the system tells no more."""
+    """Resident memory of this process in bytes; its peak where the system reports nothing else."""
     try:
         # Linux: size and resident set in pages.
         pages = int(Path("/proc/self/statm").read_bytes().split()[1])
@@ -29,7 +29,7 @@ def resident_bytes() -> int:
 
 
 def main() -> None:
-    """Answers once and prints."""
+    """Classifies once and prints."""
     from edge_runtime.bundle import Bundle
     from edge_runtime.classifier import Classifier
 

@@ -1,4 +1,4 @@
-"""The last stage of preprocessing: a picture of any size to the size that a model takes."""
+"""The resize and crop stage: a picture of any size to the input size of a model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edge_runtime.spec import InputSpec
 if TYPE_CHECKING:
     from edge_runtime.plain_resize import Part
 
-# The plain resize is imported where it is used: most programs never do, and start sooner.
+# The plain resize is imported at use: most programs never need it, and start faster.
 
 
 def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
-    """Resizes to the input's size, by Pillow alone where it is antialiased.
+    """Resizes and crops to the input's size; the antialiased resize is Pillow's.
 
     Args:
         picture: An ``RGB`` or ``L`` image.
@@ -33,7 +33,7 @@ def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
 
 
 def fit_pixels(picture: Image.Image, spec: InputSpec) -> UInt8:
-    """The pixels of :func:`fit`, by the compiled resize where there is one.
+    """The pixels of :func:`fit`, by the compiled resize if available.
 
     Args:
         picture: An ``RGB`` or ``L`` image.
@@ -66,10 +66,10 @@ def fits_rows(spec: InputSpec) -> bool:
 
 
 def fit_rows(rows: UInt8, spec: InputSpec) -> UInt8:
-    """The pixels of :func:`fit`, of a decoded picture of another size that is no Pillow image.
+    """The pixels of :func:`fit` for a decoded picture that is not a Pillow image.
 
     Args:
-        rows: uint8 ``[height, width, 4]``: red, green, blue and a byte without meaning; C-contiguous.
+        rows: uint8 ``[height, width, 4]``: red, green, blue and a pad byte; C-contiguous.
         spec: Size, fit and resize.
 
     Returns:
@@ -84,10 +84,10 @@ def fit_rows(rows: UInt8, spec: InputSpec) -> UInt8:
 
 
 def kept_part(size: resize.Size, spec: InputSpec) -> Part:
-    """As :func:`box` in whole pixels, for the plain resize: what Keras' ``crop_to_aspect_ratio`` keeps.
+    """The crop in whole pixels for the plain resize, as Keras' ``crop_to_aspect_ratio`` takes it.
 
     Args:
-        size: Its width and height.
+        size: Width and height of the picture.
         spec: Size and fit.
     """
     if spec.fit == "stretch":
@@ -99,15 +99,15 @@ def kept_part(size: resize.Size, spec: InputSpec) -> Part:
 
 
 def box(size: resize.Size, spec: InputSpec) -> resize.Box:
-    """Left, top, right and bottom of what is kept of a picture, in its pixels.
+    """Left, top, right and bottom of the crop, in pixels of the picture.
 
     Args:
-        size: Its width and height.
+        size: Width and height of the picture.
         spec: Size and fit.
     """
     if spec.fit == "stretch":
         return 0, 0, *size
-    # Sides rather than a scale factor: dividing by one leaves the picture by a rounding error.
+    # Sides rather than a scale factor: rounding errors of a division would leave the picture.
     width = min(size[0], size[1] * spec.width / spec.height)
     height = min(size[1], size[0] * spec.height / spec.width)
     left, top = (size[0] - width) / 2, (size[1] - height) / 2

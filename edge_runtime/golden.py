@@ -1,11 +1,11 @@
 """Golden examples: images in the bundle whose hashes and scores any device can replay.
 
-Stages of a replay, the first that differs is the finding::
+Stages of a replay; the first that differs is reported::
 
     file    the encoded bytes       exact
     decode  the upright image       exact
-    pixels  what the model sees     exact
-    scores  what the model says     within the artifact's tolerance
+    pixels  the model's input       exact
+    scores  the model's output      within the artifact's tolerance
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Stage = Literal["file", "decode", "pixels", "model", "scores"]
 
 
 class GoldenExample(Strict, frozen=True):
-    """One image.
+    """One golden example.
 
     Attributes:
         file: Path inside the bundle.
@@ -55,7 +55,7 @@ class Golden(Strict, frozen=True):
 
     Attributes:
         schema_version: 1.
-        tolerance: Largest score difference that is not a finding, per artifact kind.
+        tolerance: Largest allowed score difference, per artifact kind.
         examples: The images.
     """
 
@@ -70,12 +70,12 @@ class Replay:
 
     Attributes:
         artifact: Its kind.
-        engine: The interpreter that ran it, or why none did.
+        engine: The interpreter that ran it, or the reason why none did.
         file: The example's image.
         failed: The stage that differs, None when all agree.
         max_abs_dp: Largest score difference; None when no scores were made.
-        tolerance: The largest that is allowed.
-        detail: What differs, in words; empty when all agree.
+        tolerance: The largest allowed difference.
+        detail: Description of the difference; empty when all agree.
     """
 
     artifact: str
@@ -89,10 +89,10 @@ class Replay:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What a replay of all examples found.
+    """Result of replaying all examples.
 
     Attributes:
-        replays: Every example on every artifact that an installed engine runs.
+        replays: One per example and artifact that an installed engine runs.
         skipped: Artifacts without an installed engine.
     """
 
@@ -101,7 +101,7 @@ class SelfTest:
 
     @property
     def passed(self) -> bool:
-        """Whether something ran and nothing differed."""
+        """Whether something was replayed and nothing differed."""
         return bool(self.replays) and all(replay.failed is None for replay in self.replays)
 
 
@@ -126,7 +126,7 @@ def read_golden(bundle: Bundle) -> Golden:
     """Reads a bundle's golden examples.
 
     Raises:
-        BundleError: There are none, or they do not follow the schema.
+        BundleError: The bundle has none, or they do not follow the schema.
     """
     reference = bundle.manifest.golden
     if reference is None:
@@ -141,13 +141,13 @@ def read_golden(bundle: Bundle) -> Golden:
 
 
 def verify_files(bundle: Bundle) -> int:
-    """Checks every file that the manifest and the golden examples name.
+    """Verifies the hash of every file that the manifest and the golden examples name.
 
     Args:
         bundle: An open bundle.
 
     Returns:
-        How many files were checked against their hash.
+        Number of verified files.
 
     Raises:
         BundleError: One is missing or changed.
@@ -169,12 +169,12 @@ def selftest(
 
     Args:
         bundle: An open bundle.
-        artifacts: Kinds to replay; none means all.
+        artifacts: Kinds to replay; empty means all.
         engine: ``auto`` or an engine's name.
-        threads: Threads of one inference.
+        threads: Threads per inference.
 
     Returns:
-        Every finding; nothing stops at the first.
+        All replays; it does not stop at the first difference.
 
     Raises:
         BundleError: The bundle has no readable golden examples.

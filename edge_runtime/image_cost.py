@@ -1,9 +1,9 @@
-"""What decoding would cost, found before it is paid: a small file can ask for hours and gigabytes.
+"""Estimates the cost of decoding in advance: a small file can demand hours and gigabytes.
 
-Guards, all from the header:
+Guards, all based on the header:
 
-* :class:`BoundedFile` ends parsers that are kept busy by thousands of tiny or overlapping blocks.
-* :func:`check_structure` refuses what no parser should start with.
+* :class:`BoundedFile` stops parsers that are kept busy by thousands of tiny or overlapping blocks.
+* :func:`check_structure` rejects files that no parser should start on.
 * :func:`check_pixels` and :func:`check_cost` compare size and memory with the limits.
 * :func:`jpeg_scans` counts the passes of a progressive JPEG over the whole picture.
 """
@@ -20,28 +20,28 @@ from edge_runtime.errors import ImageError, ImageTooLargeError
 from edge_runtime.tiff_header import tiff_excess
 
 BYTES_PER_PIXEL = 6
-"""Memory that decoding may take for each allowed pixel: 300 MB at the default 50 megapixels.
+"""Bytes of memory that decoding may take per allowed pixel: 300 MB at the default 50 megapixels.
 
-Pillow holds an RGB pixel in 4 bytes. What needs more than 6 must be smaller in pixels.
+Pillow holds an RGB pixel in 4 bytes. Images that need more than 6 must have fewer pixels.
 """
 
 MAX_SIDE = 65_535
-"""Longest side in pixels, that of a JPEG. Resizing takes 16 bytes for each pixel of a side."""
+"""Longest side in pixels, that of a JPEG. Resizing takes 16 bytes per pixel of a side."""
 
 MAX_SCANS = 100
-"""Passes of a progressive JPEG; encoders write about 10."""
+"""Maximum scans of a progressive JPEG; encoders write about 10."""
 
 MAX_SCANNED = 600_000_000
-"""Pixels times passes of a progressive JPEG: 50 megapixels in 12 passes."""
+"""Maximum pixels times scans of a progressive JPEG: 50 megapixels in 12 scans."""
 
 HEADER_READS = 10_000
-"""Reads while a header is parsed; a photo with large metadata takes some hundreds."""
+"""Maximum reads while a header is parsed; a photo with large metadata takes a few hundred."""
 
 ALL_READS = 400_000
-"""Reads in all; Pillow asks for a chunk, or in rare formats for a pixel, at a time."""
+"""Maximum reads in all; Pillow reads a chunk at a time, in rare formats a pixel."""
 
 MAX_PLAIN_BYTES = 2_000_000
-"""Limit of a PPM whose numbers are written as text, which Pillow reads slowly."""
+"""Maximum bytes of a PPM in text form, which Pillow reads slowly."""
 
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _BITS_PER_SAMPLE = 258
@@ -51,27 +51,27 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 
 
 class TooCostlyError(ValueError):
-    """A file whose structure asks for far more work than its content is worth."""
+    """A file whose structure demands far more work than its content justifies."""
 
 
 class BoundedFile(io.BytesIO):
-    """Bytes as a file that may be read only so often and so much."""
+    """A file over bytes that limits the number of reads and bytes read."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._reads_left = HEADER_READS
-        # An honest parser reads each byte once, or twice where it looks for something.
+        # A normal file makes a parser read each byte once, or twice when it searches.
         self._bytes_left = 4 * len(data) + 1_000_000
 
     def header_done(self) -> None:
-        """Allows the reads that decoding takes."""
+        """Raises the limit to what decoding needs."""
         self._reads_left = ALL_READS
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Reads as any file.
+        """Reads like any file.
 
         Raises:
-            TooCostlyError: It was read too often or too much.
+            TooCostlyError: There were too many reads or bytes.
         """
         data = super().read(size)
         self._reads_left -= 1
@@ -82,11 +82,11 @@ class BoundedFile(io.BytesIO):
 
 
 class JpegScans(msgspec.Struct, frozen=True):
-    """How a JPEG is laid out.
+    """The scans of a JPEG.
 
     Attributes:
-        count: Passes over the picture; 1 when the first one holds everything.
-        buffered_bytes: Memory per pixel for coefficients, which only several passes need.
+        count: Scans over the picture; 1 if the first one holds everything.
+        buffered_bytes: Memory per pixel for coefficients, needed only for several scans.
     """
 
     count: int
@@ -94,10 +94,10 @@ class JpegScans(msgspec.Struct, frozen=True):
 
 
 def jpeg_scans(data: bytes) -> JpegScans:
-    """Finds how often a JPEG's decoder passes over the picture.
+    """Counts the scans of a JPEG.
 
     Args:
-        data: An encoded JPEG; a damaged one gives what was found so far.
+        data: An encoded JPEG; of a damaged one, the scans found so far are counted.
     """
     at, components, coefficients, progressive = 2, 1, 1.0, False
     count = 0
@@ -120,11 +120,11 @@ def jpeg_scans(data: bytes) -> JpegScans:
 
 
 def check_structure(data: bytes, name: str) -> None:
-    """Checks what can be known before any parser runs.
+    """Checks the structure before any parser runs.
 
     Args:
         data: The encoded image, of any format.
-        name: What to call it in a message.
+        name: Its name for messages.
 
     Raises:
         ImageTooLargeError: Parsing alone would take too long.
@@ -134,20 +134,20 @@ def check_structure(data: bytes, name: str) -> None:
         excess = f"a PPM written as text of {len(data):,} bytes, at most {MAX_PLAIN_BYTES:,}"
     if excess:
         raise ImageTooLargeError(
-            f"An image must have a header that is quick to read. Received: {name}, {excess}. Save it again."
+            f"An image's header must be cheap to parse. Received: {name}, {excess}. Save it again."
         )
 
 
 def check_pixels(picture: Image.Image, name: str, max_pixels: int) -> None:
-    """Checks a picture's size.
+    """Checks the size of a picture.
 
     Args:
         picture: Opened, not decoded.
-        name: What to call it in a message.
+        name: Its name for messages.
         max_pixels: Limit of width times height.
 
     Raises:
-        ImageTooLargeError: It is over the limit, or a side is longer than :data:`MAX_SIDE`.
+        ImageTooLargeError: It exceeds the limit, or a side is longer than :data:`MAX_SIDE`.
         ImageError: It has no pixels.
     """
     count = picture.width * picture.height
@@ -168,16 +168,16 @@ def check_pixels(picture: Image.Image, name: str, max_pixels: int) -> None:
 
 
 def check_cost(picture: Image.Image, data: bytes, name: str, max_pixels: int) -> None:
-    """Checks that decoding takes no more memory or passes than its pixels are worth.
+    """Checks the memory and scans that decoding takes.
 
     Args:
         picture: Opened, not decoded.
         data: The encoded image.
-        name: What to call it in a message.
-        max_pixels: The limit that the memory allowed follows.
+        name: Its name for messages.
+        max_pixels: Limit of pixels, from which the allowed memory follows.
 
     Raises:
-        ImageTooLargeError: It takes more.
+        ImageTooLargeError: It takes too much.
     """
     count = picture.width * picture.height
     per_pixel: float = _PIXEL_BYTES.get(picture.mode, 4)
@@ -210,7 +210,7 @@ def _stored_bytes_per_pixel(picture: Image.Image) -> float:
 
 
 def _coefficients_per_pixel(frame: bytes, components: int) -> float:
-    """Values that all components have for a pixel: 3 for 4:4:4, 1.5 for 4:2:0."""
+    """Values per pixel over all components: 3 for 4:4:4, 1.5 for 4:2:0."""
     samplings = [frame[9 + 3 * index] for index in range(components) if 9 + 3 * index < len(frame)]
     areas = [max(1, value >> 4) * max(1, value & 15) for value in samplings]
     largest = max((max(1, value >> 4) for value in samplings), default=1) * max(

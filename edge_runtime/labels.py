@@ -1,4 +1,4 @@
-"""Class names: ``labels.txt``, one name a line, in the order of the model's outputs.
+"""Class names: ``labels.txt``, one name per line, in the order of the model's outputs.
 
 A name may occur twice: ImageNet's 1000 classes have two cranes and two maillots.
 """
@@ -14,12 +14,12 @@ LABELS_FILE = "labels.txt"
 
 
 def settled(label: str) -> str:
-    """A class name as ``labels.txt`` gives it back: without white space and byte-order marks around it.
+    """A class name as read back from ``labels.txt``: without surrounding white space and byte-order marks.
 
     Args:
         label: Any name; ``"roses "`` is ``"roses"``.
     """
-    # U+FEFF is no white space to Python, and the one at the start of a file is dropped.
+    # U+FEFF is not white space to Python, and one at the start of a file is dropped.
     while (kept := label.strip().strip("\ufeff")) != label:
         label = kept
     return label
@@ -29,14 +29,14 @@ def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
     """Reads labels from text.
 
     Args:
-        text: One label a line; a byte-order mark and empty lines at the end are dropped.
-        name: What to call the text in a message.
+        text: One label per line; a byte-order mark and trailing empty lines are dropped.
+        name: Name of the text for messages.
 
     Returns:
         The labels in the order of the model's outputs.
 
     Raises:
-        BundleError: There is none, or one is empty.
+        BundleError: There are no labels, or one is empty.
     """
     lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
     while lines and not lines[-1]:
@@ -45,18 +45,18 @@ def parse_labels(text: str, name: str = LABELS_FILE) -> tuple[str, ...]:
 
 
 def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
-    """Returns the labels as a tuple if each is named, on one line, as ``labels.txt`` gives it back.
+    """Validates labels: none empty, each on one line, as read back from ``labels.txt``.
 
     Args:
         labels: Class names in the order of the model's outputs.
-        name: What to call them in a message.
+        name: Their name for messages.
 
     Raises:
-        BundleError: There is none, or one is empty or has a line break.
+        BundleError: There are no labels, or one is empty or has a line break.
     """
     if not labels:
         raise BundleError(
-            f"Labels must name every class. Received: {name} without a label. Write one class name a line."
+            f"Labels must name every class. Received: {name} without a label. Write one class name per line."
         )
     for index, label in enumerate(labels):
         if not label.strip() or len(label.splitlines()) != 1:
@@ -68,12 +68,12 @@ def validated(labels: Sequence[str], name: str = "labels") -> tuple[str, ...]:
 
 
 def check_count(labels: Sequence[str], outputs: int, name: str = "") -> None:
-    """Checks that a model has one output for each label.
+    """Checks that a model has one output per label.
 
     Args:
         labels: Class names.
         outputs: Length of the model's score vector.
-        name: The file that says so, for the message.
+        name: The file that holds the labels, for messages.
 
     Raises:
         BundleError: The two differ.

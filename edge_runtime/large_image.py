@@ -1,8 +1,8 @@
-"""Turning and resizing a picture of many megapixels without a second copy of it.
+"""Rotates and resizes a picture of many megapixels without a second copy of it.
 
-The result is bit-equal to doing it whole: colour is a matter of one pixel, and Pillow
-resizes each channel by itself. A channel is 1 byte a pixel where the picture is 4, so it
-is collected strip by strip and resized alone.
+The result is bit-equal to processing it whole: colour conversion works per pixel, and Pillow
+resizes each channel separately. A channel takes 1 byte per pixel where the picture takes 4, so
+each one is collected strip by strip and resized alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from PIL import Image
 
 LARGE_PIXELS = 12_000_000
-"""Above this a second copy would matter: 4 bytes for each pixel."""
+"""Pixels above which a second copy, at 4 bytes per pixel, would matter."""
 
 _STRIP_PIXELS = 1_000_000
 _TURNED = (
@@ -36,12 +36,12 @@ def by_channel(
     colour: Callable[[Image.Image, int], Image.Image],
     fit: Callable[[Image.Image], Image.Image],
 ) -> Image.Image:
-    """Colours, turns and fits one channel after the other.
+    """Converts, rotates and resizes one channel after the other.
 
     Args:
         picture: A decoded picture of any mode.
         channels: 3 for RGB, 1 for grayscale.
-        method: What puts it upright.
+        method: The transposition that puts it upright.
         colour: Converts a strip to that many channels.
         fit: Resizes an upright channel.
     """

@@ -1,4 +1,4 @@
-"""Which images a command line means: files, whole folders, patterns, or ``-`` for stdin."""
+"""Image arguments of a command: files, folders, patterns, or ``-`` for stdin."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def image_files(arguments: Sequence[str]) -> list[str]:
     """Expands folders and patterns; files stay as they are, whatever their suffix.
 
     Args:
-        arguments: Paths, patterns such as ``photos/**/*.jpg`` that no shell has expanded, or ``-``.
+        arguments: Paths, unexpanded patterns such as ``photos/**/*.jpg``, or ``-``.
 
     Returns:
-        Paths in the order of the arguments; those of a folder or pattern sorted and without
-        hidden ones. A pattern means every file that it matches.
+        Paths in the order of the arguments; those of a folder or pattern are sorted, without hidden
+        files. A pattern means every file that it matches, whatever its suffix.
 
     Raises:
         DataError: A folder holds no image, or a pattern matches no file.
         UsageError: One is a URL or empty, or ``-`` occurs twice.
     """
     if list(arguments).count(STDIN) > 1:
-        raise UsageError("Standard input holds one image. Received: - twice. Pass it once.")
+        raise UsageError("Standard input holds one image. Received: - twice. Pass - once.")
     found: list[str] = []
     for argument in arguments:
         if not argument:
-            # To pathlib it is the current folder; to a person, a variable that is not set.
+            # Usually an unset variable, but the current folder to pathlib.
             raise UsageError("An image must be a file or a folder. Received: an empty name. Pass a path.")
         if is_url(argument):
             raise UsageError(
@@ -54,12 +54,12 @@ def image_files(arguments: Sequence[str]) -> list[str]:
 
 
 def is_url(argument: str) -> bool:
-    """Whether it starts like ``https://``."""
+    """Whether an argument starts with a scheme like ``https://``."""
     return _URL.match(argument) is not None
 
 
 def _exists(argument: str) -> bool:
-    """Whether it is a file's own name: ``scan [1].png`` is one."""
+    """Whether a file has this very name, e.g. ``scan [1].png``."""
     try:
         return Path(argument).exists()
     except (OSError, ValueError):
@@ -77,7 +77,7 @@ def _matching(pattern: str) -> list[str]:
 
 
 def _paths(base: str, parts: tuple[str, ...]) -> set[str]:
-    """What matches below a folder; not the module's own ``**``, which follows links round and round."""
+    """Matches below a folder, without glob's own ``**``, which follows circular links."""
     if _ANY_DEPTH not in parts:
         return set(glob.glob(os.path.join(glob.escape(base), *parts)))
     at = parts.index(_ANY_DEPTH)
@@ -87,7 +87,7 @@ def _paths(base: str, parts: tuple[str, ...]) -> set[str]:
 
 
 def _folders(top: str) -> list[str]:
-    """A folder and those below it, each once, by way of links too; hidden ones left out."""
+    """A folder and all below it, each once, following links; hidden ones left out."""
     found, seen, waiting = [], set(), [top]
     while waiting:
         folder = waiting.pop(0)
@@ -99,7 +99,7 @@ def _folders(top: str) -> list[str]:
         try:
             names = sorted(entry.name for entry in os.scandir(folder or ".") if entry.is_dir())
         except OSError:
-            # As the module's patterns do: what cannot be read holds nothing.
+            # As glob does: an unreadable folder holds nothing.
             continue
         waiting += [os.path.join(folder, name) for name in names if not name.startswith(".")]
     return found
@@ -109,12 +109,12 @@ def _is_folder(argument: str) -> bool:
     try:
         return argument != STDIN and Path(argument).is_dir()
     except OSError:
-        # A name too long or a place without access: reading it says so.
+        # A name that is too long, or no access: reading it reports so.
         return False
 
 
 def _inside(folder: Path) -> list[str]:
-    # Only folders need it: predict on one photo starts faster.
+    # Here, so that predict on one photo starts faster.
     from PIL import Image
 
     from edge_runtime.dataset.files import DiskFiles
@@ -125,18 +125,18 @@ def _inside(folder: Path) -> list[str]:
     named = (str(folder / ref) for ref in refs if PurePosixPath(ref).suffix.lower() in IMAGE_SUFFIXES)
     images = [path for path in named if not _waits(path)]
     if not images:
-        # Other suffixes are tried too, so that each such file is told to be converted.
+        # Files with other suffixes are tried too, and the error of each says how to convert it.
         formats = Image.registered_extensions()
         readable = sorted(suffix for suffix in IMAGE_SUFFIXES if formats.get(suffix) in FORMATS)
         raise DataError(
-            f"A folder must hold images. Received: {folder} without one, of {len(refs):,} files. "
+            f"A folder must hold images. Received: {folder}, {len(refs):,} files, none of them an image. "
             f"Use one of the suffixes: {' '.join(readable)}."
         )
     return images
 
 
 def _waits(path: str) -> bool:
-    """Whether it is a pipe or a device, whose reading might never end."""
+    """Whether reading might never end: a pipe or a device."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:

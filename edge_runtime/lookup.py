@@ -1,4 +1,4 @@
-"""Whether a path is there, told apart from a path that cannot be looked up."""
+"""Whether a path exists, as opposed to one that cannot be looked up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 def is_there(path: Path, *, follow_links: bool = True) -> bool:
     """Whether a path exists.
 
-    Unlike ``Path.exists``, ``is_dir`` and ``is_file``, which from Python 3.14 on say no of a name that
-    is too long or of a place without access, so that nobody would hear of it before the work is done.
+    Unlike ``Path.exists``, ``is_dir`` and ``is_file``, which since Python 3.14 return False for a name
+    that is too long or not accessible, so that the error would surface only after the work.
 
     Args:
         path: The path.

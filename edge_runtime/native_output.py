@@ -1,4 +1,4 @@
-"""What native code writes to stderr past Python: the interpreters and converters have no switch for it."""
+"""Silences native code that writes to stderr; the interpreters and converters have no switch for it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _kept = -1
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drops what native code writes to stderr meanwhile, unless SNAPSHIP_DEBUG is set.
+    """Discards what native code writes to stderr, unless SNAPSHIP_DEBUG is set.
 
-    For commands and for conversions; the runtime itself never touches the descriptors of
-    the program that it is part of. Whatever matters arrives as an exception. Blocks may
-    nest and overlap in threads: the first one redirects, the last one restores.
+    For commands and conversions; the runtime itself never touches the descriptors of its
+    host program. Errors arrive as exceptions. Blocks may nest and overlap in threads: the
+    first one redirects, the last one restores.
     """
     if os.environ.get("SNAPSHIP_DEBUG"):
         yield
@@ -32,9 +32,9 @@ def quiet() -> Iterator[None]:
 
 
 def restore() -> None:
-    """Gives stderr back, whatever is still open; for a command that ends with an error.
+    """Restores stderr, even inside a block; for a command that ends with an error.
 
-    Ctrl-C can arrive while a block is entered or left, and then no clause restores it.
+    Ctrl-C can arrive while a block is entered or left, and then nothing else restores it.
     """
     global _depth
     if _kept >= 0:

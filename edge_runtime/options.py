@@ -1,4 +1,4 @@
-"""Which of a model's classes are an answer; names and meaning as in MediaPipe's Image Classifier."""
+"""Result options, with the names and meaning of MediaPipe's Image Classifier."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from edge_runtime.temperature import softened
 IndexArray: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 
 T_RANGE = (0.01, 100.0)
-"""Allowed temperatures; further out every score is 1 or all are equal."""
+"""Allowed temperatures; beyond them, one score is 1 or all are equal."""
 
 _ALL = -1
-"""MediaPipe's way of saying every class."""
+"""MediaPipe's value for every class."""
 
 
 @dataclass(frozen=True)
 class ResultOptions:
-    """What :meth:`~edge_runtime.classifier.Classifier.classify` leaves of the scores.
+    """How :meth:`~edge_runtime.classifier.Classifier.classify` turns scores into a result.
 
     Applied in this order: temperature, lists, threshold, number. Scores are not
-    renormalised over the classes that are left.
+    renormalized over the remaining classes.
 
     Attributes:
-        max_results: How many classes to return, best first, instead of ``top_k``; -1 for all.
-        score_threshold: Classes with a lower score are left out, 0..1; the result may be empty.
-        category_allowlist: Only these classes are an answer; empty for all.
-        category_denylist: These classes are none; not together with an allowlist.
+        max_results: Number of classes to return, best first, instead of ``top_k``; -1 for all.
+        score_threshold: Classes with a lower score, 0..1, are dropped; the result may be empty.
+        category_allowlist: Only these classes are returned; empty for all.
+        category_denylist: These classes are never returned; excludes an allowlist.
         temperature: T of ``p^(1/T)`` renormalised; ``artifact`` takes the one that the
             export fitted on labelled images; None leaves the scores as the model gives them.
 
@@ -79,12 +79,12 @@ class ResultOptions:
             object.__setattr__(self, name, labels)
         if self.category_allowlist and self.category_denylist:
             raise UsageError(
-                "Classes are either allowed or denied. Received: category_allowlist and category_denylist. "
-                "Pass one of the two."
+                "An allowlist excludes a denylist. Received: category_allowlist and category_denylist. "
+                "Pass one of them."
             )
 
     def bound_to(self, labels: tuple[str, ...], fitted: float) -> BoundOptions:
-        """Resolves names for one artifact, once for all images.
+        """Resolves label names for one artifact, once for all images.
 
         Args:
             labels: The model's labels; a name that occurs twice means both classes.
@@ -124,14 +124,14 @@ class ResultOptions:
 
 @dataclass(frozen=True, eq=False)
 class BoundOptions:
-    """Options with a model's names and numbers filled in; made by :meth:`ResultOptions.bound_to`.
+    """Options resolved for one model; made by :meth:`ResultOptions.bound_to`.
 
     Attributes:
         labels: The model's labels.
         temperature: 1 leaves scores as they are.
-        kept: Indices of the classes that are an answer, ascending; None for all.
-        threshold: Lowest score of an answer, 0..1.
-        max_results: How many classes; None for what the call says.
+        kept: Indices of the classes that may be returned, ascending; None for all.
+        threshold: Lowest score to return, 0..1.
+        max_results: Number of classes; None to use the ``top_k`` of the call.
     """
 
     labels: tuple[str, ...]
@@ -145,15 +145,15 @@ class BoundOptions:
 
         Args:
             scores: float32 ``[classes]``, as the model gives them.
-            top_k: How many classes where the options do not say.
+            top_k: Number of classes if the options do not set it.
 
         Returns:
-            At most that many classes. Its margin is between the two best of the classes that
-            the lists leave, whatever the threshold.
+            At most that many classes. The margin is between the two best classes that the lists
+            leave, regardless of the threshold.
         """
         most = top_k if self.max_results is None else self.max_results
         if self.temperature != 1.0:
-            # Before: an infinity would leave it as a warning of numpy's.
+            # Before the temperature, where an infinity would only cause a NumPy warning.
             check_finite(scores)
             scores = softened(scores, self.temperature)
         result = rank(scores, self.labels, most, self.kept)
@@ -170,12 +170,12 @@ def _check_temperature(value: float, cure: str) -> None:
 
 
 def _unknown(label: str, labels: Sequence[str]) -> UnknownNameError:
-    """Names what is near; a thousand labels are no help."""
+    """Suggests similar labels; listing a thousand would not help."""
     from difflib import get_close_matches
 
-    # Case is the usual slip, and to difflib as far away as another letter.
+    # Case is the usual mistake, and difflib counts it like any other letter.
     by_lower = {known.lower(): known for known in reversed(labels)}
-    # No label is near a text that is longer than any, and the search for one takes long.
+    # No label resembles a text longer than all of them, and searching takes long.
     start = label[:MAX_QUOTED].lower()
     near = [by_lower[name] for name in get_close_matches(start, list(by_lower), n=5, cutoff=0.5)]
     if near:

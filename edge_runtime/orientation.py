@@ -1,8 +1,8 @@
-"""Which way up a picture was taken, read from its EXIF without trusting it.
+"""Reads the orientation of a picture from its EXIF without trusting it.
 
-Pillow's own reader keeps every tag of every directory: tags that all point at the same
-megabytes fill the memory. One tag is wanted, so one tag is read; a damaged block means
-"as stored", which is what browsers do.
+Pillow's own reader keeps every tag of every directory: tags that all point to the same megabytes
+fill the memory. Only one tag is needed, so only one is read; a damaged block means "as stored", as
+in browsers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FORMATS = {3: "H", 4: "I", 8: "h", 9: "i"}
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 _XMP_BYTES = 1_000_000
 
-# What undoes each orientation: EXIF 2.3, section 4.6.4 A.
+# The transposition that undoes each orientation: EXIF 2.3, section 4.6.4 A.
 _UNDO = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -29,11 +29,11 @@ _UNDO = {
 }
 
 
-def undo(picture: Image.Image) -> Image.Transpose | None:
-    """Returns the transposition that puts a picture upright, None when it is.
+def upright_transposition(picture: Image.Image) -> Image.Transpose | None:
+    """Returns the transposition that puts a picture upright; None if it is.
 
     Args:
-        picture: Any PIL image; a TIFF is put upright by Pillow as it is decoded.
+        picture: Any PIL image; Pillow puts a TIFF upright while decoding.
     """
     if picture.format == "TIFF":
         return None
@@ -51,7 +51,7 @@ def _exif_block(picture: Image.Image) -> bytes:
             return bytes.fromhex("".join(profile.split("\n")[3:]))
         except ValueError:
             return b""
-    # A picture that a program edited in memory has its tags there, and no block.
+    # A picture edited in memory has its tags there instead of a block.
     edited = getattr(picture, "_exif", None)
     if block is None and isinstance(edited, Image.Exif) and edited.get(_TAG) in range(1, 9):
         return b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", _TAG, 3, 1, edited[_TAG])
@@ -59,7 +59,7 @@ def _exif_block(picture: Image.Image) -> bytes:
 
 
 def _from_exif(block: bytes) -> int | None:
-    """Reads the tag in the first directory; None where there is none that can be read."""
+    """Reads the tag from the first directory; None if it is missing or unreadable."""
     while block.startswith(b"Exif\0\0"):
         block = block[6:]
     order = {b"II": "<", b"MM": ">"}.get(block[:2])

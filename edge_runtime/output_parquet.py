@@ -1,4 +1,4 @@
-"""Answers as a Parquet file, with the columns of :mod:`edge_runtime.output_records`."""
+"""Results as a Parquet file, with the columns of :mod:`edge_runtime.output_records`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_runtime.output_records import Value, as_text, columns, row
 from edge_runtime.result import Result
 
 _GROUP_ROWS = 16_384
-"""Rows that are kept before they are written: a few MB."""
+"""Rows per row group: a few MB."""
 
 
 class ParquetWriter:
@@ -23,8 +23,8 @@ class ParquetWriter:
         """Writes the schema.
 
         Args:
-            file: Where to.
-            classes: Classes an image.
+            file: Where to write.
+            classes: Classes per image.
 
         Raises:
             EnvironmentMissingError: pyarrow is not installed.
@@ -46,19 +46,19 @@ class ParquetWriter:
         self._rows: list[list[Value]] = []
 
     def write(self, name: str, answer: Result | ImageError) -> None:
-        """Keeps one image's row; full groups go to the file."""
+        """Buffers the row of one image; writes full row groups."""
         self._rows.append(as_text(row(name, answer, self._classes)))
         if len(self._rows) == _GROUP_ROWS:
             self._flush()
 
     def finish(self) -> None:
-        """Writes what is left and the file's footer."""
+        """Writes the last row group and the footer."""
         if self._rows:
             self._flush()
         self._file.close()
 
     def abandon(self) -> None:
-        """Ends an unfinished file, or pyarrow would when the file beneath is closed."""
+        """Closes an unfinished file before pyarrow does so on a closed stream."""
         with suppress(Exception):
             self._file.close()
         self._file.is_open = False

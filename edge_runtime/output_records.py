@@ -1,4 +1,4 @@
-"""Answers for other programs: JSON lines, CSV, and the columns that CSV and Parquet share.
+"""Machine-readable results: JSON lines, CSV, and the columns shared by CSV and Parquet.
 
 ::
 
@@ -27,17 +27,17 @@ from edge_runtime.text import as_utf8
 Value = str | float | None
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet run a cell, says OWASP's page on CSV injection."""
+"""Characters that make a spreadsheet run a cell; source: OWASP, CSV injection."""
 
 
 def columns(classes: int) -> list[str]:
-    """Column names of a table with that many classes an image."""
+    """Column names of a table with that many classes per image."""
     ranked = [name for place in range(1, classes + 1) for name in (f"label_{place}", f"score_{place}")]
     return ["file", "error", "label", "score", *ranked]
 
 
 def row(name: str, answer: Result | ImageError, classes: int) -> list[Value]:
-    """One image's values in the order of :func:`columns`; None where there is none.
+    """The values of one image in the order of :func:`columns`; None for missing ones.
 
     Args:
         name: The image as it was named.
@@ -54,7 +54,7 @@ def row(name: str, answer: Result | ImageError, classes: int) -> list[Value]:
 
 
 class JsonLinesWriter:
-    """One JSON object a line, at once: ``image`` and :meth:`Result.to_dict`, or ``image`` and ``error``."""
+    """One JSON object per line, at once: ``image`` and :meth:`Result.to_dict`, or ``image`` and ``error``."""
 
     keeps_errors = True
     at_once = True
@@ -63,17 +63,17 @@ class JsonLinesWriter:
         self._stream = stream
 
     def write(self, name: str, answer: Result | ImageError) -> None:
-        """Writes one image's line."""
+        """Writes the line of one image."""
         record: dict[str, Any] = {"image": name}
         record |= {"error": str(answer)} if isinstance(answer, ImageError) else answer.to_dict()
         click.echo(json.dumps(record), file=self._stream)
 
     def finish(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: there is no buffer."""
 
 
 class CsvWriter:
-    """One line an image, at once, below a line of column names."""
+    """A header, then one line per image, at once."""
 
     keeps_errors = True
     at_once = True
@@ -82,8 +82,8 @@ class CsvWriter:
         """Writes the column names.
 
         Args:
-            stream: Where to.
-            classes: Classes an image.
+            stream: Where to write.
+            classes: Classes per image.
         """
         self._classes = classes
         self._escape = stream.isatty()
@@ -91,7 +91,7 @@ class CsvWriter:
         self._lines.writerow(columns(classes))
 
     def write(self, name: str, answer: Result | ImageError) -> None:
-        """Writes one image's line."""
+        """Writes the line of one image."""
         first, *others = row(name, answer, self._classes)
         cells = [_safe_path(str(first)), *(_safe(value) for value in others)]
         if self._escape:
@@ -99,13 +99,13 @@ class CsvWriter:
         self._lines.writerow(cells)
 
     def finish(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: there is no buffer."""
 
 
 class _Lines:
-    """A stream that gets each line whole, ended as Unix does, and flushed.
+    """A stream that receives whole lines with Unix line ends, each flushed.
 
-    The csv module must believe in CR LF, or it leaves a lone CR in a name without quotes.
+    The csv module must be set to CR LF, or it leaves a lone CR in a name unquoted.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -116,15 +116,15 @@ class _Lines:
 
 
 def _safe_path(name: str) -> str:
-    """A path that no spreadsheet takes for a formula: ``./=1+1.png`` is the same file."""
+    """A path that no spreadsheet runs as a formula: ``./=1+1.png`` is the same file."""
     return f"./{name}" if name != "-" and name.startswith(_FORMULA_SIGNS) else name
 
 
 def _safe(value: Value) -> Value:
-    """Text that no spreadsheet takes for a formula: with an apostrophe before it."""
+    """Text that no spreadsheet runs as a formula: prefixed with an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
 
 
 def as_text(values: Sequence[Value]) -> list[Value]:
-    """The values with escapes for what is not UTF-8: a file name may be any bytes."""
+    """The values with escapes for non-UTF-8 bytes of file names."""
     return [as_utf8(value) if isinstance(value, str) else value for value in values]

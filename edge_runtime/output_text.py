@@ -1,4 +1,4 @@
-"""Answers for people: a table on a terminal, aligned plain lines elsewhere."""
+"""Human-readable results: a table on a terminal, aligned plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _LABEL_CELLS = 40
 """Longer labels do not widen the column of plain lines."""
 
 _NOTHING = "-"
-"""Stands for the class of an image in which none reached the threshold."""
+"""Shown for an image in which no class reached the threshold."""
 
 
 class PlainWriter:
-    """One line an image, at once: the best classes, best first."""
+    """One line per image, at once: the best classes, best first."""
 
     keeps_errors = False
     at_once = True
 
     def __init__(self, stream: TextIO, names: Sequence[str], labels: Sequence[str]) -> None:
-        """Measures the columns.
+        """Computes the column widths.
 
         Args:
-            stream: Where to.
-            names: The images, as far as they are known.
+            stream: Where to write.
+            names: The images known in advance.
             labels: The model's labels.
         """
         self._stream = stream
@@ -40,7 +40,7 @@ class PlainWriter:
         self._label_width = min(_LABEL_CELLS, max(len(printable(label)) for label in labels))
 
     def write(self, name: str, answer: Result | ImageError) -> None:
-        """Writes one image's line; errors are said elsewhere."""
+        """Writes the line of one image; errors are reported elsewhere."""
         if isinstance(answer, ImageError):
             return
         cells, widths = [printable(name)], [self._name_width]
@@ -52,11 +52,11 @@ class PlainWriter:
         click.echo(aligned(cells, widths, [False] * len(cells)), file=self._stream)
 
     def finish(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: there is no buffer."""
 
 
 class TableWriter:
-    """One table at the end: of an image's classes, or of the images when they are several."""
+    """One table at the end: the classes of a single image, or a row per image."""
 
     keeps_errors = False
     at_once = False
@@ -65,7 +65,7 @@ class TableWriter:
         """Starts the clock.
 
         Args:
-            caption: What answers, for the line below the table.
+            caption: Artifact and engine, for the line below the table.
         """
         self._caption = caption
         self._started = time.perf_counter()
@@ -73,7 +73,7 @@ class TableWriter:
         self._images = 0
 
     def write(self, name: str, answer: Result | ImageError) -> None:
-        """Keeps one image's row; errors are said elsewhere."""
+        """Keeps the row of one image; errors are reported elsewhere."""
         self._images += 1
         if not isinstance(answer, ImageError):
             self._good.append((printable(name), answer))
@@ -92,7 +92,7 @@ class TableWriter:
                 Column("next"),
             ]
             rows = [_image_row(name, result) for name, result in self._good]
-            print_table(columns, rows, caption=f"{self._caption}, {spent_ms:.1f} ms an image")
+            print_table(columns, rows, caption=f"{self._caption}, {spent_ms:.1f} ms per image")
 
 
 def _print_one(name: str, result: Result, caption: str) -> None:
@@ -113,7 +113,7 @@ def _image_row(name: str, result: Result) -> list[Cell]:
 
 
 def _score(score: float) -> list[Cell]:
-    """The score and its bar: green when sure, yellow when it could be something else."""
+    """The score and its bar: green when confident, yellow when ambiguous."""
     sign, empty = ("█", "░") if (sys.stdout.encoding or "").lower().startswith("utf") else ("#", ".")
     # Full only when the number beside it says 100 %.
     filled = int(round(score, 3) * _BAR_CELLS)

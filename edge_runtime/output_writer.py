@@ -1,4 +1,4 @@
-"""From answers to what ``predict`` prints or writes, whatever the format."""
+"""Writes the results of ``predict`` in any format."""
 
 from __future__ import annotations
 
@@ -8,35 +8,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
+from edge_runtime.atomic_file import text_stream, written_aside
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ImageError, UsageError
-from edge_runtime.output_place import text_stream, written_aside
 from edge_runtime.output_records import CsvWriter, JsonLinesWriter
 from edge_runtime.output_text import PlainWriter, TableWriter
 from edge_runtime.result import Result
-from edge_runtime.terminal import is_terminal, printable, progress
+from edge_runtime.terminal import StepProgress, is_terminal, printable
 
 OutputFormat = Literal["table", "jsonl", "csv", "parquet"]
 FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
 
+_BAR_IMAGES = 20
+"""Fewer images are done before a progress bar would help."""
+
 
 class Writer(Protocol):
-    """Takes one answer after the other.
+    """Writes one result after the other.
 
     Attributes:
-        keeps_errors: Whether errors of images are among what it writes.
-        at_once: Whether each answer can be read as soon as it is written.
+        keeps_errors: Whether errors of images are part of its output.
+        at_once: Whether each result is visible as soon as it is written.
     """
 
     keeps_errors: bool
     at_once: bool
 
     def write(self, name: str, answer: Result | ImageError) -> None:
-        """Takes one answer."""
+        """Writes one result or error."""
         ...
 
     def finish(self) -> None:
-        """Writes what was kept back."""
+        """Writes what is still buffered."""
         ...
 
 
@@ -48,24 +51,26 @@ def open_writer(
     top_k: int,
     names: Sequence[str] | None = None,
 ) -> Iterator[Writer]:
-    """Yields a writer; a file is at its place when the block ends well.
+    """Yields a writer; a file appears when the block succeeds.
 
     Args:
-        format: What to write.
+        format: Output format.
         out: The file; None for stdout.
-        used: The classifier that answers.
-        top_k: Most classes of an image.
-        names: The images; None when they are not known before, so that each is printed at once.
+        used: The classifier.
+        top_k: Maximum classes per image.
+        names: The images; None when they are not known in advance and each is printed at once.
 
     Raises:
         UsageError: The file cannot be written, or Parquet has no file.
-        EnvironmentMissingError: Parquet needs its extra.
+        EnvironmentMissingError: pyarrow is not installed.
     """
     writer: Writer
     classes = min(top_k, len(used.labels))
     if format == "parquet":
         if out is None:
-            raise UsageError("Parquet is a file. Received: --format parquet without --out. Pass --out FILE.")
+            raise UsageError(
+                "Parquet cannot go to stdout. Received: --format parquet without --out. Pass --out FILE."
+            )
         from edge_runtime.output_parquet import ParquetWriter
 
         with written_aside(out) as file:
@@ -90,34 +95,34 @@ def open_writer(
         writer.finish()
 
 
-def write_answers(
+def write_results(
     names: Sequence[str], answers: Iterable[Result | ImageError], writer: Writer, *, to_stdout: bool
 ) -> int:
-    """Writes what images show, with a bar for many of them; errors go to stderr unless the writer keeps them.
+    """Writes results, with a progress bar for many; errors go to stderr unless the writer keeps them.
 
     Args:
         names: The images as the user named them.
-        answers: One for each, in the same order.
-        writer: Takes them.
+        answers: One result per image, in the same order.
+        writer: Writes them.
         to_stdout: Whether the writer writes to stdout.
 
     Returns:
-        How many images could not be used.
+        Number of images that could not be used.
     """
     # On a terminal the lines themselves show progress.
     shows_itself = writer.at_once and to_stdout and sys.stdout.isatty()
     bad = 0
-    with progress("Classifying", 0 if shows_itself else len(names)) as steps:
-        for name, answer in zip(names, answers, strict=True):
-            steps.advance()
+    with StepProgress(bar=len(names) >= _BAR_IMAGES and not shows_itself, lines=False) as progress:
+        for done, (name, answer) in enumerate(zip(names, answers, strict=True), start=1):
+            progress("Classifying", done, len(names))
             if isinstance(answer, ImageError):
                 bad += 1
                 if not writer.keeps_errors:
-                    steps.complain(complaint(answer))
+                    progress.line(error_line(answer))
             writer.write(name, answer)
     return bad
 
 
-def complaint(error: ImageError) -> str:
-    """An image's error as the one line that stderr gets."""
+def error_line(error: ImageError) -> str:
+    """An image's error as one line for stderr."""
     return f"Error: {printable(' '.join(str(error).split()))}"

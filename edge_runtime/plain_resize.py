@@ -1,15 +1,15 @@
 """Bilinear resize without antialiasing, as ``tf.image.resize`` and Keras' own loaders do it.
 
-A pixel of the result is mixed of the four that surround its centre, however many lie between them and
-the next: where a picture shrinks, most of it is never looked at. Along each side::
+A pixel of the result is interpolated from the four around its centre, however many lie between them
+and the next: when a picture shrinks, most of it is never read. Along each side::
 
     place  = (index + 1/2) * length / size - 1/2      in pixels of the picture
     first  = floor(place), the next one after it      at the ends both are the last pixel
     weight = (place - first) of the next one, in whole parts of 2048
 
-All of it is whole numbers, rounded once, so that the result is the same everywhere: in C where
-``_native`` was compiled (compared with NumPy before its first use), in NumPy elsewhere. TensorFlow
-computes in float32; rounded, its result differs by one at most.
+All arithmetic is integer and rounded once, so the result is the same everywhere: in C if ``_native``
+was compiled (compared with NumPy before its first use), else in NumPy. TensorFlow computes in
+float32; rounded, its result differs by at most one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Part: TypeAlias = tuple[int, int, int, int]
 Taps: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
 
 _BITS = 11
-"""A sum of four pixels by two weights of 2048 fits 32 bits."""
+"""A sum of four pixels times two weights of up to 2048 fits 32 bits."""
 
 _ONE = 1 << _BITS
 
 _STRIP_PIXELS = 250_000
-"""Pixels of a picture that is not in one piece that are copied at a time: 1 MB."""
+"""Pixels copied at a time from a picture in non-contiguous memory: 1 MB."""
 
 _PROBES: tuple[tuple[Size, Size, Part], ...] = (
     ((83, 61), (17, 13), (0, 0, 83, 61)),
@@ -49,7 +49,7 @@ def by_picture(picture: Image.Image, size: Size, part: Part) -> UInt8:
     Args:
         picture: Of mode ``RGB`` or ``L``.
         size: New width and height.
-        part: Left, top, right and bottom of the part to take, in whole pixels; nothing beside it is read.
+        part: Left, top, right and bottom of the part to resize, in whole pixels; nothing outside is read.
 
     Returns:
         uint8 ``[height, width, 3]``, or without the last axis for ``L``; not writable.
@@ -60,7 +60,7 @@ def by_picture(picture: Image.Image, size: Size, part: Part) -> UInt8:
         rows, start = max(1, _STRIP_PIXELS // picture.width), 0
         while start < len(down):
             first = int(down[start, 0])
-            # At least one; of a picture that shrinks much, few of a strip's rows are read.
+            # At least one; if the picture shrinks much, few rows of a strip are read.
             end = max(start + 1, int(np.searchsorted(down[:, 0], first + rows - 1)))
             last = int(down[end - 1, 0] + (down[end - 1, 1] > 0))
             strip = picture.crop((0, first, picture.width, last + 1))
@@ -76,9 +76,9 @@ def by_rows(rows: UInt8, size: Size, part: Part) -> UInt8:
     """Resizes a part of a decoded picture.
 
     Args:
-        rows: uint8 ``[height, width, 4]``: red, green, blue and a byte without meaning; C-contiguous.
+        rows: uint8 ``[height, width, 4]``: red, green, blue and a pad byte; C-contiguous.
         size: New width and height.
-        part: As of :func:`by_picture`.
+        part: As :func:`by_picture`.
 
     Returns:
         uint8 ``[height, width, 3]``, not writable.
@@ -101,7 +101,7 @@ def usable() -> bool:
     try:
         return all(_same(*probe, mode) for probe in _PROBES for mode in ("RGB", "L"))
     except Exception:
-        # Not there, or broken: a speed-up must not stop anything.
+        # Missing or broken: an accelerator must not stop anything.
         return False
 
 
@@ -113,16 +113,16 @@ def _same(size: Size, to: Size, part: Part, mode: str) -> bool:
     across, down = _taps(part[0], part[2], to[0]), _taps(part[1], part[3], to[1])
     found, expected = (np.zeros((to[1], to[0], *array.shape[2:]), np.uint8) for _ in range(2))
     _by_numpy(array, expected, across, down)
-    # A copy: Pillow exports no memory that it borrowed.
+    # A copy: Pillow does not export borrowed memory.
     picture = Image.fromarray(array).copy()
     return _by_native(picture, found, across, down) and np.array_equal(found, expected)
 
 
 @lru_cache(maxsize=64)
 def _taps(start: int, end: int, size: int) -> Taps:
-    """For each pixel of the result the first of two of the picture, and the weight of the second."""
+    """Per pixel of the result: the first of its two source pixels, and the weight of the second."""
     length = end - start
-    # Twice the place, in parts of a pixel of the result.
+    # Twice the position, in fractions of a result pixel.
     doubled = (2 * np.arange(size, dtype=np.int64) + 1) * length - size
     first, rest = np.divmod(doubled, 2 * size)
     weight = (rest * _ONE + size) // (2 * size)
@@ -133,7 +133,7 @@ def _taps(start: int, end: int, size: int) -> Taps:
 
 
 def _by_native(picture: Image.Image, out: UInt8, across: Taps, down: Taps) -> bool:
-    """Resizes where the picture lies; False where it cannot be read there."""
+    """Resizes directly from the picture's memory; False if that is not possible."""
     from edge_runtime import _native
 
     source = resize.memory(picture)

@@ -1,4 +1,4 @@
-"""Engines shared by threads: each thread holds one alone while it runs."""
+"""A pool of engines: each thread uses one exclusively while it runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from edge_runtime.errors import UsageError
 
 
 class EnginePool:
-    """At most ``limit`` engines of one model, made when they are first needed.
+    """At most ``limit`` engines of one model, created on demand.
 
-    The last one returned is the next one lent, so that a single thread always
-    gets the engine whose memory is warm.
+    Last in, first out, so that a single thread always gets the engine whose memory is warm.
     """
 
     def __init__(self, make: Callable[[], Engine]) -> None:
-        """Makes the first engine at once, so that a bad file is known at once.
+        """Creates the first engine right away, so that a bad file fails here.
 
         Args:
             make: Loads the model.
@@ -30,21 +29,21 @@ class EnginePool:
         self._limit = 1
         self._closed = False
         self._waiting = 0
-        # Of one thread's again: a signal handler may classify too.
+        # Reentrant: a signal handler may classify too.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
 
     def raise_limit(self, limit: int) -> None:
-        """Allows that many engines at a time; never fewer than before."""
+        """Raises the limit to that many engines; never lowers it."""
         with self._lock:
             self._limit = max(self._limit, limit)
             self._changed.notify_all()
 
     def take(self) -> Engine:
-        """Takes an engine for the calling thread alone, and waits while all are out.
+        """Takes an engine for the calling thread, waiting while all are in use.
 
-        Every image passes here right after an inference has emptied the processor's caches: a
-        lock without a method of Python's around it, and no generator. Put it back in a ``finally``.
+        Every image passes through here right after an inference has emptied the CPU caches: hence a
+        bare lock rather than a context manager. Return the engine in a ``finally``.
 
         Raises:
             UsageError: The pool is closed.
@@ -55,7 +54,7 @@ class EnginePool:
         return self._wait()
 
     def give(self, engine: Engine) -> None:
-        """Puts an engine back that :meth:`take` answered."""
+        """Returns an engine from :meth:`take`."""
         with self._lock:
             if self._closed:
                 engine.close()
@@ -65,7 +64,7 @@ class EnginePool:
                 self._changed.notify()
 
     def close(self) -> None:
-        """Closes idle engines now and lent ones when they come back."""
+        """Closes idle engines now and the others when they are returned."""
         with self._lock:
             self._closed = True
             while self._idle:

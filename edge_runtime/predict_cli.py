@@ -1,4 +1,4 @@
-"""The command ``predict``: files, a folder that is watched, or a camera."""
+"""The command ``predict``: files, a watched folder, or a camera."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal, cast
 
 import click
 
+from edge_runtime.atomic_file import check_file
 from edge_runtime.classifier import MAX_WORKERS, Classifier
 from edge_runtime.cli_options import FilledPath, engine_options, limit_options, result_options
 from edge_runtime.errors import UnknownNameError, UsageError
@@ -17,13 +18,12 @@ from edge_runtime.listing import STDIN, image_files
 from edge_runtime.native_output import quiet
 from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.options import ResultOptions
-from edge_runtime.output_place import check_file
-from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_answers
+from edge_runtime.output_writer import FORMATS, OutputFormat, open_writer, write_results
 from edge_runtime.preprocess import ImageSource
 from edge_runtime.terminal import printable
 
 _SETTLE_S = 1.0
-"""Longer than a network copy stalls, shorter than a person waits."""
+"""Longer than a network copy stalls, shorter than people like to wait."""
 
 
 @click.command(
@@ -41,7 +41,7 @@ _SETTLE_S = 1.0
 @click.option(
     "--artifact",
     metavar="KIND",
-    help="Artifact to use, such as tflite-int8; by default the best that passed its check and runs here.",
+    help="Artifact to use, e.g. tflite-int8. Default: the best one that passed its check and runs here.",
 )
 @engine_options
 @click.option(
@@ -49,26 +49,29 @@ _SETTLE_S = 1.0
     type=click.IntRange(1, MAX_WORKERS),
     default=1,
     show_default=True,
-    help="Images classified at a time.",
+    help="Images to classify in parallel.",
 )
 @result_options
 @limit_options
-@click.option("--allow-failed", is_flag=True, help="Also use an artifact that failed its check.")
+@click.option("--allow-failed", is_flag=True, help="Allow an artifact that failed its check.")
 @click.option(
     "--format",
     "wanted",
     type=click.Choice(FORMATS),
-    help="What to print: a table for people (the default), one JSON object a line, CSV, or a Parquet file.",
+    help="Output format: a readable table (the default), one JSON object per line, CSV, or Parquet.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format jsonl.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there, once all is answered."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to this file, when all images are done.",
 )
 @click.option(
     "--watch",
     type=FilledPath(path_type=Path),
     metavar="DIR",
-    help="Go on with images that arrive in this folder, until Ctrl-C or SIGTERM.",
+    help="Then classify images as they arrive in this folder, until Ctrl-C or SIGTERM.",
 )
 @click.option(
     "--settle",
@@ -76,16 +79,16 @@ _SETTLE_S = 1.0
     default=_SETTLE_S,
     show_default=True,
     metavar="SECONDS",
-    help="With --watch: how long a file must stay as it is before it is read.",
+    help="With --watch: how long a file must be unchanged before it is read.",
 )
 @click.option(
     "--camera",
     is_flag=False,
     flag_value="0",
     metavar="[INDEX]",
-    help="Classify what a camera sees, by default the first, or a video file; put it last.",
+    help="Classify frames of a camera (default: 0) or a video file; must be the last option.",
 )
-@click.option("--frames", type=click.IntRange(1), metavar="N", help="With --camera: stop after N answers.")
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="With --camera: stop after N frames.")
 def predict(
     bundle: str,
     images: tuple[str, ...],
@@ -109,19 +112,19 @@ def predict(
     camera: str | None,
     frames: int | None,
 ) -> int:
-    """Name what images show.
+    """Classify images.
 
-    IMAGE is a file, a folder (searched with its sub-folders), a quoted pattern such as
-    'photos/**/*.jpg', or - for one image from standard input. An image that cannot be
-    used is reported, the others go on, and the exit code is 2.
+    IMAGE is a file, a folder (searched recursively), a quoted pattern like
+    'photos/**/*.jpg', or - to read one image from standard input. Unusable images are
+    reported and skipped, and the exit code is then 2.
 
-    --watch prints a line for each new image at once and ends with exit code 130 after
-    Ctrl-C, 0 after SIGTERM. --camera prints a line a second, or one a frame with --json
+    --watch prints a line as soon as an image arrives; the exit code is 130 after Ctrl-C
+    and 0 after SIGTERM. --camera prints one line per second, or one per frame with --json
     or --format csv.
 
     CSV and Parquet have the columns file, error, label, score, then label_1, score_1 and
-    so on for each of the classes. In CSV, text that a spreadsheet would run as a formula
-    starts with an apostrophe, or ./ where it is a file.
+    so on up to --top-k. In CSV, text that a spreadsheet would run as a formula is prefixed
+    with an apostrophe, a file name with ./.
 
     \b
     Examples:
@@ -142,10 +145,10 @@ def predict(
     names = image_files(images)
     watcher = None
     if watch is not None:
-        from edge_runtime.watching import Watcher
+        from edge_runtime.watching import FolderWatcher
 
-        # Before the images of now are read: what comes meanwhile is new.
-        watcher = Watcher(watch, settle)
+        # Before the given images are read, so that whatever arrives meanwhile counts as new.
+        watcher = FolderWatcher(watch, settle)
     with quiet():
         classifier = Classifier.open(
             bundle, artifact, engine, threads,
@@ -153,39 +156,41 @@ def predict(
         )  # fmt: skip
     with classifier:
         if options is not None:
-            # An unknown label is an error before the first image is waited for.
+            # Report an unknown label before waiting for the first image.
             options.bound_to(classifier.labels, classifier.artifact.temperature)
         if watcher is not None or camera is not None:
-            # Not for one photo: what is not imported is not waited for.
-            from edge_runtime.streams import Order, answer_arrivals, answer_frames
+            # Here, to keep the start-up of a single prediction fast.
+            from edge_runtime.streams import ClassifyJob, classify_arrivals, classify_frames
 
-            order = Order(classifier, top_k, workers, options, format, out)
+            job = ClassifyJob(classifier, top_k, workers, options, format, out)
             _tell_version(bundle)
             if camera is not None:
-                answer_frames(camera, frames, order)
+                classify_frames(camera, frames, job)
             if watcher is not None:
-                answer_arrivals(watcher, names, order)
+                classify_arrivals(watcher, names, job)
             return 0
         answers = classifier.classify_many(map(_source, names), top_k, workers, options)
         with closing(answers), open_writer(format, out, classifier, top_k, names) as writer:
-            bad = write_answers(names, answers, writer, to_stdout=out is None)
+            bad = write_results(names, answers, writer, to_stdout=out is None)
     if out is not None:
-        click.echo(f"Wrote {out}: {len(names):,} images, of which {bad:,} could not be used.", err=True)
+        click.echo(f"Wrote {out}: {len(names):,} images, {bad:,} of them unusable.", err=True)
     return 2 if bad else 0
 
 
 def _tell_version(bundle: str) -> None:
-    """Says of a bundle that snapship pull replaces that this program goes on with what it opened."""
+    """Notes that a later ``snapship pull`` does not affect this process."""
     from edge_runtime.updates.following import is_version
 
     place = os.path.realpath(bundle)
     if is_version(place):
-        click.echo(f"Uses {printable(place)} to its end; start it again after a pull.", err=True)
+        click.echo(f"Using {printable(place)} until exit; restart after a pull.", err=True)
 
 
 def _format(wanted: str | None, as_json: bool) -> OutputFormat:
     if as_json and wanted not in (None, "jsonl"):
-        raise UsageError(f"There is one format. Received: --json and --format {wanted}. Pass one of the two.")
+        raise UsageError(
+            f"Only one format can be chosen. Received: --json and --format {wanted}. Pass one of them."
+        )
     return "jsonl" if as_json else cast(OutputFormat, wanted or "table")
 
 
@@ -194,27 +199,27 @@ def _check_sources(
 ) -> None:
     if not images and watch is None and camera is None:
         raise UsageError(
-            "Something must be classified. Received: no image. "
+            "predict needs images. Received: none. "
             "Pass files, folders, a quoted pattern, -, --watch DIR or --camera."
         )
     if STDIN in images and sys.stdin is None:
         raise UsageError(
-            "Standard input must be open to be read. Received: - with a closed one. Pipe an image in, or pass its path."
+            "- reads standard input, which must be open. Received: a closed one. Pipe an image in, or pass its path."
         )
     if camera is not None and (images or watch is not None):
-        raise UsageError(
-            "A camera is classified alone. Received: --camera and images or --watch. Run it in two commands."
-        )
+        raise UsageError("--camera excludes images and --watch. Received: both. Run two commands.")
     if frames is not None and camera is None:
-        raise UsageError("Only a camera has frames. Received: --frames without --camera. Add --camera.")
+        raise UsageError("--frames needs --camera. Received: --frames alone. Add --camera.")
     if watch is not None and STDIN in images:
-        raise UsageError("A folder is watched alone or after files. Received: --watch and -. Save the image.")
+        raise UsageError(
+            "--watch excludes standard input. Received: --watch and -. Save the image to a file."
+        )
 
 
 def _check_out(format: OutputFormat, out: Path | None, *, endless: bool) -> None:
     if endless and (out is not None or format == "parquet"):
         raise UsageError(
-            "A file is written once all is answered. Received: --out or Parquet for images without an end. "
+            "A file is written when all images are done. Received: --out or Parquet with endless input. "
             "Redirect stdout with --json or --format csv, or pass --frames to a camera."
         )
 
@@ -222,7 +227,7 @@ def _check_out(format: OutputFormat, out: Path | None, *, endless: bool) -> None
 def _options(
     score_threshold: float | None, allow: tuple[str, ...], deny: tuple[str, ...], temperature: str | None
 ) -> ResultOptions | None:
-    """None when no option was given, so that nothing is done to the scores."""
+    """None when no option was given: the scores stay as the model gives them."""
     if score_threshold is None and temperature is None and not allow and not deny:
         return None
     parsed: float | Literal["artifact"] | None

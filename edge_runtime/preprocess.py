@@ -34,7 +34,7 @@ from edge_runtime.errors import ImageError, ImageFormatError, ImageTooLargeError
 from edge_runtime.fitting import fit, fit_pixels
 from edge_runtime.image_cost import BoundedFile, check_cost, check_pixels, check_structure
 from edge_runtime.large_image import LARGE_PIXELS, by_channel
-from edge_runtime.orientation import undo
+from edge_runtime.orientation import upright_transposition
 from edge_runtime.pillow_memory import keep_blocks
 from edge_runtime.plain_jpeg import plain_pixels
 from edge_runtime.spec import InputSpec
@@ -46,7 +46,7 @@ ImageSource: TypeAlias = (
 )
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""Formats that are decoded, as Pillow names them; found by content, never by file name."""
+"""Supported formats, by Pillow's names; detected by content, never by file name."""
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -54,7 +54,7 @@ MAX_BYTES = 20_000_000
 """Default limit of an encoded image, in bytes."""
 
 MAX_PIXELS = 50_000_000
-"""Default limit of width x height, read from the header before decoding.
+"""Default limit of width times height, read from the header before decoding.
 
 Pillow's own limit is 179 million, at which one PNG takes 1.8 GB of memory.
 """
@@ -80,7 +80,7 @@ def pixels(
 
     Raises:
         ImageError: The image is missing, empty, truncated or damaged.
-        ImageFormatError: Its content is none of :data:`FORMATS`.
+        ImageFormatError: Its content is not one of :data:`FORMATS`.
         ImageTooLargeError: It is over a limit.
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape == spec.shape:
@@ -96,30 +96,26 @@ def pixels(
         if picture.width * picture.height > LARGE_PIXELS:
             colour = partial(eight_bit_colour, scale=gray_scale(picture))
             picture = by_channel(
-                picture, spec.channels, undo(picture), colour, lambda plane: fit(plane, spec)
+                picture, spec.channels, upright_transposition(picture), colour, lambda plane: fit(plane, spec)
             )
         else:
             picture = upright_colour(picture, spec.channels)
-    # Outside: memory that runs out here is no fault of the image's.
+    # Outside: running out of memory here is not the image's fault.
     return np.ascontiguousarray(fit_pixels(picture, spec).reshape(spec.shape))
 
 
-def decoded(
-    image: ImageSource, channels: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
-) -> Image.Image:
-    """Does the stages up to orient: an upright 8-bit image of the file's own size.
+def decoded(image: ImageSource, channels: int) -> Image.Image:
+    """Runs the stages up to orient: returns an upright 8-bit image of the original size.
 
     Args:
-        image: Anything that :func:`pixels` takes.
+        image: Anything that :func:`pixels` takes, within the default limits.
         channels: 3 for RGB, 1 for grayscale.
-        max_bytes: Limit of the encoded size.
-        max_pixels: Limit of width times height.
 
     Raises:
         ImageError: As :func:`pixels`.
     """
-    source, name = _source(image, max_bytes)
-    picture = _open(source, name, max_pixels)
+    source, name = _source(image, MAX_BYTES)
+    picture = _open(source, name, MAX_PIXELS)
     with _damage_named(name, source):
         picture.load()
     with _colour_named(name, picture.mode):
@@ -137,7 +133,7 @@ def upright_colour(picture: Image.Image, channels: int) -> Image.Image:
         ValueError: The mode has no agreed meaning as RGB.
     """
     picture.load()
-    method = undo(picture)
+    method = upright_transposition(picture)
     picture = eight_bit_colour(picture, channels, gray_scale(picture))
     return picture if method is None else picture.transpose(method)
 
@@ -145,7 +141,7 @@ def upright_colour(picture: Image.Image, channels: int) -> Image.Image:
 def _opened(file: BoundedFile, data: bytes) -> Image.Image:
     """Opens an image without decoding it."""
     if data[:3] == _JPEG:
-        # What Image.open comes to, without the import of every other format.
+        # As Image.open does, without importing every other format.
         from PIL.JpegImagePlugin import jpeg_factory
 
         try:
@@ -156,7 +152,7 @@ def _opened(file: BoundedFile, data: bytes) -> Image.Image:
 
 
 def _source(image: object, max_bytes: int) -> tuple[Image.Image | UInt8Array | bytes, str]:
-    """What is to be opened, its bytes read within their limit, and a name for messages."""
+    """The image or its bytes, read within the limit, and a name for messages."""
     if isinstance(image, Image.Image):
         return image, "the PIL image"
     if isinstance(image, np.ndarray):
@@ -165,7 +161,7 @@ def _source(image: object, max_bytes: int) -> tuple[Image.Image | UInt8Array | b
     if not data:
         raise ImageError(f"An image must have content. Received: {name}, 0 bytes. Replace the file.")
     if len(data) > max_bytes:
-        # Nobody read the rest.
+        # The rest was not read.
         raise _too_many_bytes(name, "which has more", max_bytes)
     return data, name
 
@@ -193,7 +189,7 @@ def _open(source: Image.Image | UInt8Array | bytes, name: str, max_pixels: int) 
             "far more. Send a smaller one."
         ) from error
     except Exception as error:
-        # Pillow's parsers meet bytes of any kind with exceptions of any kind.
+        # Pillow's parsers raise all kinds of exceptions on damaged bytes.
         raise ImageError(
             f"An image must have a readable header. Received: {name} ({_reason(error)}). {_cure(source)}"
         ) from error
@@ -205,7 +201,7 @@ def _open(source: Image.Image | UInt8Array | bytes, name: str, max_pixels: int) 
 
 @contextmanager
 def _damage_named(name: str, source: object) -> Iterator[None]:
-    """Whatever a decoder says of damaged bytes becomes one error."""
+    """Turns whatever a decoder raises on damaged bytes into one error."""
     try:
         yield
     except Exception as error:
@@ -230,10 +226,10 @@ _warnings_lock = threading.Lock()
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Drops Pillow's warnings of odd metadata.
+    """Silences Pillow's warnings about odd metadata.
 
-    The filters belong to the process: two threads that set and restore them in turn would
-    leave them silenced for good. Hence a lock, and never around decoding.
+    The filters are global: two threads that set and restore them in turn could leave them
+    silenced for good. Hence a lock, and never around decoding.
     """
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -283,11 +279,11 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
 
 def _read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     with open(path, "rb") as file:
-        # Asked for its size and not for the limit: a read allocates what it is asked for.
+        # Its size rather than the limit: a read allocates as many bytes as requested.
         size = os.fstat(file.fileno()).st_size
         data = file.read(min(size, max_bytes) + 1)
         if size < len(data) <= max_bytes:
-            # It has grown, or has no size: a pipe.
+            # The file has grown, or is a pipe without a size.
             data += file.read(max_bytes + 1 - len(data))
     return data
 
@@ -310,7 +306,7 @@ def _from_array(array: UInt8Array, max_pixels: int) -> Image.Image:
 
 
 def _no_image(data: bytes, name: str) -> ImageFormatError:
-    # Only what is refused needs it.
+    # Only rejected images need it.
     from edge_runtime.content_kind import content_kind
 
     kind = content_kind(data)
@@ -323,7 +319,7 @@ def _cure(data: object) -> str:
     from edge_runtime.content_kind import went_through_text
 
     if isinstance(data, bytes) and went_through_text(data):
-        return "It went through text (UTF-8) on its way: send the file's own bytes."
+        return "Its bytes were converted to UTF-8 text on the way: send the original bytes."
     return "Replace the file, it is truncated or damaged."
 
 

@@ -1,6 +1,6 @@
-"""What others wrote, repeated in a message: on one line, without control characters, of bounded length.
+"""Quotes foreign text in messages: on one line, without control characters, of bounded length.
 
-A client's text has no limit of its own, so no message repeats it but through these functions.
+Text from clients has no limit of its own, so messages quote it only through these functions.
 """
 
 from __future__ import annotations
@@ -8,21 +8,21 @@ from __future__ import annotations
 import re
 
 MAX_QUOTED = 100
-"""Characters that a message repeats of one text."""
+"""Maximum characters quoted of one text."""
 
 MAX_MESSAGE = 4_000
-"""Characters of a whole message, whatever it repeats."""
+"""Maximum characters of a whole message."""
 
-# Not line breaks and tabs: a long message may have lines. Half characters cannot be written anywhere.
+# Line breaks and tabs stay, as a message may have lines. Surrogates cannot be written anywhere.
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def cut(text: str, most: int) -> str:
-    """Leaves out the middle of a long text and says how much that is; all other functions use this one.
+    """Cuts the middle out of a long text and says how much is missing; all other functions use it.
 
     Args:
         text: Any.
-        most: Characters to return at most, from 60.
+        most: Maximum characters to return, at least 60.
     """
     if len(text) <= most:
         return text
@@ -32,49 +32,49 @@ def cut(text: str, most: int) -> str:
 
 
 def shortened(text: object, most: int = MAX_QUOTED) -> str:
-    """Puts text that may hold someone else's, such as another library's message, on one short line.
+    """Puts text that may be foreign, such as a message of another library, on one short line.
 
     Args:
-        text: Anything; its ``str`` is taken.
-        most: Characters of it at most; an unprintable one becomes an escape of up to ten.
+        text: Anything; its ``str`` is used.
+        most: Maximum characters of it; an unprintable one becomes an escape of up to ten.
 
     Returns:
-        One line of printable characters; where the middle is left out, how many characters that is.
+        One line of printable characters; a cut says how many are missing.
     """
     return printable(" ".join(cut(str(text), most).split()))
 
 
 def quoted(value: object, most: int = MAX_QUOTED) -> str:
-    """Quotes a value as ``repr`` does, and no more of it than fits a message.
+    """Quotes a value as ``repr`` does, shortened to fit a message.
 
     Args:
-        value: A text, in quotes then; of anything else its ``repr``.
-        most: Characters of it at most; an unprintable one becomes an escape of up to ten.
+        value: Text is quoted; anything else becomes its ``repr``.
+        most: Maximum characters of it; an unprintable one becomes an escape of up to ten.
 
     Returns:
-        One line of printable characters; where the middle is left out, how many characters that is.
+        One line of printable characters; a cut says how many are missing.
     """
     return repr(cut(value, most)) if isinstance(value, str) else shortened(repr(value), most)
 
 
 def bounded(message: str, most: int = MAX_MESSAGE) -> str:
-    """Holds a whole message within its limit, so that a text that was forgotten does no harm.
+    """Bounds a whole message, in case a text was not quoted.
 
     Args:
-        message: Rule, what was received, cure: both ends are kept. Its lines stay lines.
-        most: Characters of it at most.
+        message: Rule, received value, cure; both ends and line breaks are kept.
+        most: Maximum characters.
 
     Returns:
-        The message without characters that cannot be written anywhere.
+        The message without unwritable characters.
     """
     return _UNWRITABLE.sub(lambda found: _escaped(found[0]), cut(message, most))
 
 
 def printable(text: str) -> str:
-    """Escapes what a terminal would act on; file names and labels may hold anything.
+    """Escapes control characters; file names and labels may contain any.
 
     Args:
-        text: Any; its length is left as it is.
+        text: Any text; it is not shortened.
     """
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 

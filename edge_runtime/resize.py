@@ -1,12 +1,12 @@
-"""Pillow's antialiased bilinear resize, to bits that do not depend on Pillow's version.
+"""Pillow's antialiased bilinear resize, bit-equal across versions of Pillow.
 
-Pillow filters along the rows, rounds to 8 bits, and filters along the columns. From version 13
-it takes the columns first where the height shrinks by more than twice as many pixels as the width,
-which moves values by one. A bundle outlives versions: here it is always the rows first.
+Pillow filters along the rows, rounds to 8 bits, and filters along the columns. Since version 13
+it starts with the columns if the height shrinks by more than twice as many pixels as the width,
+which changes values by one. A bundle outlives versions: here the rows always come first.
 
-Where ``_native`` was compiled, RGB is resized by it, several times faster; before its first use it
-is compared with Pillow (1 ms). NumPy reads its result where it lies, and of a Pillow image only
-after an import of 6 ms: a program's first answer is sooner too.
+If ``_native`` was compiled, it resizes RGB several times faster; before its first use it is compared
+with Pillow (1 ms). NumPy reads its result in place, but a Pillow image only after an import of 6 ms,
+so the first prediction is faster, too.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _PROBES: tuple[tuple[Size, Size, Box], ...] = (
     ((29, 97), (23, 11), (0, 0, 29, 97)),
     ((9, 7), (22, 30), (0, 0, 9, 7)),
 )
-"""Size, new size and part: smaller, a part, tall (where Pillow 13 takes the columns first), larger."""
+"""Size, new size and part: smaller, a part, tall (columns first in Pillow 13), larger."""
 
 _LARGE_BETWEEN = 4_000_000
-"""Pixels between the two passes above which one channel is resized after the other: 16 MB of all three."""
+"""Pixels between the two passes above which channels are resized one by one: 16 MB for all three."""
 
 
 def by_pillow(picture: Image.Image, size: Size, box: Box) -> Image.Image:
     """Resizes any picture.
 
     Args:
-        picture: Of a mode that Pillow filters, such as ``RGB`` and ``L``.
+        picture: In a mode that Pillow can filter, such as ``RGB`` or ``L``.
         size: New width and height.
-        box: Left, top, right and bottom of the part to take, in pixels.
+        box: Left, top, right and bottom of the part to resize, in pixels.
     """
     columns_first = picture.height > size[1] and picture.height - size[1] > 2 * (picture.width - size[0])
     if columns_first:
@@ -61,11 +61,11 @@ def compiled(picture: Image.Image, size: Size, box: Box) -> UInt8 | None:
     Args:
         picture: Decoded.
         size: New width and height.
-        box: Left, top, right and bottom of the part to take, in pixels.
+        box: Left, top, right and bottom of the part to resize, in pixels.
 
     Returns:
-        uint8 ``[height, width, 3]``; None where the module is missing, gives other bits, or cannot
-        read the picture where it lies: Pillow must do it.
+        uint8 ``[height, width, 3]``; None if the module is missing, not bit-equal, or cannot
+        read the picture's memory: Pillow must do it.
     """
     if picture.mode != "RGB" or not usable():
         return None
@@ -74,28 +74,28 @@ def compiled(picture: Image.Image, size: Size, box: Box) -> UInt8 | None:
 
 
 def memory(picture: Image.Image) -> object | None:
-    """The bytes of a picture where they lie, as ``_native`` takes them.
+    """The memory of a picture, for ``_native``.
 
     Args:
         picture: Decoded, of mode ``RGB`` or ``L``.
 
     Returns:
-        None for a picture that is not in one piece.
+        None if the memory is not contiguous.
     """
     return fast_jpeg.memory(picture) if picture.readonly else _exported(picture)
 
 
 def resized(source: object, size: Size, to: Size, box: Box) -> UInt8:
-    """Resizes rows of 4 bytes a pixel; only where :func:`usable` says so.
+    """Resizes rows of 4 bytes per pixel; only if :func:`usable`.
 
     Args:
-        source: What ``_native.resize`` takes.
+        source: Memory that ``_native.resize`` accepts.
         size: Width and height of the picture.
         to: New width and height.
-        box: Left, top, right and bottom of the part to take, in pixels.
+        box: Left, top, right and bottom of the part to resize, in pixels.
 
     Returns:
-        uint8 ``[height, width, 3]``, not writable, as what NumPy reads of a Pillow image.
+        uint8 ``[height, width, 3]``, not writable, like an array of a Pillow image.
     """
     from edge_runtime import _native
 
@@ -111,7 +111,7 @@ def usable() -> bool:
     try:
         return all(_same(*probe) for probe in _PROBES)
     except Exception:
-        # Not there, or broken: a speed-up must not stop anything.
+        # Missing or broken: an accelerator must not stop anything.
         return False
 
 
@@ -132,5 +132,5 @@ def _exported(picture: Image.Image) -> object | None:
     try:
         return picture.__arrow_c_array__()[1]
     except ValueError:
-        # A picture of several megabytes is not in one piece.
+        # The memory of a picture of several megabytes is not contiguous.
         return None

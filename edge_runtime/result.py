@@ -1,4 +1,4 @@
-"""What a classifier answers."""
+"""Classification results."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edge_runtime.errors import ModelFileError, UsageError
 try:
     from edge_runtime import _native
 except ImportError:
-    # Installed without a C compiler: NumPy ranks.
+    # Built without a C compiler: NumPy ranks.
     _native = None  # type: ignore[assignment]
 
 _FEW = 100
-"""Classes up to which keeping them in order beats sorting all: what people ask for is 5."""
+"""Up to this top_k, a partial selection beats sorting all scores; the default is 5."""
 
 Float32Array: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -37,13 +37,13 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The best classes of one image, best first; false when it is empty.
+    """The best classes of one image, best first; falsy when empty.
 
     Only a ``score_threshold`` of :class:`~edge_runtime.options.ResultOptions` can leave it empty.
 
     Attributes:
-        predictions: Sorted by falling score.
-        margin: Best score minus second best, 0..1; 1 - score when there is one class.
+        predictions: Sorted by descending score.
+        margin: Best score minus second best, 0..1; 1 - score for a single class.
     """
 
     predictions: tuple[Prediction, ...]
@@ -60,9 +60,9 @@ class Result(msgspec.Struct, frozen=True):
             UsageError: The result is empty.
         """
         if not self.predictions:
-            # An error and not None: whoever sets no threshold need not test for it.
+            # An error rather than None: callers without a threshold need no check.
             raise UsageError(
-                "The best class needs a class. Received: a result in which none reached score_threshold. "
+                "An empty result has no best class. Received: a result in which no class reached score_threshold. "
                 "Test it first: if result: ..."
             )
         return self.predictions[0]
@@ -81,7 +81,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def check_finite(scores: Float32Array) -> None:
-    """Refuses scores that no order could be made of.
+    """Rejects scores that cannot be ordered.
 
     Args:
         scores: float32 ``[classes]``.
@@ -91,7 +91,7 @@ def check_finite(scores: Float32Array) -> None:
     """
     if not np.isfinite(scores).all():
         raise ModelFileError(
-            "A model must answer with finite scores. Received: NaN or infinity. "
+            "A model's scores must be finite. Received: NaN or infinity. "
             "Run: snapship selftest BUNDLE, and export the model again."
         )
 
@@ -107,11 +107,11 @@ def rank(
     Args:
         scores: float32 ``[classes]``.
         labels: Class names.
-        top_k: How many classes to return; more than there are gives all.
-        among: Indices of the classes to look at, ascending; None for all.
+        top_k: Number of classes to return; more than exist returns all.
+        among: Indices of the classes to consider, ascending; None for all.
 
     Raises:
-        ModelFileError: A score is not a finite number, so that no order means anything.
+        ModelFileError: A score is not a finite number.
     """
     if among is None:
         ranked = _best(scores, max(top_k, 2))

@@ -1,40 +1,40 @@
-"""What a model's input looks like: the one description of size, channels, fit and resize."""
+"""The model's input: size, channels, fit and resize."""
 
 from typing import Literal
 
 import msgspec
 
 Fit = Literal["stretch", "crop"]
-"""How an image becomes the input's size.
+"""How an image is fitted to the input's size.
 
-``stretch`` resizes both sides, ``crop`` resizes the short side and cuts the centre.
+``stretch`` resizes both sides; ``crop`` resizes the short side and crops the centre.
 """
 
 _STRETCH: Fit = "stretch"
 
 Resize = Literal["antialiased", "plain"]
-"""How pixels of another size are made.
+"""How pixels are interpolated.
 
-``antialiased`` looks at every pixel, as this project's trainer does (Pillow's bilinear filter);
-``plain`` at four for each, as ``tf.image.resize`` and Keras' own loaders do.
+``antialiased`` averages all source pixels, as this project's trainer does (Pillow's bilinear filter);
+``plain`` uses four source pixels each, as ``tf.image.resize`` and Keras' own loaders do.
 """
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The pixels that every artifact of a bundle takes.
+    """The input of every artifact of a bundle.
 
     Attributes:
         height: Rows of the input, in pixels.
         width: Columns of the input, in pixels.
         channels: 3 for RGB, 1 for grayscale (ITU-R 601-2 luma).
         fit: ``stretch`` or ``crop``.
-        resize: ``antialiased`` or ``plain``. Written only where it is ``plain``: a runtime that knows
-            nothing of it refuses such a bundle, and reads all others as before.
+        resize: ``antialiased`` or ``plain``. Written only if it is ``plain``: a runtime that does not
+            know the field rejects such a bundle, and reads all others as before.
     """
 
     height: int
     width: int
-    # What a factory makes is written whatever it is.
+    # msgspec always writes the value of a default factory.
     channels: int = msgspec.field(default_factory=lambda: 3)
     fit: Fit = msgspec.field(default_factory=lambda: _STRETCH)
     resize: Resize = "antialiased"

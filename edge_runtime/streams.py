@@ -1,4 +1,4 @@
-"""Answers for images that keep coming: a folder that is watched, a camera."""
+"""Classification of endless inputs: a watched folder, a camera."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import click
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ImageError
 from edge_runtime.options import ResultOptions
-from edge_runtime.output_writer import OutputFormat, Writer, complaint, open_writer
+from edge_runtime.output_writer import OutputFormat, Writer, error_line, open_writer
 from edge_runtime.termination import on_terminate
-from edge_runtime.watching import Watcher
+from edge_runtime.watching import FolderWatcher
 
 
 @dataclass(frozen=True)
-class Order:
-    """How images are classified and where their answers go.
+class ClassifyJob:
+    """How to classify images and where to write the results.
 
     Attributes:
-        classifier: It answers.
-        top_k: Classes an image.
-        workers: Images at a time.
-        options: Which classes are an answer.
-        format: What is written.
-        out: The file; None for stdout.
+        classifier: The open classifier.
+        top_k: Classes per image.
+        workers: Images classified in parallel.
+        options: Threshold, lists and temperature.
+        format: Output format.
+        out: The output file; None for stdout.
     """
 
     classifier: Classifier
@@ -39,35 +39,35 @@ class Order:
     out: Path | None
 
     def writer(self) -> AbstractContextManager[Writer]:
-        """Opens what takes the answers, each at once."""
+        """Opens a writer that writes each result at once."""
         return open_writer(self.format, self.out, self.classifier, self.top_k)
 
 
-def answer_arrivals(watcher: Watcher, names: Sequence[str], order: Order) -> None:
-    """Answers for images and then for those that arrive, each at once, until SIGTERM.
+def classify_arrivals(watcher: FolderWatcher, names: Sequence[str], job: ClassifyJob) -> None:
+    """Classifies the given images, then those that arrive, until SIGTERM.
 
     Args:
-        watcher: Looks for them.
-        names: Images that are classified before.
-        order: How.
+        watcher: Finds new images.
+        names: Images to classify first.
+        job: What to do with them.
 
     Raises:
         DataError: The folder is gone.
     """
-    with on_terminate() as stopped, order.writer() as writer:
-        click.echo(f"Watching {watcher.folder}, Ctrl-C ends it.", err=True)
-        _answer(names, order, writer, stopped)
+    with on_terminate() as stopped, job.writer() as writer:
+        click.echo(f"Watching {watcher.folder}, press Ctrl-C to stop.", err=True)
+        _answer(names, job, writer, stopped)
         for batch in watcher.batches(stopped):
-            _answer(batch, order, writer, stopped)
+            _answer(batch, job, writer, stopped)
 
 
-def answer_frames(source: str, most: int | None, order: Order) -> None:
-    """Answers for a camera's frames until there are enough, a video file ends, or SIGTERM.
+def classify_frames(source: str, most: int | None, job: ClassifyJob) -> None:
+    """Classifies frames until ``most`` are done, the video file ends, or SIGTERM arrives.
 
     Args:
         source: As :class:`edge_runtime.camera.Camera`.
-        most: How many answers; None for no end.
-        order: How; a table has the best class once a second, other formats every frame.
+        most: Frames to classify; None for no limit.
+        job: What to do with them; a table shows the best class once per second, other formats every frame.
 
     Raises:
         EnvironmentMissingError: OpenCV or the camera is missing.
@@ -75,23 +75,23 @@ def answer_frames(source: str, most: int | None, order: Order) -> None:
     """
     from edge_runtime.camera import Camera
 
-    for_people = order.format == "table"
-    top_k = 1 if for_people else order.top_k
+    for_people = job.format == "table"
+    top_k = 1 if for_people else job.top_k
     answered = 0
-    with on_terminate() as stopped, Camera(source) as camera, order.writer() as writer:
+    with on_terminate() as stopped, Camera(source) as camera, job.writer() as writer:
         for number, frame in camera.frames(every_s=1.0 if for_people else 0.0):
-            writer.write(f"{source}#{number}", order.classifier.classify(frame, top_k, order.options))
+            writer.write(f"{source}#{number}", job.classifier.classify(frame, top_k, job.options))
             answered += 1
             if answered == most or stopped.is_set():
                 return
 
 
-def _answer(names: Sequence[str], order: Order, writer: Writer, stopped: threading.Event) -> None:
-    answers = order.classifier.classify_many(names, order.top_k, order.workers, order.options)
+def _answer(names: Sequence[str], job: ClassifyJob, writer: Writer, stopped: threading.Event) -> None:
+    answers = job.classifier.classify_many(names, job.top_k, job.workers, job.options)
     with closing(answers):
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, ImageError) and not writer.keeps_errors:
-                click.echo(complaint(answer), err=True)
+                click.echo(error_line(answer), err=True)
             writer.write(name, answer)
             if stopped.is_set():
                 return

@@ -1,4 +1,4 @@
-"""Scores at a temperature, so that 0.8 is right eight times in ten.
+"""Temperature scaling, so that a score of 0.8 is right eight times in ten.
 
 Guo et al. 2017, On Calibration of Modern Neural Networks: ``softmax(z / T)``. Scores p are softmax
 outputs, whose logarithms are the logits z up to a constant, so that it is ``p^(1/T)`` renormalised.
@@ -12,15 +12,15 @@ import numpy as np
 from edge_runtime.result import Float32Array
 
 FLOOR_MASS = 1.0 / 512.0
-"""What the floors of all classes together may weigh: a score of 0 has no logarithm."""
+"""Sum of the floors of all classes: a score of 0 has no logarithm."""
 
 
 def softened(scores: Float32Array, temperature: float) -> Float32Array:
-    """Scores at a temperature.
+    """Rescales scores.
 
     Args:
         scores: float32 ``[classes]``, 0..1.
-        temperature: T; above 1 makes less sure, below 1 surer.
+        temperature: T; above 1 flattens, below 1 sharpens.
 
     Returns:
         float32 ``[classes]``, summing to 1.

@@ -1,18 +1,18 @@
-"""Files and folders in the making: claimed by their process, and removed when it is gone.
+"""Temporary files and folders, claimed by their process and removed after it is gone.
 
 ::
 
     .snapship-HOSTBOOT-RANDOM.tmp        a file, locked while it is written
     .snapship-HOSTBOOT-RANDOM.tmp/lock   a folder, claimed by the lock on this file
-                                 /new    what is being made
-                                 /old    what it replaces, where the two are not exchanged in one step
-                                 /name   and what that was called
+                                 /new    the new content
+                                 /old    the replaced content, where the two cannot be exchanged atomically
+                                 /name   and its name
 
-The system gives a lock back when its process ends, however it ends: what can be locked was left by
-a process that was killed. Whoever makes a temporary removes such ones beside it first, and puts an
-``old`` whose place is empty back there. On a network folder the locks of other machines may not be
-seen, so names say whose they are: by host and, as each container has a host name of its own, by
-boot. Those of other machines stay until nobody wrote to them for a week.
+The system releases a lock when its process ends, however it ends: a temporary that can be locked was
+left by a killed process. Creating a temporary first removes such leftovers beside it, and moves an
+``old`` back to its place if that is empty. On a network folder the locks of other machines may be
+invisible, so names identify the owner: by host and, as each container has its own host name, by
+boot. Temporaries of other machines stay until nobody has written to them for a week.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from edge_runtime.errors import UsageError
 _NAME = re.compile(r"\.snapship-([0-9a-f]{4})([0-9a-f]{4})-[a-z0-9_]{8}\.tmp")
 _LOCK, _NEW, _OLD, _OLD_NAME = "lock", "new", "old", "name"
 _FOREIGN_S = 7 * 86_400.0
-"""Seconds without a write after which a temporary of another machine belongs to nobody."""
+"""Seconds without a write after which a temporary of another machine is abandoned."""
 
 
 class TemporaryFile:
-    """A file that is not at its place yet, see :func:`temporary_file`.
+    """A temporary file, see :func:`temporary_file`.
 
     Attributes:
-        path: Where it is now.
-        file: It, open for writing.
+        path: Its current path.
+        file: The file, open for writing.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path, self.file = path, file
 
     def move_to(self, place: Path, mode: int = 0o644) -> None:
-        """Renames it, once its content is on the disk.
+        """Syncs the file to the disk and renames it.
 
         Args:
-            place: On the same disk; a file that is there is replaced.
-            mode: Its permissions.
+            place: The target on the same disk; an existing file is replaced.
+            mode: Permissions of the file.
 
         Raises:
             OSError: The disk is full, or the place cannot be written.
@@ -61,20 +61,20 @@ class TemporaryFile:
         os.fsync(self.file.fileno())
         os.chmod(self.path, mode)
         if os.name == "nt":
-            # Windows renames no open file.
+            # Windows cannot rename an open file.
             self.file.close()
         os.replace(self.path, place)
 
 
 @contextmanager
 def temporary_file(folder: Path) -> Iterator[TemporaryFile]:
-    """Yields a new file, which is gone when the block ends unless it was moved to its place.
+    """Yields a new file, removed when the block ends unless it was moved to its place.
 
     Args:
-        folder: An existing folder, on the disk of that place.
+        folder: An existing folder, on the same disk as the final place.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The folder cannot be written.
     """
     import tempfile
 
@@ -88,7 +88,7 @@ def temporary_file(folder: Path) -> Iterator[TemporaryFile]:
     try:
         yield TemporaryFile(path, file)
     finally:
-        # What was moved is on the disk; of the rest, a full disk may not even take what is buffered.
+        # A moved file is synced; for others, a full disk may not even take the buffered rest.
         with suppress(OSError):
             file.close()
         path.unlink(missing_ok=True)
@@ -96,14 +96,14 @@ def temporary_file(folder: Path) -> Iterator[TemporaryFile]:
 
 @contextmanager
 def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
-    """Yields a new, empty folder, which is gone when the block ends unless it was moved away.
+    """Yields a new, empty folder, removed when the block ends unless it was moved away.
 
     Args:
-        folder: An existing folder to make it in; None for the system's folder for temporary files.
+        folder: An existing folder to create it in; None for the system's temporary folder.
 
     Raises:
-        OSError: It cannot be written.
-        UsageError: The system's folder for temporary files cannot.
+        OSError: The folder cannot be written.
+        UsageError: The system's temporary folder cannot be written.
     """
     try:
         claimed, handle = _claimed_folder(folder)
@@ -111,7 +111,7 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
         if folder is not None:
             raise
         raise UsageError(
-            f"Temporary files need a folder that can be written. Received: {error}. "
+            f"Temporary files need a writable folder. Received: {error}. "
             "Free some space, or set TMPDIR to another folder."
         ) from error
     try:
@@ -122,7 +122,7 @@ def temporary_folder(folder: Path | None = None) -> Iterator[Path]:
 
 
 def _claimed_folder(folder: Path | None) -> tuple[Path, int]:
-    """Makes a folder and locks it; returns it and the lock."""
+    """Creates and locks a folder; returns it and the lock."""
     import tempfile
 
     place = Path(tempfile.gettempdir()) if folder is None else folder
@@ -130,7 +130,7 @@ def _claimed_folder(folder: Path | None) -> tuple[Path, int]:
     while True:
         claimed = Path(tempfile.mkdtemp(prefix=f".snapship-{_machine()}-", suffix=".tmp", dir=place))
         lock = claimed / _LOCK
-        # Between these two steps another process may take it for an abandoned one.
+        # Between these two steps, another process may take it for abandoned.
         with suppress(FileNotFoundError):
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             if _claimed(handle, lock):
@@ -139,10 +139,10 @@ def _claimed_folder(folder: Path | None) -> tuple[Path, int]:
 
 @contextmanager
 def temporary_files_together() -> Iterator[None]:
-    """Has all temporary files of a command made in one folder, so that a killed one leaves that alone.
+    """Puts all temporary files of a command into one folder, so that a killed one leaves only that.
 
-    Converters and package installers make their own, under names that nobody can tell apart later.
-    For programs, not for libraries: it changes where the whole process puts them.
+    Converters and package installers create their own, under names that cannot be attributed later.
+    For programs, not for libraries: it changes the temporary folder of the whole process.
     """
     import tempfile
 
@@ -152,7 +152,7 @@ def temporary_files_together() -> Iterator[None]:
         with suppress(OSError, UsageError):
             folder = stack.enter_context(temporary_folder())
         if folder is None:
-            # A command that needs none still works; one that does says so itself.
+            # A command that needs none still works; one that does reports it.
             yield
             return
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
@@ -167,10 +167,10 @@ def temporary_files_together() -> Iterator[None]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Removes what killed processes left in a folder; what they had set aside is put back.
+    """Removes what killed processes left in a folder, and puts back what they had set aside.
 
     Args:
-        folder: Any folder; one that cannot be read or changed stays as it is.
+        folder: Any folder; one that cannot be read or changed is left alone.
     """
     for path in _temporaries(folder):
         with suppress(OSError):
@@ -178,12 +178,12 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def put_back(place: Path) -> None:
-    """Brings back what a process set aside that was killed before anything new was at its place.
+    """Puts back what a killed process had set aside and not yet replaced.
 
-    Costs one look where something is there.
+    Costs one system call if the place exists.
 
     Args:
-        place: What shall be read or replaced.
+        place: The path about to be read or replaced.
     """
     if os.path.lexists(place):
         return
@@ -194,13 +194,13 @@ def put_back(place: Path) -> None:
 
 
 def set_aside(place: Path, new: Path) -> None:
-    """Renames a folder into the temporary one that will replace it, from where it can be put back.
+    """Moves a folder into the temporary one that will replace it.
 
-    It is, when the temporary folder ends and nothing is at its place.
+    It is put back if the temporary folder is removed while the place is empty.
 
     Args:
         place: The folder.
-        new: What :func:`temporary_folder` yielded, in the same folder.
+        new: A result of :func:`temporary_folder`, in the same folder.
     """
     claimed = new.parent
     with (claimed / _OLD_NAME).open("wb") as file:
@@ -219,10 +219,10 @@ def _temporaries(folder: Path) -> list[Path]:
 
 
 def _clear(path: Path) -> None:
-    """Removes a temporary whose process is gone; does nothing to any other."""
+    """Removes a temporary if its process is gone."""
     state = path.lstat()
     if hasattr(os, "geteuid") and state.st_uid != os.geteuid():
-        # In a folder that all may write to, its content would be anybody's choice.
+        # In a folder writable by all, anyone could have chosen its content.
         return
     if not _of_this_machine(path.name) and _last_write(path) > time.time() - _FOREIGN_S:
         return
@@ -230,11 +230,11 @@ def _clear(path: Path) -> None:
     if not is_folder and not stat.S_ISREG(state.st_mode):
         return
     if is_folder:
-        # Empty where it was not claimed yet: who made it then makes another.
+        # Succeeds if it was not claimed yet; its creator then creates another.
         with suppress(OSError):
             path.rmdir()
             return
-    # A program that a killed process had started may write on after the lock was removed, so one is made.
+    # A child of a killed process may keep writing after the lock was removed, so recreate it.
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if is_folder else 0)
     handle = os.open(path / _LOCK if is_folder else path, flags, 0o600)
     if not _lock(handle, wait=False):
@@ -246,10 +246,10 @@ def _clear(path: Path) -> None:
 
 
 def _end(claimed: Path, handle: int) -> None:
-    """Removes a claimed folder and gives up the claim; what it replaced goes back to an empty place."""
+    """Removes a claimed folder and its claim; puts back what it replaced if that place is empty."""
     try:
         _restore(claimed)
-        # The lock last: what is cut off here is still an abandoned folder.
+        # The lock last: if interrupted here, the rest is still an abandoned folder.
         for entry in (_NEW, _OLD, _OLD_NAME):
             _delete(claimed / entry)
     except OSError:
@@ -282,7 +282,7 @@ def _delete(path: Path) -> None:
 
 
 def _claimed(handle: int, path: str | Path) -> bool:
-    """Locks what was just made; False, and closed, when another process removed it meanwhile."""
+    """Locks a file just created; closes it and returns False if another process removed it meanwhile."""
     _lock(handle, wait=True)
     try:
         if os.path.samestat(os.fstat(handle), os.lstat(path)):
@@ -294,9 +294,9 @@ def _claimed(handle: int, path: str | Path) -> bool:
 
 
 def _remove_locked(path: Path, handle: int) -> None:
-    """Removes a locked file, then unlocks it: who just made it may wait for that, see :func:`_claimed`."""
+    """Removes a locked file, then unlocks it: its creator may be waiting, see :func:`_claimed`."""
     if os.name == "nt":
-        # Windows removes no open file.
+        # Windows cannot remove an open file.
         os.close(handle)
         path.unlink(missing_ok=True)
         return
@@ -307,7 +307,7 @@ def _remove_locked(path: Path, handle: int) -> None:
 
 
 def _lock(handle: int, *, wait: bool) -> bool:
-    """Locks a file until it is closed; False when it is locked, or the file system has no locks."""
+    """Locks a file until it is closed; False if it is locked or the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -324,8 +324,8 @@ def _lock(handle: int, *, wait: bool) -> bool:
 
 @cache
 def _machine() -> str:
-    """Eight hex digits: four of this host's name, four of this boot of its kernel."""
-    # Here, as predict does without it.
+    """Eight hex digits: four for the host name, four for the boot of the kernel."""
+    # Here, as predict does not need it.
     import hashlib
     import platform
 
@@ -342,7 +342,7 @@ def _of_this_machine(name: str) -> bool:
 
 
 def _last_write(path: Path) -> float:
-    """The newest time of a file or of anything in a folder."""
+    """The newest modification time of a file or of anything in a folder."""
     paths = [
         path,
         *(Path(place, name) for place, folders, files in os.walk(path) for name in folders + files),

@@ -1,26 +1,28 @@
-"""What commands print: coloured tables on a terminal, aligned plain lines elsewhere.
+"""Output of commands: coloured tables and progress bars on a terminal, plain lines elsewhere.
 
-Needs click and, on a terminal, rich; only the commands import it.
+Needs click and, on a terminal, rich; only commands import it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import click
 
 from edge_runtime.quoting import printable as printable
 
-Cell: TypeAlias = str | tuple[str, str]
-"""Text, or text and its rich style; the style is for terminals only."""
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
-_MANY = 20
-"""From so many steps on, a progress bar is worth a line."""
+Cell: TypeAlias = str | tuple[str, str]
+"""Text, or text and its rich style, which applies on terminals only."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Column:
     """A column of a table.
 
     Attributes:
-        name: Its heading.
-        right: Whether its cells are numbers, aligned right.
+        name: The heading.
+        right: Whether to align the cells right, as for numbers.
     """
 
     name: str
@@ -37,17 +39,17 @@ class Column:
 
 
 def is_terminal() -> bool:
-    """Whether stdout shows colours and boxes to a person."""
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    """Whether stdout is a terminal that shows colours and boxes."""
+    return _can_redraw(sys.stdout)
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    """One plain line; the last column is not padded.
+    """Formats one plain line; the last column is not padded.
 
     Args:
         cells: The texts.
-        widths: Width of each column.
-        right: Whether each column is aligned right.
+        widths: Width per column.
+        right: Whether to align each column right.
     """
     parts = [
         cell.rjust(width) if to_right else cell.ljust(width)
@@ -62,10 +64,10 @@ def print_table(
     """Prints a table with headings.
 
     Args:
-        columns: Its columns.
-        rows: Its cells.
-        title: A line above it, on terminals only.
-        caption: A line below it, on terminals only.
+        columns: The columns.
+        rows: The cells.
+        title: A line above the table, on terminals only.
+        caption: A line below the table, on terminals only.
     """
     if is_terminal():
         _rich_table(columns, rows, title, caption)
@@ -76,43 +78,103 @@ def print_table(
         click.echo(aligned(line, widths, [column.right for column in columns]))
 
 
-@dataclass(frozen=True)
-class Steps:
-    """What to call while many steps are done.
-
-    Attributes:
-        advance: After each step.
-        complain: Prints a line on stderr, above the bar if there is one.
-    """
-
-    advance: Callable[[], None]
-    complain: Callable[[str], None]
-
-
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Steps]:
-    """Shows a bar on stderr while many steps are done; no bar when stderr is no terminal.
+def live_console() -> Iterator[Console | None]:
+    """Yields a rich console on stderr; None where stderr is no terminal that can redraw a line.
 
-    Args:
-        label: What is being done.
-        total: How many steps.
-
-    Yields:
-        What to call meanwhile.
+    It has a descriptor of its own, so it keeps writing while
+    :func:`~edge_runtime.native_output.quiet` has redirected descriptor 2.
     """
-    if total < _MANY or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield Steps(lambda: None, lambda line: click.echo(line, err=True))
+    if not _can_redraw(sys.stderr):
+        yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    # rich would send what is printed to stdout through this console, that is to stderr.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task(label, total=total)
-        yield Steps(lambda: bar.advance(task), lambda line: console.print(Text(line), soft_wrap=True))
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace") as own:
+        yield Console(file=own, highlight=False)
+
+
+class StepProgress(AbstractContextManager["StepProgress"]):
+    """Shows a :class:`~edge_runtime.progress.Progress` on stderr: a bar on a terminal, lines elsewhere."""
+
+    def __init__(self, *, bar: bool = True, lines: bool = True) -> None:
+        """Chooses what to show.
+
+        Args:
+            bar: Whether a terminal gets a bar.
+            lines: Whether the name of each step is printed where there is no bar.
+        """
+        self._wants_bar, self._lines = bar, lines
+        self._stack = ExitStack()
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._step = ""
+
+    def __enter__(self) -> StepProgress:
+        console = self._stack.enter_context(live_console()) if self._wants_bar else None
+        if console is not None:
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+            from rich.table import Column
+
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[count]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+                # rich would send what is printed to stdout through this console, that is to stderr.
+                redirect_stdout=False,
+            )
+            self._bar.start()
+            self._stack.callback(self._bar.stop)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+        self._bar = None
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Shows a step.
+
+        Args:
+            step: What is being done.
+            done: Units finished.
+            total: Units in all; 0 where it is unknown.
+        """
+        changed, self._step = step != self._step, step
+        if self._bar is None:
+            if changed and self._lines:
+                click.echo(step, err=True)
+            return
+        if changed or self._task is None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            # A new task: rich has no way to make a total unknown again.
+            self._task = self._bar.add_task(step, total=total or None, count="")
+        self._bar.update(self._task, completed=done, count=f"{done}/{total}" if total else "")
+
+    def line(self, text: str) -> None:
+        """Prints a line on stderr, above the bar if there is one."""
+        if self._bar is None:
+            click.echo(text, err=True)
+            return
+        from rich.text import Text
+
+        self._bar.console.print(Text(text), soft_wrap=True)
+
+
+def _can_redraw(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str, caption: str) -> None:
@@ -128,10 +190,10 @@ def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title
     for column in columns:
         table.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
-        # Text and not a string, so that "[x]" in a file name is no markup.
+        # Text rather than a string, so that "[x]" in a file name is not markup.
         table.add_row(*(Text(*((cell,) if isinstance(cell, str) else cell)) for cell in row))
     console = Console()
-    # Not the table's own title and caption, which wrap at the table's width.
+    # Not the title and caption of rich.Table, which wrap at the width of the table.
     if title:
         console.print(Text(title, style="bold"))
     console.print(table)

@@ -1,4 +1,4 @@
-"""A service manager's SIGTERM as an event, or as Ctrl-C, so that nothing is left half done."""
+"""Handles SIGTERM as an event, or like Ctrl-C, so that no work is left half done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def on_terminate() -> Iterator[threading.Event]:
-    """Yields an event that SIGTERM sets meanwhile; outside the main thread nothing sets it."""
+    """Yields an event that SIGTERM sets; outside the main thread nothing sets it."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped
@@ -24,7 +24,7 @@ def on_terminate() -> Iterator[threading.Event]:
 
 @contextmanager
 def interrupt_on_terminate() -> Iterator[None]:
-    """SIGTERM is a KeyboardInterrupt meanwhile, so that what is half written goes; not where it is handled."""
+    """Turns SIGTERM into KeyboardInterrupt, so that temporary files are removed; keeps an existing handler."""
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL

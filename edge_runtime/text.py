@@ -1,13 +1,13 @@
-"""Text that came from a file name, which on Linux may be any bytes."""
+"""Text from file names, which may be any bytes on Linux."""
 
 from __future__ import annotations
 
 
 def as_utf8(text: str) -> str:
-    """The text with escapes for bytes that are no UTF-8, which Python holds as lone surrogates.
+    """Escapes bytes that are not UTF-8, which Python holds as lone surrogates.
 
     Args:
-        text: A file name, or a page or report that shows some; ``"caf\\udce9"`` is ``"caf\\\\udce9"``.
+        text: A file name, or text that contains some; ``"caf\\udce9"`` is ``"caf\\\\udce9"``.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

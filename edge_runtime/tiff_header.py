@@ -1,7 +1,7 @@
-"""A TIFF's first directory, read before a decoder trusts it.
+"""Reads the first directory of a TIFF before a decoder trusts it.
 
-Strips and tiles are listed by the file itself: four million strips of one byte, or a tile
-of gigabytes for a picture of ten pixels, are a few megabytes on disk.
+The file itself lists strips and tiles: four million strips of one byte, or a tile of gigabytes for
+a picture of ten pixels, take a few megabytes on disk.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import struct
 import msgspec
 
 MAX_TAGS = 1_000
-"""Entries of a directory; photos have about 20, geographic ones about 40."""
+"""Maximum entries of a directory; photos have about 20, geographic images about 40."""
 
 MAX_VALUES = 200_000
-"""Numbers in one tag: a strip for each row of the highest picture, in three planes."""
+"""Maximum numbers in one tag: a strip per row of the tallest picture, in three planes."""
 
 MAX_TILE_PIXELS = 4096 * 4096
-"""Width times height of one tile; usual ones are 128 to 1024 wide."""
+"""Maximum width times height of a tile; typical ones are 128 to 1024 wide."""
 
 _TILE_SIDES = (322, 323)
-# Bytes and undefined bytes hold profiles and are never taken apart, text neither.
+# Bytes, undefined bytes and text hold profiles, which are not parsed.
 _NUMBERS = {3: "H", 4: "I", 5: "", 6: "", 8: "", 9: "", 10: "", 11: "", 12: "", 13: "", 16: ""}
 _ENTRY_BYTES = 12
 
@@ -30,7 +30,7 @@ class Directory(msgspec.Struct, frozen=True):
 
     Attributes:
         order: Byte order as :mod:`struct` writes it, ``<`` or ``>``.
-        count: Entries that it says to have; a truncated file holds fewer.
+        count: Number of entries it claims; a truncated file holds fewer.
         entries: ``(tag, type, number of values, place of the value or of its offset)``.
     """
 
@@ -63,7 +63,7 @@ def first_directory(data: bytes) -> Directory | None:
 
 
 def short_values(data: bytes, directory: Directory, tag: int) -> tuple[int, ...]:
-    """The values of a tag of 16-bit numbers, such as bits per sample.
+    """The values of a tag with 16-bit numbers, such as bits per sample.
 
     Args:
         data: The encoded image.
@@ -71,7 +71,7 @@ def short_values(data: bytes, directory: Directory, tag: int) -> tuple[int, ...]
         tag: The tag's number.
 
     Returns:
-        Empty where the tag is missing, of another type, or lies outside the file.
+        Empty if the tag is missing, has another type, or lies outside the file.
     """
     for found, kind, count, at in directory.entries:
         if found == tag and kind == 3 and 0 < count <= 16:
@@ -83,31 +83,31 @@ def short_values(data: bytes, directory: Directory, tag: int) -> tuple[int, ...]
 
 
 def with_short_values(data: bytes, directory: Directory, values: dict[int, int]) -> bytes:
-    """A copy of the file whose first and only directory has other values for some tags.
+    """A copy of the file with changed values of some tags, and only the first directory.
 
     Args:
         data: The encoded image.
         directory: Its first directory.
-        values: The 16-bit number that each of these tags shall have.
+        values: The new 16-bit number per tag.
     """
     order = directory.order
     entries = {tag: data[at - 8 : at + 4] for tag, _, _, at in directory.entries}
     entries |= {tag: struct.pack(order + "HHIHH", tag, 3, 1, value, 0) for tag, value in values.items()}
     body = struct.pack(order + "H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
-    # A directory begins at an even place.
+    # A directory starts at an even offset.
     start = len(data) + len(data) % 2
     head = data[:4] + struct.pack(order + "I", start)
     return b"".join((head, data[8:], bytes(start - len(data)), body, bytes(4)))
 
 
 def tiff_excess(data: bytes) -> str:
-    """Says what a TIFF's first directory asks too much of.
+    """Describes excessive demands of a TIFF's first directory.
 
     Args:
         data: The encoded image, of any format.
 
     Returns:
-        What is too much, in words; empty for other formats and for honest files.
+        What is excessive, in words; empty for other formats and for normal files.
     """
     if data[:4] in (b"II+\0", b"MM\0+") and len(data) >= 8:
         return "a BigTIFF, which is for files over 4 GB"

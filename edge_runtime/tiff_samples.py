@@ -1,13 +1,13 @@
-"""Samples of more than 8 bits in a TIFF, where Pillow refuses or misreads them.
+"""Corrects TIFF samples of more than 8 bits that Pillow rejects or misreads.
 
-Pillow takes gray of 12 to 32 bits as it is stored: where 0 is white the picture would be a
-negative, 12 bits would be nearly black, and unsigned 32 bits turn negative in its signed mode. In
-big-endian files it knows fewer kinds, and takes compressed ones for the other byte order. Planes of
-16 bits that are not compressed it reads as 8.
+Pillow reads gray of 12 to 32 bits as stored: if 0 is white, the picture would be a negative, 12 bits
+would be nearly black, and unsigned 32 bits turn negative in its signed mode. For big-endian files it
+supports fewer kinds, and reads compressed ones in the wrong byte order. Uncompressed planes of 16
+bits it reads as 8.
 
-Such a file is opened under tags that Pillow knows, by :func:`readable`; :func:`corrected` puts the
-true ones back, and :func:`gray_scale` tells the colour stage what the numbers mean. The values
-are those of OpenCV and libvips.
+:func:`readable` changes the tags of such a file to ones that Pillow knows; :func:`corrected` restores
+the true ones, and :func:`gray_scale` gives the colour stage the range of the numbers. The resulting
+values equal those of OpenCV and libvips.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _NATIVE = {"I;16BS": "I;16NS", "I;32BS": "I;32NS"}
 
 
 class GrayScale(NamedTuple):
-    """What a gray number means.
+    """Range of gray samples.
 
     Attributes:
-        highest: The largest number that a sample can have.
-        inverted: Whether that one is black, and 0 white.
+        highest: The largest possible number.
+        inverted: Whether that number is black and 0 is white.
     """
 
     highest: int
@@ -38,13 +38,13 @@ class GrayScale(NamedTuple):
 
 
 def readable(data: bytes) -> tuple[bytes, dict[int, int]]:
-    """Makes a gray TIFF of 12, 16 or 32 bits one that Pillow opens and takes as it is stored.
+    """Makes a gray TIFF of 12, 16 or 32 bits readable for Pillow, as stored.
 
     Args:
         data: An encoded image of any format.
 
     Returns:
-        The bytes to open, and the true values of the tags that were changed: none for other files.
+        The bytes to open, and the true values of the changed tags; empty for other files.
     """
     directory = first_directory(data)
     if directory is None:
@@ -65,13 +65,13 @@ def readable(data: bytes) -> tuple[bytes, dict[int, int]]:
 
 
 def corrected(picture: Image.Image, true: dict[int, int]) -> None:
-    """Puts true tags back, and corrects how Pillow is about to decode.
+    """Restores the true tags, and corrects how Pillow is going to decode.
 
     Args:
         picture: Opened by Pillow, not decoded.
-        true: What :func:`readable` returned with the bytes.
+        true: The true values from :func:`readable`.
     """
-    # What is set here are attributes of Pillow's TIFF class alone.
+    # Only Pillow's TIFF class has these attributes.
     file: Any = picture
     if picture.format != "TIFF" or not file.tile:
         return
@@ -80,23 +80,23 @@ def corrected(picture: Image.Image, true: dict[int, int]) -> None:
         tags[tag] = value
     first = tiles[0]
     if first.codec_name == "libtiff":
-        # libtiff's numbers are in this machine's byte order, and Pillow forgets it for signed ones.
+        # libtiff returns numbers in native byte order, which Pillow forgets for signed ones.
         raw, *others = first.args
         file.tile = [first._replace(args=(_NATIVE.get(raw, raw), *others))]
     elif tags.get(_PLANES) == _APART and max(tags.get(_BITS, (8,))) == 16:
-        # One band at a time, and Pillow names it as if it had 8 bits.
+        # One band at a time, which Pillow labels as 8-bit.
         wide = ";16L" if tags.prefix == b"II" else ";16B"
         file.tile = [tile._replace(args=(tile.args[0] + wide, *tile.args[1:])) for tile in tiles]
 
 
 def gray_scale(picture: Image.Image) -> GrayScale | None:
-    """What the numbers of a gray TIFF of more than 8 bits mean.
+    """The range of a gray TIFF with more than 8 bits.
 
     Args:
         picture: Any PIL image.
 
     Returns:
-        None for every other picture, whose numbers mean what Pillow takes them for.
+        None for every other picture, which Pillow reads correctly.
     """
     tags = getattr(picture, "tag_v2", None)
     if picture.format != "TIFF" or tags is None or not picture.mode.startswith("I"):

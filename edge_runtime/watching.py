@@ -1,9 +1,9 @@
-"""New images in a folder, found by looking again and again.
+"""Finds new images in a folder by polling.
 
-Looking, and not the kernel's notices (inotify, watchfiles): notices come from no network folder and
-no camera's card, miss what lies in a folder that is moved in, do not say that a writer has finished,
-and need one more native package on the device. Looking costs the reading of the folders' names and
-sizes; the pause after it is so long that it takes at most 2 % of one core, however full the folder.
+Polling rather than kernel events (inotify, watchfiles): events do not work on network folders and
+camera cards, miss the contents of a folder that is moved in, do not say whether a writer has
+finished, and need another native package on the device. A poll reads names and sizes; the pause
+after it is long enough that polling takes at most 2 % of one core, however full the folder.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from edge_runtime.errors import DataError, UsageError
 
 _PAUSE_S = 0.5
 _PAUSES_PER_LOOK = 50
-"""A pause is at least that many times as long as the look before it."""
+"""A pause is at least this many times as long as the poll before it."""
 
 _State: TypeAlias = tuple[int, int, int]
-"""Inode, size in bytes and time of change in ns: when all are the same, so is the content."""
+"""Inode, size in bytes and time of change in ns; if all are equal, so is the content."""
 
 
-class Watcher:
-    """Images that come to be in a folder, or below it, after the watcher was made.
+class FolderWatcher:
+    """Finds images that appear in a folder, or below it, after the watcher was created.
 
-    A file is new when its name is, or when what is under that name was replaced or rewritten.
-    Hidden files and suffixes of no image are left alone, so that uploads under a temporary
-    name are seen when they are renamed; empty files are waited for.
+    A file is new if its name is new, or if it was replaced or rewritten. Hidden files and files
+    without an image suffix are ignored, so an upload under a temporary name is found when it is
+    renamed. An empty file is not ready yet.
 
     Attributes:
-        folder: Where it looks.
+        folder: The watched folder.
     """
 
     def __init__(self, folder: Path, settle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Takes note of what is there.
+        """Records the files that exist now.
 
         Args:
-            folder: The folder.
-            settle_s: Seconds for which a file must stay as it is before it is read.
-            clock: Seconds that only grow.
+            folder: The folder to watch.
+            settle_s: Seconds for which a file must be unchanged before it is ready.
+            clock: A monotonic clock in seconds.
 
         Raises:
-            DataError: The folder is not there.
+            DataError: The folder does not exist.
             UsageError: settle_s is negative or not a finite number.
         """
         if not 0.0 <= settle_s < math.inf:
@@ -60,7 +60,7 @@ class Watcher:
         self._waiting: dict[str, tuple[_State, float]] = {}
 
     def look(self) -> list[str]:
-        """Returns the new files that nobody writes to any more, each once, oldest first.
+        """Polls once: returns the new files that are no longer written to, each once, oldest first.
 
         Raises:
             DataError: The folder is gone.
@@ -81,15 +81,15 @@ class Watcher:
             else:
                 waiting[path] = (state, since)
         self._waiting = waiting
-        # What was deleted is forgotten, or the memory of a year would grow without end.
+        # Forget deleted files, or memory would grow for years.
         self._known = {path: state for path, state in self._known.items() if path in found}
         return [path for _, path in sorted(ready)]
 
     def batches(self, stopped: threading.Event) -> Iterator[list[str]]:
-        """Looks again and again, and yields what is ready when something is.
+        """Polls until stopped; yields the files that are ready.
 
         Args:
-            stopped: Ends it when set, at once.
+            stopped: Ends the iteration at once when set.
 
         Raises:
             DataError: The folder is gone.
@@ -104,7 +104,7 @@ class Watcher:
 
 
 def _scan(folder: Path) -> dict[str, _State]:
-    """State of every image file; what vanishes or is locked while looking is left out."""
+    """State of every image file; files that vanish or are locked meanwhile are left out."""
     found: dict[str, _State] = {}
     places = [os.fspath(folder)]
     while places:
@@ -116,14 +116,14 @@ def _scan(folder: Path) -> dict[str, _State]:
                 continue
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(
-                f"A watched place must be a readable folder. Received: {place} ({reason}). Check the path."
+                f"--watch must be a readable folder. Received: {place} ({reason}). Check the path."
             ) from error
         with entries:
             for entry in entries:
                 if is_ignored([entry.name]):
                     continue
                 try:
-                    # Links to folders could lead back to where they lie.
+                    # A link to a folder could lead back to a parent of its own.
                     if entry.is_dir(follow_symlinks=False):
                         places.append(entry.path)
                     elif PurePath(entry.name).suffix.lower() in IMAGE_SUFFIXES:

@@ -33,9 +33,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.manifest import Strict, decode_json
-from edge_runtime.output_place import write_whole
 from exporter.baseline_report import BaselineReport, Change
 from exporter.gate import GateVerdict, decide, overall, paired_interval
 from exporter.outcomes import Outcomes, pack, unpack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +10,16 @@ from typing import IO
 
 import numpy as np
 
+from edge_runtime.atomic_file import check_file, existing_parent, usable_path, written_aside
+from edge_runtime.atomic_folder import check_folder, folder_replaced
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.engines import ENGINES, open_engine
 from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.golden import GOLDEN_FILE
 from edge_runtime.labels import LABELS_FILE, labels_text
+from edge_runtime.lookup import is_there
 from edge_runtime.manifest import MANIFEST_FILE, Artifact, Manifest, TensorSpec, encode_json
 from edge_runtime.native_output import quiet
-from edge_runtime.output_place import check_file, written_aside
-from edge_runtime.replacing import check_folder, existing_parent, folder_replaced
 from edge_runtime.spec import InputSpec
 from edge_runtime.temporary import put_back, remove_abandoned, temporary_folder
 from edge_runtime.updates.signature import SIGNATURE_FILE
@@ -44,10 +44,8 @@ def may_write(out: Path, overwrite: bool) -> None:
     if not out.name:
         raise UsageError(f"A bundle must have a name. Received: --out {out}. Pass --out NAME.bundle.")
     put_back(out)
-    try:
-        try:
-            os.lstat(out)
-        except (FileNotFoundError, NotADirectoryError):
+    with usable_path(out, "--out", "--out must be a usable path"):
+        if not is_there(out, follow_links=False):
             return
         if out.is_dir() and not out.is_symlink() and not any(out.iterdir()):
             foreign = "a folder" if _is_zip(out) else ""
@@ -57,10 +55,6 @@ def may_write(out: Path, overwrite: bool) -> None:
             raise UsageError(f"A bundle must be new. Received: --out {out}, which exists. Pass --overwrite.")
         else:
             foreign = _foreign(out)
-    except OSError as error:
-        raise UsageError(
-            f"--out must be a usable path. Received: {out} ({error.strerror}). Pass another --out."
-        ) from error
     if foreign:
         raise UsageError(
             f"Only a bundle may be overwritten. Received: --out {out}, {foreign}. "

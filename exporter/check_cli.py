@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
+from edge_runtime.atomic_file import check_file, write_whole
 from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
 from edge_runtime.option_groups import GroupedCommand
-from edge_runtime.output_place import check_file, write_whole
 from edge_runtime.temporary import temporary_files_together
+from edge_runtime.terminal import StepProgress
 from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
 from exporter.baseline_report import BaselineReport
 from exporter.check_options import CheckCommand, check_options
 from exporter.checking import CheckResult, run_check
-from exporter.console import StepProgress
 from exporter.outputs import junit_xml
 from exporter.outputs.github import (
     OUTPUT_VARIABLE,

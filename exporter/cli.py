@@ -10,10 +10,10 @@ from edge_runtime.bundle import Bundle
 from edge_runtime.option_groups import GroupedCommand
 from edge_runtime.spec import Fit, Resize
 from edge_runtime.temporary import temporary_files_together
+from edge_runtime.terminal import StepProgress
 from exporter import exporting
 from exporter.bundle_files import REPORT_FILE
 from exporter.config import DEFAULT_AGREEMENT, Best, ExportConfig, Repair
-from exporter.console import StepProgress
 from exporter.evidence.classes import MissingClasses
 from exporter.input_range import RANGES, InputRange
 from exporter.kinds import DEFAULT_KINDS, KINDS

@@ -26,7 +26,6 @@ from edge_runtime.errors import DataError, ModelFileError, UsageError
 from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
 from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
-from edge_runtime.text import as_utf8
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, check_writable, may_write, write_manifest
 from exporter.candidate import Candidate
 from exporter.config import Best, ExportConfig, valid_name
@@ -286,7 +285,7 @@ class _Export:
         if self._config.best is not None:
             report.only([kind.name for kind in self._shipped]).raise_for_verdict()
         page = render_report(self._name, replace(judgement, report=report), self._table)
-        (self._folder / REPORT_FILE).write_text(as_utf8(page), encoding="utf-8")
+        (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
         kept = report.only([kind.name for kind in self._shipped])
         (self._folder / CHECK_FILE).write_bytes(encode_json(kept))
         entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)

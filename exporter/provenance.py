@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from edge_runtime.manifest import Provenance
+from edge_runtime.versions import own_version, versions_of
 from exporter.input_range import InputRange
-from exporter.metadata.producer import own_version
 from exporter.source import Source
 
 _PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "pillow")
@@ -21,12 +20,6 @@ def provenance(source: Source, calibrated: int, input_range: InputRange) -> Prov
         calibrated: Number of calibration images.
         input_range: Pixel range the full model expects.
     """
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         snapship=own_version(),
@@ -34,6 +27,6 @@ def provenance(source: Source, calibrated: int, input_range: InputRange) -> Prov
         source_sha256=source.sha256,
         data_sha256="" if source.record is None else source.record.data_sha256,
         calibration_images=calibrated,
-        versions=versions,
+        versions=versions_of(_PACKAGES),
         input_range=input_range,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError
+from edge_runtime.pages import render_page
 from exporter.amounts import latency_text, size_text
 from exporter.evidence.calibrating import calibration_warnings
 from exporter.evidence.parity import FULL_MODEL
@@ -19,6 +20,13 @@ from exporter.plots_detail import calibration_plot, layers_plot, reliability_plo
 from exporter.verdict import CheckReport
 
 _MOST_CLASSES = 40
+
+_FILTERS: dict[str, Callable[..., str]] = {
+    "points": lambda value: f"{100 * value:+.2f}",
+    "percent": lambda value: f"{100 * value:.2f} %",
+    "size": size_text,
+    "latency": latency_text,
+}
 
 
 @dataclass(frozen=True)
@@ -50,21 +58,11 @@ def render_report(name: str, found: Judgement, table: PixelTable) -> str:
     Raises:
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Writing a report", "jinja2", "export") from error
-    environment = Environment(
-        loader=PackageLoader("exporter"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["points"] = lambda value: f"{100 * value:+.2f}"
-    environment.filters["percent"] = lambda value: f"{100 * value:.2f} %"
-    environment.filters["size"] = size_text
-    environment.filters["latency"] = latency_text
-    return environment.get_template("report.html").render(
-        name=name, report=found.report, sections=list(sections(found, table)), full_model=FULL_MODEL
-    )
+    values = {
+        "name": name, "report": found.report, "sections": list(sections(found, table)), "full_model": FULL_MODEL,
+    }  # fmt: skip
+    template = Path(__file__).parent / "templates" / "report.html"
+    return render_page(template, values, purpose="Writing a report", extra="export", filters=_FILTERS)
 
 
 def sections(found: Judgement, table: PixelTable) -> Iterator[Section]:

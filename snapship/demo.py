@@ -35,8 +35,8 @@ def demo(out: str, as_json: bool) -> None:
     """
     from edge_runtime import Classifier
     from edge_runtime.native_output import quiet
+    from edge_runtime.terminal import StepProgress
     from exporter import ExportConfig, export
-    from exporter.console import StepProgress
     from exporter.printing import print_report
     from exporter.verdict import saved_report
     from trainer import TrainConfig, train

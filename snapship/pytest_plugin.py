@@ -105,8 +105,8 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
             )
         message, skips = "", False
         # pytest.fail is called outside the handlers, so that a test report shows no traceback of snapship.
+        from edge_runtime.atomic_file import check_file, write_whole
         from edge_runtime.errors import InconclusiveError, SnapshipError
-        from edge_runtime.output_place import check_file, write_whole
         from exporter.checking import run_check
 
         try:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TextIO
+from contextlib import ExitStack
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from edge_runtime.terminal import printable
+from edge_runtime.terminal import live_console, printable
 from trainer.meter import Meter
 from trainer.progress import Event
 from trainer.progress_line import duration, progress_line, speed
@@ -41,30 +39,26 @@ class ConsoleProgress:
         self._quiet = quiet
         self._given = console
         self._meter = Meter(clock)
-        self._own: TextIO | None = None
+        self._stack = ExitStack()
         self._live: Live | None = None
 
     def __enter__(self) -> ConsoleProgress:
         """Starts the live line on a terminal."""
-        console = self._given or self._console()
-        if console.is_terminal and not console.is_dumb_terminal and not self._quiet:
-            # stdout is reserved for results; rich would redirect it to this console.
+        console = self._given or self._stack.enter_context(live_console())
+        if console is not None and console.is_terminal and not self._quiet:
+            # stdout belongs to results: rich would send it through this console, to stderr.
             self._live = Live(
                 _Line(self._meter), console=console, refresh_per_second=_REFRESH_HZ, transient=True,
                 redirect_stdout=False,
             )  # fmt: skip
             self._live.start()
+            self._stack.callback(self._live.stop)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Removes the live line."""
-        if self._live is not None:
-            self._live.stop()
-        if self._own is not None:
-            self._own.close()
-        self._live = self._own = None
+    def __exit__(self, *error: object) -> None:
+        """Takes the live line away."""
+        self._stack.close()
+        self._live = None
 
     def __call__(self, event: Event, /) -> None:
         """Shows one event."""
@@ -80,13 +74,6 @@ class ConsoleProgress:
         else:
             # Text rather than a string, so that "[x]" in a file name is not markup.
             self._live.console.print(Text(line), soft_wrap=True)
-
-    def _console(self) -> Console:
-        if not sys.stderr.isatty():
-            return Console(stderr=True, highlight=False)
-        # A descriptor of its own: the line stays alive while quiet() redirects descriptor 2.
-        self._own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
-        return Console(file=self._own, highlight=False)
 
     def _pace(self, event: Event) -> str:
         """Speed and time left, for an epoch's line in a log; a terminal shows them live."""

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.atomic_file import check_file, write_whole
 from edge_runtime.errors import UsageError
-from edge_runtime.output_place import check_file
 from edge_runtime.preprocess import UInt8Array, pixels
 from trainer.insight.explaining import Subject
 from trainer.insight.page import common_parts, key_figures
 from trainer.insight.robustness import Robustness
 from trainer.measuring import Measurement, source_kind
-from trainer.pages import render, write_page
+from trainer.pages import render
 from trainer.progress import Event, Progress, silent
 from trainer.run import read_run
 
@@ -100,4 +100,4 @@ def write_evaluation_report(
                                               "created": datetime.now(UTC).isoformat(timespec="seconds"),
                                               "skipped": found.evaluation.skipped, "counts": None,
                                               "chosen_by_user": bool(explain)})  # fmt: skip
-    write_page(path, text, "--report")
+    write_whole(path, text, "--report")

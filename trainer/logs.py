@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.atomic_file import check_file, write_whole
 from edge_runtime.errors import EnvironmentMissingError, UsageError
-from edge_runtime.output_place import check_file, write_whole
 from trainer.backend import training_extra
 from trainer.history import EpochRow, history_csv
 from trainer.run import HISTORY_FILE

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge_runtime.atomic_file import usable_path
+from edge_runtime.atomic_folder import folder_replaced
 from edge_runtime.errors import UsageError
-from edge_runtime.replacing import folder_replaced
 from edge_runtime.temporary import put_back, remove_abandoned
 from trainer.run import RUN_FILE, RUN_FILES
 
@@ -67,15 +68,7 @@ def new_run_folder(out: Path, overwrite: bool) -> Iterator[Path]:
     Raises:
         UsageError: ``out`` cannot be written.
     """
-    try:
-        with folder_replaced(out) as folder:
-            yield folder
-            check_out(out, overwrite)
-    except BrokenPipeError:
-        # The reader of our progress output is gone; the folder is fine.
-        raise
-    except OSError as error:
-        raise UsageError(
-            f"The run folder must be writable. Received: {out} ({error.strerror or error}). "
-            "Free some space or choose another folder."
-        ) from error
+    rule = "The run folder must be writable"
+    with usable_path(out, "--out", rule, refused=OSError), folder_replaced(out) as folder:
+        yield folder
+        check_out(out, overwrite)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.result import Float32Array
 from trainer.backend import training_extra
@@ -22,7 +23,7 @@ from trainer.insight.robustness import (
     measure_robustness,
     seconds_per_image,
 )
-from trainer.pages import render, write_page
+from trainer.pages import render
 from trainer.plots import curve
 from trainer.run import REPORT_FILE, RunRecord
 from trainer.scored import ScoredImages
@@ -96,7 +97,7 @@ def write_report(
             "config": _shown(record.config),
         },
     )
-    write_page(folder / REPORT_FILE, text)
+    write_whole(folder / REPORT_FILE, text)
 
 
 def _scored(scores: Float32Array, pixels: Pixels, model: Any) -> ScoredImages:

@@ -19,14 +19,14 @@ import os
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.atomic_folder import check_folder
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import DataError, UsageError
-from edge_runtime.replacing import check_folder
 from edge_runtime.spec import InputSpec
+from edge_runtime.versions import versions_of
 from trainer.augmentation import resolve_augmentations
 from trainer.backend import load_keras
 from trainer.cache import Pixels, cached_pixels
@@ -217,7 +217,7 @@ def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str
             "input": [spec.shape, spec.fit],
             "weights_sha256": weights_sha256(weights) if weights is not None else None,
             "backend": load_keras().backend.backend(),
-            "versions": _versions(),
+            "versions": versions_of(_PACKAGES),
         }
     )
 
@@ -294,19 +294,8 @@ def _record(session: Session, spec: InputSpec, evaluation: Evaluation, out: Path
         ),
         data_source=pixels.images.source,
         data_sha256=pixels.images.sha256,
-        versions=_versions(),
+        versions=versions_of(_PACKAGES),
         seed=config.seed,
         backend=load_keras().backend.backend(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-
-
-def _versions() -> dict[str, str]:
-    """Versions of the packages involved, where installed."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

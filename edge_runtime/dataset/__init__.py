@@ -1,4 +1,4 @@
-"""Labelled image sets: every DATA form, opened the same way by training, calibration and check."""
+"""Labelled image sets: every form of DATA, opened the same way by training, calibration and check."""
 
 from edge_runtime.dataset.arrays import ARRAY_NAMES, array_file
 from edge_runtime.dataset.decoding import decode_all

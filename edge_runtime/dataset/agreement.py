@@ -1,13 +1,13 @@
-"""Class folders beside a table that says otherwise of the same images."""
+"""Conflicts between class folders and a table beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from edge_runtime.dataset.beside import holds_answers, joined_path, levels_of, rows_of, tables_in
+from edge_runtime.dataset.beside import holds_predictions, joined_path, levels_of, rows_of, tables_in
 from edge_runtime.dataset.files import Files
-from edge_runtime.dataset.layout import Folder, Layout
+from edge_runtime.dataset.layout import Folder, LabelledFiles
 from edge_runtime.dataset.split_names import split_name
 from edge_runtime.dataset.table_columns import label_column
 from edge_runtime.dataset.unclear import command
@@ -15,13 +15,13 @@ from edge_runtime.errors import DataError
 from edge_runtime.text import as_utf8
 
 
-def check_tables_agree(files: Files, root: Folder, layout: Layout) -> None:
-    """Refuses class folders beside a table that gives their images other labels.
+def check_tables_agree(files: Files, root: Folder, layout: LabelledFiles) -> None:
+    """Rejects class folders beside a table that gives their images other labels.
 
     Args:
-        files: What the folder holds.
+        files: The files of the folder.
         root: Its tree.
-        layout: The class folders that were found in it.
+        layout: The class folders found in it.
 
     Raises:
         DataError: The two divide the images into classes differently.
@@ -36,7 +36,7 @@ def check_tables_agree(files: Files, root: Folder, layout: Layout) -> None:
         folders[name] = label if folders.get(name, label) == label else None
     for table in tables:
         said = list(_said(files, table, folders))
-        # Other labels of the same names are predictions or notes, as a model gives them.
+        # Other labels with the same class names are predictions or notes.
         if 2 * sum(label in layout.labels for _, label in said) >= max(1, len(said)):
             continue
         if where := _contradiction(said, layout.labels):
@@ -48,10 +48,10 @@ def check_tables_agree(files: Files, root: Folder, layout: Layout) -> None:
 
 
 def _said(files: Files, table: str, folders: Mapping[str, int | None]) -> Iterator[tuple[int, str]]:
-    """For each line that names an image of a class folder: the folder's class, and the line's label."""
+    """Per line that names an image of a class folder: the class of the folder and the label of the line."""
     head, *rows = rows_of(files, table) or [[]]
     column = label_column(head)
-    if column is None or holds_answers(head):
+    if column is None or holds_predictions(head):
         return
     base = str(PurePosixPath(table).parent)
     for row in rows:
@@ -62,9 +62,9 @@ def _said(files: Files, table: str, folders: Mapping[str, int | None]) -> Iterat
 
 
 def _contradiction(said: Iterable[tuple[int, str]], labels: tuple[str, ...]) -> str:
-    """Where a table divides images otherwise than folders do, in words; empty where it does not.
+    """Describes where a table groups images differently from the folders; empty if it does not.
 
-    Names may differ, as ``n01443537`` and ``goldfish`` do; what is one class here must be one there.
+    Names may differ, such as ``n01443537`` and ``goldfish``, as long as the groups are the same.
     """
     by_folder: dict[int, str] = {}
     by_label: dict[str, int] = {}
@@ -77,7 +77,7 @@ def _contradiction(said: Iterable[tuple[int, str]], labels: tuple[str, ...]) -> 
 
 
 def _places_of_tables(root: Folder) -> Iterator[Folder]:
-    """Folders above the class folders: the levels, and the splits."""
+    """Names of the folders above the class folders: levels and splits."""
     top = root
     for top in levels_of(root):
         yield top

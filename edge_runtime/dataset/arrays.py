@@ -29,7 +29,7 @@ ARRAY_NAMES: dict[str, tuple[str, ...]] = {
     # https://www.cs.toronto.edu/~kriz/cifar.html
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }  # fmt: skip
-"""Sets that are downloaded once, and their class names in the published order."""
+"""Downloadable sets and their class names in the published order."""
 
 _IDX_NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx([31])-ubyte(\.gz)?")
 _Array = np.ndarray[Any, np.dtype[Any]]
@@ -37,7 +37,7 @@ _Parts = dict[str, tuple[UInt8Array, _Array]]
 
 
 def array_file(name: str) -> Path:
-    """Where a downloaded set is kept: ``$XDG_CACHE_HOME`` or ``~/.cache``, below ``snapship/datasets``.
+    """Path of a downloaded set, in ``snapship/datasets`` below ``$XDG_CACHE_HOME`` or ``~/.cache``.
 
     Args:
         name: One of :data:`ARRAY_NAMES`.
@@ -63,13 +63,13 @@ def open_digits() -> ImageSet:
 
 
 def open_downloaded(name: str) -> ImageSet:
-    """Opens a set that was downloaded before.
+    """Opens a downloaded set.
 
     Args:
         name: One of :data:`ARRAY_NAMES`.
 
     Raises:
-        DataError: It is not there yet, or damaged.
+        DataError: It was not downloaded yet, or is damaged.
     """
     path = array_file(name)
     if not path.is_file():
@@ -92,19 +92,19 @@ def open_downloaded(name: str) -> ImageSet:
         return _image_set(name, ARRAY_NAMES[name], parts)
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
-            f"A downloaded data set must be undamaged. Received: {path} ({error}). Delete it and train again."
+            f"A downloaded data set must be intact. Received: {path} ({error}). Delete it and train again."
         ) from error
 
 
 def is_idx_folder(root: Path) -> bool:
-    """Whether a folder holds IDX files by MNIST's names."""
+    """Whether a folder holds IDX files with MNIST's names."""
     return any(_IDX_NAME.fullmatch(entry.name) for entry in root.iterdir())
 
 
 def open_idx(root: Path) -> ImageSet:
-    """Opens IDX files by MNIST's names, plain or gzip; t10k is val.
+    """Opens IDX files with MNIST's names, plain or gzip; t10k is val.
 
-    With one of the two parts alone the content hash splits it.
+    If only one of the two parts exists, it is split by content hash.
 
     Args:
         root: The folder.
@@ -123,13 +123,13 @@ def open_idx(root: Path) -> ImageSet:
             continue
         if pair[0] is None or pair[1] is None:
             raise DataError(
-                f"IDX images and labels must come together. Received: one of the two for {part} in {root}. "
+                f"IDX images and labels must come in pairs. Received: only one of them for {part} in {root}. "
                 f"Add {part}-images-idx3-ubyte and {part}-labels-idx1-ubyte."
             )
         images, labels = _read_idx(pair[0], 3), _read_idx(pair[1], 1)
         if len(images) != len(labels) or not len(images):
             raise DataError(
-                f"IDX images and labels must be as many. Received: {len(images)} images, {len(labels)} "
+                f"IDX images and labels must have equal counts. Received: {len(images)} images, {len(labels)} "
                 f"labels for {part} in {root}. Download them again."
             )
         parts[{"train": "train", "t10k": "val"}[part]] = images, labels
@@ -162,7 +162,7 @@ def _read_idx(path: Path, dimensions: int) -> UInt8Array:
 
 
 def _image_set(source: str, labels: tuple[str, ...], parts: _Parts) -> ImageSet:
-    """Makes a set of arrays; the part named "" is split by content."""
+    """Builds a set from arrays; the part named "" is split by content."""
     arrays: dict[str, UInt8Array] = {}
     items: list[Item] = []
     unsplit: list[tuple[str, int, str]] = []

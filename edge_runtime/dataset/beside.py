@@ -1,7 +1,7 @@
 """Tables beside images: a CSV, ``metadata.csv``, ``metadata.jsonl`` or ``_classes.csv`` in a folder of images.
 
-Class folders go before a table, unless the two give the same images different labels, which
-is refused. Where there are no class folders, the table is opened if it is certain which.
+Class folders take precedence over a table; if the two give the same images different labels, the
+folder is rejected. Without class folders, the table is opened if there is no doubt which one.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from edge_runtime.errors import DataError
 _SCORES = frozenset(("score", "confidence", "probability", "prediction"))
 _MOST_BYTES = 64 * 1024 * 1024
 _LOOKED_AT = 200
-"""Lines of a table by which it is seen whether it lists these images."""
+"""Lines of a table that are sampled to see whether it lists the images."""
 
 
 def table_of(folder: Folder) -> str | None:
-    """The one table in a folder: one of a known name, or the only one.
+    """The table in a folder: one with a known name, or the only one.
 
     Args:
-        folder: What may hold a table.
+        folder: A folder that may hold a table.
 
     Returns:
-        Its ref, or None where there is none or it is not certain which.
+        Its ref; None if there is no table or several candidates.
     """
     tables = tables_in(folder)
     known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
@@ -47,19 +47,19 @@ def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) 
     """Opens the table or tables of a folder that has no class folders.
 
     Args:
-        files: What the folder holds.
+        files: The files of the folder.
         root: Its tree, with images counted.
         max_bytes: Larger image files are skipped.
-        unclear: Why it is no tree of class folders; raised where no table lists the images.
+        unclear: Why it is not a tree of class folders; raised if no table lists the images.
 
     Raises:
-        DataError: No table labels these images, or it is not certain which.
+        DataError: No table labels these images, or several might.
     """
     levels = list(levels_of(root))
     if isinstance(files, DiskFiles) and (joined := _of_sides(files, levels[-1], max_bytes)) is not None:
         return joined
     names = _Names(root)
-    # Templates for answers to a competition and lists of its test images hold no labels.
+    # Submission templates and lists of test images of a competition hold no labels.
     refs = [
         ref for folder in levels for ref in tables_in(folder) if not may_lack_labels(PurePosixPath(ref).stem)
     ]
@@ -80,20 +80,20 @@ def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) 
 
 
 def _without_table(files: Files, refs: list[str], unclear: DataError) -> DataError:
-    """What is said where no table labels the images; of a lone one, why it does not."""
+    """The error if no table labels the images; for a single table, why it does not."""
     if len(refs) != 1:
         return unclear
     try:
         head = lines_of(files.read(refs[0], _MOST_BYTES), PurePosixPath(files.source) / refs[0])[0].cells
     except DataError as unreadable:
         return unreadable
-    if holds_answers(head) and label_column(head) is not None:
+    if holds_predictions(head) and label_column(head) is not None:
         return DataError(f"{unclear} (to go by {refs[0]}: {command(f'{files.folder}/{refs[0]}')})")
     return unclear
 
 
 class _Names:
-    """Images by path and by name, with and without suffix, to see whether a table lists them."""
+    """Images by path and by name, with and without suffix, to check whether a table lists them."""
 
     def __init__(self, root: Folder) -> None:
         paths = [PurePosixPath(ref) for ref in root.refs()]
@@ -102,14 +102,14 @@ class _Names:
         }
 
     def are_listed_in(self, files: Files, table: str) -> bool:
-        """Whether most lines of a table name these images, and it holds no model's answers.
+        """Whether most lines of a table name these images, and it does not hold predictions.
 
         Args:
-            files: Where the table lies.
+            files: The files that contain the table.
             table: Its ref.
         """
         rows = rows_of(files, table)[: _LOOKED_AT + 1]
-        if not rows or holds_answers(rows[0]):
+        if not rows or holds_predictions(rows[0]):
             return False
         named = sum(any(self._names_one(cell) for cell in row) for row in rows)
         return 2 * named >= max(1, len(rows) - 1)
@@ -120,7 +120,7 @@ class _Names:
 
 
 def _whole_side(images: ImageSet, table: str) -> ImageSet:
-    """Everything in val where a table lies in a folder of that name; train alone is split by content."""
+    """Puts everything in val if the table lies in a val folder; train alone is split by content."""
     sides = [split_name(folder) for folder in PurePosixPath(table).parent.parts]
     if not any(side is not None and side.role != "train" and not side.rest for side in sides):
         return images
@@ -128,7 +128,7 @@ def _whole_side(images: ImageSet, table: str) -> ImageSet:
 
 
 def _of_sides(files: DiskFiles, top: Folder, max_bytes: int) -> ImageSet | None:
-    """Train and val of a table each, as Hugging Face and Roboflow lay them out."""
+    """One table each for train and val, as Hugging Face and Roboflow lay them out."""
     try:
         sides = find_sides(top, files.source)
     except DataError:
@@ -178,7 +178,7 @@ def _joined(files: DiskFiles, train: tuple[str, ImageSet], val: tuple[str, Image
 
 
 def levels_of(root: Folder) -> Iterator[Folder]:
-    """The folder and those around everything within it."""
+    """The folder and the chain of only folders within it."""
     yield root
     while not root.images and len(holding := root.with_images()) == 1:
         root = next(iter(holding.values()))
@@ -186,30 +186,30 @@ def levels_of(root: Folder) -> Iterator[Folder]:
 
 
 def tables_in(folder: Folder) -> list[str]:
-    """Refs of the tables in a folder itself, sorted."""
+    """Refs of the tables directly in a folder, sorted."""
     return sorted(ref for name, ref in folder.files.items() if name.lower().endswith(TABLE_SUFFIXES))
 
 
 def _preferred(tables: list[str]) -> list[str]:
-    """Of several tables, those of a known name, or else the one of train."""
+    """Of several tables, those with a known name, or else the one for train."""
     known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
     train = [ref for ref in tables if is_train(PurePosixPath(ref).stem)]
     return known or train or tables
 
 
 def rows_of(files: Files, table: str) -> list[list[str]]:
-    """Cells of a table, whatever they mean; empty where it is none."""
+    """All cells of a table; empty if it cannot be read as one."""
     try:
         return [line.cells for line in lines_of(files.read(table, _MOST_BYTES), PurePosixPath(table))]
     except DataError:
         return []
 
 
-def holds_answers(head: Sequence[str]) -> bool:
-    """Whether column names say that a table holds a model's answers and no labels."""
+def holds_predictions(head: Sequence[str]) -> bool:
+    """Whether column names suggest predictions rather than labels."""
     return not _SCORES.isdisjoint(name.lower() for name in head)
 
 
 def joined_path(base: str, cell: str) -> str:
-    """The ref of what a cell of a table in the folder ``base`` may name."""
+    """The ref that a cell of a table in the folder ``base`` may mean."""
     return str(PurePosixPath(base) / cell.replace("\\", "/"))

@@ -1,8 +1,8 @@
-"""Which folder is a split and which a class: what is certain is read, what is not is refused.
+"""Decides which folder is a split and which a class; rejects ambiguous trees.
 
 ::
 
-    tree -> top       looked through: a folder around everything, images/ beside lists and boxes
+    tree -> top       skip a single enclosing folder, or images/ beside lists and boxes
          -> sides     train and val, by their names and by the class folders in them
          -> classes   the class folders of train, or of top, split by content
 """
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from edge_runtime.dataset.doubled import drop_double
 from edge_runtime.dataset.files import Files, looks_like_image
 from edge_runtime.dataset.imageset import Split
-from edge_runtime.dataset.layout import Folder, Layout
+from edge_runtime.dataset.layout import Folder, LabelledFiles
 from edge_runtime.dataset.order import class_order
 from edge_runtime.dataset.sides import find_sides, inner_folder, is_unlabelled, only_side
 from edge_runtime.dataset.split_names import (
@@ -41,28 +41,28 @@ from edge_runtime.text import as_utf8
 _Placed = list[tuple[str, int, Split | None]]
 
 
-def read_layout(root: Folder, files: Files) -> Layout:
+def read_class_folders(root: Folder, files: Files) -> LabelledFiles:
     """Finds splits and classes.
 
     Args:
-        root: The whole tree; copies of class folders are taken out of it.
-        files: What it is the tree of.
+        root: The whole tree; duplicate copies of class folders are removed from it.
+        files: The files of the tree.
 
     Raises:
-        DataError: It is no tree of class folders, or it is not certain which.
+        DataError: It is not a tree of class folders, or it is ambiguous.
     """
     root.count_images(lambda ref: looks_like_image(files, ref))
     return _Reader(files).read(root)
 
 
 class _Reader:
-    """Reads one tree and notes what is no part of it."""
+    """Reads one tree and records the files that are not part of it."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
         self._skipped: list[str] = []
 
-    def read(self, root: Folder) -> Layout:
+    def read(self, root: Folder) -> LabelledFiles:
         top, place, only = self._looked_through(root)
         sides = find_sides(top, place)
         if sides is None and (found := only_side(top, place)) is not None:
@@ -75,7 +75,7 @@ class _Reader:
         return self._layout(tuple(classes), self._placed(classes, tuple(classes), only))
 
     def _looked_through(self, top: Folder) -> tuple[Folder, str, Split | None]:
-        """Goes into a folder around everything, which is what zipping a folder gives."""
+        """Enters a single enclosing folder, as zipping a folder creates it."""
         place = self._files.folder
         only: Split | None = None
         while (name := _around_everything(top)) is not None:
@@ -87,7 +87,7 @@ class _Reader:
             top, place = top.folders[name], f"{place}/{name}"
         return top, place, only
 
-    def _two_sides(self, top: Folder, sides: tuple[str, str], place: str) -> Layout:
+    def _two_sides(self, top: Folder, sides: tuple[str, str], place: str) -> LabelledFiles:
         train_path, train = inner_folder(top, sides[0])
         val_path, val = inner_folder(top, sides[1])
         if not train.folders and not val.folders:
@@ -119,7 +119,7 @@ class _Reader:
         return self._layout(names, placed + held_out)
 
     def _classes(self, folder: Folder, source: str, place: str) -> dict[str, Folder]:
-        """The class folders in the order of the classes, each of which holds images."""
+        """The class folders in class order; each of them holds images."""
         _check_folders(folder, place)
         found = _by_class(folder, place)
         names = class_order(found)
@@ -142,7 +142,7 @@ class _Reader:
         return {name: found[name] for name in names}
 
     def _placed(self, classes: Mapping[str, Folder], names: tuple[str, ...], split: Split | None) -> _Placed:
-        """The images of the class folders; notes the other files."""
+        """The images of the class folders; records the other files."""
         placed: _Placed = []
         for label, name in enumerate(names):
             for ref in classes[name].refs() if name in classes else ():
@@ -153,27 +153,27 @@ class _Reader:
         return placed
 
     def _shown(self, place: str) -> str:
-        """A place below the source, for messages."""
+        """A path below the source, for messages."""
         return self._files.source + place.removeprefix(self._files.folder)
 
     def _skip_others(self, top: Folder, used: set[str], why: str) -> None:
-        """Notes everything but the folders that are used."""
+        """Records everything except the used folders."""
         self._skipped += [f"{ref}: not in a class folder" for ref in top.files.values()]
         for name, folder in top.folders.items():
             if name not in used:
                 self._skipped += [f"{ref}: {why}" for ref in folder.refs()]
 
-    def _layout(self, names: tuple[str, ...], placed: _Placed) -> Layout:
-        return Layout(names, tuple(placed), tuple(self._skipped))
+    def _layout(self, names: tuple[str, ...], placed: _Placed) -> LabelledFiles:
+        return LabelledFiles(names, tuple(placed), tuple(self._skipped))
 
 
 def _around_everything(top: Folder) -> str | None:
-    """Name of the one folder that holds the set."""
+    """Name of the folder that holds the set."""
     if len(top.folders) == 1:
         name = next(iter(top.folders))
         return name if top.folders[name].folders else None
     holding = list(top.with_images())
-    # Beside images/ lie lists or boxes; a folder of another name may be a class beside empty ones.
+    # Beside images/ there are lists or boxes; a folder with another name may be a class beside empty ones.
     if len(holding) == 1 and not top.images and is_place(holding[0]):
         return holding[0] if len(top.folders[holding[0]].with_images()) > 1 else None
     return None
@@ -192,7 +192,7 @@ def _by_class(folder: Folder, place: str) -> dict[str, Folder]:
 
 
 def _check_folders(folder: Folder, place: str) -> None:
-    """Refuses sub-folders whose names say that they are no classes."""
+    """Rejects sub-folders whose names cannot be classes."""
     holding = folder.with_images()
     flat = {name: inner for name, inner in holding.items() if not inner.with_images()}
     if (

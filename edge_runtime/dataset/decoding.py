@@ -1,4 +1,4 @@
-"""Decoding many images: in order, on all cores, with a bounded number in memory."""
+"""Decodes many images: in order, on all cores, with a bounded number in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_runtime.spec import InputSpec
 
 
 def cores() -> int:
-    """Cores that this process may use: in a container or under taskset fewer than the machine has."""
+    """Number of cores available to this process; fewer than the machine has in a container or under taskset."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -31,7 +31,7 @@ def decode_all(
         workers: Threads; None for one per core.
 
     Yields:
-        The item and its uint8 pixels ``spec.shape``, or the item and why it does not decode.
+        The item and its uint8 pixels ``spec.shape``, or the item and the reason why it does not decode.
         Collect the reasons by ref and pass them to :meth:`ImageSet.without`.
     """
     count = workers or cores()

@@ -1,22 +1,22 @@
-"""Class folders that hold themselves once more: ``flowers/flowers/rose`` beside ``flowers/rose``."""
+"""Duplicated class folders: ``flowers/flowers/rose`` beside ``flowers/rose``."""
 
 from __future__ import annotations
 
 from edge_runtime.dataset.files import Files
 from edge_runtime.dataset.layout import Folder
-from edge_runtime.dataset.unclear import command, seen
+from edge_runtime.dataset.unclear import command, content_of
 from edge_runtime.errors import DataError
 
 
 def drop_double(folder: Folder, files: Files, place: str) -> list[str]:
-    """Takes the second copy of class folders out of the folder that holds both.
+    """Removes the second copy of class folders from the tree.
 
-    Some archives hold everything twice, and the inner folder would become a class of all classes.
+    Some archives hold everything twice, and the inner folder would become a class of all images.
 
     Args:
-        folder: What holds the class folders; a copy is removed from it.
-        files: What it is a folder of.
-        place: Where it lies, for messages.
+        folder: The folder that holds the class folders; a copy is removed from it.
+        files: The files it belongs to.
+        place: Its path for messages.
 
     Returns:
         The files of the copy, as ``ref: reason``.
@@ -37,8 +37,8 @@ def drop_double(folder: Folder, files: Files, place: str) -> list[str]:
             or inner.images
         ):
             raise DataError(
-                f"Class folders must lie there once. Received: {', '.join(sorted(outer)[:5])} both in {place} and in "
-                f"its folder {name}, with other files ({seen(folder)}). Move the images of one into the other, "
+                f"Class folders must not occur twice. Received: {', '.join(sorted(outer)[:5])} both in {place} and in "
+                f"its folder {name}, with other files ({content_of(folder)}). Move the images of one into the other, "
                 f"or pass one: {command(f'{place}/{name}')}"
             )
         del folder.folders[name]

@@ -1,4 +1,4 @@
-"""Where image files lie: a folder on disk or the members of a zip, which is never unpacked."""
+"""Sources of image files: a folder on disk, or the members of a zip, which is never unpacked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SAYS_UTF8 = 0x800
 _UNICODE_PATH = 0x7075
 
 _MOST_LINKS = 100
-"""Times that one folder may be reached through links: folders that link to each other have no end of paths."""
+"""Times that a folder may be reached through links: mutual links give infinitely many paths."""
 
 
 class Files(Protocol):
@@ -40,26 +40,26 @@ class Files(Protocol):
 
     source: str
     folder: str
-    """Where the files lie, or would once they are unpacked beside the archive."""
+    """The folder of the files, or where the archive would be unpacked."""
 
     def listing(self) -> tuple[list[str], list[str]]:
-        """Paths of all files and of all folders, sorted, hidden ones left out."""
+        """Paths of all files and of all folders, sorted, without hidden ones."""
         ...
 
     def size(self, ref: str) -> int:
-        """Size in bytes; raises DataError when the file is not there."""
+        """Size in bytes; raises DataError if the file does not exist."""
         ...
 
     def read(self, ref: str, limit: int = -1) -> bytes:
-        """The first ``limit`` bytes, or all; raises DataError when that fails."""
+        """The first ``limit`` bytes, or all; raises DataError on failure."""
         ...
 
 
 def looks_like_image(files: Files, ref: str) -> bool:
-    """Whether a file claims to be an image, by suffix or else by its first bytes.
+    """Whether a file claims to be an image, by its suffix or its first bytes.
 
     Args:
-        files: Where it lies.
+        files: The source of the file.
         ref: The file.
     """
     suffix = PurePosixPath(ref).suffix.lower()
@@ -75,10 +75,10 @@ def looks_like_image(files: Files, ref: str) -> bool:
 
 
 class DiskFiles:
-    """A folder on disk; links are followed like what they point to, except back to where they lie."""
+    """A folder on disk; links are followed, except to a parent of their own."""
 
     def __init__(self, root: Path) -> None:
-        """Names the folder.
+        """Keeps the path.
 
         Args:
             root: An existing folder.
@@ -87,10 +87,10 @@ class DiskFiles:
         self.source = self.folder = str(root)
 
     def listing(self) -> tuple[list[str], list[str]]:
-        """Paths of all files and of all folders, sorted, hidden ones left out."""
+        """Paths of all files and of all folders, sorted, without hidden ones."""
         files: list[str] = []
         folders: list[str] = []
-        # Real paths of a folder and of those that it was reached through.
+        # Real paths of a folder and of those it was reached through.
         chains = {str(self.root): frozenset({os.path.realpath(self.root)})}
         reached: Counter[str] = Counter()
 
@@ -117,10 +117,10 @@ class DiskFiles:
         return sorted(files), sorted(folders)
 
     def size(self, ref: str) -> int:
-        """Size in bytes; raises DataError when the file is not there."""
+        """Size in bytes; raises DataError if the file does not exist."""
         try:
             found = (self.root / ref).stat()
-            # Reading a pipe or a device would wait for ever.
+            # Reading a pipe or a device might never end.
             if not stat.S_ISREG(found.st_mode):
                 raise ValueError("not a regular file")
             return found.st_size
@@ -128,7 +128,7 @@ class DiskFiles:
             raise _unreadable(str(self.root / ref), error) from error
 
     def read(self, ref: str, limit: int = -1) -> bytes:
-        """The first ``limit`` bytes, or all; raises DataError when that fails."""
+        """The first ``limit`` bytes, or all; raises DataError on failure."""
         self.size(ref)
         try:
             with (self.root / ref).open("rb") as file:
@@ -147,21 +147,21 @@ class ZipFiles:
             path: An existing file.
 
         Raises:
-            DataError: It is no zip, or a member's path leaves the archive.
+            DataError: It is not a zip, or the path of a member leaves the archive.
         """
         self.source, self.folder = str(path), str(path.with_suffix(""))
         try:
-            # Open as long as the set is in use; reading members is safe from several threads.
+            # Stays open while the set is in use; reading members is thread-safe.
             self._archive = zipfile.ZipFile(path)
             infos = self._archive.infolist()
         except _ZIP_ERRORS as error:
             raise DataError(
-                f"A .zip must be an undamaged zip archive. Received: {path} ({error}). Zip the folder again."
+                f"A .zip must be an intact zip archive. Received: {path} ({error}). Zip the folder again."
             ) from error
         self._members: dict[str, zipfile.ZipInfo] = {}
         self._folders: set[str] = set()
         self.unsure: dict[str, bytes] = {}
-        """Names whose code page nothing says, as they are shown, and their bytes."""
+        """Names with an unknown code page, as displayed, and their bytes."""
 
         for info in infos:
             self._index(info)
@@ -188,18 +188,18 @@ class ZipFiles:
             self._members["/".join(parts)] = info
 
     def listing(self) -> tuple[list[str], list[str]]:
-        """Paths of all files and of all folders, sorted, hidden ones left out."""
+        """Paths of all files and of all folders, sorted, without hidden ones."""
         return sorted(self._members), sorted(self._folders)
 
     def size(self, ref: str) -> int:
-        """Size in bytes; raises DataError when the member is not there."""
+        """Size in bytes; raises DataError if the member does not exist."""
         if ref not in self._members:
             raise DataError(f"A file must be in the zip. Received: {ref} not in {self.source}. Check it.")
         return self._members[ref].file_size
 
     def read(self, ref: str, limit: int = -1) -> bytes:
-        """The first ``limit`` bytes, or all; raises DataError when that fails."""
-        # The header's size may lie: never take more than it says.
+        """The first ``limit`` bytes, or all; raises DataError on failure."""
+        # The size in the header may be wrong: never read more than it says.
         most = self.size(ref) if limit < 0 else limit
         try:
             with self._archive.open(self._members[ref]) as member:
@@ -216,23 +216,23 @@ def _member_name(info: zipfile.ZipInfo) -> tuple[str, bool]:
     """
     if info.flag_bits & _SAYS_UTF8:
         return info.filename.replace("\\", "/"), False
-    # zipfile has read them as cp437, which gives every byte back; a name ends at a zero.
+    # zipfile decoded them as cp437, which is reversible; a name ends at a zero byte.
     original = info.orig_filename.encode("cp437", "replace").partition(b"\0")[0]
     try:
         return (_unicode_path(info, original) or original.decode("utf-8")).replace("\\", "/"), False
     except UnicodeDecodeError:
-        # A backslash may be the second half of a letter, as in Japanese.
+        # A backslash may be the second byte of a letter, as in Japanese.
         slashes = original if b"/" in original else original.replace(b"\\", b"/")
         return slashes.decode("latin-1"), True
 
 
 def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str:
-    """The name in UTF-8 that Info-ZIP and 7-Zip write beside the one in a code page; else empty."""
+    """The UTF-8 name that Info-ZIP and 7-Zip write beside the one in a code page; else empty."""
     extra = info.extra
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
         body, extra = extra[4 : 4 + size], extra[4 + size :]
-        # Version 1 and the checksum of the name that it belongs to (APPNOTE.TXT 4.6.9).
+        # Version 1 and the checksum of the other name (APPNOTE.TXT 4.6.9).
         if kind == _UNICODE_PATH and body[:5] == struct.pack("<BI", 1, zlib.crc32(raw)):
             return body[5:].decode("utf-8")
     return ""

@@ -21,17 +21,17 @@ def from_files(
     skipped: tuple[str, ...],
     max_bytes: int,
 ) -> ImageSet:
-    """Hashes labelled files and gives each its split.
+    """Hashes labelled files and assigns splits.
 
     Args:
-        files: Where the files lie.
+        files: The source of the files.
         labels: Class names.
-        listed: ``(ref, label, split)``, split None where the content hash decides.
-        skipped: What was left out already.
+        listed: ``(ref, label, split)``; split None to decide by content hash.
+        skipped: Files already left out, as ``ref: reason``.
         max_bytes: Larger files are skipped.
 
     Raises:
-        DataError: A class loses all its images, or the set too many.
+        DataError: A class loses all its images, or the set loses too many.
     """
     with ThreadPoolExecutor(max(4, cores())) as pool:
         hashes = list(pool.map(lambda entry: _hashed(files, entry[0], max_bytes), listed))
@@ -61,9 +61,9 @@ def from_files(
 
 
 def _hashed(files: Files, ref: str, max_bytes: int) -> tuple[str, str]:
-    """Hash of a file and an empty reason, or no hash and why."""
+    """The hash of a file and an empty reason, or an empty hash and the reason."""
     if as_utf8(ref) != ref:
-        return "", "its name is not UTF-8, which data.json could not hold; rename it"
+        return "", "its name is not UTF-8, which data.json cannot hold; rename it"
     try:
         size = files.size(ref)
         if size > max_bytes:

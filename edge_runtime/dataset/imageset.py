@@ -1,4 +1,4 @@
-"""A labelled image set: which images, of which class, in which split, and how to read one."""
+"""A labelled image set: images with class and split, and how to read them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ Split = Literal["train", "val"]
 Content: TypeAlias = "bytes | UInt8Array"
 
 MAX_UNREADABLE = 0.05
-"""Largest share of images that may be unreadable before the set as a whole is refused.
+"""Largest share of unreadable images before the whole set is rejected.
 
-One unreadable image is skipped whatever its share: one bad file of ten says nothing about
-the other nine, two of ten say that something went wrong when the set was made. So up to 39
-images one may fail, from 40 on two, and so on; a class that loses all its images is refused.
+A single unreadable image is always skipped: one bad file of ten says nothing about the other nine,
+but two suggest that something went wrong when the set was made. So of up to 39 images one may fail,
+from 40 on two, and so on. A class that loses all its images is always rejected.
 """
+
+_MAX_LISTED = 8
+"""Class names that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class ImageSet:
         source: Absolute path, or the name of a known set.
         labels: Class names, in the order of the model's outputs.
         items: The images.
-        reader: Reads one item; use :meth:`read`.
+        reader: Reads one item; use :meth:`read` instead.
         skipped: Files that are not part of the set, as ``ref: reason``.
         native_size: Height and width of array sources in pixels, None for image files.
         gray: Whether the source has one channel.
@@ -67,7 +70,7 @@ class ImageSet:
         return len(self.items)
 
     def read(self, item: Item) -> Content:
-        """Returns what :func:`edge_runtime.preprocess.pixels` takes.
+        """Reads an image for :func:`edge_runtime.preprocess.pixels`.
 
         Args:
             item: One of this set's items.
@@ -76,12 +79,12 @@ class ImageSet:
             Encoded bytes, or a uint8 array ``[height, width]`` or ``[height, width, 3]``.
 
         Raises:
-            DataError: The file has gone or changed into something unreadable since opening.
+            DataError: The file was removed or became unreadable since the set was opened.
         """
         return self.reader(item)
 
     def only(self, split: Split) -> ImageSet:
-        """Returns the images of one split; labels stay as they are.
+        """Returns the images of one split; labels stay unchanged.
 
         Args:
             split: ``train`` or ``val``.
@@ -89,10 +92,10 @@ class ImageSet:
         return replace(self, items=tuple(item for item in self.items if item.split == split))
 
     def relabelled(self, labels: Sequence[str]) -> ImageSet:
-        """Returns the same images with the class indices of another label order.
+        """Returns the same images with class indices for other labels.
 
         Args:
-            labels: The model's class names; may hold classes that this set lacks.
+            labels: The model's class names; may include classes that this set lacks.
 
         Raises:
             DataError: An image's class is not among ``labels``.
@@ -112,7 +115,7 @@ class ImageSet:
         return replace(self, labels=target, items=items)
 
     def without(self, failures: Mapping[str, str]) -> ImageSet:
-        """Drops images that do not decode and lists them under :attr:`skipped`.
+        """Removes images that do not decode and adds them to :attr:`skipped`.
 
         Args:
             failures: Reason by ref.
@@ -147,7 +150,7 @@ class ImageSet:
 
     @property
     def sha256(self) -> str:
-        """Hash of which content has which class name in which split, 64 hex digits.
+        """Hash of contents with class names and splits, 64 hex digits.
 
         File names and order do not matter, so a copy elsewhere has the same hash.
         """
@@ -158,13 +161,13 @@ class ImageSet:
 
 
 def refuse_unreadable(lost: int, total: int, source: str, first: str) -> None:
-    """Refuses a set that loses too many images.
+    """Rejects a set that loses too many images.
 
     Args:
-        lost: Images that cannot be read.
-        total: Images that the set has with them.
-        source: Its name for the message.
-        first: The first of them and why, as ``ref: reason``.
+        lost: Number of images that cannot be read.
+        total: Number of images including them.
+        source: Name of the set for the message.
+        first: The first of them, as ``ref: reason``.
 
     Raises:
         DataError: More than :data:`MAX_UNREADABLE` of the images, and more than one, are lost.
@@ -176,7 +179,7 @@ def refuse_unreadable(lost: int, total: int, source: str, first: str) -> None:
         )
 
 
-def _listing(names: Sequence[str], most: int = 8) -> str:
+def _listing(names: Sequence[str]) -> str:
     """The first names and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return ", ".join(names[:_MAX_LISTED]) + more

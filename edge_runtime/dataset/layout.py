@@ -1,4 +1,4 @@
-"""What folders are made of: a tree of names, the names of splits, and which files are images."""
+"""Trees of folders, names of splits, and suffixes of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_runtime.dataset.imageset import Split
 TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing")
 VAL_NAMES = ("val", "valid", "validation", *TEST_NAMES)
-"""Names of split folders, best first: a test folder beside val is left alone."""
+"""Names of split folders, best first: a test folder beside val is ignored."""
 
 IMAGE_SUFFIXES = frozenset(
     (
@@ -40,17 +40,17 @@ _IGNORED = frozenset(
     ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",
      "lost+found", "@eadir", "#recycle", "__pycache__")
 )  # fmt: skip
-"""What Windows, macOS, Linux, NAS boxes and Python leave behind, in lower case."""
+"""Files and folders that Windows, macOS, Linux, NAS systems and Python leave behind, in lower case."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What class folders say.
+class LabelledFiles:
+    """The labelled files of class folders.
 
     Attributes:
         labels: Class names in order.
-        files: ``(ref, label, split)``; split None where the content hash decides.
-        skipped: Files that are no part of it, as ``ref: reason``.
+        files: ``(ref, label, split)``; split None to decide by content hash.
+        skipped: Files that are not part of the set, as ``ref: reason``.
     """
 
     labels: tuple[str, ...]
@@ -59,13 +59,13 @@ class Layout:
 
 
 class Folder:
-    """One folder: its sub-folders and files, by name.
+    """A folder: its sub-folders and files, by name.
 
     Attributes:
         folders: Sub-folders.
         files: Refs of its own files.
-        images: Images among its own files; 0 until :meth:`count_images`.
-        all_images: Images in it and below.
+        images: Number of images among its own files; 0 before :meth:`count_images`.
+        all_images: Number of images in it and below.
     """
 
     def __init__(self) -> None:
@@ -76,10 +76,10 @@ class Folder:
         self.all_images = 0
 
     def add(self, parts: Iterable[str]) -> Folder:
-        """Returns the sub-folder at ``parts``, made where missing; its name in Unicode's NFC."""
+        """Returns the sub-folder at ``parts``, created if missing; names are normalized to NFC."""
         folder = self
         for part in parts:
-            # macOS writes "é" as two signs and others as one: it is one class all the same.
+            # macOS writes "é" as two code points, others as one: it is the same class.
             folder = folder.folders.setdefault(unicodedata.normalize("NFC", part), Folder())
         return folder
 
@@ -104,16 +104,16 @@ class Folder:
 
 
 def is_ignored(parts: Iterable[str]) -> bool:
-    """Whether a path is hidden or what an operating system leaves behind."""
+    """Whether a path is hidden or left behind by an operating system."""
     return any(part.startswith(".") or part.lower() in _IGNORED for part in parts)
 
 
 def tree(files: Iterable[str], folders: Iterable[str]) -> Folder:
-    """Arranges relative paths (with ``/``) as folders.
+    """Builds a tree from relative paths (with ``/``).
 
     Args:
-        files: Paths of files; they are their own refs.
-        folders: Paths of folders, so that empty ones are known.
+        files: Paths of files, which are also their refs.
+        folders: Paths of folders, to include empty ones.
     """
     root = Folder()
     for path in folders:

@@ -1,4 +1,4 @@
-"""One way to open every DATA form."""
+"""Opens every form of DATA."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_runtime.dataset.agreement import check_tables_agree
 from edge_runtime.dataset.arrays import ARRAY_NAMES, is_idx_folder, open_digits, open_downloaded, open_idx
 from edge_runtime.dataset.beside import open_tables, table_of
-from edge_runtime.dataset.class_folders import read_layout
+from edge_runtime.dataset.class_folders import read_class_folders
 from edge_runtime.dataset.files import DiskFiles, Files, ZipFiles
 from edge_runtime.dataset.folders import from_files
 from edge_runtime.dataset.imageset import ImageSet
@@ -27,7 +27,7 @@ FORMS = (
     "a folder with train/ and val/ of class folders, one folder of class folders, a .zip of either, "
     "a .csv or .jsonl table of paths and labels, a folder of IDX files, or one of digits, mnist, fashion_mnist, cifar10"
 )
-"""What DATA may be, in words."""
+"""The forms of DATA, in words."""
 
 
 def open_dataset(data: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> ImageSet:
@@ -38,23 +38,23 @@ def open_dataset(data: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
         max_bytes: Larger image files are skipped.
 
     Returns:
-        The set, every image hashed and in a split.
+        The set, with every image hashed and assigned to a split.
 
     Raises:
-        DataError: There is nothing of the kind, or it cannot be used; the message says why.
+        DataError: It does not exist or cannot be used; the message says why.
         EnvironmentMissingError: ``digits`` without scikit-learn.
     """
     return _with_settled_names(_open(os.fspath(data), max_bytes))
 
 
 def _open(name: str, max_bytes: int) -> ImageSet:
-    # A known name wins over a folder of that name; write ./digits for the folder.
+    # A known name takes precedence over a folder of that name, which is ./digits.
     if name == "digits":
         return open_digits()
     if name in ARRAY_NAMES:
         return open_downloaded(name)
     if not name:
-        raise DataError(f"DATA must be named. Received: an empty text. Use {FORMS}.")
+        raise DataError(f"DATA must not be empty. Received: an empty text. Use {FORMS}.")
     path = Path(name).absolute()
     try:
         if path.is_dir():
@@ -73,7 +73,7 @@ def _open(name: str, max_bytes: int) -> ImageSet:
 
 
 def _with_settled_names(images: ImageSet) -> ImageSet:
-    """Settles class names now as a run and a labels.txt will hold them, or refuses them."""
+    """Normalizes class names as a run and a labels.txt will store them, or rejects them."""
     labels = tuple(map(settled, images.labels))
     if len(set(labels)) < len(set(images.labels)):
         double = next(label for label in labels if labels.count(label) > 1)
@@ -112,14 +112,14 @@ def _open_zip(path: Path, max_bytes: int) -> ImageSet:
     except DataError as error:
         if "snapship train" not in str(error):
             raise
-        # Commands are about the folder that it would be.
+        # The suggested commands refer to the unpacked folder.
         unpack = f"unzip {shlex.quote(archive.source)} -d {shlex.quote(archive.folder)}"
         raise DataError(f"{error} (unpacked before: {as_utf8(unpack)})") from error
 
 
 def _open_tree(files: Files, root: Folder, max_bytes: int) -> ImageSet:
     try:
-        layout = read_layout(root, files)
+        layout = read_class_folders(root, files)
     except DataError as unclear:
         return open_tables(files, root, max_bytes, unclear)
     check_tables_agree(files, root, layout)
@@ -129,7 +129,7 @@ def _open_tree(files: Files, root: Folder, max_bytes: int) -> ImageSet:
 
 
 def _check_code_page(files: ZipFiles, labels: tuple[str, ...]) -> None:
-    """Refuses class names of a zip that are other letters in another code page."""
+    """Rejects class names of a zip that depend on its code page."""
     for name, raw in files.unsure.items():
         if settled(name) in labels:
             raise DataError(

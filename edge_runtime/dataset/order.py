@@ -1,4 +1,4 @@
-"""The order of classes: which output of a model means which name."""
+"""Order of classes, which is the order of the model's outputs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Sorts class names; numerically when all are integers, so that 10 follows 9.
+    """Sorts class names; numerically if all are integers, so that 10 follows 9.
 
     Args:
-        names: Class names; doubles are dropped.
+        names: Class names; duplicates are dropped.
     """
     unique = set(names)
     if unique and all(_is_integer(name) for name in unique):
@@ -18,13 +18,13 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def distinct_labels(names: Sequence[str]) -> tuple[str, ...]:
-    """Makes doubled names distinct by their index, as ImageNet's two cranes need.
+    """Makes duplicate names unique by their index, as needed for the two cranes of ImageNet.
 
     Args:
         names: Class names in the order of the model's outputs.
 
     Returns:
-        The same, where a name that occurred before has its index appended: ``crane (517)``.
+        The same names, with the index appended to repeated ones: ``crane (517)``.
     """
     seen: set[str] = set()
     result = []

@@ -1,4 +1,4 @@
-"""Which folders are train and val: by exact names, or by names that are alike but for one word."""
+"""Finds the folders of train and val: by exact names, or by names that differ in one word."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edge_runtime.labels import settled
 
 
 class OnlySide(NamedTuple):
-    """One split that is the whole set.
+    """A split that is the whole set.
 
     Attributes:
         name: Its folder.
-        path: Where in it the class folders lie, from what holds it.
-        folder: What holds the class folders.
-        split: The split of its images; None where their content decides.
-        why: Why the other folders are no part of the set.
+        path: Path of the class folders, including that folder.
+        folder: The folder that holds the class folders.
+        split: The split of its images; None to decide by content.
+        why: Why the other folders are not part of the set.
     """
 
     name: str
@@ -35,14 +35,14 @@ def find_sides(top: Folder, place: str) -> tuple[str, str] | None:
     """Finds the folders of train and val.
 
     Args:
-        top: What may hold them.
-        place: Where it lies, for messages.
+        top: The folder that may hold them.
+        place: Its path for messages.
 
     Returns:
-        Their names; None where there are not both.
+        Their names; None unless both exist.
 
     Raises:
-        DataError: There are more than two that could be.
+        DataError: There are more than two candidates.
     """
     train, val = _exact(top, TRAIN_NAMES, place), _exact(top, VAL_NAMES, place)
     if train is not None and val is not None:
@@ -54,14 +54,14 @@ def find_sides(top: Folder, place: str) -> tuple[str, str] | None:
 
 
 def only_side(top: Folder, place: str) -> OnlySide | None:
-    """Finds the one split that a set has, beside folders that belong to no split.
+    """Finds the only split of a set, beside folders that belong to no split.
 
     Args:
-        top: What may hold it, but not both train and val.
-        place: Where it lies, for messages.
+        top: The folder that may hold it, but not both train and val.
+        place: Its path for messages.
 
     Raises:
-        DataError: A split with class folders lies beside something that may be the other split, or a class.
+        DataError: Beside the split is a folder that may be the other split, or a class.
     """
     name = _exact(top, TRAIN_NAMES, place) or _exact(top, VAL_NAMES, place) or _one_like_a_split(top)
     if name is None or len(top.folders) < 2:
@@ -79,13 +79,13 @@ def only_side(top: Folder, place: str) -> OnlySide | None:
     if side.role != "train" and all(_is_test(other) for other in others):
         return OnlySide(name, path, folder, "val", "neither in the train nor in the val folder")
     if side.rest:
-        # Not alike to anything beside it: a class, such as train_station, with folders in it.
+        # Unlike anything beside it: a class with folders in it, such as train_station.
         return None
     refuse_sides(top, name, "val" if side.role == "train" else "train", place)
 
 
 def _one_like_a_split(top: Folder) -> str | None:
-    """The one folder with images that is named like a split and not like what lacks labels."""
+    """The only folder with images whose name is that of a split and not of unlabelled images."""
     found = [name for name in top.with_images() if split_name(name) is not None and not may_lack_labels(name)]
     return found[0] if len(found) == 1 else None
 
@@ -95,14 +95,14 @@ def _has_classes(top: Folder, name: str) -> bool:
 
 
 def inner_folder(top: Folder, name: str) -> tuple[str, Folder]:
-    """Looks through ``train/train`` and ``train/images`` of one split.
+    """Skips nested folders of a split, such as ``train/train`` and ``train/images``.
 
     Args:
-        top: What holds the split.
-        name: The split's folder.
+        top: The folder that holds the split.
+        name: The folder of the split.
 
     Returns:
-        Path below ``top`` and the folder that holds class folders or images.
+        Path below ``top``, and the folder that holds class folders or images.
     """
     path, folder, side = name, top.folders[name], split_name(name)
     while not folder.images and len(holding := folder.with_images()) == 1:
@@ -115,11 +115,11 @@ def inner_folder(top: Folder, name: str) -> tuple[str, Folder]:
 
 
 def is_unlabelled(name: str, folder: Folder, classes: Collection[str]) -> bool:
-    """Whether a folder beside train holds images without labels, as competitions give them out.
+    """Whether a folder beside train holds unlabelled images, as in competitions.
 
     Args:
         name: Its name.
-        folder: It.
+        folder: The folder.
         classes: The class names of train.
     """
     return (
@@ -130,7 +130,7 @@ def is_unlabelled(name: str, folder: Folder, classes: Collection[str]) -> bool:
 
 
 def _refuse_unmarked(top: Folder, place: str) -> None:
-    """Refuses ``rps`` beside ``rps-test-set`` with the same classes: only one of the two says what it is."""
+    """Rejects ``rps`` beside ``rps-test-set`` with the same classes: only one name says which split it is."""
     inside = {name: inner_folder(top, name)[1].with_images().keys() for name in top.with_images()}
     unmarked = {without_neutral(name): name for name in inside if split_name(name) is None}
     for name, classes in inside.items():
@@ -141,7 +141,7 @@ def _refuse_unmarked(top: Folder, place: str) -> None:
 
 
 def is_test_side(name: str) -> bool:
-    """Whether the folder that was found beside train is named as what is given out without labels.
+    """Whether the folder beside train has a name used for unlabelled images.
 
     Args:
         name: Its name; beside ``asl_train`` also ``asl_test``, which alone may be a class.
@@ -163,7 +163,7 @@ def _exact(top: Folder, names: tuple[str, ...], place: str) -> str | None:
 
 
 def _alike(top: Folder, place: str) -> tuple[str, str] | None:
-    """Folders such as ``seg_train`` and ``seg_test``, or ``train`` and ``test1``."""
+    """Pairs such as ``seg_train`` and ``seg_test``, or ``train`` and ``test1``."""
     holding = top.with_images()
     sides: dict[str, dict[str, list[str]]] = {}
     for name in holding:
@@ -176,10 +176,10 @@ def _alike(top: Folder, place: str) -> tuple[str, str] | None:
     trains, tests = roles["train"], roles.get("test", [])
     vals = roles.get("val", tests)
     known = {*trains, *tests, *vals}
-    # Others that hold images may be classes, or splits of another pair.
+    # Other folders with images may be classes, or splits of another pair.
     others = [name for name in holding if name not in known and not says_unlabelled(name)]
     if rest and others and not any(folder.folders for folder in holding.values()):
-        # Classes with a word in common: train_ticket, test_ticket, bus_ticket.
+        # Classes with a common word: train_ticket, test_ticket, bus_ticket.
         return None
     if len(trains) > 1 or len(vals) > 1 or others:
         refuse_several(top, trains[0], place)
@@ -192,7 +192,7 @@ def _is_test(name: str) -> bool:
 
 
 def may_lack_labels(name: str) -> bool:
-    """Whether a folder or file is named as what competitions give out without labels.
+    """Whether a folder or file has a name used for unlabelled images of a competition.
 
     Args:
         name: Its name without suffix, such as ``test1``, ``seg_pred`` or ``sample_submission``.

@@ -1,4 +1,4 @@
-"""What a folder's name says: a split, a fold, or a place for images; alone it proves nothing."""
+"""Hints from folder names: a split, a fold, or a place for images. A name alone proves nothing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Role = Literal["train", "val", "test"]
 
 
 class SplitName(NamedTuple):
-    """A name that may be a split's.
+    """A name that may denote a split.
 
     Attributes:
-        role: Which split.
-        rest: The other words that say something, such as ``seg`` in ``seg_train``; mostly empty.
+        role: The split.
+        rest: The other significant words, such as ``seg`` in ``seg_train``; mostly empty.
     """
 
     role: Role
@@ -35,7 +35,7 @@ _SPLIT_WORD = re.compile(
 _NEUTRAL = re.compile(
     r"sets?|data|datasets?|images?|imgs?|photos?|pictures?|pics|folders?|splits?|subsets?|v|\d+"
 )
-"""Words that say nothing of which split or class a folder is: ``training_set``, ``train_2024``."""
+"""Words that do not distinguish splits or classes: ``training_set``, ``train_2024``."""
 
 _UNLABELLED = re.compile(r"pred|predict|predictions?|unlabell?ed|unknown|inference|submission")
 _PLACES = re.compile(r"images?|imgs?|photos?|pictures?|pics|jpe?gs?|png|jpegimages|data|dataset")
@@ -43,27 +43,27 @@ _COMPANIONS = re.compile(
     r"annotations?|labels?|masks?|trimaps?|segmentations?|groundtruth|gt|bbox(es)?|box(es)?|xmls?|jsons?|txt|"
     r"meta|metadata"
 )
-"""What belongs to images of a set for detection or segmentation."""
+"""Companions of images in sets for detection or segmentation."""
 
 _STORES = re.compile(r"(.*\b)?(k?folds?|cv|splits?|shards?|chunks?|images?|imgs?|images? part) ?\d+")
 """Numbered parts of one set, such as ``fold_0`` and ``images_part_2``, whatever they hold."""
 
 _PARTS = re.compile(r"(.*\b)?(parts?|batch(es)?|subsets?|sets?|groups?|folders?|sessions?|runs?) ?\d+")
-"""The same, but a class may be called so: it takes the same class folders in each to be sure."""
+"""The same, but also possible class names: parts only if each holds the same class folders."""
 
 
 def split_name(name: str) -> SplitName | None:
-    """Reads a name as that of a split.
+    """Parses the name of a split.
 
     Args:
         name: A folder's name, such as ``Training_Set``, ``seg_test`` or ``val2017``.
 
     Returns:
-        The split, or None where no word or more than one names one: ``contest``, ``train_val_split``.
+        The split; None if no word or several words name one: ``contest``, ``train_val_split``.
     """
     found: list[Role] = []
     rest = []
-    # In any case, as it always was: a name such as tRAIN is one word.
+    # In any case: a name such as tRAIN is one word.
     for word in [name.lower()] if name.lower() in _ROLES else _words(name):
         if (match := _SPLIT_WORD.fullmatch(word)) is not None:
             found.append(_ROLES[match[1]])
@@ -73,38 +73,38 @@ def split_name(name: str) -> SplitName | None:
 
 
 def without_neutral(name: str) -> str:
-    """The words that say something, as in :attr:`SplitName.rest`: ``rps`` of ``rps-images-2``."""
+    """The significant words, as in :attr:`SplitName.rest`: ``rps`` of ``rps-images-2``."""
     return " ".join(word for word in _words(name) if _NEUTRAL.fullmatch(word) is None)
 
 
 def is_train(name: str) -> bool:
-    """Whether a folder or table is named as that of the train split, alone or of a pair."""
+    """Whether a folder or table has the name of a train split, alone or in a pair."""
     side = split_name(name)
     return side is not None and side.role == "train"
 
 
 def says_unlabelled(name: str) -> bool:
-    """Whether a name is one that images without labels are kept under, such as ``seg_pred``."""
+    """Whether a name is used for unlabelled images, such as ``seg_pred``."""
     return any(_UNLABELLED.fullmatch(word) for word in _words(name))
 
 
 def is_place(name: str) -> bool:
-    """Whether a name says where images lie and not what they show, such as ``images``."""
+    """Whether a name only says that there are images, such as ``images``."""
     return _PLACES.fullmatch("".join(_words(name))) is not None
 
 
 def are_parts(names: Collection[str]) -> bool:
-    """Whether names are those of numbered folds or stores of one set."""
+    """Whether all names are numbered folds or parts of one set."""
     return len(names) > 1 and all(_STORES.fullmatch(" ".join(_words(name))) for name in names)
 
 
 def may_be_parts(names: Collection[str]) -> bool:
-    """Whether names are numbered, of which a class may be called so too: ``batch_1``."""
+    """Whether all names are numbered, but also possible class names: ``batch_1``."""
     return len(names) > 1 and all(_PARTS.fullmatch(" ".join(_words(name))) for name in names)
 
 
 def are_images_and_companions(names: Collection[str]) -> bool:
-    """Whether names are those of images and what belongs to them, such as masks or boxes."""
+    """Whether the names are those of images and their companions, such as masks or boxes."""
     joined = ["".join(_words(name)) for name in names]
     places = [bool(_PLACES.fullmatch(name)) for name in joined]
     companions = [bool(_COMPANIONS.fullmatch(name)) for name in joined]
@@ -112,7 +112,7 @@ def are_images_and_companions(names: Collection[str]) -> bool:
 
 
 def are_splits(names: Collection[str]) -> bool:
-    """Whether all names are those of splits: of plain ones, or of any beside unlabelled images."""
+    """Whether all names denote splits: plain ones, or any beside unlabelled images."""
     sides = {name: split_name(name) for name in names if not says_unlabelled(name)}
     if not sides or any(side is None for side in sides.values()):
         return False

@@ -25,11 +25,11 @@ from edge_runtime.errors import DataError
 from edge_runtime.labels import LABELS_FILE, settled
 
 KNOWN_TABLES = ("metadata.csv", "metadata.jsonl", ONE_HOT_FILE)
-"""Names by which Hugging Face and Roboflow say that a table labels the images beside it, one in each split."""
+"""Names of the tables that Hugging Face and Roboflow put beside the images, one per split."""
 
 
-class _Entry(NamedTuple):
-    """What a line says of an image."""
+class _Line(NamedTuple):
+    """A line that labels an image."""
 
     line: Line
     ref: str
@@ -40,10 +40,10 @@ class _Entry(NamedTuple):
 def from_csv(path: Path, max_bytes: int) -> ImageSet:
     """Opens a table of paths and labels; its header may be missing.
 
-    It is a CSV (comma, semicolon, tab or bar; UTF-8 or UTF-16) or JSON Lines. Paths are relative
-    to it. Labels that are numbers take their names from a column beside them, or else from a
-    ``labels.txt`` beside the table, in which line N (from 0) names label N; without either the
-    numbers are the names. Columns of 0 and 1, one a class, are labels too.
+    The table is CSV (comma, semicolon, tab or bar; UTF-8 or UTF-16) or JSON Lines. Paths are relative
+    to it. Numeric labels take their names from another column, or else from a ``labels.txt`` beside
+    the table, in which line N (from 0) names label N; without either, the numbers are the names.
+    Columns of 0 and 1, one per class, are labels, too.
 
     Args:
         path: The file.
@@ -72,8 +72,8 @@ def from_csv(path: Path, max_bytes: int) -> ImageSet:
 
 def _entries(
     path: Path, columns: Columns, body: list[Line], finder: ImageFinder
-) -> tuple[list[_Entry], list[str]]:
-    """The lines that are part of the set, and what was left out."""
+) -> tuple[list[_Line], list[str]]:
+    """The lines that are part of the set, and the skipped ones."""
     sides: list[Side | None] = [side_of(columns.split, path, line) for line in body]
     if None in sides:
         by_folder = sides_of_folders([line.cell(columns.image) for line in body])
@@ -92,7 +92,7 @@ def _entries(
         if ref is None:
             missing.append(line.cell(columns.image))
         else:
-            entries.append(_Entry(line, ref, label, split))
+            entries.append(_Line(line, ref, label, split))
     if missing:
         cure = (
             "Download the images and write where they are." if "://" in missing[0] else "Correct the paths."
@@ -105,7 +105,7 @@ def _entries(
 
 
 def _side_of_place(path: Path) -> Side | None:
-    """Val for a table of Hugging Face's or Roboflow's in a folder val/ or test/, which is not split again."""
+    """Val for a Hugging Face or Roboflow table in a folder val/ or test/, which is not split again."""
     known = path.name.lower() in KNOWN_TABLES
     return "val" if known and path.parent.name.lower() in VAL_NAMES else None
 
@@ -115,20 +115,20 @@ def _has_label(columns: Columns, line: Line) -> bool:
 
 
 def _label(path: Path, columns: Columns, line: Line) -> str:
-    """A line's label as written, or its class where each has a column."""
+    """The label of a line as written, or the class marked in its one-hot columns."""
     if is_missing(line.cell(columns.image)) or not _has_label(columns, line):
         raise DataError(
             f"Every line of a CSV must have a path and a label. Received: line {line.number} of {path}, "
-            f"{','.join(line.cells)[:120]!r}. Complete or remove it; a class really called so needs another name."
+            f"{','.join(line.cells)[:120]!r}. Complete or remove it; a class with that name must be renamed."
         )
     if columns.one_hot:
         return one_hot_label(columns, path, line)
     return settled(unicodedata.normalize("NFC", line.cell(columns.label)))
 
 
-def _without_repeats(path: Path, entries: list[_Entry], skipped: list[str]) -> list[_Entry]:
-    """Each image once; notes the others."""
-    found: dict[str, _Entry] = {}
+def _without_repeats(path: Path, entries: list[_Line], skipped: list[str]) -> list[_Line]:
+    """Each image once; records the repeated lines."""
+    found: dict[str, _Line] = {}
     for entry in entries:
         known = found.setdefault(entry.ref, entry)
         if known is entry:
@@ -146,8 +146,8 @@ def _without_repeats(path: Path, entries: list[_Entry], skipped: list[str]) -> l
     return list(found.values())
 
 
-def _classes(path: Path, columns: Columns, entries: list[_Entry]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Class names, and the index of each label as written."""
+def _classes(path: Path, columns: Columns, entries: list[_Line]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Class names, and the class index of each label as written."""
     used = dict.fromkeys(entry.label for entry in entries)
     if columns.one_hot:
         names = tuple(name for _, name in columns.one_hot if name in used)
@@ -181,7 +181,7 @@ def _integer(number: str) -> int:
 
 
 def _labels_file(path: Path) -> list[str]:
-    """The lines of a ``labels.txt`` beside the table; none where there is none."""
+    """The lines of a ``labels.txt`` beside the table; empty without one."""
     beside = path.parent / LABELS_FILE
     if not beside.is_file():
         return []

@@ -1,6 +1,6 @@
-"""What the columns of a table mean: the image, its label, its split.
+"""Interprets the columns of a table: image, label, split.
 
-A column that means something is read or refused, never passed over in silence.
+A meaningful column is read or rejected, never ignored silently.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ LABEL_COLUMNS = (
 )  # fmt: skip
 LESS_CERTAIN = ("breed", "species", "dx", "variety", "disease", "grade", "level", "tag", "tags", "y", "type")
 NAME_COLUMNS = ("name", "names", "title", "common_name", "scientific_name", "species_name")
-"""Column names that are understood, best first, in any case and with any separators; ``LESS_CERTAIN``
-where there is none of the others, ``NAME_COLUMNS`` only where they name numbers one by one."""
+"""Known column names, best first, ignoring case and separators; ``LESS_CERTAIN`` only without any of
+the others, ``NAME_COLUMNS`` only if they name numeric labels one to one."""
 
 ONE_HOT_FILE = "_classes.csv"
-"""A column for each class: Roboflow's multi-class export."""
+"""One column per class: Roboflow's multi-class export."""
 
 _PLURAL = frozenset(("labels", "classes", "categories", "tags"))
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
@@ -41,15 +41,15 @@ _ROW_NUMBER = re.compile(r"|unnamed\d*|index|row|rowid|rownumber|no|nr")
 
 
 class Columns(NamedTuple):
-    """Where a table says what.
+    """The columns of a table.
 
     Attributes:
         image: The column of paths.
-        label: The column of labels; of the names where numbers stand beside them.
-        number: The column of their numbers, where there is one beside names.
-        one_hot: The columns of classes instead, with their names.
-        split: What decides the split.
-        unread: Columns that mean something and are not needed, as ``column: reason``.
+        label: The column of labels; of the names, if there are also numbers.
+        number: The column of label numbers, if there are also names.
+        one_hot: The one-hot columns instead, with their class names.
+        split: The columns that decide the split.
+        unread: Meaningful columns that are not needed, as ``column: reason``.
     """
 
     image: int
@@ -61,7 +61,7 @@ class Columns(NamedTuple):
 
 
 def is_number(label: str) -> bool:
-    """Whether a label is an integer, also as pandas writes one: ``2.0``.
+    """Whether a label is an integer, including ``2.0`` as pandas writes it.
 
     Args:
         label: The cell.
@@ -78,7 +78,7 @@ def read_columns(path: Path, lines: list[Line], finder: ImageFinder) -> tuple[Co
         finder: The files that it may name.
 
     Raises:
-        DataError: There is no image or no label, or it is not certain which column it is.
+        DataError: The column of images or labels is missing or ambiguous.
     """
     head, body = [" ".join(cell.split()) for cell in lines[0].cells], lines[1:]
     keys = [_key(cell) for cell in head]
@@ -90,7 +90,7 @@ def read_columns(path: Path, lines: list[Line], finder: ImageFinder) -> tuple[Co
     if not images or len(head) < 2:
         raise _no_columns(path, head)
     if not body:
-        raise DataError(f"A CSV must list images. Received: a header alone in {path}. {cure_of(path)}")
+        raise DataError(f"A CSV must list images. Received: only a header in {path}. {cure_of(path)}")
     image = _image_column(images, body, finder)
     known = _columns_of(keys, LABEL_COLUMNS)
     less_certain = _columns_of(keys, LESS_CERTAIN)
@@ -119,7 +119,7 @@ def _label_columns(
     labels: list[int],
     split: SplitColumns,
 ) -> Columns:
-    """Of several columns that may be the label, the names and their numbers; or which is meant is refused."""
+    """Of several possible label columns, those of names and numbers; rejects an ambiguous choice."""
     numbers = [at for at in labels if _are_numbers(body, at)]
     words = [at for at in labels if at not in numbers]
     said = next((at for at in labels if keys[at] == "label"), None)
@@ -142,7 +142,7 @@ def _label_columns(
 
 
 def _same_classes(body: list[Line], first: int, second: int) -> bool:
-    """Whether two columns put the images into the same classes under other names."""
+    """Whether two columns group the images into the same classes under different names."""
     pairs = {(_plain(line.cell(first)), _plain(line.cell(second))) for line in body}
     if any(is_missing(a) != is_missing(b) for a, b in pairs):
         return False
@@ -150,7 +150,7 @@ def _same_classes(body: list[Line], first: int, second: int) -> bool:
 
 
 def _plain(label: str) -> str:
-    """A label as it is compared: ``2.0`` is ``2``, and an accent is one sign."""
+    """Normalizes a label for comparison: ``2.0`` becomes ``2``, and accents NFC."""
     return label.partition(".")[0] if is_number(label) else unicodedata.normalize("NFC", label)
 
 
@@ -160,7 +160,7 @@ def _are_numbers(body: list[Line], column: int) -> bool:
 
 
 def _one_hot(head: list[str], columns: list[int], body: list[Line]) -> tuple[tuple[int, str], ...]:
-    """Columns that all hold 0 or 1, as classes; none where another one is among them."""
+    """Columns of 0 and 1 as classes; empty if any other column remains."""
     binary = all(line.cell(at).lower() in _ONE_OR_ZERO for line in body for at in columns)
     return (
         tuple((at, unicodedata.normalize("NFC", head[at])) for at in columns)
@@ -170,28 +170,28 @@ def _one_hot(head: list[str], columns: list[int], body: list[Line]) -> tuple[tup
 
 
 def one_hot_label(columns: Columns, path: Path, line: Line) -> str:
-    """The one class that a line marks.
+    """The class that a line marks.
 
     Args:
-        columns: Those of the table.
+        columns: The columns of the table.
         path: The table.
         line: The line.
 
     Raises:
-        DataError: It marks none, or several.
+        DataError: It marks no class, or several.
     """
     marked = [name for at, name in columns.one_hot if _ONE_OR_ZERO[line.cell(at).lower()]]
     if len(marked) != 1:
         what = ", ".join(marked[:5])[:120] if marked else "none"
         raise DataError(
-            f"An image must be of one class. Received: {what} at line {line.number} of {path}. "
-            "Classes that exclude each other are what is trained here; mark one, or remove the line."
+            f"An image must have exactly one class. Received: {what} at line {line.number} of {path}. "
+            "Multi-label data is not supported; mark one class, or remove the line."
         )
     return marked[0]
 
 
 def refuse_several_labels(path: Path, head: str, labels: Sequence[str]) -> None:
-    """Refuses cells that list several labels: ``cat|dog``, ``["cat", "dog"]``.
+    """Rejects cells that list several labels: ``cat|dog``, ``["cat", "dog"]``.
 
     Args:
         path: The table.
@@ -209,13 +209,13 @@ def refuse_several_labels(path: Path, head: str, labels: Sequence[str]) -> None:
             listed = listed or (len(parts) > 1 and known.issuperset(parts))
         if listed:
             raise DataError(
-                f"An image must be of one class. Received: {label[:80]!r} in column {head[:60]!r} of {path}. "
-                "Classes that exclude each other are what is trained here; keep one label an image."
+                f"An image must have exactly one class. Received: {label[:80]!r} in column {head[:60]!r} of {path}. "
+                "Multi-label data is not supported; keep one label per image."
             )
 
 
 def label_column(head: Sequence[str]) -> int | None:
-    """The column that is called as labels are; None where there is none.
+    """The column with a name for labels; None if there is none.
 
     Args:
         head: Names of the columns.
@@ -224,12 +224,12 @@ def label_column(head: Sequence[str]) -> int | None:
 
 
 def _image_column(images: list[int], body: list[Line], finder: ImageFinder) -> int:
-    """The column whose cells are files, where several may be: image_id beside file_name."""
+    """Of several candidates, the column whose cells are files: file_name rather than image_id."""
     return next((at for at in images if len(images) > 1 and _are_files(body, at, finder)), images[0])
 
 
 def _column_of_files(keys: list[str], lines: list[Line], finder: ImageFinder) -> list[int]:
-    """The one column below a header of any name whose cells are files; none where there is not one alone."""
+    """The only column whose cells are files, whatever its name; None if there is not exactly one."""
     labels = _columns_of(keys, (*LABEL_COLUMNS, *LESS_CERTAIN))
     found = [at for at in range(len(keys)) if at not in labels and _are_files(lines[1:], at, finder)]
     return found if len(found) == 1 and not _are_files(lines[:1], found[0], finder) else []
@@ -240,18 +240,18 @@ def _are_files(lines: list[Line], column: int, finder: ImageFinder) -> bool:
     try:
         return bool(cells) and all(finder.find(cell) is not None for cell in cells)
     except DataError:
-        # More than one file fits: so it names none.
+        # Several files match, so it does not name one.
         return False
 
 
 def _columns_of(keys: list[str], names: Sequence[str]) -> list[int]:
-    """Places of the columns that are called so, best first."""
+    """Positions of the columns with these names, best first."""
     order = {_key(name): place for place, name in enumerate(names)}
     return sorted((at for at, key in enumerate(keys) if key in order), key=lambda at: order[keys[at]])
 
 
 def _key(name: str) -> str:
-    """A column's name without case and separators: ``Image Path``, ``image_path`` and ``imagePath`` are one."""
+    """Normalizes a column name: ``Image Path``, ``image_path`` and ``imagePath`` are equal."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 

@@ -1,4 +1,4 @@
-"""Which file a table's cell names: as written, or as other systems and people write it."""
+"""Resolves a cell of a table to a file, as written or in the spelling of other systems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = "file://"
 
 
 class _Listed(NamedTuple):
-    """A file, and its path without case and in one normal form, with and without its suffix."""
+    """A file and its normalized path, with and without suffix."""
 
     ref: str
     folded: str
@@ -27,16 +27,16 @@ class _Listed(NamedTuple):
 class ImageFinder:
     """Files beside and below a table.
 
-    A cell may spell a path as Windows does, in Unicode's other normal form or another case, without
-    its suffix, from a folder above the table's, or by the name alone of a file in a sub-folder. A file
-    is found only where one alone fits.
+    A cell may use Windows separators, another Unicode normal form or case, omit the suffix, start at
+    a folder above the table, or give only the name of a file in a sub-folder. A file is found only if
+    it is the only match.
     """
 
     def __init__(self, table: Path) -> None:
-        """Names the table.
+        """Keeps the table.
 
         Args:
-            table: Its file.
+            table: Its path.
         """
         self.files = DiskFiles(table.parent)
         self._table = table
@@ -46,13 +46,13 @@ class ImageFinder:
         """The file that a cell names, relative to the table or absolute.
 
         Args:
-            cell: What the table says.
+            cell: The path as written.
 
         Returns:
-            None where there is none.
+            None if no file matches.
 
         Raises:
-            DataError: More than one file fits.
+            DataError: Several files match.
         """
         path = unquote(cell[len(_FILE) :]) if cell.lower().startswith(_FILE) else cell
         path = str(PurePosixPath(path.replace("\\", "/")))
@@ -72,9 +72,9 @@ class ImageFinder:
             return False
 
     def _from_above(self, path: str) -> list[str]:
-        """The path without the folders that lead to the table: once found, the same for all lines.
+        """The path without the folders that lead to the table; once found, the same for all lines.
 
-        An absolute path may come from another machine, so any of its folders may be the table's.
+        An absolute path may come from another machine, so any of its folders may be that of the table.
         """
         if self._above is not None:
             return [path.removeprefix(self._above)] if path.startswith(self._above) else []
@@ -85,12 +85,12 @@ class ImageFinder:
         return ["/".join(parts[count:]) for count in counts]
 
     def _whole(self, path: str) -> list[_Listed]:
-        """Files at that path, in whatever spelling."""
+        """Files at that path, in any spelling."""
         wanted = _folded(path)
         return [file for file in self._candidates(wanted) if wanted in (file.folded, file.stem)]
 
     def _below(self, path: str) -> list[_Listed]:
-        """Files in a sub-folder whose path ends so."""
+        """Files in a sub-folder whose path ends with it."""
         end = f"/{_folded(path)}"
         return [
             file for file in self._candidates(end) if file.folded.endswith(end) or file.stem.endswith(end)
@@ -110,19 +110,19 @@ class ImageFinder:
                 found = [file for file in found if fits(file)] or found
         if len(found) > 1:
             raise DataError(
-                f"A path must be that of one file. Received: {cell[:120]!r} in {self._table}, which may be "
-                f"{' or '.join(file.ref for file in found[:3])}. Write the whole path."
+                f"A path must match one file. Received: {cell[:120]!r} in {self._table}, which may be "
+                f"{' or '.join(file.ref for file in found[:3])}. Write the full path."
             )
         return found[0].ref if found else None
 
     def _is_of_the_table(self, file: _Listed) -> bool:
-        """Whether it lies in a folder called as the table: ``train.csv`` and ``train_images``."""
+        """Whether it lies in a folder named like the table: ``train.csv`` and ``train_images``."""
         table, folder = self._table.stem.casefold(), file.folded.partition("/")[0]
         return table.startswith(folder) or folder.startswith(table)
 
     @cached_property
     def _by_end(self) -> dict[str, list[_Listed]]:
-        """All files by their name, alone and after their folder's; images by it without its suffix too.
+        """All files by name, with and without their folder's name; images also without suffix.
 
         Names alone are not enough: a set may hold ``image.png`` in each of 100,000 folders.
         """
@@ -142,7 +142,7 @@ def _normal(path: str) -> str:
 
 
 def _end(path: str) -> str:
-    """The name and, where there is one, its folder's."""
+    """The name and, if there is a folder, its name."""
     return "/".join(path.removeprefix("/").rsplit("/", 2)[-2:])
 
 

@@ -15,61 +15,61 @@ from edge_runtime.text import as_utf8
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 """Suffixes of files that list images and labels."""
 
-_CURE_CSV = "Write a header path,label or path,label,split and one image a line."
-_CURE_JSON = 'Write one object a line, such as {"file_name": "a.jpg", "label": "daisy"}.'
+_CURE_CSV = "Write a header path,label or path,label,split and one image per line."
+_CURE_JSON = 'Write one object per line, for example {"file_name": "a.jpg", "label": "daisy"}.'
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MISSING = frozenset(("", "nan", "-nan", "<na>", "nat", "#n/a", "n/a", "null"))
 _MISSING_AS_WRITTEN = frozenset(("NA", "None"))
-"""What R and Python write for nothing; in lower case they may be names."""
+"""Missing values as R and Python write them; in lower case they may be names."""
 
 
 class Line(NamedTuple):
     """One line of a table.
 
     Attributes:
-        number: Its place in the file, from 1.
-        cells: What it holds, without white space around.
+        number: Line number in the file, from 1.
+        cells: The cells, stripped of white space.
     """
 
     number: int
     cells: list[str]
 
     def cell(self, column: int) -> str:
-        """One cell; empty where the line is too short.
+        """A cell; empty if the line is too short.
 
         Args:
-            column: Its place, from 0.
+            column: Its index, from 0.
         """
         return self.cells[column] if column < len(self.cells) else ""
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that there is no value, as pandas, R or Excel write it.
+    """Whether a cell is a missing value, as pandas, R or Excel write it.
 
     Args:
-        cell: What it holds.
+        cell: The cell.
     """
     return cell.lower() in _MISSING or cell in _MISSING_AS_WRITTEN
 
 
 def cure_of(path: PurePath) -> str:
-    """What a table of a file's kind must hold, for messages.
+    """The required content of a table, for messages.
 
     Args:
-        path: The table's.
+        path: Path of the table.
     """
     return _CURE_JSON if path.suffix.lower() == ".jsonl" else _CURE_CSV
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Reads the lines that are not empty; the first one names the columns where there is a header.
+    """Reads the non-empty lines, including a header if there is one.
 
     Args:
-        path: A CSV separated by comma, semicolon, tab or bar, or JSON Lines of one object a line.
+        path: A CSV separated by comma, semicolon, tab or bar, or JSON Lines.
 
     Raises:
-        DataError: It is no such text, or empty.
+        DataError: It is not such a table, or empty.
     """
     try:
         data = path.read_bytes()
@@ -81,14 +81,14 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def lines_of(data: bytes, path: PurePath) -> list[Line]:
-    """The same from a file's bytes.
+    """Parses the bytes of a table.
 
     Args:
-        data: They.
+        data: The bytes.
         path: The file, for its suffix and for messages.
 
     Raises:
-        DataError: It is no such text, or empty.
+        DataError: It is not such a table, or empty.
     """
     try:
         text = data.decode("utf-16" if data[:2] in _UTF16_MARKS else "utf-8-sig")
@@ -98,7 +98,7 @@ def lines_of(data: bytes, path: PurePath) -> list[Line]:
             f"A table must be UTF-8 text. Received: {path} ({error}). Save it as UTF-8."
         ) from error
     except (csv.Error, ValueError, RecursionError) as error:
-        rule = "be JSON, an object a line" if path.suffix.lower() == ".jsonl" else "be a readable CSV"
+        rule = "be JSON, one object per line" if path.suffix.lower() == ".jsonl" else "be a readable CSV"
         raise DataError(f"A table must {rule}. Received: {path} ({error}). {cure_of(path)}") from error
     if not lines:
         raise DataError(f"A CSV must have lines. Received: an empty file, {path}. {cure_of(path)}")
@@ -106,7 +106,7 @@ def lines_of(data: bytes, path: PurePath) -> list[Line]:
 
 
 def _of_csv(text: str) -> Iterator[Line]:
-    # Excel writes a first line sep=; for itself.
+    # Excel writes a first line sep=; for its own use.
     first, _, rest = text.partition("\n")
     told = first.strip().lower()
     hint = told[4:] if told.startswith("sep=") and len(told) == 5 else ""
@@ -126,7 +126,7 @@ def _of_json(text: str) -> Iterator[Line]:
         if line.strip():
             record = json.loads(line)
             if not isinstance(record, dict):
-                raise ValueError(f"line {number} is no object")
+                raise ValueError(f"line {number} is not an object")
             records.append((number, record))
     head = list(dict.fromkeys(name for _, record in records for name in record))
     if head:
@@ -139,5 +139,5 @@ def _as_text(value: object) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value)
-    # JSON can spell half a character, which no UTF-8 can.
+    # JSON can encode a lone surrogate, UTF-8 cannot.
     return as_utf8(text.strip())

@@ -1,4 +1,4 @@
-"""Which side a table puts an image on: words, fastai's ``is_valid``, or folds."""
+"""The split of each image in a table: words, fastai's ``is_valid``, or folds."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _FLAGS: dict[str, Side] = {
 _FLAGS_BESIDE_LABELS: dict[str, Side] = {
     "train": "train", "training": "train", "val": "val", "validation": "val", "test": "test", "testing": "test",
 }  # fmt: skip
-"""Without labels they may be classes of their own; ``valid`` may say that an image is a good one."""
+"""Without labels these may be classes; ``valid`` may also mean that an image is usable."""
 
 _SIDES: dict[str, Side] = {
     **dict.fromkeys((*VAL_NAMES, "dev", "development", "eval", "evaluation"), "val"),
-    # Kaggle's two test sets, as in FER2013.
+    # The two test sets of Kaggle, as in FER2013.
     **dict.fromkeys((*TEST_NAMES, "publictest", "privatetest"), "test"),
     **dict.fromkeys((*TRAIN_NAMES, "trn"), "train"),
 }
@@ -35,12 +35,12 @@ _NO = frozenset(("0", "0.0", "false", "f", "no", "n"))
 
 
 class SplitColumns(NamedTuple):
-    """Columns that say which side an image is on.
+    """Columns that give the split of an image.
 
     Attributes:
         words: Columns of train, val or test.
-        flags: Columns of yes or no, and the side that yes means.
-        unread: Columns that may say more and are not read, as ``column: reason``.
+        flags: Columns of yes or no, and the split that yes means.
+        unread: Possible split columns that are not read, as ``column: reason``.
         all: All of these columns.
     """
 
@@ -53,18 +53,18 @@ class SplitColumns(NamedTuple):
 def split_columns(
     path: Path, head: list[str], keys: list[str], body: list[Line], taken: set[int], labelled: bool
 ) -> SplitColumns:
-    """Finds what decides the split.
+    """Finds the columns that decide the split.
 
     Args:
         path: The table.
         head: Names of the columns as written.
-        keys: The same without case and separators.
-        body: The lines below them.
-        taken: Columns that are something else.
-        labelled: Whether one of the columns is called as labels are.
+        keys: The normalized names.
+        body: The lines below the header.
+        taken: Columns with another meaning.
+        labelled: Whether a column has a name for labels.
 
     Raises:
-        DataError: There are folds and nothing says which one judges.
+        DataError: There are folds, but nothing says which one is val.
     """
     free = [at for at in range(len(keys)) if at not in taken]
     words = [at for at in free if keys[at] in SPLIT_COLUMNS or _says_sides(body, at)]
@@ -77,7 +77,7 @@ def split_columns(
         found = sorted({line.cell(folds[0]) for line in body})
         name = head[folds[0]][:60]
         raise DataError(
-            f"A table with folds must say which one judges. Received: column {name!r} of {path} with "
+            f"A table with folds must say which one is val. Received: column {name!r} of {path} with "
             f"{', '.join(found[:5])[:80]} and no split. Add a column split that is val for the lines of one fold and "
             f"train for the others, or remove {name!r} to split by content."
         )
@@ -91,7 +91,7 @@ def split_columns(
 
 
 def side_of(split: SplitColumns, path: Path, line: Line) -> Side | None:
-    """The side that a line says.
+    """The split of a line.
 
     Args:
         split: The columns that decide.
@@ -99,30 +99,30 @@ def side_of(split: SplitColumns, path: Path, line: Line) -> Side | None:
         line: The line.
 
     Returns:
-        None where the table says nothing of sides.
+        None if the table does not give splits.
 
     Raises:
-        DataError: It says something else, or two columns say two things.
+        DataError: The value is unknown, or two columns contradict each other.
     """
     said = [_side_of_word(path, line, at) for at in split.words]
     if split.flags:
         said.append(_side_of_flags(split.flags, path, line))
     if len(set(said)) > 1:
         raise DataError(
-            f"An image must be on one side. Received: {' and '.join(dict.fromkeys(said))} at line {line.number} of "
+            f"An image must be in one split. Received: {' and '.join(dict.fromkeys(said))} at line {line.number} of "
             f"{path}. Correct the line or remove one of the columns."
         )
     return said[0] if said else None
 
 
 def sides_of_folders(paths: Sequence[str]) -> list[Side] | None:
-    """The sides that paths say: ``train/cats/0.jpg`` beside ``val/cats/1.jpg``.
+    """The splits in paths: ``train/cats/0.jpg`` beside ``val/cats/1.jpg``.
 
     Args:
-        paths: As the table has them.
+        paths: Paths as written in the table.
 
     Returns:
-        The side of each; None where no level of folders is of sides alone, train among them and another.
+        The split per path; None unless a folder level has only names of splits, train and another one.
     """
     folders = [path.replace("\\", "/").lower().removeprefix("./").split("/")[:-1] for path in paths]
     for level in range(min(map(len, folders), default=0)):
@@ -139,14 +139,14 @@ def sides_of_folders(paths: Sequence[str]) -> list[Side] | None:
 def settled_sides(
     sides: Iterable[Side | None], unlabelled: set[Side]
 ) -> dict[Side | None, Split | Literal[""] | None]:
-    """What each side becomes: train, val, split by content (None), or no part of the set (empty).
+    """Maps each split to train, val, split by content (None), or not part of the set (empty).
 
-    A test side is val where there is no other; beside val, or without labels, it is left alone, as a
-    test folder is. Images that are all train are split by content, as a lone train folder is.
+    Test becomes val if there is no val; otherwise, or without labels, it is ignored, like a test
+    folder. If all images are train, they are split by content, like a lone train folder.
 
     Args:
-        sides: Those that occur.
-        unlabelled: Sides of which no image has a label.
+        sides: The splits that occur.
+        unlabelled: Splits of which no image has a label.
     """
     found = {side for side in sides if side is not None}
     test_judges = "val" not in found and "test" not in unlabelled
@@ -160,7 +160,7 @@ def settled_sides(
 
 
 def _flag_of(key: str, beside_labels: bool) -> Side | None:
-    """The side that a yes in a column of this name means."""
+    """The split that a yes in a column of this name means."""
     return _FLAGS.get(key) or (_FLAGS_BESIDE_LABELS.get(key) if beside_labels else None)
 
 
@@ -169,7 +169,7 @@ def _says_yes_or_no(body: list[Line], column: int) -> bool:
 
 
 def _says_sides(body: list[Line], column: int) -> bool:
-    """Whether a column of any name holds words of sides alone, train among them and another."""
+    """Whether a column holds only names of splits, train and another one."""
     words = {line.cell(column).lower() for line in body}
     return words <= _SIDES.keys() and {_SIDES[word] for word in words} > {"train"}
 
@@ -197,11 +197,11 @@ def _side_of_flags(flags: tuple[tuple[int, Side], ...], path: Path, line: Line) 
             )
     if len(yes) > 1:
         raise DataError(
-            f"An image must be on one side. Received: {' and '.join(sorted(yes))} at line {line.number} of {path}. "
+            f"An image must be in one split. Received: {' and '.join(sorted(yes))} at line {line.number} of {path}. "
             "Correct the line or remove one of the columns."
         )
     if yes:
         return yes.pop()
-    # Nothing applies: what the columns do not speak of.
+    # None of the columns applies.
     asked = {side for _, side in flags}
     return "train" if "train" not in asked else "val" if "val" not in asked else "test"

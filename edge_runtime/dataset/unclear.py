@@ -1,4 +1,4 @@
-"""What is said of folders that could be read in more ways than one: what was seen, and what to do."""
+"""Errors for ambiguous folders: what was found, and what to do."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edge_runtime.text import as_utf8
 CURE = "Make one sub-folder per class, at least two, with images in each."
 _MOST_SEEN = 6
 _MOST_PREFIXES = 200
-"""File names that begin with more words than this begin with no class name."""
+"""File names with more distinct first words than this do not start with a class name."""
 
 
-def seen(top: Folder) -> str:
-    """A folder's content in words: ``train/ (8 images), test1/ (8 images), train.csv``."""
+def content_of(top: Folder) -> str:
+    """Describes the content of a folder: ``train/ (8 images), test1/ (8 images), train.csv``."""
     parts = []
     for name, folder in sorted(top.folders.items()):
         below = len(folder.with_images())
@@ -34,41 +34,41 @@ def seen(top: Folder) -> str:
 
 
 def command(path: str) -> str:
-    """How a path is passed, as a command that a shell takes."""
+    """A shell command that trains on a path."""
     return as_utf8(f"snapship train {shlex.quote(path)}")
 
 
 def refuse_flat(path: str, folder: Folder, top: Folder, place: str) -> NoReturn:
-    """Refuses images that lie flat, in a folder or in places that are named after no class.
+    """Raises the error for images that are not in class folders.
 
     Args:
-        path: The folder to train on, below ``place``; empty for that itself.
-        folder: It.
-        top: What holds it, to be shown.
-        place: Where that lies.
+        path: The folder to train on, below ``place``; empty for ``place`` itself.
+        folder: That folder.
+        top: The folder that contains it, for the message.
+        place: Path of ``top``.
     """
     raise DataError(
-        f"Images must lie in class folders or be listed in a table. Received: {seen(top)} in {as_utf8(place)}, "
+        f"Images must lie in class folders or be listed in a table. Received: {content_of(top)} in {as_utf8(place)}, "
         f"without class folders. {_flat_cure(folder, f'{place}/{path}'.rstrip('/'))}{_or_classes(top)}"
     )
 
 
 def refuse_flat_sides(train: str, val: str, folder: Folder, top: Folder, place: str) -> NoReturn:
-    """Refuses train and val, of which none has class folders; beside others they may be classes.
+    """Raises the error for train and val without class folders, which may be classes beside others.
 
     Args:
         train: Path of the train folder below ``place``.
-        val: The same of val.
+        val: Path of the val folder below ``place``.
         folder: The train folder.
-        top: What holds both.
-        place: Where that lies.
+        top: The folder that contains both.
+        place: Path of ``top``.
     """
     others = sorted(
         name for name in top.with_images() if name not in (train.split("/")[0], val.split("/")[0])
     )
     if len(others) > 1:
         raise DataError(
-            f"train and val must hold class folders. Received: images alone in {train} and {val}, beside "
+            f"train and val must hold class folders. Received: only images in {train} and {val}, beside "
             f"{', '.join(others[:3])} in {as_utf8(place)}. If they are classes too, rename one of them; "
             f"if they are splits, give both class folders and move the others away."
         )
@@ -76,44 +76,45 @@ def refuse_flat_sides(train: str, val: str, folder: Folder, top: Folder, place: 
 
 
 def refuse_flat_val(train: str, val: str, folder: Folder, place: str) -> NoReturn:
-    """Refuses a val folder without class folders, beside a train folder that has them.
+    """Raises the error for a val folder without class folders, beside a train folder that has them.
 
     Args:
         train: Path of the train folder below ``place``.
-        val: The same of val.
+        val: Path of the val folder below ``place``.
         folder: The val folder.
-        place: Where both lie.
+        place: Path of the folder that contains both.
     """
     raise DataError(
-        f"val must hold class folders. Received: {seen(folder)} in {as_utf8(f'{place}/{val}')}. Make one sub-folder "
-        f"per class there, or pass {as_utf8(train)} alone, which is then split: {command(f'{place}/{train}')}"
+        f"val must hold class folders. Received: {content_of(folder)} in {as_utf8(f'{place}/{val}')}. "
+        f"Make one sub-folder per class there, or pass {as_utf8(train)} alone, which is then split: "
+        f"{command(f'{place}/{train}')}"
     )
 
 
 def refuse_sides(top: Folder, alone: str, missing: str, place: str) -> NoReturn:
-    """Refuses one split with class folders beside something else: the split would become a class."""
+    """Raises the error for one split with class folders beside other folders: it would become a class."""
     others = sorted(name for name in top.folders if name != alone)
     raise DataError(
         f"train and val must lie side by side. Received: no {missing} folder beside {', '.join(others[:3])} in "
-        f"{as_utf8(place)} ({seen(top)}). Rename one of them to {missing}, or pass one folder: "
+        f"{as_utf8(place)} ({content_of(top)}). Rename one of them to {missing}, or pass one folder: "
         f"{command(f'{place}/{alone}')}"
     )
 
 
 def refuse_several(top: Folder, first: str, place: str) -> NoReturn:
-    """Refuses folders of which it is not certain which one is train and which val."""
+    """Raises the error for several candidates for train or val."""
     raise DataError(
-        f"There must be one train and one val folder. Received: {seen(top)} in {as_utf8(place)}. Name the two "
+        f"There must be one train and one val folder. Received: {content_of(top)} in {as_utf8(place)}. Name the two "
         f"train and val and move the others away, or pass one folder: {command(f'{place}/{first}')}"
     )
 
 
 def refuse_parts(top: Folder, place: str) -> NoReturn:
-    """Refuses folds and numbered stores of one set: they would become classes."""
+    """Raises the error for folds and numbered parts of one set, which would become classes."""
     first = min(top.with_images())
     if len(top.folders[first].with_images()) > 1 and _fit_a_table(top):
         cure = as_utf8(
-            f"To judge by {first} and train on the others, run: (cd {shlex.quote(place)} && "
+            f"To validate on {first} and train on the others, run: (cd {shlex.quote(place)} && "
             "{ echo path,label,split; for f in */*/*.*; do c=${f#*/}; "
             f"case $f in {shlex.quote(first)}/*) s=val;; *) s=train;; esac; "
             f'echo "$f,${{c%%/*}},$s"; done; }} > folds.csv) && {command(f"{place}/folds.csv")}'
@@ -125,17 +126,17 @@ def refuse_parts(top: Folder, place: str) -> NoReturn:
         )
     raise DataError(
         f"Class folders must be named after classes. Received: numbered parts of one set in {as_utf8(place)} "
-        f"({seen(top)}). {cure}"
+        f"({content_of(top)}). {cure}"
     )
 
 
 def _fit_a_table(folder: Folder) -> bool:
-    """Whether a shell can write the names below into a CSV as they are."""
+    """Whether a shell can write the names below into a CSV without quoting."""
     return not any("," in ref or '"' in ref for ref in folder.refs())
 
 
 def _flat_cure(folder: Folder, path: str) -> str:
-    """What to do with images in one folder: their names may begin with the class."""
+    """The cure for images in one folder, whose names may start with the class."""
     names = [
         PurePosixPath(name) for name in folder.files if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
     ]
@@ -154,7 +155,7 @@ def _flat_cure(folder: Folder, path: str) -> str:
             cut = "${f%%.*}" if sign == "." else f"${{f%{sign}*}}"
             words = ", ".join(sorted(found)[:3])
             return as_utf8(
-                f"Their names begin with {words}; if these are the classes, run: (cd {shlex.quote(path)} && "
+                f"Their names start with {words}; if these are the classes, run: (cd {shlex.quote(path)} && "
                 f'{{ echo path,label; for f in {suffixes}; do echo "$f,{cut}"; done; }} > labels.csv) && '
                 f"{command(path)}"
             )
@@ -165,11 +166,11 @@ def _flat_cure(folder: Folder, path: str) -> str:
 
 
 def or_the_only_set(top: Folder, place: str) -> str:
-    """The end of a sentence: the command for the one folder that holds class folders, if there is one alone.
+    """A suffix for messages: the command for the only folder that holds class folders, if any.
 
     Args:
-        top: Folders of which some hold no image.
-        place: Where it lies.
+        top: Folders, some of them without images.
+        place: Path of ``top``.
     """
     holding = top.with_images()
     name = next(iter(holding), "")
@@ -179,10 +180,10 @@ def or_the_only_set(top: Folder, place: str) -> str:
 
 
 def _or_classes(top: Folder) -> str:
-    """The way out for classes that are really called so."""
+    """The cure for classes that really have such names."""
     if len(top.with_images()) < 2:
         return ""
-    return " (if these folders are the classes, rename one: such names are taken for parts of a set)"
+    return " (if these folders are the classes, rename one: such names are treated as parts of a set)"
 
 
 def _images(count: int) -> str:

@@ -22,7 +22,7 @@ class LiteRtEngine(TfliteEngine):
         Args:
             model: A path, which is memory-mapped, or the file's bytes.
             name: The file's name, for messages.
-            threads: Threads of one inference.
+            threads: Threads per inference.
 
         Raises:
             EnvironmentMissingError: ai-edge-litert is not installed.

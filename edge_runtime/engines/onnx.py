@@ -38,7 +38,7 @@ class OnnxEngine:
         Args:
             model: A path, or the file's bytes.
             name: The file's name, for messages.
-            threads: Threads of one inference.
+            threads: Threads per inference.
             exact: Use integer kernels that cannot saturate, slower on some CPUs, to compare with.
 
         Raises:

@@ -150,7 +150,7 @@ def open_engine(
         format: The file's format.
         name: The file's name, for messages.
         engine: ``auto`` or an engine's name.
-        threads: Threads of one inference; more than one hurts on a busy machine.
+        threads: Threads per inference; more than one is slower on a busy machine.
 
     Raises:
         UnknownNameError: There is no such engine.

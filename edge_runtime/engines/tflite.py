@@ -36,7 +36,7 @@ class TfliteEngine:
             maker: What people call it, for messages.
             model: A path, which is memory-mapped, or the file's bytes.
             name: The file's name, for messages.
-            threads: Threads of one inference.
+            threads: Threads per inference.
 
         Raises:
             ModelFileError: The interpreter refuses the file, or it is no image classifier.

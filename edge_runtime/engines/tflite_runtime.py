@@ -33,7 +33,7 @@ class TfliteRuntimeEngine(TfliteEngine):
         Args:
             model: A path, which is memory-mapped, or the file's bytes.
             name: The file's name, for messages.
-            threads: Threads of one inference.
+            threads: Threads per inference.
 
         Raises:
             EnvironmentMissingError: tflite-runtime is not installed, or not for this NumPy.

@@ -1,4 +1,4 @@
-"""Updates over the air: fetch, verify, try, switch; and swap the bundle of a running service."""
+"""Over-the-air updates: fetch, verify, test, switch; and swap the bundle of a running service."""
 
 from edge_runtime.updates.live import LiveClassifier, Swap
 from edge_runtime.updates.pulling import Pulled, pull, rollback

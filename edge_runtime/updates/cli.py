@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,11 +12,9 @@ from edge_runtime.cli_options import FilledPath
 from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 from edge_runtime.native_output import quiet
-from edge_runtime.terminal import Steps, printable, progress
+from edge_runtime.terminal import StepProgress, printable
 from edge_runtime.updates import pulling, signing
 from edge_runtime.updates.signature import read_public_keys
-
-_BAR_STEP_BYTES = 1 << 18
 
 
 @click.command()
@@ -28,27 +24,27 @@ _BAR_STEP_BYTES = 1 << 18
     type=FilledPath(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder of versions; open DIR/current.",
+    help="Folder that holds the versions; programs open DIR/current.",
 )
 @click.option(
     "--key",
     type=FilledPath(path_type=Path),
     envvar="SNAPSHIP_PUBLIC_KEY",
     metavar="FILE",
-    help="Public key (.pub) that must have signed the bundle; also by SNAPSHIP_PUBLIC_KEY.",
+    help="Public key (.pub) that the bundle must be signed with; also SNAPSHIP_PUBLIC_KEY.",
 )
-@click.option("--rollback", "back", is_flag=True, help="Go back to the previous version instead of fetching.")
-@click.option("--recheck", is_flag=True, help="Self-test again after the switch; switch back when it fails.")
+@click.option("--rollback", "back", is_flag=True, help="Return to the previous version instead of fetching.")
+@click.option(
+    "--recheck", is_flag=True, help="Run the self-test again after the switch, and switch back if it fails."
+)
 @click.option(
     "--engine",
     type=click.Choice(["auto", *ENGINES]),
     default="auto",
     show_default=True,
-    help="Interpreter of the self-test.",
+    help="Interpreter for the self-test.",
 )
-@click.option(
-    "--allow-http", is_flag=True, help="Also fetch without encryption, on a network that you trust."
-)
+@click.option("--allow-http", is_flag=True, help="Allow unencrypted http://; for trusted networks only.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def pull(
     source: str | None,
@@ -60,12 +56,12 @@ def pull(
     allow_http: bool,
     as_json: bool,
 ) -> None:
-    """Fetch a bundle, verify and try it, then switch to it.
+    """Fetch a bundle, verify and test it, then switch to it.
 
     SOURCE is a bundle folder, a .zip, https://SERVER/FILE.zip or s3://BUCKET/KEY.zip. The
-    version in use stays until the new one has passed its self-test on this machine, and is
-    kept as the previous one. Exit code 1 when the self-test failed, 2 when the source or its
-    signature is bad, 4 when an extra is missing.
+    current version stays in use until the new one has passed its self-test on this machine,
+    and is kept as the previous version. The exit code is 1 if the self-test fails, 2 if the
+    source or its signature is invalid, and 4 if an extra is missing.
 
     \b
     Examples:
@@ -75,7 +71,7 @@ def pull(
     """
     if back == (source is not None):
         raise UsageError(
-            f"pull takes a SOURCE, or --rollback without one. Received: {'both' if back else 'neither'}. "
+            f"pull takes either a SOURCE or --rollback. Received: {'both' if back else 'neither'}. "
             "Run: snapship pull --help"
         )
     keys = read_public_keys(key) if key is not None else ()
@@ -83,13 +79,7 @@ def pull(
         with quiet():
             done = pulling.rollback(to, keys=keys, engine=engine)
     else:
-        with _download_bar() as watch, ExitStack() as hushed:
-
-            def after(step: str) -> None:
-                # Not before, or the bar would be dropped too.
-                if step == "fetched":
-                    hushed.enter_context(quiet())
-
+        with StepProgress(lines=False) as bar, quiet():
             done = pulling.pull(
                 source,
                 to,
@@ -97,8 +87,7 @@ def pull(
                 allow_http=allow_http,
                 engine=engine,
                 recheck=recheck,
-                watch=watch,
-                after=after,
+                progress=lambda step, done, total: bar(f"{step}, MB", done // 1_000_000, total // 1_000_000),
             )
     if as_json:
         click.echo(json.dumps(asdict(done), indent=2))
@@ -112,14 +101,17 @@ def pull(
     "--key", type=FilledPath(path_type=Path), metavar="PRIVATE.pem", help="Private key to sign with."
 )
 @click.option(
-    "--new-key", type=FilledPath(path_type=Path), metavar="NAME", help="Make NAME.pem and NAME.pub instead."
+    "--new-key",
+    type=FilledPath(path_type=Path),
+    metavar="NAME",
+    help="Create NAME.pem and NAME.pub instead.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: bool) -> None:
-    """Sign a bundle, so that devices can refuse any other.
+    """Sign a bundle, so that devices can reject all others.
 
-    Writes signature.json into the bundle, a folder or a .zip. Sign last: whatever changes
-    the bundle afterwards, such as snapship check, makes the signature invalid.
+    Writes signature.json into the bundle (a folder or a .zip). Sign last: any later change,
+    including one by snapship check, invalidates the signature.
 
     \b
     Examples:
@@ -128,7 +120,7 @@ def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: b
     """
     if new_key is not None and (bundle is not None or key is not None):
         raise UsageError(
-            "sign takes a BUNDLE and --key, or --new-key alone. Received: both. Run: snapship sign --help"
+            "sign takes either a BUNDLE with --key, or --new-key. Received: both. Run: snapship sign --help"
         )
     if new_key is not None:
         private, public, name = signing.new_key(new_key)
@@ -136,11 +128,13 @@ def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: b
             click.echo(json.dumps({"key_id": name, "private": str(private), "public": str(public)}, indent=2))
         else:
             click.echo(
-                f"Made key {name}.\n{private}  private: keep it off the devices\n{public}  for the devices"
+                f"Made key {name}.\n{private}  private: never copy it to a device\n{public}  copy it to the devices"
             )
         return
     if bundle is None or key is None:
-        raise UsageError("sign needs a BUNDLE and --key. Received: not both. Run: snapship sign --help")
+        raise UsageError(
+            "sign needs a BUNDLE and --key. Received: only one or none. Run: snapship sign --help"
+        )
     signature = signing.sign(bundle, key)
     if as_json:
         click.echo(json.dumps({"bundle": str(bundle), "key_id": signature.key_id}, indent=2))
@@ -148,31 +142,10 @@ def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: b
         click.echo(f"Signed {printable(str(bundle))} with key {signature.key_id}.")
 
 
-@contextmanager
-def _download_bar() -> Iterator[Callable[[int, int], None]]:
-    """Shows a bar once a download says how long it is, on terminals only."""
-    with ExitStack() as stack:
-        bar: list[Steps] = []
-        shown = 0
-
-        def watch(done: int, total: int) -> None:
-            nonlocal shown
-            if not bar:
-                bar.append(stack.enter_context(progress("Downloading", total // _BAR_STEP_BYTES)))
-            while shown < done // _BAR_STEP_BYTES:
-                bar[0].advance()
-                shown += 1
-            if done == total:
-                # The self-test's lines come after the bar, not through it.
-                stack.close()
-
-        yield watch
-
-
 def _print_pulled(done: pulling.Pulled, to: Path) -> None:
     what = {
         "installed": "Installed",
-        "unchanged": "Already current, nothing changed:",
+        "unchanged": "Already current:",
         "rolled back": "Rolled back to",
     }[done.status]
     click.echo(f"{what} {printable(done.name)} {done.version} in {printable(str(to / 'current'))}")
@@ -182,7 +155,7 @@ def _print_pulled(done: pulling.Pulled, to: Path) -> None:
         click.echo(f"Signed by {printable(done.signature)}, not verified: no --key.")
     else:
         click.echo("Not signed.")
-    tested = f"; {done.replays} replays are as at export" if done.replays else ""
+    tested = f"; {done.replays} replays match the export" if done.replays else ""
     skipped = f"; no engine here runs {', '.join(done.skipped)}" if done.skipped else ""
     click.echo(f"Verified: {done.files} files match their sha256{tested}{skipped}.")
     if done.previous is not None:

@@ -1,4 +1,4 @@
-"""Which bundle is followed, and whether another one is in its place, for two system calls."""
+"""Detects with two system calls whether a followed bundle was replaced."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from edge_runtime.manifest import MANIFEST_FILE
 from edge_runtime.updates.home import CURRENT, VERSIONS
 
 Stamp: TypeAlias = tuple[str | int, ...]
-"""The place that links lead to, then what the file system says of it."""
+"""The resolved path, then its state in the file system."""
 
 
 def bundle_in(path: Path) -> Path:
-    """The bundle to follow: a folder of versions means its current one."""
+    """The bundle to follow: for a folder of versions, its current one."""
     if path.is_dir() and not (path / MANIFEST_FILE).exists() and (path / VERSIONS).is_dir():
         return path / CURRENT
     return path
 
 
 def is_version(place: str) -> bool:
-    """Whether ``snapship pull`` put the bundle there: then its files never change in place."""
+    """Whether ``snapship pull`` installed the bundle; its files then never change in place."""
     return os.path.basename(os.path.dirname(place)) == VERSIONS and os.path.isfile(f"{place}.json")
 
 
 def stamp_of(path: Path) -> Stamp:
-    """What changes when another bundle is there; the place alone while there is none."""
+    """A value that changes when the bundle is replaced; the path alone while there is none."""
     place = os.path.realpath(path)
     for file in (os.path.join(place, MANIFEST_FILE), place):
         try:

@@ -1,17 +1,17 @@
-"""The folder that updates arrive in.
+"""The folder that holds the versions of a bundle on a device.
 
 ::
 
-    DIR/current       link to versions/<id>: what Classifier.open("DIR/current") takes
+    DIR/current       link to versions/<id>; open it with Classifier.open("DIR/current")
     DIR/previous      link to the version before it, for people; a rollback reads the record
-    DIR/versions/<id>/      a bundle folder that was verified
+    DIR/versions/<id>/      a verified bundle folder
     DIR/versions/<id>.json  its record: which version was current before it, where it came from
     DIR/.incoming/    a download that is not verified yet
-    DIR/.lock         held while something is changed
+    DIR/.lock         held during changes
 
-The one switch is the rename of ``current``: since each version's own record says what came
-before it, "new and its previous" change in a single step, and a power loss leaves one of two
-whole states. All else that such a loss can leave is unreferenced, and the next pull removes it.
+The only switch is the rename of ``current``: since each version's own record says what came
+before it, the new version and its predecessor change in a single step, and a power loss leaves one
+of two complete states. Anything else it leaves is unreferenced, and the next pull removes it.
 """
 
 from __future__ import annotations
@@ -24,29 +24,31 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from edge_runtime.atomic_file import replace_file, sync_folder
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.labels import LABELS_FILE
 from edge_runtime.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
-from edge_runtime.replacing import sync_folder
-from edge_runtime.updates.durable import ASIDE, replace_file, replace_link
 
 CURRENT, PREVIOUS, VERSIONS = "current", "previous", "versions"
 INCOMING, LOCK = ".incoming", ".lock"
 ARCHIVE, BUNDLE = "bundle.zip", "bundle"
 
+_ASIDE = ".next"
+"""Suffix of files and links that are not in place yet."""
+
 _NAME = re.compile(r"[0-9a-f]{16}(-\d+)?")
-_OURS = re.compile(rf"({_NAME.pattern})(\.json(\{ASIDE})?)?")
+_OURS = re.compile(rf"({_NAME.pattern})(\.json(\{_ASIDE})?)?")
 _MAX_RECORD_BYTES = 100_000
 
 
-class Record(Strict, frozen=True):
+class VersionRecord(Strict, frozen=True):
     """``versions/<id>.json``.
 
     Attributes:
         schema_version: 1.
         previous: The version that was current before this one; None for the first.
-        source: Where it was pulled from, without a URL's query.
-        signed_by: Id of the key that its signature was checked with; None when none was configured.
+        source: Where it was pulled from, without the query of a URL.
+        signed_by: Id of the key that verified its signature; None when no key was configured.
     """
 
     schema_version: Literal[1]
@@ -55,7 +57,7 @@ class Record(Strict, frozen=True):
     signed_by: str | None = None
 
 
-class Home:
+class VersionFolder:
     """A folder of versions, locked by this process.
 
     Attributes:
@@ -72,34 +74,34 @@ class Home:
 
     @property
     def current_link(self) -> Path:
-        """What users open."""
+        """The link that programs open."""
         return self.root / CURRENT
 
     def folder(self, name: str) -> Path:
-        """Where a version lies."""
+        """The folder of a version."""
         return self.root / VERSIONS / name
 
     def current(self) -> str | None:
-        """The version in use, None when there is none."""
+        """The current version, or None."""
         return self._pointed(CURRENT)
 
     def previous(self) -> str | None:
-        """The version before it; None when there is none, or it is gone."""
+        """The version before it, or None if there is none or it is gone."""
         current = self.current()
         name = self._pointed(PREVIOUS) if current is None else self._record_previous(current)
         return name if name is not None and name != current and self.folder(name).is_dir() else None
 
-    def write_record(self, name: str, record: Record) -> None:
-        """Writes a version's record; before it becomes current."""
+    def write_record(self, name: str, record: VersionRecord) -> None:
+        """Writes the record of a version, before it becomes current."""
         replace_file(self._record_file(name), encode_json(record))
 
-    def record(self, name: str) -> Record:
-        """Reads a version's record; an empty one where it is lost, so that it never blocks an update."""
+    def record(self, name: str) -> VersionRecord:
+        """Reads the record of a version; an empty one if it is lost, so that it never blocks an update."""
         try:
             data = self._record_file(name).read_bytes()[:_MAX_RECORD_BYTES]
-            record: Record = decode_json(data, Record, name)
+            record: VersionRecord = decode_json(data, VersionRecord, name)
         except (OSError, BundleError):
-            return Record(1, None, "unknown")
+            return VersionRecord(1, None, "unknown")
         return record
 
     def place(self, built: Path, version: str) -> str:
@@ -107,10 +109,10 @@ class Home:
 
         Args:
             built: A folder on the same disk.
-            version: Its content's id.
+            version: The id of its content.
 
         Returns:
-            Its name: the id, with a number where that name is taken by an older copy.
+            Its name: the id, with a number appended if an older copy has that name.
         """
         name, count = version, 1
         while os.path.lexists(self.folder(name)):
@@ -122,28 +124,28 @@ class Home:
 
     def switch(self, name: str) -> None:
         """Makes a version the current one."""
-        replace_link(self.current_link, f"{VERSIONS}/{name}")
+        _replace_link(self.current_link, f"{VERSIONS}/{name}")
 
     def unset(self) -> None:
-        """Takes ``current`` away: there was none before."""
+        """Removes ``current``, as there was no version before."""
         self.current_link.unlink(missing_ok=True)
         sync_folder(self.root)
 
     def tidy(self) -> None:
-        """Removes what neither ``current`` nor its previous version is, and repairs ``previous``."""
+        """Removes all but the current and the previous version, and repairs ``previous``."""
         keep = {self.current(), self.previous()}
         previous = self.previous()
         if previous is None:
             (self.root / PREVIOUS).unlink(missing_ok=True)
         elif self._pointed(PREVIOUS) != previous:
-            replace_link(self.root / PREVIOUS, f"{VERSIONS}/{previous}")
+            _replace_link(self.root / PREVIOUS, f"{VERSIONS}/{previous}")
         for entry in sorted((self.root / VERSIONS).iterdir()):
             ours = _OURS.fullmatch(entry.name)
-            if ours is not None and (ours[1] not in keep or entry.name.endswith(ASIDE)):
+            if ours is not None and (ours[1] not in keep or entry.name.endswith(_ASIDE)):
                 _remove(entry)
         _remove(self.incoming)
         for link in (CURRENT, PREVIOUS):
-            _remove(self.root / f"{link}{ASIDE}")
+            _remove(self.root / f"{link}{_ASIDE}")
         sync_folder(self.root / VERSIONS)
         sync_folder(self.root)
 
@@ -164,27 +166,27 @@ class Home:
 
 
 @contextmanager
-def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
-    """Locks a folder of versions, and makes it where there is none.
+def locked_versions(root: Path, *, make: bool) -> Iterator[VersionFolder]:
+    """Locks a folder of versions, and creates it if it does not exist.
 
     Args:
         root: The folder.
-        make: False where a missing one is an error.
+        make: Whether to create it; if False, a missing one is an error.
 
     Yields:
-        The folder, tidied of what an interrupted pull left. Afterwards what was made for it is
-        gone again where no version came.
+        The folder, without leftovers of an interrupted pull. On exit, folders created for it are
+        removed again if no version was placed.
 
     Raises:
-        UsageError: Someone else has locked it, it holds something else, it lies inside a bundle or
-            another such folder, or it cannot be written.
+        UsageError: It is locked, holds something else, lies inside a bundle or another such folder,
+            or cannot be written.
     """
-    # Only here: the module does not exist on Windows, which has no use for the rest of this either.
+    # Here, since the module does not exist on Windows.
     try:
         import fcntl
     except ModuleNotFoundError as error:
         raise UsageError(
-            "Updates need a POSIX system, for its locks and links. Received: another one. "
+            "Updates need a POSIX system with locks and symbolic links. Received: another system. "
             "Unpack the bundle yourself."
         ) from error
 
@@ -196,7 +198,7 @@ def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
         if (root / MANIFEST_FILE).exists() or _in_the_way(root):
             raise UsageError(
                 f"--to must be a folder for versions, not something else. Received: {root}. "
-                "Pass a new folder; the bundle will be in its folder current."
+                "Pass a new folder; the bundle will appear in its sub-folder current."
             )
         versions = root / VERSIONS
         if not versions.is_dir():
@@ -205,24 +207,24 @@ def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
         root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            # The kernel gives the lock back when its process ends, however it ends.
+            # The kernel releases the lock when the process ends, however it ends.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A first pull that failed removes the lock that it held: this may be that one.
+            # A failed first pull removes its lock file: this may be that file.
             if not os.path.samestat(os.fstat(handle), os.stat(root / LOCK)):
                 raise BlockingIOError
         except (BlockingIOError, FileNotFoundError) as error:
             os.close(handle)
             raise UsageError(
-                f"Only one pull may run at a time. Received: another one at work in {root}. Wait until it is done."
+                f"Only one pull may run at a time. Received: another one running in {root}. Wait until it has finished."
             ) from error
     try:
-        home = Home(root)
+        home = VersionFolder(root)
         with writable(root):
             versions.mkdir(exist_ok=True)
             home.tidy()
         yield home
     finally:
-        # Innermost first, so that it ends at once where a version is there.
+        # Innermost first, so that it stops at once if there is a version.
         with suppress(OSError):
             for place in made:
                 place.rmdir()
@@ -232,10 +234,10 @@ def opened_home(root: Path, *, make: bool) -> Iterator[Home]:
 
 @contextmanager
 def writable(root: Path) -> Iterator[None]:
-    """Turns what the disk complains about into one line.
+    """Turns errors of the file system into one message.
 
     Raises:
-        UsageError: Something could not be read or written.
+        UsageError: Reading or writing failed.
     """
     try:
         yield
@@ -246,14 +248,23 @@ def writable(root: Path) -> Iterator[None]:
         ) from error
 
 
+def _replace_link(link: Path, target: str) -> None:
+    """Points a symbolic link at something else, at once for everyone who opens it."""
+    aside = link.with_name(link.name + _ASIDE)
+    aside.unlink(missing_ok=True)
+    os.symlink(target, aside, target_is_directory=True)
+    os.replace(aside, link)
+    sync_folder(link.parent)
+
+
 def _in_the_way(root: Path) -> bool:
-    """Whether one of our names is taken by something that is not ours."""
+    """Whether something else has one of our names."""
     links = any((root / link).exists() and not (root / link).is_symlink() for link in (CURRENT, PREVIOUS))
     return links or (root / VERSIONS).is_symlink()
 
 
 def _refuse_inside(root: Path) -> None:
-    """Refuses a new folder of versions where another one's pulls, or a new bundle, would remove it."""
+    """Rejects a new folder where pulls of another one, or a new bundle, would remove it."""
     for outer in root.resolve().parents:
         is_home = (outer / VERSIONS).is_dir() and (outer / LOCK).exists()
         # Other programs have a manifest.json too.

@@ -7,11 +7,11 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import IO, BinaryIO
 from urllib.parse import urlsplit
 
 from edge_runtime.errors import UsageError
+from edge_runtime.progress import Progress
 
 TIMEOUT_S = 30.0
 """Longest silence of the server."""
@@ -30,7 +30,7 @@ def without_secrets(url: str) -> str:
 
 
 def check_url(url: str, *, allow_http: bool) -> None:
-    """Refuses a URL that is not encrypted or names no server.
+    """Rejects a URL without encryption or server name.
 
     Raises:
         UsageError: It is refused.
@@ -72,20 +72,20 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def fetch_https(
-    url: str, into: BinaryIO, max_bytes: int, watch: Callable[[int, int], None], *, allow_http: bool = False
+    url: str, into: BinaryIO, max_bytes: int, progress: Progress, *, allow_http: bool = False
 ) -> None:
-    """Downloads a file; certificates are those of the system, or of ``SSL_CERT_FILE``.
+    """Downloads a file, with the certificates of the system or of ``SSL_CERT_FILE``.
 
     Args:
-        url: Where it is.
-        into: Where it is written.
+        url: The URL.
+        into: The file to write to.
         max_bytes: Limit of its size.
-        watch: Called with bytes that have come and bytes in all, 0 when the server does not say.
-        allow_http: Also without encryption.
+        progress: Called with bytes received and bytes in all.
+        allow_http: Whether to accept unencrypted ``http://``.
 
     Raises:
         UsageError: The URL or a redirect is refused, the server does not answer, its certificate is not
-            trusted, or what came is too large or not whole.
+            trusted, or the download is too large or incomplete.
     """
     check_url(url, allow_http=allow_http)
     shown = without_secrets(url)
@@ -103,9 +103,9 @@ def fetch_https(
                 if done > max_bytes:
                     raise _too_large(done, max_bytes, shown)
                 if time.monotonic() - started > DEADLINE_S:
-                    raise TimeoutError(f"not whole after {DEADLINE_S:.0f} s")
+                    raise TimeoutError(f"incomplete after {DEADLINE_S:.0f} s")
                 into.write(chunk)
-                watch(done, total)
+                progress("Downloading", done, total)
     except urllib.error.HTTPError as error:
         error.close()
         raise _unreadable(shown, f"HTTP {error.code}") from error
@@ -114,7 +114,7 @@ def fetch_https(
     except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
         raise _unreadable(shown, str(error) or type(error).__name__) from error
     if total and done != total:
-        raise _unreadable(shown, f"{done:,} of {total:,} bytes came")
+        raise _unreadable(shown, f"received {done:,} of {total:,} bytes")
 
 
 def _too_large(size: int, limit: int, shown: str) -> UsageError:

@@ -1,4 +1,4 @@
-"""A classifier for services that changes its bundle while it runs."""
+"""A classifier for services that swaps its bundle while it runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -26,29 +25,29 @@ from edge_runtime.spec import InputSpec
 from edge_runtime.updates.following import Stamp, bundle_in, is_version, stamp_of
 
 EVERY_S = 1.0
-"""Seconds between two looks at the disk."""
+"""Seconds between two checks of the disk."""
 
 _RETRY_LOOKS = 10
-"""A bundle that does not open may still be being copied: it is tried again after so many looks."""
+"""Checks after which a bundle that did not open is tried again: it may still be being copied."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Swap:
-    """What became of a bundle that appeared.
+    """Outcome of a bundle that appeared.
 
     Attributes:
-        location: Where it lies, links resolved.
-        error: None when it is in use now, else why the old one stays.
+        location: Its path, links resolved.
+        error: None if it is in use now, else why the old one stays.
     """
 
     location: Path
     error: SnapshipError | None = None
 
 
-class _Version:
-    """An open classifier, and how many calls use it."""
+class _OpenVersion:
+    """An open classifier and the number of calls that use it."""
 
     def __init__(self, classifier: Classifier, stamp: Stamp) -> None:
         self.classifier, self.stamp = classifier, stamp
@@ -59,13 +58,13 @@ class _Version:
 class LiveClassifier:
     """A :class:`~edge_runtime.classifier.Classifier` that follows its bundle. Safe to use from several threads.
 
-    A thread looks once a second whether the bundle is another one (two system calls), opens
-    and tries that one beside the old one, and then swaps them: calls that run finish on the
-    old one, which is closed after the last of them. One that does not open is reported and
-    the old one stays. Make one in each process; a thread does not survive a fork.
+    Once a second, a thread checks whether the bundle was replaced (two system calls), opens and
+    tries the new one beside the old one, and then swaps them: running calls finish on the old one,
+    which is closed after the last of them. A bundle that does not open is reported, and the old one
+    stays. Create one per process; the thread does not survive a fork.
 
-    Versions of ``snapship pull`` are mapped from their files, which stay until it has moved on.
-    Of any other folder the model file is read into memory, so that it may be overwritten in place.
+    Versions of ``snapship pull`` are memory-mapped; their files stay until the swap. Of any other
+    folder the model file is read into memory, so that it may be overwritten in place.
     """
 
     def __init__(
@@ -79,24 +78,24 @@ class LiveClassifier:
         on_swap: Callable[[Swap], None] | None = None,
         **opening: Any,
     ) -> None:
-        """Opens the bundle that is there now.
+        """Opens the current bundle.
 
         Args:
             bundle: A folder that ``snapship pull`` fills, or any bundle folder or zip.
-            artifact: As :meth:`Classifier.open`, for every bundle to come.
+            artifact: As :meth:`Classifier.open`, for every future bundle.
             engine: As there.
             threads: As there.
-            every_s: Seconds between two looks; infinity for none but :meth:`reload`.
-            on_swap: Called in the thread that looked, after a swap or a bundle that was refused.
-                The log ``edge_runtime.updates.live`` says the same.
-            opening: Any other argument of :meth:`Classifier.open`.
+            every_s: Seconds between two checks; infinity to check only in :meth:`reload`.
+            on_swap: Called in the checking thread after a swap or a rejected bundle.
+                The logger ``edge_runtime.updates.live`` reports the same.
+            opening: Further arguments of :meth:`Classifier.open`.
 
         Raises:
             SnapshipError: As :meth:`Classifier.open`.
             UsageError: every_s is not positive.
         """
         if not every_s > 0:
-            raise UsageError(f"every_s must be positive. Received: {every_s}. Pass seconds, such as 1.0.")
+            raise UsageError(f"every_s must be positive. Received: {every_s}. Pass seconds, for example 1.0.")
         self._path = bundle_in(Path(bundle))
         self._opening = {"artifact": artifact, "engine": engine, "threads": threads, **opening}
         self._on_swap = on_swap
@@ -109,7 +108,7 @@ class LiveClassifier:
         self._stop = threading.Event()
         self._watcher: threading.Thread | None = None
         if every_s < float("inf"):
-            # It holds this object weakly, so that one that is dropped without close() ends.
+            # The thread holds this object weakly, so that it ends if the object is dropped without close().
             self._watcher = threading.Thread(
                 target=_watch,
                 args=(weakref.ref(self), self._stop, every_s),
@@ -120,7 +119,7 @@ class LiveClassifier:
 
     @property
     def bundle(self) -> Bundle:
-        """The open bundle; its location is the one that links led to."""
+        """The open bundle; its location has links resolved."""
         return self._version.classifier.bundle
 
     @property
@@ -167,18 +166,18 @@ class LiveClassifier:
     ) -> Generator[Result | ImageError, None, None]:
         """See :meth:`Classifier.classify_many`; a swap takes effect between two images.
 
-        The version in use is not closed while the iterator rests; close it when done early.
+        The version in use stays open while the iterator is idle; close the iterator if you stop early.
         """
-        # Wrong arguments are told now and not at the first image.
+        # Report wrong arguments now rather than at the first image.
         with self._lend() as version:
             version.classifier.classify_many((), top_k, workers, options)
         return self._stream(iter(images), top_k, workers, options)
 
     @contextmanager
     def lent(self) -> Iterator[Classifier]:
-        """Lends the classifier in use now, which stays open until the block ends, whatever comes meanwhile.
+        """Yields the classifier in use now, which stays open until the block ends.
 
-        For what must be of one bundle: an answer, and what it says of the model behind it.
+        For results that must come from one bundle: scores, and the description of their model.
 
         Raises:
             UsageError: The classifier is closed.
@@ -187,10 +186,10 @@ class LiveClassifier:
             yield version.classifier
 
     def reload(self) -> bool:
-        """Looks now, in this thread.
+        """Checks now, in this thread.
 
         Returns:
-            Whether another bundle is in use now.
+            Whether the bundle was swapped.
 
         Raises:
             SnapshipError: The new bundle does not open; the old one stays.
@@ -205,7 +204,7 @@ class LiveClassifier:
             return self._replace(stamp)
 
     def close(self) -> None:
-        """Stops looking and lets go of the model; calls that run finish first."""
+        """Stops the thread and releases the model; running calls finish first."""
         self._stop.set()
         with self._lock:
             if self._closed:
@@ -218,16 +217,11 @@ class LiveClassifier:
     def __enter__(self) -> LiveClassifier:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @contextmanager
-    def _lend(self) -> Iterator[_Version]:
+    def _lend(self) -> Iterator[_OpenVersion]:
         with self._lock:
             if self._closed:
                 raise _closed()
@@ -247,8 +241,8 @@ class LiveClassifier:
     ) -> Generator[Result | ImageError, None, None]:
         finished = False
 
-        def of(version: _Version) -> Iterator[ImageSource]:
-            """The images that come while a version is in use; the first one always."""
+        def of(version: _OpenVersion) -> Iterator[ImageSource]:
+            """The images that arrive while a version is in use; the first one always."""
             nonlocal finished
             while True:
                 try:
@@ -264,8 +258,8 @@ class LiveClassifier:
             with self._lend() as version:
                 yield from version.classifier.classify_many(of(version), top_k, workers, options)
 
-    def _open(self, stamp: Stamp) -> _Version:
-        """Opens what a stamp was taken of, and runs it once: the first user does not wait, nor fail."""
+    def _open(self, stamp: Stamp) -> _OpenVersion:
+        """Opens the stamped bundle and runs it once, so that the first user neither waits nor fails."""
         place = str(stamp[0])
         bundle = Bundle.open(place, in_memory=not is_version(place))
         classifier = Classifier.open(bundle, **self._opening)
@@ -274,10 +268,10 @@ class LiveClassifier:
         except BaseException:
             classifier.close()
             raise
-        return _Version(classifier, stamp)
+        return _OpenVersion(classifier, stamp)
 
     def _look(self) -> None:
-        """Follows the bundle if it changed; what fails is reported and never raised."""
+        """Swaps the bundle if it changed; errors are reported, never raised."""
         with self._reloading:
             stamp = stamp_of(self._path)
             if stamp == self._version.stamp:
@@ -311,7 +305,7 @@ class LiveClassifier:
         self._tell(Swap(Path(str(stamp[0]))))
         return True
 
-    def _retire(self, version: _Version) -> None:
+    def _retire(self, version: _OpenVersion) -> None:
         with self._lock:
             version.retired = True
             idle = version.users == 0
@@ -324,12 +318,12 @@ class LiveClassifier:
         try:
             self._on_swap(swap)
         except Exception:
-            # It must not end the thread that looks.
+            # It must not end the checking thread.
             _log.exception("on_swap failed")
 
 
 def _watch(live: weakref.ref[LiveClassifier], stop: threading.Event, every_s: float) -> None:
-    # A longer wait is an OverflowError; this one is hundreds of years on most systems.
+    # A longer wait raises OverflowError; this one is hundreds of years on most systems.
     while not stop.wait(min(every_s, threading.TIMEOUT_MAX)):
         watched = live()
         if watched is None:
@@ -337,7 +331,7 @@ def _watch(live: weakref.ref[LiveClassifier], stop: threading.Event, every_s: fl
         try:
             watched._look()
         except Exception:
-            _log.exception("Looking for a new bundle failed; the old one stays in use")
+            _log.exception("Checking for a new bundle failed; the old one stays in use")
         del watched
 
 

@@ -2,19 +2,19 @@
 
 ::
 
-    locked      the folder is ours, what an interrupted pull left is gone
+    locked      the folder is locked, leftovers of an interrupted pull are gone
     fetched     the source is on this machine
-    read        manifest, labels and signature are aside on this disk, the signature is checked
-    (a file)    each file that the manifest names is aside, its hash checked as it was read
-    verified    all of them are read back from the disk and are right
-    tested      the golden examples give the same answers on this machine's engines
+    read        manifest, labels and signature are copied, the signature is verified
+    (a file)    each file that the manifest names is copied, its hash checked while reading
+    verified    all of them were read back from the disk and match
+    tested      the golden examples pass on this machine's engines
     placed      the folder is among the versions
-    recorded    so is what was current before it
+    recorded    its record says what was current before it
     switched    current points at it
-    rechecked   the self-test passed again from there, if that was asked for
+    rechecked   the self-test passed again from there, with ``recheck``
     tidied      older versions are gone
 
-Nothing that is in use changes before ``switched``, which is one rename.
+Nothing in use changes before ``switched``, which is a single rename.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge_runtime.atomic_folder import sync_tree
 from edge_runtime.bundle import Bundle
 from edge_runtime.choice import choose
 from edge_runtime.errors import (
@@ -34,30 +35,30 @@ from edge_runtime.errors import (
     UsageError,
 )
 from edge_runtime.golden import SelfTest, selftest, verify_files
-from edge_runtime.updates.durable import sync_tree
-from edge_runtime.updates.home import ARCHIVE, BUNDLE, Home, Record, opened_home, writable
+from edge_runtime.progress import Progress, no_progress
+from edge_runtime.updates.home import ARCHIVE, BUNDLE, VersionFolder, VersionRecord, locked_versions, writable
 from edge_runtime.updates.signature import PublicKey, Signature, check_signature, read_signature, version_of
-from edge_runtime.updates.sources import MAX_BYTES, Watch, check_source, fetch, shown
+from edge_runtime.updates.sources import MAX_BYTES, check_source, fetch, shown
 from edge_runtime.updates.unpacking import copy_body, copy_head
 
 After = Callable[[str], None]
-"""Called with the name of each step that is done."""
+"""Called with the name of each finished step."""
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a pull or a rollback did.
+    """Result of a pull or a rollback.
 
     Attributes:
-        status: ``unchanged`` when the version was current already.
+        status: ``unchanged`` if the version was already current.
         name: The bundle's name.
         version: The current version: 16 hex digits of its content, as its folder is called.
-        previous: The version to roll back to, None when there is none.
-        source: Where it came from, without a URL's query.
-        signature: Id of the key that the bundle says it is signed by, None when it is not signed.
-        trusted: Whether that was checked with a configured key.
-        files: Files whose hash was checked.
-        replays: Golden examples that were replayed, over all artifacts that an engine here runs.
+        previous: The version that a rollback returns to; None if there is none.
+        source: Where it came from, without the query of a URL.
+        signature: Id of the key that the bundle claims to be signed with; None if it is not signed.
+        trusted: Whether the signature was verified with a configured key.
+        files: Number of files whose hash was verified.
+        replays: Number of replayed golden examples, over all artifacts that an engine here runs.
         skipped: Artifacts that no engine here runs.
     """
 
@@ -77,10 +78,6 @@ def _nothing(step: str) -> None:
     pass
 
 
-def _unwatched(done: int, total: int) -> None:
-    pass
-
-
 def pull(
     source: str,
     to: Path,
@@ -90,34 +87,34 @@ def pull(
     engine: str = "auto",
     recheck: bool = False,
     max_bytes: int = MAX_BYTES,
-    watch: Watch = _unwatched,
+    progress: Progress = no_progress,
     after: After = _nothing,
 ) -> Pulled:
-    """Makes a bundle the current one of a folder, or leaves the folder as it was.
+    """Installs a bundle as the current version of a folder, or leaves the folder unchanged.
 
     Args:
         source: A bundle folder, a zip, ``https://...`` or ``s3://BUCKET/KEY`` of a zip.
         to: The folder; ``Classifier.open(to / "current")`` opens what was pulled.
-        keys: Who must have signed it; none accepts what is not signed.
-        allow_http: Also from ``http://``.
-        engine: Engine of the self-test; ``auto`` or its name.
-        recheck: Run the self-test once more after the switch, and switch back when it fails.
+        keys: Keys of which one must have signed it; without any, unsigned bundles are accepted.
+        allow_http: Whether to accept ``http://``.
+        engine: Engine for the self-test: ``auto`` or a name.
+        recheck: Run the self-test again after the switch, and switch back if it fails.
         max_bytes: Limit of the download, and of the bundle's files together.
-        watch: Called while a download comes in.
+        progress: Called with the bytes of a download.
         after: Called after each step; see the head of this file.
 
     Raises:
         BundleError: The bundle is damaged, or not signed by one of the keys.
         GateFailedError: The self-test failed on this machine.
-        UsageError: The source or the folder cannot be used, or another pull is at work there.
+        UsageError: The source or the folder cannot be used, or another pull is running there.
         EnvironmentMissingError: An extra, credentials or an engine is missing.
     """
     check_source(source, allow_http=allow_http)
-    with opened_home(to, make=True) as home:
+    with locked_versions(to, make=True) as home:
         after("locked")
         try:
             with writable(to):
-                return _pull(home, source, keys, allow_http, engine, recheck, max_bytes, watch, after)
+                return _pull(home, source, keys, allow_http, engine, recheck, max_bytes, progress, after)
         except SnapshipError as error:
             error.args = (_named(str(error), home, shown(source)),)
             raise
@@ -127,19 +124,21 @@ def pull(
 
 
 def _pull(
-    home: Home,
+    home: VersionFolder,
     source: str,
     keys: tuple[PublicKey, ...],
     allow_http: bool,
     engine: str,
     recheck: bool,
     max_bytes: int,
-    watch: Watch,
+    progress: Progress,
     after: After,
 ) -> Pulled:
     aside = home.incoming / BUNDLE
     aside.mkdir(parents=True)
-    fetched = fetch(source, home.incoming / ARCHIVE, max_bytes=max_bytes, allow_http=allow_http, watch=watch)
+    fetched = fetch(
+        source, home.incoming / ARCHIVE, max_bytes=max_bytes, allow_http=allow_http, progress=progress
+    )
     after("fetched")
     origin = Bundle.open(fetched)
     copy = copy_head(origin, aside)
@@ -158,7 +157,7 @@ def _pull(
     sync_tree(aside)
     name = home.place(aside, version)
     after("placed")
-    home.write_record(name, Record(1, old or home.previous(), shown(source), trusted))
+    home.write_record(name, VersionRecord(1, old or home.previous(), shown(source), trusted))
     after("recorded")
     _switch(home, name, old, engine if recheck else None, after)
     return _report(home, "installed", name, copy, files, signature, trusted, outcome)
@@ -167,25 +166,25 @@ def _pull(
 def rollback(
     to: Path, *, keys: tuple[PublicKey, ...] = (), engine: str = "auto", after: After = _nothing
 ) -> Pulled:
-    """Makes the previous version the current one again, and the current one the previous.
+    """Swaps the current and the previous version.
 
     Args:
         to: A folder that :func:`pull` filled.
-        keys: Who must have signed it; none accepts what is not signed.
-        engine: Engine of the self-test; ``auto`` or its name.
+        keys: Keys of which one must have signed it; without any, unsigned bundles are accepted.
+        engine: Engine for the self-test: ``auto`` or a name.
         after: Called after each step.
 
     Raises:
         BundleError: The previous version is damaged, or not signed by one of the keys.
         GateFailedError: Its self-test failed on this machine.
-        UsageError: There is no previous version, or another pull is at work in the folder.
+        UsageError: There is no previous version, or another pull is running in the folder.
     """
-    with opened_home(to, make=False) as home:
+    with locked_versions(to, make=False) as home:
         after("locked")
         old, name = home.current(), home.previous()
         if name is None:
             raise UsageError(
-                f"A rollback needs a previous version. Received: {to} without one. Pull the bundle that you want."
+                f"A rollback needs a previous version. Received: {to} without one. Pull the bundle you want."
             )
         bundle = Bundle.open(home.folder(name))
         trusted = check_signature(bundle, keys, str(bundle.location)) if keys else None
@@ -196,14 +195,14 @@ def rollback(
         after("tested")
         with writable(to):
             record = home.record(name)
-            home.write_record(name, Record(1, old, record.source, record.signed_by))
+            home.write_record(name, VersionRecord(1, old, record.source, record.signed_by))
             after("recorded")
             _switch(home, name, old, None, after)
         return _report(home, "rolled back", name, bundle, files, signature, trusted, outcome)
 
 
-def _switch(home: Home, name: str, old: str | None, recheck: str | None, after: After) -> None:
-    """Makes a version current; with an engine to recheck on, goes back when it fails there."""
+def _switch(home: VersionFolder, name: str, old: str | None, recheck: str | None, after: After) -> None:
+    """Makes a version current; with ``recheck``, the name of an engine, switches back if the self-test fails."""
     home.switch(name)
     after("switched")
     if recheck is not None:
@@ -222,8 +221,8 @@ def _switch(home: Home, name: str, old: str | None, recheck: str | None, after: 
     after("tidied")
 
 
-def _named(text: str, home: Home, source: str) -> str:
-    """Names the source where a message names its copy, which is gone when it is read."""
+def _named(text: str, home: VersionFolder, source: str) -> str:
+    """Names the source in a message about its copy, which will be gone."""
     for name in (ARCHIVE, BUNDLE):
         place = home.incoming / name
         text = text.replace(str(place.resolve()), source).replace(str(place), source)
@@ -231,7 +230,7 @@ def _named(text: str, home: Home, source: str) -> str:
 
 
 def _whole(folder: Path, version: str) -> tuple[Bundle, int, Signature | None] | None:
-    """The bundle in a folder, how many files it has, and its signature; None if not that version, undamaged."""
+    """The bundle in a folder, its number of files and signature; None if it is damaged or another version."""
     try:
         bundle = Bundle.open(folder)
         if version_of(bundle) != version:
@@ -242,7 +241,7 @@ def _whole(folder: Path, version: str) -> tuple[Bundle, int, Signature | None] |
 
 
 def _tested(bundle: Bundle, engine: str) -> SelfTest:
-    """Replays the golden examples; an artifact that may be used must also exist."""
+    """Replays the golden examples; at least one usable artifact must exist."""
     choose(bundle, None, engine=engine)
     outcome = selftest(bundle, engine=engine)
     different = [replay for replay in outcome.replays if replay.failed is not None]
@@ -256,13 +255,13 @@ def _tested(bundle: Bundle, engine: str) -> SelfTest:
     if not outcome.passed:
         raise EnvironmentMissingError(
             "A self-test needs golden examples and an engine that reads the artifacts. Received: "
-            f"{', '.join(outcome.skipped) or 'no golden example'}, none replayed. Run: snapship doctor"
+            f"{', '.join(outcome.skipped) or 'no golden example'}, nothing replayed. Run: snapship doctor"
         )
     return outcome
 
 
 def _report(
-    home: Home,
+    home: VersionFolder,
     status: Literal["installed", "unchanged", "rolled back"],
     version: str,
     bundle: Bundle,
@@ -271,7 +270,7 @@ def _report(
     trusted: str | None,
     outcome: SelfTest | None,
 ) -> Pulled:
-    """What to say of the version that is current now; reads nothing that could fail after a switch."""
+    """Describes the current version; reads nothing that could fail after a switch."""
     return Pulled(
         status=status,
         name=bundle.manifest.name,

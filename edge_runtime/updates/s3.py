@@ -1,34 +1,32 @@
-"""Fetches from S3: the one file of this house that imports boto3, and only when ``s3://`` is asked for.
+"""Fetches from S3. The only file of the runtime that imports boto3, and only for ``s3://``.
 
-Credentials, region and endpoint are boto3's own matter: environment variables such as
+Credentials, region and endpoint are configured for boto3: environment variables such as
 ``AWS_ENDPOINT_URL_S3``, ``~/.aws``, or the machine's role.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import BinaryIO
 
 from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.progress import Progress
 
 _TIMEOUT_S = 30
 
 
-def fetch_s3(
-    bucket: str, key: str, into: BinaryIO, max_bytes: int, watch: Callable[[int, int], None]
-) -> None:
+def fetch_s3(bucket: str, key: str, into: BinaryIO, max_bytes: int, progress: Progress) -> None:
     """Downloads an object.
 
     Args:
-        bucket: Its bucket.
-        key: Its key.
-        into: Where it is written.
+        bucket: The bucket.
+        key: The key.
+        into: The file to write to.
         max_bytes: Limit of its size.
-        watch: Called with bytes that have come and bytes in all.
+        progress: Called with bytes received and bytes in all.
 
     Raises:
-        UsageError: There is none, it may not be read, or it is too large.
-        EnvironmentMissingError: boto3 is not installed, or there are no credentials.
+        UsageError: The object does not exist, cannot be read, or is too large.
+        EnvironmentMissingError: boto3 or credentials are missing.
     """
     try:
         import boto3
@@ -51,11 +49,11 @@ def fetch_s3(
                 f"A download must have at most {max_bytes:,} bytes. Received: {total:,} from {shown}. "
                 "Check the source."
             )
-        # botocore raises when fewer bytes come than were announced.
+        # botocore raises if fewer bytes arrive than announced.
         for chunk in answer["Body"].iter_chunks(1 << 18):
             into.write(chunk)
             done += len(chunk)
-            watch(done, total)
+            progress("Downloading", done, total)
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise EnvironmentMissingError(
             f"A source in S3 needs AWS credentials. Received: none for {shown}. "

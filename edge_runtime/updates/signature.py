@@ -1,15 +1,15 @@
-"""``signature.json``: who vouches for a bundle, as an Ed25519 signature.
+"""``signature.json``: an Ed25519 signature of a bundle.
 
-What is signed is this text, its hashes in hexadecimal::
+The signed text, with hashes in hexadecimal::
 
     snapship bundle 1
     manifest.json <sha256 of the file>
     labels.txt <sha256 of the file>
 
 The manifest holds the hash of every model file and of ``golden/golden.json``, which holds
-the hash of every golden image and all expected scores. So everything that is used on a
-device is covered: models, labels, preprocessing, temperatures, verdicts and self-test.
-``check.json`` and ``report.html`` are not: no device reads them, and none receives them.
+the hash of every golden image and all expected scores. So everything used on a device is
+covered: models, labels, preprocessing, temperatures, verdicts and self-test. ``check.json`` and
+``report.html`` are not: no device reads or receives them.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Signature(Strict, frozen=True):
     Attributes:
         schema_version: 1.
         algorithm: ``ed25519``, RFC 8032.
-        key_id: Which public key checks it, 16 hex digits; see :func:`key_id`.
-        signature: The 64 bytes in base64.
+        key_id: Id of the public key that verifies it, 16 hex digits; see :func:`key_id`.
+        signature: 64 bytes in base64.
     """
 
     schema_version: Literal[1]
@@ -54,7 +54,7 @@ class Signature(Strict, frozen=True):
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A key that checks signatures.
+    """A key that verifies signatures.
 
     Attributes:
         id: 16 hex digits.
@@ -66,7 +66,7 @@ class PublicKey:
 
 
 def signed_text(bundle: Bundle) -> bytes:
-    """The text that is signed, from the bundle's files as they are now; see the head of this file.
+    """The signed text of the bundle's files as they are now; see the head of this file.
 
     Raises:
         BundleError: One cannot be read.
@@ -78,12 +78,12 @@ def signed_text(bundle: Bundle) -> bytes:
 
 
 def version_of(bundle: Bundle) -> str:
-    """A bundle's content in 16 hex digits: the start of the sha256 of :func:`signed_text`."""
+    """The id of a bundle's content: the first 16 hex digits of the sha256 of :func:`signed_text`."""
     return hashlib.sha256(signed_text(bundle)).hexdigest()[:16]
 
 
 def key_id(raw: bytes) -> str:
-    """A public key's name: the first 16 hex digits of the sha256 of its 32 bytes."""
+    """The id of a public key: the first 16 hex digits of the sha256 of its 32 bytes."""
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
@@ -93,10 +93,10 @@ def public_key(key: Ed25519PublicKey) -> PublicKey:
 
 
 def read_public_keys(file: Path) -> tuple[PublicKey, ...]:
-    """Reads the keys of a PEM file; several one after the other are allowed, to change keys.
+    """Reads the keys of a PEM file; it may hold several, so that keys can be rotated.
 
     Args:
-        file: What ``snapship sign --new-key`` wrote as ``NAME.pub``.
+        file: ``NAME.pub`` of ``snapship sign --new-key``.
 
     Raises:
         UsageError: It cannot be read or holds something else.
@@ -123,7 +123,7 @@ def read_public_keys(file: Path) -> tuple[PublicKey, ...]:
 
 
 def read_signature(bundle: Bundle) -> Signature | None:
-    """A bundle's signature, not checked; None when it has none.
+    """The signature of a bundle, not verified; None if it has none.
 
     Raises:
         BundleError: The file does not follow its schema.
@@ -137,23 +137,23 @@ def read_signature(bundle: Bundle) -> Signature | None:
 
 
 def check_signature(bundle: Bundle, keys: tuple[PublicKey, ...], name: str) -> str:
-    """Checks who signed a bundle.
+    """Verifies the signature of a bundle.
 
     Args:
         bundle: An open bundle.
-        keys: The signers that are trusted.
-        name: What to call the bundle in messages.
+        keys: The trusted keys.
+        name: Name of the bundle for messages.
 
     Returns:
         The id of the key that signed it.
 
     Raises:
-        BundleError: It is not signed, by another key, or something was changed since.
+        BundleError: It is not signed, signed by another key, or was changed since.
     """
     from cryptography.exceptions import InvalidSignature
 
-    cure = "Do not use it; sign it with: snapship sign BUNDLE --key PRIVATE.pem"
-    rule = "With a key configured, a bundle must be signed by it."
+    cure = "Do not use it, or sign it with: snapship sign BUNDLE --key PRIVATE.pem"
+    rule = "A bundle must be signed by the configured key."
     trusted = ", ".join(key.id for key in keys)
     found = read_signature(bundle)
     if found is None:

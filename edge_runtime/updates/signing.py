@@ -1,4 +1,4 @@
-"""Makes keys and signs bundles, on the machine that ships them; see :mod:`edge_runtime.updates.signature`."""
+"""Creates keys and signs bundles, on the machine that ships them; see :mod:`edge_runtime.updates.signature`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.atomic_file import replace_file
 from edge_runtime.bundle import Bundle
 from edge_runtime.bundle_store import check_inside
 from edge_runtime.errors import UsageError
 from edge_runtime.golden import verify_files
 from edge_runtime.manifest import MANIFEST_FILE, encode_json
 from edge_runtime.temporary import temporary_file
-from edge_runtime.updates.durable import replace_file
 from edge_runtime.updates.signature import (
     SIGNATURE_FILE,
     Signature,
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 
 def new_key(name: Path) -> tuple[Path, Path, str]:
-    """Makes a key pair: ``NAME.pem``, readable by its owner alone, and ``NAME.pub`` for the devices.
+    """Creates a key pair: ``NAME.pem``, readable by its owner only, and ``NAME.pub`` for the devices.
 
     Args:
-        name: The files' path without an ending.
+        name: Path of the files without suffix.
 
     Returns:
         The private file, the public file, and the key's id.
 
     Raises:
-        UsageError: One of them exists, the place cannot be written, or the name is no file's.
+        UsageError: One of them exists, the place cannot be written, or the name is invalid.
         EnvironmentMissingError: The package cryptography is not installed.
     """
     if name.name in ("", ".."):
         raise UsageError(
-            f"A key's name must be a file's path without an ending. Received: {str(name)!r}. Pass --new-key NAME."
+            f"A key's name must be a path without suffix. Received: {str(name)!r}. Pass --new-key NAME."
         )
     require_cryptography("Making a key")
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -83,24 +83,24 @@ def new_key(name: Path) -> tuple[Path, Path, str]:
 
 
 def sign(location: Path, private_file: Path) -> Signature:
-    """Signs a bundle and writes ``signature.json`` into it; an older signature is replaced.
+    """Signs a bundle and writes ``signature.json`` into it, replacing an older one.
 
     Args:
         location: A folder or zip. All its files are verified first.
-        private_file: What :func:`new_key` wrote as ``NAME.pem``.
+        private_file: ``NAME.pem`` of :func:`new_key`.
 
     Returns:
-        What was written.
+        The signature.
 
     Raises:
         BundleError: The bundle is damaged.
-        UsageError: The key is none, or the bundle cannot be written.
+        UsageError: The key is invalid, or the bundle cannot be written.
         EnvironmentMissingError: The package cryptography is not installed.
     """
     require_cryptography("Signing")
     key = _read_private_key(private_file)
     bundle = Bundle.open(location)
-    # Nobody vouches for what is damaged already.
+    # Do not sign a damaged bundle.
     verify_files(bundle)
     signature = Signature(
         schema_version=1,
@@ -132,7 +132,7 @@ def _read_private_key(file: Path) -> Ed25519PrivateKey:
         "Pass the .pem file that snapship sign --new-key wrote."
     )
     try:
-        # A TypeError is a key with a password.
+        # TypeError: the key has a password.
         key = load_pem_private_key(read_pem(file), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise wrong from error
@@ -142,11 +142,11 @@ def _read_private_key(file: Path) -> Ed25519PrivateKey:
 
 
 def _into_zip(location: Path, data: bytes) -> None:
-    """Rewrites a zip aside with another ``signature.json`` beside its manifest, then renames it."""
+    """Writes a copy of a zip with a new ``signature.json`` beside its manifest, then renames it."""
     with temporary_file(location.parent) as aside:
         with zipfile.ZipFile(location) as old, zipfile.ZipFile(aside.file, "w", zipfile.ZIP_DEFLATED) as new:
             manifests = [entry.filename for entry in old.infolist() if _base(entry.filename) == MANIFEST_FILE]
-            # The bundle is open, so there is one, at the top or in the one folder at the top.
+            # The bundle was opened, so there is one, at the top or in the only folder there.
             top = min(manifests, key=len)
             own = top.removesuffix(MANIFEST_FILE) + SIGNATURE_FILE
             for entry in old.infolist():

@@ -1,35 +1,32 @@
-"""Where an update comes from: a path, ``https://`` or ``s3://``."""
+"""Sources of updates: a path, ``https://`` or ``s3://``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import UsageError
+from edge_runtime.progress import Progress
 
 MAX_BYTES = 2_000_000_000
-"""Limit of a download, and of a bundle's files together."""
-
-Watch = Callable[[int, int], None]
-"""Called with bytes that have come, and bytes in all (0 when unknown)."""
+"""Limit of a download, and of all files of a bundle together, in bytes."""
 
 
 def shown(source: str) -> str:
-    """A source to show or store, without the secrets that a URL may hold."""
+    """A source without the secrets that a URL may contain, to show or store."""
     if "://" not in source:
         return source
-    # A refused URL is not shown whole either.
+    # Rejected URLs are shortened too.
     scheme, _, rest = source.partition("://")
     return f"{scheme}://{rest.split('?', 1)[0].split('#', 1)[0].rpartition('@')[2]}"
 
 
 def check_source(source: str, *, allow_http: bool) -> None:
-    """Refuses a source that cannot be one, before anything is made for it.
+    """Rejects an invalid source before anything is created for it.
 
     Raises:
-        UsageError: It is no URL that may be used.
-        BundleError: It is a path without a bundle.
+        UsageError: The URL is invalid or not allowed.
+        BundleError: There is no bundle at the path.
     """
     scheme, found, rest = source.partition("://")
     if not found:
@@ -45,15 +42,15 @@ def check_source(source: str, *, allow_http: bool) -> None:
         )
 
 
-def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, watch: Watch) -> Path:
-    """Brings a source to this machine.
+def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, progress: Progress) -> Path:
+    """Fetches a source to this machine.
 
     Args:
-        source: One that :func:`check_source` let pass.
+        source: One that :func:`check_source` accepted.
         file: Where a download is written; must not exist yet.
         max_bytes: Limit of a download.
         allow_http: Also ``http://``.
-        watch: Called while a download comes in.
+        progress: Called with the bytes of a download.
 
     Returns:
         ``file``, or the path that the source already is.
@@ -61,7 +58,7 @@ def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, watch: W
     Raises:
         UsageError: The source cannot be used.
         EnvironmentMissingError: An extra or credentials are missing.
-        OSError: The disk refuses.
+        OSError: Writing failed.
     """
     scheme, found, rest = source.partition("://")
     if not found:
@@ -70,11 +67,11 @@ def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, watch: W
         from edge_runtime.updates.https import fetch_https
 
         with file.open("xb") as into:
-            fetch_https(source, into, max_bytes, watch, allow_http=allow_http)
+            fetch_https(source, into, max_bytes, progress, allow_http=allow_http)
         return file
     from edge_runtime.updates.s3 import fetch_s3
 
     bucket, _, key = rest.partition("/")
     with file.open("xb") as into:
-        fetch_s3(bucket, key, into, max_bytes, watch)
+        fetch_s3(bucket, key, into, max_bytes, progress)
     return file

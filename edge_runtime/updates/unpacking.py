@@ -1,11 +1,12 @@
-"""Copies a bundle, file by file as its manifest names them, into a folder that nobody uses yet.
+"""Copies a bundle into a new folder, file by file as its manifest names them.
 
-Names come from the manifest and never from a zip's own list, so nothing that the manifest
-does not vouch for reaches the disk, however many entries an archive has.
+Names come from the manifest, never from the zip's own list, so nothing that the manifest does not
+name reaches the disk, however many entries an archive has.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,69 +16,74 @@ from edge_runtime.errors import BundleError
 from edge_runtime.golden import read_golden
 from edge_runtime.labels import LABELS_FILE
 from edge_runtime.manifest import MANIFEST_FILE
-from edge_runtime.updates.durable import copy_new, write_new
 from edge_runtime.updates.signature import SIGNATURE_FILE
 
 
 def copy_head(source: Bundle, folder: Path) -> Bundle:
-    """Copies the files that say what a bundle is: manifest, labels and, if there is one, signature.
+    """Copies the manifest, the labels and, if there is one, the signature.
 
     Args:
         source: An open bundle.
         folder: An empty folder.
 
     Returns:
-        The copy, open; its other files are not there yet.
+        The opened copy, without its other files.
 
     Raises:
         BundleError: One is damaged.
-        OSError: The disk refuses.
+        OSError: Writing failed.
     """
     for file in (MANIFEST_FILE, LABELS_FILE, SIGNATURE_FILE):
         if file != SIGNATURE_FILE or source.has(file):
-            write_new(folder / file, source.read(file))
+            _write_new(folder / file, source.read(file))
     return Bundle.open(folder)
 
 
 def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str], None]) -> None:
-    """Copies model files and golden examples, each verified as it is read.
+    """Copies model files and golden examples, each verified while it is read.
 
     Args:
         source: The open bundle.
-        copy: What :func:`copy_head` made of it: its manifest counts.
+        copy: The result of :func:`copy_head`, whose manifest is used.
         max_bytes: Limit of all files together.
-        after: Called with each file's name once it is on the disk.
+        after: Called with each file's name once it is written.
 
     Raises:
-        BundleError: A file is missing, changed, named twice, or they are too large together.
-        OSError: The disk refuses.
+        BundleError: A file is missing, changed or named twice, or all together are too large.
+        OSError: Writing failed.
     """
     room = _Room(copy.location, max_bytes)
     for artifact in copy.manifest.artifacts:
         path = room.take(artifact.file, artifact.bytes)
         model = source.model(artifact)
         if isinstance(model, Path):
-            copy_new(model, path)
+            with model.open("rb") as origin, path.open("xb") as file:
+                shutil.copyfileobj(origin, file, 1 << 20)
         else:
-            write_new(path, model)
+            _write_new(path, model)
         after(artifact.file)
     reference = copy.manifest.golden
     if reference is None:
         return
     index = source.read(reference.file, reference.sha256)
-    write_new(room.take(reference.file, len(index)), index)
+    _write_new(room.take(reference.file, len(index)), index)
     after(reference.file)
     done: dict[str, str] = {}
     for example in read_golden(copy).examples:
         if done.get(example.file) != example.sha256:
             image = source.read(example.file, example.sha256)
-            write_new(room.take(example.file, len(image)), image)
+            _write_new(room.take(example.file, len(image)), image)
             done[example.file] = example.sha256
             after(example.file)
 
 
+def _write_new(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+
+
 class _Room:
-    """Finds each file's place, and counts."""
+    """Chooses the path of each file and adds up sizes."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder, self._max_bytes, self._used = folder, max_bytes, 0

@@ -16,7 +16,7 @@ from edge_runtime.errors import BundleError, EnvironmentMissingError, ModelFileE
 from edge_runtime.labels import check_count, validated
 from edge_runtime.manifest import Preprocess
 from edge_runtime.spec import InputSpec
-from exporter.metadata import producer
+from edge_runtime.versions import OWN_NAME, own_version
 
 MAX_IR_VERSION = 10
 """ONNX Runtime before 1.20 refuses newer files; no operator used here needs a newer one."""
@@ -63,7 +63,7 @@ def with_onnx_metadata(
     others = {entry.key: entry.value for entry in proto.metadata_props if entry.key not in own}
     onnx.helper.set_model_props(proto, {**others, **own})
     proto.doc_string = description
-    proto.producer_name, proto.producer_version = producer.NAME, producer.own_version()
+    proto.producer_name, proto.producer_version = OWN_NAME, own_version()
     proto.ir_version = min(proto.ir_version, MAX_IR_VERSION)
     written: bytes = proto.SerializeToString()
     return written
@@ -133,7 +133,7 @@ def _properties(
                 "resize": preprocess.resize,
             }
         ),
-        "snapship_version": producer.own_version(),
+        "snapship_version": own_version(),
     }
 
 

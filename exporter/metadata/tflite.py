@@ -15,8 +15,9 @@ from typing import Any
 from edge_runtime.errors import ModelFileError, SnapshipError
 from edge_runtime.labels import LABELS_FILE, check_count, labels_text, parse_labels, validated
 from edge_runtime.spec import InputSpec
+from edge_runtime.versions import OWN_NAME, own_version
 from exporter.flatbuffer import packed, parsed
-from exporter.metadata import producer, tables
+from exporter.metadata import tables
 from exporter.metadata.container import joined, split
 
 BUFFER_NAME = "TFLITE_METADATA"
@@ -137,7 +138,7 @@ def _record(name: str, description: str, input: InputSpec) -> tables.Record:
     return {
         "name": name,
         "description": description,
-        "author": f"{producer.NAME} {producer.own_version()}",
+        "author": f"{OWN_NAME} {own_version()}",
         "min_parser_version": MIN_PARSER_VERSION,
         "subgraphs": [
             {

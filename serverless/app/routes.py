@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from edge_runtime.errors import SnapshipError
 from edge_runtime.preprocess import FORMATS
+from edge_runtime.versions import own_version
 from serverless.app.boundary import RequestMiddleware
 from serverless.app.intake import read_classify_request
 from serverless.app.limits import limit_body
@@ -50,7 +51,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
             return _json(Health("ok"))
         behind = service.current
         served = behind.served
-        return _json(Health("ok", served.name, served.artifact, behind.model.engine, version()))
+        return _json(Health("ok", served.name, served.artifact, behind.model.engine, own_version()))
 
     async def ready(request: Request) -> Response:
         return _json(await service.readiness.wait())
@@ -70,7 +71,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
                 formats=FORMATS,
                 limits=limits,
                 model=behind.info,
-                version=version(),
+                version=own_version(),
             )
         )
 
@@ -79,7 +80,7 @@ def build(service: Service, config: AppConfig) -> Starlette:
         # Imported here, since few requests need it.
         from serverless.app.openapi import document
 
-        return msgspec.json.encode(document(limits, version(), config.top_k, keyed=keys is not None))
+        return msgspec.json.encode(document(limits, own_version(), config.top_k, keyed=keys is not None))
 
     async def openapi(request: Request) -> Response:
         return Response(described(), media_type="application/json")
@@ -127,14 +128,3 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
 def _json(content: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")
-
-
-@cache
-def version() -> str:
-    """The version of snapship; a pruned package in the cloud may hold no metadata."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("snapship")
-    except PackageNotFoundError:
-        return "0+unknown"

@@ -95,7 +95,7 @@ def contents_sha256(bundle: Path | None, artifact: str | None) -> str:
     from edge_runtime.bundle import Bundle
     from edge_runtime.choice import choose
     from edge_runtime.manifest import encode_json
-    from serverless.deploy.package.tree import own_version
+    from edge_runtime.versions import own_version
 
     opened = Bundle.open(_given(bundle))
     contents = f"{own_version()} {choose(opened, artifact).kind}\n".encode() + encode_json(opened.manifest)

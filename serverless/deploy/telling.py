@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-from edge_runtime.terminal import printable
+from edge_runtime.terminal import live_console, printable
 from serverless.deploy.stack import Progress
 
 
@@ -18,18 +16,17 @@ from serverless.deploy.stack import Progress
 def console() -> Iterator[Progress]:
     """Yields a progress callback; each line starts with the seconds since the beginning."""
     begin = time.monotonic()
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda line: click.echo(f"{time.monotonic() - begin:5.0f} s  {printable(line)}", err=True)
-        return
-    from rich.console import Console
-    from rich.text import Text
+    with live_console() as terminal:
+        if terminal is None:
+            yield lambda line: click.echo(f"{time.monotonic() - begin:5.0f} s  {printable(line)}", err=True)
+            return
+        from rich.text import Text
 
-    terminal = Console(stderr=True)
-    with terminal.status(Text("Starting")) as status:
+        with terminal.status(Text("Starting")) as status:
 
-        def progress(line: str) -> None:
-            text = printable(line)
-            terminal.print(Text(f"{time.monotonic() - begin:5.0f} s  {text}"), soft_wrap=True)
-            status.update(Text(text))
+            def progress(line: str) -> None:
+                text = printable(line)
+                terminal.print(Text(f"{time.monotonic() - begin:5.0f} s  {text}"), soft_wrap=True)
+                status.update(Text(text))
 
-        yield progress
+            yield progress

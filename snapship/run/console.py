@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.terminal import printable
+from edge_runtime.progress import Progress
+from edge_runtime.terminal import StepProgress, printable
 from snapship.run.plan import Decision
 from snapship.run.settings import ResolvedRecipe
 
 if TYPE_CHECKING:
-    from edge_runtime.progress import Progress as StepProgress
     from trainer import Progress as TrainProgress
 
 
@@ -46,7 +46,7 @@ class RecipeProgress:
         """The progress callback of downloads and training."""
         return nullcontext(lambda event, /: None)
 
-    def working(self) -> AbstractContextManager[StepProgress]:
+    def working(self) -> AbstractContextManager[Progress]:
         """The progress callback of export and check."""
         return nullcontext(lambda step, done, total: None)
 
@@ -81,10 +81,8 @@ class ConsoleProgress(RecipeProgress):
 
         return ConsoleProgress()
 
-    def working(self) -> AbstractContextManager[StepProgress]:
+    def working(self) -> AbstractContextManager[Progress]:
         """The display of ``snapship export``."""
-        from exporter.console import StepProgress
-
         return StepProgress()
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.output_place import check_file, write_whole
+from edge_runtime.atomic_file import check_file, write_whole
 from snapship.run.console import RecipeProgress
 from snapship.run.plan import Decision, make_plan, whole_inputs
 from snapship.run.recipe import read_recipe, toml_text

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.bundle import file_sha256
 from edge_runtime.errors import UsageError
-from edge_runtime.output_place import write_whole
 from edge_runtime.temporary import remove_abandoned
 from snapship.run.settings import RecipePaths
 

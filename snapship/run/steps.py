@@ -179,7 +179,7 @@ class Check(Step):
         on_tensorflow(self._check, progress)
 
     def _check(self, progress: RecipeProgress) -> None:
-        from edge_runtime.output_place import write_whole
+        from edge_runtime.atomic_file import write_whole
         from exporter.checking import run_check
 
         with progress.working() as callback:

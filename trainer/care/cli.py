@@ -6,9 +6,9 @@ import json
 
 import click
 
+from edge_runtime.atomic_file import check_file
 from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import DataError, LeakError
-from edge_runtime.output_place import check_file
 from edge_runtime.terminal import Column, print_table, printable
 from trainer.care.check import INPUT_SIZE, check_data
 from trainer.care.duplicates import ImagePair

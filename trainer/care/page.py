@@ -7,16 +7,16 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
 
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.dataset import ImageSet
 from edge_runtime.dataset.imageset import Item
-from edge_runtime.errors import EnvironmentMissingError, SnapshipError
+from edge_runtime.errors import SnapshipError
+from edge_runtime.pages import render_page
 from edge_runtime.preprocess import decoded
-from trainer import pages
 from trainer.care.duplicates import ImagePair
 from trainer.care.report import DataReport
 
@@ -47,12 +47,6 @@ def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSe
         EnvironmentMissingError: Jinja2 is not installed.
         UsageError: The file cannot be written.
     """
-    if find_spec("jinja2") is None:
-        raise EnvironmentMissingError.of_extra("The data report", "jinja2", "train")
-    import jinja2
-
-    source = (Path(__file__).parent / "templates" / "data.html").read_text("utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
     items = {item.ref: item for item in images.items}
     sections = [
         (title, words, _shown(pairs, images, items), max(0, len(pairs) - MOST_PAIRS))
@@ -64,9 +58,11 @@ def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSe
         if pairs
     ]
     val = sum(entry.val for entry in report.classes)
-    text = template.render(report=report, sections=sections, val=val, largest=max(
-        (entry.train for entry in report.classes), default=1))  # fmt: skip
-    pages.write_page(Path(path), text, "--report")
+    largest = max((entry.train for entry in report.classes), default=1)
+    values = {"report": report, "sections": sections, "val": val, "largest": largest}
+    template = Path(__file__).parent / "templates" / "data.html"
+    text = render_page(template, values, purpose="The data report", extra="train")
+    write_whole(Path(path), text, "--report")
 
 
 def _shown(pairs: Sequence[ImagePair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:

@@ -17,13 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.atomic_file import check_file, written_aside
+from edge_runtime.atomic_folder import check_folder, folder_replaced
 from edge_runtime.bundle import Bundle, file_sha256
 from edge_runtime.choice import choose
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Artifact
-from edge_runtime.output_place import check_file, written_aside
-from edge_runtime.replacing import check_folder, folder_replaced
 from edge_runtime.temporary import temporary_folder
+from edge_runtime.versions import own_version
 from serverless.deploy.package import limits, linkage
 from serverless.deploy.package.config import PackageConfig
 from serverless.deploy.package.image import container_files, write_context
@@ -34,7 +35,7 @@ from serverless.deploy.package.requirements import Requirement, requirements
 from serverless.deploy.package.result import WrittenPackage
 from serverless.deploy.package.selfcheck import selfcheck
 from serverless.deploy.package.sizes import part_sizes
-from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, own_version, record
+from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, record
 from serverless.deploy.package.wheels import Wheel, cache_folder, fetch, missing
 from serverless.deploy.package.zipping import write_zip
 

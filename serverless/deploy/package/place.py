@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from edge_runtime.atomic_file import usable_path
 from edge_runtime.errors import UsageError
 from edge_runtime.lookup import is_there
 from edge_runtime.temporary import put_back
@@ -25,7 +24,7 @@ def check_zip_path(out: Path, overwrite: bool) -> None:
     Raises:
         UsageError: The path is in use.
     """
-    with _readable("--out", out):
+    with usable_path(out, "--out", "--out must be a usable path"):
         if not is_there(out, follow_links=False):
             return
         if out.is_dir():
@@ -47,7 +46,7 @@ def check_context_path(folder: Path, overwrite: bool) -> None:
         UsageError: The path is in use.
     """
     put_back(folder)
-    with _readable("--image", folder):
+    with usable_path(folder, "--image", "--image must be a usable path"):
         if not is_there(folder, follow_links=False) or (folder.is_dir() and not any(folder.iterdir())):
             return
         if not (folder / TASK_FOLDER / RECORD_FILE).is_file():
@@ -59,15 +58,3 @@ def check_context_path(folder: Path, overwrite: bool) -> None:
             raise UsageError(
                 f"A build context must be new. Received: --image {folder}, which exists. Pass --overwrite."
             )
-
-
-@contextmanager
-def _readable(option: str, path: Path) -> Iterator[None]:
-    """Reports a name that is too long, or a folder that may not be read."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
-            f"{option} must be a usable path. Received: {path} ({reason}). Pass another {option}."
-        ) from error

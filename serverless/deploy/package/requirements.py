@@ -8,9 +8,9 @@ Python has it. Nor are click, rich and uvicorn, which no event needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 
 from edge_runtime.errors import UsageError
+from edge_runtime.versions import version_of
 
 TESTED = {
     "ai-edge-litert": "2.3.0",
@@ -69,11 +69,4 @@ def requirements(format: str, *, server: bool = False) -> tuple[Requirement, ...
             "Pass --artifact with one of these, or export one."
         )
     names = (*APP, ENGINES[format], *(SERVER if server else ()))
-    return tuple(Requirement(name, _version(name)) for name in sorted(names))
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return TESTED[name]
+    return tuple(Requirement(name, version_of(name) or TESTED[name]) for name in sorted(names))

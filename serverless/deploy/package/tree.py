@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -15,6 +14,7 @@ import serverless
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Artifact, Strict, encode_json
+from edge_runtime.versions import own_version
 from serverless.deploy.config_rules import Arch, PythonVersion
 from serverless.deploy.errors import DownloadError
 from serverless.deploy.package.bundle_part import bundle_files
@@ -186,14 +186,6 @@ def pruned(wheel: Wheel) -> dict[str, bytes]:
         raise DownloadError(
             f"A wheel must be readable. Received: {wheel.path.name} ({error}). Empty the cache of wheels."
         ) from error
-
-
-def own_version() -> str:
-    """The version of this snapship."""
-    try:
-        return metadata.version("snapship")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"
 
 
 def own_code(version: str, arch: Arch, *, server: bool = False) -> dict[str, bytes]:

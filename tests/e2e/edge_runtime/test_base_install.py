@@ -92,7 +92,7 @@ def test_device_commands_run(environment: Path, digits_bundle: Path) -> None:
 
     tested = call(snapship, "selftest", digits_bundle)
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert "Skipped, no installed engine reads them: onnx-fp32" in tested.stdout
+    assert "Skipped, no installed engine runs them: onnx-fp32" in tested.stdout
 
 
 def test_what_is_missing_is_told_with_its_cure(environment: Path, digits_bundle: Path) -> None:

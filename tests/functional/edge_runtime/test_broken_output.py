@@ -149,7 +149,7 @@ def test_limit_of_a_file_s_size_is_one_line(digits_bundle: Path) -> None:
 
 def test_closed_stdin_is_refused(digits_bundle: Path) -> None:
     (line,) = run("predict", digits_bundle, "-", prepare=lambda: os.close(0))
-    assert line.startswith("Error: Standard input must be open")
+    assert line.startswith("Error: - reads standard input, which must be open")
 
 
 def test_closed_stdout_is_an_error_where_something_is_printed(digits_bundle: Path, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_selftest_names_the_stage_and_fails_the_build(own_digits_bundle: Path) -
     failed = run("selftest", own_digits_bundle)
     assert failed.exit_code == 1
     assert "file differs" in failed.stdout
-    assert failed.stderr.startswith("Error: Every golden example must be as at export. Received: ")
+    assert failed.stderr.startswith("Error: Every golden example must match the export. Received: ")
     assert failed.stderr.count("\n") == 1
     record = json.loads(run("selftest", own_digits_bundle, "--artifact", "tflite-fp32", "--json").stdout)
     assert record["passed"] is False
@@ -153,7 +153,7 @@ def test_selftest_does_not_skip_a_named_artifact(
     assert run(*words).exit_code == 4
     everything = run("selftest", digits_bundle)
     assert everything.exit_code == 0
-    assert "Skipped, no installed engine reads them: onnx-fp32" in everything.stdout
+    assert "Skipped, no installed engine runs them: onnx-fp32" in everything.stdout
 
 
 def test_info_shows_the_bundle_and_verifies_it(digits_bundle: Path) -> None:

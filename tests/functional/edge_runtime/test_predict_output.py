@@ -113,7 +113,7 @@ def test_out_is_what_stdout_would_be(digits_bundle: Path, photos: Path, tmp_path
     printed, written = run(*words), run(*words, "--out", out)
     assert printed.exit_code == written.exit_code == 2
     assert written.stdout == ""
-    assert "3 images, of which 1 could not be used" in written.stderr
+    assert "3 images, 1 of them unusable" in written.stderr
     assert out.read_text() == printed.stdout != ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers", "photos"]
 
@@ -149,15 +149,15 @@ def test_parquet_without_its_extra_names_the_pip_command(
     ("words", "message"),
     [
         (("--allow", "cat"), "Use one of: 0, 1, 2"),
-        (("--allow", "1", "--deny", "2"), "either allowed or denied"),
+        (("--allow", "1", "--deny", "2"), "An allowlist excludes a denylist"),
         (("--temperature", "warm"), "artifact, a number"),
         (("--temperature", "0"), "0.01..100"),
         (("--format", "parquet"), "--out FILE"),
         (("--format", "csv", "--json"), "one format"),
         (("--frames", "3"), "--camera"),
         (("--watch", ".", "--out", "x"), "Redirect stdout"),
-        (("--camera", "0"), "classified alone"),
-        (("--camera", "rtsp://example.org/1"), "classified alone"),
+        (("--camera", "0"), "--camera excludes"),
+        (("--camera", "rtsp://example.org/1"), "--camera excludes"),
         (("--threads", "257"), "1<=x<=256"),
         (("--workers", "257"), "1<=x<=256"),
         (("--watch", ".", "--settle", "nan"), "must settle"),

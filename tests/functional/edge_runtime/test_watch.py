@@ -36,7 +36,7 @@ def watching(bundle: Path, folder: Path, *words: str) -> Iterator[subprocess.Pop
             line = child.stderr.readline()
             while line.startswith("INFO: "):
                 line = child.stderr.readline()
-            assert line == f"Watching {folder}, Ctrl-C ends it.\n"
+            assert line == f"Watching {folder}, press Ctrl-C to stop.\n"
             yield child
         finally:
             child.kill()
@@ -69,7 +69,7 @@ def test_a_watch_says_that_it_does_not_follow_a_pull(
         told = next(line for line in child.stderr if not line.startswith("INFO: "))
         child.kill()
     used = os.path.realpath(tmp_path / "models" / "current")
-    assert told == f"Uses {used} to its end; start it again after a pull.\n"
+    assert told == f"Using {used} until exit; restart after a pull.\n"
 
 
 def test_watch_answers_each_new_file_at_once_and_survives_bad_ones(

@@ -66,14 +66,14 @@ def test_image_that_went_through_a_text_decoder_is_named(kind: str) -> None:
         data.decode("cp1252", "replace").encode(),
     ):
         assert "text" in said(mangled)
-        assert "own bytes" in said(mangled)
+        assert "original bytes" in said(mangled)
 
 
 def test_image_that_lost_its_bytes_over_127_is_named() -> None:
     for kind in ("JPEG", "PNG"):
         for way in ("ignore", "replace"):
             lost = IMAGES[kind].decode("ascii", way).encode("ascii", way)
-            assert "went through ASCII text" in said(lost)
+            assert "converted to ASCII text" in said(lost)
     for before, after in ((b"\r\n", b"\n"), (b"\n", b"\r\n")):
         assert "line ends were changed" in said(IMAGES["PNG"].replace(before, after))
 

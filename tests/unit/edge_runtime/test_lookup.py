@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Bundle
+from edge_runtime.atomic_file import written_aside
 from edge_runtime.dataset import open_dataset
 from edge_runtime.errors import BundleError, DataError, UsageError
 from edge_runtime.lookup import is_there
-from edge_runtime.output_place import written_aside
 from serverless.deploy.package.place import check_context_path, check_zip_path
 
 LONG = "x" * 300

@@ -167,7 +167,7 @@ def test_what_is_removed_is_gone_before_it_is_unlocked(
 def test_a_disk_that_is_full_to_the_end_is_told_as_the_first_error(tmp_path: Path) -> None:
     code = (
         "import pathlib, resource, sys\n"
-        "from edge_runtime.output_place import write_whole\n"
+        "from edge_runtime.atomic_file import write_whole\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
         "write_whole(pathlib.Path(sys.argv[1]), 'x' * 5000)\n"
     )

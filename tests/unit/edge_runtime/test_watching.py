@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import DataError, UsageError
-from edge_runtime.watching import Watcher
+from edge_runtime.watching import FolderWatcher
 
 
 class Clock:
@@ -26,7 +26,7 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.watcher = Watcher(folder, settle_s=1.0, clock=self.clock)
+        self.watcher = FolderWatcher(folder, settle_s=1.0, clock=self.clock)
 
     def after(self, seconds: float) -> list[str]:
         self.clock.now += seconds
@@ -118,14 +118,14 @@ def test_oldest_first(watched: Watched) -> None:
 
 
 def test_folder_that_is_not_there_is_an_error(watched: Watched) -> None:
-    with pytest.raises(DataError, match="A watched place must be"):
-        Watcher(watched.folder / "old.jpg", 1.0)
+    with pytest.raises(DataError, match="--watch must be"):
+        FolderWatcher(watched.folder / "old.jpg", 1.0)
     shutil.rmtree(watched.folder)
-    with pytest.raises(DataError, match="A watched place must be"):
+    with pytest.raises(DataError, match="--watch must be"):
         watched.after(1)
 
 
 @pytest.mark.parametrize("settle", [-1.0, float("nan"), float("inf")])
 def test_time_to_settle_must_pass_some_day(tmp_path: Path, settle: float) -> None:
     with pytest.raises(UsageError, match="must settle for 0 s or more"):
-        Watcher(tmp_path, settle)
+        FolderWatcher(tmp_path, settle)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Bundle
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.errors import UsageError
-from edge_runtime.output_place import write_whole
 from exporter.bundle_files import bundle_in_making, may_write
 
 

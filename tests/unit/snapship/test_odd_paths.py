@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge_runtime.atomic_file import write_whole
 from edge_runtime.errors import UsageError
 from edge_runtime.manifest import encode_json
-from edge_runtime.output_place import write_whole
 from edge_runtime.text import as_utf8, is_utf8
 from exporter.config import ExportConfig
 from exporter.exporting import export_bundle
@@ -18,7 +18,6 @@ from exporter.foreign import check_file
 from exporter.outputs.github import SUMMARY_VARIABLE, append_for_runner
 from exporter.source import find_source
 from snapship.run.recipe import toml_text
-from trainer.pages import write_page
 
 ODD = "caf\udce9/ü"
 SHOWN = "caf\\udce9/ü"
@@ -40,7 +39,7 @@ def test_json_page_report_summary_and_recipe_are_written(tmp_path: Path) -> None
     found = msgspec.json.decode(encode_json(Record(ODD, {ODD: (ODD, "x")})))
     assert found == {"source": SHOWN, "more": {SHOWN: [SHOWN, "x"]}, "count": 3}
     write_whole(tmp_path / "report.xml", ODD)
-    write_page(tmp_path / "page.html", ODD)
+    write_whole(tmp_path / "page.html", ODD)
     append_for_runner(SUMMARY_VARIABLE, ODD, {SUMMARY_VARIABLE: str(tmp_path / "summary.md")})
     for name in ("report.xml", "page.html", "summary.md"):
         assert (tmp_path / name).read_text("utf-8") == SHOWN

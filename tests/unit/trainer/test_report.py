@@ -17,7 +17,6 @@ from edge_runtime.dataset.imageset import Item
 from trainer.cache import Pixels
 from trainer.evaluation import evaluate_scores
 from trainer.history import EpochRow
-from trainer.pages import write_page
 from trainer.report import write_report
 from trainer.run import RunRecord
 
@@ -147,15 +146,6 @@ def test_one_class_alone_is_a_page_too(tmp_path: Path, record: RunRecord) -> Non
     text = write(tmp_path, record, ("cat",), 5)
     assert "There is only one class." in text
     assert "None: every image was classified correctly." in text
-
-
-def test_write_page_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "page.html"
-    write_page(path, "one")
-    write_page(path, "two")
-    assert path.read_text() == "two"
-    assert [entry.name for entry in path.parent.iterdir()] == ["page.html"]
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
 class Slow:

@@ -119,7 +119,7 @@ def test_https_source_is_installed(site: Site, archive: bytes, tmp_path: Path) -
     done = pull(
         f"{site.address}/moved?token=secret",
         tmp_path / "models",
-        watch=lambda done, total: seen.append((done, total)),
+        progress=lambda step, done, total: seen.append((done, total)),
     )
     assert done.status == "installed"
     assert done.source == f"{site.address}/moved"
@@ -149,7 +149,7 @@ def test_what_is_not_whole_not_there_or_no_bundle_is_refused(
     site.pages["/short"] = (200, {"Content-Length": str(len(archive))}, archive[:-100])
     site.pages["/page"] = page(b"<html>Sign in</html>")
     home = tmp_path / "models"
-    with pytest.raises(UsageError, match=f"of {len(archive):,} bytes came"):
+    with pytest.raises(UsageError, match=f"of {len(archive):,} bytes"):
         pull(f"{site.address}/short", home)
     with pytest.raises(UsageError, match="HTTP 404"):
         pull(f"{site.address}/nothing", home)

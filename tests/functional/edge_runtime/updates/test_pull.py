@@ -302,7 +302,7 @@ def test_command_prints_what_it_did(
     assert record["trusted"] is True
     refused = run("pull", make_bundle("two"), "--to", home)
     assert refused.exit_code == 2
-    assert refused.stderr.startswith("Error: With a key configured")
+    assert refused.stderr.startswith("Error: A bundle must be signed by the configured key")
     assert run("pull", "--to", home).exit_code == 2
     assert run("pull", bundle, "--rollback", "--to", home).exit_code == 2
 

@@ -51,10 +51,10 @@ def test_s3_source_is_installed_and_its_errors_are_one_line(
     client = boto3.client("s3")
     client.create_bucket(Bucket="ships", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     client.upload_file(str(archive), "ships", "flowers/one.zip")
-    seen: list[tuple[int, int]] = []
-    done = pull("s3://ships/flowers/one.zip", home, watch=lambda *said: seen.append(said))
+    seen: list[tuple[str, int, int]] = []
+    done = pull("s3://ships/flowers/one.zip", home, progress=lambda *said: seen.append(said))
     assert (done.status, done.name) == ("installed", "one")
-    assert seen[-1] == (archive.stat().st_size,) * 2
+    assert seen[-1] == ("Downloading", *(archive.stat().st_size,) * 2)
     with pytest.raises(UsageError, match="NoSuchKey"):
         pull("s3://ships/none.zip", home)
     with pytest.raises(UsageError, match="at most 1,000 bytes"):

@@ -81,7 +81,7 @@ def test_idx_damage_is_a_one_line_error(tmp_path: Path) -> None:
             open_dataset(tmp_path)
         assert "\n" not in str(caught.value)
     path.unlink()
-    with pytest.raises(DataError, match="must come together"):
+    with pytest.raises(DataError, match="must come in pairs"):
         open_dataset(tmp_path)
 
 
@@ -146,7 +146,7 @@ def test_set_that_was_not_downloaded_says_how_to_get_it(cache: Path) -> None:
 )
 def test_downloaded_set_of_the_wrong_kind_is_refused(cache: Path, changed: dict[str, Any]) -> None:
     np.savez_compressed(cache / "cifar10.npz", **colour_set(**changed))
-    with pytest.raises(DataError, match="must be undamaged"):
+    with pytest.raises(DataError, match="must be intact"):
         open_dataset("cifar10")
 
 
@@ -155,5 +155,5 @@ def test_damaged_download_is_refused(cache: Path) -> None:
     whole = (cache / "cifar10.npz").read_bytes()
     for content in (b"", b"not a zip", whole[:-30], whole[: len(whole) // 2]):
         (cache / "cifar10.npz").write_bytes(content)
-        with pytest.raises(SnapshipError, match="must be undamaged"):
+        with pytest.raises(SnapshipError, match="must be intact"):
             open_dataset("cifar10")

@@ -278,7 +278,7 @@ def test_classes_may_be_called_like_splits(
 
 def test_train_and_test_among_classes_are_refused(tmp_path: Path, write_classes: WriteClasses) -> None:
     text = refusal(write_classes(tmp_path, dict.fromkeys(("train", "test", "bus", "car"), 2)))
-    assert "images alone in train and test, beside bus, car" in text
+    assert "only images in train and test, beside bus, car" in text
 
 
 def test_folders_in_classes_stay_parts_of_them(tmp_path: Path, write_classes: WriteClasses) -> None:

@@ -118,7 +118,7 @@ def test_line_listed_twice_counts_once(table: Table) -> None:
     ("text", "words"),
     [
         ("", "an empty file"),
-        ("path,label\n", "a header alone"),
+        ("path,label\n", "only a header"),
         ("name,colour\nx,red\n", "columns path and label. Received: name, colour"),
         ("path,label\nimages/0.png,a\nimages/77.png,b\n", "1 of 2 missing .* 'images/77.png'"),
         ("path,label\nimages/0.png,a\nimages/1.png,a\n", "at least two classes"),

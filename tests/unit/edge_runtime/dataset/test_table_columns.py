@@ -236,7 +236,7 @@ def test_class_in_both_normal_forms_is_one(table: Table) -> None:
         ("path,label,fold", lambda p, c, k, n: f"{p},{c},{n}", "column 'fold' .* with 0, 1, 2 and no split"),
         ("path,label,split", lambda p, c, k, n: f"{p},{c},{n}", "must be train or val. Received: '0' at line 2"),
         ("path,label,is_valid", lambda p, c, k, n: f"{p},{c},{n}", "True or False. Received: '2' at line 4"),
-        ("path,label,is_valid,is_train", lambda p, c, k, n: f"{p},{c},1,1", "on one side. Received: train and val"),
+        ("path,label,is_valid,is_train", lambda p, c, k, n: f"{p},{c},1,1", "in one split. Received: train and val"),
         ("path,label,split,is_valid", lambda p, c, k, n: f"{p},{c},train,{n}", "Received: train and val at line 3"),
         ("path,class,category", lambda p, c, k, n: f"{p},{c},{'ab'[n % 2]}", "Received: 'class' and 'category'"),
         ("path,label,class_name", lambda p, c, k, n: f"{p},{k % 2},{c}", "Received: 'label' and 'class_name'"),
@@ -278,7 +278,7 @@ def test_json_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
 def test_cure_of_json_lines_is_no_header(tmp_path: Path) -> None:
     for text in ('{"file_name": "a.png", "label": 1', ""):
         (tmp_path / "metadata.jsonl").write_text(text)
-        with pytest.raises(DataError, match="Write one object a line"):
+        with pytest.raises(DataError, match="Write one object per line"):
             open_dataset(tmp_path / "metadata.jsonl")
 
 

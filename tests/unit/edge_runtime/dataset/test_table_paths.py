@@ -74,7 +74,7 @@ def test_folder_called_as_the_table_goes_first(tree: Tree) -> None:
     found = ["train_images/0.png", "train_images/1.png"]
     assert refs(tree(images, ("0", "1"), "train.csv")) == found
     with pytest.raises(
-        DataError, match=r"that of one file. Received: '0' .* test_images/0.png or train_images/0.png"
+        DataError, match=r"must match one file. Received: '0' .* test_images/0.png or train_images/0.png"
     ):
         open_dataset(tree((), ("0", "1"), "index.csv"))
 

@@ -87,7 +87,7 @@ def test_links_in_a_zip_are_left_out(archive: Archive, picture: Picture) -> None
 def test_damaged_zip_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "photos.zip"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="undamaged zip archive") as caught:
+    with pytest.raises(DataError, match="intact zip archive") as caught:
         open_dataset(path)
     assert "\n" not in str(caught.value)
 

@@ -58,7 +58,7 @@ def test_new_key_is_private_and_never_replaces_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "/", ".."])
 def test_new_key_needs_a_file_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="file's path"):
+    with pytest.raises(UsageError, match="must be a path without suffix"):
         new_key(Path(name))
     assert list(tmp_path.iterdir()) == []
 

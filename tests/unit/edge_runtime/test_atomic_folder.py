@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime import replacing
+from edge_runtime import atomic_folder
+from edge_runtime.atomic_folder import check_folder, exchange, folder_replaced
 from edge_runtime.bundle import Bundle
 from edge_runtime.errors import BundleError, UsageError
-from edge_runtime.replacing import check_folder, exchange, folder_replaced
 from edge_runtime.temporary import put_back, remove_abandoned
 
 pytestmark = pytest.mark.slow
@@ -26,14 +26,14 @@ CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "open",
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from edge_runtime import replacing, temporary
-from edge_runtime.output_place import write_whole
+from edge_runtime import atomic_folder, temporary
+from edge_runtime.atomic_file import write_whole
 from exporter.bundle_files import bundle_in_making
 from trainer.publish import building, check_out
 
 CHANGES, which, exchanges, place = json.loads(sys.argv[1])
 if not exchanges:
-    replacing.exchange = lambda one, other: False
+    atomic_folder.exchange = lambda one, other: False
 
 def make(out, text):
     if which == "run":
@@ -146,13 +146,13 @@ def killed_between_renames(folder: Path, out: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
-from edge_runtime import replacing
-replacing.exchange = lambda one, other: False
+from edge_runtime import atomic_folder
+atomic_folder.exchange = lambda one, other: False
 rename = os.rename
 def last(one, other):
     rename(one, other)
     os.kill(os.getpid(), signal.SIGKILL)
-with replacing.folder_replaced(Path({str(out)!r})) as new:
+with atomic_folder.folder_replaced(Path({str(out)!r})) as new:
     (new / "new.txt").touch()
     os.rename = last
 """
@@ -207,7 +207,7 @@ def test_an_interrupt_brings_the_old_folder_back(
             raise error
         return False
 
-    monkeypatch.setattr(replacing, "exchange", interrupted)
+    monkeypatch.setattr(atomic_folder, "exchange", interrupted)
     monkeypatch.setattr("os.rename", to_place_fails)
     with pytest.raises((UsageError, KeyboardInterrupt)), folder_replaced(out) as new:
         (new / "new").touch()
@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_put_back_is_not_removed(
     out.mkdir()
     (out / "old").touch()
     rename = os.rename
-    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
+    monkeypatch.setattr(atomic_folder, "exchange", lambda one, other: False)
 
     def only_away(source: Path, target: Path) -> None:
         if Path(target) == out:

@@ -1,8 +1,8 @@
-"""Folders that are replaced in one step: the old one or the new one is there, whatever is killed.
+"""Output folders that are replaced in one step: whatever is killed, the old or the new one is there.
 
-Linux and macOS exchange two names at once on most file systems. Elsewhere two renames follow each
-other; after a kill between them the next run that names the place, or any that reads it, puts the
-old folder back (:func:`edge_runtime.temporary.put_back`).
+Linux and macOS exchange two names atomically on most file systems. Elsewhere two renames follow each
+other; after a kill between them, the next run that reads or writes the place puts the old folder
+back (:func:`edge_runtime.temporary.put_back`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from edge_runtime.errors import UsageError
+from edge_runtime.atomic_file import existing_parent, sync_folder, usable_path
 from edge_runtime.temporary import set_aside, temporary_folder
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """Linux: fcntl.h, linux/fs.h."""
+
+_RULE = "An output's folder must be writable"
 
 _RENAME_SWAP = 2
 """macOS: sys/stdio.h."""
@@ -25,13 +27,13 @@ _RENAME_SWAP = 2
 
 @contextmanager
 def folder_replaced(out: Path, option: str = "--out", *, synced: bool = True) -> Iterator[Path]:
-    """Lends an empty folder that is at its place when the block ends well, and gone otherwise.
+    """Yields an empty folder that replaces ``out`` when the block succeeds, and is removed otherwise.
 
     Args:
-        out: A folder that is replaced if it exists; check before that it may be.
-        option: What names it, for messages.
-        synced: Whether its files are on the disk before it is at its place, as a power loss needs it:
-            some ms for each.
+        out: The folder, replaced if it exists; check before that it may be.
+        option: The option that names it, for messages.
+        synced: Whether to sync its files to the disk first, so that it survives a power loss; takes
+            some ms per file.
 
     Yields:
         The folder to fill, on the same disk.
@@ -40,26 +42,26 @@ def folder_replaced(out: Path, option: str = "--out", *, synced: bool = True) ->
         UsageError: The place cannot be written.
     """
     with ExitStack() as stack:
-        with _writable(out, option):
+        with usable_path(out, option, _RULE):
             new = stack.enter_context(_beside(out))
         yield new
-        with _writable(out, option):
+        with usable_path(out, option, _RULE):
             if synced:
-                _sync_tree(new)
+                sync_tree(new)
             _move(new, out)
 
 
 def check_folder(out: Path, option: str = "--out") -> None:
-    """Says before the work that a folder could not be made at its place.
+    """Checks before the work that a folder can be made; leaves nothing behind.
 
     Args:
         out: The folder; those above it need not exist.
-        option: What names it, for messages.
+        option: The option that names it, for messages.
 
     Raises:
         UsageError: The place cannot be written.
     """
-    with _writable(out, option), _beside(out):
+    with usable_path(out, option, _RULE), _beside(out):
         pass
 
 
@@ -70,48 +72,10 @@ def _beside(out: Path) -> AbstractContextManager[Path]:
     return temporary_folder(existing_parent(out))
 
 
-def existing_parent(path: Path) -> Path:
-    """The innermost folder above a path that is there already.
-
-    Args:
-        path: Any.
-    """
-    place = path.parent
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return place
-
-
-def sync_folder(folder: Path) -> None:
-    """Brings a folder's names to the disk, where the system can.
-
-    Args:
-        folder: It.
-    """
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _writable(out: Path, option: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
-            f"An output's folder must be writable. Received: {option} {out} ({reason}). Pass another {option}."
-        ) from error
-
-
 def _move(new: Path, out: Path) -> None:
-    """Renames a finished folder to its place, which may be on another level than it was made on."""
+    """Renames a finished folder to its place, which may lie deeper than where it was made."""
     if not os.path.samefile(existing_parent(out), new.parent.parent):
-        # Folders above it were made meanwhile, and it may have been, too.
+        # Folders above it were made meanwhile; it may exist now, too.
         with temporary_folder(existing_parent(out)) as nearer:
             nearer.rmdir()
             os.rename(new, nearer)
@@ -126,30 +90,31 @@ def _move(new: Path, out: Path) -> None:
     sync_folder(out.parent)
 
 
-def _sync_tree(new: Path) -> None:
-    for folder, _, files in os.walk(new):
+def sync_tree(folder: Path) -> None:
+    """Writes a folder with all its files and sub-folders to the disk."""
+    for place, _, files in os.walk(folder):
         for file in files:
             # Windows syncs only what may be written; elsewhere a file may be read-only.
-            handle = os.open(os.path.join(folder, file), os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+            handle = os.open(os.path.join(place, file), os.O_RDWR if os.name == "nt" else os.O_RDONLY)
             try:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-        sync_folder(Path(folder))
+        sync_folder(Path(place))
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Lets two folders trade names in one step.
+    """Exchanges the names of two folders atomically.
 
     Args:
         one: A folder.
         other: Another one on the same disk.
 
     Returns:
-        Whether it was done; False, and nothing changed, where kernel, C library or file system cannot.
+        False, with nothing changed, where the kernel, C library or file system cannot.
     """
     if sys.platform not in ("linux", "darwin"):
-        # Windows has no such call, and none of the libraries that it would be looked for in.
+        # Windows has no such call, nor the C library to look it up in.
         return False
     import ctypes
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.atomic_file import text_stream, write_whole, written_aside
 from edge_runtime.errors import UsageError
-from edge_runtime.output_place import text_stream, written_aside
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -57,3 +57,12 @@ def test_places_that_are_no_file_are_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=words), written_aside(place):
             pass
     assert Path(os.devnull).is_char_device()
+
+
+def test_write_whole_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "page.html"
+    write_whole(path, "one")
+    write_whole(path, "two")
+    assert path.read_text() == "two"
+    assert [entry.name for entry in path.parent.iterdir()] == ["page.html"]
+    assert path.stat().st_mode & 0o777 == 0o644

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from edge_runtime.native_output import quiet
-from exporter.console import StepProgress
+from edge_runtime.terminal import StepProgress
 
 
 class Screen:
