@@ -319,7 +319,7 @@ def _cure(data: object) -> str:
     from edge_runtime.content_kind import went_through_text
 
     if isinstance(data, bytes) and went_through_text(data):
-        return "Its bytes were converted to UTF-8 text on the way: send the original bytes."
+        return "Its bytes were converted to UTF-8 text on the way: send the file's own bytes."
     return "Replace the file, it is truncated or damaged."
 
 

@@ -66,7 +66,7 @@ def test_image_that_went_through_a_text_decoder_is_named(kind: str) -> None:
         data.decode("cp1252", "replace").encode(),
     ):
         assert "text" in said(mangled)
-        assert "original bytes" in said(mangled)
+        assert "own bytes" in said(mangled)
 
 
 def test_image_that_lost_its_bytes_over_127_is_named() -> None:
