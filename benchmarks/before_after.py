@@ -16,7 +16,7 @@ from edge_runtime.engines import open_engine
 from exporter.config import ExportConfig
 from exporter.gate import Comparison, compare
 from exporter.kinds import KINDS, parse_kinds
-from exporter.making import Maker
+from exporter.making import Builder
 from exporter.mending import Mender
 from exporter.quantize.bias import corrected
 from exporter.scoring import engine_scorer, full_scorer, latencies_ms
@@ -117,18 +117,18 @@ def measure(config: ExportConfig, folder: Path) -> Part:
         judging = tables.judging
         if judging is None:
             raise ValueError(f"The data must have images that judge. Received: {config.data}.")
-        maker = Maker(model, "model", labels, tables.calibrating, folder, _silent)
-        maker.make(parse_kinds(config.artifacts))
-        files = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
+        builder = Builder(model, "model", labels, tables.calibrating, folder, _silent)
+        builder.make(parse_kinds(config.artifacts))
+        files = {kind.name: path.read_bytes() for kind, path in builder.files.items()}
         part = Part(
             reference=full_scorer(model)(judging.pixels),
             truth=np.array(judging.truth),
             alone=np.array([AS_IS in Path(item.ref).parts for item in judging.images.items]),
             labels=labels, margin=config.margin, scores={}, sizes={}, latencies={}, rungs={}, kernels={},
         )  # fmt: skip
-        mender = Mender(config, model, labels, maker, tables, _silent)
+        mender = Mender(config, model, labels, builder, tables, _silent)
         mender.mend()
-        after = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
+        after = {kind.name: path.read_bytes() for kind, path in builder.files.items()}
         for format in FORMATS:
             repaired = mender.repaired.get(f"{format}-int8")
             kept = [] if repaired is None else [rung.name for rung in repaired.rungs[1:] if rung.kept]
@@ -136,11 +136,11 @@ def measure(config: ExportConfig, folder: Path) -> Part:
             part.rungs[format, "after"] = ", ".join(kept) or ("none needed" if repaired is None else "none")
             made = {"before": files[f"{format}-int8"], "after": after[f"{format}-int8"]}
             _judge(part, format, files[f"{format}-fp32"], made, judging.pixels)
-        wide = maker.graph("onnx-int8").widened()
+        wide = builder.graph("onnx-int8").widened()
         onnx_files = {
             FLOAT: files["onnx-fp32"],
             SHIPS: after["onnx-int8"],
-            UNSIGNED: corrected(wide, wide.input_means(maker.calibration)).quantized(),
+            UNSIGNED: corrected(wide, wide.input_means(builder.calibration)).quantized(),
             FULL: full_range(wide.quantized()),
         }
         part.kernels.update(run_everywhere(onnx_files, np.asarray(judging.pixels)))

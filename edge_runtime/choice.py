@@ -8,25 +8,8 @@ from edge_runtime.engines.selection import check_name, not_installed, without_en
 from edge_runtime.errors import GateFailedError, UsageError
 from edge_runtime.manifest import Artifact
 
-_PROVEN = (
-    "tflite-int8", "tflite-fp16", "tflite-fp32", "onnx-int8", "onnx-fp32", "onnx-fp16",
-    "tflite-dynamic", "tflite-int16x8",
-)  # fmt: skip
-"""Order among artifacts that passed: the fastest on a device first.
-
-ONNX Runtime computes fp16 in float32 on a CPU, with casts around each operation.
-"""
-
-_UNPROVEN = (
-    "tflite-fp32",
-    "onnx-fp32",
-    "tflite-fp16",
-    "onnx-fp16",
-    "tflite-int8",
-    "onnx-int8",
-    "tflite-dynamic",
-)
-"""Order among the others: where least can have gone wrong first."""
+_SAFEST = ("fp32", "fp16", "int8", "dynamic", "int16x8")
+"""Precisions, the one that can have gone wrong least first."""
 
 
 def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_failed: bool = False) -> Artifact:
@@ -75,10 +58,21 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
     return min(runnable, key=_order)
 
 
-def _order(artifact: Artifact) -> tuple[int, int]:
+def _order(artifact: Artifact) -> tuple[int, ...]:
+    """By verdict; then, of those that passed, the fastest on its engine, and of the others the safest."""
     trust = ("pass", "unchecked", "inconclusive", "fail").index(artifact.verdict)
-    kinds = _PROVEN if artifact.verdict == "pass" else _UNPROVEN
-    return trust, kinds.index(artifact.kind) if artifact.kind in kinds else len(kinds)
+    engine, fastest = next(
+        (place, entry.fastest)
+        for place, entry in enumerate(ENGINES.values())
+        if entry.format == artifact.format
+    )
+    precision = artifact.precision
+    risk = _SAFEST.index(precision) if precision in _SAFEST else len(_SAFEST)
+    if artifact.verdict != "pass":
+        return trust, risk, engine
+    if precision not in fastest:
+        return trust, 1, risk, engine
+    return trust, 0, engine, fastest.index(precision)
 
 
 def _failed(bundle: Bundle, kinds: str) -> GateFailedError:

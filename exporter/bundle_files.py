@@ -144,7 +144,9 @@ def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
     if any(engine.format == kind.format for engine in ENGINES.values()):
         taken, given = _tensors(kind, file)
     else:
-        taken, given = _by_kind(kind, spec, classes)
+        step = (1.0, 0) if kind.takes == "uint8" else (None, None)
+        taken = TensorSpec("image", kind.takes, (kind.batch, *spec.shape), *step)
+        given = TensorSpec("scores", "float32", (kind.batch, classes))
     return Artifact(
         kind=kind.name,
         file=kind_path(kind, file),
@@ -180,18 +182,6 @@ def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec]:
         return engine.input, engine.output
     finally:
         engine.close()
-
-
-def _by_kind(kind: Kind, spec: InputSpec, classes: int) -> tuple[TensorSpec, TensorSpec]:
-    """What the converters of formats without an engine write."""
-    batch: int | str = "batch" if kind.format == "saved-model" else 1
-    # A Core ML model takes an image, which is uint8 pixels.
-    pixels = kind.precision == "int8" or kind.format == "coreml"
-    taken = TensorSpec(
-        "image", "uint8" if pixels else "float32", (batch, *spec.shape),
-        1.0 if pixels else None, 0 if pixels else None,
-    )  # fmt: skip
-    return taken, TensorSpec("scores", "float32", (batch, classes))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

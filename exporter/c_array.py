@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from edge_runtime.engines import Engine, open_engine
 from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
 
@@ -14,7 +16,7 @@ _PER_LINE = 16
 _BYTE = re.compile(r"0x([0-9a-f]{2})")
 
 
-def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -> str:
+def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -> bytes:
     """Writes a header that compiles as C99 with GNU attributes, C11 and C++11.
 
     Args:
@@ -31,7 +33,7 @@ def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -
     rows = (model[start : start + _PER_LINE] for start in range(0, len(model), _PER_LINE))
     array = ",\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in row) for row in rows)
     names = ",\n".join(f"  {_quoted(label)}" for label in labels)
-    return f"""\
+    text = f"""\
 /* {name}: an int8 TensorFlow Lite image classifier of {len(labels)} classes, made by snapship.
  *
  * Input:  uint8 [1, {spec.height}, {spec.width}, {spec.channels}], raw {_pixels(spec)}
@@ -66,6 +68,20 @@ static const unsigned int {stem}_int8_tflite_len = {len(model)}u;
 
 #endif /* {guard} */
 """
+    return text.encode("ascii")
+
+
+def open_c_array(model: Path | bytes, name: str, input: InputSpec, threads: int) -> Engine:
+    """Runs the file inside a header, for a check.
+
+    Args:
+        model: Path or bytes of the header.
+        name: Its name, for messages.
+        input: Unused: the file inside says what it takes.
+        threads: Threads of one inference.
+    """
+    header = model if isinstance(model, bytes) else model.read_bytes()
+    return open_engine(tflite_in(header), "tflite", name, threads=threads)
 
 
 def tflite_in(header: bytes) -> bytes:

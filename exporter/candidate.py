@@ -9,12 +9,12 @@ from pathlib import Path
 from edge_runtime.engines import ENGINES, Engine, open_engine, usable
 from edge_runtime.engines.onnx import OnnxEngine
 from edge_runtime.manifest import Format
+from edge_runtime.spec import InputSpec
 from exporter.half_precision import Feed, raw
+from exporter.kinds import KINDS, resolve
 
 Opener = Callable[[int], Engine]
 """Loads a file that no device engine takes as it is; the argument is threads of one inference."""
-
-_FAMILIES: dict[str, str] = {"c-array": "tflite"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Candidate:
         opener: How it is loaded; None where a device engine takes it as it is.
         exact_opener: The same of an .onnx file with exact kernels; None as above.
         feed: What becomes of an image before it goes into the file, for looks inside of it.
+        threaded: Whether its engine takes a number of threads.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Candidate:
     opener: Opener | None = None
     exact_opener: Opener | None = None
     feed: Feed = raw
+    threaded: bool = True
 
     @property
     def unusable(self) -> str:
@@ -77,6 +79,29 @@ class Candidate:
         return OnnxEngine(self.model, self.name, threads, exact=True)
 
 
+def artifact_candidate(
+    name: str, model: Path | bytes, format: Format, size: int, file: str, input: InputSpec
+) -> Candidate:
+    """An artifact of a bundle as what is judged.
+
+    Args:
+        name: The name of its kind; one that this version does not know counts as quantized.
+        model: Its path or bytes.
+        format: Its format.
+        size: Its size in bytes.
+        file: Its file's name, for messages.
+        input: The pixels it takes.
+    """
+    kind = KINDS.get(name)
+    if kind is None or not kind.load:
+        return Candidate(name, model, format, kind is not None and kind.exact, size)
+    load = resolve(kind.load)
+    return Candidate(
+        name, model, format, kind.exact, size, threaded=kind.threaded,
+        opener=lambda threads: load(model, file, input, threads),
+    )  # fmt: skip
+
+
 def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidate | None:
     """The float file that another was quantized from; None for float files, and where it was not exported.
 
@@ -86,8 +111,9 @@ def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidat
     """
     if candidate.exact:
         return None
-    family = _FAMILIES.get(candidate.format, candidate.format)
+    kind = KINDS.get(candidate.name)
+    format = candidate.format if kind is None else kind.model_format
     for other in candidates:
-        if other.exact and other.format == family:
+        if other.exact and other.format == format:
             return other
     return None

@@ -13,6 +13,7 @@ from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.manifest import Artifact
 from edge_runtime.spec import InputSpec
+from exporter.candidate import artifact_candidate
 from exporter.check_config import CheckConfig
 from exporter.demands import with_demands
 from exporter.evidence.classes import check_classes
@@ -23,9 +24,7 @@ from exporter.foreign import ForeignModel, check_file, common_input, look_at, pr
 from exporter.images import PixelTable, choose_split, decode_table, run_images
 from exporter.input_range import InputRange, check_range
 from exporter.judging import Candidate, Judgement, check_numbers, judge
-from exporter.kinds import KINDS
 from exporter.model_files import model_sha256
-from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
 from exporter.own_input import pixels_of
 from exporter.progress import Progress, step
@@ -242,13 +241,9 @@ def _look(path: Path, input_range: InputRange) -> ForeignModel:
 
 
 def _of_bundle(bundle: Bundle, entry: Artifact) -> Candidate:
-    model = bundle.model(entry)
-    opener = opener_of(entry.format, model, entry.file, bundle.manifest.input)
-    return Candidate(entry.kind, model, entry.format, _exact(entry.kind), entry.bytes, opener)
-
-
-def _exact(kind: str) -> bool:
-    return kind in KINDS and KINDS[kind].exact
+    return artifact_candidate(
+        entry.kind, bundle.model(entry), entry.format, entry.bytes, entry.file, bundle.manifest.input
+    )
 
 
 def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:

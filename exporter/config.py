@@ -11,16 +11,11 @@ from edge_runtime.spec import Fit, Resize
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.input_range import InputRange, check_range
-from exporter.kinds import ALL, DEFAULT_KINDS, Kind, parse_kinds
+from exporter.kinds import ALL, DEFAULT_KINDS, SEARCHED_KINDS, Kind, parse_kinds
 from exporter.weak_reference import WeakReference
 
 DEFAULT_AGREEMENT = 0.975
 """Share of calibration-side close-ups on which int8 must answer as the full model does, or it is repaired."""
-
-SEARCHED_KINDS = (
-    "tflite-fp32", "tflite-fp16", "tflite-dynamic", "tflite-int8", "onnx-fp32", "onnx-fp16", "onnx-int8",
-)  # fmt: skip
-"""What is tried for the best where nothing is named: all that devices run, but int16x8, which never is."""
 
 Repair = Literal["auto", "off", "full"]
 Best = Literal["size", "latency"]

@@ -27,7 +27,7 @@ from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
 from edge_runtime.result import Float32Array
 from edge_runtime.text import as_utf8
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, check_writable, may_write, write_manifest
-from exporter.candidate import Candidate
+from exporter.candidate import Candidate, artifact_candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
@@ -37,9 +37,8 @@ from exporter.golden import write_golden
 from exporter.images import PixelTable, balanced
 from exporter.judging import Judgement, check_numbers, judge
 from exporter.kinds import Kind
-from exporter.making import Maker
+from exporter.making import Builder
 from exporter.mending import Mender
-from exporter.openers import opener_of
 from exporter.progress import Progress, step
 from exporter.provenance import provenance
 from exporter.reference_use import use_of_source
@@ -181,13 +180,13 @@ class _Export:
             Why artifacts could not be made, by kind.
         """
         reference = self._scores_of_full_model(use)
-        maker = Maker(
+        builder = Builder(
             self._model, self._name, self._labels, self._tables.calibrating, self._folder, self._tell
         )
-        self._files, self._unmade = maker.make(self._config.kinds), maker.unmade
-        self._entries = maker.load()
+        self._files, self._unmade = builder.make(self._config.kinds), builder.unmade
+        self._entries = builder.load()
         self._shipped = tuple(self._files)
-        judgement = self._judged(maker, reference)
+        judgement = self._judged(builder, reference)
         if judgement is not None and self._config.best is not None:
             judgement = self._only_the_best(judgement, self._config.best)
         self._tell("writing the bundle", 0, 0)
@@ -219,9 +218,9 @@ class _Export:
         self._tables.relabel(self._labels)
         return scores if self._config.check else None
 
-    def _judged(self, maker: Maker, reference: Float32Array | None) -> Judgement | None:
+    def _judged(self, builder: Builder, reference: Float32Array | None) -> Judgement | None:
         table = self._tables.judging if self._config.check else None
-        mender = Mender(self._config, self._model, self._labels, maker, self._tables, self._tell)
+        mender = Mender(self._config, self._model, self._labels, builder, self._tables, self._tell)
         mender.mend()
         self._ladders = mender.reports()
         candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
@@ -243,8 +242,9 @@ class _Export:
         return replace(found, report=report.with_calibrations(mender.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:
-        opener = opener_of(kind.format, file, file.name, self._model.input)
-        return Candidate(kind.name, file, kind.format, kind.exact, file.stat().st_size, opener)
+        return artifact_candidate(
+            kind.name, file, kind.format, file.stat().st_size, file.name, self._model.input
+        )
 
     def _only_the_best(self, judgement: Judgement, best: Best) -> Judgement:
         picked = pick(judgement.report.artifacts, best, self._config.margin)

@@ -233,6 +233,7 @@ class ForeignSide:
             opener=opener,
             exact_opener=None if opener is None else self.exact_engine,
             feed=feed,
+            threaded=format is not None,
         )
 
 

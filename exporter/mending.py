@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,16 +20,17 @@ from edge_runtime.result import Float32Array
 from exporter.config import ExportConfig
 from exporter.evidence.record import RepairReport, RungReport
 from exporter.images import IntArray
-from exporter.kinds import KINDS
-from exporter.making import INT8_KINDS, Maker
+from exporter.kinds import KINDS, REPAIRABLE_KINDS
+from exporter.making import Builder
 from exporter.progress import Progress, step
-from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
 from exporter.repair import Goal, Repaired, repair
 from exporter.repair.close_ups import close_ups
 from exporter.scoring import full_scorer
 from exporter.sets import Tables
 from exporter.source import FullModel
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Mender:
         config: ExportConfig,
         model: FullModel,
         labels: tuple[str, ...],
-        maker: Maker,
+        builder: Builder,
         tables: Tables,
         tell: Progress,
     ) -> None:
@@ -64,22 +66,19 @@ class Mender:
             config: Asks for a margin and an agreement.
             model: The full model.
             labels: Its class names.
-            maker: What made the artifacts.
+            builder: Made the artifacts.
             tables: The images; those of the calibration side are decoded when they are needed.
             tell: Told what is being done.
         """
         self.repaired: dict[str, Repaired] = {}
         self._config, self._model, self._labels = config, model, labels
-        self._maker, self._tables, self._tell = maker, tables, tell
+        self._builder, self._tables, self._tell = builder, tables, tell
 
     def mend(self) -> None:
         """Repairs what needs it, and replaces its files."""
         if self._config.repair == "off":
             return
-        for kind in INT8_KINDS:
-            made = {made.name: made for made in self._maker.files}
-            if not ({kind} | ({"c-array"} if kind == "tflite-int8" else set())) & made.keys():
-                continue
+        for kind in self._made():
             if not usable(KINDS[kind].format):
                 continue
             self._tell(f"judging {kind} on calibration images", 0, 0)
@@ -87,16 +86,16 @@ class Mender:
             if len(found.rungs) > 1:
                 self.repaired[kind] = found
             if any(rung.kept for rung in found.rungs[1:]):
-                self._maker.replace(kind, found.data)
+                self._builder.replace(kind, found.data)
 
     def _climb(self, kind: str) -> Repaired:
         judges = self._judges
         return repair(
-            self._maker.graph(kind),
+            self._builder.graph(kind),
             judges.pixels,
             judges.truth,
             judges.reference,
-            calibration_pixels=self._maker.calibration,
+            calibration_pixels=self._builder.calibration,
             labels=self._labels,
             goal=Goal(
                 self._config.margin,
@@ -104,9 +103,9 @@ class Mender:
                 always_tune=self._config.repair == "full",
                 labelled=self._tables.labelled,
             ),
-            tune=lambda: self._tuned(kind),
+            tune=lambda: self._tuned.graph(kind),
             progress=self._tell,
-            plain=self._maker.int8(kind),
+            plain=self._builder.data(kind),
         )
 
     def reports(self) -> dict[str, RepairReport]:
@@ -115,9 +114,7 @@ class Mender:
             kind: RepairReport(kind, tuple(RungReport(**asdict(rung)) for rung in repaired.rungs))
             for kind, repaired in self.repaired.items()
         }
-        if "tflite-int8" in found:
-            found["c-array"] = found["tflite-int8"]
-        return found
+        return _with_wrapping(found)
 
     def calibrations(self) -> dict[str, CalibrationReport]:
         """What the calibration images were worth, by kind."""
@@ -125,12 +122,11 @@ class Mender:
         if not count:
             return {}
         rows, side, quick = self._tables.rung_judges, table(), self._config.evidence == "quick"
-        made = {made.name for made in self._maker.files}
 
         def report(kind: str, quick: bool) -> CalibrationReport:
             return calibration_report(
-                self._maker.graph(kind),
-                self._maker.calibration,
+                self._builder.graph(kind),
+                self._builder.calibration,
                 self._truth[:count],
                 self._labels,
                 held_out=None if quick else side.pixels[count:],
@@ -139,16 +135,13 @@ class Mender:
             )
 
         found = {}
-        for kind in INT8_KINDS:
-            if kind in made or (kind == "tflite-int8" and "c-array" in made):
-                try:
-                    found[kind] = report(kind, quick)
-                except ModelFileError:
-                    # Quantized with fewer images, it may be refused. Evidence ends no export.
-                    found[kind] = report(kind, True)
-        if "tflite-int8" in found:
-            found["c-array"] = found["tflite-int8"]
-        return found
+        for kind in self._made():
+            try:
+                found[kind] = report(kind, quick)
+            except ModelFileError:
+                # Quantized with fewer images, it may be refused. Evidence ends no export.
+                found[kind] = report(kind, True)
+        return _with_wrapping(found)
 
     @cached_property
     def _judges(self) -> _Judges:
@@ -185,13 +178,19 @@ class Mender:
         taught = slice(0, judges.start or None)
         return fine_tuned(self._model, side.pixels[taught], self._reference[taught], progress=self._tell)
 
-    def _tuned(self, kind: str) -> QuantGraph:
-        model, pixels = self._tuned_model, self._maker.calibration
-        if kind == "onnx-int8":
-            from exporter.onnx_file import convert_onnx
+    @cached_property
+    def _tuned(self) -> Builder:
+        return self._builder.for_model(self._tuned_model)
 
-            return OnnxGraph(convert_onnx(model)).calibrated(pixels)
-        from exporter.freeze import freeze
-        from exporter.tflite import convert_fp32
+    def _made(self) -> list[str]:
+        """The kinds that can be repaired, themselves or what wraps them."""
+        return [
+            kind
+            for kind in REPAIRABLE_KINDS
+            if any(kind in (row.name, row.wraps) for row in self._builder.files)
+        ]
 
-        return TfliteGraph(convert_fp32(freeze(model))).calibrated(pixels)
+
+def _with_wrapping(found: dict[str, _T]) -> dict[str, _T]:
+    """What was found of a file holds for what wraps it."""
+    return found | {row.name: found[row.wraps] for row in KINDS.values() if row.wraps in found}

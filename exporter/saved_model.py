@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.engines import Engine
+from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
 from exporter.saved_source import SIGNATURE
@@ -57,21 +60,20 @@ def convert_saved_model(model: FullModel) -> bytes:
     return data
 
 
-def write_saved_model(model: FullModel, folder: Path) -> Path:
-    """Converts the full model into a folder.
+def open_saved_model_artifact(model: Path | bytes, name: str, input: InputSpec, threads: int) -> Engine:
+    """Runs an artifact on TensorFlow, for a check; bytes from a zipped bundle are unpacked while it loads.
 
     Args:
-        model: The full model.
-        folder: The SavedModel's folder, made if it is not there.
-
-    Returns:
-        The file in it.
-
-    Raises:
-        ModelFileError: The model cannot be traced or frozen.
+        model: Path or bytes of ``saved_model.pb``.
+        name: Unused: TensorFlow's messages name the folder.
+        input: The pixels it takes.
+        threads: Unused: TensorFlow manages its own.
     """
-    data = convert_saved_model(model)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / SAVED_MODEL_FILE
-    path.write_bytes(data)
-    return path
+    from exporter.foreign import ForeignEngine
+    from exporter.foreign_files import read_keras
+
+    if isinstance(model, Path):
+        return ForeignEngine(read_keras(model.parent, "0..255"), input, softmax=False)
+    with temporary_folder() as folder:
+        (folder / SAVED_MODEL_FILE).write_bytes(model)
+        return ForeignEngine(read_keras(folder, "0..255"), input, softmax=False)

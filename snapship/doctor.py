@@ -183,12 +183,16 @@ def _print_rows(header: _Row, rows: list[_Row]) -> None:
 
 
 def _engines(found: Checkup) -> list[str]:
-    installed = {entry.name for entry in found.packages if entry.version is not None}
-    runs = {"ai-edge-litert": "litert (.tflite)", "onnxruntime": "onnxruntime (.onnx)"}
-    found_ones = [text for package, text in runs.items() if package in installed]
-    if find_spec("tflite_runtime") is not None:
-        found_ones.append("tflite-runtime (float .tflite)")
-    return found_ones
+    try:
+        from edge_runtime.engines import ENGINES
+    except ImportError:
+        # The base install is damaged; the table of packages says so.
+        return []
+    return [
+        f"{name} ({'float ' if entry.precisions else ''}.{entry.format})"
+        for name, entry in ENGINES.items()
+        if find_spec(entry.needs) is not None
+    ]
 
 
 def _compiled() -> bool:

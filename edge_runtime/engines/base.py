@@ -14,7 +14,7 @@ class Engine(Protocol):
     """One loaded model file. Not thread-safe: one engine per thread at a time.
 
     Attributes:
-        name: ``litert``, ``tflite-runtime`` or ``onnxruntime``.
+        name: Its name in :data:`edge_runtime.engines.ENGINES`.
         input: The file's input tensor.
         output: The file's output tensor.
     """

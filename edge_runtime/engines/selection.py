@@ -24,6 +24,8 @@ class _Entry(msgspec.Struct, frozen=True):
         package: The distribution of it.
         extra: The extra of snapship that brings it, empty for the base install.
         target: ``module:class`` here.
+        fastest: Precisions that it runs fast on a CPU, the fastest first; the others come after all
+            engines' fast ones.
         precisions: What it can run; empty means all.
         numpy_below: The first major version of NumPy that it does not load with; 0 for none.
         install: The pip command where no extra brings it: its NumPy cannot stand beside theirs.
@@ -34,18 +36,25 @@ class _Entry(msgspec.Struct, frozen=True):
     package: str
     extra: str
     target: str
+    fastest: tuple[str, ...]
     precisions: tuple[str, ...] = ()
     numpy_below: int = 0
     install: str = ""
 
 
 ENGINES: dict[str, _Entry] = {
-    "litert": _Entry("tflite", "ai_edge_litert", "ai-edge-litert", "", "litert:LiteRtEngine"),
+    "litert": _Entry(
+        "tflite", "ai_edge_litert", "ai-edge-litert", "", "litert:LiteRtEngine", ("int8", "fp16", "fp32"),
+    ),
     "tflite-runtime": _Entry(
-        "tflite", "tflite_runtime", "tflite-runtime", "", "tflite_runtime:TfliteRuntimeEngine",
+        "tflite", "tflite_runtime", "tflite-runtime", "", "tflite_runtime:TfliteRuntimeEngine", ("fp16", "fp32"),
         precisions=("fp32", "fp16"), numpy_below=2, install="pip install tflite-runtime 'numpy<2'",
     ),
-    "onnxruntime": _Entry("onnx", "onnxruntime", "onnxruntime", "onnx", "onnx:OnnxEngine"),
+    "onnxruntime": _Entry(
+        "onnx", "onnxruntime", "onnxruntime", "onnx", "onnx:OnnxEngine",
+        # It computes fp16 in float32 on a CPU, with casts around each operation.
+        ("int8", "fp32", "fp16"),
+    ),
 }  # fmt: skip
 """Engines by name; the first installed one that reads a format is ``auto``."""
 

@@ -39,9 +39,6 @@ from exporter.images import PixelTable
 _SEED = 0
 _T = TypeVar("_T")
 
-_ON_THREADS = ("tflite", "onnx", "c-array")
-"""Formats whose engine takes a number of threads; TensorFlow uses its own."""
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -183,7 +180,7 @@ class Gatherer:
         opener = candidate.opener
         if opener is None:
             return variants(candidate.model, candidate.format, candidate.name, quantized=integers)
-        if candidate.format not in _ON_THREADS:
+        if not candidate.threaded:
             return ()
 
         def opened(threads: int) -> Callable[[], Run]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata
 
+from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 
 TESTED = {
@@ -32,8 +33,8 @@ TESTED = {
 APP = ("anyio", "mangum", "msgspec", "numpy", "pillow", "python-multipart", "starlette", "typing_extensions")
 """What every function needs. Not idna, which anyio wants for the names of servers that it connects to."""
 
-ENGINES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
-"""What runs a model file, by format; without its own requirements, which only its tools need."""
+PACKAGES = {entry.format: entry.package for entry in reversed(ENGINES.values()) if not entry.numpy_below}
+"""The first engine's package of each format; without its requirements, which only its tools need."""
 
 SERVER = ("click", "h11", "uvicorn")
 """What a container needs besides, where it is not Lambda that calls."""
@@ -63,12 +64,12 @@ def requirements(format: str, *, server: bool = False) -> tuple[Requirement, ...
     Raises:
         UsageError: No engine of a function reads such a file.
     """
-    if format not in ENGINES:
+    if format not in PACKAGES:
         raise UsageError(
             f"A function runs .tflite and .onnx files. Received: an artifact of format {format}. "
             "Pass --artifact with one of these, or export one."
         )
-    names = (*APP, ENGINES[format], *(SERVER if server else ()))
+    names = (*APP, PACKAGES[format], *(SERVER if server else ()))
     return tuple(Requirement(name, _version(name)) for name in sorted(names))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from exporter.kinds import ALIASES, KINDS, NEEDS_EXTRA, parse_kinds
+from exporter.kinds import ALIASES, KINDS, parse_kinds
 
 
 def names(*asked: str) -> list[str]:
@@ -33,7 +33,7 @@ def test_kinds_come_once_and_in_the_order_of_tables() -> None:
 
 
 def test_all_is_what_needs_no_further_extra() -> None:
-    assert names("all") == [name for name in KINDS if name not in NEEDS_EXTRA]
+    assert names("all") == [name for name in KINDS if name != "coreml"]
     assert names("all", "coreml") == list(KINDS)
 
 
