@@ -9,10 +9,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
 from edge_runtime.native_output import quiet
 from exporter.keras2 import for_keras3
-from exporter.reasons import first_line
 from trainer.run import register_layers
 
 _CAUSE = re.compile(

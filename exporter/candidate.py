@@ -1,4 +1,4 @@
-"""What a check judges: a model file with a name."""
+"""The model files that a check judges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.half_precision import Feed, raw
 from exporter.kinds import KINDS, resolve
 
 Opener = Callable[[int], Engine]
-"""Loads a file that no device engine takes as it is; the argument is threads of one inference."""
+"""Loads a file that no device engine reads as it is; the argument is threads of one inference."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Candidate:
     """A model file to judge.
 
     Attributes:
-        name: What to call it, an artifact's kind or a file name.
+        name: An artifact's kind, or a file name.
         model: Its path or bytes.
-        format: What kind of file it is.
+        format: The file's format.
         exact: Whether its scores must equal the full model's.
         bytes: Its size.
-        opener: How it is loaded; None where a device engine takes it as it is.
-        exact_opener: The same of an .onnx file with exact kernels; None as above.
-        feed: What becomes of an image before it goes into the file, for looks inside of it.
+        opener: Loads it, given a number of threads; None if a device engine reads it as it is.
+        exact_opener: Loads an .onnx file with exact kernels; None as above.
+        feed: Turns an image into the file's input, to read the tensors inside.
         threaded: Whether its engine takes a number of threads.
     """
 
@@ -45,7 +45,7 @@ class Candidate:
 
     @property
     def unusable(self) -> str:
-        """Why it cannot be run here, in words; empty where it can."""
+        """Why it cannot run here, in words; empty if it can."""
         if self.opener is not None or usable(self.format):
             return ""
         if any(entry.format == self.format for entry in ENGINES.values()):
@@ -103,11 +103,11 @@ def artifact_candidate(
 
 
 def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidate | None:
-    """The float file that another was quantized from; None for float files, and where it was not exported.
+    """The float file that another was quantized from; None for float files, and if it was not exported.
 
     Args:
         candidate: A file.
-        candidates: All that are judged.
+        candidates: All files being judged.
     """
     if candidate.exact:
         return None

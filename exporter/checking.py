@@ -19,11 +19,19 @@ from exporter.demands import with_demands
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
 from exporter.evidence.options import EvidenceOptions
+from exporter.external import (
+    check_file,
+    common_input,
+    external_candidate,
+    look_at,
+    prepared,
+    scorer_of,
+)
 from exporter.file_labels import labels_of_files
-from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.images import PixelTable, choose_split, decode_table, run_images
 from exporter.input_range import InputRange, check_range
 from exporter.judging import Candidate, Judgement, check_numbers, judge
+from exporter.loaded_model import LoadedModel
 from exporter.model_files import model_sha256
 from exporter.outcomes import Outcomes, outcomes_of
 from exporter.own_input import pixels_of
@@ -31,9 +39,9 @@ from exporter.progress import Progress, step
 from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
 from exporter.resize_choice import resize_notes
-from exporter.saved_source import is_saved_model
 from exporter.scoring import Scorer, full_scorer
 from exporter.source import Source, find_source, load_source, read_labels
+from exporter.tensorflow_file import is_saved_model
 from exporter.verdict import CHECK_FILE, CheckReport, saved_report
 from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
 from trainer.run import MODEL_FILE, is_run, model_path, read_run
@@ -194,7 +202,7 @@ def _files_of(config: CheckConfig, tell: Progress) -> _Subject:
         tell(note, 0, 0)
     use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order, own=own)
     return _Subject(
-        small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256, use),
+        small.name, [external_candidate(sides[1])], _Full(scorer_of(sides[0]), spec, full, one.sha256, use),
         images.relabelled(names), notes,
     )  # fmt: skip
 
@@ -235,7 +243,7 @@ def _judged(subject: _Subject, config: CheckConfig, page: bool, evidence: bool, 
         return Checked(found.report, outcomes_of(found, table), text)
 
 
-def _look(path: Path, input_range: InputRange) -> ForeignModel:
+def _look(path: Path, input_range: InputRange) -> LoadedModel:
     """A model file, or the one in a run folder, whose models take raw pixels."""
     return look_at(model_path(path), "0..255") if is_run(path) else look_at(path, input_range)
 

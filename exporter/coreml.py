@@ -11,12 +11,11 @@ import warnings
 import zipfile
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, freeze
-from exporter.reasons import first_line
 from exporter.source import FullModel
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.manifest import Strict
 
 FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
@@ -79,7 +80,7 @@ def kernels_saturate() -> bool | None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     try:
         session = session_of(model.SerializeToString())
-    except ImportError:
+    except EnvironmentMissingError:
         return None
     found = session.run(None, {"a": np.full((1, count), 255, dtype=np.uint8)})[0]
     return bool((found != 255 * 127 * count).any())

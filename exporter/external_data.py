@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
-from exporter.reasons import first_line
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 
 
 @dataclass(frozen=True)

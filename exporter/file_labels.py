@@ -7,11 +7,11 @@ from pathlib import Path
 from edge_runtime.dataset import ImageSet, distinct_labels
 from edge_runtime.errors import UsageError
 from edge_runtime.labels import settled
-from exporter.foreign import ForeignModel
+from exporter.loaded_model import LoadedModel
 
 
 def labels_of_files(
-    reference: ForeignModel, candidate: ForeignModel, images: ImageSet
+    reference: LoadedModel, candidate: LoadedModel, images: ImageSet
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The labels of two models of the same classes, as one of their files says.
 

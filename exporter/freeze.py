@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
-from exporter.reasons import first_line, outside_operations
+from exporter.reasons import outside_operations
 from exporter.source import FullModel
 
 INPUT_NAME = "image"

@@ -18,12 +18,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.engines.litert import new_interpreter
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.manifest import Format, Strict
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
-from exporter.reasons import first_line
 
 HALF_MAX = 65504.0
 """Largest number of IEEE 754 binary16: (2 - 2^-10) 2^15. Converters cut larger weights to it."""
@@ -140,7 +140,6 @@ def _tflite_tensors(
     model: Path | bytes, inputs: list[Any], widths: Widths
 ) -> Iterator[tuple[str, Any]] | None:
     from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     data = model if isinstance(model, bytes) else model.read_bytes()
     floats = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32)
@@ -157,13 +156,7 @@ def _tflite_tensors(
             if types[place] in floats:
                 (weights if widens else activations)[place] = graph.Tensors(place).Name().decode()
     with quiet():
-        interpreter = Interpreter(
-            model_content=data,
-            num_threads=min(4, os.cpu_count() or 1),
-            # XNNPACK would fuse tensors away.
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
+        interpreter = new_interpreter(data, min(4, os.cpu_count() or 1), all_tensors=True)
         taken = interpreter.get_input_details()[0]
         if tuple(taken["shape"]) != inputs[0].shape:
             interpreter.resize_tensor_input(taken["index"], inputs[0].shape)

@@ -11,12 +11,12 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from edge_runtime.engines.onnx_import import disable_telemetry
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
 from exporter.onnx_cleanup import fold_zero_pads, without_stale_shapes
-from exporter.reasons import first_line, unknown_to
+from exporter.reasons import unknown_to
 from exporter.source import FullModel
 
 OPSET = 17

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_runtime.spec import InputSpec
-from exporter.foreign import ForeignModel, look_at, prepared
+from exporter.external import look_at, prepared, scorer_of
 from exporter.input_range import InputRange
+from exporter.loaded_model import LoadedModel
 from exporter.scoring import full_scorer
 from exporter.source import Source, load_source
 from exporter.weak_reference import ReferenceUse
@@ -65,7 +66,7 @@ def use_of_bundle(source: Source, input_range: InputRange) -> ReferenceUse:
     )
 
 
-def use_of_file(model: ForeignModel, spec: InputSpec, open_order: bool, *, own: bool = False) -> ReferenceUse:
+def use_of_file(model: LoadedModel, spec: InputSpec, open_order: bool, *, own: bool = False) -> ReferenceUse:
     """A model file of anybody's as the reference of a check.
 
     Args:
@@ -82,6 +83,6 @@ def use_of_file(model: ForeignModel, spec: InputSpec, open_order: bool, *, own: 
         # Whatever --input-range says, it holds for the candidate too.
         range_option="--reference-range",
         input_range=model.input_range,
-        scorer=lambda name: prepared(look_at(model.path, name), spec).scorer(),
+        scorer=lambda name: scorer_of(prepared(look_at(model.path, name), spec)),
         resize_cure=None if own else "Pass",
     )

@@ -13,8 +13,8 @@ from edge_runtime.spec import InputSpec
 from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
-from exporter.saved_source import SIGNATURE
 from exporter.source import FullModel
+from exporter.tensorflow_file import SIGNATURE, load_tensorflow_file
 
 SAVED_MODEL_FILE = "saved_model.pb"
 
@@ -66,14 +66,11 @@ def open_saved_model_artifact(model: Path | bytes, name: str, input: InputSpec, 
     Args:
         model: Path or bytes of ``saved_model.pb``.
         name: Unused: TensorFlow's messages name the folder.
-        input: The pixels it takes.
+        input: Unused: the file says what it takes.
         threads: Unused: TensorFlow manages its own.
     """
-    from exporter.foreign import ForeignEngine
-    from exporter.foreign_files import read_keras
-
     if isinstance(model, Path):
-        return ForeignEngine(read_keras(model.parent, "0..255"), input, softmax=False)
+        return load_tensorflow_file(model.parent, "0..255")
     with temporary_folder() as folder:
         (folder / SAVED_MODEL_FILE).write_bytes(model)
-        return ForeignEngine(read_keras(folder, "0..255"), input, softmax=False)
+        return load_tensorflow_file(folder, "0..255")

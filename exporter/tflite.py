@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from exporter.backend import load_tensorflow
 from exporter.flatbuffer import name_tensors, softmax_in_float
 from exporter.quantize.images import check_images
-from exporter.reasons import first_line, refused_operations
+from exporter.reasons import refused_operations
 
 
 def convert_fp32(frozen: Any) -> bytes:

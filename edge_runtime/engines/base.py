@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.manifest import TensorSpec
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
@@ -87,7 +87,6 @@ def refused_run(name: str, error: Exception) -> ModelFileError:
         name: The model's name.
         error: What the interpreter says.
     """
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelFileError(
-        f"A model file must run. Received: {name} ({reason}). Copy the bundle again or export it again."
+        f"A model file must run. Received: {name} ({first_line(error)}). Copy the bundle again or export it again."
     )

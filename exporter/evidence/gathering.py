@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from edge_runtime.engines import Engine
-from edge_runtime.errors import SnapshipError
+from edge_runtime.errors import SnapshipError, first_line
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from edge_runtime.spec import InputSpec
@@ -219,8 +219,7 @@ class Gatherer:
             return measure()
         except Exception as error:
             # Interpreters raise anything when they are run in unusual ways.
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            missing.append(f"{name}: {reason[:200]}")
+            missing.append(f"{name}: {first_line(error)}")
             return None
 
 

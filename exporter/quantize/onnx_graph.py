@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.onnx_import import disable_telemetry
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
@@ -282,8 +282,7 @@ def _silent() -> Iterator[None]:
 
 
 def _refused(error: Exception) -> ModelFileError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelFileError(
-        f"A model must quantize to {_KIND}. Received: {reason[:300]}. "
+        f"A model must quantize to {_KIND}. Received: {first_line(error, 300)}. "
         "Replace the operation that is named, or leave this artifact out with --artifacts."
     )

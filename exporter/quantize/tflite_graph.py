@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import ModelFileError, UsageError
+from edge_runtime.engines.litert import new_interpreter
+from edge_runtime.errors import ModelFileError, UsageError, first_line
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
@@ -195,17 +196,9 @@ class TfliteGraph:
 
     def _interpreter(self) -> tuple[Any, dict[str, int]]:
         """An interpreter that keeps every tensor, and the places of those that operations give."""
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         try:
             with quiet():
-                interpreter = Interpreter(
-                    model_content=self.data,
-                    num_threads=min(4, os.cpu_count() or 1),
-                    # XNNPACK would fuse tensors away.
-                    experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-                    experimental_preserve_all_tensors=True,
-                )
+                interpreter = new_interpreter(self.data, min(4, os.cpu_count() or 1), all_tensors=True)
                 interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise _refused(error) from error
@@ -223,8 +216,7 @@ def _batches(pixels: UInt8Array) -> Iterator[Float32Array]:
 
 
 def _refused(error: Exception) -> ModelFileError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelFileError(
-        f"A model must quantize to {_KIND}. Received: {reason[:300]}. "
+        f"A model must quantize to {_KIND}. Received: {first_line(error, 300)}. "
         "Replace the operation that is named, or leave this artifact out with --artifacts."
     )

@@ -33,14 +33,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.gate import Comparison, IntArray, compare
 from exporter.progress import Progress, step
 from exporter.quantize.bias import corrected
 from exporter.quantize.graph import QuantGraph
-from exporter.reasons import first_line
 from exporter.repair.equalise import equalised, unequal_pairs
 from exporter.repair.islands import candidates
 from exporter.repair.qat import TuningUnavailable

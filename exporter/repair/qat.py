@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UsageError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
@@ -142,8 +142,7 @@ def _copied(model: FullModel) -> Copy:
         copy = copy_with_ranges(model.keras)
     except Exception as error:
         # Any layer may raise anything when it is copied.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TuningUnavailable(f"Keras cannot copy the model: {reason[:200]}") from error
+        raise TuningUnavailable(f"Keras cannot copy the model: {first_line(error)}") from error
     if not copy.kernels:
         raise TuningUnavailable("no convolution or dense layer of Keras' own is in the model")
     return copy

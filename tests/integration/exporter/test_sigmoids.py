@@ -14,7 +14,7 @@ from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from edge_runtime.spec import InputSpec
 from exporter.backend import load_keras
-from exporter.foreign import look_at, prepared
+from exporter.external import look_at, prepared
 from exporter.sigmoid import end_of, refuse_sigmoids
 from exporter.source import find_source, load_source
 
