@@ -1,4 +1,4 @@
-"""Which artifact of a bundle to use."""
+"""Chooses the artifact of a bundle to run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edge_runtime.errors import GateFailedError, UsageError
 from edge_runtime.manifest import Artifact
 
 _SAFEST = ("fp32", "fp16", "int8", "dynamic", "int16x8")
-"""Precisions, the one that can have gone wrong least first."""
+"""Precisions, from the safest to the riskiest conversion."""
 
 
 def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_failed: bool = False) -> Artifact:
@@ -17,7 +17,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
 
     Args:
         bundle: An open bundle.
-        kind: The artifact that the user named, or None for the best one.
+        kind: The artifact the user named, or None for the best one.
         engine: ``auto`` or the engine that must run it.
         allow_failed: Also take one whose verdict is ``fail``.
 
@@ -25,7 +25,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         UnknownNameError: The bundle has no such artifact, or there is no such engine.
         GateFailedError: It failed its check, or all did.
         EnvironmentMissingError: No installed engine runs any of them.
-        UsageError: There is none that any engine could run.
+        UsageError: No engine can run any of them.
     """
     if engine != "auto":
         check_name(engine)
@@ -51,7 +51,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         raise _failed(bundle, ", ".join(entry.kind for entry in artifacts))
     runnable = [entry for entry in allowed if usable(entry.format, engine, entry.precision)]
     if not runnable:
-        # Where an engine is there, its own refusal says more: float artifacts only.
+        # If the engine is installed, its own refusal is more precise: float artifacts only.
         runnable = [entry for entry in allowed if usable(entry.format, engine)]
     if not runnable:
         raise not_installed(allowed[0].format, allowed[0].file, engine)

@@ -10,7 +10,7 @@ from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
 
 ALIGNMENT = 16
-"""Bytes; TensorFlow Lite Micro reads weights in place and asks for this."""
+"""Bytes; TensorFlow Lite Micro reads weights in place and requires this."""
 
 _PER_LINE = 16
 _BYTE = re.compile(r"0x([0-9a-f]{2})")
@@ -21,7 +21,7 @@ def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -
 
     Args:
         model: An int8 .tflite file: uint8 pixels in, float32 scores out.
-        name: The bundle's name; what C does not take in a name becomes ``_``.
+        name: The bundle's name; characters that C does not allow become ``_``.
         labels: Class names in the order of the scores.
         spec: The model's input.
 
@@ -91,7 +91,7 @@ def tflite_in(header: bytes) -> bytes:
         header: What :func:`c_array` wrote.
 
     Raises:
-        ModelFileError: It holds none.
+        ModelFileError: It contains none.
     """
     text = header.decode("ascii", errors="replace")
     start = text.find("_int8_tflite[")
@@ -120,7 +120,7 @@ def _pixels(spec: InputSpec) -> str:
 
 
 def _quoted(label: str) -> str:
-    """A C string of the label's UTF-8 bytes; three octal digits end where they end, unlike hex."""
+    """A C string of the label's UTF-8 bytes; octal escapes have a fixed length, hex escapes do not."""
     signs = (
         chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
         for byte in label.encode("utf-8")

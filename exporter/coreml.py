@@ -1,6 +1,6 @@
 """Core ML artifacts, for iPhone and Mac: an image in, a label and scores out.
 
-Conversion runs anywhere, the model only on macOS and iOS: its answers are not checked here.
+Conversion runs anywhere, the model only on macOS and iOS, so its answers are not checked here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
     """
     load_tensorflow()
     try:
-        # It warns of every TensorFlow newer than it was tested with.
+        # It warns about every TensorFlow newer than the one it was tested with.
         logging.getLogger("coremltools").setLevel(logging.ERROR)
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,7 +64,7 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
                 skip_model_load=True,
             )
     except Exception as error:
-        # It raises NotImplementedError, KeyError and others of the graph that it walks.
+        # It raises NotImplementedError, KeyError and others while it walks the graph.
         raise ModelFileError(
             f"A model must convert to coreml. Received: {type(error).__name__}: {first_line(error, 300)}. "
             "Replace what is named, or leave this artifact out with --artifacts."
@@ -73,7 +73,7 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
 
 
 def _zipped(converted: Any, name: str) -> bytes:
-    """A package is a folder; one file of it has one hash."""
+    """A package is a folder; zipped, it has one hash."""
     packed = io.BytesIO()
     with temporary_folder() as folder:
         package = folder / f"{name}.mlpackage"

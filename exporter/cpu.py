@@ -1,4 +1,4 @@
-"""What this machine's CPU adds int8 products with: it decides how fast int8 is, and of some files what they answer."""
+"""The int8 instructions of this CPU: they decide how fast int8 is and, for some files, the answers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CpuReport(Strict, frozen=True):
 
     Attributes:
         name: Its model's name.
-        flags: Those of :data:`FLAGS` that it has; empty where the system does not say.
+        flags: The :data:`FLAGS` it has; empty if the system does not report them.
         saturates: Whether ONNX Runtime's u8 x s8 kernels saturate at 16 bits here, found by running
-            one; None where ONNX Runtime is not installed.
+            one; None if ONNX Runtime is not installed.
     """
 
     name: str
@@ -54,13 +54,13 @@ def cpu_report() -> CpuReport:
 
 @cache
 def kernels_saturate() -> bool | None:
-    """Whether the default u8 x s8 kernels of ONNX Runtime lose what passes 16 bits.
+    """Whether the default u8 x s8 kernels of ONNX Runtime lose what exceeds 16 bits.
 
     Flags do not settle it: a hypervisor may hide them, and other builds have other kernels. So the
-    largest products are added, and the sum is looked at.
+    largest products are summed and the result checked.
 
     Returns:
-        None where onnx or onnxruntime is not installed.
+        None if onnx or onnxruntime is not installed.
     """
     try:
         from onnx import TensorProto, helper, numpy_helper

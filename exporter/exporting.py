@@ -3,11 +3,11 @@
 Stages::
 
     source  -> full model     loaded on TensorFlow, checked to be a classifier
-    images  -> two tables     those that calibrate, those that judge; never the same
-    model   -> scores         of the images that judge: classes in its order, and above chance
+    images  -> two tables     calibration images and judging images; never the same
+    model   -> scores         of the judging images: classes in its order, and above chance
     model   -> files          converted once, then written as each kind
-    files   -> repaired       int8 files up the ladder, on images that calibrate
-    files   -> verdicts       each against the full model, on the images that judge
+    files   -> repaired       int8 files, on the calibration images
+    files   -> verdicts       each against the full model, on the judging images
     all     -> bundle         manifest, labels, golden examples, check.json, report.html
 """
 
@@ -54,12 +54,12 @@ from exporter.weak_reference import ReferenceUse, order_is_open, settle_referenc
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote.
+    """The result of an export.
 
     Attributes:
         bundle: The bundle, open.
-        unmade: Artifacts that are not in it because they could not be made: the error by kind.
-        named: Kinds that were asked for one by one, :attr:`ExportConfig.named`.
+        unmade: Artifacts that could not be made, and are not in it: the error by kind.
+        named: The kinds named one by one, :attr:`ExportConfig.named`.
     """
 
     bundle: Bundle
@@ -67,10 +67,10 @@ class Exported:
     named: frozenset[str]
 
     def raise_for_unmade(self) -> None:
-        """Raises what the command exits with where the bundle lacks an artifact that was named.
+        """Raises an error if the bundle lacks an artifact that was named.
 
         Raises:
-            ModelFileError: It does; the bundle is written all the same.
+            ModelFileError: It does; the bundle is still written.
         """
         missing = [kind for kind in self.unmade if kind in self.named]
         if missing:
@@ -88,10 +88,10 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
 
     Args:
         config: What to export.
-        progress: Told how far it is.
+        progress: Progress callback.
 
     Returns:
-        The bundle, open; what the check found is in its manifest and ``check.json``.
+        The bundle, open; the results of the check are in its manifest and ``check.json``.
 
     Raises:
         SnapshipError: As :func:`export_bundle`.
@@ -104,13 +104,13 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
 
     Args:
         config: What to export.
-        progress: Told how far it is.
+        progress: Progress callback.
 
     Raises:
-        SnapshipError: The source, the data or an option is not as it must be, or no artifact
-            could be made. Nothing is left behind, and a bundle that was there is untouched.
-        GateFailedError: The best artifact was asked for, and none passed.
-        InconclusiveError: The same, and for some the images cannot tell.
+        SnapshipError: The source, the data or an option is invalid, or no artifact could be made.
+            Nothing is left behind, and an existing bundle is untouched.
+        GateFailedError: ``best`` is set, and every artifact failed.
+        InconclusiveError: ``best`` is set, none passed, and for some the images cannot tell.
     """
     tell = progress or (lambda step, done, total: None)
     out = Path(config.out)
@@ -142,7 +142,7 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
         open_order = source.labels is None and sets.judging is not None and order_is_open(sets.judging)
         use = use_of_source(source, config.input_range, open_order=open_order)
         unmade = _Export(config, source, model, labels, tables, folder, tell).run(use)
-        # Another run may have made one meanwhile.
+        # Another process may have written one meanwhile.
         may_write(out, config.overwrite)
     return Exported(Bundle.open(out), unmade, config.named)
 
@@ -197,10 +197,9 @@ class _Export:
         return self._unmade
 
     def _scores_of_full_model(self, use: ReferenceUse) -> Float32Array | None:
-        """Scores of the judging images, where something is judged by them; before minutes of conversion.
+        """Scores the judging images before minutes of conversion, if anything depends on them.
 
-        A bundle that is not checked has class names all the same: where their order is open,
-        it is found.
+        A bundle that is not checked still has class names, whose order may have to be found.
         """
         table = self._tables.judging
         if table is None or not (self._config.check or use.open_order):
@@ -275,13 +274,13 @@ class _Export:
         )
 
     def _described(self, kind: Kind) -> Artifact:
-        """With what repaired it, which a bundle says also where nothing judged it."""
+        """With its repairs, which a bundle lists even if nothing was checked."""
         ladder = self._ladders.get(kind.name)
         kept = () if ladder is None else tuple(rung.name for rung in ladder.rungs[1:] if rung.kept)
         return msgspec.structs.replace(self._entries[kind], repairs=kept)
 
     def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:
-        """The bundle as written is replayed before its verdicts are."""
+        """Replays the bundle as written, before its verdicts are written."""
         report = judgement.report.with_golden(replay_golden(Bundle.open(self._folder)))
         if self._config.best is not None:
             report.only([kind.name for kind in self._shipped]).raise_for_verdict()
@@ -299,7 +298,7 @@ class _Export:
 
 
 def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
-    """An artifact that nothing here runs stays unchecked."""
+    """An artifact that cannot run here stays unchecked."""
     found = report.artifacts.get(entry.kind)
     if found is None:
         return entry
@@ -312,7 +311,7 @@ def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
 
 
 def _relative(file: Path, out: Path) -> str:
-    """The full model's place as seen from the bundle, so that both can move together.
+    """The full model's path relative to the bundle, so that both can move together.
 
     Links are followed first: the way up from a linked folder is not the way down to it.
     """
@@ -320,7 +319,7 @@ def _relative(file: Path, out: Path) -> str:
 
 
 def _safe(name: str) -> str:
-    """A source's name as one that every file system takes."""
+    """A source's name in a form that every file system accepts."""
     kept = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)
     kept = kept.lstrip(".-")[:80]
     return kept if valid_name(kept) else "model"

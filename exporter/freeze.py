@@ -1,4 +1,4 @@
-"""A full model as one graph without variables: what every artifact is made from."""
+"""A full model as one graph without variables, which every artifact is made from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OUTPUT_NAME = "scores"
 def freeze(model: FullModel, batch: int | None = 1) -> Any:
     """Traces the model for inference and turns its weights into constants.
 
-    A fixed batch because LiteRT.js and MediaPipe refuse a dynamic one; constants
+    The batch is fixed because LiteRT.js and MediaPipe refuse a dynamic one; weights become constants
     because the quantizer's calibration cannot read variables.
 
     Args:

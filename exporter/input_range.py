@@ -27,13 +27,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def check_range(name: str) -> InputRange:
-    """Returns the name if there is such a range.
+    """Returns the name of a range, checked.
 
     Args:
         name: What the user passed.
 
     Raises:
-        UnknownNameError: There is none.
+        UnknownNameError: There is no such range.
     """
     for known in RANGES:
         if name == known:

@@ -1,6 +1,6 @@
 """SavedModel artifacts: raw pixels in, scores out, any batch, the weights inside ``saved_model.pb``.
 
-One file, so that one hash covers it; a folder ``variables/`` is not needed, as there are none.
+One file, so that one hash covers it; frozen weights need no folder ``variables/``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def convert_saved_model(model: FullModel) -> bytes:
         model: The full model.
 
     Returns:
-        A ``saved_model.pb``, to be put into a folder of its own; signature ``serving_default``,
+        The content of ``saved_model.pb``, for a folder of its own; signature ``serving_default``,
         ``image`` float32 ``[batch, height, width, channels]``, 0..255 -> ``scores`` float32.
 
     Raises:

@@ -71,7 +71,7 @@ def check_score_output(tensor: TensorSpec, name: str) -> None:
         name: The model's name, for messages.
 
     Raises:
-        ModelFileError: It is something else.
+        ModelFileError: It is not.
     """
     if len(tensor.shape) != 2 or not isinstance(tensor.shape[1], int) or tensor.dtype != "float32":
         raise ModelFileError(
@@ -81,11 +81,11 @@ def check_score_output(tensor: TensorSpec, name: str) -> None:
 
 
 def refused_run(name: str, error: Exception) -> ModelFileError:
-    """The error for a file that loads and then does not run, as one with damaged weights may.
+    """The error for a file that loads but does not run, for example because its weights are damaged.
 
     Args:
         name: The model's name.
-        error: What the interpreter says.
+        error: The interpreter's error.
     """
     return ModelFileError(
         f"A model file must run. Received: {name} ({first_line(error)}). Copy the bundle again or export it again."

@@ -20,13 +20,13 @@ _FEWEST = 4
 def engine_reports(
     variants: Sequence[Variant], pixels: UInt8Array, scores: Float32Array, seconds: float
 ) -> tuple[EngineReport, ...]:
-    """Runs a file every way, in turns, so that noise of the machine hits all alike.
+    """Runs a file in every way, in turns, so that machine noise affects all alike.
 
     Args:
         variants: The ways to run it.
         pixels: uint8 ``[n, height, width, channels]``, at least one image.
-        scores: What the engine that judges says of them, float32 ``[n, classes]``.
-        seconds: How long it may take; images after that are left out.
+        scores: Their scores from the engine that counts, float32 ``[n, classes]``.
+        seconds: Time limit; the images left then are skipped.
     """
     runs = [variant.open() for variant in variants]
     for run in runs:

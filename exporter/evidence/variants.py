@@ -1,4 +1,4 @@
-"""Other ways to run a file: without the optimised kernels, and on more threads."""
+"""Other ways to run a file: without optimised kernels, and with more threads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 
 THREADS = (1, 2, 4)
-"""Thread counts that are compared, up to one more than the machine has cores."""
+"""Thread counts to compare, up to one more than the machine has cores."""
 
 Run = Callable[[UInt8Array], Float32Array]
 """Scores one image: uint8 ``[height, width, channels]`` to float32 ``[classes]``."""
@@ -32,8 +32,8 @@ class Variant:
     Attributes:
         engine: The interpreter and its kernels, in words.
         threads: Threads of one inference.
-        plain: Whether these are the kernels without optimisation.
-        open: Loads the file; call it again for a second interpreter.
+        plain: Whether its kernels are the unoptimised ones.
+        open: Loads the file; each call makes another interpreter.
     """
 
     engine: str
@@ -43,7 +43,7 @@ class Variant:
 
 
 def thread_counts() -> tuple[int, ...]:
-    """The counts of :data:`THREADS` that this machine can show a difference for."""
+    """The counts of :data:`THREADS` that can make a difference on this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return tuple(count for count in THREADS if count <= cores + 1)
 
@@ -57,7 +57,7 @@ def variants(
         model: Path or bytes.
         format: ``tflite`` or ``onnx``.
         name: The file's name, for messages.
-        quantized: Whether integer kernels run it: those of ONNX Runtime come in two kinds.
+        quantized: Whether it runs on integer kernels, of which ONNX Runtime has two kinds.
     """
     fast, plain, slow = {
         "tflite": ("litert", "litert, no XNNPACK", _plain_litert),
