@@ -125,7 +125,7 @@ def bundle_in_making(out: Path) -> Iterator[Path]:
     with temporary_folder(existing_parent(out)) as folder:
         yield folder
         with written_aside(out) as file:
-            _zip(folder, file)
+            write_zip(folder, file)
 
 
 def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
@@ -195,8 +195,13 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST_FILE).write_bytes(encode_json(manifest))
 
 
-def _zip(folder: Path, packed: IO[bytes]) -> None:
-    """Deterministic: the same content gives the same bytes."""
+def write_zip(folder: Path, packed: IO[bytes]) -> None:
+    """Packs a folder; the same content gives the same bytes.
+
+    Args:
+        folder: The folder.
+        packed: The archive to write.
+    """
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():

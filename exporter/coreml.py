@@ -8,17 +8,15 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-import zipfile
 from typing import Any
 
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
+from exporter.bundle_files import write_zip
 from exporter.freeze import INPUT_NAME, freeze
 from exporter.source import FullModel
-
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model") -> bytes:
@@ -76,14 +74,7 @@ def _zipped(converted: Any, name: str) -> bytes:
     """A package is a folder; zipped, it has one hash."""
     packed = io.BytesIO()
     with temporary_folder() as folder:
-        package = folder / f"{name}.mlpackage"
         with quiet():
-            converted.save(str(package))
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(package.rglob("*")):
-                if path.is_file():
-                    info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_TIME)
-                    info.compress_type = zipfile.ZIP_DEFLATED
-                    info.external_attr = 0o644 << 16
-                    archive.writestr(info, path.read_bytes())
+            converted.save(str(folder / f"{name}.mlpackage"))
+        write_zip(folder, packed)
     return packed.getvalue()

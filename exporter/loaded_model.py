@@ -183,21 +183,3 @@ def scores_of(path: Path, shape: list[Any]) -> TensorSpec:
         f"A classifier must return one score per class, of two or more. Received: {path} with output "
         f"{shown}. Compare image classifiers."
     )
-
-
-def check_one_each(path: Path, inputs: int, outputs: int) -> None:
-    """Checks that a model has one input and one output.
-
-    Args:
-        path: The file, for the message.
-        inputs: How many inputs it has.
-        outputs: How many outputs it has.
-
-    Raises:
-        ModelFileError: It has others.
-    """
-    if inputs != 1 or outputs != 1:
-        raise ModelFileError(
-            f"A classifier must have one input and one output. Received: {path} with {inputs} inputs, "
-            f"{outputs} outputs. Save one that takes an image and gives scores."
-        )

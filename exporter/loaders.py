@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.engines.base import check_single_tensors
 from edge_runtime.engines.litert import new_interpreter
 from edge_runtime.engines.onnx import load_session
 from edge_runtime.errors import ModelFileError, UsageError, first_line
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.input_range import RANGES, InputRange, check_range, normalisation, scaling
-from exporter.loaded_model import LoadedModel, axes_of, check_one_each, scores_of
+from exporter.loaded_model import LoadedModel, axes_of, scores_of
 from exporter.metadata.onnx import onnx_labels
 from exporter.metadata.tflite import tflite_labels
 from exporter.sigmoid import onnx_end, tflite_end
@@ -88,7 +89,7 @@ def _load_tflite(
     try:
         interpreter = new_interpreter(path, threads)
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        check_one_each(path, len(inputs), len(outputs))
+        check_single_tensors(len(inputs), len(outputs), str(path))
         signature = [int(entry) for entry in inputs[0].get("shape_signature", inputs[0]["shape"])]
         axes = axes_of(path, [entry if entry > 0 else None for entry in signature])
         if size is not None and (axes.height is None or axes.width is None):
@@ -129,7 +130,7 @@ def _load_onnx(path: Path, input_range: InputRange, threads: int, exact: bool) -
     """Channels first or last; a uint8 input takes pixels as they are."""
     session = load_session(path, str(path), threads, exact=exact)
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    check_one_each(path, len(inputs), len(outputs))
+    check_single_tensors(len(inputs), len(outputs), str(path))
     axes = axes_of(path, [size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape])
     scores = scores_of(path, outputs[0].shape)
     dtype, given = _ONNX_DTYPES.get(inputs[0].type), _ONNX_DTYPES.get(outputs[0].type)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from edge_runtime.engines.base import check_single_tensors
 from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras_model, load_tensorflow
 from exporter.input_range import InputRange, scaling
-from exporter.loaded_model import LoadedModel, axes_of, check_one_each, scores_of
+from exporter.loaded_model import LoadedModel, axes_of, scores_of
 from exporter.precision import in_float32
 from exporter.reasons import has_operation, outside_operations
 from exporter.sigmoid import keras_end, single_output
@@ -114,7 +115,7 @@ def _open_keras(file: Path) -> _Opened:
     model = in_float32(load_keras_model(file))
     try:
         inputs, outputs = model.inputs, model.outputs
-        check_one_each(file, len(inputs), len(outputs))
+        check_single_tensors(len(inputs), len(outputs), str(file))
         taken, given = tuple(inputs[0].shape), tuple(outputs[0].shape)
     except (AttributeError, TypeError) as error:
         raise ModelFileError(
@@ -156,7 +157,7 @@ def _open_saved_model(folder: Path) -> _Opened:
             "lookup table or Python code. Save it without, or pass the .keras file."
         )
     inputs, outputs = function.structured_input_signature[1], function.structured_outputs
-    check_one_each(folder, len(inputs), len(outputs) if isinstance(outputs, dict) else 0)
+    check_single_tensors(len(inputs), len(outputs) if isinstance(outputs, dict) else 0, str(folder))
     (name, taken), (given_name, given) = next(iter(inputs.items())), next(iter(outputs.items()))
     if not taken.dtype.is_floating or not given.dtype.is_floating:
         raise ModelFileError(

@@ -39,6 +39,24 @@ class Engine(Protocol):
         ...
 
 
+def check_single_tensors(inputs: int, outputs: int, name: str) -> None:
+    """Checks that a model has one input and one output.
+
+    Args:
+        inputs: Number of inputs.
+        outputs: Number of outputs.
+        name: The model's name, for messages.
+
+    Raises:
+        ModelFileError: It has others.
+    """
+    if inputs != 1 or outputs != 1:
+        raise ModelFileError(
+            f"A classifier must have one input and one output. Received: {name} with {inputs} inputs, "
+            f"{outputs} outputs. Export one that takes an image and gives scores."
+        )
+
+
 def check_image_input(tensor: TensorSpec, name: str) -> None:
     """Checks that a tensor takes raw pixels as they are.
 

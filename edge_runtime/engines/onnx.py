@@ -7,7 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from edge_runtime.engines.base import check_image_input, check_score_output, refused_run
+from edge_runtime.engines.base import (
+    check_image_input,
+    check_score_output,
+    check_single_tensors,
+    refused_run,
+)
 from edge_runtime.engines.onnx_import import load_onnxruntime
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.manifest import Dtype, TensorSpec
@@ -106,11 +111,7 @@ class OnnxEngine:
         self._file = name
         self._session: Any = load_session(model, name, threads, exact=exact)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelFileError(
-                f"A classifier must have one input and one output. Received: {name} with {len(inputs)} "
-                f"inputs, {len(outputs)} outputs. Export it with: snapship export"
-            )
+        check_single_tensors(len(inputs), len(outputs), name)
         self.input = _tensor(inputs[0], name)
         self.output = _tensor(outputs[0], name)
         check_image_input(self.input, name)

@@ -8,7 +8,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from edge_runtime.engines.base import check_image_input, check_score_output, refused_run
+from edge_runtime.engines.base import (
+    check_image_input,
+    check_score_output,
+    check_single_tensors,
+    refused_run,
+)
 from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.manifest import Dtype, TensorSpec
 from edge_runtime.preprocess import UInt8Array
@@ -66,11 +71,7 @@ class TfliteEngine:
             raise ModelFileError(
                 f"A .tflite file must load in {maker}. Received: {name} ({reason}). {self._cure(reason)}"
             ) from error
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelFileError(
-                f"A classifier must have one input and one output. Received: {name} with {len(inputs)} "
-                f"inputs, {len(outputs)} outputs. Export it with: snapship export"
-            )
+        check_single_tensors(len(inputs), len(outputs), name)
         self.input = _tensor(inputs[0], name)
         self.output = _tensor(outputs[0], name)
         check_image_input(self.input, name)
