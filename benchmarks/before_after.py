@@ -17,7 +17,7 @@ from edge_runtime.progress import no_progress
 from exporter.config import ExportConfig
 from exporter.gate import Comparison, compare
 from exporter.kinds import KINDS, parse_kinds
-from exporter.making import Maker
+from exporter.making import Builder
 from exporter.mending import ArtifactRepair
 from exporter.quantize.bias import corrected
 from exporter.scoring import engine_scorer, full_scorer, latencies_ms
@@ -118,19 +118,19 @@ def measure(config: ExportConfig, folder: Path) -> Part:
         judging = tables.judging
         if judging is None:
             raise ValueError(f"The data must have images that judge. Received: {config.data}.")
-        maker = Maker(model, "model", labels, tables.calibrating, folder, no_progress)
-        maker.make(parse_kinds(config.artifacts))
-        files = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
+        builder = Builder(model, "model", labels, tables.calibrating, folder, no_progress)
+        builder.make(parse_kinds(config.artifacts))
+        files = {kind.name: path.read_bytes() for kind, path in builder.files.items()}
         part = Part(
             reference=full_scorer(model)(judging.pixels),
             truth=np.array(judging.truth),
             alone=np.array([AS_IS in Path(item.ref).parts for item in judging.images.items]),
             labels=labels, margin=config.margin, scores={}, sizes={}, latencies={}, repairs={}, kernels={},
         )  # fmt: skip
-        repair = ArtifactRepair(config, model, labels, maker, tables, no_progress)
+        repair = ArtifactRepair(config, model, labels, builder, tables, no_progress)
         repair.run()
         reports = repair.reports()
-        after = {kind.name: path.read_bytes() for kind, path in maker.files.items()}
+        after = {kind.name: path.read_bytes() for kind, path in builder.files.items()}
         for format in FORMATS:
             report = reports.get(f"{format}-int8")
             kept = [] if report is None else [step.name for step in report.kept]
@@ -138,11 +138,11 @@ def measure(config: ExportConfig, folder: Path) -> Part:
             part.repairs[format, "after"] = ", ".join(kept) or ("none needed" if report is None else "none")
             made = {"before": files[f"{format}-int8"], "after": after[f"{format}-int8"]}
             _judge(part, format, files[f"{format}-fp32"], made, judging.pixels)
-        wide = maker.graph("onnx-int8").widened()
+        wide = builder.graph("onnx-int8").widened()
         onnx_files = {
             FLOAT: files["onnx-fp32"],
             SHIPS: after["onnx-int8"],
-            UNSIGNED: corrected(wide, wide.input_means(maker.calibration)).quantized(),
+            UNSIGNED: corrected(wide, wide.input_means(builder.calibration)).quantized(),
             FULL: full_range(wide.quantized()),
         }
         part.kernels.update(run_everywhere(onnx_files, np.asarray(judging.pixels)))

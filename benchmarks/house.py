@@ -28,7 +28,7 @@ HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
 
 ADDED = {
     "artifact kind of a new format": '"coreml"',
-    "engine": '"tflite-runtime"',
+    "engine": "tflite-runtime",
     "event source": '"sqs"',
 }
 """What somebody may add, and a string that stands in each source file that one of them needs."""

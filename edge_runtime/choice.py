@@ -1,4 +1,4 @@
-"""Which artifact of a bundle to use."""
+"""Chooses the artifact of a bundle to run."""
 
 from __future__ import annotations
 
@@ -8,25 +8,8 @@ from edge_runtime.engines.selection import check_name, not_installed, without_en
 from edge_runtime.errors import GateFailedError, UsageError
 from edge_runtime.manifest import Artifact
 
-_PROVEN = (
-    "tflite-int8", "tflite-fp16", "tflite-fp32", "onnx-int8", "onnx-fp32", "onnx-fp16",
-    "tflite-dynamic", "tflite-int16x8",
-)  # fmt: skip
-"""Order among artifacts that passed: the fastest on a device first.
-
-ONNX Runtime computes fp16 in float32 on a CPU, with casts around each operation.
-"""
-
-_UNPROVEN = (
-    "tflite-fp32",
-    "onnx-fp32",
-    "tflite-fp16",
-    "onnx-fp16",
-    "tflite-int8",
-    "onnx-int8",
-    "tflite-dynamic",
-)
-"""Order among the others: where least can have gone wrong first."""
+_SAFEST = ("fp32", "fp16", "int8", "dynamic", "int16x8")
+"""Precisions, from the safest to the riskiest conversion."""
 
 
 def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_failed: bool = False) -> Artifact:
@@ -34,7 +17,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
 
     Args:
         bundle: An open bundle.
-        kind: The artifact that the user named, or None for the best one.
+        kind: The artifact the user named, or None for the best one.
         engine: ``auto`` or the engine that must run it.
         allow_failed: Also take one whose verdict is ``fail``.
 
@@ -42,7 +25,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         UnknownNameError: The bundle has no such artifact, or there is no such engine.
         GateFailedError: It failed its check, or all did.
         EnvironmentMissingError: No installed engine runs any of them.
-        UsageError: There is none that any engine could run.
+        UsageError: No engine can run any of them.
     """
     if engine != "auto":
         check_name(engine)
@@ -68,17 +51,28 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         raise _failed(bundle, ", ".join(entry.kind for entry in artifacts))
     runnable = [entry for entry in allowed if usable(entry.format, engine, entry.precision)]
     if not runnable:
-        # Where an engine is there, its own refusal says more: float artifacts only.
+        # If the engine is installed, its own refusal is more precise: float artifacts only.
         runnable = [entry for entry in allowed if usable(entry.format, engine)]
     if not runnable:
         raise not_installed(allowed[0].format, allowed[0].file, engine)
     return min(runnable, key=_order)
 
 
-def _order(artifact: Artifact) -> tuple[int, int]:
+def _order(artifact: Artifact) -> tuple[int, ...]:
+    """By verdict; then, of those that passed, the fastest on its engine, and of the others the safest."""
     trust = ("pass", "unchecked", "inconclusive", "fail").index(artifact.verdict)
-    kinds = _PROVEN if artifact.verdict == "pass" else _UNPROVEN
-    return trust, kinds.index(artifact.kind) if artifact.kind in kinds else len(kinds)
+    engine, fastest = next(
+        (place, entry.fastest)
+        for place, entry in enumerate(ENGINES.values())
+        if entry.format == artifact.format
+    )
+    precision = artifact.precision
+    risk = _SAFEST.index(precision) if precision in _SAFEST else len(_SAFEST)
+    if artifact.verdict != "pass":
+        return trust, risk, engine
+    if precision not in fastest:
+        return trust, 1, risk, engine
+    return trust, 0, engine, fastest.index(precision)
 
 
 def _failed(bundle: Bundle, kinds: str) -> GateFailedError:

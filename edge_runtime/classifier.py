@@ -92,7 +92,7 @@ class Classifier:
             bundle: A folder, a zip, or an open bundle.
             artifact: Its kind, such as ``tflite-int8``; None takes the smallest that
                 passed its check and that an installed engine runs.
-            engine: ``auto``, ``litert``, ``tflite-runtime`` or ``onnxruntime``.
+            engine: ``auto``, or a name in :data:`edge_runtime.engines.ENGINES`.
             threads: Threads per inference; more than one is slower on a busy machine.
             allow_failed: Also use an artifact whose verdict is ``fail``.
             max_bytes: Limit of an encoded image.

@@ -23,9 +23,13 @@ quoted through :mod:`edge_runtime.quoting`, and the whole message is bounded in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from edge_runtime.quoting import MAX_MESSAGE, bounded, cut, quoted
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_KERAS_PREFIX = "Exception encountered when calling"
 
 
 class SnapshipError(Exception):
@@ -134,3 +138,16 @@ class EnvironmentMissingError(SnapshipError):
         return cls(
             f"{need} needs the package {package}. Received: it is not installed. Run: pip install '{target}'"
         )
+
+
+def first_line(error: BaseException, limit: int = 200) -> str:
+    """The first line of another library's error that says something, for a message of one line.
+
+    Args:
+        error: The error.
+        limit: Most characters to keep.
+    """
+    text = _COLOUR.sub("", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    # Keras names the layer first, and then says what is wrong in it.
+    return " ".join(lines[:2] if lines[0].startswith(_KERAS_PREFIX) else lines[:1])[:limit]

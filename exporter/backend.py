@@ -1,4 +1,4 @@
-"""The one door to TensorFlow and Keras: loaded at use, on the right backend, quietly."""
+"""Imports TensorFlow and Keras at use, on the right backend and without their log output."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
 from edge_runtime.native_output import quiet
 from exporter.keras2 import for_keras3
-from exporter.reasons import first_line
 from trainer.run import register_layers
 
 _CAUSE = re.compile(
@@ -23,14 +22,14 @@ _CAUSE = re.compile(
     r"|\w{1,80}\.__init__\(\) got an unexpected keyword argument '\w{1,80}'"
     r"|No model config found in the file"
 )
-"""What Keras says of a model that holds what it does not know: code of its user, or a layer that is gone."""
+"""Keras' messages about models with unknown parts: user code, or a layer that was removed."""
 
 _QUANTIZED = re.compile(r"'(?:\w+>)?Quantize\w*'")
 """The classes of TensorFlow Model Optimization's quantization-aware training."""
 
 
 def load_tensorflow() -> Any:
-    """Imports TensorFlow, its own log lines silenced.
+    """Imports TensorFlow with its logging silenced.
 
     Raises:
         EnvironmentMissingError: It is not installed.
@@ -45,7 +44,7 @@ def load_tensorflow() -> Any:
 
 
 def load_keras() -> Any:
-    """Imports Keras on its TensorFlow backend, whatever the model was trained on.
+    """Imports Keras on its TensorFlow backend, whichever backend the model was trained on.
 
     Raises:
         EnvironmentMissingError: Keras or TensorFlow is not installed.
@@ -89,7 +88,7 @@ def load_keras_model(path: Path) -> Any:
         raise
     except Exception as error:
         # Keras raises anything from zipfile, h5py, json and its own layers here.
-        # What it is about comes wrapped in the model's whole configuration, and the innermost last.
+        # The cause comes wrapped in the model's whole configuration, the innermost last.
         causes = _CAUSE.findall(str(error))
         reason = causes[-1].replace("{", "") if causes else first_line(error)
         raise ModelFileError(

@@ -1,4 +1,4 @@
-"""Writes a bundle: the manifest and everything that it names."""
+"""Writes a bundle: the manifest and the files it names."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def may_write(out: Path, overwrite: bool) -> None:
-    """Checks before the work that a bundle may be written there.
+    """Checks, before any work, that a bundle may be written to a path.
 
     Args:
         out: The bundle to write.
-        overwrite: Whether one that is there may be replaced.
+        overwrite: Whether an existing bundle may be replaced.
 
     Raises:
-        UsageError: Something is there that is no bundle, or may not be replaced.
+        UsageError: The path holds something other than a bundle, or a bundle that may not be replaced.
     """
     if not out.name:
         raise UsageError(f"A bundle must have a name. Received: --out {out}. Pass --out NAME.bundle.")
@@ -48,28 +48,28 @@ def may_write(out: Path, overwrite: bool) -> None:
         if not is_there(out, follow_links=False):
             return
         if out.is_dir() and not out.is_symlink() and not any(out.iterdir()):
-            foreign = "a folder" if _is_zip(out) else ""
-            if not foreign:
+            obstacle = "a folder" if _is_zip(out) else ""
+            if not obstacle:
                 return
         elif not overwrite:
             raise UsageError(f"A bundle must be new. Received: --out {out}, which exists. Pass --overwrite.")
         else:
-            foreign = _foreign(out)
-    if foreign:
+            obstacle = _obstacle(out)
+    if obstacle:
         raise UsageError(
-            f"Only a bundle may be overwritten. Received: --out {out}, {foreign}. "
+            f"Only a bundle may be overwritten. Received: --out {out}, {obstacle}. "
             "Pass another --out, or remove it yourself."
         )
 
 
 def check_writable(out: Path) -> None:
-    """Says before the work that a bundle could not be written after it.
+    """Checks, before any work, that a path is writable.
 
     Args:
-        out: What :func:`may_write` let pass.
+        out: A path that :func:`may_write` accepted.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: The path cannot be written.
     """
     if _is_zip(out):
         check_file(out, "--out")
@@ -81,8 +81,8 @@ def _is_zip(out: Path) -> bool:
     return out.suffix.lower() == ".zip"
 
 
-def _foreign(out: Path) -> str:
-    """What speaks against replacing a path, in words; empty where it is a bundle and nothing else."""
+def _obstacle(out: Path) -> str:
+    """Why a path must not be replaced, in words; empty for a bundle with nothing else in it."""
     if out.is_symlink():
         return "a link"
     if out.is_dir() and _is_zip(out):
@@ -103,7 +103,7 @@ def _foreign(out: Path) -> str:
 
 @contextmanager
 def bundle_in_making(out: Path) -> Iterator[Path]:
-    """Lends an empty folder that becomes the bundle when the block succeeds.
+    """Yields an empty folder that becomes the bundle when the block succeeds.
 
     Args:
         out: The bundle: a folder, or a file that ends in ``.zip``.
@@ -119,11 +119,11 @@ def bundle_in_making(out: Path) -> Iterator[Path]:
     with temporary_folder(existing_parent(out)) as folder:
         yield folder
         with written_aside(out) as file:
-            _zip(folder, file)
+            write_zip(folder, file)
 
 
 def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
-    """Describes a model file; what a device engine takes is loaded and run once.
+    """Describes a model file; one that a device engine reads is loaded and run once.
 
     Args:
         kind: Its kind.
@@ -133,12 +133,14 @@ def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
 
     Raises:
         EnvironmentMissingError: No engine for it is installed.
-        ModelFileError: The engine refuses it, or its scores are no numbers.
+        ModelFileError: The engine refuses it, or its scores are NaN or infinite.
     """
     if any(engine.format == kind.format for engine in ENGINES.values()):
         taken, given = _tensors(kind, file)
     else:
-        taken, given = _by_kind(kind, spec, classes)
+        step = (1.0, 0) if kind.takes == "uint8" else (None, None)
+        taken = TensorSpec("image", kind.takes, (kind.batch, *spec.shape), *step)
+        given = TensorSpec("scores", "float32", (kind.batch, classes))
     return Artifact(
         kind=kind.name,
         file=kind_path(kind, file),
@@ -152,7 +154,7 @@ def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
 
 
 def kind_path(kind: Kind, file: Path) -> str:
-    """A model file's path in its bundle, with ``/``; a SavedModel lies in a folder of its own.
+    """A model file's path in its bundle, with ``/``; a SavedModel has a folder of its own.
 
     Args:
         kind: Its kind.
@@ -176,31 +178,24 @@ def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec]:
         engine.close()
 
 
-def _by_kind(kind: Kind, spec: InputSpec, classes: int) -> tuple[TensorSpec, TensorSpec]:
-    """What the converters of formats without an engine write."""
-    batch: int | str = "batch" if kind.format == "saved-model" else 1
-    # A Core ML model takes an image, which is uint8 pixels.
-    pixels = kind.precision == "int8" or kind.format == "coreml"
-    taken = TensorSpec(
-        "image", "uint8" if pixels else "float32", (batch, *spec.shape),
-        1.0 if pixels else None, 0 if pixels else None,
-    )  # fmt: skip
-    return taken, TensorSpec("scores", "float32", (batch, classes))
-
-
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes ``manifest.json`` and ``labels.txt``.
 
     Args:
-        folder: The bundle in the making.
+        folder: The bundle's folder.
         manifest: Its manifest.
     """
     (folder / LABELS_FILE).write_text(labels_text(manifest.labels), encoding="utf-8")
     (folder / MANIFEST_FILE).write_bytes(encode_json(manifest))
 
 
-def _zip(folder: Path, packed: IO[bytes]) -> None:
-    """The same content gives the same bytes."""
+def write_zip(folder: Path, packed: IO[bytes]) -> None:
+    """Packs a folder; the same content gives the same bytes.
+
+    Args:
+        folder: The folder.
+        packed: The archive to write.
+    """
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():

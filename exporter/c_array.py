@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+from edge_runtime.engines import Engine, open_engine
 from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
 
 ALIGNMENT = 16
-"""Bytes; TensorFlow Lite Micro reads weights in place and asks for this."""
+"""Bytes; TensorFlow Lite Micro reads weights in place and requires this."""
 
 _PER_LINE = 16
 _BYTE = re.compile(r"0x([0-9a-f]{2})")
 
 
-def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -> str:
+def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -> bytes:
     """Writes a header that compiles as C99 with GNU attributes, C11 and C++11.
 
     Args:
         model: An int8 .tflite file: uint8 pixels in, float32 scores out.
-        name: The bundle's name; what C does not take in a name becomes ``_``.
+        name: The bundle's name; characters that C does not allow become ``_``.
         labels: Class names in the order of the scores.
         spec: The model's input.
 
@@ -31,7 +33,7 @@ def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -
     rows = (model[start : start + _PER_LINE] for start in range(0, len(model), _PER_LINE))
     array = ",\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in row) for row in rows)
     names = ",\n".join(f"  {_quoted(label)}" for label in labels)
-    return f"""\
+    text = f"""\
 /* {name}: an int8 TensorFlow Lite image classifier of {len(labels)} classes, made by snapship.
  *
  * Input:  uint8 [1, {spec.height}, {spec.width}, {spec.channels}], raw {_pixels(spec)}
@@ -66,6 +68,20 @@ static const unsigned int {stem}_int8_tflite_len = {len(model)}u;
 
 #endif /* {guard} */
 """
+    return text.encode("ascii")
+
+
+def open_c_array(model: Path | bytes, name: str, input: InputSpec, threads: int) -> Engine:
+    """Runs the file inside a header, for a check.
+
+    Args:
+        model: Path or bytes of the header.
+        name: Its name, for messages.
+        input: Unused: the file inside says what it takes.
+        threads: Threads of one inference.
+    """
+    header = model if isinstance(model, bytes) else model.read_bytes()
+    return open_engine(tflite_in(header), "tflite", name, threads=threads)
 
 
 def tflite_in(header: bytes) -> bytes:
@@ -75,7 +91,7 @@ def tflite_in(header: bytes) -> bytes:
         header: What :func:`c_array` wrote.
 
     Raises:
-        ModelFileError: It holds none.
+        ModelFileError: It contains none.
     """
     text = header.decode("ascii", errors="replace")
     start = text.find("_int8_tflite[")
@@ -104,7 +120,7 @@ def _pixels(spec: InputSpec) -> str:
 
 
 def _quoted(label: str) -> str:
-    """A C string of the label's UTF-8 bytes; three octal digits end where they end, unlike hex."""
+    """A C string of the label's UTF-8 bytes; octal escapes have a fixed length, hex escapes do not."""
     signs = (
         chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
         for byte in label.encode("utf-8")

@@ -1,4 +1,4 @@
-"""What a check judges: a model file with a name."""
+"""The model files that a check judges."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from edge_runtime.engines import ENGINES, Engine, open_engine, usable
 from edge_runtime.engines.onnx import OnnxEngine
 from edge_runtime.manifest import Format
+from edge_runtime.spec import InputSpec
 from exporter.half_precision import Feed, raw
+from exporter.kinds import KINDS, resolve
 
 Opener = Callable[[int], Engine]
-"""Loads a file that no device engine takes as it is; the argument is threads of one inference."""
-
-_FAMILIES: dict[str, str] = {"c-array": "tflite"}
+"""Loads a file that no device engine reads as it is; the argument is threads of one inference."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,15 @@ class Candidate:
     """A model file to judge.
 
     Attributes:
-        name: What to call it, an artifact's kind or a file name.
+        name: An artifact's kind, or a file name.
         model: Its path or bytes.
-        format: What kind of file it is.
+        format: The file's format.
         exact: Whether its scores must equal the full model's.
         bytes: Its size.
-        opener: How it is loaded; None where a device engine takes it as it is.
-        exact_opener: The same of an .onnx file with exact kernels; None as above.
-        feed: What becomes of an image before it goes into the file, for looks inside of it.
+        opener: Loads it, given a number of threads; None if a device engine reads it as it is.
+        exact_opener: Loads an .onnx file with exact kernels; None as above.
+        feed: Turns an image into the file's input, to read the tensors inside.
+        threaded: Whether its engine takes a number of threads.
     """
 
     name: str
@@ -40,10 +41,11 @@ class Candidate:
     opener: Opener | None = None
     exact_opener: Opener | None = None
     feed: Feed = raw
+    threaded: bool = True
 
     @property
     def unusable(self) -> str:
-        """Why it cannot be run here, in words; empty where it can."""
+        """Why it cannot run here, in words; empty if it can."""
         if self.opener is not None or usable(self.format):
             return ""
         if any(entry.format == self.format for entry in ENGINES.values()):
@@ -77,17 +79,41 @@ class Candidate:
         return OnnxEngine(self.model, self.name, threads, exact=True)
 
 
+def artifact_candidate(
+    name: str, model: Path | bytes, format: Format, size: int, file: str, input: InputSpec
+) -> Candidate:
+    """An artifact of a bundle as what is judged.
+
+    Args:
+        name: The name of its kind; one that this version does not know counts as quantized.
+        model: Its path or bytes.
+        format: Its format.
+        size: Its size in bytes.
+        file: Its file's name, for messages.
+        input: The pixels it takes.
+    """
+    kind = KINDS.get(name)
+    if kind is None or not kind.load:
+        return Candidate(name, model, format, kind is not None and kind.exact, size)
+    load = resolve(kind.load)
+    return Candidate(
+        name, model, format, kind.exact, size, threaded=kind.threaded,
+        opener=lambda threads: load(model, file, input, threads),
+    )  # fmt: skip
+
+
 def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidate | None:
-    """The float file that another was quantized from; None for float files, and where it was not exported.
+    """The float file that another was quantized from; None for float files, and if it was not exported.
 
     Args:
         candidate: A file.
-        candidates: All that are judged.
+        candidates: All files being judged.
     """
     if candidate.exact:
         return None
-    family = _FAMILIES.get(candidate.format, candidate.format)
+    kind = KINDS.get(candidate.name)
+    format = candidate.format if kind is None else kind.model_format
     for other in candidates:
-        if other.exact and other.format == family:
+        if other.exact and other.format == format:
             return other
     return None

@@ -14,28 +14,34 @@ from edge_runtime.errors import BundleError, UsageError
 from edge_runtime.manifest import Artifact
 from edge_runtime.progress import Progress, no_progress
 from edge_runtime.spec import InputSpec
-from exporter.candidate import Candidate
+from exporter.candidate import Candidate, artifact_candidate
 from exporter.check_config import CheckConfig
 from exporter.demands import with_thresholds
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
 from exporter.evidence.options import DiagnosticOptions
+from exporter.external import (
+    check_file,
+    common_input,
+    external_candidate,
+    look_at,
+    prepared,
+    scorer_of,
+)
 from exporter.file_labels import labels_of_files
-from exporter.foreign import ForeignModel, check_file, common_input, look_at, prepared
 from exporter.images import PixelTable, choose_split, decode_table, run_images
 from exporter.input_range import InputRange, check_range
 from exporter.judging import Judgement, check_numbers, judge
-from exporter.kinds import KINDS
+from exporter.loaded_model import LoadedModel
 from exporter.model_files import model_sha256
-from exporter.openers import opener_of
 from exporter.outcomes import Outcomes, outcomes_of
 from exporter.own_input import pixels_of
 from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
 from exporter.report import render_report
 from exporter.resize_choice import resize_notes
-from exporter.saved_source import is_saved_model
 from exporter.scoring import Scorer, full_scorer
 from exporter.source import Source, find_source, load_source, read_labels
+from exporter.tensorflow_file import is_saved_model
 from exporter.verdict import CHECK_FILE, CheckReport, saved_report
 from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
 from trainer.run import MODEL_FILE, is_run, model_path, read_run
@@ -200,7 +206,7 @@ def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
         progress(note, 0, 0)
     use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order, own=own)
     return _Subject(
-        small.name, [sides[1].candidate()], _Full(sides[0].scorer(), spec, full, one.sha256, use),
+        small.name, [external_candidate(sides[1])], _Full(scorer_of(sides[0]), spec, full, one.sha256, use),
         images.relabelled(names), notes,
     )  # fmt: skip
 
@@ -241,19 +247,15 @@ def _judged(
         return CheckResult(found.report, outcomes_of(found, table), text)
 
 
-def _look(path: Path, input_range: InputRange) -> ForeignModel:
+def _look(path: Path, input_range: InputRange) -> LoadedModel:
     """A model file, or the one in a run folder, whose models take raw pixels."""
     return look_at(model_path(path), "0..255") if is_run(path) else look_at(path, input_range)
 
 
 def _of_bundle(bundle: Bundle, entry: Artifact) -> Candidate:
-    model = bundle.model(entry)
-    opener = opener_of(entry.format, model, entry.file, bundle.manifest.input)
-    return Candidate(entry.kind, model, entry.format, _exact(entry.kind), entry.bytes, opener)
-
-
-def _exact(kind: str) -> bool:
-    return kind in KINDS and KINDS[kind].exact
+    return artifact_candidate(
+        entry.kind, bundle.model(entry), entry.format, entry.bytes, entry.file, bundle.manifest.input
+    )
 
 
 def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:

@@ -1,20 +1,18 @@
-"""Which class name each output of a foreign model means, where only the images can tell.
+"""Which class each output of an external model stands for, if only the images can tell.
 
 A model file without labels has outputs by number. Class folders give names, but tools sort
 them differently: Keras, torchvision and TensorFlow Datasets sort as text (1, 10, 11, 2), this
-project sorts whole numbers by value (1, 2, 10, 11), and people write lists by hand. Where the
+project sorts whole numbers by value (1, 2, 10, 11), and people write lists by hand. If the
 known orders of a data set differ, the labelled images decide::
 
     rivals    the known orders that differ
     best      the one with the highest balanced accuracy
-    beaten    a rival is beaten where, of the images that only one of the two orders names
-              right, so many are the best order's that a fair coin would give as many in at
-              most 1 of 1,000 (one-sided exact sign test)
+    beaten    a rival is beaten if the best order alone is right on so many more images than the
+              rival alone that p is at most 0.001 (one-sided exact sign test)
 
 The best order is used if it beats all rivals. An order that only some tools use (capital
-letters ignored, numbers inside names by value) does not stand in the way of the usual ones:
-it has to win clearly, or it does not count. Two usual orders that cannot be told apart stay
-undecided.
+letters ignored, numbers inside names by value) does not block the usual ones: it counts only if
+it wins clearly. Two usual orders that cannot be told apart stay undecided.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ from edge_runtime.result import Float32Array
 from exporter.reference_check import IntArray, standing_of
 
 SIGN_LEVEL = 1e-3
-"""An order is clearly better where a fair coin does as well with at most this probability."""
+"""Largest p-value at which one order counts as better."""
 
 _SHOWN = 4
 
@@ -45,7 +43,7 @@ class ClassOrder:
     Attributes:
         words: How it is sorted, to follow "sorted".
         labels: The names in that order.
-        usual: Whether common training tools, or this project, sort so.
+        usual: Whether common training tools, or this project, sort this way.
     """
 
     words: str
@@ -53,18 +51,18 @@ class ClassOrder:
     usual: bool
 
     def __str__(self) -> str:
-        """Such as ``sorted as text (1, 10, 11, 12, ...)``."""
+        """For example ``sorted as text (1, 10, 11, 12, ...)``."""
         shown = ", ".join(label[:24] for label in self.labels[:_SHOWN])
         return f"sorted {self.words} ({shown}{', ...' if len(self.labels) > _SHOWN else ''})"
 
 
 @dataclass(frozen=True)
 class OrderFound:
-    """What the images say about the order.
+    """What the images reveal about the order.
 
     Attributes:
         best: The order with the highest balanced accuracy.
-        settled: The order to use; None where the images do not decide.
+        settled: The order to use; None if the images do not decide.
         accuracies: Balanced accuracy of the model under each order, 0..1, the best first.
     """
 
@@ -79,26 +77,26 @@ class OrderFound:
         return ", ".join(f"{100 * accuracy:.1f} % {order}" for order, accuracy in ranked)
 
     def note(self, file: str, images: int) -> str:
-        """Says which order is used, and why.
+        """Which order is used, and why.
 
         Args:
             file: The model's file.
-            images: How many images decided.
+            images: Number of images that decided.
         """
         return (
-            f"{file} brings no labels; the order of its classes is the one that fits the {images} labelled "
+            f"{file} has no labels; the order of its classes is the one that fits the {images} labelled "
             f"images: balanced accuracy {self.told}"
         )
 
 
 def known_orders(labels: Sequence[str]) -> tuple[ClassOrder, ...]:
-    """The orders in which tools sort these names, those that are equal only once.
+    """The distinct orders in which tools sort these names.
 
     Args:
         labels: Class names, distinct.
 
     Returns:
-        One order where all tools agree; the first is the one of training tools.
+        One order if all tools agree; the first is that of training tools.
     """
     numbers = class_order(labels) != tuple(sorted(labels))
     found = [ClassOrder("as text", tuple(sorted(labels)), usual=True)]
@@ -112,7 +110,7 @@ def known_orders(labels: Sequence[str]) -> tuple[ClassOrder, ...]:
             _by(labels, lambda label: _natural(label.casefold())),
             usual=False,
         ),
-        # As the folders of an old Mac have them: é as e and an accent.
+        # As in folders of an old Mac: é as e and an accent.
         ClassOrder(
             "with accents as signs of their own",
             _by(labels, lambda label: unicodedata.normalize("NFD", label)),
@@ -126,9 +124,9 @@ def known_orders(labels: Sequence[str]) -> tuple[ClassOrder, ...]:
 
 
 def is_sorted(labels: Sequence[str]) -> bool:
-    """Whether names are in the order that this project sorts them in.
+    """Whether names are in this project's sort order.
 
-    Names in another order were put so on purpose, by a file of labels or a published list.
+    Any other order is deliberate: a labels file or a published list.
 
     Args:
         labels: Class names.
@@ -137,7 +135,7 @@ def is_sorted(labels: Sequence[str]) -> bool:
 
 
 def find_order(scores: Float32Array, truth: IntArray, labels: Sequence[str]) -> OrderFound:
-    """Finds the order of names under which a model is right.
+    """Finds the order of names that fits a model's answers.
 
     Args:
         scores: The model's scores, float32 ``[n, classes]``.
@@ -151,7 +149,7 @@ def find_order(scores: Float32Array, truth: IntArray, labels: Sequence[str]) -> 
         places = {label: place for place, label in enumerate(order.labels)}
         rights[order] = named == np.array([places[label] for label in labels])[truth]
     found = {order: standing_of(right, truth).balanced_accuracy for order, right in rights.items()}
-    # Of equals the first, which is the most common.
+    # Ties go to the first, which is the most common.
     ranked = sorted(orders, key=lambda order: -found[order])
     best = ranked[0]
     open_ = [
@@ -170,8 +168,8 @@ def sign_p_value(more: int, fewer: int) -> float:
     """One-sided exact sign test: P(Bin(more + fewer, 1/2) >= more).
 
     Args:
-        more: Images that only the one names right.
-        fewer: Images that only the other names right.
+        more: Images that only the first gets right.
+        fewer: Images that only the second gets right.
     """
     from scipy.special import betainc
 
@@ -179,24 +177,24 @@ def sign_p_value(more: int, fewer: int) -> float:
 
 
 def undecided(found: OrderFound, *, file: str, source: str, images: int) -> UsageError:
-    """The error where the images do not tell the order.
+    """The error if the images do not settle the order.
 
     Args:
-        found: What they say.
+        found: The orders compared.
         file: The model's file.
         source: The data.
-        images: How many there are.
+        images: Number of images.
     """
     return UsageError(
         "The class names of a model must be known in the order of its outputs. Received: "
         f"{file} without labels, and {len(found.best.labels)} class names of {source} that tools sort "
         f"differently, which {images} images do not settle: balanced accuracy {found.told}. "
-        "Pass --labels FILE with one name a line, in the order of the outputs."
+        "Pass --labels FILE with one name per line, in the order of the outputs."
     )
 
 
 def _by(labels: Sequence[str], key: Callable[[str], Any]) -> tuple[str, ...]:
-    # The name itself breaks ties, so that the order does not depend on where it came from.
+    # The name itself breaks ties, so that the order does not depend on the input order.
     return tuple(sorted(labels, key=lambda label: (key(label), label)))
 
 

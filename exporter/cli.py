@@ -1,4 +1,4 @@
-"""The command ``export``: it parses, calls one function, and prints."""
+"""The command ``export``."""
 
 from __future__ import annotations
 
@@ -46,33 +46,37 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     show_default=True,
     callback=_split,
     metavar="KIND,...",
-    help=f"What to write: {', '.join(KINDS)}, or all. Other spellings, such as w8a8, are known too.",
+    help=f"Artifacts to write: {', '.join(KINDS)}, or all. Aliases such as w8a8 work too.",
 )
-@click.option("--data", metavar="DATA", help="Labelled images that judge; default: the run's own.")
+@click.option("--data", metavar="DATA", help="Labelled images to check on; default: the run's own.")
 @click.option(
     "--calibration-data",
     metavar="DATA",
-    help="Images that calibrate int8; then all of --data judges. Default: the training images.",
+    help="Images to calibrate int8 on; all of --data is then used for checking. Default: the training images.",
 )
 @click.option(
-    "--calibration", default=200, show_default=True, metavar="N", help="How many images calibrate int8."
+    "--calibration",
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Number of calibration images for int8.",
 )
 @click.option(
     "--labels",
     metavar="FILE",
-    help="Class names, one a line, for a .keras or .h5 file; "
+    help="Class names, one per line, for a .keras or .h5 file; "
     "default: those of --data, in the order that fits its images.",
 )
 @click.option(
     "--fit",
     type=click.Choice(["stretch", "crop"]),
-    help="How images become the input's size, for a .keras or .h5 file.  [default: stretch]",
+    help="How images are fitted to the input size, for a .keras or .h5 file.  [default: stretch]",
 )
 @click.option(
     "--resize",
     type=click.Choice(["antialiased", "plain"]),
-    help="How pixels of another size are made, for a .keras or .h5 file: plain as tf.image.resize and Keras' "
-    "own loaders do. The labelled images say which suits.  [default: antialiased]",
+    help="Resize filter, for a .keras or .h5 file: plain is that of tf.image.resize and of Keras' own loaders. "
+    "The export reports which one fits the labelled images.  [default: antialiased]",
 )
 @click.option("--name", metavar="NAME", help="The bundle's name; default: the run's.")
 @click.option(
@@ -81,49 +85,49 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option(
     "--best",
     type=click.Choice(["size", "latency"]),
-    help="Try all artifacts that run here (or --artifacts) and ship the smallest or fastest that passes, alone.",
+    help="Try all artifacts that run here (or --artifacts), and ship only the smallest or fastest that passes.",
 )
 @click.option(
     "--repair",
     type=click.Choice(["auto", "off", "full"]),
     default="auto",
     show_default=True,
-    help="What int8 artifacts that fail or disagree on calibration images get; full fine-tunes for agreement too.",
+    help="Repair of int8 artifacts that fail or disagree on calibration images; full also fine-tunes for agreement.",
 )
 @click.option(
     "--agreement",
     default=DEFAULT_AGREEMENT,
     show_default=True,
     metavar="SHARE",
-    help="Repair an int8 artifact that gives the full model's answer less often.",
+    help="Repair an int8 artifact whose answers match the full model's less often than this.",
 )
 @click.option(
     "--missing-classes",
     type=click.Choice(["error", "allow"]),
     default="error",
     show_default=True,
-    help="What a class without judging images means.",
+    help="What to do if a class has no images to check on.",
 )
 @click.option(
     "--weak-reference",
     type=click.Choice(["error", "allow"]),
     default="error",
     show_default=True,
-    help="What a full model that is no better than guessing on the judging images means.",
+    help="What to do if the full model is no better than guessing on the images.",
 )
 @click.option(
     "--input-range",
     type=click.Choice(RANGES),
     default="0..255",
     show_default=True,
-    help="What the source takes for a pixel; the artifacts take raw pixels all the same.",
+    help="Pixel range the source expects; the artifacts always take raw pixels.",
 )
-@click.option("--quick", is_flag=True, help="Leave out what takes seconds and does not move the verdict.")
+@click.option("--quick", is_flag=True, help="Skip slow evidence that does not affect the verdict.")
 @click.option(
-    "--golden", default=5, show_default=True, metavar="N", help="How many golden examples to store."
+    "--golden", default=5, show_default=True, metavar="N", help="Number of golden examples to store."
 )
 @click.option("--check/--no-check", "check_", default=True, help="Compare each artifact with the full model.")
-@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @temporary_files_together()
 def export(
@@ -150,12 +154,12 @@ def export(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Writes a bundle: RUN's model as TFLite and ONNX, checked against it.
+    """Writes a bundle: RUN's model as TFLite and ONNX, checked against the original.
 
-    RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 when the
-    bundle is written, whatever the verdicts; `snapship check` is the command that fails a
-    build. With --best it is 1 when nothing passes. An artifact that cannot be made is left
-    out; if --artifacts names it, the bundle is written and the exit code is 2.
+    RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 if the
+    bundle is written, whatever the verdicts: to fail a build, use `snapship check`. With --best
+    it is 1 if nothing passes. An artifact that cannot be made is left out; if --artifacts
+    names it, the bundle is written and the exit code is 2.
 
     \b
     Example:
@@ -213,7 +217,7 @@ def _print_bundle(bundle: Bundle, unmade: Mapping[str, str]) -> None:
 
 
 def _print_search(report: CheckReport) -> None:
-    """What else was tried, where the best was picked."""
+    """Prints the other candidates, if the best one was picked."""
     points = () if report.pareto is None else report.pareto.points
     if any(point.picked for point in points):
         print_pareto(points)

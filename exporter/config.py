@@ -1,4 +1,4 @@
-"""What to export, and how it is checked."""
+"""The configuration of an export."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ from edge_runtime.spec import Fit, Resize
 from exporter.evidence.classes import MissingClasses
 from exporter.gate import DEFAULT_MARGIN, check_margin
 from exporter.input_range import InputRange, check_range
-from exporter.kinds import ALL, DEFAULT_KINDS, Kind, parse_kinds
+from exporter.kinds import ALL, DEFAULT_KINDS, SEARCHED_KINDS, Kind, parse_kinds
 from exporter.weak_reference import WeakReference
 
 DEFAULT_AGREEMENT = 0.975
-"""Share of calibration-side close-ups on which int8 must answer as the full model does, or it is repaired."""
-
-SEARCHED_KINDS = (
-    "tflite-fp32", "tflite-fp16", "tflite-dynamic", "tflite-int8", "onnx-fp32", "onnx-fp16", "onnx-int8",
-)  # fmt: skip
-"""What is tried for the best where nothing is named: all that devices run, but int16x8, which never is."""
+"""An int8 artifact that agrees with the full model on fewer calibration-side close-ups is repaired."""
 
 Repair = Literal["auto", "off", "full"]
 Best = Literal["size", "latency"]
@@ -34,32 +29,32 @@ class ExportConfig:
     Attributes:
         source: A run folder, or a ``.keras`` or ``.h5`` file that takes raw pixels.
         out: The bundle: a folder, or a file that ends in ``.zip``.
-        artifacts: Kinds to write; names, other spellings of them, or ``all``.
-        data: Labelled images to judge on (their val split) and, without
-            calibration_data, to calibrate on (their train split). None takes the run's.
-        calibration_data: Other images to calibrate on; then all of ``data`` judges.
-        calibration: How many images calibrate the int8 artifacts.
-        labels: File of class names, for a source that is no run folder.
-        fit: How images become the input's size, for a source that is no run folder; None is ``stretch``.
-        resize: How pixels of another size are made, for a source that is no run folder; None is
-            ``antialiased``.
-        name: The bundle's name; None takes the source's.
+        artifacts: Kinds to write: names, aliases, or ``all``.
+        data: Labelled images to check on (their val split) and, without
+            calibration_data, to calibrate on (their train split). None uses the run's.
+        calibration_data: Other images to calibrate on; all of ``data`` is then used for checking.
+        calibration: Number of calibration images for int8.
+        labels: File of class names, for a source other than a run folder.
+        fit: How images are fitted to the input size, for a source other than a run folder; None is
+            ``stretch``.
+        resize: Resize filter, for a source other than a run folder; None is ``antialiased``.
+        name: The bundle's name; None uses the source's.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        agreement: An int8 artifact that gives the full model's answer on a smaller share of the
-            calibration-side close-ups than this is repaired, and so is one that would fail the gate
-            there or lost more than half the margin; 0 to 1.
-        repair: ``auto``: what takes seconds, and fine-tuning only where the gate would still fail;
-            ``full``: fine-tuning also where less is missing; ``off``: nothing.
-        best: ``size`` or ``latency``: try every artifact and ship the smallest or fastest that
-            passes, alone; None ships all artifacts.
-        missing_classes: ``error`` refuses to judge where a class has no images; ``allow`` does not.
-        weak_reference: ``error`` refuses a full model that is no better than guessing on the judging
-            images, before anything is converted; ``allow`` does not.
-        input_range: What the source takes for a pixel; the artifacts take raw pixels all the same.
-        evidence: ``full``, or ``quick``: leave out what takes seconds and does not move the verdict.
-        golden: How many golden examples to write, 0 to 100.
+        agreement: An int8 artifact that agrees with the full model on a smaller share of the
+            calibration-side close-ups is repaired, and so is one that would fail the gate there or
+            lost more than half the margin; 0 to 1.
+        repair: ``auto``: quick repairs, and fine-tuning only if the gate would still fail; ``full``:
+            fine-tuning also for smaller losses; ``off``: none.
+        best: ``size`` or ``latency``: try every artifact and ship only the smallest or fastest that
+            passes; None ships all artifacts.
+        missing_classes: ``error`` refuses data that lacks images of a class; ``allow`` accepts it.
+        weak_reference: ``error`` refuses a full model that is no better than guessing, before
+            anything is converted; ``allow`` accepts it.
+        input_range: The pixel range the source expects; the artifacts always take raw pixels.
+        evidence: ``full``, or ``quick``: skip slow evidence that does not affect the verdict.
+        golden: Number of golden examples to write, 0 to 100.
         check: Whether to compare the artifacts with the full model.
-        overwrite: Replace a bundle that is there.
+        overwrite: Whether to replace an existing bundle.
     """
 
     source: str | Path
@@ -85,7 +80,7 @@ class ExportConfig:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses what cannot work before anything slow starts.
+        """Checks the values before anything slow starts.
 
         Raises:
             UsageError: A value is out of its range.
@@ -127,7 +122,7 @@ class ExportConfig:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of :attr:`artifacts`; where the best is asked for and none is named, many.
+        """The kinds of :attr:`artifacts`; with ``best`` and none named, :data:`SEARCHED_KINDS`.
 
         Raises:
             UnknownNameError: One is not known.
@@ -138,7 +133,7 @@ class ExportConfig:
 
     @property
     def named(self) -> frozenset[str]:
-        """Names of the kinds that were asked for one by one; none where all, the best or the usual were."""
+        """The kinds named one by one; empty for ``all``, ``best`` and the default."""
         if self.best is not None or self.artifacts == DEFAULT_KINDS:
             return frozenset()
         names = [name for name in self.artifacts if name.strip().lower() != ALL]

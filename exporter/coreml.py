@@ -1,6 +1,6 @@
 """Core ML artifacts, for iPhone and Mac: an image in, a label and scores out.
 
-Conversion runs anywhere, the model only on macOS and iOS: its answers are not checked here.
+Conversion runs anywhere, the model only on macOS and iOS, so its answers are not checked here.
 """
 
 from __future__ import annotations
@@ -8,18 +8,15 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-import zipfile
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
+from exporter.bundle_files import write_zip
 from exporter.freeze import INPUT_NAME, freeze
-from exporter.reasons import first_line
 from exporter.source import FullModel
-
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model") -> bytes:
@@ -40,7 +37,7 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
     """
     load_tensorflow()
     try:
-        # It warns of every TensorFlow newer than it was tested with.
+        # It warns about every TensorFlow newer than the one it was tested with.
         logging.getLogger("coremltools").setLevel(logging.ERROR)
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -65,7 +62,7 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
                 skip_model_load=True,
             )
     except Exception as error:
-        # It raises NotImplementedError, KeyError and others of the graph that it walks.
+        # It raises NotImplementedError, KeyError and others while it walks the graph.
         raise ModelFileError(
             f"A model must convert to coreml. Received: {type(error).__name__}: {first_line(error, 300)}. "
             "Replace what is named, or leave this artifact out with --artifacts."
@@ -74,17 +71,10 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
 
 
 def _zipped(converted: Any, name: str) -> bytes:
-    """A package is a folder; one file of it has one hash."""
+    """A package is a folder; zipped, it has one hash."""
     packed = io.BytesIO()
     with temporary_folder() as folder:
-        package = folder / f"{name}.mlpackage"
         with quiet():
-            converted.save(str(package))
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(package.rglob("*")):
-                if path.is_file():
-                    info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_TIME)
-                    info.compress_type = zipfile.ZIP_DEFLATED
-                    info.external_attr = 0o644 << 16
-                    archive.writestr(info, path.read_bytes())
+            converted.save(str(folder / f"{name}.mlpackage"))
+        write_zip(folder, packed)
     return packed.getvalue()

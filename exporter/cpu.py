@@ -1,4 +1,4 @@
-"""What this machine's CPU adds int8 products with: it decides how fast int8 is, and of some files what they answer."""
+"""The int8 instructions of this CPU: they decide how fast int8 is and, for some files, the answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.manifest import Strict
 
 FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
@@ -19,9 +20,9 @@ class CpuReport(Strict, frozen=True):
 
     Attributes:
         name: Its model's name.
-        flags: Those of :data:`FLAGS` that it has; empty where the system does not say.
+        flags: The :data:`FLAGS` it has; empty if the system does not report them.
         saturates: Whether ONNX Runtime's u8 x s8 kernels saturate at 16 bits here, found by running
-            one; None where ONNX Runtime is not installed.
+            one; None if ONNX Runtime is not installed.
     """
 
     name: str
@@ -53,13 +54,13 @@ def cpu_report() -> CpuReport:
 
 @cache
 def kernels_saturate() -> bool | None:
-    """Whether the default u8 x s8 kernels of ONNX Runtime lose what passes 16 bits.
+    """Whether the default u8 x s8 kernels of ONNX Runtime lose what exceeds 16 bits.
 
     Flags do not settle it: a hypervisor may hide them, and other builds have other kernels. So the
-    largest products are added, and the sum is looked at.
+    largest products are summed and the result checked.
 
     Returns:
-        None where onnx or onnxruntime is not installed.
+        None if onnx or onnxruntime is not installed.
     """
     try:
         from onnx import TensorProto, helper, numpy_helper
@@ -79,7 +80,7 @@ def kernels_saturate() -> bool | None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     try:
         session = session_of(model.SerializeToString())
-    except ImportError:
+    except EnvironmentMissingError:
         return None
     found = session.run(None, {"a": np.full((1, count), 255, dtype=np.uint8)})[0]
     return bool((found != 255 * 127 * count).any())

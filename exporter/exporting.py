@@ -3,11 +3,11 @@
 Stages::
 
     source  -> full model     loaded on TensorFlow, checked to be a classifier
-    images  -> two tables     those that calibrate, those that judge; never the same
-    model   -> scores         of the images that judge: classes in its order, and above chance
+    images  -> two tables     calibration images and judging images; never the same
+    model   -> scores         of the judging images: classes in its order, and above chance
     model   -> files          converted once, then written as each kind
-    files   -> repaired       int8 files that need it, on images that calibrate
-    files   -> verdicts       each against the full model, on the images that judge
+    files   -> repaired       int8 files, on the calibration images
+    files   -> verdicts       each against the full model, on the judging images
     all     -> bundle         manifest, labels, golden examples, check.json, report.html
 """
 
@@ -27,7 +27,7 @@ from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
 from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.bundle_files import REPORT_FILE, bundle_in_making, check_writable, may_write, write_manifest
-from exporter.candidate import Candidate
+from exporter.candidate import Candidate, artifact_candidate
 from exporter.config import Best, ExportConfig, valid_name
 from exporter.evidence.classes import check_classes
 from exporter.evidence.golden import replay_golden
@@ -37,9 +37,8 @@ from exporter.golden import write_golden
 from exporter.images import PixelTable, balanced
 from exporter.judging import Judgement, check_numbers, judge
 from exporter.kinds import Kind
-from exporter.making import Maker
+from exporter.making import Builder
 from exporter.mending import ArtifactRepair
-from exporter.openers import opener_of
 from exporter.provenance import provenance
 from exporter.reference_use import use_of_source
 from exporter.report import render_report
@@ -54,12 +53,12 @@ from exporter.weak_reference import ReferenceUse, order_is_open, settle_referenc
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote.
+    """The result of an export.
 
     Attributes:
         bundle: The bundle, open.
-        unmade: Artifacts that are not in it because they could not be made: the error by kind.
-        named: Kinds that were asked for one by one, :attr:`ExportConfig.named`.
+        unmade: Artifacts that could not be made, and are not in it: the error by kind.
+        named: The kinds named one by one, :attr:`ExportConfig.named`.
     """
 
     bundle: Bundle
@@ -67,10 +66,10 @@ class Exported:
     named: frozenset[str]
 
     def raise_for_unmade(self) -> None:
-        """Raises what the command exits with where the bundle lacks an artifact that was named.
+        """Raises an error if the bundle lacks an artifact that was named.
 
         Raises:
-            ModelFileError: It does; the bundle is written all the same.
+            ModelFileError: It does; the bundle is still written.
         """
         missing = [kind for kind in self.unmade if kind in self.named]
         if missing:
@@ -88,10 +87,10 @@ def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
 
     Args:
         config: What to export.
-        progress: Told how far it is.
+        progress: Progress callback.
 
     Returns:
-        The bundle, open; what the check found is in its manifest and ``check.json``.
+        The bundle, open; the results of the check are in its manifest and ``check.json``.
 
     Raises:
         SnapshipError: As :func:`export_bundle`.
@@ -104,13 +103,13 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
 
     Args:
         config: What to export.
-        progress: Told how far it is.
+        progress: Progress callback.
 
     Raises:
-        SnapshipError: The source, the data or an option is not as it must be, or no artifact
-            could be made. Nothing is left behind, and a bundle that was there is untouched.
-        GateFailedError: The best artifact was asked for, and none passed.
-        InconclusiveError: The same, and for some the images cannot tell.
+        SnapshipError: The source, the data or an option is invalid, or no artifact could be made.
+            Nothing is left behind, and an existing bundle is untouched.
+        GateFailedError: ``best`` is set, and every artifact failed.
+        InconclusiveError: ``best`` is set, none passed, and for some the images cannot tell.
     """
     tell = progress or no_progress
     out = Path(config.out)
@@ -142,7 +141,7 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
         open_order = source.labels is None and sets.judging is not None and order_is_open(sets.judging)
         use = use_of_source(source, config.input_range, open_order=open_order)
         unmade = _Export(config, source, model, labels, tables, folder, tell).run(use)
-        # Another run may have made one meanwhile.
+        # Another process may have written one meanwhile.
         may_write(out, config.overwrite)
     return Exported(Bundle.open(out), unmade, config.named)
 
@@ -180,13 +179,13 @@ class _Export:
             Why artifacts could not be made, by kind.
         """
         reference = self._scores_of_full_model(use)
-        maker = Maker(
+        builder = Builder(
             self._model, self._name, self._labels, self._tables.calibrating, self._folder, self._tell
         )
-        self._files, self._unmade = maker.make(self._config.kinds), maker.unmade
-        self._entries = maker.load()
+        self._files, self._unmade = builder.make(self._config.kinds), builder.unmade
+        self._entries = builder.load()
         self._shipped = tuple(self._files)
-        judgement = self._judged(maker, reference)
+        judgement = self._judged(builder, reference)
         if judgement is not None and self._config.best is not None:
             judgement = self._only_the_best(judgement, self._config.best)
         self._tell("writing the bundle", 0, 0)
@@ -197,10 +196,9 @@ class _Export:
         return self._unmade
 
     def _scores_of_full_model(self, use: ReferenceUse) -> Float32Array | None:
-        """Scores of the judging images, where something is judged by them; before minutes of conversion.
+        """Scores the judging images before minutes of conversion, if anything depends on them.
 
-        A bundle that is not checked has class names all the same: where their order is open,
-        it is found.
+        A bundle that is not checked still has class names, whose order may have to be found.
         """
         table = self._tables.judging
         if table is None or not (self._config.check or use.open_order):
@@ -218,9 +216,9 @@ class _Export:
         self._tables.relabel(self._labels)
         return scores if self._config.check else None
 
-    def _judged(self, maker: Maker, reference: Float32Array | None) -> Judgement | None:
+    def _judged(self, builder: Builder, reference: Float32Array | None) -> Judgement | None:
         table = self._tables.judging if self._config.check else None
-        repair = ArtifactRepair(self._config, self._model, self._labels, maker, self._tables, self._tell)
+        repair = ArtifactRepair(self._config, self._model, self._labels, builder, self._tables, self._tell)
         repair.run()
         self._repairs = repair.reports()
         candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
@@ -242,8 +240,9 @@ class _Export:
         return replace(found, report=report.with_calibrations(repair.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:
-        opener = opener_of(kind.format, file, file.name, self._model.input)
-        return Candidate(kind.name, file, kind.format, kind.exact, file.stat().st_size, opener)
+        return artifact_candidate(
+            kind.name, file, kind.format, file.stat().st_size, file.name, self._model.input
+        )
 
     def _only_the_best(self, judgement: Judgement, best: Best) -> Judgement:
         picked = pick(judgement.report.artifacts, best, self._config.margin)
@@ -274,13 +273,13 @@ class _Export:
         )
 
     def _described(self, kind: Kind) -> Artifact:
-        """With what repaired it, which a bundle says also where nothing judged it."""
+        """With its repairs, which a bundle lists even if nothing was checked."""
         repair = self._repairs.get(kind.name)
         kept = () if repair is None else tuple(step.name for step in repair.kept)
         return msgspec.structs.replace(self._entries[kind], repairs=kept)
 
     def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:
-        """The bundle as written is replayed before its verdicts are."""
+        """Replays the bundle as written, before its verdicts are written."""
         report = judgement.report.with_golden(replay_golden(Bundle.open(self._folder)))
         if self._config.best is not None:
             report.only([kind.name for kind in self._shipped]).raise_for_verdict()
@@ -298,7 +297,7 @@ class _Export:
 
 
 def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
-    """An artifact that nothing here runs stays unchecked."""
+    """An artifact that cannot run here stays unchecked."""
     found = report.artifacts.get(entry.kind)
     if found is None:
         return entry
@@ -311,7 +310,7 @@ def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
 
 
 def _relative(file: Path, out: Path) -> str:
-    """The full model's place as seen from the bundle, so that both can move together.
+    """The full model's path relative to the bundle, so that both can move together.
 
     Links are followed first: the way up from a linked folder is not the way down to it.
     """
@@ -319,7 +318,7 @@ def _relative(file: Path, out: Path) -> str:
 
 
 def _safe(name: str) -> str:
-    """A source's name as one that every file system takes."""
+    """A source's name in a form that every file system accepts."""
     kept = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)
     kept = kept.lstrip(".-")[:80]
     return kept if valid_name(kept) else "model"

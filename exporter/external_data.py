@@ -1,6 +1,6 @@
-"""Weights of an .onnx file that lie in other files beside it, as PyTorch and large models write them.
+"""Weights of an .onnx file that are stored in files beside it, as PyTorch does for large models.
 
-A model is then several files: each counts for its size and its hash. A place outside the model's
+Such a model is several files, and all count for its size and hash. A path outside the model's
 folder is refused before any runtime opens it.
 """
 
@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
-from exporter.reasons import first_line
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the numbers of one tensor lie.
+    """Where one tensor's data is stored.
 
     Attributes:
         file: The file.
@@ -32,7 +31,7 @@ class Place:
 
 
 def parse_onnx(path: Path) -> Any:
-    """Parses an .onnx file, leaving weights in other files where they are.
+    """Parses an .onnx file without loading external weights.
 
     Args:
         path: The file.
@@ -48,36 +47,36 @@ def parse_onnx(path: Path) -> Any:
     try:
         return onnx.load(path, load_external_data=False)
     except Exception as error:
-        # Protobuf's error is no subclass of anything but Exception, and onnx has its own.
+        # Protobuf's error has no other base class, and onnx has its own.
         raise ModelFileError(
             f"An .onnx file must be intact. Received: {path} ({first_line(error)}). Export it again."
         ) from error
 
 
 def external_files(model: Any, path: Path) -> tuple[Path, ...]:
-    """The files beside an .onnx file that hold its weights, each once, in the order of their names.
+    """The files beside an .onnx file that hold its weights, sorted, without duplicates.
 
     Args:
         model: The parsed file.
-        path: Where it lies.
+        path: The file's path.
 
     Raises:
-        ModelFileError: One is not there, too short, or lies outside the model's folder.
+        ModelFileError: One is missing, too short, or outside the model's folder.
     """
     return tuple(sorted({_place(tensor, path).file for tensor in _external_tensors(model)}))
 
 
 def read_external(model: Any, path: Path) -> Any:
-    """Reads weights in other files into a model, in place.
+    """Loads external weights into a model, in place.
 
-    Not by onnx, which refuses a file that is a link, as those of Hugging Face's cache are.
+    onnx itself refuses symbolic links, which Hugging Face's cache consists of.
 
     Args:
         model: The parsed file.
-        path: Where it lies.
+        path: The file's path.
 
     Raises:
-        ModelFileError: A file is not there, cannot be read, is too short, or lies outside the model's folder.
+        ModelFileError: A file is missing, unreadable, too short, or outside the model's folder.
     """
     for tensor in list(_external_tensors(model)):
         place = _place(tensor, path)
@@ -97,7 +96,7 @@ def read_external(model: Any, path: Path) -> Any:
 
 
 def _external_tensors(message: Any) -> Iterator[Any]:
-    """Every tensor with weights elsewhere: of the graph, its attributes, subgraphs and functions."""
+    """Every tensor with external data: of the graph, its attributes, subgraphs and functions."""
     if message.DESCRIPTOR.name == "TensorProto":
         if message.data_location == message.EXTERNAL:
             yield message

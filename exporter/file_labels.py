@@ -1,4 +1,4 @@
-"""Class names that a model file carries itself: ONNX's ``metadata_props``, TFLite's metadata."""
+"""Class names stored in model files: ONNX's ``metadata_props``, TFLite's metadata."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 from edge_runtime.dataset import ImageSet, distinct_labels
 from edge_runtime.errors import UsageError
 from edge_runtime.labels import settled
-from exporter.foreign import ForeignModel
+from exporter.loaded_model import LoadedModel
 
 
 def labels_of_files(
-    reference: ForeignModel, candidate: ForeignModel, images: ImageSet
+    reference: LoadedModel, candidate: LoadedModel, images: ImageSet
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The labels of two models of the same classes, as one of their files says.
+    """The labels of two models of the same classes, from the metadata of their files.
 
     Args:
         reference: The full model.
-        candidate: The one that is judged.
-        images: The data, whose classes the labels must name.
+        candidate: The model to judge.
+        images: The data; labels that do not include its classes are ignored.
 
     Returns:
-        Labels in the order of the outputs, empty where neither file names the data's classes;
-        and what was done, in words.
+        Labels in the order of the outputs, empty if neither file names the data's classes; and
+        notes for people.
 
     Raises:
-        UsageError: Both files name the classes, in another order.
+        UsageError: The two files name the classes in different orders.
     """
     used = {images.labels[item.label] for item in images.items}
     found: dict[Path, tuple[str, ...]] = {}

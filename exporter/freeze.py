@@ -1,13 +1,13 @@
-"""A full model as one graph without variables: what every artifact is made from."""
+"""A full model as one graph without variables, which every artifact is made from."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
-from exporter.reasons import first_line, outside_operations
+from exporter.reasons import outside_operations
 from exporter.source import FullModel
 
 INPUT_NAME = "image"
@@ -17,7 +17,7 @@ OUTPUT_NAME = "scores"
 def freeze(model: FullModel, batch: int | None = 1) -> Any:
     """Traces the model for inference and turns its weights into constants.
 
-    A fixed batch because LiteRT.js and MediaPipe refuse a dynamic one; constants
+    The batch is fixed because LiteRT.js and MediaPipe refuse a dynamic one; weights become constants
     because the quantizer's calibration cannot read variables.
 
     Args:

@@ -1,12 +1,12 @@
-"""Whether a float16 file overflows where it is computed in float16.
+"""Whether a float16 file overflows when it is computed in float16.
 
 A CPU computes an fp16 file in float32 (LiteRT widens its weights, ONNX Runtime puts casts around what it
-has no float16 kernel for), so its answers here say nothing of a GPU or a phone's accelerator, for which
+has no float16 kernel for), so its answers here say nothing about a GPU or a phone's accelerator, for which
 the file is made. There every number above 65,504 becomes infinity, and soon all scores are NaN. So the
-file is computed in float32 with every tensor kept, and the largest magnitude is looked at.
+file is computed in float32 with every tensor kept, and the largest magnitude is reported.
 
-What an operation adds up inside without giving it as a tensor is not seen: accelerators keep
-such sums in float32, or not, as they like.
+Sums inside an operation that are not tensors are not seen; whether an accelerator keeps them in
+float32 is up to it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.engines.litert import new_interpreter
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.manifest import Format, Strict
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
-from exporter.reasons import first_line
 
 HALF_MAX = 65504.0
-"""Largest number of IEEE 754 binary16: (2 - 2^-10) 2^15. Converters cut larger weights to it."""
+"""Largest number of IEEE 754 binary16: (2 - 2^-10) 2^15. Converters clip larger weights to it."""
 
 SAMPLE = 32
-"""Most images that are run; magnitudes hardly differ from image to image, an overflow does by factors."""
+"""Maximum number of images; magnitudes hardly differ between images, an overflow does by factors."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 Widths = Literal["float16", "any"]
 
 Feed = Callable[[UInt8Array], Any]
-"""Pixels ``[height, width, channels]`` -> what the file takes, with its batch."""
+"""Pixels ``[height, width, channels]`` -> the file's input, a batch of one."""
 
 
 class Magnitude(Strict, frozen=True):
@@ -67,7 +67,7 @@ class Magnitude(Strict, frozen=True):
 
 
 def raw(pixels: UInt8Array) -> Float32Array:
-    """What a float file of this project's own takes: float32 ``[1, height, width, channels]``, 0..255.
+    """The input of this project's own float files: float32 ``[1, height, width, channels]``, 0..255.
 
     Args:
         pixels: uint8 ``[height, width, channels]``.
@@ -92,11 +92,11 @@ def half_magnitude(
         name: Its name, for messages.
         pixels: Images, uint8 ``[n, height, width, channels]``, at least one; up to :data:`SAMPLE` of
             them, evenly spread, are run.
-        feed: What becomes of an image before it goes in.
-        widths: ``any`` looks at a float32 file as if it were computed in float16.
+        feed: Turns an image into the file's input.
+        widths: ``any`` treats a float32 file as if it were computed in float16.
 
     Returns:
-        None for a file without such numbers, and for formats that are not looked into.
+        None for a file without such numbers, and for other formats.
 
     Raises:
         ModelFileError: The file is damaged, or does not run with all tensors kept.
@@ -140,7 +140,6 @@ def _tflite_tensors(
     model: Path | bytes, inputs: list[Any], widths: Widths
 ) -> Iterator[tuple[str, Any]] | None:
     from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     data = model if isinstance(model, bytes) else model.read_bytes()
     floats = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32)
@@ -157,13 +156,7 @@ def _tflite_tensors(
             if types[place] in floats:
                 (weights if widens else activations)[place] = graph.Tensors(place).Name().decode()
     with quiet():
-        interpreter = Interpreter(
-            model_content=data,
-            num_threads=min(4, os.cpu_count() or 1),
-            # XNNPACK would fuse tensors away.
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
+        interpreter = new_interpreter(data, min(4, os.cpu_count() or 1), all_tensors=True)
         taken = interpreter.get_input_details()[0]
         if tuple(taken["shape"]) != inputs[0].shape:
             interpreter.resize_tensor_input(taken["index"], inputs[0].shape)

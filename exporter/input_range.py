@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -26,13 +27,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def check_range(name: str) -> InputRange:
-    """Returns the name if there is such a range.
+    """Returns the name of a range, checked.
 
     Args:
         name: What the user passed.
 
     Raises:
-        UnknownNameError: There is none.
+        UnknownNameError: There is no such range.
     """
     for known in RANGES:
         if name == known:
@@ -70,3 +71,20 @@ def normalisation(name: InputRange, channels: int) -> tuple[Float32Array, Float3
     spread = np.broadcast_to(np.asarray(deviation, np.float64), (channels,))
     centre = np.broadcast_to(np.asarray(mean, np.float64), (channels,))
     return (1.0 / spread).astype(np.float32), (-centre / spread).astype(np.float32)
+
+
+def scaling(name: InputRange, channels: int) -> Callable[[Any], Any]:
+    """The arithmetic from raw pixels to a range.
+
+    Args:
+        name: The range.
+        channels: 1 or 3.
+
+    Returns:
+        float32 pixels ``[..., channels]``, 0..255 -> values in the range; a NumPy array or a tensor.
+
+    Raises:
+        UsageError: ``imagenet`` with a gray image.
+    """
+    factor, offset = normalisation(name, channels)
+    return (lambda pixels: pixels) if name == "0..255" else (lambda pixels: pixels * factor + offset)

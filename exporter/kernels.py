@@ -1,9 +1,9 @@
 """Does an .onnx file give the same answers on every CPU?
 
-A file with u8 x s8 products that can pass 16 bits (:mod:`exporter.quantize.products`) gives other
-answers on x86 CPUs without VNNI. This is read from the file, so that either kind of CPU shows it.
-The images are then scored twice, with the default kernels, which judge, and with exact ones. What
-follows for the verdict::
+A file whose u8 x s8 products can exceed 16 bits (:mod:`exporter.quantize.products`) gives other
+answers on x86 CPUs without VNNI. This is read from the file, so that any CPU reveals it. The images
+are then scored twice: with the default kernels, which count, and with exact ones. The effect on the
+verdict::
 
     nothing can overflow             nothing
     the kernels of this CPU saturate the worse of the two verdicts
@@ -42,15 +42,15 @@ def examine_kernels(
     threads: int,
     progress: Progress,
 ) -> KernelsReport | None:
-    """Reads what kernels a file needs, and scores images with exact ones where it can overflow.
+    """Reads which kernels a file needs, and scores images with exact ones if it can overflow.
 
     Args:
         candidate: The artifact.
         pixels: Judging images, uint8 ``[n, height, width, channels]``.
-        scores: The artifact's with default kernels, float32 ``[n, classes]``.
-        compared: The gate's comparison of other scores of the same images.
+        scores: The artifact's scores with default kernels, float32 ``[n, classes]``.
+        compared: Runs the gate on other scores of the same images.
         threads: Threads of one inference.
-        progress: Called with a step's name, images done and images in all.
+        progress: Progress callback.
 
     Returns:
         None for a file without such operations, and for other formats.
@@ -74,7 +74,7 @@ def examine_kernels(
         with quiet():
             engine = candidate.open_exact(threads)
     except ModelFileError:
-        # Such as a file with an operation on int8 activations too, of which there is no exact form.
+        # For example a file with an operation on int8 activations, which has no exact form.
         return KernelsReport(len(found), len(risky), worst)
     try:
         exact = engine_scorer(engine, scores.shape[1])(
@@ -95,11 +95,11 @@ def examine_kernels(
 
 
 def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> ArtifactReport:
-    """Adds what was found to an artifact's report, and lets it count.
+    """Adds the findings to an artifact's report and verdict.
 
     Args:
         report: The artifact as the gate judged it.
-        kernels: What :func:`examine_kernels` found.
+        kernels: The result of :func:`examine_kernels`.
     """
     if kernels is None or not kernels.depends_on_cpu:
         return msgspec.structs.replace(report, kernels=kernels)
@@ -115,10 +115,10 @@ def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> Artif
 
 
 def kernels_text(kernels: KernelsReport) -> str:
-    """What follows from it, in one line; empty where every CPU gives the same answers.
+    """The finding in one line; empty if every CPU gives the same answers.
 
     Args:
-        kernels: What was found.
+        kernels: The findings.
     """
     if not kernels.depends_on_cpu:
         return ""

@@ -1,13 +1,18 @@
-"""The artifact kinds: what each is called, what its file looks like, and what else people call it."""
+"""The artifact kinds: one row says how a kind is made, loaded and checked, and what people call it.
+
+The parts that need a converter are named as ``module:function`` and imported at use.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from importlib import import_module
+from typing import Any, Literal
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from edge_runtime.manifest import Format
+from edge_runtime.manifest import Dtype, Format
 
 Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8"]
 
@@ -18,115 +23,171 @@ class Kind:
 
     Attributes:
         name: Its name everywhere, such as ``tflite-int8``.
-        format: What kind of file it is.
-        precision: How it computes.
+        format: The format of its file.
+        precision: The arithmetic it uses.
         ending: What follows the bundle's name in the file's name.
-        exact: Whether its scores must equal the full model's to :data:`exporter.gate.EXACT_DP`.
-        golden_tolerance: Largest score difference between two machines that is no finding.
-            Float kernels differ in the order of sums; an int8 score may move by a
-            few steps of the last quantized tensor where a rounding falls the other way.
         note: What it is for, in a few words, for people.
-        quantized: Whether it is made with calibration images.
+        make: The function that returns the file's content; for a kind with a ``graph``, unused.
+        made_of: The arguments of ``make``: attributes of :class:`exporter.making.Builder`, and names
+            of other kinds, which stand for their content.
+        golden_tolerance: Largest acceptable score difference between two machines. Float kernels
+            differ in the order of sums; an int8 score may move by a few steps of the last
+            quantized tensor where rounding goes the other way.
+        exact: Whether its scores must equal the full model's to :data:`exporter.gate.EXACT_DP`.
+        picked: When it is written without being named: ``default``, by every export; ``search``, only
+            by ``--best``; ``never``.
+        graph: The :class:`~exporter.quantize.QuantGraph` that quantizes and repairs it; takes the content of the
+            float file ``made_of``.
+        metadata: The function that writes labels and preprocessing into the file.
+        load: The function ``(model, name, input, threads) -> Engine`` that runs it in a check; empty if a
+            device engine reads the file as it is, or nothing here runs it.
+        wraps: The kind whose file it contains.
+        threaded: Whether its engine takes a number of threads; TensorFlow manages its own.
+        takes: Element type of the input, where no engine can tell.
+        batch: The batch dimension, where no engine can tell.
+        extra: The extra that its converter needs.
+        aliases: Other spellings, in lower case with ``-`` for ``_``.
     """
 
     name: str
     format: Format
     precision: Precision
     ending: str
-    exact: bool
-    golden_tolerance: float
     note: str
-    quantized: bool = False
+    make: str
+    made_of: tuple[str, ...]
+    golden_tolerance: float
+    exact: bool = False
+    picked: Literal["default", "search", "never"] = "never"
+    graph: str = ""
+    metadata: str = ""
+    load: str = ""
+    wraps: str = ""
+    threaded: bool = True
+    takes: Dtype = "float32"
+    batch: int | str = 1
+    extra: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def quantized(self) -> bool:
+        """Whether it is made with calibration images."""
+        return bool(self.graph or self.wraps) or "calibration" in self.made_of
+
+    @property
+    def model_format(self) -> Format:
+        """The format of the model inside the file."""
+        return KINDS[self.wraps].format if self.wraps else self.format
 
     def file(self, stem: str) -> str:
         """The file's path in a bundle, such as ``flowers_int8.tflite``."""
         return f"{stem}{self.ending}"
 
 
+def resolve(target: str) -> Any:
+    """Imports what a row names.
+
+    Args:
+        target: ``module:function``.
+    """
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+_tflite = partial(Kind, format="tflite", metadata="exporter.metadata:with_tflite_metadata")
+_onnx = partial(Kind, format="onnx", metadata="exporter.metadata:with_onnx_metadata")
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("tflite-fp32", "tflite", "fp32", "_fp32.tflite", True, 1e-3, "the full model's answers"),
-        Kind("tflite-fp16", "tflite", "fp16", "_fp16.tflite", False, 5e-3, "half the size, for GPUs"),
-        Kind("tflite-dynamic", "tflite", "dynamic", "_dynamic.tflite", False, 0.05, "size, not speed"),
-        Kind("tflite-int8", "tflite", "int8", "_int8.tflite", False, 0.05, "smallest and fastest", True),
-        Kind(
-            "tflite-int16x8", "tflite", "int16x8", "_int16x8.tflite", False, 0.02,
-            "accuracy, 20 times slower on a CPU", True,
+        _tflite(
+            "tflite-fp32", precision="fp32", ending="_fp32.tflite", note="the full model's answers",
+            make="exporter.tflite:convert_fp32", made_of=("frozen",),
+            golden_tolerance=1e-3, exact=True, picked="default",
+            # Precisions alone mean TFLite, as in the LiteRT converter's documentation.
+            aliases=("tflite", "litert", "tflite-float32", "fp32", "float32", "float"),
         ),
-        Kind("onnx-fp32", "onnx", "fp32", "_fp32.onnx", True, 1e-3, "the full model's answers"),
-        Kind("onnx-fp16", "onnx", "fp16", "_fp16.onnx", False, 5e-3, "half the size, for GPUs"),
-        Kind("onnx-int8", "onnx", "int8", "_int8.onnx", False, 0.05, "smallest, fastest on VNNI CPUs", True),
+        _tflite(
+            "tflite-fp16", precision="fp16", ending="_fp16.tflite", note="half the size, for GPUs",
+            make="exporter.tflite:convert_fp16", made_of=("frozen",),
+            golden_tolerance=5e-3, picked="default",
+            aliases=("tflite-float16", "fp16", "float16", "half"),
+        ),
+        _tflite(
+            "tflite-dynamic", precision="dynamic", ending="_dynamic.tflite", note="size, not speed",
+            make="exporter.tflite:convert_dynamic", made_of=("frozen",),
+            golden_tolerance=0.05, picked="default",
+            aliases=(
+                "dynamic", "dynamic-range", "dynamic-range-quant", "dynamic-wi8-afp32", "w8a32", "w8afp32",
+            ),
+        ),
+        _tflite(
+            "tflite-int8", precision="int8", ending="_int8.tflite", note="smallest and fastest",
+            make="", made_of=("tflite-fp32",), graph="exporter.quantize:TfliteGraph",
+            golden_tolerance=0.05, picked="default",
+            # The recipe names of the AI Edge Quantizer, and the short forms of weights and activations.
+            aliases=("int8", "full-integer", "full-integer-quant", "static-wi8-ai8", "w8a8", "tflite-w8a8"),
+        ),
+        _tflite(
+            "tflite-int16x8", precision="int16x8", ending="_int16x8.tflite",
+            note="accuracy, 20 times slower on a CPU",
+            make="exporter.tflite:convert_int16x8", made_of=("frozen", "calibration"),
+            golden_tolerance=0.02, aliases=("int16x8", "static-wi8-ai16", "w8a16", "a16w8"),
+        ),
+        _onnx(
+            "onnx-fp32", precision="fp32", ending="_fp32.onnx", note="the full model's answers",
+            make="exporter.onnx_file:convert_onnx", made_of=("model",),
+            golden_tolerance=1e-3, exact=True, picked="default", aliases=("onnx", "onnx-float32"),
+        ),
+        _onnx(
+            "onnx-fp16", precision="fp16", ending="_fp16.onnx", note="half the size, for GPUs",
+            make="exporter.onnx_file:convert_onnx_fp16", made_of=("onnx-fp32",),
+            golden_tolerance=5e-3, picked="search", aliases=("onnx-float16", "onnx-half"),
+        ),
+        _onnx(
+            "onnx-int8", precision="int8", ending="_int8.onnx", note="smallest, fastest on VNNI CPUs",
+            make="", made_of=("onnx-fp32",), graph="exporter.quantize:OnnxGraph",
+            golden_tolerance=0.05, picked="default", aliases=("qdq", "onnx-qdq", "onnx-w8a8", "u8s8"),
+        ),
         Kind(
-            "saved-model", "saved-model", "fp32", "_saved_model/saved_model.pb", True, 1e-3,
+            "saved-model", "saved-model", "fp32", "_saved_model/saved_model.pb",
             "TensorFlow Serving and other servers",
+            make="exporter.saved_model:convert_saved_model", made_of=("model",),
+            golden_tolerance=1e-3, exact=True, batch="batch",
+            load="exporter.saved_model:open_saved_model_artifact", threaded=False,
+            aliases=("savedmodel", "tf-savedmodel", "tf-saved-model"),
         ),
-        Kind("coreml", "coreml", "fp16", ".mlpackage.zip", False, 5e-3, "iPhone and Mac"),
-        Kind("c-array", "c-array", "int8", "_int8.h", False, 0.05, "microcontrollers", True),
+        Kind(
+            "coreml", "coreml", "fp16", ".mlpackage.zip", "iPhone and Mac",
+            make="exporter.coreml:convert_coreml", made_of=("model", "labels", "name"),
+            # A Core ML model takes an image, which is uint8 pixels.
+            golden_tolerance=5e-3, takes="uint8",
+            extra="coreml", aliases=("core-ml", "mlpackage", "mlprogram"),
+        ),
+        Kind(
+            "c-array", "c-array", "int8", "_int8.h", "microcontrollers",
+            make="exporter.c_array:c_array", made_of=("tflite-int8", "name", "labels", "input"),
+            golden_tolerance=0.05, takes="uint8", wraps="tflite-int8", load="exporter.c_array:open_c_array",
+            aliases=("c", "h", "tflm", "tflite-micro", "micro"),
+        ),
     )
 }  # fmt: skip
 """Every kind by name, in the order of tables."""
 
-DEFAULT_KINDS = ("tflite-fp32", "tflite-fp16", "tflite-dynamic", "tflite-int8", "onnx-fp32", "onnx-int8")
-"""What a bundle holds where nothing is named."""
+DEFAULT_KINDS = tuple(kind.name for kind in KINDS.values() if kind.picked == "default")
+"""What a bundle holds if no kind is named."""
+
+SEARCHED_KINDS = tuple(kind.name for kind in KINDS.values() if kind.picked != "never")
+"""What ``--best`` tries if no kind is named: all that devices run, except int16x8, which never wins."""
+
+REPAIRABLE_KINDS = tuple(kind.name for kind in KINDS.values() if kind.graph)
+"""Kinds that are quantized from a float file of the same format, and can be repaired."""
 
 ALL = "all"
 """Every kind that needs no further extra."""
 
-NEEDS_EXTRA = ("coreml",)
-
-ALIASES: dict[str, str] = {
-    # Ultralytics' format names, and the words that people use.
-    "tflite": "tflite-fp32",
-    "litert": "tflite-fp32",
-    "onnx": "onnx-fp32",
-    "savedmodel": "saved-model",
-    "tf-savedmodel": "saved-model",
-    "tf-saved-model": "saved-model",
-    "core-ml": "coreml",
-    "mlpackage": "coreml",
-    "mlprogram": "coreml",
-    "c": "c-array",
-    "h": "c-array",
-    "tflm": "c-array",
-    "tflite-micro": "c-array",
-    "micro": "c-array",
-    # Precisions alone mean TFLite, as in the LiteRT converter's documentation.
-    "fp32": "tflite-fp32",
-    "float32": "tflite-fp32",
-    "float": "tflite-fp32",
-    "fp16": "tflite-fp16",
-    "float16": "tflite-fp16",
-    "half": "tflite-fp16",
-    "int8": "tflite-int8",
-    "full-integer": "tflite-int8",
-    "full-integer-quant": "tflite-int8",
-    "dynamic": "tflite-dynamic",
-    "dynamic-range": "tflite-dynamic",
-    "dynamic-range-quant": "tflite-dynamic",
-    "int16x8": "tflite-int16x8",
-    # Recipe names of the AI Edge Quantizer, and the short forms of weights and activations.
-    "static-wi8-ai8": "tflite-int8",
-    "w8a8": "tflite-int8",
-    "static-wi8-ai16": "tflite-int16x8",
-    "w8a16": "tflite-int16x8",
-    "a16w8": "tflite-int16x8",
-    "dynamic-wi8-afp32": "tflite-dynamic",
-    "w8a32": "tflite-dynamic",
-    "w8afp32": "tflite-dynamic",
-    # As files are called.
-    "tflite-float32": "tflite-fp32",
-    "tflite-float16": "tflite-fp16",
-    "tflite-w8a8": "tflite-int8",
-    "onnx-float32": "onnx-fp32",
-    "onnx-float16": "onnx-fp16",
-    "onnx-half": "onnx-fp16",
-    "qdq": "onnx-int8",
-    "onnx-qdq": "onnx-int8",
-    "onnx-w8a8": "onnx-int8",
-    "u8s8": "onnx-int8",
-}
-"""Other spellings, in lower case with ``-`` for ``_``, and the kind that each means."""
+ALIASES = {alias: kind.name for kind in KINDS.values() for alias in kind.aliases}
+"""Other spellings, and the kind that each means."""
 
 
 def parse_kinds(names: Iterable[str]) -> tuple[Kind, ...]:
@@ -147,7 +208,7 @@ def parse_kinds(names: Iterable[str]) -> tuple[Kind, ...]:
     for name in names:
         spelled = name.strip().lower().replace("_", "-")
         if spelled == ALL:
-            wanted.update(kind for kind in KINDS if kind not in NEEDS_EXTRA)
+            wanted.update(kind.name for kind in KINDS.values() if not kind.extra)
             continue
         spelled = ALIASES.get(spelled, spelled)
         if spelled not in KINDS:

@@ -1,6 +1,6 @@
 """Makes the files of a bundle: the full model is converted once, everything else is made from that.
 
-What each is made from::
+:data:`exporter.kinds.KINDS` says what each kind is made from::
 
     full model -> frozen graph -> tflite-fp32 -> tflite-int8 -> c-array
                                -> tflite-fp16, tflite-dynamic, tflite-int16x8
@@ -23,24 +23,29 @@ from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.progress import Progress
 from exporter.bundle_files import describe
-from exporter.kinds import KINDS, Kind
-from exporter.metadata import with_onnx_metadata, with_tflite_metadata
-from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
+from exporter.kinds import KINDS, Kind, resolve
+from exporter.quantize import QuantGraph
 from exporter.source import FullModel
 
-INT8_KINDS = ("tflite-int8", "onnx-int8")
-"""Kinds that are quantized from a float file of the same format, and can be repaired."""
+_SHARED = {name for kind in KINDS.values() for name in kind.made_of} | {
+    kind.name for kind in KINDS.values() if kind.graph
+}
+"""Kinds whose content is kept: other kinds are made from it, or a repair starts from it."""
 
 _T = TypeVar("_T")
 
 
-class Maker:
-    """Makes artifacts of one full model; float files are made once and kept.
+class Builder:
+    """Makes the artifacts of one full model; what several are made from is made once.
 
     Attributes:
-        files: What was written so far, by kind.
+        model: The full model.
+        name: What the files' names begin with.
+        labels: Class names.
+        input: The pixels the model takes.
+        files: The files written so far, by kind.
         unmade: Why an artifact could not be made or loaded, by the name of its kind.
-        entries: What the manifest says of each file that was loaded.
+        entries: The manifest's entry of each file that was loaded.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class Maker:
         labels: tuple[str, ...],
         calibration: Callable[[], UInt8Array],
         folder: Path,
-        tell: Progress,
+        progress: Progress,
     ) -> None:
         """Prepares; nothing is converted yet.
 
@@ -58,26 +63,34 @@ class Maker:
             model: The full model.
             name: What the files' names begin with.
             labels: Class names.
-            calibration: Gives the images that calibrate, uint8 ``[n, height, width, channels]``;
+            calibration: Returns the calibration images, uint8 ``[n, height, width, channels]``;
                 called at most once, and only for kinds that need them.
             folder: Where files are written.
-            tell: Told what is being done.
+            progress: Progress callback.
         """
+        self.model, self.name, self.labels, self.input = model, name, labels, model.input
         self.files: dict[Kind, Path] = {}
         self.unmade: dict[str, str] = {}
         self.entries: dict[Kind, Artifact] = {}
         self._errors: dict[Kind, ModelFileError] = {}
         self._refused: dict[str, ModelFileError] = {}
-        self._model, self._name, self._labels = model, name, labels
-        self._calibration, self._folder, self._tell = calibration, folder, tell
+        self._calibration, self._folder, self._progress = calibration, folder, progress
         self._graphs: dict[str, QuantGraph] = {}
-        self._quantized: dict[str, bytes] = {}
+        self._made: dict[str, bytes] = {}
+
+    def for_model(self, model: FullModel) -> Builder:
+        """A builder of another model, with this one's calibration images.
+
+        Args:
+            model: The other model, such as a fine-tuned copy.
+        """
+        return Builder(model, self.name, self.labels, lambda: self.calibration, self._folder, self._progress)
 
     def make(self, kinds: tuple[Kind, ...]) -> dict[Kind, Path]:
         """Writes artifacts. One that cannot be made is left out, and :attr:`unmade` says why.
 
         Args:
-            kinds: Which.
+            kinds: The kinds to write.
 
         Returns:
             All files so far by kind, in the order in which they were made.
@@ -93,10 +106,10 @@ class Maker:
         return self.files
 
     def load(self) -> dict[Kind, Artifact]:
-        """Loads every file once, and leaves out what no interpreter takes: a converter may write that.
+        """Loads every file once, and leaves out what no interpreter accepts: converters may write such files.
 
         Returns:
-            What the manifest says of each file that loads, by kind.
+            The manifest's entry of each file that loads, by kind.
 
         Raises:
             ModelFileError: None loads; the error is that of the first.
@@ -105,7 +118,7 @@ class Maker:
         kinds = tuple(self.files)
         for kind in kinds:
             with self._left_out_if_refused(kind):
-                self.entries[kind] = describe(kind, self.files[kind], self._model.input, len(self._labels))
+                self.entries[kind] = describe(kind, self.files[kind], self.input, len(self.labels))
         self._check_some(kinds)
         return self.entries
 
@@ -113,68 +126,76 @@ class Maker:
         """The float graph that an int8 kind is quantized from, calibrated.
 
         Args:
-            kind: One of :data:`INT8_KINDS`.
+            kind: One of :data:`exporter.kinds.REPAIRABLE_KINDS`.
         """
         if kind not in self._graphs:
-            pixels = self.calibration
-            float_graph = TfliteGraph(self._tflite) if kind == "tflite-int8" else OnnxGraph(self._onnx)
-            told = f"calibrating {kind} on {len(pixels)} images"
-            self._graphs[kind] = self._once(f"{kind} graph", told, lambda: float_graph.calibrated(pixels))
+            row, pixels = KINDS[kind], self.calibration
+            float_graph = resolve(row.graph)(*map(self._input, row.made_of))
+            step = f"calibrating {kind} on {len(pixels)} images"
+            self._graphs[kind] = self._once(f"{kind} graph", step, lambda: float_graph.calibrated(pixels))
         return self._graphs[kind]
 
-    def int8(self, kind: str) -> bytes:
-        """An int8 file without metadata, quantized once.
+    def data(self, kind: str) -> bytes:
+        """A file's content without metadata.
 
         Args:
-            kind: One of :data:`INT8_KINDS`.
+            kind: The name of its kind.
         """
-        if kind not in self._quantized:
-            graph = self.graph(kind)
-            self._quantized[kind] = self._once(kind, f"quantizing to {kind}", graph.quantized)
-        return self._quantized[kind]
+        if kind in self._made:
+            return self._made[kind]
+        row = KINDS[kind]
+        if row.graph:
+            made = self._once(kind, f"quantizing to {kind}", self.graph(kind).quantized)
+        else:
+            inputs = [self._input(name) for name in row.made_of]
+            if row.wraps:
+                with quiet():
+                    # No engine reads the wrapping file itself.
+                    open_engine(self.data(row.wraps), row.model_format, f"{kind} of {self.name}").close()
+            calibrates = "calibration" in row.made_of
+            step = (
+                f"calibrating {kind} on {len(self.calibration)} images"
+                if calibrates
+                else f"converting to {kind}"
+            )
+            made = self._once(kind, step, lambda: resolve(row.make)(*inputs))
+        if kind in _SHARED:
+            self._made[kind] = made
+        return made
 
     def replace(self, kind: str, data: bytes) -> None:
-        """Puts a repaired file in the place of an int8 artifact, and in what is made from it.
+        """Replaces an int8 artifact by its repaired file, and what wraps it.
 
         Args:
-            kind: One of :data:`INT8_KINDS`.
+            kind: One of :data:`exporter.kinds.REPAIRABLE_KINDS`.
             data: The file, without metadata.
         """
-        self._quantized[kind] = data
-        for made in (kind, "c-array"):
-            if KINDS[made] in self.files and (made == kind or kind == "tflite-int8"):
-                self.files[KINDS[made]] = path = self._write(KINDS[made])
-                self.entries[KINDS[made]] = describe(KINDS[made], path, self._model.input, len(self._labels))
+        self._made[kind] = data
+        for row in [row for row in self.files if kind in (row.name, row.wraps)]:
+            self.files[row] = path = self._write(row)
+            self.entries[row] = describe(row, path, self.input, len(self.labels))
 
     @cached_property
     def calibration(self) -> UInt8Array:
-        """Images that calibrate, uint8 ``[n, height, width, channels]``."""
+        """The calibration images, uint8 ``[n, height, width, channels]``."""
         return self._calibration()
 
     @cached_property
-    def _frozen(self) -> Any:
+    def frozen(self) -> Any:
+        """The full model as one graph without variables, see :func:`exporter.freeze.freeze`."""
         from exporter.freeze import freeze
 
-        return self._once("frozen", "freezing the full model", lambda: freeze(self._model))
+        return self._once("frozen", "freezing the full model", lambda: freeze(self.model))
 
-    @cached_property
-    def _tflite(self) -> bytes:
-        from exporter.tflite import convert_fp32
+    def _input(self, name: str) -> Any:
+        """What :attr:`Kind.made_of` names."""
+        return self.data(name) if name in KINDS else getattr(self, name)
 
-        frozen = self._frozen
-        return self._once("tflite-fp32", "converting to tflite-fp32", lambda: convert_fp32(frozen))
-
-    @cached_property
-    def _onnx(self) -> bytes:
-        from exporter.onnx_file import convert_onnx
-
-        return self._once("onnx-fp32", "converting to onnx-fp32", lambda: convert_onnx(self._model))
-
-    def _once(self, name: str, told: str, make: Callable[[], _T]) -> _T:
-        """Makes what several artifacts are made of; a refusal is kept too, and not waited for again."""
+    def _once(self, name: str, step: str, make: Callable[[], _T]) -> _T:
+        """Makes something; a refusal is kept, so that the next artifact that needs it does not wait again."""
         if name in self._refused:
             raise self._refused[name]
-        self._tell(told, 0, 0)
+        self._progress(step, 0, 0)
         try:
             return make()
         except ModelFileError as error:
@@ -187,12 +208,12 @@ class Maker:
             yield
         except ModelFileError as error:
             if isinstance(error.__cause__, MemoryError):
-                # Says nothing of this kind; the next would run into it as well.
+                # Says nothing about this kind; the next would fail in the same way.
                 raise
             self._errors[kind] = error
             self.unmade[kind.name] = str(error)
             self.files.pop(kind, None)
-            path = self._folder / kind.file(self._name)
+            path = self._folder / kind.file(self.name)
             path.unlink(missing_ok=True)
             if path.parent != self._folder and path.parent.is_dir():
                 path.parent.rmdir()
@@ -202,63 +223,18 @@ class Maker:
             raise self._errors[kinds[0]]
 
     def _write(self, kind: Kind) -> Path:
-        path = self._folder / kind.file(self._name)
+        path = self._folder / kind.file(self.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if kind.format == "saved-model":
-            from exporter.saved_model import write_saved_model
-
-            self._tell(f"converting to {kind.name}", 0, 0)
-            return write_saved_model(self._model, path.parent)
-        data = self._described(kind, self._data(kind))
+        data = self.data(kind.name)
+        if kind.metadata:
+            # For clients that do not know bundles.
+            data = resolve(kind.metadata)(
+                data,
+                name=self.name,
+                description=f"Image classifier of {len(self.labels)} classes ({kind.name}), made by snapship",
+                labels=self.labels,
+                input=self.input,
+                kind=kind.name,
+            )
         path.write_bytes(data)
         return path
-
-    def _data(self, kind: Kind) -> bytes:
-        from exporter import tflite
-
-        if kind.name in INT8_KINDS:
-            return self.int8(kind.name)
-        if kind.name == "tflite-fp32":
-            return self._tflite
-        if kind.name == "onnx-fp32":
-            return self._onnx
-        if kind.name == "tflite-int16x8":
-            pixels, frozen = self.calibration, self._frozen
-            self._tell(f"calibrating {kind.name} on {len(pixels)} images", 0, 0)
-            return tflite.convert_int16x8(frozen, pixels)
-        if kind.name == "onnx-fp16":
-            from exporter.onnx_file import convert_onnx_fp16
-
-            source = self._onnx
-            self._tell(f"converting to {kind.name}", 0, 0)
-            return convert_onnx_fp16(source)
-        if kind.name == "c-array":
-            from exporter.c_array import c_array
-
-            data = self.int8("tflite-int8")
-            with quiet():
-                # No engine reads the header itself.
-                open_engine(data, "tflite", f"{kind.name} of {self._name}").close()
-            return c_array(data, self._name, self._labels, self._model.input).encode()
-        if kind.name == "coreml":
-            from exporter.coreml import convert_coreml
-
-            self._tell(f"converting to {kind.name}", 0, 0)
-            return convert_coreml(self._model, self._labels, self._name)
-        frozen = self._frozen
-        self._tell(f"converting to {kind.name}", 0, 0)
-        return {"tflite-fp16": tflite.convert_fp16, "tflite-dynamic": tflite.convert_dynamic}[kind.name](
-            frozen
-        )
-
-    def _described(self, kind: Kind, data: bytes) -> bytes:
-        """With labels and preprocessing inside, for clients that know nothing of bundles."""
-        name, labels, spec = self._name, self._labels, self._model.input
-        text = f"Image classifier of {len(labels)} classes ({kind.name}), made by snapship"
-        if kind.format == "tflite":
-            return with_tflite_metadata(data, name=name, description=text, labels=labels, input=spec)
-        if kind.format == "onnx":
-            return with_onnx_metadata(
-                data, name=name, description=text, labels=labels, input=spec, kind=kind.name
-            )
-        return data

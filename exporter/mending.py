@@ -8,6 +8,7 @@ is decided on close-ups of calibration-side images, by the rules of :class:`expo
 from __future__ import annotations
 
 from functools import cached_property, partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,15 +19,17 @@ from edge_runtime.result import Float32Array
 from exporter.config import ExportConfig
 from exporter.evidence.record import RepairReport
 from exporter.images import IntArray
-from exporter.kinds import KINDS
-from exporter.making import INT8_KINDS, Maker
-from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
+from exporter.kinds import KINDS, REPAIRABLE_KINDS
+from exporter.making import Builder
+from exporter.quantize import QuantGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
 from exporter.repair import Evaluation, Goal, repair
 from exporter.repair.close_ups import close_ups
 from exporter.scoring import full_scorer
 from exporter.sets import Tables
 from exporter.source import FullModel
+
+_T = TypeVar("_T")
 
 
 class ArtifactRepair:
@@ -37,7 +40,7 @@ class ArtifactRepair:
         config: ExportConfig,
         model: FullModel,
         labels: tuple[str, ...],
-        maker: Maker,
+        builder: Builder,
         tables: Tables,
         progress: Progress,
     ) -> None:
@@ -47,29 +50,26 @@ class ArtifactRepair:
             config: The margin and the agreement to reach, and whether to repair at all.
             model: The full model.
             labels: Its class names.
-            maker: What made the artifacts.
+            builder: What made the artifacts.
             tables: The images; the calibration side is decoded when it is first needed.
             progress: Progress callback.
         """
         self._config, self._model, self._labels = config, model, labels
-        self._maker, self._tables, self._progress = maker, tables, progress
+        self._builder, self._tables, self._progress = builder, tables, progress
         self._reports: dict[str, RepairReport] = {}
 
     def run(self) -> None:
         """Repairs the artifacts that need it, and replaces their files."""
         if self._config.repair == "off":
             return
-        for kind in INT8_KINDS:
-            made = {made.name: made for made in self._maker.files}
-            if not ({kind} | ({"c-array"} if kind == "tflite-int8" else set())) & made.keys():
-                continue
+        for kind in self._made():
             if not usable(KINDS[kind].format):
                 continue
             self._progress(f"judging {kind} on calibration images", 0, 0)
             found = repair(
-                self._maker.graph(kind),
+                self._builder.graph(kind),
                 self._evaluation,
-                calibration_pixels=self._maker.calibration,
+                calibration_pixels=self._builder.calibration,
                 goal=Goal(
                     self._config.margin,
                     self._config.agreement,
@@ -77,20 +77,17 @@ class ArtifactRepair:
                     labelled=self._tables.labelled,
                 ),
                 fine_tune=partial(self._fine_tuned, kind),
-                plain=self._maker.int8(kind),
+                plain=self._builder.data(kind),
             )
             report = RepairReport(kind, found.steps)
             if len(report.rungs) > 1:
                 self._reports[kind] = report
             if report.kept:
-                self._maker.replace(kind, found.data)
+                self._builder.replace(kind, found.data)
 
     def reports(self) -> dict[str, RepairReport]:
-        """What was repaired, by kind; a C array shares the report of the file inside."""
-        found = dict(self._reports)
-        if "tflite-int8" in found:
-            found["c-array"] = found["tflite-int8"]
-        return found
+        """What was repaired, by kind; a kind that wraps another shares its report."""
+        return _with_wrapping(self._reports)
 
     def calibrations(self) -> dict[str, CalibrationReport]:
         """How good the calibration was, by kind."""
@@ -98,12 +95,11 @@ class ArtifactRepair:
         if not count:
             return {}
         rows, side, quick = self._tables.repair_rows, table(), self._config.evidence == "quick"
-        made = {made.name for made in self._maker.files}
 
         def report(kind: str, quick: bool) -> CalibrationReport:
             return calibration_report(
-                self._maker.graph(kind),
-                self._maker.calibration,
+                self._builder.graph(kind),
+                self._builder.calibration,
                 self._truth[:count],
                 self._labels,
                 held_out=None if quick else side.pixels[count:],
@@ -112,16 +108,13 @@ class ArtifactRepair:
             )
 
         found = {}
-        for kind in INT8_KINDS:
-            if kind in made or (kind == "tflite-int8" and "c-array" in made):
-                try:
-                    found[kind] = report(kind, quick)
-                except ModelFileError:
-                    # With fewer images the quantizer may refuse it. Diagnostics never fail an export.
-                    found[kind] = report(kind, True)
-        if "tflite-int8" in found:
-            found["c-array"] = found["tflite-int8"]
-        return found
+        for kind in self._made():
+            try:
+                found[kind] = report(kind, quick)
+            except ModelFileError:
+                # With fewer images the quantizer may refuse it. Diagnostics never fail an export.
+                found[kind] = report(kind, True)
+        return _with_wrapping(found)
 
     @cached_property
     def _evaluation(self) -> Evaluation:
@@ -159,17 +152,26 @@ class ArtifactRepair:
         )
 
     def _fine_tuned(self, kind: str) -> QuantGraph:
-        model, pixels = self._tuned_model, self._maker.calibration
-        if kind == "onnx-int8":
-            from exporter.onnx_file import convert_onnx
+        return self._tuned.graph(kind)
 
-            return OnnxGraph(convert_onnx(model)).calibrated(pixels)
-        from exporter.freeze import freeze
-        from exporter.tflite import convert_fp32
+    @cached_property
+    def _tuned(self) -> Builder:
+        return self._builder.for_model(self._tuned_model)
 
-        return TfliteGraph(convert_fp32(freeze(model))).calibrated(pixels)
+    def _made(self) -> list[str]:
+        """The kinds that can be repaired, themselves or what wraps them."""
+        return [
+            kind
+            for kind in REPAIRABLE_KINDS
+            if any(kind in (row.name, row.wraps) for row in self._builder.files)
+        ]
 
 
 def _answers(scores: Float32Array) -> IntArray:
     answers: IntArray = scores.argmax(axis=1).astype(np.int64)
     return answers
+
+
+def _with_wrapping(found: dict[str, _T]) -> dict[str, _T]:
+    """Adds what was found of a file to the kinds that wrap it."""
+    return found | {row.name: found[row.wraps] for row in KINDS.values() if row.wraps in found}

@@ -1,9 +1,9 @@
-"""The files that a model consists of: their size and hash are the model's.
+"""The files a model consists of, which its size and hash cover.
 
 ============= ==========================================================
 SavedModel    everything in its folder, as the weights are in variables/
 .onnx         itself and the files that hold its weights
-others        itself: .keras is one zip, .h5 and .tflite are whole
+others        itself: a .keras file is one zip, .h5 and .tflite are single files
 ============= ==========================================================
 """
 
@@ -25,7 +25,7 @@ def model_files(model: Path) -> tuple[Path, ...]:
 
     Raises:
         EnvironmentMissingError: onnx is not installed, for an .onnx file.
-        ModelFileError: It is an .onnx file that is damaged, or whose weights are not there.
+        ModelFileError: It is an .onnx file that is damaged, or whose weights are missing.
     """
     if model.is_dir():
         return tuple(path for path in sorted(model.rglob("*")) if path.is_file())
@@ -39,7 +39,7 @@ def files_sha256(model: Path, files: Sequence[Path]) -> str:
 
     Args:
         model: The file, or a SavedModel's folder.
-        files: What :func:`model_files` found.
+        files: The result of :func:`model_files`.
     """
     if not model.is_dir() and len(files) == 1:
         return file_sha256(model)
@@ -51,7 +51,7 @@ def files_sha256(model: Path, files: Sequence[Path]) -> str:
 
 
 def model_sha256(model: Path) -> str:
-    """Hash of a model, whatever files it consists of; 64 hex digits.
+    """Hash of all files of a model, 64 hex digits.
 
     Args:
         model: The file, or a SavedModel's folder.
@@ -59,6 +59,6 @@ def model_sha256(model: Path) -> str:
     Raises:
         OSError: A file cannot be read.
         EnvironmentMissingError: onnx is not installed, for an .onnx file.
-        ModelFileError: It is an .onnx file that is damaged, or whose weights are not there.
+        ModelFileError: It is an .onnx file that is damaged, or whose weights are missing.
     """
     return files_sha256(model, model_files(model))

@@ -11,12 +11,12 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from edge_runtime.engines.onnx_import import disable_telemetry
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
 from exporter.onnx_cleanup import fold_zero_pads, without_stale_shapes
-from exporter.reasons import first_line, unknown_to
+from exporter.reasons import unknown_to
 from exporter.source import FullModel
 
 OPSET = 17
@@ -28,10 +28,10 @@ _FLOAT32_OPERATIONS = ("Softmax",)
 """Operations that stay in float32 in an fp16 file, so that its scores sum to 1."""
 
 _GRAPH_OPERATIONS = {"Const", "Placeholder", "NoOp"}
-"""What tf2onnx takes from a graph without translating it."""
+"""Nodes that tf2onnx keeps without translating them."""
 
 _CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
-"""tf2onnx's switch: whether to go on when an optimizer fails, at the price of copies."""
+"""tf2onnx's switch: whether to continue after an optimizer fails, at the price of copies."""
 
 
 def convert_onnx(model: FullModel) -> bytes:
@@ -58,7 +58,7 @@ def convert_onnx(model: FullModel) -> bytes:
         raise EnvironmentMissingError.of_extra("Writing an .onnx file", "tf2onnx", "export") from error
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     frozen = freeze(model, batch=None)
-    # Earlier steps leave whole copies of the weights in reference cycles.
+    # Earlier steps leave copies of all weights in reference cycles.
     gc.collect()
     try:
         with quiet():
@@ -79,7 +79,7 @@ def convert_onnx(model: FullModel) -> bytes:
 
 
 def convert_onnx_fp16(fp32: bytes) -> bytes:
-    """Stores and computes in float16, all but the softmax; input and output stay float32.
+    """Stores and computes in float16, except for the softmax; input and output stay float32.
 
     Args:
         fp32: A file from :func:`convert_onnx`.
@@ -100,7 +100,7 @@ def convert_onnx_fp16(fp32: bytes) -> bytes:
         raise EnvironmentMissingError.of_extra("Writing an .onnx file", "onnxruntime", "export") from error
     try:
         with quiet(), warnings.catch_warnings():
-            # It tells of every number below float16's smallest, which becomes that or zero.
+            # It warns about every number below float16's smallest, which becomes that or zero.
             warnings.simplefilter("ignore")
             proto = float16.convert_float_to_float16(
                 onnx.load_from_string(fp32),
@@ -108,7 +108,7 @@ def convert_onnx_fp16(fp32: bytes) -> bytes:
                 op_block_list=[*float16.DEFAULT_OP_BLOCK_LIST, *_FLOAT32_OPERATIONS],
             )
             _keep_scores_exact(proto.graph)
-            # The pass puts its casts at the end, behind their use.
+            # The pass appends its casts at the end, after their use.
             _sort(proto.graph)
             without_stale_shapes(proto)
             onnx.checker.check_model(proto, full_check=True)
@@ -120,7 +120,7 @@ def convert_onnx_fp16(fp32: bytes) -> bytes:
 
 
 def _keep_scores_exact(graph: Any) -> None:
-    """Takes out the way through float16 behind the softmax: softmax -> float16 -> float32 scores."""
+    """Removes the casts after the softmax: softmax -> float16 -> float32 scores."""
     made = {name: node for node in graph.node for name in node.output}
     last = made[OUTPUT_NAME]
     before = made.get(last.input[0])
@@ -135,7 +135,7 @@ def _keep_scores_exact(graph: Any) -> None:
 
 
 def _sort(graph: Any) -> None:
-    """Puts every node behind those whose outputs it takes."""
+    """Sorts the nodes topologically."""
     nodes = list(graph.node)
     maker = {name: index for index, node in enumerate(nodes) for name in node.output}
     needs = {index: [maker[name] for name in node.input if name in maker] for index, node in enumerate(nodes)}
@@ -151,7 +151,7 @@ def _refused(kind: str, reason: str) -> ModelFileError:
 
 
 def _known_operations() -> set[str]:
-    """TensorFlow operations that tf2onnx has a translation of."""
+    """TensorFlow operations that tf2onnx can translate."""
     from tf2onnx.handler import tf_op
 
     return {
@@ -181,7 +181,7 @@ def _converted(frozen: Any) -> Any:
             )[0]  # fmt: skip
 
         kept = os.environ.get(_CATCH_ERRORS)
-        # Set to anything, it means no: tf2onnx 1.17 compares the name of the variable with TRUE.
+        # Any value means no: tf2onnx 1.17 compares the variable's name with TRUE.
         os.environ[_CATCH_ERRORS] = "FALSE"
         try:
             return converted()

@@ -1,4 +1,4 @@
-"""The pixels that a model of our own takes: those of its run, or of the bundle that it lies in."""
+"""The preprocessing of our own models: that of their run, or of the bundle they are in."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trainer.run import is_run, read_run
 
 
 def own_input(path: Path) -> tuple[str, InputSpec] | None:
-    """What a run folder, or a file in a bundle's folder, says of its pixels.
+    """The input that a run folder, or a file in a bundle's folder, defines.
 
     Args:
         path: A run folder, a model file, or a SavedModel's folder.
 
     Returns:
-        What says it, and the input; None for a model of anybody's.
+        What defines it, and the input; None for any other model.
 
     Raises:
         SnapshipError: The run's record or the bundle's manifest is damaged.
@@ -27,12 +27,12 @@ def own_input(path: Path) -> tuple[str, InputSpec] | None:
         return "A run folder", read_run(path).input
     folder = path.parent
     for place in (folder, folder.parent):
-        # The folder of a SavedModel lies in the bundle; its .pb file, one below.
+        # A SavedModel's folder is in the bundle; its .pb file is one level below.
         if (place / MANIFEST_FILE).is_file():
             try:
                 manifest = Bundle.open(place).manifest
             except SnapshipError:
-                # Some other tool's manifest.json: this name is everybody's.
+                # Another tool's manifest.json.
                 continue
             files = {(place / entry.file).resolve() for entry in manifest.artifacts}
             if files & {path.resolve(), (path / "saved_model.pb").resolve()}:
@@ -41,12 +41,12 @@ def own_input(path: Path) -> tuple[str, InputSpec] | None:
 
 
 def refuse_given(what: str, path: Path, **given: object) -> None:
-    """Refuses options for what a model of our own brings itself.
+    """Refuses options that one of our own models defines itself.
 
     Args:
-        what: What it is, as :func:`own_input` says it.
-        path: Where.
-        given: Options by name; None where the user said nothing.
+        what: What defines them, as :func:`own_input` returns it.
+        path: Its path.
+        given: Options by name; None if not given.
 
     Raises:
         UsageError: One was given.
@@ -54,27 +54,27 @@ def refuse_given(what: str, path: Path, **given: object) -> None:
     for option, value in given.items():
         if value is not None:
             raise UsageError(
-                f"{what} brings its own {option}. Received: {path} and --{option} {value}. Leave --{option} out."
+                f"{what} has its own {option}. Received: {path} and --{option} {value}. Leave --{option} out."
             )
 
 
 def pixels_of(
     reference: Path, candidate: Path, fit: Fit | None, resize: Resize | None
 ) -> tuple[Fit, Resize, bool]:
-    """How images become the pixels of two models.
+    """The preprocessing of two models.
 
     Args:
         reference: The full model.
-        candidate: The one that is judged.
-        fit: What the user asks for.
-        resize: As ``fit``.
+        candidate: The model to judge.
+        fit: The user's choice, if any.
+        resize: The user's choice, if any.
 
     Returns:
-        The fit, the resize, and whether one of the models says so itself.
+        The fit, the resize, and whether one of the models defines them.
 
     Raises:
-        UsageError: The user asks for what a model of our own brings.
-        ModelFileError: Both are our own, and take other pixels.
+        UsageError: The user's choice contradicts one of our own models.
+        ModelFileError: Both are our own, and differ.
     """
     found = {path: own for path in (reference, candidate) if (own := own_input(path)) is not None}
     for path, (what, _) in found.items():

@@ -1,4 +1,4 @@
-"""Models trained in mixed precision, computed in float32 again."""
+"""Converts models trained in mixed precision back to float32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def in_float32(model: Any) -> Any:
         model: A Keras model.
 
     Returns:
-        The model itself if it computes in float32 already, else a copy with its weights.
+        The model itself if it already computes in float32, else a copy with its weights.
     """
     computed = {layer.compute_dtype for layer in model._flatten_layers(include_self=False)}
     if not computed & {"float16", "bfloat16"}:

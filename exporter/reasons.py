@@ -1,4 +1,4 @@
-"""Why a converter refused a model, in words: the operation and its layer, or the first line of the error."""
+"""Why a converter refused a model, in words: the operation and its layer."""
 
 from __future__ import annotations
 
@@ -9,24 +9,8 @@ from typing import Any
 _TF_OPERATION = re.compile(r"tf\.([A-Za-z][A-Za-z0-9]*)")
 """How MLIR prints an operation: ``'tf.EagerPyFunc' op is neither a custom op nor a flex op``."""
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_KERAS_PREFIX = "Exception encountered when calling"
-
 _OUTSIDE = ("HashTable", "LookupTable", "PyFunc", "Random", "Multinomial")
 """Parts of names of operations that depend on more than the graph: lookup tables, Python code, randomness."""
-
-
-def first_line(error: Exception, limit: int = 200) -> str:
-    """The first meaningful line of an error, for a one-line message.
-
-    Args:
-        error: The error.
-        limit: Maximum number of characters.
-    """
-    text = _COLOUR.sub("", str(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    # Keras names the layer on the first line and the problem on the second.
-    return " ".join(lines[:2] if lines[0].startswith(_KERAS_PREFIX) else lines[:1])[:limit]
 
 
 def refused_operations(graph: Any, message: str) -> str:

@@ -1,9 +1,9 @@
 """Is the full model any better than a guesser that never looks at the image?
 
-The gate compares an artifact with the full model, so it says nothing where the full model
-itself is at chance: any artifact passes beside it. The measure is balanced accuracy, the mean
-over the classes that have images of the share named right, because plain top-1 rewards a model
-that names the largest class for every image.
+The gate compares an artifact with the full model, so it says nothing if the full model itself
+is at chance: any artifact passes. The measure is balanced accuracy, the mean
+over the classes with images of the share named right, because plain top-1 rewards a model that
+answers with the largest class for every image.
 
 A guesser names class c with probability g_c, whatever the image, and the g_c sum to 1. Of the
 n_c images of class c it names X_c ~ Bin(n_c, g_c) right, independently of the other classes.
@@ -42,7 +42,7 @@ IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 LEVEL = 0.05
-"""A full model counts as better than guessing where its p-value is at most this."""
+"""A full model counts as better than guessing if its p-value is at most this."""
 
 _LARGEST_EXPONENT = 60.0
 """Beyond e^60 per image the Chernoff bound no longer moves by a digit of a double."""
@@ -50,12 +50,12 @@ _LARGEST_EXPONENT = 60.0
 
 @dataclass(frozen=True)
 class Standing:
-    """How a model stands against guessing.
+    """A model compared with guessing.
 
     Attributes:
         balanced_accuracy: Mean over the classes with images of the share named right, 0..1.
-        images: How many images.
-        classes: How many classes have images.
+        images: Number of images.
+        classes: Number of classes with images.
         p_value: Upper bound on the probability that a guesser does as well, 0..1.
         best_p_value: The same for a model that is right on every one of these images.
     """
@@ -78,7 +78,7 @@ class Standing:
 
     @property
     def too_few(self) -> bool:
-        """Whether not even a perfect model could show on these images that it is no guesser."""
+        """Whether there are too few images to tell even a perfect model from a guesser."""
         return self.best_p_value > LEVEL
 
 
@@ -176,7 +176,7 @@ def _worst_guesser(exponents: Float64Array, sizes: Float64Array, classes: Float6
         sizes: Images of a class, ``[sizes]``.
         classes: Classes of that size, ``[sizes]``.
     """
-    # 1 / a, which underflows to 0 for a large exponent, as it should.
+    # 1 / a, which underflows to 0 for a large exponent, as intended.
     floors = 1.0 / np.expm1(np.minimum(exponents, 700.0))
     # A size takes part where n / v > 1 / a, so those of the smallest 1 / (a n) come first.
     order = np.argsort(floors / sizes, kind="stable")

@@ -1,21 +1,22 @@
-"""What a user can change about how a full model is used, by where it comes from."""
+"""The options that affect how a full model is used, by where it comes from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from edge_runtime.spec import InputSpec
-from exporter.foreign import ForeignModel, look_at, prepared
+from exporter.external import look_at, prepared, scorer_of
 from exporter.input_range import InputRange
+from exporter.loaded_model import LoadedModel
 from exporter.scoring import full_scorer
 from exporter.source import Source, load_source
 from exporter.weak_reference import ReferenceUse
 
-_RUN_CURES = "Pass --data with images like those that it was trained on, train it longer"
+_RUN_CURES = "Pass --data with images like those it was trained on, train it longer"
 
 
 def use_of_run(run: Path) -> ReferenceUse:
-    """A run's model, which brings its labels and takes raw pixels.
+    """A run's model, which has its labels and takes raw pixels.
 
     Args:
         run: The run folder.
@@ -27,8 +28,8 @@ def use_of_source(source: Source, input_range: InputRange, *, open_order: bool) 
     """The source of an export.
 
     Args:
-        source: It.
-        input_range: What it is given for a pixel.
+        source: The source.
+        input_range: The pixel range it expects.
         open_order: Whether the order of its classes must be found.
     """
     if source.run is not None:
@@ -50,7 +51,7 @@ def use_of_bundle(source: Source, input_range: InputRange) -> ReferenceUse:
 
     Args:
         source: The full model.
-        input_range: What it is given for a pixel.
+        input_range: The pixel range it expects.
     """
     if source.run is not None:
         return use_of_run(source.run)
@@ -65,23 +66,23 @@ def use_of_bundle(source: Source, input_range: InputRange) -> ReferenceUse:
     )
 
 
-def use_of_file(model: ForeignModel, spec: InputSpec, open_order: bool, *, own: bool = False) -> ReferenceUse:
-    """A model file of anybody's as the reference of a check.
+def use_of_file(model: LoadedModel, spec: InputSpec, open_order: bool, *, own: bool = False) -> ReferenceUse:
+    """Any model file as the reference of a check.
 
     Args:
         model: The file.
         spec: The pixels that it is given.
         open_order: Whether the order of its classes must be found.
-        own: Whether a model of our own, on either side, says itself which pixels it takes.
+        own: Whether one of the two models is our own and defines its preprocessing.
     """
     return ReferenceUse(
         model.path.name,
         "Pass --labels, --input-range or --reference-range as the model was trained",
         open_order=open_order,
         labels_option="--labels",
-        # Whatever --input-range says, it holds for the candidate too.
+        # --input-range applies to the candidate too.
         range_option="--reference-range",
         input_range=model.input_range,
-        scorer=lambda name: prepared(look_at(model.path, name), spec).scorer(),
+        scorer=lambda name: scorer_of(prepared(look_at(model.path, name), spec)),
         resize_cure=None if own else "Pass",
     )

@@ -1,11 +1,10 @@
-"""Which resize a model of somebody else's was trained with, as far as labelled images tell.
+"""Which resize filter an external model was trained with, as far as labelled images tell.
 
 The gate cannot see it: the full model and its artifacts get the same pixels, however wrong. So the full
-model is scored on the same images in both, and the two are compared image by image::
+model is scored on the same images with both filters, and the two are compared image by image::
 
-    gained, lost    images that it names right only with the other resize, only with the present one
-    clear           a fair coin that is thrown for each of them is as uneven in at most 1 of 20 (two-sided
-                    exact sign test); else the images do not tell
+    gained, lost    images it gets right only with the other filter, only with the present one
+    clear           p at most 0.05 in a two-sided exact sign test; otherwise the images do not tell
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from exporter.scoring import Scorer
 from exporter.weak_reference import ReferenceUse, balanced_rows
 
 CLEAR = 0.05
-"""A resize suits where a fair coin is as uneven with at most this probability."""
+"""Largest p-value at which one filter counts as better."""
 
 MOST_IMAGES = 2_000
-"""Images on which both are tried: a difference of one point is clear on as many."""
+"""Images on which both are tried: enough to see a difference of one point."""
 
 
 @dataclass(frozen=True)
 class ResizesCompared:
-    """The same images through both.
+    """The same images with both filters.
 
     Attributes:
-        present: The resize that is used.
-        images: How many images.
+        present: The filter in use.
+        images: Number of images.
         changed: Images with another answer.
-        gained: Images that the model names right only with the other resize.
-        lost: Images that it names right only with the present one.
+        gained: Images the model gets right only with the other filter.
+        lost: Images it gets right only with the present one.
     """
 
     present: Resize
@@ -51,7 +50,7 @@ class ResizesCompared:
 
     @property
     def other(self) -> Resize:
-        """The resize that is not used."""
+        """The filter not in use."""
         return other_resize(self.present)
 
     @property
@@ -62,17 +61,17 @@ class ResizesCompared:
 
     @property
     def suits(self) -> Resize | None:
-        """The resize that is clearly right more often; None where the images do not tell."""
+        """The filter that is clearly right more often; None if the images do not tell."""
         if self.p_value > CLEAR:
             return None
         return self.other if self.gained > self.lost else self.present
 
     def note(self, file: str, cure: str) -> str:
-        """Says which resize suits, in one sentence and, where the other one does, what to do.
+        """Which filter fits, in one sentence, and what to do if it is the other one.
 
         Args:
             file: The model's file.
-            cure: Such as ``Pass``, to stand before the option.
+            cure: What to put before the option, for example ``Pass``.
         """
         better, worse = self.present, self.other
         if self.gained >= self.lost:
@@ -93,7 +92,7 @@ class ResizesCompared:
 
 
 def other_resize(present: Resize) -> Resize:
-    """The one that is not this one."""
+    """The other filter."""
     return "antialiased" if present == "plain" else "plain"
 
 
@@ -105,15 +104,15 @@ def resize_notes(
     use: ReferenceUse,
     progress: Progress,
 ) -> tuple[str, ...]:
-    """What :func:`compare_resizes` found, in words; empty for a model of our own.
+    """The result of :func:`compare_resizes` in words; empty for our own models.
 
     Args:
         scores: The full model's scores of the table, float32 ``[n, classes]``.
         table: Labelled images, in the order of its classes.
         input: Its input, as the table was decoded.
-        scorer: It.
-        use: What a user can choose.
-        progress: Told how far it is.
+        scorer: Scores with the full model.
+        use: How the full model is used.
+        progress: Progress callback.
     """
     if use.resize_cure is None:
         return ()
@@ -124,17 +123,17 @@ def resize_notes(
 def compare_resizes(
     scores: Float32Array, table: PixelTable, input: InputSpec, scorer: Scorer, progress: Progress
 ) -> ResizesCompared | None:
-    """Scores the full model on the same images through the other resize.
+    """Scores the same images with the other resize filter.
 
     Args:
         scores: Its scores of the table, float32 ``[n, classes]``.
         table: Labelled images, in the order of its classes.
         input: Its input, as the table was decoded.
-        scorer: It.
-        progress: Told how far it is.
+        scorer: Scores with it.
+        progress: Progress callback.
 
     Returns:
-        None where no image has other pixels: all are of the model's size.
+        None if no image has other pixels: all have the model's size.
     """
     rows = balanced_rows(table.truth, MOST_IMAGES)
     chosen = replace(table.images, items=tuple(table.images.items[row] for row in rows))

@@ -1,6 +1,6 @@
 """SavedModel artifacts: raw pixels in, scores out, any batch, the weights inside ``saved_model.pb``.
 
-One file, so that one hash covers it; a folder ``variables/`` is not needed, as there are none.
+One file, so that one hash covers it; frozen weights need no folder ``variables/``.
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.engines import Engine
+from edge_runtime.spec import InputSpec
+from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
 from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
-from exporter.saved_source import SIGNATURE
 from exporter.source import FullModel
+from exporter.tensorflow_file import SIGNATURE, load_tensorflow_file
 
 SAVED_MODEL_FILE = "saved_model.pb"
 
@@ -26,7 +29,7 @@ def convert_saved_model(model: FullModel) -> bytes:
         model: The full model.
 
     Returns:
-        A ``saved_model.pb``, to be put into a folder of its own; signature ``serving_default``,
+        The content of ``saved_model.pb``, for a folder of its own; signature ``serving_default``,
         ``image`` float32 ``[batch, height, width, channels]``, 0..255 -> ``scores`` float32.
 
     Raises:
@@ -57,21 +60,17 @@ def convert_saved_model(model: FullModel) -> bytes:
     return data
 
 
-def write_saved_model(model: FullModel, folder: Path) -> Path:
-    """Converts the full model into a folder.
+def open_saved_model_artifact(model: Path | bytes, name: str, input: InputSpec, threads: int) -> Engine:
+    """Runs an artifact on TensorFlow, for a check; bytes from a zipped bundle are unpacked while it loads.
 
     Args:
-        model: The full model.
-        folder: The SavedModel's folder, made if it is not there.
-
-    Returns:
-        The file in it.
-
-    Raises:
-        ModelFileError: The model cannot be traced or frozen.
+        model: Path or bytes of ``saved_model.pb``.
+        name: Unused: TensorFlow's messages name the folder.
+        input: Unused: the file says what it takes.
+        threads: Unused: TensorFlow manages its own.
     """
-    data = convert_saved_model(model)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / SAVED_MODEL_FILE
-    path.write_bytes(data)
-    return path
+    if isinstance(model, Path):
+        return load_tensorflow_file(model.parent, "0..255")
+    with temporary_folder() as folder:
+        (folder / SAVED_MODEL_FILE).write_bytes(model)
+        return load_tensorflow_file(folder, "0..255")

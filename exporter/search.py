@@ -1,4 +1,4 @@
-"""``--best size|latency``: which of the judged artifacts to ship."""
+"""``--best size|latency``: picks the artifact to ship."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from exporter.verdict import ArtifactReport
 
 
 def pick(artifacts: Mapping[str, ArtifactReport], best: Best, margin: float) -> str:
-    """Names the smallest or the fastest artifact that passed.
+    """Picks the smallest or the fastest artifact that passed.
 
     Args:
-        artifacts: What was found of each, by kind.
-        best: What to compare.
+        artifacts: The report of each, by kind.
+        best: The criterion.
         margin: Largest top-1 drop that passes, for the message.
 
     Returns:
-        Its kind; of equals the smaller, then the one with the better top-1.
+        Its kind; ties go to the smaller one, then to the better top-1.
 
     Raises:
         GateFailedError: All failed.
@@ -47,13 +47,13 @@ def pick(artifacts: Mapping[str, ArtifactReport], best: Best, margin: float) -> 
 
 
 def why(points: Sequence[ParetoPoint]) -> str:
-    """Says in words what was picked.
+    """Describes the pick, for people.
 
     Args:
-        points: All that were tried, one of them picked.
+        points: All candidates, one of them picked.
     """
     picked = next(point for point in points if point.picked)
     return (
         f"Picked {picked.name} ({size_text(picked.bytes)}, {latency_text(picked.latency_ms)}) of {len(points)} "
-        "tried; the starred ones are beaten by none in size, latency and top-1 at once."
+        "tried; starred: no other is better in size, latency and top-1 at once."
     )

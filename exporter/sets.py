@@ -1,4 +1,4 @@
-"""Which images calibrate an export and which judge it, decoded when they are first needed."""
+"""The calibration and judging images of an export, decoded when first needed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from exporter.images import PixelTable, balanced, choose_split, decode_table, ru
 from exporter.source import FullModel, Source
 
 REPAIR_IMAGES = 300
-"""Images of the calibration side that judge repairs, beside those that calibrate."""
+"""Calibration-side images that judge repairs, in addition to the calibration images."""
 
 ENOUGH_IMAGES = 100
-"""With fewer images that did not calibrate, those that did judge repairs as well."""
+"""With fewer than this left, the calibration images judge repairs as well."""
 
 
 @dataclass(frozen=True)
 class ImageSets:
-    """Image sets before anything is decoded; None where there is no data."""
+    """Image sets before decoding; None if there is no data."""
 
     calibration: ImageSet | None
     judging: ImageSet | None
 
 
 def image_sets(config: ExportConfig, source: Source) -> ImageSets:
-    """Decides which images calibrate and which judge; the two share no content.
+    """Splits images into calibration and judging sets, which share no content.
 
     Args:
         config: Names the data, or leaves it to the run.
@@ -59,27 +59,25 @@ def image_sets(config: ExportConfig, source: Source) -> ImageSets:
 
 
 def check_calibration(images: ImageSet | None) -> ImageSet:
-    """Returns the images that calibrate, if there are any.
-
-    Asked before the full model is loaded, and again where the images are used.
+    """Checks that there are calibration images, before the full model is loaded and again at use.
 
     Args:
         images: The calibration side.
 
     Raises:
-        DataError: There is none.
+        DataError: There are none.
     """
     if images is None or not len(images):
         where = "" if images is None else f" in {images.source}"
         raise DataError(
-            f"Quantized artifacts need calibration images that do not judge. Received: none{where}. Pass "
+            f"Quantized artifacts need calibration images that are not used for checking. Received: none{where}. Pass "
             "--calibration-data with real images, or leave these artifacts out with --artifacts."
         )
     return images
 
 
 def bundle_labels(source: Source, sets: ImageSets, model: FullModel) -> tuple[str, ...]:
-    """The run's labels, the labels file's, or the data's, in this order.
+    """The labels of the run, the labels file or the data, in this order of preference.
 
     Args:
         source: The full model's source.
@@ -95,7 +93,7 @@ def bundle_labels(source: Source, sets: ImageSets, model: FullModel) -> tuple[st
     if sets.judging is None:
         raise UsageError(
             f"A bundle needs class names. Received: {source.file} and neither --labels nor --data. "
-            "Pass --labels FILE with one name a line."
+            "Pass --labels FILE with one name per line."
         )
     if len(sets.judging.labels) != model.classes:
         raise BundleError(
@@ -109,8 +107,8 @@ class Tables:
     """Decoded images.
 
     Attributes:
-        judging: Those that judge; None where there are none.
-        calibrated: How many calibrate; 0 until they are asked for.
+        judging: The judging images; None if there are none.
+        calibrated: Number of calibration images; 0 until they are decoded.
         labelled: Whether the calibration side has the model's classes.
     """
 
@@ -129,9 +127,9 @@ class Tables:
             sets: The images.
             labels: The model's class names.
             model: The full model.
-            count: How many images calibrate.
+            count: Number of calibration images.
             stack: Closes the tables.
-            tell: Told how far it is.
+            tell: Progress callback.
         """
         self.judging: PixelTable | None = None
         self.calibrated = 0
@@ -142,21 +140,21 @@ class Tables:
         if sets.judging is not None:
             named = sets.judging.relabelled(labels)
             self.judging = stack.enter_context(
-                decode_table(named, model.input, progress=tell, step="decoding images that judge")
+                decode_table(named, model.input, progress=tell, step="decoding judging images")
             )
 
     def relabel(self, labels: tuple[str, ...]) -> None:
         """Gives the images the class indices of another order of the names.
 
         Args:
-            labels: The model's class names; called before the calibration side is decoded.
+            labels: The model's class names. Call this before the calibration side is decoded.
         """
         self._labels = labels
         if self.judging is not None:
             self.judging.relabel(labels)
 
     def calibration_side(self) -> PixelTable:
-        """Images of the calibration side: the first :attr:`calibrated` calibrate, the rest judge repairs.
+        """Images of the calibration side: the first :attr:`calibrated` are for calibration, the rest judge repairs.
 
         Raises:
             DataError: There are none, or they do not decode.
@@ -167,7 +165,7 @@ class Tables:
             try:
                 chosen = chosen.relabelled(self._labels)
             except DataError:
-                # Photos of other things calibrate as well, but cannot say what is right.
+                # Photos of other things can calibrate, but not tell which answers are right.
                 self.labelled = False
             self._side = self._stack.enter_context(
                 decode_table(
@@ -178,12 +176,12 @@ class Tables:
         return self._side
 
     def calibrating(self) -> UInt8Array:
-        """The images that calibrate, uint8 ``[n, height, width, channels]``."""
+        """The calibration images, uint8 ``[n, height, width, channels]``."""
         table = self.calibration_side()
         return table.pixels[: self.calibrated]
 
     @property
     def repair_rows(self) -> slice:
-        """Which rows of the calibration side judge repairs: those that did not calibrate, if enough."""
+        """Rows of the calibration side that judge repairs: those not used for calibration, if enough."""
         fresh = len(self.calibration_side().truth) - self.calibrated
         return slice(self.calibrated, None) if fresh >= ENOUGH_IMAGES else slice(0, None)

@@ -1,7 +1,7 @@
-"""Outputs that are not one score a class: a single sigmoid, or a sigmoid for each class.
+"""Outputs other than one score per class: a single sigmoid, or one sigmoid per class.
 
-Both lie in 0..1 as scores do. Taken for logits and put through a softmax, they would give other
-scores, most of them near each other, and no error.
+Both are in 0..1, as scores are. A softmax over them, as over logits, would silently give wrong
+scores, most of them close to each other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 
 End = Literal["sigmoid", "linear", "other", "unknown"]
-"""A model's last operation that computes: one sigmoid per output, numbers of any size, or else."""
+"""A model's last operation: one sigmoid per output, unbounded numbers, or something else."""
 
 _SIGMOIDS = {"sigmoid", "hardsigmoid", "qlinearsigmoid", "logistic"}
 _LINEAR = {
@@ -32,10 +32,10 @@ _PASSING = {
 
 
 def end_of(operation: str) -> End:
-    """What a last operation gives, by its name in Keras, ONNX or TFLite.
+    """Classifies a last operation by its name in Keras, ONNX or TFLite.
 
     Args:
-        operation: Such as ``Sigmoid``, ``LOGISTIC`` or ``hard_sigmoid``.
+        operation: For example ``Sigmoid``, ``LOGISTIC`` or ``hard_sigmoid``.
     """
     name = operation.replace("_", "").lower()
     return "sigmoid" if name in _SIGMOIDS else "linear" if name in _LINEAR else "other"
@@ -114,11 +114,11 @@ def probes(shape: tuple[int, ...]) -> UInt8Array:
 
 
 def refuse_sigmoids(outputs: Float32Array, sums_to_one: bool, end: End, path: Path) -> None:
-    """Refuses a model that gives a sigmoid for each class.
+    """Refuses a model with one sigmoid per class.
 
     Args:
         outputs: Its outputs on a few images, float32 ``[n, classes]``.
-        sums_to_one: Whether they are scores as far as these images tell.
+        sums_to_one: Whether they look like scores on these images.
         end: Its last operation.
         path: Its file, for the message.
 
@@ -131,14 +131,14 @@ def refuse_sigmoids(outputs: Float32Array, sums_to_one: bool, end: End, path: Pa
     sums = outputs.astype(np.float64).sum(axis=1)
     what = "each of them a sigmoid" if end == "sigmoid" else "which lie in 0..1"
     raise ModelFileError(
-        f"A classifier's scores must sum to 1: one class an image. Received: {path} with {outputs.shape[1]} "
-        f"outputs, {what}, with sums of {sums.min():.3g} to {sums.max():.3g}, as for several labels an image. "
-        "For one class an image, end the model with a softmax and train it with categorical cross-entropy."
+        f"A classifier's scores must sum to 1: one class per image. Received: {path} with {outputs.shape[1]} "
+        f"outputs, {what}, with sums of {sums.min():.3g} to {sums.max():.3g}, as for several labels per image. "
+        "For one class per image, end the model with a softmax and train it with categorical cross-entropy."
     )
 
 
 def single_output(path: Path, shape: str) -> ModelFileError:
-    """The error of a model with one output, and how it becomes two classes.
+    """The error for a model with one output, with a way to make it two classes.
 
     Args:
         path: Its file.

@@ -1,6 +1,6 @@
 """TFLite artifacts that the converter writes: raw pixels in, float32 scores out, batch 1.
 
-The int8 one is made of the float one, by :mod:`exporter.quantize`.
+The int8 artifact is made from the float one, by :mod:`exporter.quantize`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from exporter.backend import load_tensorflow
 from exporter.flatbuffer import name_tensors, softmax_in_float
 from exporter.quantize.images import check_images
-from exporter.reasons import first_line, refused_operations
+from exporter.reasons import refused_operations
 
 
 def convert_fp32(frozen: Any) -> bytes:
@@ -56,7 +56,7 @@ def convert_fp16(frozen: Any) -> bytes:
 
 
 def convert_dynamic(frozen: Any) -> bytes:
-    """Stores the weights in int8 and quantizes activations as they come: size, not speed.
+    """Stores the weights in int8 and quantizes activations at run time: size, not speed.
 
     Args:
         frozen: A concrete function from :func:`exporter.freeze.freeze`.
@@ -79,17 +79,17 @@ def convert_int16x8(frozen: Any, pixels: UInt8Array) -> bytes:
 
     Args:
         frozen: A concrete function from :func:`exporter.freeze.freeze`.
-        pixels: Images that calibrate, uint8 ``[n, height, width, channels]``, n at least 1.
+        pixels: Calibration images, uint8 ``[n, height, width, channels]``, n at least 1.
 
     Returns:
         A .tflite file: float32 pixels 0..255 in, float32 scores out.
 
     Raises:
-        UsageError: There is no image, or images of another shape.
+        UsageError: There are no images, or images of another shape.
         ModelFileError: The converter refuses the model.
     """
-    # The quantizer for int16 is another one, without a setting for the input's range: one pixel
-    # of 0 and one of 255 make it 0..255.
+    # The int16 quantizer has no setting for the input's range: a pixel of 0 and one of 255 make
+    # it 0..255.
     first = np.array(check_images(pixels, tuple(frozen.inputs[0].shape[1:]))[:1])
     first[0, 0, 0], first[0, -1, -1] = 0, 255
     converter = _calibrating(frozen, np.concatenate([pixels, first]))
@@ -113,7 +113,7 @@ def _calibrating(frozen: Any, pixels: UInt8Array) -> Any:
 
 
 def _converter(frozen: Any) -> Any:
-    """The way for functions without variables; its deprecation warning is about those with."""
+    """The deprecation warning is about functions with variables; this one has none."""
     with quiet():
         return load_tensorflow().lite.TFLiteConverter.from_concrete_functions([frozen])
 
@@ -121,7 +121,7 @@ def _converter(frozen: Any) -> Any:
 def _convert(converter: Any, kind: str, frozen: Any) -> bytes:
     from tensorflow.lite.python.convert import ConverterError
 
-    # Earlier steps leave whole copies of the weights in reference cycles.
+    # Earlier steps leave copies of all weights in reference cycles.
     gc.collect()
     try:
         with quiet():

@@ -1,8 +1,8 @@
-"""Asks, before anything is compared with it, whether the full model is used as it was trained.
+"""Checks that the full model is used as it was trained, before anything is compared with it.
 
-Two things go wrong without a trace: the class names are in another order than the model's
-outputs, and the pixels are in another range than the model takes. Either puts the full model
-at chance, where any artifact passes beside it.
+Two mistakes leave no trace: class names in another order than the model's outputs, and pixels in
+another range than the model expects. Either puts the full model at chance, and any artifact then
+passes in comparison.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from exporter.reference_check import IntArray, Standing, standing, standing_of
 from exporter.scoring import Scorer
 
 WeakReference = Literal["error", "allow"]
-"""What a full model that is no better than guessing means: nothing can be judged, unless allowed."""
+"""What to do with a full model that is no better than guessing: nothing can be judged against it."""
 
 CLEARLY_RIGHT = 1e-3
-"""Another guess is named in the message where a guesser does as well with at most this probability."""
+"""The message suggests another setting if a guesser does as well with at most this probability."""
 
 _GUESS_IMAGES = 200
 """Images on which other input ranges are tried."""
@@ -40,13 +40,13 @@ class ReferenceUse:
 
     Attributes:
         file: Its file, for messages.
-        open_order: Whether the order of the class names is only the data's, and so must be found.
-        labels_option: The option that names the classes; None where the model brings its own names.
-        range_option: The option for what the model takes for a pixel; None where it cannot be chosen.
         cures: The options that apply, as the message names them.
-        input_range: What the model is given for a pixel now.
-        scorer: The same model given another range; None where the range cannot be chosen.
-        resize_cure: What to do to choose ``--resize``, such as ``Pass``; None where it cannot be chosen.
+        open_order: Whether the class names come only from the data, so that their order must be found.
+        labels_option: The option that names the classes; None if the model has its own names.
+        range_option: The option for the pixel range; None if it cannot be chosen.
+        input_range: The pixel range in use.
+        scorer: Scores with the same model in another range; None if the range cannot be chosen.
+        resize_cure: How to choose ``--resize``, for example ``Pass``; None if it cannot be chosen.
     """
 
     file: str
@@ -60,10 +60,10 @@ class ReferenceUse:
 
 
 def order_is_open(images: ImageSet) -> bool:
-    """Whether the order of a data set's classes is only a way of sorting their names.
+    """Whether the order of a data set's classes depends on how a tool sorts their names.
 
-    A published list, a ``labels.txt`` or labels that are indices say themselves which output is
-    which. So does a set whose names all tools sort alike.
+    It does not for a published list, a ``labels.txt``, labels that are indices, or names that all
+    tools sort alike.
 
     Args:
         images: The data, in its own order of classes.
@@ -79,21 +79,21 @@ def settle_reference(
     weak: WeakReference,
     progress: Progress,
 ) -> tuple[str, ...]:
-    """Finds the order of the classes where it is open, and refuses a full model at chance.
+    """Finds the order of the classes if it is open, and refuses a full model at chance.
 
     Args:
         scores: The full model's scores of the table, float32 ``[n, classes]``.
-        table: The labelled images; gets the order of the classes that was found.
+        table: The labelled images; relabelled in the order that was found.
         use: How the full model is used.
-        weak: What a full model at chance means.
-        progress: Told what is tried.
+        weak: What to do with a full model at chance.
+        progress: Progress callback.
 
     Returns:
-        What was found out, in words for the user.
+        Notes for the user.
 
     Raises:
         DataError: The full model is not better than guessing, and that is not allowed.
-        UsageError: The images do not tell the order of the classes.
+        UsageError: The images do not settle the order of the classes.
     """
     if not use.open_order:
         if weak == "error":
@@ -119,12 +119,12 @@ def _refuse_weak(scores: Float32Array, table: PixelTable, use: ReferenceUse, pro
         return
     if found.too_few:
         raise DataError(
-            "Telling a full model from a guesser takes enough labelled images. Received: "
+            "A full model can only be told from a guesser on enough labelled images. Received: "
             f"{found.images} images of {found.classes} {'class' if found.classes == 1 else 'classes'} in "
             f"{table.images.source}; a guesser can name all of them right with a probability of "
             f"{_percent(found.best_p_value)}, over 5 %. Pass more labelled images, or --weak-reference allow."
         )
-    progress("looking for what the full model takes", 0, 0)
+    progress("looking for the settings of the full model", 0, 0)
     hint = _better_guess(scores, table, use, progress)
     more = "more images, " if found.balanced_accuracy > found.chance else ""
     raise DataError(
@@ -141,7 +141,7 @@ def _percent(probability: float) -> str:
 
 
 def _better_guess(scores: Float32Array, table: PixelTable, use: ReferenceUse, progress: Progress) -> str:
-    """What would be clearly right, as a sentence and a space; empty where nothing is."""
+    """The settings that are clearly right, as a sentence and a space; empty if there are none."""
     names = table.images.labels
     orders: list[ClassOrder | None] = [None]
     if use.labels_option is not None:
@@ -173,7 +173,7 @@ def _better_guess(scores: Float32Array, table: PixelTable, use: ReferenceUse, pr
 def _other_ranges(
     pixels: UInt8Array, use: ReferenceUse, progress: Progress
 ) -> list[tuple[InputRange, Float32Array]]:
-    """Scores of the sampled images under each other input range that the model can be given."""
+    """Scores of the sampled images in every other pixel range."""
     if use.scorer is None:
         return []
     found = []
@@ -183,7 +183,7 @@ def _other_ranges(
         try:
             scores = use.scorer(name)(pixels, progress, f"trying pixels in {name}")
         except SnapshipError:
-            # A quantized input that holds no such range, or one channel and three means.
+            # A quantized input that cannot hold the range, or imagenet with one channel.
             continue
         if np.isfinite(scores).all():
             found.append((name, scores))

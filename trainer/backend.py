@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.errors import EnvironmentMissingError, UsageError, first_line
 from edge_runtime.keras_backend import BACKENDS, keras_backend
 from edge_runtime.native_output import quiet
 
@@ -94,9 +94,8 @@ def _missing(chosen: str, error: ImportError) -> EnvironmentMissingError:
         )
     if isinstance(error, ModuleNotFoundError) and package:
         return EnvironmentMissingError.of_extra("Training", package, extra)
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return EnvironmentMissingError(
-        f"Keras must load on {chosen}. Received: {reason[:200]}. Run: pip install 'snapship[{extra}]'"
+        f"Keras must load on {chosen}. Received: {first_line(error)}. Run: pip install 'snapship[{extra}]'"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.dataset import ARRAY_NAMES, array_file
-from edge_runtime.errors import EnvironmentMissingError
+from edge_runtime.errors import EnvironmentMissingError, first_line
 from edge_runtime.temporary import temporary_file
 from trainer.backend import load_keras
 from trainer.progress import Event, Progress, silent
@@ -40,9 +40,8 @@ def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent)
             (x_train, y_train), (x_test, y_test) = source.load_data()
     # Keras raises a bare Exception when a download fails.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EnvironmentMissingError(
-            f"The data set {name} must be downloaded once. Received: {reason[:200]}. "
+            f"The data set {name} must be downloaded once. Received: {first_line(error)}. "
             "Connect to a network, or use digits or your own folder."
         ) from error
     _store(array_file(name), {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import RunError
+from edge_runtime.errors import RunError, first_line
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from trainer import metrics
@@ -104,9 +104,8 @@ def load_model(source: str | os.PathLike[str]) -> Any:
         return keras.models.load_model(path, compile=False)
     # A damaged .keras file raises almost anything: errors of zip, JSON, HDF5 and Keras.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(
-            f"A run's model must load. Received: {path} ({reason[:200]}). Restore the file or train again."
+            f"A run's model must load. Received: {path} ({first_line(error)}). Restore the file or train again."
         ) from error
 
 

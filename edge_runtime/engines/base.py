@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.manifest import TensorSpec
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
@@ -14,7 +14,7 @@ class Engine(Protocol):
     """One loaded model file. Not thread-safe: one engine per thread at a time.
 
     Attributes:
-        name: ``litert``, ``tflite-runtime`` or ``onnxruntime``.
+        name: Its name in :data:`edge_runtime.engines.ENGINES`.
         input: The file's input tensor.
         output: The file's output tensor.
     """
@@ -37,6 +37,24 @@ class Engine(Protocol):
     def close(self) -> None:
         """Lets go of the interpreter's memory."""
         ...
+
+
+def check_single_tensors(inputs: int, outputs: int, name: str) -> None:
+    """Checks that a model has one input and one output.
+
+    Args:
+        inputs: Number of inputs.
+        outputs: Number of outputs.
+        name: The model's name, for messages.
+
+    Raises:
+        ModelFileError: It has others.
+    """
+    if inputs != 1 or outputs != 1:
+        raise ModelFileError(
+            f"A classifier must have one input and one output. Received: {name} with {inputs} inputs, "
+            f"{outputs} outputs. Export one that takes an image and gives scores."
+        )
 
 
 def check_image_input(tensor: TensorSpec, name: str) -> None:
@@ -71,7 +89,7 @@ def check_score_output(tensor: TensorSpec, name: str) -> None:
         name: The model's name, for messages.
 
     Raises:
-        ModelFileError: It is something else.
+        ModelFileError: It is not.
     """
     if len(tensor.shape) != 2 or not isinstance(tensor.shape[1], int) or tensor.dtype != "float32":
         raise ModelFileError(
@@ -81,13 +99,12 @@ def check_score_output(tensor: TensorSpec, name: str) -> None:
 
 
 def refused_run(name: str, error: Exception) -> ModelFileError:
-    """The error for a file that loads and then does not run, as one with damaged weights may.
+    """The error for a file that loads but does not run, for example because its weights are damaged.
 
     Args:
         name: The model's name.
-        error: What the interpreter says.
+        error: The interpreter's error.
     """
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ModelFileError(
-        f"A model file must run. Received: {name} ({reason}). Copy the bundle again or export it again."
+        f"A model file must run. Received: {name} ({first_line(error)}). Copy the bundle again or export it again."
     )

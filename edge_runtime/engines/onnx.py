@@ -7,9 +7,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from edge_runtime.engines.base import check_image_input, check_score_output, refused_run
+from edge_runtime.engines.base import (
+    check_image_input,
+    check_score_output,
+    check_single_tensors,
+    refused_run,
+)
 from edge_runtime.engines.onnx_import import load_onnxruntime
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.manifest import Dtype, TensorSpec
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
@@ -19,6 +24,64 @@ _FATAL_ONLY = 4
 
 EXACT_KERNELS = "session.x64quantprecision"
 """ONNX Runtime's option to store int8 weights as uint8 while it loads, whose kernels add in 32 bits."""
+
+
+def new_session(model: Path | bytes, threads: int, *, exact: bool = False, as_written: bool = False) -> Any:
+    """ONNX Runtime's session of a file on the CPU.
+
+    Args:
+        model: A path, or the file's bytes.
+        threads: Threads of one inference.
+        exact: Use integer kernels that cannot saturate, slower on some CPUs, to compare with.
+        as_written: Run the graph as the file has it, without fusing operations.
+
+    Raises:
+        EnvironmentMissingError: onnxruntime is not installed.
+        Exception: ONNX Runtime refuses the file; its exceptions share no other base class.
+    """
+    try:
+        onnxruntime = load_onnxruntime()
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Running an .onnx file", "onnxruntime", "onnx") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Its warnings would reach stderr; what matters arrives as an exception.
+    options.log_severity_level = _FATAL_ONLY
+    if exact:
+        options.add_session_config_entry(EXACT_KERNELS, "1")
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model),
+        options,
+        providers=["CPUExecutionProvider"],
+        # Its fallback prints to stdout, and there is no other provider to fall back to.
+        enable_fallback=0,
+    )
+
+
+def load_session(model: Path | bytes, name: str, threads: int, *, exact: bool = False) -> Any:
+    """As :func:`new_session`, with an error for people.
+
+    Args:
+        model: A path, or the file's bytes.
+        name: The file's name, for messages.
+        threads: Threads of one inference.
+        exact: Use integer kernels that cannot saturate.
+
+    Raises:
+        EnvironmentMissingError: onnxruntime is not installed.
+        ModelFileError: ONNX Runtime refuses the file.
+    """
+    try:
+        return new_session(model, threads, exact=exact)
+    except EnvironmentMissingError:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"An .onnx file must load in ONNX Runtime. Received: {name} ({first_line(error)}). Export it again."
+        ) from error
 
 
 class OnnxEngine:
@@ -45,39 +108,10 @@ class OnnxEngine:
             EnvironmentMissingError: onnxruntime is not installed.
             ModelFileError: ONNX Runtime refuses the file, or it is no image classifier.
         """
-        try:
-            onnxruntime = load_onnxruntime()
-        except ImportError as error:
-            raise EnvironmentMissingError.of_extra("Running an .onnx file", "onnxruntime", "onnx") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Its warnings would reach stderr; what matters arrives as an exception.
-        options.log_severity_level = _FATAL_ONLY
-        if exact:
-            options.add_session_config_entry(EXACT_KERNELS, "1")
         self._file = name
-        source = model if isinstance(model, bytes) else str(model)
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                # Its fallback prints to stdout, and there is no other provider to fall back to.
-                source,
-                options,
-                providers=["CPUExecutionProvider"],
-                enable_fallback=0,
-            )
-        except Exception as error:
-            # ONNX Runtime's exceptions share no base class but Exception.
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ModelFileError(
-                f"An .onnx file must load in ONNX Runtime. Received: {name} ({reason}). Export it again."
-            ) from error
+        self._session: Any = load_session(model, name, threads, exact=exact)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelFileError(
-                f"A classifier must have one input and one output. Received: {name} with {len(inputs)} "
-                f"inputs, {len(outputs)} outputs. Export it with: snapship export"
-            )
+        check_single_tensors(len(inputs), len(outputs), name)
         self.input = _tensor(inputs[0], name)
         self.output = _tensor(outputs[0], name)
         check_image_input(self.input, name)

@@ -1,4 +1,4 @@
-"""Which interpreter runs which file."""
+"""The engines, and which of them runs which file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from edge_runtime.manifest import Artifact, Format
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """An engine that is not imported yet.
+    """An engine, not imported yet.
 
     Attributes:
         format: The files that it reads.
-        needs: The module that it is.
-        package: The distribution of it.
-        extra: The extra of snapship that brings it, empty for the base install.
-        target: ``module:class`` here.
-        precisions: What it can run; empty means all.
-        numpy_below: The first major version of NumPy that it does not load with; 0 for none.
-        install: The pip command where no extra brings it: its NumPy cannot stand beside theirs.
+        needs: The module it needs.
+        package: The distribution of that module.
+        extra: The extra of snapship that installs it, empty for the base install.
+        target: ``module:class`` in this package.
+        fastest: The precisions it runs fast on a CPU, the fastest first.
+        precisions: The precisions it can run; empty means all.
+        numpy_below: The first major version of NumPy it does not work with; 0 for none.
+        install: The pip command if no extra installs it, because it needs another NumPy.
     """
 
     format: Format
@@ -34,18 +35,25 @@ class _Entry(msgspec.Struct, frozen=True):
     package: str
     extra: str
     target: str
+    fastest: tuple[str, ...]
     precisions: tuple[str, ...] = ()
     numpy_below: int = 0
     install: str = ""
 
 
 ENGINES: dict[str, _Entry] = {
-    "litert": _Entry("tflite", "ai_edge_litert", "ai-edge-litert", "", "litert:LiteRtEngine"),
+    "litert": _Entry(
+        "tflite", "ai_edge_litert", "ai-edge-litert", "", "litert:LiteRtEngine", ("int8", "fp16", "fp32"),
+    ),
     "tflite-runtime": _Entry(
-        "tflite", "tflite_runtime", "tflite-runtime", "", "tflite_runtime:TfliteRuntimeEngine",
+        "tflite", "tflite_runtime", "tflite-runtime", "", "tflite_runtime:TfliteRuntimeEngine", ("fp16", "fp32"),
         precisions=("fp32", "fp16"), numpy_below=2, install="pip install tflite-runtime 'numpy<2'",
     ),
-    "onnxruntime": _Entry("onnx", "onnxruntime", "onnxruntime", "onnx", "onnx:OnnxEngine"),
+    "onnxruntime": _Entry(
+        "onnx", "onnxruntime", "onnxruntime", "onnx", "onnx:OnnxEngine",
+        # It computes fp16 in float32 on a CPU, with casts around each operation.
+        ("int8", "fp32", "fp16"),
+    ),
 }  # fmt: skip
 """Engines by name; the first installed one that reads a format is ``auto``."""
 
@@ -72,10 +80,10 @@ def usable(format: Format, engine: str = "auto", precision: str = "") -> bool:
 
 
 def check_name(engine: str) -> str:
-    """Returns the name if there is such an engine.
+    """Returns an engine's name, checked.
 
     Raises:
-        UnknownNameError: There is none.
+        UnknownNameError: There is no such engine.
     """
     if engine not in ENGINES:
         raise UnknownNameError.of("engine", engine, ["auto", *ENGINES])
@@ -87,7 +95,7 @@ def without_engine(format: Format, name: str) -> UsageError:
 
     Args:
         format: Their format.
-        name: What was to be run.
+        name: The file, for the message.
     """
     formats = " or ".join(dict.fromkeys(f".{entry.format}" for entry in ENGINES.values()))
     return UsageError(
@@ -100,9 +108,9 @@ def not_installed(format: Format, name: str, engine: str = "auto") -> Environmen
     """The error that names the pip command of the engine that is missing.
 
     Args:
-        format: The format of what was to be run.
-        name: What was to be run.
-        engine: The engine that was asked for; ``auto`` names the first that reads the format.
+        format: The format of the file.
+        name: The file, for the message.
+        engine: The engine requested; ``auto`` names the first that reads the format.
     """
     key = (
         next(key for key, entry in ENGINES.items() if entry.format == format) if engine == "auto" else engine
@@ -122,12 +130,12 @@ def not_installed(format: Format, name: str, engine: str = "auto") -> Environmen
 
 
 def nothing_runs(need: str, artifacts: Sequence[Artifact], engines: Sequence[str]) -> EnvironmentMissingError:
-    """The error when no chosen engine runs an artifact: the pip command of one that would.
+    """The error if no chosen engine runs an artifact, with the pip command of one that would.
 
     Args:
         need: What needs an engine.
-        artifacts: What was to be run.
-        engines: The engines that may be used; none means all.
+        artifacts: The artifacts to run.
+        engines: The engines that may be used; empty means all.
     """
     for artifact in artifacts:
         for key, entry in ENGINES.items():

@@ -1,4 +1,4 @@
-"""TFLite files on a classic ``Interpreter``: LiteRT's and tflite-runtime's have the same interface."""
+"""TFLite files on a classic ``Interpreter``, whose interface every package of it shares."""
 
 from __future__ import annotations
 
@@ -8,11 +8,25 @@ from typing import Any, cast
 
 import numpy as np
 
-from edge_runtime.engines.base import check_image_input, check_score_output, refused_run
-from edge_runtime.errors import ModelFileError
+from edge_runtime.engines.base import (
+    check_image_input,
+    check_score_output,
+    check_single_tensors,
+    refused_run,
+)
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.manifest import Dtype, TensorSpec
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
+
+
+def source_of(model: Path | bytes) -> dict[str, Any]:
+    """The argument of ``Interpreter`` for a file.
+
+    Args:
+        model: A path or the file's bytes.
+    """
+    return {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
 
 
 class TfliteEngine:
@@ -27,12 +41,17 @@ class TfliteEngine:
     name: str
 
     def __init__(
-        self, interpreter: Callable[..., Any], maker: str, model: Path | bytes, name: str, threads: int
+        self,
+        new_interpreter: Callable[[Path | bytes, int], Any],
+        maker: str,
+        model: Path | bytes,
+        name: str,
+        threads: int,
     ) -> None:
         """Loads the file.
 
         Args:
-            interpreter: The class ``Interpreter`` of a package.
+            new_interpreter: Model and threads -> a package's ``Interpreter``, not yet allocated.
             maker: What people call it, for messages.
             model: A path, which is memory-mapped, or the file's bytes.
             name: The file's name, for messages.
@@ -42,24 +61,17 @@ class TfliteEngine:
             ModelFileError: The interpreter refuses the file, or it is no image classifier.
         """
         self._file = name
-        source: dict[str, Any] = (
-            {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-        )
         try:
-            self._interpreter: Any = interpreter(**source, num_threads=threads)
+            self._interpreter: Any = new_interpreter(model, threads)
             self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
         except (ValueError, RuntimeError, MemoryError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise ModelFileError(
                 f"A .tflite file must load in {maker}. Received: {name} ({reason}). {self._cure(reason)}"
             ) from error
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelFileError(
-                f"A classifier must have one input and one output. Received: {name} with {len(inputs)} "
-                f"inputs, {len(outputs)} outputs. Export it with: snapship export"
-            )
+        check_single_tensors(len(inputs), len(outputs), name)
         self.input = _tensor(inputs[0], name)
         self.output = _tensor(outputs[0], name)
         check_image_input(self.input, name)

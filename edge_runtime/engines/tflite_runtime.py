@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.selection import ENGINES
-from edge_runtime.engines.tflite import TfliteEngine
+from edge_runtime.engines.tflite import TfliteEngine, source_of
 from edge_runtime.errors import EnvironmentMissingError, UsageError
 
 INT8_SLOWDOWN = 12
@@ -47,7 +47,13 @@ class TfliteRuntimeEngine(TfliteEngine):
                 f"Running {name} on tflite-runtime needs that package. Received: it does not load "
                 f"({type(error).__name__}). Run: {ENGINES[self.name].install}"
             ) from error
-        super().__init__(Interpreter, "tflite-runtime", model, name, threads)
+        super().__init__(
+            lambda model, threads: Interpreter(**source_of(model), num_threads=threads),
+            "tflite-runtime",
+            model,
+            name,
+            threads,
+        )
         if any(_quantized(detail) for detail in self._interpreter.get_tensor_details()):
             self.close()
             raise UsageError(

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from edge_runtime.engines import Engine
-from edge_runtime.errors import SnapshipError
+from edge_runtime.errors import SnapshipError, first_line
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from edge_runtime.spec import InputSpec
@@ -35,13 +35,9 @@ from exporter.evidence.record import (
 )
 from exporter.evidence.variants import Run, Variant, thread_counts, variants
 from exporter.images import PixelTable
-from exporter.reasons import first_line
 
 _SEED = 0
 _T = TypeVar("_T")
-
-_ON_THREADS = ("tflite", "onnx", "c-array")
-"""Formats whose engine accepts a number of threads; TensorFlow uses its own."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +180,7 @@ class DiagnosticsRunner:
         opener = candidate.opener
         if opener is None:
             return variants(candidate.model, candidate.format, candidate.name, quantized=integers)
-        if candidate.format not in _ON_THREADS:
+        if not candidate.threaded:
             return ()
 
         def opened(threads: int) -> Callable[[], Run]:

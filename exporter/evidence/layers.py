@@ -18,12 +18,12 @@ from exporter.evidence.record import LayerReport, LayersReport
 from exporter.evidence.tensor_pair import FloatArray, PairedFiles, TensorPair
 
 MOST_IN_RECORD = 30
-"""Tensors that check.json keeps; the report plots all."""
+"""Tensors kept in check.json; the report plots all."""
 
 _FEWEST = 4
 
 NO_ERROR_DB = 200.0
-"""What a tensor without any error is given: JSON has no infinity."""
+"""The value of a tensor without any error: JSON has no infinity."""
 
 
 class ErrorSums:
@@ -74,7 +74,7 @@ def open_pair(format: Format, float_file: Path | bytes, quantized: Path | bytes)
         quantized: Path or bytes.
 
     Returns:
-        None where the file has no quantized activations, or the format cannot be looked into.
+        None if the file has no quantized activations, or the format cannot be inspected.
     """
     found: PairedFiles
     if format == "tflite":
@@ -98,10 +98,10 @@ def layer_reports(
     Args:
         files: The two files.
         pixels: uint8 ``[n, height, width, channels]``.
-        seconds: How long it may take; images after that are left out, but for the first few.
+        seconds: Time limit; the images left then are skipped, except the first few.
 
     Returns:
-        The tensors, and how many images were run.
+        The tensors, and the number of images run.
     """
     done, end = 0, time.perf_counter() + seconds
     sums = [ErrorSums() for _ in files.pairs]
@@ -115,12 +115,12 @@ def layer_reports(
 
 
 def worst_first(rows: tuple[LayerReport, ...], float_file: str, n: int) -> LayersReport:
-    """What the record keeps.
+    """The rows kept in the record, the worst first.
 
     Args:
         rows: All tensors.
-        float_file: The artifact that was compared with.
-        n: Images.
+        float_file: The artifact compared with.
+        n: Number of images.
     """
     ranked = sorted(rows, key=lambda row: row.sqnr_db)[:MOST_IN_RECORD]
     return LayersReport(float_file=float_file, n=n, tensors=len(rows), worst=tuple(ranked))

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.engines.onnx_import import load_onnxruntime
+from edge_runtime.engines.onnx import new_session
 from edge_runtime.preprocess import UInt8Array
 from exporter.evidence.tensor_pair import FloatArray, TensorPair
-from exporter.quantize.onnx_run import parsed
+from exporter.quantize.onnx_run import add_outputs, parsed
 
-_FATAL_ONLY = 4
 _CLIPS = ("Clip", "Relu")
 
 
@@ -80,20 +79,8 @@ class OnnxPair:
 
 def _session(model: Any, names: list[str]) -> Any:
     """A session that also returns the named tensors."""
-    import onnx
-
-    present = {output.name for output in model.graph.output}
-    for name in dict.fromkeys(names):
-        if name not in present:
-            model.graph.output.append(onnx.ValueInfoProto(name=name))
-    onnxruntime = load_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = _FATAL_ONLY
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    add_outputs(model, list(dict.fromkeys(names)))
+    return new_session(model.SerializeToString(), 1, as_written=True)
 
 
 def _scalar(tensor: Any) -> float | None:

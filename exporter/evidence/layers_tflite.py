@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge_runtime.engines.litert import new_interpreter
 from edge_runtime.preprocess import UInt8Array
 from exporter.evidence.tensor_pair import FloatArray, TensorPair
 
@@ -62,17 +62,7 @@ class TflitePair:
 
 
 def _interpreter(model: Path | bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # A delegate computes whole parts of the graph at once and fills no tensor between.
-        interpreter = Interpreter(
-            **source,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
+    interpreter = new_interpreter(model, 1, all_tensors=True)
     interpreter.allocate_tensors()
     return interpreter
 

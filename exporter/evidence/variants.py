@@ -1,27 +1,25 @@
-"""Other ways to run a file: without the optimised kernels, and on more threads."""
+"""Other ways to run a file: without optimised kernels, and with more threads."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edge_runtime.engines import open_engine
-from edge_runtime.engines.onnx import OnnxEngine
-from edge_runtime.engines.onnx_import import load_onnxruntime
+from edge_runtime.engines.litert import new_interpreter
+from edge_runtime.engines.onnx import OnnxEngine, new_session
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 
 THREADS = (1, 2, 4)
-"""Thread counts that are compared, up to one more than the machine has cores."""
-
-_FATAL_ONLY = 4
+"""Thread counts to compare, up to one more than the machine has cores."""
 
 Run = Callable[[UInt8Array], Float32Array]
 """Scores one image: uint8 ``[height, width, channels]`` to float32 ``[classes]``."""
@@ -34,8 +32,8 @@ class Variant:
     Attributes:
         engine: The interpreter and its kernels, in words.
         threads: Threads of one inference.
-        plain: Whether these are the kernels without optimisation.
-        open: Loads the file; call it again for a second interpreter.
+        plain: Whether its kernels are the unoptimised ones.
+        open: Loads the file; each call makes another interpreter.
     """
 
     engine: str
@@ -45,7 +43,7 @@ class Variant:
 
 
 def thread_counts() -> tuple[int, ...]:
-    """The counts of :data:`THREADS` that this machine can show a difference for."""
+    """The counts of :data:`THREADS` that can make a difference on this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return tuple(count for count in THREADS if count <= cores + 1)
 
@@ -59,38 +57,31 @@ def variants(
         model: Path or bytes.
         format: ``tflite`` or ``onnx``.
         name: The file's name, for messages.
-        quantized: Whether integer kernels run it: those of ONNX Runtime come in two kinds.
+        quantized: Whether it runs on integer kernels, of which ONNX Runtime has two kinds.
     """
-    fast, plain = {
-        "tflite": ("litert", "litert, no XNNPACK"),
-        "onnx": ("onnxruntime", "onnxruntime, graph as written"),
+    fast, plain, slow = {
+        "tflite": ("litert", "litert, no XNNPACK", _plain_litert),
+        "onnx": ("onnxruntime", "onnxruntime, graph as written", _plain_onnx),
     }[format]
 
     def usual(threads: int) -> Callable[[], Run]:
         return lambda: open_engine(model, format, name, threads=threads).run
-
-    def slow(threads: int) -> Callable[[], Run]:
-        return lambda: (_plain_litert if format == "tflite" else _plain_onnx)(model, threads)
 
     rows = [Variant(fast, threads, False, usual(threads)) for threads in thread_counts()]
     if format == "onnx" and quantized:
         rows.append(
             Variant(f"{fast}, exact kernels", 1, False, lambda: OnnxEngine(model, name, 1, exact=True).run)
         )
-    return (*rows, *(Variant(plain, threads, True, slow(threads)) for threads in thread_counts()))
+    return (
+        *rows,
+        *(Variant(plain, threads, True, partial(slow, model, threads)) for threads in thread_counts()),
+    )
 
 
 def _plain_litert(model: Path | bytes, threads: int) -> Run:
     """LiteRT's own kernels: what runs where its XNNPACK delegate is not built in or refuses."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     with quiet():
-        interpreter = Interpreter(
-            **source,
-            num_threads=threads,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
+        interpreter = new_interpreter(model, threads, plain_kernels=True)
         interpreter.allocate_tensors()
     taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
@@ -105,14 +96,7 @@ def _plain_litert(model: Path | bytes, threads: int) -> Run:
 
 def _plain_onnx(model: Path | bytes, threads: int) -> Run:
     """ONNX Runtime on the graph as the file has it: no fusion, each Q and DQ step done."""
-    onnxruntime = load_onnxruntime()
-    options: Any = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _FATAL_ONLY
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    source = model if isinstance(model, bytes) else str(model)
-    session: Any = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    session = new_session(model, threads, as_written=True)
     taken = session.get_inputs()[0]
     dtype = np.uint8 if taken.type == "tensor(uint8)" else np.float32
 

@@ -60,7 +60,7 @@ class TfliteMetadata:
 
 
 def with_tflite_metadata(
-    data: bytes, *, name: str, description: str, labels: Sequence[str], input: InputSpec
+    data: bytes, *, name: str, description: str, labels: Sequence[str], input: InputSpec, kind: str = ""
 ) -> bytes:
     """Adds TFLite Metadata to a classifier; what it had before is replaced.
 
@@ -74,6 +74,7 @@ def with_tflite_metadata(
         description: What it does, for people.
         labels: Class names in the order of the scores.
         input: The pixels that it takes.
+        kind: Unused: TFLite Metadata has no field for it.
 
     Returns:
         The file with metadata and, as an appended zip, ``labels.txt``.

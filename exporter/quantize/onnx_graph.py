@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.onnx_import import disable_telemetry
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError
+from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
@@ -44,7 +44,6 @@ from exporter.quantize.onnx_products import with_unsigned_weights
 from exporter.quantize.onnx_run import add_outputs, parsed, session_of
 from exporter.quantize.products import narrow_scales
 from exporter.quantize.window import layer_means, mean_maps
-from exporter.reasons import first_line
 
 FLOAT_OPERATIONS = ("Softmax",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""

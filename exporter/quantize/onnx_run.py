@@ -7,12 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.engines.onnx_import import load_onnxruntime
+from edge_runtime.engines.onnx import new_session
 from edge_runtime.errors import EnvironmentMissingError
 from edge_runtime.native_output import quiet
 from exporter.external_data import parse_onnx, read_external
-
-_FATAL_ONLY = 4
 
 
 def parsed(model: Path | bytes) -> Any:
@@ -64,11 +62,6 @@ def session_of(data: bytes) -> Any:
     Args:
         data: An .onnx file.
     """
-    onnxruntime = load_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(4, os.cpu_count() or 1)
-    options.log_severity_level = _FATAL_ONLY
-    # Fusing QDQ pairs would take away the tensors that are asked for.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # Fusing QDQ pairs would take away the tensors that are read.
     with quiet():
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return new_session(data, min(4, os.cpu_count() or 1), as_written=True)

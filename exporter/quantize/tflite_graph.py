@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import ModelFileError, UsageError
+from edge_runtime.engines.litert import new_interpreter
+from edge_runtime.errors import ModelFileError, UsageError, first_line
 from edge_runtime.manifest import Format
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
@@ -33,7 +34,6 @@ from exporter.quantize.tflite_layers import (
 )
 from exporter.quantize.tflite_pixels import fold_normalisation
 from exporter.quantize.window import layer_means, mean_maps
-from exporter.reasons import first_line
 
 FLOAT_OPERATIONS = ("SOFTMAX",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""
@@ -196,17 +196,9 @@ class TfliteGraph:
 
     def _interpreter(self) -> tuple[Any, dict[str, int]]:
         """An interpreter that keeps every tensor, and the indices of inputs and operation outputs by name."""
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         try:
             with quiet():
-                interpreter = Interpreter(
-                    model_content=self.data,
-                    num_threads=min(4, os.cpu_count() or 1),
-                    # XNNPACK would fuse tensors away.
-                    experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-                    experimental_preserve_all_tensors=True,
-                )
+                interpreter = new_interpreter(self.data, min(4, os.cpu_count() or 1), all_tensors=True)
                 interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise _refused(error) from error

@@ -33,14 +33,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.result import Float32Array
 from exporter.evidence.record import RepairStep
 from exporter.gate import Comparison
 from exporter.quantize.bias import corrected
 from exporter.quantize.graph import OpError, QuantGraph
-from exporter.reasons import first_line
 from exporter.repair.equalise import equalized, unequal_pairs
 from exporter.repair.goal import COLLAPSE, Evaluate, Goal, StepUnavailable
 

@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UsageError, first_line
 from edge_runtime.native_output import quiet
 from edge_runtime.preprocess import UInt8Array
 from edge_runtime.progress import Progress, no_progress
 from edge_runtime.result import Float32Array
 from exporter.backend import load_keras, load_tensorflow
-from exporter.reasons import first_line
 from exporter.repair.goal import StepUnavailable
 from exporter.repair.qat_copy import QatCopy, copy_with_ranges
 from exporter.repair.qat_weights import TunedWeight, tuned_weights

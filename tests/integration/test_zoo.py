@@ -21,11 +21,11 @@ import numpy as np
 import pytest
 
 from edge_runtime.engines import open_engine
+from exporter.candidate import artifact_candidate
 from exporter.freeze import freeze
 from exporter.kinds import DEFAULT_KINDS, Kind, parse_kinds
-from exporter.making import Maker
+from exporter.making import Builder
 from exporter.onnx_file import convert_onnx
-from exporter.openers import opener_of
 from exporter.scoring import engine_scorer, full_scorer
 from exporter.source import find_source, load_source
 from exporter.tflite import convert_fp32
@@ -159,12 +159,11 @@ def trained_and_exported(name: str, folder: Path) -> dict[str, Any]:
 
     full = load_source(find_source(folder / "model.keras"))
     reference = full_scorer(full)(images)
-    maker = Maker(full, "zoo", ("a", "b", "c"), lambda: images, folder, lambda step, done, total: None)
+    builder = Builder(full, "zoo", ("a", "b", "c"), lambda: images, folder, lambda step, done, total: None)
     found: dict[str, Any] = {"name": name, "changed": changed}
     for kind in kinds_of(name):
-        file = maker.make((kind,))[kind]
-        opener = opener_of(kind.format, file, file.name, full.input)
-        engine = opener(1) if opener else open_engine(file, kind.format, file.name)
+        file = builder.make((kind,))[kind]
+        engine = artifact_candidate(kind.name, file, kind.format, 1, file.name, full.input).open(1)
         scores = engine_scorer(engine, 3)(images)
         found[kind.name] = {
             "input": engine.input.dtype,

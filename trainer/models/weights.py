@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.bundle import file_sha256
-from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.errors import EnvironmentMissingError, UsageError, first_line
 from trainer.backend import training_extra
 from trainer.models.catalog import info
 from trainer.models.saved_model import SAVED_MODEL_FILES, check_saved_model
@@ -170,17 +170,15 @@ def copy_imagenet(model: Any, application: Any, **options: Any) -> None:
             published = application(weights="imagenet", **options)
     # Keras raises a bare Exception when a download fails.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EnvironmentMissingError(
-            f"weights=imagenet must be downloaded once. Received: {reason[:200]}. "
+            f"weights=imagenet must be downloaded once. Received: {first_line(error)}. "
             "Connect to a network, or pass --weights FILE or --weights none."
         ) from error
     model.set_weights(published.get_weights())
 
 
 def _misfit(path: str | os.PathLike[str], error: Exception) -> UsageError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UsageError(
-        f"A weights file must fit the model and its width. Received: {os.fspath(path)} ({reason[:200]}). "
+        f"A weights file must fit the model and its width. Received: {os.fspath(path)} ({first_line(error)}). "
         "Pass a file for this architecture, or weights=none."
     )

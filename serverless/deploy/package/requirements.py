@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_runtime.engines import ENGINES
 from edge_runtime.errors import UsageError
 from edge_runtime.versions import version_of
 
@@ -32,8 +33,8 @@ TESTED = {
 APP = ("anyio", "mangum", "msgspec", "numpy", "pillow", "python-multipart", "starlette", "typing_extensions")
 """What every function needs. Not idna, which anyio needs only to connect to servers by name."""
 
-ENGINES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
-"""Engine of each model format; without its own requirements, which only its tools need."""
+PACKAGES = {entry.format: entry.package for entry in reversed(ENGINES.values()) if not entry.numpy_below}
+"""The first engine's package of each format; without its requirements, which only its tools need."""
 
 SERVER = ("click", "h11", "uvicorn")
 """What a container also needs on a host other than Lambda."""
@@ -63,10 +64,10 @@ def requirements(format: str, *, server: bool = False) -> tuple[Requirement, ...
     Raises:
         UsageError: A function has no engine for the format.
     """
-    if format not in ENGINES:
+    if format not in PACKAGES:
         raise UsageError(
             f"A function runs .tflite and .onnx files. Received: an artifact of format {format}. "
             "Pass --artifact with one of these, or export one."
         )
-    names = (*APP, ENGINES[format], *(SERVER if server else ()))
+    names = (*APP, PACKAGES[format], *(SERVER if server else ()))
     return tuple(Requirement(name, version_of(name) or TESTED[name]) for name in sorted(names))

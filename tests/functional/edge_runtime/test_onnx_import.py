@@ -26,9 +26,9 @@ from edge_runtime import Classifier
 with Classifier.open(bundle, "onnx-fp32") as classifier:
     classifier.classify(f"{bundle}/golden/0.png")
 """,
-    "foreign file": """
-from exporter.foreign_files import read_onnx
-read_onnx(model, "0..255", 1)
+    "external file": """
+from exporter.loaders import load_model
+load_model(model, "0..255")
 """,
     "plain kernels": """
 from exporter.evidence.variants import variants

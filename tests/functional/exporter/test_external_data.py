@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime.errors import ModelFileError
 from edge_runtime.spec import InputSpec
+from exporter.external import external_candidate, look_at, prepared
 from exporter.external_data import external_files, parse_onnx
-from exporter.foreign import look_at, prepared
 from exporter.half_precision import half_magnitude
 from exporter.quantize.onnx_run import parsed
 
@@ -76,7 +76,7 @@ def test_all_its_files_are_counted_and_hashed(tmp_path: Path, location: str) -> 
     assert one.path.read_bytes() == two.path.read_bytes()
     assert one.sha256 != two.sha256
     assert one.sha256 == again.sha256
-    assert prepared(one, SPEC).candidate().bytes == one.bytes
+    assert external_candidate(prepared(one, SPEC)).bytes == one.bytes
 
 
 def test_weights_in_several_files_are_each_counted_once(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_links_as_in_the_cache_of_hugging_face_are_followed(tmp_path: Path) -> N
         name: values.tobytes() for name, values in wanted.items()
     }
     pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
-    seen = half_magnitude(shown / "m.onnx", "onnx", "m", pixels, linked.read(SPEC).feed, widths="any")
+    seen = half_magnitude(shown / "m.onnx", "onnx", "m", pixels, linked.feed, widths="any")
     assert seen is not None
     assert seen.magnitude > 1.0
 

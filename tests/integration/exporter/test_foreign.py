@@ -18,7 +18,7 @@ from edge_runtime.spec import InputSpec
 from exporter import CheckConfig
 from exporter.backend import load_keras, load_tensorflow
 from exporter.checking import CheckResult, run_check
-from exporter.foreign import look_at, prepared
+from exporter.external import look_at, prepared
 from exporter.input_range import InputRange
 
 SIZE = (12, 10, 3)
@@ -266,7 +266,7 @@ def test_file_sees_its_range(input_range: InputRange, tmp_path: Path) -> None:
     opset = [onnx.helper.make_opsetid("", 17)]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
     spec = InputSpec(2, 2)
-    file = look_at(path, input_range).read(spec)
+    file = look_at(path, input_range)
     pixels = np.full((2, 2, 3), (255, 51, 0), dtype=np.uint8)
     wanted = {
         "0..255": (255, 51, 0),
@@ -274,8 +274,7 @@ def test_file_sees_its_range(input_range: InputRange, tmp_path: Path) -> None:
         "imagenet": ((1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, -0.406 / 0.225),
     }[input_range]
     assert np.allclose(file.run(pixels), wanted, atol=1e-5)
-    side = prepared(look_at(path, input_range), spec)
-    assert side.softmax
-    engine = side.engine()
+    engine = prepared(look_at(path, input_range), spec)
+    assert engine.softmax
     assert engine.run(pixels).sum() == pytest.approx(1.0)
     assert (engine.name, engine.input.shape, engine.output.shape) == ("onnxruntime", (1, 2, 2, 3), (1, 3))

@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.errors import ModelFileError
 from exporter.backend import load_keras
-from exporter.foreign import look_at
+from exporter.external import look_at
 from exporter.keras2 import for_keras3
 from exporter.source import find_source, load_source
 

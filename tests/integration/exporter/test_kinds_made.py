@@ -23,13 +23,13 @@ from exporter import tflite
 from exporter.backend import load_keras, load_tensorflow
 from exporter.bundle_files import describe
 from exporter.c_array import c_array
+from exporter.candidate import artifact_candidate
 from exporter.coreml import convert_coreml
 from exporter.freeze import freeze
 from exporter.kinds import KINDS
 from exporter.onnx_file import convert_onnx, convert_onnx_fp16
-from exporter.openers import opener_of
 from exporter.quantize import TfliteGraph
-from exporter.saved_model import write_saved_model
+from exporter.saved_model import convert_saved_model
 from exporter.scoring import engine_scorer, full_scorer
 from exporter.source import FullModel, find_source, load_source
 
@@ -135,7 +135,8 @@ def test_saved_model_is_one_file_that_plain_tensorflow_loads(
     striking: FullModel, photos: np.ndarray, tmp_path: Path
 ) -> None:
     folder = tmp_path / "flowers_saved_model"
-    write_saved_model(striking, folder)
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(convert_saved_model(striking))
     assert [path.name for path in folder.iterdir()] == ["saved_model.pb"]
     tensorflow = load_tensorflow()
     signature = tensorflow.saved_model.load(str(folder)).signatures["serving_default"]
@@ -145,8 +146,7 @@ def test_saved_model_is_one_file_that_plain_tensorflow_loads(
         found = signature(image=tensorflow.constant(photos[:count].astype(np.float32)))["scores"].numpy()
         assert np.abs(found - reference[:count]).max() <= 1e-5
     # The same model gives the same bytes, so that the same hash.
-    again = write_saved_model(striking, tmp_path / "again").read_bytes()
-    assert again == (folder / "saved_model.pb").read_bytes()
+    assert convert_saved_model(striking) == (folder / "saved_model.pb").read_bytes()
     # And it is a source as any other.
     back = load_source(find_source(folder))
     assert np.abs(full_scorer(back)(photos) - reference).max() <= 1e-5
@@ -157,8 +157,10 @@ def test_artifacts_without_an_engine_are_run_and_described(
 ) -> None:
     int8 = TfliteGraph(tflite.convert_fp32(freeze(striking))).calibrated(photos).quantized()
     header = tmp_path / "m_int8.h"
-    header.write_text(c_array(int8, "m", LABELS, striking.input), encoding="ascii")
-    saved = write_saved_model(striking, tmp_path / "m_saved_model")
+    header.write_bytes(c_array(int8, "m", LABELS, striking.input))
+    saved = tmp_path / "m_saved_model" / "saved_model.pb"
+    saved.parent.mkdir()
+    saved.write_bytes(convert_saved_model(striking))
     reference = full_scorer(striking)(photos)
     for name, file, allowed in (("saved-model", saved, 1e-5), ("c-array", header, 0.1)):
         kind = KINDS[name]
@@ -167,14 +169,12 @@ def test_artifacts_without_an_engine_are_run_and_described(
         assert entry.input.shape[1:] == (12, 10, 3)
         assert entry.input.dtype == ("uint8" if name == "c-array" else "float32")
         for model in (file, file.read_bytes()):
-            opener = opener_of(kind.format, model, name, striking.input)
-            assert opener is not None
-            engine = opener(1)
+            engine = artifact_candidate(name, model, kind.format, 1, name, striking.input).open(1)
             assert np.abs(engine_scorer(engine, 4)(photos) - reference).max() <= allowed
             engine.close()
     assert describe(KINDS["saved-model"], saved, striking.input, 4).input.shape[0] == "batch"
-    assert opener_of("tflite", b"", "x", striking.input) is None
-    assert opener_of("coreml", b"", "x", striking.input) is None
+    for name in ("tflite-fp32", "coreml"):
+        assert artifact_candidate(name, b"", KINDS[name].format, 1, "x", striking.input).opener is None
 
 
 def test_coreml_package(striking: FullModel) -> None:

@@ -202,14 +202,12 @@ def test_a_bundle_s_file_and_a_run_bring_their_own(
     file = plain.location / "model_fp32.tflite"
     assert checked(model, file, photos).report.reference.top1 == 1.0
     for option, given in (("fit", "crop"), ("resize", "plain")):
-        with pytest.raises(
-            UsageError, match=f"bundle's file brings its own {option}. .* Leave --{option} out."
-        ):
+        with pytest.raises(UsageError, match=f"bundle's file has its own {option}. .* Leave --{option} out."):
             checked(model, file, photos, **{option: given})
         for pair in ((digits_run.path, file), (model, digits_run.path)):
-            with pytest.raises(UsageError, match=f"A run folder brings its own {option}"):
+            with pytest.raises(UsageError, match=f"A run folder has its own {option}"):
                 checked(*pair, photos, **{option: given})
-        with pytest.raises(UsageError, match=f"A run folder brings its own {option}"):
+        with pytest.raises(UsageError, match=f"A run folder has its own {option}"):
             export(ExportConfig(source=digits_run.path, out=plain.location.parent / "x", **{option: given}))
         refused = run("check", plain.location, "--data", photos, f"--{option}", given)
         assert refused.exit_code == 2
@@ -224,7 +222,7 @@ def test_a_bundle_s_own_savedmodel_keeps_its_pixels_as_a_source(plain: Bundle, t
         source = find_source(path)
         assert (source.fit, source.resize, source.brings_pixels) == ("stretch", "plain", True)
         assert use_of_source(source, "0..255", open_order=False).resize_cure is None
-    with pytest.raises(UsageError, match=r"bundle's file brings its own resize. .* Leave --resize out"):
+    with pytest.raises(UsageError, match=r"bundle's file has its own resize. .* Leave --resize out"):
         find_source(folder, resize="antialiased")
     alone = find_source(shutil.copytree(folder, tmp_path / "alone"))
     assert (alone.resize, alone.brings_pixels) == ("antialiased", False)

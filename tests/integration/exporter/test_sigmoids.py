@@ -14,7 +14,7 @@ from edge_runtime.errors import ModelFileError
 from edge_runtime.native_output import quiet
 from edge_runtime.spec import InputSpec
 from exporter.backend import load_keras
-from exporter.foreign import look_at, prepared
+from exporter.external import look_at, prepared
 from exporter.sigmoid import end_of, refuse_sigmoids
 from exporter.source import find_source, load_source
 
@@ -89,7 +89,7 @@ def test_code_of_the_message_makes_a_source(
 def test_sigmoid_for_each_class_is_refused_and_not_taken_for_logits(
     outputs: int, form: str, made: Callable[..., dict[str, Path]]
 ) -> None:
-    with pytest.raises(ModelFileError, match=rf"{outputs} outputs, .*several labels an image.*softmax"):
+    with pytest.raises(ModelFileError, match=rf"{outputs} outputs, .*several labels per image.*softmax"):
         prepared(look_at(made(outputs, "sigmoid")[form]), SPEC)
 
 
@@ -112,7 +112,7 @@ def test_logits_and_scores_are_what_they_were(form: str, made: Callable[..., dic
 
 def test_source_of_sigmoids_is_refused(made: Callable[..., dict[str, Path]]) -> None:
     for form in ("keras", "saved"):
-        with pytest.raises(ModelFileError, match="several labels an image"):
+        with pytest.raises(ModelFileError, match="several labels per image"):
             load_source(find_source(made(5, "sigmoid")[form]))
     with pytest.raises(ModelFileError, match="End the model with a softmax layer"):
         load_source(find_source(made(3, None)["keras"]))

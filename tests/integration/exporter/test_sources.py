@@ -161,7 +161,7 @@ def no_image(keras: Any) -> Any:
     ("build", "words"),
     [
         (two_inputs, "2 inputs, 1 outputs"),
-        (not_a_number, "must give numbers"),
+        (not_a_number, "must return numbers"),
         (no_softmax, "softmax layer"),
         (no_image, r"\[None, 30\] -> \[None, 4\]"),
     ],
@@ -253,5 +253,5 @@ def test_layers_of_quantization_aware_training_are_named(
 @pytest.mark.parametrize("name", ["small.tflite", "small_int8.ONNX"])
 def test_file_that_was_converted_already_is_no_source(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(UsageError, match=r"before it was converted.*snapship check --reference"):
+    with pytest.raises(UsageError, match=r"before conversion.*snapship check --reference"):
         find_source(tmp_path / name)

@@ -84,7 +84,7 @@ def test_file(snapship_check):
     assert "missing.bundle" in text
     assert "Pass reference= and data=." in text
     assert "--resize applies to --candidate only; a bundle has its own setting." in text
-    assert "brings its own resize" in text
+    assert "has its own resize" in text
     for hidden in ("Traceback", "pytest_plugin.py", "checking.py", "raise "):
         assert hidden not in text
 

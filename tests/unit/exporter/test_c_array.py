@@ -31,7 +31,7 @@ def test_header_compiles_and_gives_back_the_file(compiler: tuple[str, str], tmp_
     if shutil.which(compiler[0]) is None:
         pytest.skip(f"needs {compiler[0]}")
     header = c_array(MODEL, "my-flowers", LABELS, InputSpec(96, 64))
-    (tmp_path / "model.h").write_text(header, encoding="ascii")
+    (tmp_path / "model.h").write_bytes(header)
     source = tmp_path / ("main.cc" if compiler[0] == "g++" else "main.c")
     source.write_text(PROGRAM, encoding="ascii")
     program = tmp_path / "main"
@@ -43,8 +43,8 @@ def test_header_compiles_and_gives_back_the_file(compiler: tuple[str, str], tmp_
 
 def test_file_is_found_in_the_header() -> None:
     header = c_array(MODEL, "x", ("a", "b"), InputSpec(8, 8, 1))
-    assert tflite_in(header.encode()) == MODEL
-    assert "uint8 [1, 8, 8, 1], raw gray pixels" in header
+    assert tflite_in(header) == MODEL
+    assert b"uint8 [1, 8, 8, 1], raw gray pixels" in header
 
 
 @pytest.mark.parametrize("header", [b"", b"int x;", b"unsigned char x_int8_tflite[2] = {0x00, 0x01};"])
@@ -64,6 +64,6 @@ def test_header_says_a_plain_resize_and_is_else_what_it_was() -> None:
     usual, plain = (
         c_array(MODEL, "x", LABELS, InputSpec(96, 64, resize=how)) for how in ("antialiased", "plain")
     )
-    line = " *         Resized bilinearly without antialiasing.\n"
+    line = b" *         Resized bilinearly without antialiasing.\n"
     assert line not in usual
-    assert plain.replace(line, "") == usual
+    assert plain.replace(line, b"") == usual

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_runtime.dataset import ImageSet, Item
 from edge_runtime.errors import UsageError
 from exporter.file_labels import labels_of_files
-from exporter.foreign import ForeignModel
-from exporter.foreign_files import Layout
+from exporter.loaded_model import LoadedModel, axes_of, scores_of
 
 
-def model(name: str, *labels: str, classes: int = 3) -> ForeignModel:
-    return ForeignModel(Path(name), "0..255", Layout(8, 8, 3, first=False), classes, (), labels)
+def model(name: str, *labels: str, classes: int = 3) -> LoadedModel:
+    path = Path(name)
+    return LoadedModel(
+        path, "onnxruntime", "0..255", axes_of(path, [1, 8, 8, 3]).input, scores_of(path, [1, classes]), np.ravel,
+        labels=labels,
+    )  # fmt: skip
 
 
 def images(*labels: str, used: int | None = None) -> ImageSet:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edge_runtime.errors import UnknownNameError, UsageError
-from exporter.kinds import ALIASES, KINDS, NEEDS_EXTRA, parse_kinds
+from exporter.kinds import ALIASES, KINDS, Kind, parse_kinds, resolve
 
 
 def names(*asked: str) -> list[str]:
@@ -33,7 +33,7 @@ def test_kinds_come_once_and_in_the_order_of_tables() -> None:
 
 
 def test_all_is_what_needs_no_further_extra() -> None:
-    assert names("all") == [name for name in KINDS if name not in NEEDS_EXTRA]
+    assert names("all") == [name for name in KINDS if name != "coreml"]
     assert names("all", "coreml") == list(KINDS)
 
 
@@ -55,3 +55,13 @@ def test_files_have_different_names() -> None:
     assert len(set(files)) == len(files)
     assert "flowers_saved_model/saved_model.pb" in files
     assert all(file.startswith("flowers") for file in files)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_what_a_row_names_exists(kind: Kind) -> None:
+    for target in filter(None, (kind.make, kind.graph, kind.metadata, kind.load)):
+        assert callable(resolve(target))
+    assert bool(kind.make) != bool(kind.graph)
+    attributes = {"model", "name", "labels", "input", "frozen", "calibration"}
+    assert set(kind.made_of) <= attributes | set(KINDS)
+    assert not kind.wraps or kind.wraps in kind.made_of

@@ -14,7 +14,7 @@ from edge_runtime.manifest import encode_json
 from edge_runtime.text import as_utf8, is_utf8
 from exporter.config import ExportConfig
 from exporter.exporting import export_bundle
-from exporter.foreign import check_file
+from exporter.external import check_file
 from exporter.outputs.github import SUMMARY_VARIABLE, append_for_runner
 from exporter.source import find_source
 from snapship.run.recipe import toml_text

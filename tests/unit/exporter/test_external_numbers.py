@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelFileError, UnknownNameError, UsageError
-from exporter.foreign import are_scores
-from exporter.foreign_files import classes_of, layout_of
+from exporter.external import are_scores
 from exporter.input_range import check_range, normalisation
+from exporter.loaded_model import axes_of, scores_of
 
 FILE = Path("model.onnx")
 
@@ -49,24 +49,24 @@ def test_imagenet_is_for_colour() -> None:
         ([1, 3, 3, 3], (3, 3, 3, False)),
     ],
 )
-def test_layout(shape: list[int | None], expected: tuple[object, ...]) -> None:
-    found = layout_of(FILE, shape)
+def test_axes(shape: list[int | None], expected: tuple[object, ...]) -> None:
+    found = axes_of(FILE, shape)
     assert (found.height, found.width, found.channels, found.first) == expected
 
 
 @pytest.mark.parametrize("shape", [[1, 224, 224], [1, 64, 64, 4], [8, 64, 64, 3], [1, None, None, None], []])
 def test_input_that_is_no_image(shape: list[int | None]) -> None:
     with pytest.raises(ModelFileError, match="one image") as caught:
-        layout_of(FILE, shape)
+        axes_of(FILE, shape)
     assert "\n" not in str(caught.value)
 
 
 def test_output_of_one_number_per_class() -> None:
-    assert classes_of(FILE, ["batch", 5]) == 5
-    assert classes_of(FILE, [1, 1, 1, 1001]) == 1001
+    assert scores_of(FILE, ["batch", 5]).shape == (1, 5)
+    assert scores_of(FILE, [1, 1, 1, 1001]).shape == (1, 1001)
     for shape in ([1, 1], [1, 7, 7, 5], [1, None], [5]):
         with pytest.raises(ModelFileError, match="one score per class"):
-            classes_of(FILE, shape)
+            scores_of(FILE, shape)
 
 
 def test_logits_are_told_from_scores() -> None:
