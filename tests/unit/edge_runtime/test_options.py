@@ -83,7 +83,10 @@ def test_unknown_label_names_the_near_ones() -> None:
         ({"temperature": float("nan")}, "0.01..100"),
         ({"temperature": "warm"}, "artifact, a number"),
         ({"category_allowlist": "roses"}, "must be a list"),
-        ({"category_allowlist": ["roses"], "category_denylist": ["tulips"]}, "An allowlist excludes a denylist"),
+        (
+            {"category_allowlist": ["roses"], "category_denylist": ["tulips"]},
+            "An allowlist excludes a denylist",
+        ),
         ({"category_denylist": LABELS}, "At least one class"),
     ],
 )
