@@ -15,7 +15,8 @@ from edge_runtime.native_output import quiet
 from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
 from exporter.bundle_files import write_zip
-from exporter.freeze import INPUT_NAME, freeze
+from exporter.flatbuffer import INPUT_NAME
+from exporter.freeze import freeze
 from exporter.source import FullModel
 
 

@@ -6,7 +6,10 @@ import struct
 from typing import Any
 
 from edge_runtime.errors import ModelFileError
-from exporter.freeze import INPUT_NAME, OUTPUT_NAME
+
+INPUT_NAME = "image"
+OUTPUT_NAME = "scores"
+"""Names of the one input and the one output of every file that is made, whatever its format."""
 
 SIGNATURE = "serving_default"
 """Key of the one signature: what TensorFlow's tools look for when no other is named."""

@@ -7,11 +7,9 @@ from typing import Any
 from edge_runtime.errors import ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
+from exporter.flatbuffer import INPUT_NAME, OUTPUT_NAME
 from exporter.reasons import outside_operations
 from exporter.source import FullModel
-
-INPUT_NAME = "image"
-OUTPUT_NAME = "scores"
 
 
 def freeze(model: FullModel, batch: int | None = 1) -> Any:

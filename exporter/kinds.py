@@ -94,8 +94,8 @@ def resolve(target: str) -> Any:
     return getattr(import_module(module), name)
 
 
-_tflite = partial(Kind, format="tflite", metadata="exporter.metadata:with_tflite_metadata")
-_onnx = partial(Kind, format="onnx", metadata="exporter.metadata:with_onnx_metadata")
+_tflite = partial(Kind, format="tflite", metadata="exporter.metadata.tflite:with_tflite_metadata")
+_onnx = partial(Kind, format="onnx", metadata="exporter.metadata.onnx:with_onnx_metadata")
 
 KINDS: dict[str, Kind] = {
     kind.name: kind

@@ -14,7 +14,8 @@ from edge_runtime.engines.onnx_import import disable_telemetry
 from edge_runtime.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.native_output import quiet
 from exporter.backend import load_tensorflow
-from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
+from exporter.flatbuffer import INPUT_NAME, OUTPUT_NAME
+from exporter.freeze import freeze
 from exporter.onnx_cleanup import fold_zero_pads, without_stale_shapes
 from exporter.reasons import unknown_to
 from exporter.source import FullModel

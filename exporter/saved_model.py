@@ -12,7 +12,8 @@ from edge_runtime.engines import Engine
 from edge_runtime.spec import InputSpec
 from edge_runtime.temporary import temporary_folder
 from exporter.backend import load_tensorflow
-from exporter.freeze import INPUT_NAME, OUTPUT_NAME, freeze
+from exporter.flatbuffer import INPUT_NAME, OUTPUT_NAME
+from exporter.freeze import freeze
 from exporter.source import FullModel
 from exporter.tensorflow_file import SIGNATURE, load_tensorflow_file
 

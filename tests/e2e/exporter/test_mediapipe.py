@@ -14,7 +14,7 @@ from PIL import Image
 
 from edge_runtime.spec import InputSpec
 from exporter.kinds import KINDS
-from exporter.metadata import with_tflite_metadata
+from exporter.metadata.tflite import with_tflite_metadata
 
 LABELS = ("blobs", "café crème", "stripes", "zebra checks")
 CLIENT = Path(__file__).with_name("mediapipe_client.py")

@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edge_runtime.engines import open_engine
 from edge_runtime.spec import InputSpec
 from exporter.flatbuffer import name_tensors, packed, parsed
-from exporter.metadata import read_tflite_metadata, with_tflite_metadata
+from exporter.metadata.tflite import read_tflite_metadata, with_tflite_metadata
 
 FILES = ("digits_fp32.tflite", "digits_int8.tflite")
 LABELS = tuple("0123456789")

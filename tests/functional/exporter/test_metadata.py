@@ -17,10 +17,9 @@ from ai_edge_litert import schema_py_generated as schema
 from edge_runtime.engines import open_engine
 from edge_runtime.errors import BundleError, ModelFileError
 from edge_runtime.spec import InputSpec
-from exporter.metadata import read_tflite_metadata, with_onnx_metadata, with_tflite_metadata
 from exporter.metadata.container import split
-from exporter.metadata.onnx import onnx_labels
-from exporter.metadata.tflite import tflite_labels
+from exporter.metadata.onnx import onnx_labels, with_onnx_metadata
+from exporter.metadata.tflite import read_tflite_metadata, tflite_labels, with_tflite_metadata
 
 LABELS = ("zero", "it's one", "zwei", 'the "third"', "vier \U0001f600", "crane", "crane", "7", "8", "9")
 GRAY = InputSpec(16, 16, 1)
