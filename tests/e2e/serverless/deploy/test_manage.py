@@ -75,7 +75,7 @@ def test_old_versions_are_tidied_up(cloud: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_status_tells_what_is_live(cloud: Any, function_url: str) -> None:
-    assert "Nothing of snapship" in cloud.run(status).out
+    assert "No deployments in" in cloud.run(status).out
     cloud.deploy("one")
     cloud.deploy("two")
     found = cloud.run(status, "flowers", "--json").json
@@ -234,7 +234,7 @@ def test_logs_prints_what_the_function_wrote(cloud: Any) -> None:
 
 def test_logs_follow_prints_each_line_once(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from serverless.aws import Connection
-    from serverless.deploy.locating import locate
+    from serverless.deploy.locating import look_up
     from serverless.deploy.logs import read
 
     monkeypatch.setattr("serverless.deploy.logs.POLL_SECONDS", 0.01)
@@ -256,7 +256,7 @@ def test_logs_follow_prints_each_line_once(cloud: Any, monkeypatch: pytest.Monke
     write()
     aws = Connection()
     with pytest.raises(KeyboardInterrupt):
-        read(locate(aws, "flowers"), aws, 60, echo, follow=True)
+        read(look_up(aws, "flowers"), aws, 60, echo, follow=True)
     assert seen == ["line 0", "line 1", "line 2"]
 
 
