@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_runtime.bundle import Bundle
-from edge_runtime.engines import ENGINES, usable
+from edge_runtime.engines.selection import ENGINES, usable
 from edge_runtime.engines.selection import check_name, not_installed, without_engine
 from edge_runtime.errors import GateFailedError, UsageError
 from edge_runtime.manifest import Artifact
