@@ -22,8 +22,8 @@ from benchmarks.result import Cell, Column, Figure, Result, command_line, now, w
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from edge_runtime.dataset import open_dataset
 from trainer import Run, TrainConfig, train
-from trainer.backend import load_keras
-from trainer.cache import Pixels, cached_pixels
+from trainer.core.backend import load_keras
+from trainer.core.cache import Pixels, cached_pixels
 
 MODULE = "benchmarks.accuracy"
 

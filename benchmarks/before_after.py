@@ -12,17 +12,17 @@ import numpy as np
 
 from benchmarks.onnx_kernels import FLOAT, FULL, SHIPS, UNSIGNED, Run, full_range, run_everywhere
 from benchmarks.views import AS_IS
+from edge_runtime.common.progress import no_progress
 from edge_runtime.engines import open_engine
-from edge_runtime.progress import no_progress
-from exporter.config import ExportConfig
-from exporter.gate import Comparison, compare
-from exporter.kinds import KINDS, parse_kinds
-from exporter.making import Builder
-from exporter.mending import ArtifactRepair
+from exporter.config.export_config import ExportConfig
+from exporter.convert.builder import Builder
+from exporter.convert.image_sets import Tables, image_sets
+from exporter.formats.kinds import KINDS, parse_kinds
 from exporter.quantize.bias import corrected
-from exporter.scoring import engine_scorer, full_scorer, latencies_ms
-from exporter.sets import Tables, image_sets
-from exporter.source import find_source, load_source
+from exporter.repair.artifact_repair import ArtifactRepair
+from exporter.source.full_model import find_source, load_source
+from exporter.source.scoring import engine_scorer, full_scorer, latencies_ms
+from exporter.statistics.gate import Comparison, compare
 
 FORMATS = ("tflite", "onnx")
 

@@ -27,10 +27,10 @@ from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from edge_runtime.dataset import open_dataset
 from trainer import TrainConfig, models, train
 from trainer.augmentation import image_layer, resolve_augmentations
-from trainer.backend import compile_options, load_keras
-from trainer.cache import Pixels, cached_pixels
-from trainer.freezing import set_trainable
-from trainer.rates import rate_schedule
+from trainer.core.backend import compile_options, load_keras
+from trainer.core.cache import Pixels, cached_pixels
+from trainer.fit.phase import rate_schedule
+from trainer.fit.transfer import set_trainable
 
 MODULE = "benchmarks.cached_training"
 LEAST = {"head": 5.0, "fine-tune": 2.0}
@@ -210,7 +210,7 @@ def _inside_fit(keras: Any, config: TrainConfig, pixels: Pixels) -> dict[str, Ou
 
 def _phases(config: TrainConfig) -> list[tuple[str, int, float]]:
     """Name, epochs and highest rate of both, as the project trains them."""
-    from trainer.schedule import phases
+    from trainer.config.schedule import phases
 
     return [(step.name, step.epochs, float(step.learning_rate or 0.0)) for step in phases(config)]
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from benchmarks.edge_model import edge_model, edge_parser, facts
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
-from edge_runtime import Bundle, Classifier, fast_jpeg, resize
+from edge_runtime import Bundle, Classifier
+from edge_runtime.image import fast_jpeg, resize
 
 MODULE = "benchmarks.edge_latency"
 

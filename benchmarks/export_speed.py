@@ -20,7 +20,7 @@ from benchmarks.options import check_photos, parser
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from exporter import ExportConfig, export
-from exporter.backend import load_keras
+from exporter.common.backend import load_keras
 from trainer import TrainConfig, train
 
 MODULE = "benchmarks.export_speed"

@@ -23,9 +23,9 @@ from benchmarks.options import parser, rounds
 from benchmarks.result import Column, Figure, Result, command_line, now, write_result
 from trainer import models
 from trainer.augmentation import image_layer, target_layer
-from trainer.backend import compile_options, load_keras
-from trainer.batches import Feed, Rows, fit_batches
-from trainer.harness import accuracy, as_logits, loss, training_model
+from trainer.core.backend import compile_options, load_keras
+from trainer.fit.batches import Feed, Rows, fit_batches
+from trainer.fit.training_model import accuracy, as_logits, loss, training_model
 
 MODULE = "benchmarks.feeding"
 CLASSES = 5

@@ -12,9 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from exporter.exact_bound import LEVEL, STEPS, lower_bound
-from exporter.paired_score import Z_95, results_from, supports
-from exporter.region_size import Region, size
+from exporter.statistics.exact_bound import LEVEL, STEPS, Region, lower_bound, size
+from exporter.statistics.paired_score import Z_95, results_from, supports
 
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]

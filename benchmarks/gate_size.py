@@ -22,7 +22,7 @@ from benchmarks.gate_rules import largest, passes_by_bound, passes_by_former, pa
 from benchmarks.machine import machine
 from benchmarks.options import parser
 from benchmarks.result import RESULTS, Column, Figure, Result, command_line, now, read_results, write_result
-from exporter.backend import load_keras
+from exporter.common.backend import load_keras
 
 MODULE = "benchmarks.gate_size"
 PAGE = RESULTS.parent.parent / "docs" / "ci.md"

@@ -45,7 +45,7 @@ _SKIPPED = {
 
 
 def sources(root: Path) -> dict[str, Path]:
-    """The source files by module name, such as ``exporter.gate``."""
+    """The source files by module name, such as ``exporter.statistics.gate``."""
     found = {}
     for house in HOUSES:
         for path in sorted((root / house).rglob("*.py")):

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.golden import verify_files
 
 OUTPUTS = ("out.bundle", "out.zip", "lambda.zip", "context")

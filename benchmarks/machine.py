@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from exporter.cpu import cpu_report
+from exporter.formats.onnx_run import cpu_report
 from snapship.doctor import checkup
 
 LOAD = "load at the start"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from trainer import models
-from trainer.cache import Pixels
+from trainer.core.cache import Pixels
 
 _BATCH = 32
 _DROPOUT = 0.2

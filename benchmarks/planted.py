@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from exporter.backend import load_keras
+from exporter.common.backend import load_keras
 
 CHANNELS = (2, 7)
 FACTOR = 300.0

@@ -26,9 +26,9 @@ from benchmarks.planted import planted
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from benchmarks.views import in_views
-from exporter.backend import load_keras
-from exporter.config import ExportConfig
-from exporter.source import find_source, load_source
+from exporter.common.backend import load_keras
+from exporter.config.export_config import ExportConfig
+from exporter.source.full_model import find_source, load_source
 from trainer import TrainConfig, models, train
 
 MODULE = "benchmarks.quantization"

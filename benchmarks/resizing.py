@@ -20,15 +20,15 @@ from benchmarks.machine import machine
 from benchmarks.options import check_photos, parser
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.engines import open_engine
-from edge_runtime.spec import Fit, InputSpec, Resize
+from edge_runtime.image.spec import Fit, InputSpec, Resize
 from exporter import ExportConfig, export
-from exporter.backend import load_keras
-from exporter.images import decode_table
-from exporter.resize_choice import ResizesCompared
-from exporter.scoring import engine_scorer
+from exporter.common.backend import load_keras
+from exporter.reference.resize_choice import ResizesCompared
+from exporter.source.images import decode_table
+from exporter.source.scoring import engine_scorer
 from trainer import models
 
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]

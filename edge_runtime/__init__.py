@@ -12,12 +12,12 @@ import msgspec as _msgspec  # noqa: F401
 import numpy as _numpy  # noqa: F401
 from PIL import Image as _Image  # noqa: F401
 
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import SnapshipError
-from edge_runtime.preprocess import pixels
-from edge_runtime.result import Prediction, Result
-from edge_runtime.spec import InputSpec
+from edge_runtime.common.errors import SnapshipError
+from edge_runtime.engines.result import Prediction, Result
+from edge_runtime.image.preprocess import pixels
+from edge_runtime.image.spec import InputSpec
 
 if TYPE_CHECKING:
     from edge_runtime.golden import SelfTest, selftest

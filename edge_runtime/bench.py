@@ -24,16 +24,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.classifier import Classifier
-from edge_runtime.dataset.decoding import cores
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
+from edge_runtime.common.temporary import temporary_folder
+from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import ENGINES, usable
 from edge_runtime.engines.selection import nothing_runs
-from edge_runtime.errors import EnvironmentMissingError, UsageError
 from edge_runtime.golden import read_golden
-from edge_runtime.manifest import Artifact
-from edge_runtime.preprocess import ImageSource, decoded
-from edge_runtime.temporary import temporary_folder
+from edge_runtime.image.preprocess import ImageSource, decoded
 
 PHOTO_SIZE = (320, 240)
 """Width and height of the JPEG that is generated when no image is given."""

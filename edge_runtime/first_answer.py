@@ -30,7 +30,7 @@ def resident_bytes() -> int:
 
 def main() -> None:
     """Classifies once and prints."""
-    from edge_runtime.bundle import Bundle
+    from edge_runtime.bundle.bundle import Bundle
     from edge_runtime.classifier import Classifier
 
     location, kind, engine, threads, image = sys.argv[1:]

@@ -17,13 +17,13 @@ from typing import Literal
 
 import numpy as np
 
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact, Strict, decode_json
 from edge_runtime.classifier import Classifier
+from edge_runtime.common.errors import BundleError, SnapshipError
 from edge_runtime.engines import usable
-from edge_runtime.errors import BundleError, SnapshipError
-from edge_runtime.manifest import Artifact, Strict, decode_json
-from edge_runtime.preprocess import UInt8Array, decoded, pixels
-from edge_runtime.spec import InputSpec
+from edge_runtime.image.preprocess import UInt8Array, decoded, pixels
+from edge_runtime.image.spec import InputSpec
 
 GOLDEN_FILE = "golden/golden.json"
 

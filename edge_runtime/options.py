@@ -1,4 +1,11 @@
-"""Result options, with the names and meaning of MediaPipe's Image Classifier."""
+"""Result options, with the names and meaning of MediaPipe's Image Classifier.
+
+Temperature scaling, so that a score of 0.8 is right eight times in ten.
+
+Guo et al. 2017, On Calibration of Modern Neural Networks: ``softmax(z / T)``. Scores p are softmax
+outputs, whose logarithms are the logits z up to a constant, so that it is ``p^(1/T)`` renormalised.
+The exporter fits T with the same floor, see ``exporter/evidence/temperature.py``; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +16,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from edge_runtime.errors import UnknownNameError, UsageError
-from edge_runtime.quoting import MAX_QUOTED, cut, quoted
-from edge_runtime.result import Float32Array, Result, check_finite, rank
-from edge_runtime.temperature import softened
+from edge_runtime.common.errors import UnknownNameError, UsageError
+from edge_runtime.common.text import MAX_QUOTED, cut, quoted
+from edge_runtime.engines.result import Float32Array, Result, check_finite, rank
 
 IndexArray: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 
@@ -141,7 +147,7 @@ class BoundOptions:
     max_results: int | None
 
     def rank(self, scores: Float32Array, top_k: int) -> Result:
-        """Turns scores into a result, as :func:`edge_runtime.result.rank` does.
+        """Turns scores into a result, as :func:`edge_runtime.engines.result.rank` does.
 
         Args:
             scores: float32 ``[classes]``, as the model gives them.
@@ -185,3 +191,23 @@ def _unknown(label: str, labels: Sequence[str]) -> UnknownNameError:
         )
     some = cut(", ".join(labels[:10]), 500) + (f", ... ({len(labels)} in all)" if len(labels) > 10 else "")
     return UnknownNameError.of("listed class", label, [some])
+
+
+FLOOR_MASS = 1.0 / 512.0
+"""Sum of the floors of all classes: a score of 0 has no logarithm."""
+
+
+def softened(scores: Float32Array, temperature: float) -> Float32Array:
+    """Rescales scores.
+
+    Args:
+        scores: float32 ``[classes]``, 0..1.
+        temperature: T; above 1 flattens, below 1 sharpens.
+
+    Returns:
+        float32 ``[classes]``, summing to 1.
+    """
+    logits = np.log(np.maximum(scores.astype(np.float64), FLOOR_MASS / len(scores))) / temperature
+    powers = np.exp(logits - logits.max())
+    shares: Float32Array = (powers / powers.sum()).astype(np.float32)
+    return shares

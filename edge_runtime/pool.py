@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from edge_runtime.common.errors import UsageError
 from edge_runtime.engines import Engine
-from edge_runtime.errors import UsageError
 
 
 class EnginePool:

@@ -9,27 +9,25 @@ from typing import Any
 
 import click
 
-from edge_runtime.atomic_file import check_file, write_whole
-from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
-from edge_runtime.option_groups import GroupedCommand
-from edge_runtime.temporary import temporary_files_together
-from edge_runtime.terminal import StepProgress
-from exporter.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
-from exporter.baseline_report import BaselineReport
+from edge_runtime.common.atomic_file import check_file, write_whole
+from edge_runtime.common.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
+from edge_runtime.common.temporary import temporary_files_together
+from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from exporter.check_options import CheckCommand, check_options
 from exporter.checking import CheckResult, run_check
-from exporter.outputs import junit_xml
-from exporter.outputs.github import (
+from exporter.judge.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
+from exporter.judge.baseline_report import BaselineReport
+from exporter.report.github import (
     OUTPUT_VARIABLE,
     SUMMARY_VARIABLE,
     append_for_runner,
     github_annotations,
+    junit_xml,
     output_lines,
     step_summary,
     workflow_command,
 )
-from exporter.outputs.terminal import print_baseline
-from exporter.printing import print_report
+from exporter.report.printing import print_baseline, print_report
 
 
 @click.command(

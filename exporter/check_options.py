@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
-from edge_runtime.errors import UsageError
-from exporter.check_config import CheckConfig
-from exporter.gate import DEFAULT_MARGIN
-from exporter.input_range import RANGES
+from edge_runtime.common.errors import UsageError
+from exporter.config.check_config import CheckConfig
+from exporter.source.input_range import RANGES
+from exporter.statistics.gate import DEFAULT_MARGIN
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,42 +8,46 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.common.errors import BundleError, UsageError
+from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import BundleError, UsageError
-from edge_runtime.manifest import Artifact
-from edge_runtime.progress import Progress, no_progress
-from edge_runtime.spec import InputSpec
-from exporter.candidate import Candidate, artifact_candidate
-from exporter.check_config import CheckConfig
-from exporter.demands import with_thresholds
+from edge_runtime.image.spec import InputSpec
+from exporter.bundle.golden import replay_golden
+from exporter.config.check_config import CheckConfig, with_thresholds
 from exporter.evidence.classes import check_classes
-from exporter.evidence.golden import replay_golden
-from exporter.evidence.options import DiagnosticOptions
-from exporter.external import (
+from exporter.evidence.record import DiagnosticOptions
+from exporter.formats.model_files import model_sha256
+from exporter.judge.baseline import Outcomes, outcomes_of
+from exporter.judge.judging import Judgement, check_numbers, judge
+from exporter.judge.verdict import CHECK_FILE, CheckReport, saved_report
+from exporter.reference.reference_use import (
+    ReferenceUse,
+    order_is_open,
+    settle_reference,
+    use_of_bundle,
+    use_of_file,
+    use_of_run,
+)
+from exporter.reference.resize_choice import resize_notes
+from exporter.report.report import render_report
+from exporter.source.candidate import Candidate, artifact_candidate
+from exporter.source.external import (
     check_file,
     common_input,
     external_candidate,
+    labels_of_files,
     look_at,
     prepared,
     scorer_of,
 )
-from exporter.file_labels import labels_of_files
-from exporter.images import PixelTable, choose_split, decode_table, run_images
-from exporter.input_range import InputRange, check_range
-from exporter.judging import Judgement, check_numbers, judge
-from exporter.loaded_model import LoadedModel
-from exporter.model_files import model_sha256
-from exporter.outcomes import Outcomes, outcomes_of
-from exporter.own_input import pixels_of
-from exporter.reference_use import use_of_bundle, use_of_file, use_of_run
-from exporter.report import render_report
-from exporter.resize_choice import resize_notes
-from exporter.scoring import Scorer, full_scorer
-from exporter.source import Source, find_source, load_source, read_labels
-from exporter.tensorflow_file import is_saved_model
-from exporter.verdict import CHECK_FILE, CheckReport, saved_report
-from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
+from exporter.source.full_model import Source, find_source, load_source, read_labels
+from exporter.source.images import PixelTable, choose_split, decode_table, run_images
+from exporter.source.input_range import InputRange, check_range, pixels_of
+from exporter.source.loaded_model import LoadedModel
+from exporter.source.scoring import Scorer, full_scorer
+from exporter.source.tensorflow_file import is_saved_model
 from trainer.run import MODEL_FILE, is_run, model_path, read_run
 
 

@@ -6,21 +6,19 @@ from collections.abc import Mapping
 
 import click
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.option_groups import GroupedCommand
-from edge_runtime.spec import Fit, Resize
-from edge_runtime.temporary import temporary_files_together
-from edge_runtime.terminal import StepProgress
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.temporary import temporary_files_together
+from edge_runtime.common.terminal import GroupedCommand, StepProgress
+from edge_runtime.image.spec import Fit, Resize
 from exporter import exporting
-from exporter.bundle_files import REPORT_FILE
-from exporter.config import DEFAULT_AGREEMENT, Best, ExportConfig, Repair
+from exporter.bundle.bundle_files import REPORT_FILE
+from exporter.config.export_config import DEFAULT_AGREEMENT, Best, ExportConfig, Repair, why
 from exporter.evidence.classes import MissingClasses
-from exporter.input_range import RANGES, InputRange
-from exporter.kinds import DEFAULT_KINDS, KINDS
-from exporter.printing import print_artifacts, print_pareto, print_report
-from exporter.search import why
-from exporter.verdict import CheckReport, saved_report
-from exporter.weak_reference import WeakReference
+from exporter.formats.kinds import DEFAULT_KINDS, KINDS
+from exporter.judge.verdict import CheckReport, saved_report
+from exporter.reference.reference_use import WeakReference
+from exporter.report.printing import print_artifacts, print_pareto, print_report
+from exporter.source.input_range import RANGES, InputRange
 
 
 def _split(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:

@@ -21,34 +21,36 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.errors import DataError, ModelFileError, UsageError
-from edge_runtime.manifest import Artifact, Manifest, Preprocess, encode_json
-from edge_runtime.progress import Progress, no_progress
-from edge_runtime.result import Float32Array
-from exporter.bundle_files import REPORT_FILE, bundle_in_making, check_writable, may_write, write_manifest
-from exporter.candidate import Candidate, artifact_candidate
-from exporter.config import Best, ExportConfig, valid_name
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact, Manifest, Preprocess, encode_json
+from edge_runtime.common.errors import DataError, ModelFileError, UsageError
+from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.engines.result import Float32Array
+from exporter.bundle.bundle_files import (
+    REPORT_FILE,
+    bundle_in_making,
+    check_writable,
+    may_write,
+    provenance,
+    write_manifest,
+)
+from exporter.bundle.golden import replay_golden, write_golden
+from exporter.config.export_config import Best, ExportConfig, pick, valid_name
+from exporter.convert.builder import Builder
+from exporter.convert.image_sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.evidence.classes import check_classes
-from exporter.evidence.golden import replay_golden
-from exporter.evidence.options import DiagnosticOptions
-from exporter.evidence.record import RepairReport
-from exporter.golden import write_golden
-from exporter.images import PixelTable, balanced
-from exporter.judging import Judgement, check_numbers, judge
-from exporter.kinds import Kind
-from exporter.making import Builder
-from exporter.mending import ArtifactRepair
-from exporter.provenance import provenance
-from exporter.reference_use import use_of_source
-from exporter.report import render_report
-from exporter.resize_choice import resize_notes
-from exporter.scoring import full_scorer
-from exporter.search import pick
-from exporter.sets import Tables, bundle_labels, check_calibration, image_sets
-from exporter.source import FullModel, Source, check_path, find_source, load_source
-from exporter.verdict import CHECK_FILE, CheckReport
-from exporter.weak_reference import ReferenceUse, order_is_open, settle_reference
+from exporter.evidence.record import DiagnosticOptions, RepairReport
+from exporter.formats.kinds import Kind
+from exporter.judge.judging import Judgement, check_numbers, judge
+from exporter.judge.verdict import CHECK_FILE, CheckReport
+from exporter.reference.reference_use import ReferenceUse, order_is_open, settle_reference, use_of_source
+from exporter.reference.resize_choice import resize_notes
+from exporter.repair.artifact_repair import ArtifactRepair
+from exporter.report.report import render_report
+from exporter.source.candidate import Candidate, artifact_candidate
+from exporter.source.full_model import FullModel, Source, check_path, find_source, load_source
+from exporter.source.images import PixelTable, balanced
+from exporter.source.scoring import full_scorer
 
 
 @dataclass(frozen=True)

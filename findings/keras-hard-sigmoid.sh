@@ -6,7 +6,7 @@
 # answers, up to 0.083 apart in each such layer. LSTM, GRU and ConvLSTM layers of old files have it as
 # recurrent_activation.
 #
-# Met when model files of Keras 2 were opened and compared with what they answered there. exporter/keras2.py refuses
+# Met when model files of Keras 2 were opened and compared with what they answered there. exporter/common/keras2.py refuses
 # them.
 #
 # Output seen on 2026-11-29:

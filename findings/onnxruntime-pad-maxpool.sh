@@ -4,7 +4,7 @@
 # minus infinity instead of 0, so that zeros at the border are lost where all numbers are negative.
 #
 # Met in Keras' ResNet50V2: convolution, ZeroPadding2D, MaxPooling2D without an activation between.
-# Reported as microsoft/onnxruntime issue 24737, closed as stale. exporter/onnx_cleanup.py works around it.
+# Reported as microsoft/onnxruntime issue 24737, closed as stale. exporter/formats/onnx_cleanup.py works around it.
 #
 # The input is a valid model of opset 17 and the image -1 ... -16. Output seen on 2026-11-29:
 #

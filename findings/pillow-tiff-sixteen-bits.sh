@@ -6,7 +6,7 @@
 # them in the machine's order, and Pillow swaps them again. Gray where 0 is white (WhiteIsZero) comes out as a
 # negative, though the same file with 8 bits does not. OpenCV, libvips and tifffile read all three right.
 #
-# Met when TIFFs of microscopes and X-ray machines were classified. edge_runtime/tiff_samples.py works around it.
+# Met when TIFFs of microscopes and X-ray machines were classified. edge_runtime/image/tiff.py works around it.
 #
 # Output seen on 2026-11-29:
 #

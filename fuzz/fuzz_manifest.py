@@ -7,10 +7,10 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["edge_runtime"]):
-    from edge_runtime.bundle_store import check_inside
-    from edge_runtime.errors import BundleError
-    from edge_runtime.labels import parse_labels
-    from edge_runtime.manifest import encode_json, read_manifest
+    from edge_runtime.bundle.labels import parse_labels
+    from edge_runtime.bundle.manifest import encode_json, read_manifest
+    from edge_runtime.bundle.store import check_inside
+    from edge_runtime.common.errors import BundleError
 
 
 def test_one_input(data: bytes) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["serverless", "starlette", "python_multipart"]):
-    from edge_runtime.errors import UsageError
+    from edge_runtime.common.errors import UsageError
     from serverless.app import create_app
+    from serverless.app.core.keys import parse
     from serverless.app.events import s3
     from serverless.app.events.dispatch import kind_of
-    from serverless.app.keys import parse
 
 BUNDLE = Path(__file__).resolve().parent.parent / "tests" / "data" / "digits.bundle"
 

@@ -11,8 +11,8 @@ import atheris
 with atheris.instrument_imports(include=["edge_runtime", "zipfile"]):
     import zipfile  # noqa: F401
 
-    from edge_runtime.bundle import Bundle
-    from edge_runtime.errors import BundleError
+    from edge_runtime.bundle.bundle import Bundle
+    from edge_runtime.common.errors import BundleError
     from edge_runtime.golden import verify_files
 
 # Below TMPDIR: libFuzzer ends the process without a chance to clean up.

@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from edge_runtime.errors import EnvironmentMissingError, SnapshipError, UsageError
-from edge_runtime.quoting import shortened
+from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, UsageError
+from edge_runtime.common.text import shortened
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60

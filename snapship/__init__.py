@@ -48,7 +48,7 @@ if not TYPE_CHECKING:
         from importlib import import_module
 
         if name == "__version__":
-            value = import_module("snapship.version").version()
+            value = import_module("snapship.extras").version()
         elif name in _HOMES:
             value = getattr(import_module(_HOMES[name]), name)
         else:

@@ -1,15 +1,131 @@
-"""The ``snapship`` program."""
+"""The ``snapship`` program.
+
+A click group that imports a command when it runs, and reports any failure in one line.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
 from io import TextIOWrapper
+from typing import Any, NoReturn
 
 import click
 
-from snapship.group import LazyGroup
-from snapship.version import version
+from snapship.commands import COMMANDS, SECTIONS
+from snapship.extras import version
+from snapship.failures import debug_text, failure_of
+
+
+class _KeptError(Exception):
+    """Carries an exception past click, which would handle it in its own way."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class LazyGroup(click.Group):
+    """The commands of :mod:`snapship.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports one command; None for an unknown name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Rejects an unknown command and suggests similar names."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = get_close_matches(args[0], COMMANDS, n=3, cutoff=0.5)
+            hint = f"Did you mean: {', '.join(close)}?" if close else f"Use one of: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"The command must be a known name. Received: {args[0]!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands by section, without importing them."""
+        width = max(map(len, COMMANDS))
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in entries])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; keeps from click what :func:`failure_of` describes better."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError, BrokenPipeError) as error:
+            raise _KeptError(error) from error
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        *others: Any,
+        standalone_mode: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Runs a command line; see :meth:`click.Command.main`.
+
+        Args:
+            args: The arguments; None for the process's own.
+            prog_name: The program's name in the help.
+            others: As in click.
+            standalone_mode: End the process, with one line for an error; False raises the error.
+            options: As in click.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        run: Callable[[], Any] = partial(
+            super().main, words, prog_name or "snapship", *others, standalone_mode=False, **options
+        )
+        if not standalone_mode:
+            try:
+                return run()
+            except _KeptError as kept:
+                raise kept.error from None
+        try:
+            returned = run()
+            # Here, because at the interpreter's exit a closed pipe would be a traceback.
+            sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            shown = error.error if isinstance(error, _KeptError) else error
+            _fail(shown, next((word for word in words if word in COMMANDS), ""))
+        # Commands return their exit code, or nothing.
+        sys.exit(returned if type(returned) is int else 0)
+
+
+def _fail(error: BaseException, command: str) -> NoReturn:
+    no_arguments = getattr(click.exceptions, "NoArgsIsHelpError", None)
+    if no_arguments is not None and isinstance(error, no_arguments):
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    # Only if loaded, which it is wherever stderr may have been redirected.
+    if "edge_runtime.common.native_output" in sys.modules:
+        sys.modules["edge_runtime.common.native_output"].restore()
+    failure = failure_of(error, command)
+    if failure.line:
+        # On a full disk or a closed pipe the exit code has to do.
+        with suppress(OSError):
+            click.echo(debug_text(error) + failure.line, err=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Python flushes both again at exit: send that to nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(failure.exit_code)
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -24,39 +24,47 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("train", "trainer.cli:train", "Train a classifier on labelled images."),
         Entry("models", "trainer.cli:models", "List the available architectures."),
         Entry("evaluate", "trainer.evaluate_cli:evaluate", "Measure the accuracy of a run or a bundle."),
-        Entry("data", "trainer.care.cli:data", "Check a data set before training."),
+        Entry("data", "trainer.data_checks.cli:data", "Check a data set before training."),
     ),
     "Export and check": (
         Entry("export", "exporter.cli:export", "Convert a run into a bundle of model files."),
         Entry("check", "exporter.check_cli:check", "Fail when a model file is worse than the full model."),
     ),
     "Run": (
-        Entry("predict", "edge_runtime.predict_cli:predict", "Classify images."),
-        Entry("selftest", "edge_runtime.cli:selftest", "Replay a bundle's golden examples on this machine."),
-        Entry("info", "edge_runtime.cli:info", "Show a bundle's contents and verify its files."),
-        Entry("bench", "edge_runtime.bench_cli:bench", "Measure a bundle's speed on this machine."),
+        Entry("predict", "edge_runtime.cli.predict_cli:predict", "Classify images."),
         Entry(
-            "pull", "edge_runtime.updates.cli:pull", "Download, verify and test a bundle, then switch to it."
+            "selftest",
+            "edge_runtime.cli.info_cli:selftest",
+            "Replay a bundle's golden examples on this machine.",
         ),
-        Entry("sign", "edge_runtime.updates.cli:sign", "Sign a bundle, so that devices can reject others."),
+        Entry("info", "edge_runtime.cli.info_cli:info", "Show a bundle's contents and verify its files."),
+        Entry("bench", "edge_runtime.cli.bench_cli:bench", "Measure a bundle's speed on this machine."),
+        Entry(
+            "pull",
+            "edge_runtime.cli.update_cli:pull",
+            "Download, verify and test a bundle, then switch to it.",
+        ),
+        Entry(
+            "sign", "edge_runtime.cli.update_cli:sign", "Sign a bundle, so that devices can reject others."
+        ),
     ),
     "Serve": (
-        Entry("serve", "serverless.cli:serve", "Serve a bundle over HTTP on this machine."),
-        Entry("keys", "serverless.keys_cli:keys", "Create and test API keys for an endpoint."),
+        Entry("serve", "serverless.serving.cli:serve", "Serve a bundle over HTTP on this machine."),
+        Entry("keys", "serverless.serving.cli:keys", "Create and test API keys for an endpoint."),
     ),
     "Cloud": (
-        Entry("package", "serverless.deploy.package_cli:package", "Build the zip package for AWS Lambda."),
+        Entry("package", "serverless.deploy.package.cli:package", "Build the zip package for AWS Lambda."),
         Entry("cost", "serverless.deploy.cost.cli:cost", "Estimate the monthly cost of an endpoint."),
         Entry("deploy", "serverless.deploy.deploy_cli:deploy", "Create or update an endpoint in the cloud."),
         Entry(
-            "status", "serverless.deploy.manage_cli:status", "Show endpoints: versions, alarms, addresses."
+            "status", "serverless.deploy.manage.cli:status", "Show endpoints: versions, alarms, addresses."
         ),
-        Entry("invoke", "serverless.deploy.manage_cli:invoke", "Classify images with a deployed endpoint."),
-        Entry("logs", "serverless.deploy.manage_cli:logs", "Show an endpoint's log."),
-        Entry("rollback", "serverless.deploy.manage_cli:rollback", "Return to the previous version."),
+        Entry("invoke", "serverless.deploy.manage.cli:invoke", "Classify images with a deployed endpoint."),
+        Entry("logs", "serverless.deploy.manage.cli:logs", "Show an endpoint's log."),
+        Entry("rollback", "serverless.deploy.manage.cli:rollback", "Return to the previous version."),
         Entry(
             "destroy",
-            "serverless.deploy.manage_cli:destroy",
+            "serverless.deploy.manage.cli:destroy",
             "Delete an endpoint and everything made for it.",
         ),
     ),

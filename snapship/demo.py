@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.errors import UsageError
-from edge_runtime.temporary import temporary_files_together
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.temporary import temporary_files_together
 
 DATA = "digits"
 """1,797 handwritten digits of 8x8 pixels, included in scikit-learn."""
@@ -34,13 +34,13 @@ def demo(out: str, as_json: bool) -> None:
       snapship demo --out elsewhere --json
     """
     from edge_runtime import Classifier
-    from edge_runtime.native_output import quiet
-    from edge_runtime.terminal import StepProgress
+    from edge_runtime.common.native_output import quiet
+    from edge_runtime.common.terminal import StepProgress
     from exporter import ExportConfig, export
-    from exporter.printing import print_report
-    from exporter.verdict import saved_report
+    from exporter.judge.verdict import saved_report
+    from exporter.report.printing import print_report
     from trainer import TrainConfig, train
-    from trainer.console import ConsoleProgress
+    from trainer.progress.console import ConsoleProgress
 
     folder = Path(out)
     _claim(folder)
@@ -87,7 +87,7 @@ def demo(out: str, as_json: bool) -> None:
 
 def _claim(folder: Path) -> None:
     """Rejects a folder with other content."""
-    from edge_runtime.temporary import remove_abandoned
+    from edge_runtime.common.temporary import remove_abandoned
 
     ours = {DATA, f"{DATA}.bundle", "images"}
     what = "which is a file" if folder.exists() else ""

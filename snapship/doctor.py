@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from snapship.extras import NEEDED_BY, OPTIONAL, cure, packages, python_notes
-from snapship.version import version
+from snapship.extras import NEEDED_BY, OPTIONAL, cure, packages, python_notes, version
 
 if TYPE_CHECKING:
-    from edge_runtime.keras_backend import KerasBackend
+    from edge_runtime.common.versions import KerasBackend
 
 _Row: TypeAlias = tuple[str, str, str, str]
 
@@ -177,7 +176,7 @@ def _print(found: Checkup) -> None:
 
 def _print_rows(header: _Row, rows: list[_Row]) -> None:
     try:
-        from edge_runtime.terminal import Column, is_terminal, print_table
+        from edge_runtime.common.terminal import Column, is_terminal, print_table
     except ImportError:
         # The base install is damaged, which this command must be able to report.
         for row in (header, *rows):
@@ -205,7 +204,7 @@ def _engines() -> tuple[str, ...]:
 
 
 def _backend() -> KerasBackend:
-    from edge_runtime.keras_backend import keras_backend
+    from edge_runtime.common.versions import keras_backend
 
     return keras_backend()
 
@@ -220,7 +219,7 @@ def _compiled() -> bool:
 def _training(backend: KerasBackend | None) -> str:
     if backend is None:
         return "unknown: the base install is incomplete"
-    from edge_runtime.keras_backend import BACKENDS
+    from edge_runtime.common.versions import BACKENDS
 
     shown = f"Keras on {backend.name} ({backend.reason})"
     if backend.installed:

@@ -1,4 +1,7 @@
-"""Which package belongs to which extra, and the pip command that installs it."""
+"""Which package belongs to which extra, and the pip command that installs it.
+
+The version of the installed distribution.
+"""
 
 from __future__ import annotations
 
@@ -122,3 +125,17 @@ def missing_package(module: str, command: str) -> tuple[Package, str] | None:
             if package.module == root and not package.installed:
                 return package, extra
     return None
+
+
+UNKNOWN = "0+unknown"
+"""The version in a checkout that is not installed."""
+
+
+def version() -> str:
+    """Returns the installed version, or :data:`UNKNOWN`."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("snapship")
+    except metadata.PackageNotFoundError:
+        return UNKNOWN

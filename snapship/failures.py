@@ -109,7 +109,7 @@ def _usage(error: click.ClickException) -> str:
 def _own(error: BaseException) -> Failure | None:
     """Imports the runtime only here: ``--help`` and ``doctor`` work without numpy."""
     try:
-        from edge_runtime.errors import SnapshipError
+        from edge_runtime.common.errors import SnapshipError
     except ImportError:
         return None
     if isinstance(error, SnapshipError):
@@ -120,7 +120,7 @@ def _own(error: BaseException) -> Failure | None:
 def _missing(command: str, package: Package, extra: str) -> Failure:
     need = f"snapship {command}" if command else "snapship"
     try:
-        from edge_runtime.errors import EnvironmentMissingError
+        from edge_runtime.common.errors import EnvironmentMissingError
     except ImportError:
         line = f"{need} needs the package {package.name}. Received: it is not installed. Run: {cure('')}"
         return Failure(f"Error: {line}", _ENVIRONMENT)

@@ -105,8 +105,8 @@ def snapship_check(request: pytest.FixtureRequest) -> Check:
             )
         message, skips = "", False
         # pytest.fail is called outside the handlers, so that a test report shows no traceback of snapship.
-        from edge_runtime.atomic_file import check_file, write_whole
-        from edge_runtime.errors import InconclusiveError, SnapshipError
+        from edge_runtime.common.atomic_file import check_file, write_whole
+        from edge_runtime.common.errors import InconclusiveError, SnapshipError
         from exporter.checking import run_check
 
         try:
@@ -135,7 +135,7 @@ def _config(
     bundle: str | os.PathLike[str], data: str | os.PathLike[str] | None, **options: Any
 ) -> CheckConfig:
     """What to check: a bundle, or a model file against a reference."""
-    from edge_runtime.errors import UsageError
+    from edge_runtime.common.errors import UsageError
     from exporter import CheckConfig
 
     if Path(bundle).suffix.lower() not in _FILES and not (Path(bundle) / "saved_model.pb").is_file():

@@ -104,7 +104,7 @@ def test_device_and_cloud_code_never_imports_training_or_aws() -> None:
     entries = imports_of("edge_runtime")
     entries += [entry for entry in imports_of("serverless") if entry.file.startswith("serverless/app/")]
     # A device that is updated from a bucket needs AWS's library, at use and in that one file.
-    fetching = "edge_runtime/updates/s3.py"
+    fetching = "edge_runtime/updates/sources.py"
     wrong = [
         str(entry)
         for entry in entries
@@ -229,7 +229,14 @@ def test_doctor_loads_nothing_that_it_looks_for() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["trainer.run", "serverless.app", "trainer.cli", "exporter.cli", "exporter.check_cli", "serverless.cli"],
+    [
+        "trainer.run",
+        "serverless.app",
+        "trainer.cli",
+        "exporter.cli",
+        "exporter.check_cli",
+        "serverless.serving.cli",
+    ],
 )
 def test_module_is_imported_without_training_libraries(module: str) -> None:
     assert not modules_after(f"import {module}") & (TRAINING | INTERPRETERS | {"boto3", "botocore"})

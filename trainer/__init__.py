@@ -1,9 +1,8 @@
 """Trains a classifier on labelled images and writes a run folder. Importing it does not load Keras."""
 
 from trainer import models
-from trainer.config import TrainConfig
-from trainer.evaluation import Evaluation
-from trainer.measuring import evaluate
+from trainer.config.train_config import TrainConfig
+from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.progress import Event, Progress
 from trainer.run import DataRecord, RunMetrics, RunRecord, model_path, read_data, read_run
 from trainer.training import Run, train

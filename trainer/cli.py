@@ -9,14 +9,13 @@ from typing import Any
 import click
 import msgspec
 
-from edge_runtime.errors import UsageError
-from edge_runtime.option_groups import GroupedCommand
-from edge_runtime.temporary import temporary_files_together
-from edge_runtime.terminal import Column, print_table
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.temporary import temporary_files_together
+from edge_runtime.common.terminal import Column, GroupedCommand, print_table
 from trainer import models as zoo
 from trainer.augmentation.choices import AUGMENTATIONS
-from trainer.config import TrainConfig
-from trainer.console import ConsoleProgress
+from trainer.config.train_config import TrainConfig
+from trainer.progress.console import ConsoleProgress
 from trainer.run import REPORT_FILE
 from trainer.training import train as run_training
 

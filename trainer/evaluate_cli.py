@@ -8,15 +8,18 @@ from typing import Any
 
 import click
 
-from edge_runtime.errors import UsageError
-from edge_runtime.temporary import temporary_files_together
-from edge_runtime.terminal import Column, print_table, printable
-from trainer.console import ConsoleProgress
-from trainer.evaluate_report import check_report_file, read_images, write_evaluation_report
-from trainer.evaluation import Evaluation
-from trainer.insight.robustness import Robustness, measure_robustness
-from trainer.measuring import measure, source_kind
-from trainer.report import check_report_packages
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.temporary import temporary_files_together
+from edge_runtime.common.terminal import Column, print_table, printable
+from trainer.analysis.report import (
+    check_report_file,
+    check_report_packages,
+    read_images,
+    write_evaluation_report,
+)
+from trainer.analysis.robustness import Robustness, measure_robustness
+from trainer.evaluation.evaluation import Evaluation, measure, source_kind
+from trainer.progress.console import ConsoleProgress
 
 
 @click.command()

@@ -5,7 +5,7 @@ Stages::
     config, weights file, --out, packages    whatever can be checked at once is
     -> data      open, hash, split                   edge_runtime.dataset
     -> pixels    decode once into a memory map       cache
-    -> checks    leaks, copies, small classes        trainer.care
+    -> checks    leaks, copies, small classes        trainer.data_checks
     -> model     build, with weights                 models
     -> fit       plain, or head then fine-tuning     plain, transfer; checkpoint after every epoch
     -> evaluate  the trained model, on val           evaluation
@@ -22,28 +22,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.atomic_folder import check_folder
+from edge_runtime.common.atomic_folder import check_folder
+from edge_runtime.common.errors import DataError, UsageError
+from edge_runtime.common.versions import versions_of
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import DataError, UsageError
-from edge_runtime.spec import InputSpec
-from edge_runtime.versions import versions_of
+from edge_runtime.image.spec import InputSpec
+from trainer.analysis.report import check_report_packages, write_report
 from trainer.augmentation import resolve_augmentations
-from trainer.backend import load_keras
-from trainer.cache import Pixels, cached_pixels
-from trainer.care import data_warnings
-from trainer.checkpoint import checkpoint_key, open_checkpoint
-from trainer.config import TrainConfig
-from trainer.downloads import ensure_downloaded
-from trainer.evaluation import Evaluation, evaluate_scores, predict
-from trainer.harness import SCORES
-from trainer.history import history_csv
-from trainer.logs import EpochLog
+from trainer.config.schedule import describe_plan, resolved_config
+from trainer.config.train_config import TrainConfig
+from trainer.core.backend import load_keras
+from trainer.core.cache import Pixels, cached_pixels, ensure_downloaded
+from trainer.data_checks import data_warnings
+from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
+from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
+from trainer.fit.session import EpochLog, Session
+from trainer.fit.training_model import SCORES
+from trainer.fit.transfer import train_plain, train_transfer
 from trainer.models import build
 from trainer.models.weights import check_weights, weights_sha256
-from trainer.plain import train_plain
 from trainer.progress import Event, Progress, silent
-from trainer.publish import check_out, new_run_folder
-from trainer.report import check_report_packages, write_report
 from trainer.run import (
     HISTORY_FILE,
     MODEL_FILE,
@@ -52,12 +50,11 @@ from trainer.run import (
     DataRecord,
     RunMetrics,
     RunRecord,
+    history_csv,
     write_data,
     write_run,
 )
-from trainer.schedule import describe_plan, resolved_config
-from trainer.session import Session
-from trainer.transfer import train_transfer
+from trainer.run.publish import check_out, new_run_folder
 
 _PACKAGES = ("snapship", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
 

@@ -1,10 +1,9 @@
 """Labelled image sets: every form of DATA, opened the same way by training, calibration and check."""
 
 from edge_runtime.dataset.arrays import ARRAY_NAMES, array_file
-from edge_runtime.dataset.decoding import decode_all
-from edge_runtime.dataset.imageset import ImageSet, Item, Split
+from edge_runtime.dataset.imageset import ImageSet, Item, Split, class_order, distinct_labels
+from edge_runtime.dataset.labelled_files import decode_all
 from edge_runtime.dataset.opening import FORMS, open_dataset
-from edge_runtime.dataset.order import class_order, distinct_labels
 
 __all__ = [
     "ARRAY_NAMES",

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.dataset.imageset import ImageSet, Item, Split
-from edge_runtime.dataset.splitting import by_content
-from edge_runtime.errors import DataError, EnvironmentMissingError
-from edge_runtime.preprocess import UInt8Array
+from edge_runtime.common.errors import DataError, EnvironmentMissingError
+from edge_runtime.dataset.imageset import ImageSet, Item, Split, by_content
+from edge_runtime.image.preprocess import UInt8Array
 
 _TEN = tuple(str(digit) for digit in range(10))
 

@@ -5,19 +5,22 @@
     tree -> top       skip a single enclosing folder, or images/ beside lists and boxes
          -> sides     train and val, by their names and by the class folders in them
          -> classes   the class folders of train, or of top, split by content
+
+Duplicated class folders: ``flowers/flowers/rose`` beside ``flowers/rose``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_runtime.dataset.doubled import drop_double
+from edge_runtime.bundle.labels import settled
+from edge_runtime.common.errors import DataError
+from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.files import Files, looks_like_image
-from edge_runtime.dataset.imageset import Split
-from edge_runtime.dataset.layout import Folder, LabelledFiles
-from edge_runtime.dataset.order import class_order
-from edge_runtime.dataset.sides import find_sides, inner_folder, is_unlabelled, only_side
-from edge_runtime.dataset.split_names import (
+from edge_runtime.dataset.imageset import Split, class_order
+from edge_runtime.dataset.layout import (
+    Folder,
+    LabelledFiles,
     are_images_and_companions,
     are_parts,
     are_splits,
@@ -26,17 +29,17 @@ from edge_runtime.dataset.split_names import (
     may_be_parts,
     split_name,
 )
+from edge_runtime.dataset.sides import find_sides, inner_folder, is_unlabelled, only_side
 from edge_runtime.dataset.unclear import (
     CURE,
+    command,
+    content_of,
     or_the_only_set,
     refuse_flat,
     refuse_flat_sides,
     refuse_flat_val,
     refuse_parts,
 )
-from edge_runtime.errors import DataError
-from edge_runtime.labels import settled
-from edge_runtime.text import as_utf8
 
 _Placed = list[tuple[str, int, Split | None]]
 
@@ -206,3 +209,57 @@ def _check_folders(folder: Folder, place: str) -> None:
     alike = len(set(inside)) == 1 and len(inside[0]) > 1
     if are_parts(holding) or (may_be_parts(holding) and alike):
         refuse_parts(folder, place)
+
+
+def drop_double(folder: Folder, files: Files, place: str) -> list[str]:
+    """Removes the second copy of class folders from the tree.
+
+    Some archives hold everything twice, and the inner folder would become a class of all images.
+
+    Args:
+        folder: The folder that holds the class folders; a copy is removed from it.
+        files: The files it belongs to.
+        place: Its path for messages.
+
+    Returns:
+        The files of the copy, as ``ref: reason``.
+
+    Raises:
+        DataError: The inner folder holds the same classes with other files.
+    """
+    holding = folder.with_images()
+    for name, inner in holding.items():
+        outer = {other: found for other, found in holding.items() if other != name}
+        again = inner.with_images()
+        if len(again.keys() & outer.keys()) < 2 or not (
+            again.keys() <= outer.keys() or outer.keys() <= again.keys()
+        ):
+            continue
+        if (
+            not all(_is_copy(found, again.get(other), files) for other, found in outer.items())
+            or inner.images
+        ):
+            raise DataError(
+                f"Class folders must not occur twice. Received: {', '.join(sorted(outer)[:5])} both in {place} and in "
+                f"its folder {name}, with other files ({content_of(folder)}). Move the images of one into the other, "
+                f"or pass one: {command(f'{place}/{name}')}"
+            )
+        del folder.folders[name]
+        return [f"{ref}: a copy of what lies beside {name}" for ref in inner.refs()]
+    return []
+
+
+def _is_copy(one: Folder, other: Folder | None, files: Files) -> bool:
+    """Whether two folders hold the same files."""
+    if other is None or one.files.keys() != other.files.keys() or one.folders.keys() != other.folders.keys():
+        return False
+    return all(_same(ref, other.files[name], files) for name, ref in one.files.items()) and all(
+        _is_copy(folder, other.folders[name], files) for name, folder in one.folders.items()
+    )
+
+
+def _same(one: str, other: str, files: Files) -> bool:
+    try:
+        return files.size(one) == files.size(other) and files.read(one) == files.read(other)
+    except DataError:
+        return False

@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset.layout import IMAGE_SUFFIXES, is_ignored
-from edge_runtime.errors import DataError
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _ZIP_ERRORS = (

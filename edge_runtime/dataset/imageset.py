@@ -1,15 +1,20 @@
-"""A labelled image set: images with class and split, and how to read them."""
+"""A labelled image set: images with class and split, and how to read them.
+
+Splits by content: the same image is always in the same split.
+
+Order of classes, which is the order of the model's outputs.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from edge_runtime.errors import DataError
-from edge_runtime.preprocess import UInt8Array
+from edge_runtime.common.errors import DataError
+from edge_runtime.image.preprocess import UInt8Array
 
 Split = Literal["train", "val"]
 Content: TypeAlias = "bytes | UInt8Array"
@@ -70,7 +75,7 @@ class ImageSet:
         return len(self.items)
 
     def read(self, item: Item) -> Content:
-        """Reads an image for :func:`edge_runtime.preprocess.pixels`.
+        """Reads an image for :func:`edge_runtime.image.preprocess.pixels`.
 
         Args:
             item: One of this set's items.
@@ -183,3 +188,75 @@ def _listing(names: Sequence[str]) -> str:
     """The first names and how many more there are."""
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
     return ", ".join(names[:_MAX_LISTED]) + more
+
+
+VAL_SHARE = 0.2
+"""Share of distinct contents that go to val."""
+
+
+def fraction(sha256: str) -> float:
+    """Position of a content hash in 0..1, from its first 32 bits."""
+    return int(sha256[:8], 16) / 2**32
+
+
+def by_content(found: Sequence[tuple[str, int, str]]) -> tuple[Item, ...]:
+    """Splits images by the hash of their content.
+
+    A class with at least two distinct contents gets at least one image in each split.
+
+    Args:
+        found: ``(ref, label, sha256)`` of each image.
+
+    Returns:
+        The items in the same order.
+    """
+    side: dict[str, Split] = {
+        sha256: "val" if fraction(sha256) < VAL_SHARE else "train" for _, _, sha256 in found
+    }
+    contents: dict[int, set[str]] = {}
+    for _, label, sha256 in found:
+        contents.setdefault(label, set()).add(sha256)
+    for label in sorted(contents):
+        # The hash decides which one moves, so that adding images elsewhere changes nothing here.
+        ordered = sorted(contents[label], key=lambda sha256: (fraction(sha256), sha256))
+        if len(ordered) < 2:
+            continue
+        sides = {side[sha256] for sha256 in ordered}
+        if sides == {"train"}:
+            side[ordered[0]] = "val"
+        elif sides == {"val"}:
+            side[ordered[-1]] = "train"
+    return tuple(Item(ref, label, side[sha256], sha256) for ref, label, sha256 in found)
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Sorts class names; numerically if all are integers, so that 10 follows 9.
+
+    Args:
+        names: Class names; duplicates are dropped.
+    """
+    unique = set(names)
+    if unique and all(_is_integer(name) for name in unique):
+        return tuple(sorted(unique, key=lambda name: (int(name), name)))
+    return tuple(sorted(unique))
+
+
+def distinct_labels(names: Sequence[str]) -> tuple[str, ...]:
+    """Makes duplicate names unique by their index, as needed for the two cranes of ImageNet.
+
+    Args:
+        names: Class names in the order of the model's outputs.
+
+    Returns:
+        The same names, with the index appended to repeated ones: ``crane (517)``.
+    """
+    seen: set[str] = set()
+    result = []
+    for index, name in enumerate(names):
+        result.append(f"{name} ({index})" if name in seen else name)
+        seen.add(name)
+    return tuple(result)
+
+
+def _is_integer(name: str) -> bool:
+    return name.isascii() and name.isdigit()

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
+from edge_runtime.bundle.labels import settled
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset.imageset import Split
-from edge_runtime.dataset.layout import TRAIN_NAMES, VAL_NAMES, Folder
-from edge_runtime.dataset.split_names import is_place, says_unlabelled, split_name, without_neutral
+from edge_runtime.dataset.layout import (
+    TRAIN_NAMES,
+    VAL_NAMES,
+    Folder,
+    is_place,
+    says_unlabelled,
+    split_name,
+    without_neutral,
+)
 from edge_runtime.dataset.unclear import refuse_several, refuse_sides
-from edge_runtime.errors import DataError
-from edge_runtime.labels import settled
 
 
 class OnlySide(NamedTuple):

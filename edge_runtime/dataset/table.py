@@ -6,10 +6,11 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_runtime.dataset.folders import from_files
-from edge_runtime.dataset.imageset import ImageSet, Split
+from edge_runtime.bundle.labels import LABELS_FILE, settled
+from edge_runtime.common.errors import DataError
+from edge_runtime.dataset.imageset import ImageSet, Split, class_order, distinct_labels
+from edge_runtime.dataset.labelled_files import from_files
 from edge_runtime.dataset.layout import VAL_NAMES
-from edge_runtime.dataset.order import class_order, distinct_labels
 from edge_runtime.dataset.table_columns import (
     ONE_HOT_FILE,
     Columns,
@@ -18,11 +19,8 @@ from edge_runtime.dataset.table_columns import (
     read_columns,
     refuse_several_labels,
 )
-from edge_runtime.dataset.table_paths import ImageFinder
-from edge_runtime.dataset.table_rows import Line, is_missing, read_lines
+from edge_runtime.dataset.table_rows import ImageFinder, Line, is_missing, read_lines
 from edge_runtime.dataset.table_splits import Side, settled_sides, side_of, sides_of_folders
-from edge_runtime.errors import DataError
-from edge_runtime.labels import LABELS_FILE, settled
 
 KNOWN_TABLES = ("metadata.csv", "metadata.jsonl", ONE_HOT_FILE)
 """Names of the tables that Hugging Face and Roboflow put beside the images, one per split."""

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_runtime.dataset.table_paths import ImageFinder
-from edge_runtime.dataset.table_rows import Line, cure_of, is_missing
+from edge_runtime.common.errors import DataError
+from edge_runtime.dataset.table_rows import ImageFinder, Line, cure_of, is_missing
 from edge_runtime.dataset.table_splits import SplitColumns, split_columns
-from edge_runtime.errors import DataError
 
 PATH_COLUMNS = (
     "path", "file", "filename", "file_name", "image", "image_path", "filepath", "file_path", "img_path",

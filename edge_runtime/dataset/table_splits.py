@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset.imageset import Split
 from edge_runtime.dataset.layout import TEST_NAMES, TRAIN_NAMES, VAL_NAMES
 from edge_runtime.dataset.table_rows import Line
-from edge_runtime.errors import DataError
 
 Side = Literal["train", "val", "test"]
 

@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import NoReturn
 
+from edge_runtime.common.errors import DataError
+from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.layout import IMAGE_SUFFIXES, Folder
 from edge_runtime.dataset.table_rows import TABLE_SUFFIXES
-from edge_runtime.errors import DataError
-from edge_runtime.text import as_utf8
 
 CURE = "Make one sub-folder per class, at least two, with images in each."
 _MOST_SEEN = 6

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_runtime.errors import ModelFileError, first_line
-from edge_runtime.manifest import TensorSpec
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.result import Float32Array
+from edge_runtime.bundle.manifest import TensorSpec
+from edge_runtime.common.errors import ModelFileError, first_line
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
 
 
 class Engine(Protocol):

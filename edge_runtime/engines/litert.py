@@ -1,15 +1,124 @@
 """TFLite files on LiteRT's classic ``Interpreter``.
 
 Never ``CompiledModel``: it holds the GIL and ends the process on a damaged file.
+
+TFLite files on a classic ``Interpreter``, whose interface every package of it shares.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from edge_runtime.engines.tflite import TfliteEngine, source_of
-from edge_runtime.errors import EnvironmentMissingError
+import numpy as np
+
+from edge_runtime.bundle.manifest import Dtype, TensorSpec
+from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
+from edge_runtime.engines.base import (
+    check_image_input,
+    check_score_output,
+    check_single_tensors,
+    refused_run,
+)
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+
+
+def source_of(model: Path | bytes) -> dict[str, Any]:
+    """The argument of ``Interpreter`` for a file.
+
+    Args:
+        model: A path or the file's bytes.
+    """
+    return {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+
+
+class TfliteEngine:
+    """A TFLite file, loaded.
+
+    Attributes:
+        name: The engine's name, set by each interpreter's own class.
+        input: Its input tensor.
+        output: Its output tensor.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        new_interpreter: Callable[[Path | bytes, int], Any],
+        maker: str,
+        model: Path | bytes,
+        name: str,
+        threads: int,
+    ) -> None:
+        """Loads the file.
+
+        Args:
+            new_interpreter: Model and threads -> a package's ``Interpreter``, not yet allocated.
+            maker: What people call it, for messages.
+            model: A path, which is memory-mapped, or the file's bytes.
+            name: The file's name, for messages.
+            threads: Threads per inference.
+
+        Raises:
+            ModelFileError: The interpreter refuses the file, or it is no image classifier.
+        """
+        self._file = name
+        try:
+            self._interpreter: Any = new_interpreter(model, threads)
+            self._interpreter.allocate_tensors()
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+        except (ValueError, RuntimeError, MemoryError) as error:
+            reason = first_line(error)
+            raise ModelFileError(
+                f"A .tflite file must load in {maker}. Received: {name} ({reason}). {self._cure(reason)}"
+            ) from error
+        check_single_tensors(len(inputs), len(outputs), name)
+        self.input = _tensor(inputs[0], name)
+        self.output = _tensor(outputs[0], name)
+        check_image_input(self.input, name)
+        check_score_output(self.output, name)
+        # The interpreter hands out views of its own memory: no copy, no dictionary per call.
+        self._input_view = self._interpreter.tensor(inputs[0]["index"])
+        self._output_view = self._interpreter.tensor(outputs[0]["index"])
+
+    def run(self, pixels: UInt8Array) -> Float32Array:
+        """Scores one image; see :class:`~edge_runtime.engines.base.Engine`."""
+        self._input_view()[0] = pixels
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise refused_run(self._file, error) from error
+        scores: Float32Array = self._output_view()[0].copy()
+        return scores
+
+    def close(self) -> None:
+        """Lets go of the interpreter."""
+        self._interpreter = self._input_view = self._output_view = None
+
+    def _cure(self, reason: str) -> str:
+        return "Export it again."
+
+
+def _tensor(detail: dict[str, Any], name: str) -> TensorSpec:
+    dtype = np.dtype(detail["dtype"]).name
+    if dtype not in ("float32", "uint8"):
+        raise ModelFileError(
+            f"A model's tensors must be float32 or uint8. Received: {name} with {dtype}. "
+            "Export it with: snapship export"
+        )
+    scale, zero_point = detail["quantization"]
+    quantized = dtype == "uint8"
+    return TensorSpec(
+        name=str(detail["name"]),
+        dtype=cast(Dtype, dtype),
+        shape=tuple(int(size) for size in detail["shape"]),
+        scale=float(scale) if quantized else None,
+        zero_point=int(zero_point) if quantized else None,
+    )
 
 
 def new_interpreter(
@@ -31,7 +140,7 @@ def new_interpreter(
 
     if not plain_kernels and not all_tensors:
         return Interpreter(**source_of(model), num_threads=threads)
-    from edge_runtime.native_output import quiet
+    from edge_runtime.common.native_output import quiet
 
     with quiet():
         return Interpreter(

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
+from edge_runtime.engines.litert import TfliteEngine, source_of
 from edge_runtime.engines.selection import ENGINES
-from edge_runtime.engines.tflite import TfliteEngine, source_of
-from edge_runtime.errors import EnvironmentMissingError, UsageError
 
 INT8_SLOWDOWN = 12
 """MobileNetV2 224 int8 on one x86 core: 42 ms, in LiteRT 3.5."""

@@ -3,7 +3,7 @@
    The arithmetic is that of Pillow's src/libImaging/Resample.c: weights as fixed point of 22 bits, one pass
    along the rows, rounded to 8 bits, one along the columns. Here several sums are formed at once, and of the
    first pass only the rows are kept that the next result needs, so that they stay in the processor's cache.
-   edge_runtime/resize.py compares both before it relies on this. */
+   edge_runtime/image/resize.py compares both before it relies on this. */
 
 #include "native.h"
 

@@ -12,6 +12,8 @@
 The only switch is the rename of ``current``: since each version's own record says what came
 before it, the new version and its predecessor change in a single step, and a power loss leaves one
 of two complete states. Anything else it leaves is unreferenced, and the next pull removes it.
+
+Detects with two system calls whether a followed bundle was replaced.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from edge_runtime.atomic_file import replace_file, sync_folder
-from edge_runtime.errors import BundleError, UsageError
-from edge_runtime.labels import LABELS_FILE
-from edge_runtime.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
+from edge_runtime.bundle.labels import LABELS_FILE
+from edge_runtime.bundle.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
+from edge_runtime.common.atomic_file import replace_file, sync_folder
+from edge_runtime.common.errors import BundleError, UsageError
 
 CURRENT, PREVIOUS, VERSIONS = "current", "previous", "versions"
 INCOMING, LOCK = ".incoming", ".lock"
@@ -280,3 +282,31 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+Stamp: TypeAlias = tuple[str | int, ...]
+"""The resolved path, then its state in the file system."""
+
+
+def bundle_in(path: Path) -> Path:
+    """The bundle to follow: for a folder of versions, its current one."""
+    if path.is_dir() and not (path / MANIFEST_FILE).exists() and (path / VERSIONS).is_dir():
+        return path / CURRENT
+    return path
+
+
+def is_version(place: str) -> bool:
+    """Whether ``snapship pull`` installed the bundle; its files then never change in place."""
+    return os.path.basename(os.path.dirname(place)) == VERSIONS and os.path.isfile(f"{place}.json")
+
+
+def stamp_of(path: Path) -> Stamp:
+    """A value that changes when the bundle is replaced; the path alone while there is none."""
+    place = os.path.realpath(path)
+    for file in (os.path.join(place, MANIFEST_FILE), place):
+        try:
+            state = os.stat(file)
+        except OSError:
+            continue
+        return place, state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size
+    return (place,)

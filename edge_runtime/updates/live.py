@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import ImageError, SnapshipError, UsageError
-from edge_runtime.manifest import Artifact
+from edge_runtime.common.errors import ImageError, SnapshipError, UsageError
+from edge_runtime.engines.result import Float32Array, Result
+from edge_runtime.image.preprocess import ImageSource, UInt8Array
+from edge_runtime.image.spec import InputSpec
 from edge_runtime.options import ResultOptions
-from edge_runtime.preprocess import ImageSource, UInt8Array
-from edge_runtime.result import Float32Array, Result
-from edge_runtime.spec import InputSpec
-from edge_runtime.updates.following import Stamp, bundle_in, is_version, stamp_of
+from edge_runtime.updates.home import Stamp, bundle_in, is_version, stamp_of
 
 EVERY_S = 1.0
 """Seconds between two checks of the disk."""

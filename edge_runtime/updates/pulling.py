@@ -24,18 +24,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge_runtime.atomic_folder import sync_tree
-from edge_runtime.bundle import Bundle
-from edge_runtime.choice import choose
-from edge_runtime.errors import (
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.atomic_folder import sync_tree
+from edge_runtime.common.errors import (
     BundleError,
     EnvironmentMissingError,
     GateFailedError,
     SnapshipError,
     UsageError,
 )
+from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.engines.selection import choose
 from edge_runtime.golden import SelfTest, selftest, verify_files
-from edge_runtime.progress import Progress, no_progress
 from edge_runtime.updates.home import ARCHIVE, BUNDLE, VersionFolder, VersionRecord, locked_versions, writable
 from edge_runtime.updates.signature import PublicKey, Signature, check_signature, read_signature, version_of
 from edge_runtime.updates.sources import MAX_BYTES, check_source, fetch, shown

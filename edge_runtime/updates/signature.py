@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.errors import BundleError, EnvironmentMissingError, UsageError
-from edge_runtime.labels import LABELS_FILE
-from edge_runtime.manifest import MANIFEST_FILE, Strict, decode_json
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.labels import LABELS_FILE
+from edge_runtime.bundle.manifest import MANIFEST_FILE, Strict, decode_json
+from edge_runtime.common.errors import BundleError, EnvironmentMissingError, UsageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

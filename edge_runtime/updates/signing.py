@@ -11,13 +11,13 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.atomic_file import replace_file
-from edge_runtime.bundle import Bundle
-from edge_runtime.bundle_store import check_inside
-from edge_runtime.errors import UsageError
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import MANIFEST_FILE, encode_json
+from edge_runtime.bundle.store import check_inside
+from edge_runtime.common.atomic_file import replace_file
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.temporary import temporary_file
 from edge_runtime.golden import verify_files
-from edge_runtime.manifest import MANIFEST_FILE, encode_json
-from edge_runtime.temporary import temporary_file
 from edge_runtime.updates.signature import (
     SIGNATURE_FILE,
     Signature,

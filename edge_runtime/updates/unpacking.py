@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.bundle_store import check_inside
-from edge_runtime.errors import BundleError
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.labels import LABELS_FILE
+from edge_runtime.bundle.manifest import MANIFEST_FILE
+from edge_runtime.bundle.store import check_inside
+from edge_runtime.common.errors import BundleError
 from edge_runtime.golden import read_golden
-from edge_runtime.labels import LABELS_FILE
-from edge_runtime.manifest import MANIFEST_FILE
 from edge_runtime.updates.signature import SIGNATURE_FILE
 
 

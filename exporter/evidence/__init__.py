@@ -4,12 +4,12 @@ Pure functions of the scores, one per file::
 
     temperature  classes  parity  pareto  attribution
 
-Measurements that run files again, by :class:`~exporter.evidence.gathering.DiagnosticsRunner`::
+Measurements that run files again, by :class:`~exporter.evidence.diagnostics.DiagnosticsRunner`::
 
     preprocessing  engines  layers  golden
 """
 
 from exporter.evidence.classes import MissingClasses, check_classes
-from exporter.evidence.options import DiagnosticOptions
+from exporter.evidence.record import DiagnosticOptions
 
 __all__ = ["DiagnosticOptions", "MissingClasses", "check_classes"]

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_runtime import fast_jpeg
+from edge_runtime.common.errors import SnapshipError
+from edge_runtime.common.native_output import quiet
 from edge_runtime.dataset import ImageSet
-from edge_runtime.errors import SnapshipError
-from edge_runtime.fitting import fit, kept_part
-from edge_runtime.native_output import quiet
-from edge_runtime.preprocess import UInt8Array, pixels, upright_colour
-from edge_runtime.spec import InputSpec
-from exporter.backend import load_tensorflow
+from edge_runtime.image import fast_jpeg
+from edge_runtime.image.fitting import fit, kept_part
+from edge_runtime.image.preprocess import UInt8Array, pixels, upright_colour
+from edge_runtime.image.spec import InputSpec
+from exporter.common.backend import load_tensorflow
 
 
 @dataclass(frozen=True)

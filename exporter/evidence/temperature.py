@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from edge_runtime.result import Float32Array
-from exporter.drift import IntArray, expected_calibration_error
+from edge_runtime.engines.result import Float32Array
 from exporter.evidence.record import TemperatureReport
+from exporter.statistics.drift import IntArray, expected_calibration_error
 
 Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 

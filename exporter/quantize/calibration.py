@@ -1,4 +1,7 @@
-"""Quality of a calibration: what it clips, and whether more images would change the result."""
+"""Quality of a calibration: what it clips, and whether more images would change the result.
+
+Calibration images, checked before anything slow.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.errors import UsageError
-from edge_runtime.manifest import Strict
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.progress import Progress, no_progress
-from edge_runtime.result import Float32Array
-from exporter.drift import IntArray, agreement, floored_kl
-from exporter.half_precision import Magnitude
+from edge_runtime.bundle.manifest import Strict
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from exporter.formats.half_precision import Magnitude
 from exporter.quantize.graph import QuantGraph
-from exporter.scoring import file_scores
+from exporter.source.scoring import file_scores
+from exporter.statistics.drift import IntArray, agreement, floored_kl
 
 HELD_OUT = 50
 """Maximum number of images for counting clipping; each takes about as long as a calibration image."""
@@ -190,3 +193,25 @@ def largest_activation(graph: QuantGraph, images: int) -> Magnitude | None:
     ends = {name: max(abs(low), abs(high)) for name, (low, high) in graph.ranges.items()}
     name = max(ends, key=ends.__getitem__)
     return Magnitude(name.split(";")[0], min(ends[name], float(np.finfo(np.float32).max)), images)
+
+
+def check_images(pixels: UInt8Array, shape: tuple[int, ...]) -> UInt8Array:
+    """Returns the images if they fit the model.
+
+    Args:
+        pixels: uint8 ``[n, height, width, channels]``.
+        shape: Input shape of the model, ``(height, width, channels)``.
+
+    Raises:
+        UsageError: There are none, or their size or type is wrong.
+    """
+    if not len(pixels):
+        raise UsageError(
+            "int8 artifacts need calibration images. Received: none. Pass --calibration-data with real images."
+        )
+    if pixels.shape[1:] != shape or pixels.dtype != "uint8":
+        raise UsageError(
+            f"Calibration images must be uint8 {['n', *shape]}, the model's input. "
+            f"Received: {pixels.dtype} {list(pixels.shape)}. Preprocess them with the model's input spec."
+        )
+    return pixels

@@ -3,7 +3,7 @@
 ``quant_pre_process`` folds operations between convolutions, so that the effective weights are quantized;
 then QDQ with per-channel int8 weights and uint8 activations, which run twice as fast on x86 with VNNI
 as int8 activations. The grid of the weights is chosen so that the file gives the same answers on every
-CPU; see :mod:`exporter.quantize.products`.
+CPU; see :mod:`exporter.quantize.onnx_products`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.engines.onnx_import import disable_telemetry
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
-from edge_runtime.manifest import Format
-from edge_runtime.native_output import quiet
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.result import Float32Array
-from edge_runtime.temporary import temporary_folder
-from exporter.onnx_cleanup import without_stale_shapes
-from exporter.quantize.bias import corrected
-from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
-from exporter.quantize.grid import on_grid
-from exporter.quantize.images import check_images
-from exporter.quantize.onnx_errors import twin_errors
-from exporter.quantize.onnx_float import keep_float
+from edge_runtime.bundle.manifest import Format
+from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
+from edge_runtime.common.native_output import quiet
+from edge_runtime.common.temporary import temporary_folder
+from edge_runtime.engines.onnx import disable_telemetry
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from exporter.formats.onnx_cleanup import without_stale_shapes
+from exporter.formats.onnx_run import add_outputs, parsed, session_of
+from exporter.quantize.bias import corrected, layer_means, mean_maps
+from exporter.quantize.calibration import check_images
+from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges, on_grid
 from exporter.quantize.onnx_layers import (
     activation_of,
     attributes,
@@ -39,11 +37,9 @@ from exporter.quantize.onnx_layers import (
     with_unique_names,
     write_layers,
 )
-from exporter.quantize.onnx_pixels import fold_normalisation, with_uint8_input
-from exporter.quantize.onnx_products import with_unsigned_weights
-from exporter.quantize.onnx_run import add_outputs, parsed, session_of
-from exporter.quantize.products import narrow_scales
-from exporter.quantize.window import layer_means, mean_maps
+from exporter.quantize.onnx_products import narrow_scales, with_unsigned_weights
+from exporter.quantize.onnx_steps import keep_float, twin_errors
+from exporter.quantize.pixel_grid import fold_normalisation, with_uint8_input
 
 FLOAT_OPERATIONS = ("Softmax",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.result import Float32Array
+from edge_runtime.engines.result import Float32Array
+from exporter.quantize.bias import Geometry
 from exporter.quantize.graph import LinearLayer
-from exporter.quantize.window import Geometry
 
 _INPUT, _WEIGHTS, _BIAS = 0, 1, 2
 _ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu")

@@ -14,26 +14,25 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.bundle.manifest import Format
+from edge_runtime.common.errors import ModelFileError, UsageError, first_line
+from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.litert import new_interpreter
-from edge_runtime.errors import ModelFileError, UsageError, first_line
-from edge_runtime.manifest import Format
-from edge_runtime.native_output import quiet
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.result import Float32Array
-from exporter.backend import load_tensorflow
-from exporter.flatbuffer import name_tensors, packed, parsed
-from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges
-from exporter.quantize.grid import on_grid
-from exporter.quantize.images import check_images
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from exporter.common.backend import load_tensorflow
+from exporter.formats.flatbuffer import name_tensors, packed, parsed
+from exporter.quantize.bias import layer_means, mean_maps
+from exporter.quantize.calibration import check_images
+from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges, on_grid
 from exporter.quantize.tflite_layers import (
+    fold_normalisation,
     name_of,
     read_geometry,
     read_layers,
     with_unique_names,
     write_layers,
 )
-from exporter.quantize.tflite_pixels import fold_normalisation
-from exporter.quantize.window import layer_means, mean_maps
 
 FLOAT_OPERATIONS = ("SOFTMAX",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""

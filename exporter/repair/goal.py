@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from edge_runtime.manifest import Format
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.progress import Progress, no_progress
-from edge_runtime.result import Float32Array
-from exporter.drift import IntArray
-from exporter.gate import Comparison, compare
-from exporter.scoring import file_scores
+from edge_runtime.bundle.manifest import Format
+from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from exporter.source.scoring import file_scores
+from exporter.statistics.drift import IntArray
+from exporter.statistics.gate import Comparison, compare
 
 COLLAPSE = 0.5
 """Agreement below which outlier channels, if there are any, are handled first."""

@@ -9,15 +9,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import EnvironmentMissingError, UsageError
-from edge_runtime.preprocess import MAX_BYTES, MAX_PIXELS
-from serverless.app.settings import MAX_IMAGES, AppConfig, Log
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
+from edge_runtime.image.preprocess import MAX_BYTES, MAX_PIXELS
+from serverless.app.core.settings import MAX_IMAGES, AppConfig, Log
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from serverless.app.key_source import KeySource
-    from serverless.app.service import Service
+    from serverless.app.core.keys import KeySource
+    from serverless.app.core.service import Service
 
 _OPENING = ("artifact", "engine", "threads", "allow_failed", "max_image_bytes")
 """Options that apply only to opening a bundle."""
@@ -111,7 +111,7 @@ def app_of(config: AppConfig) -> Starlette:
     for package, module in (("starlette", "starlette"), ("python-multipart", "python_multipart")):
         if find_spec(module) is None:
             raise EnvironmentMissingError.of_extra("Serving a bundle", package, "serverless")
-    from serverless.app.routes import build
+    from serverless.app.http.routes import build
 
     config = replace(config, keys=config.key_source(), keys_parameter="")
     if isinstance(config.bundle, str | os.PathLike) and config.max_pixels is None:
@@ -121,8 +121,8 @@ def app_of(config: AppConfig) -> Starlette:
 
 def _service(config: AppConfig) -> Service:
     """The service of the bundle, which is opened unless it already is."""
-    from serverless.app.readiness import make_selftest
-    from serverless.app.service import Service, describe, workers_of
+    from serverless.app.core.readiness import make_selftest
+    from serverless.app.core.service import Service, describe, workers_of
 
     bundle = config.bundle
     owns_model = False

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge_runtime.errors import EnvironmentMissingError
-from edge_runtime.quoting import shortened
+from edge_runtime.common.errors import EnvironmentMissingError
+from edge_runtime.common.text import shortened
 from serverless.app.application import app_of
-from serverless.app.errors import UnprocessableError
-from serverless.app.paths import path_of
-from serverless.app.problems import PROBLEM_TYPE, problem_of
-from serverless.app.request_id import REQUEST_ID_HEADER, choose_id
-from serverless.app.settings import AppConfig
-from serverless.app.telemetry import RequestRecord, log_event
+from serverless.app.core.problems import PROBLEM_TYPE, UnprocessableError, path_of, problem_of
+from serverless.app.core.settings import AppConfig
+from serverless.app.core.telemetry import REQUEST_ID_HEADER, RequestRecord, choose_id, log_event
 
 if TYPE_CHECKING:
     from mangum.protocols import HTTPCycle
@@ -117,7 +114,7 @@ class Handler:
 
 
 def load_handler(environ: Mapping[str, str] | None = None) -> Handler:
-    """Loads the model as configured by the environment, see :mod:`serverless.app.settings`.
+    """Loads the model as configured by the environment, see :mod:`serverless.app.core.settings`.
 
     Args:
         environ: Variables; None takes the process's own.

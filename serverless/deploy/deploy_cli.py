@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from edge_runtime.errors import SnapshipError, UsageError
-from edge_runtime.option_groups import GroupedCommand
-from edge_runtime.temporary import temporary_files_together
-from edge_runtime.terminal import Column, print_table
-from serverless.deploy import cli_options
-from serverless.deploy.config import Deployment
-from serverless.deploy.config_rules import Arch, Auth, Front, PythonVersion
-from serverless.deploy.deploy_config import DeployConfig
-from serverless.deploy.telling import console
+from edge_runtime.common.errors import SnapshipError, UsageError
+from edge_runtime.common.temporary import temporary_files_together
+from edge_runtime.common.terminal import Column, GroupedCommand, print_table
+from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.rules import Arch, Auth, Front, PythonVersion
+from serverless.deploy.manage import cli_options
+from serverless.deploy.manage.cli_options import console
 
 if TYPE_CHECKING:
     from serverless.aws import Connection
@@ -260,7 +258,7 @@ def _checked_connection(region: str | None, profile: str | None) -> Connection:
 
 
 def _config(options: dict[str, Any]) -> DeployConfig:
-    from serverless.deploy.keys_parameter import parameter_of
+    from serverless.deploy.stack.keys_parameter import parameter_of
 
     names = {field.name for field in fields(Deployment)}
     chosen = {name: value for name, value in options.items() if name in names}

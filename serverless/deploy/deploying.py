@@ -41,27 +41,41 @@ again, how far it got, since each step does nothing if it is already done. In de
 **The way back.** Old versions are kept (``DeletionPolicy`` in the template), so a rollback only
 points the alias at one, at once and without an upload. After a failed self-test or an alarm, the
 stack contains the new version but all calls go to the old one; the next deployment replaces it.
+
+The result of a deployment, and how to call it.
+
+After a rollout: deletes versions and packages that nobody can roll back to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
+import msgspec
+
 from serverless.aws import Connection
-from serverless.deploy import keys_parameter, lock, rollout, stack, versions, waiting
-from serverless.deploy.bucket import CodeBucket, code_bucket, code_key, ensure, upload
-from serverless.deploy.deploy_config import DeployConfig
-from serverless.deploy.deployed import DeployResult, curl_command
-from serverless.deploy.errors import DeployError, StoppedError
-from serverless.deploy.locating import check_owner
-from serverless.deploy.readymade import PackageZip, zip_to_deploy
-from serverless.deploy.stack import Progress, Stack
-from serverless.deploy.stages import deploy_first, deploy_next, update_stack, version_number
+from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.errors import DeployError, StoppedError
+from serverless.deploy.manage.status import check_owner
+from serverless.deploy.package_source import PackageZip, zip_to_deploy
+from serverless.deploy.stack import keys_parameter, lock, stack, versions, waiting
+from serverless.deploy.stack.bucket import (
+    CodeBucket,
+    code_bucket,
+    code_key,
+    code_prefix,
+    delete,
+    ensure,
+    objects,
+    upload,
+)
+from serverless.deploy.stack.stack import Progress, Stack
 from serverless.deploy.template import Code, template
-from serverless.deploy.tidying import delete_unused
-from serverless.deploy.work import Context
+from serverless.deploy.traffic import templates
+from serverless.deploy.traffic.stages import Context, deploy_first, deploy_next, update_stack, version_number
+from serverless.deploy.traffic.templates import KEPT_VERSIONS
 
 _MB = 1024 * 1024
 
@@ -169,19 +183,19 @@ def _rolled_out(
     final = template(deployment, code)
     current = stack.template_of(aws, deployment.stack) if before is not None else None
     live = versions.traffic(aws, deployment.stack) if before is not None else None
-    history = rollout.history_of(current) if current is not None else ()
+    history = templates.history_of(current) if current is not None else ()
     if live is None or current is None:
         number = deploy_first(context, final, create=before is None)
         return _done(context, "created", number, None, secret)
     previous = history[-1] if history else None
     is_there = version_number(context, final) == live.version and not live.others
-    if is_there and rollout.same(current, final):
+    if is_there and templates.same(current, final):
         context.progress("No changes")
         return _done(context, "unchanged", live.version, previous, secret)
     if is_there:
         # The version stays; what changes is around it, e.g. alarms or who may call.
         context.begin("Updating the settings around the live version")
-        update_stack(context, rollout.with_history(final, history))
+        update_stack(context, templates.with_history(final, history))
         return _done(context, "updated", live.version, previous, secret)
     number = deploy_next(context, final, current, live, history)
     delete_unused(context, number, (*history, live.version), bucket)
@@ -224,3 +238,73 @@ def _stoppable(context: Context) -> Iterator[None]:
             else "AWS finishes the step on its own; run the same command again to continue."
         )
         raise StoppedError(f"Interrupted while {step}. {cure}") from error
+
+
+class DeployResult(msgspec.Struct, frozen=True):
+    """The result of a deployment.
+
+    Attributes:
+        name: The deployment's name.
+        status: ``created``, ``updated`` or ``unchanged``.
+        url: The endpoint's URL, with a trailing slash.
+        version: The live version.
+        previous: The version that was live before; None after the first deployment.
+        region: The AWS region.
+        account: The AWS account.
+        auth: Who may call.
+        curl: A command that classifies a photo.
+        api_key: The secret of a key that was created; shown only this once.
+    """
+
+    name: str
+    status: Literal["created", "updated", "unchanged"]
+    url: str
+    version: str
+    previous: str | None
+    region: str
+    account: str
+    auth: str
+    curl: str
+    api_key: str | None = None
+
+
+def curl_command(url: str, deployment: Deployment, region: str) -> str:
+    """A command that classifies a photo.
+
+    Args:
+        url: The endpoint's URL.
+        deployment: The deployment, which says who may call.
+        region: The AWS region.
+    """
+    parts = ["curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg'"]
+    if deployment.auth == "aws-iam":
+        service = "lambda" if deployment.front == "url" else "execute-api"
+        parts += [
+            f"--aws-sigv4 aws:amz:{region}:{service}",
+            '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
+            '-H "x-amz-security-token: $AWS_SESSION_TOKEN"',
+        ]
+    elif deployment.auth == "api-key":
+        parts.append('-H "x-api-key: $SNAPSHIP_API_KEY"')
+    return " ".join([*parts, f"{url.rstrip('/')}/classify"])
+
+
+def delete_unused(context: Context, live: str, before: Sequence[str], bucket: CodeBucket) -> None:
+    """Deletes versions that were never live, or long ago, and the packages that only they used.
+
+    Args:
+        context: The deployment.
+        live: The live version.
+        before: Versions that were live before, oldest first.
+        bucket: The bucket with the packages.
+    """
+    aws, name, function = context.aws, context.deployment.name, context.deployment.stack
+    kept = {live, *before[-KEPT_VERSIONS:]}
+    found = versions.published(aws, function)
+    for version in found:
+        if version.number not in kept and versions.delete(aws, function, version.number):
+            context.progress(f"Deleted version {version.number}, which is no longer needed")
+    needed = {code_key(name, version.code_sha256) for version in found if version.number in kept}
+    if needed:
+        old = [entry for entry in objects(bucket, code_prefix(name)) if entry["Key"] not in needed]
+        delete(bucket, old)

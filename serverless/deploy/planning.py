@@ -5,14 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from serverless.aws import Connection
-from serverless.deploy import changes, keys_parameter, rollout, stack
-from serverless.deploy.bucket import code_bucket, code_key, exists
-from serverless.deploy.deploy_config import DeployConfig
-from serverless.deploy.locating import check_owner
-from serverless.deploy.readymade import contents_sha256, zip_to_deploy
-from serverless.deploy.stack import Progress, Template
+from serverless.deploy.config.deployment import DeployConfig
+from serverless.deploy.manage.status import check_owner
+from serverless.deploy.package_source import contents_sha256, zip_to_deploy
+from serverless.deploy.stack import changes, keys_parameter, stack
+from serverless.deploy.stack.bucket import code_bucket, code_key, exists
+from serverless.deploy.stack.stack import Progress, Template
 from serverless.deploy.template import Code, purpose, template
-from serverless.deploy.template.tagging import tags
+from serverless.deploy.template.building import tags
+from serverless.deploy.traffic import templates
 
 
 class PlanStep(msgspec.Struct, frozen=True):
@@ -76,7 +77,7 @@ def plan(config: DeployConfig, aws: Connection, progress: Progress) -> Plan:
         steps += [
             PlanStep("Add", name, entry["Type"], purpose(name)) for name, entry in final["Resources"].items()
         ]
-    elif create or not rollout.same(stack.template_of(aws, deployment.stack), final):
+    elif create or not templates.same(stack.template_of(aws, deployment.stack), final):
         change = changes.propose(aws, deployment.stack, final, tags(deployment), create=create)
         changes.discard(aws, change)
         steps += [

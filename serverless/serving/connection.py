@@ -1,19 +1,20 @@
-"""Uvicorn's HTTP/1.1 protocol with what it lacks: a deadline for headers and a limit on connections."""
+"""Uvicorn's HTTP/1.1 protocol with what it lacks: a deadline for headers and a limit on connections.
+
+Limits the number of connections.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edge_runtime.quoting import shortened
-from serverless.app.request_id import choose_id, ensure_id
-from serverless.serving.answers import Refusal
-from serverless.serving.crowd import ConnectionLimiter
-from serverless.serving.gate import Admission
+from edge_runtime.common.text import shortened
+from serverless.app.core.telemetry import choose_id, ensure_id
+from serverless.serving.admission import Admission, Refusal
 from serverless.serving.limits import ServerLimits
 from serverless.serving.lingering import LingeringTransport
 
@@ -119,7 +120,7 @@ class LimitedConnection(H11Protocol):
             self._refuse(400, f"A request must be HTTP/1.1. Received: {reason}. Check the client.")
 
     def idle_s(self, now: float) -> float:
-        """Seconds without a request, see :class:`serverless.serving.crowd.HeldConnection`."""
+        """Seconds without a request, see :class:`serverless.serving.connection.HeldConnection`."""
         return now - self._idle_since if self.conn.their_state is h11.IDLE else 0.0
 
     def drop(self) -> None:
@@ -171,3 +172,81 @@ class LimitedConnection(H11Protocol):
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
         self._lingering.close()
+
+
+EVICTABLE_AFTER_S = 1.0
+"""A connection idle for this long may be dropped for a new one; one with a request in progress stays."""
+
+
+class HeldConnection(Protocol):
+    """A connection, as the limiter sees it."""
+
+    def idle_s(self, now: float) -> float:
+        """Seconds without a request, 0 while one is in progress.
+
+        Args:
+            now: The event loop's time.
+        """
+
+    def drop(self) -> None:
+        """Cuts the connection."""
+
+
+class ConnectionLimiter:
+    """The connections of a server."""
+
+    def __init__(self, most: int) -> None:
+        """Starts empty.
+
+        Args:
+            most: Maximum number of connections; as many again may be closing.
+        """
+        self._most = most
+        self._admitted: set[HeldConnection] = set()
+        self._closing: set[HeldConnection] = set()
+
+    def __len__(self) -> int:
+        """Number of admitted connections."""
+        return len(self._admitted)
+
+    def enter(self, connection: HeldConnection, now: float) -> bool:
+        """Admits a connection, if necessary in place of the one idle longest.
+
+        So clients that hold connections open without sending cannot lock others out.
+
+        Args:
+            connection: A new connection.
+            now: The event loop's time.
+
+        Returns:
+            False if all others are busy.
+        """
+        if len(self._admitted) >= self._most:
+            idlest = max(self._admitted, key=lambda each: each.idle_s(now))
+            if idlest.idle_s(now) < EVICTABLE_AFTER_S:
+                return False
+            self.leave(idlest)
+            idlest.drop()
+        self._admitted.add(connection)
+        return True
+
+    def may_linger(self, connection: HeldConnection) -> bool:
+        """Frees a connection's place; returns whether it may close slowly.
+
+        Args:
+            connection: A connection that was admitted or refused.
+        """
+        self._admitted.discard(connection)
+        if len(self._closing) >= self._most:
+            return False
+        self._closing.add(connection)
+        return True
+
+    def leave(self, connection: HeldConnection) -> None:
+        """Forgets a connection.
+
+        Args:
+            connection: Any connection.
+        """
+        self._admitted.discard(connection)
+        self._closing.discard(connection)

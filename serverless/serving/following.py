@@ -10,12 +10,12 @@ from typing import Any
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.updates.live import LiveClassifier, Swap
-from serverless.app.readiness import Readiness, make_selftest
-from serverless.app.service import ServedModel, Service, describe, workers_of
+from serverless.app.core.readiness import Readiness, make_selftest
+from serverless.app.core.service import ServedModel, Service, describe, workers_of
 
 
 class ReloadingService(Service):
-    """A :class:`~serverless.app.service.Service` that switches to a new bundle when one arrives.
+    """A :class:`~serverless.app.core.service.Service` that switches to a new bundle when one arrives.
 
     A request is answered by a single bundle, which the answer names. ``/ready`` replays the golden
     examples of each new bundle and reports on the one in use.

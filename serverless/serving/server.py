@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from serverless.serving.limits import KEEP_ALIVE_S, ServerLimits
 
 if TYPE_CHECKING:

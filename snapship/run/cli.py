@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from edge_runtime.errors import UsageError
-from edge_runtime.temporary import temporary_files_together
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.temporary import temporary_files_together
 
 
 @click.command("run")
@@ -68,7 +68,7 @@ def run(
         raise UsageError(
             "A run needs a recipe. Received: none. Pass a .toml file or a name from: snapship run --list"
         )
-    from exporter.printing import print_report
+    from exporter.report.printing import print_report
     from snapship.run.console import ConsoleProgress, plan_lines
     from snapship.run.running import plan_recipe, run_recipe
 
@@ -111,7 +111,7 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _print_recipes(as_json: bool) -> None:
-    from edge_runtime.terminal import Column, print_table
+    from edge_runtime.common.terminal import Column, print_table
     from snapship.run.recipe import builtin_names, read_recipe
 
     found = [read_recipe(name) for name in builtin_names()]

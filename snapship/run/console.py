@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.progress import Progress
-from edge_runtime.terminal import StepProgress, printable
+from edge_runtime.common.progress import Progress
+from edge_runtime.common.terminal import StepProgress, printable
 from snapship.run.plan import Decision
 from snapship.run.settings import ResolvedRecipe
 
@@ -77,7 +77,7 @@ class ConsoleProgress(RecipeProgress):
 
     def training(self) -> AbstractContextManager[TrainProgress]:
         """The display of ``snapship train``."""
-        from trainer.console import ConsoleProgress
+        from trainer.progress.console import ConsoleProgress
 
         return ConsoleProgress()
 

@@ -17,8 +17,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from edge_runtime.errors import UnknownNameError, UsageError
-from edge_runtime.text import as_utf8
+from edge_runtime.common.errors import UnknownNameError, UsageError
+from edge_runtime.common.text import as_utf8
 
 TABLES = ("train", "export", "check")
 """The steps, in the order in which they run."""

@@ -17,17 +17,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.atomic_file import check_file, write_whole
+from edge_runtime.common.atomic_file import check_file, write_whole
 from snapship.run.console import RecipeProgress
-from snapship.run.plan import Decision, make_plan, whole_inputs
+from snapship.run.plan import (
+    Decision,
+    FinishedStep,
+    RecipeState,
+    hash_outputs,
+    make_plan,
+    read_state,
+    whole_inputs,
+    write_state,
+)
 from snapship.run.recipe import read_recipe, toml_text
 from snapship.run.settings import ResolvedRecipe, portable, resolve
-from snapship.run.state import FinishedStep, RecipeState, hash_outputs, read_state, write_state
 from snapship.run.steps import Step, steps_of
 
 if TYPE_CHECKING:
     from exporter import CheckReport
-    from exporter.check_config import Inconclusive
+    from exporter.config.check_config import Inconclusive
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ def plan_recipe(
 
 def _download(recipe: ResolvedRecipe, progress: RecipeProgress) -> None:
     """Downloads named data sets before the plan, which hashes their contents."""
-    from trainer.downloads import ensure_downloaded
+    from trainer.core.cache import ensure_downloaded
 
     wanted = (recipe.train.data, recipe.export.data, recipe.export.calibration_data, recipe.check.data)
     with progress.training() as callback:
@@ -201,7 +209,7 @@ def _run_step(
 
 
 def _result(recipe: ResolvedRecipe, plan: tuple[Decision, ...], state: RecipeState) -> RecipeResult:
-    from edge_runtime.manifest import decode_json
+    from edge_runtime.bundle.manifest import decode_json
     from exporter import CheckReport
     from trainer.run import read_run
 

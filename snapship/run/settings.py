@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.common.errors import UnknownNameError, UsageError
 from snapship.run.recipe import TABLES, Recipe, check_keys, is_path, keys, union_members
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def resolve(
         UnknownNameError: A table, key or name is unknown.
     """
     from exporter import CheckConfig, ExportConfig
-    from exporter.config import valid_name
+    from exporter.config.export_config import valid_name
     from trainer import TrainConfig
 
     chosen = dict(settings or {})

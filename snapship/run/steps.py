@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edge_runtime.common.errors import UsageError
 from edge_runtime.dataset import ARRAY_NAMES, array_file, open_dataset
-from edge_runtime.errors import UsageError
+from snapship.extras import version
 from snapship.run.console import RecipeProgress
 from snapship.run.settings import ResolvedRecipe
-from snapship.version import version
 from trainer.models.weights import weights_sha256
 
 NOT_DOWNLOADED = "not downloaded yet"
@@ -179,7 +179,7 @@ class Check(Step):
         on_tensorflow(self._check, progress)
 
     def _check(self, progress: RecipeProgress) -> None:
-        from edge_runtime.atomic_file import write_whole
+        from edge_runtime.common.atomic_file import write_whole
         from exporter.checking import run_check
 
         with progress.working() as callback:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from exporter.kinds import DEFAULT_KINDS
+from exporter.formats.kinds import DEFAULT_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 

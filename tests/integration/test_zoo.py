@@ -21,16 +21,15 @@ import numpy as np
 import pytest
 
 from edge_runtime.engines import open_engine
-from exporter.candidate import artifact_candidate
-from exporter.freeze import freeze
-from exporter.kinds import DEFAULT_KINDS, Kind, parse_kinds
-from exporter.making import Builder
-from exporter.onnx_file import convert_onnx
-from exporter.scoring import engine_scorer, full_scorer
-from exporter.source import find_source, load_source
-from exporter.tflite import convert_fp32
+from exporter.convert.builder import Builder
+from exporter.convert.onnx_file import convert_onnx
+from exporter.convert.tflite import convert_fp32
+from exporter.formats.kinds import DEFAULT_KINDS, Kind, parse_kinds
+from exporter.source.candidate import artifact_candidate
+from exporter.source.full_model import find_source, freeze, load_source
+from exporter.source.scoring import engine_scorer, full_scorer
 from trainer import models
-from trainer.backend import load_keras
+from trainer.core.backend import load_keras
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRACTOR = "feature_extractor"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.common.errors import UnknownNameError, UsageError
 
 AUGMENTATIONS: dict[str, str] = {
     "brightness": "lighter or darker by up to a fifth",

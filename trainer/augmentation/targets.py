@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from trainer.augmentation.choices import MIXING
-from trainer.backend import load_keras
+from trainer.core.backend import load_keras
 
 MIXUP_ALPHA = 0.2
 """Parameter of mixup's beta distribution (Zhang et al. 2018, ImageNet setting)."""

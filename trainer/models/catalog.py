@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from edge_runtime.errors import UnknownNameError
+from edge_runtime.common.errors import UnknownNameError
 
 Scaling = Literal["unit", "inside", "caffe"]
 """How raw RGB pixels 0..255 become what the published weights were trained on.

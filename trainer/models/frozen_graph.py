@@ -12,7 +12,7 @@ import zlib
 from functools import cache
 from typing import Any
 
-from edge_runtime.errors import ModelFileError, UsageError
+from edge_runtime.common.errors import ModelFileError, UsageError
 
 IMAGE_NODE = "snapship_image"
 """The graph's only input besides its weights."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.errors import UsageError
-from edge_runtime.native_output import quiet
-from edge_runtime.result import Float32Array
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.native_output import quiet
+from edge_runtime.engines.result import Float32Array
 from trainer.models.frozen_graph import FEATURES_NODE, IMAGE_NODE, check_operations
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")

@@ -11,9 +11,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.bundle import file_sha256
-from edge_runtime.errors import EnvironmentMissingError, UsageError, first_line
-from trainer.backend import training_extra
+from edge_runtime.bundle.bundle import file_sha256
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError, first_line
+from trainer.core.backend import training_extra
 from trainer.models.catalog import info
 from trainer.models.saved_model import SAVED_MODEL_FILES, check_saved_model
 

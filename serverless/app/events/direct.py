@@ -12,13 +12,12 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.errors import SnapshipError
-from serverless.app.errors import UnprocessableError
+from edge_runtime.common.errors import SnapshipError
+from serverless.app.core.problems import UnprocessableError, problem_of
+from serverless.app.core.requests import from_json
+from serverless.app.core.schema import Answer, Answers, Problem
+from serverless.app.core.telemetry import RequestRecord
 from serverless.app.events.invocation import Invocation
-from serverless.app.intake import from_json
-from serverless.app.problems import problem_of
-from serverless.app.schema import Answer, Answers, Problem
-from serverless.app.telemetry import RequestRecord
 
 
 def handle(event: Any, invocation: Invocation) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""One invocation of the function: what its handler needs, and its log lines."""
+"""One invocation of the function: what its handler needs, and its log lines.
+
+Converts an event's JSON to a struct; a one-line error names the invalid field.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from edge_runtime.errors import ImageError, UsageError
-from serverless.app.errors import ForbiddenError
-from serverless.app.intake import ClassifyRequest
-from serverless.app.schema import Answer, Answers
-from serverless.app.service import Service, answer_to
-from serverless.app.settings import AppConfig
-from serverless.app.telemetry import RequestRecord, log_event
+import msgspec
+
+from edge_runtime.common.errors import ImageError, UsageError
+from edge_runtime.common.text import shortened
+from serverless.app.core.problems import ForbiddenError, UnprocessableError
+from serverless.app.core.requests import ClassifyRequest
+from serverless.app.core.schema import Answer, Answers
+from serverless.app.core.service import Service, answer_to
+from serverless.app.core.settings import AppConfig
+from serverless.app.core.telemetry import RequestRecord, log_event
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,24 @@ class Invocation:
         top_k = request.top_k or self.config.top_k
         found = [self.service.try_one(image, top_k, request.options) for image in request.images]
         return answer_to(request, found, self.service.served, record, start)
+
+
+T = TypeVar("T")
+
+
+def read(content: Any, kind: type[T], rule: str, cure: str = "Send it unchanged.") -> T:
+    """Reads an event or a part of one.
+
+    Args:
+        content: Decoded JSON; its texts may contain lone surrogates.
+        kind: A struct type.
+        rule: What it must be, as a sentence.
+        cure: What to do, as a sentence.
+
+    Raises:
+        UnprocessableError: A field is missing or invalid; the message names it.
+    """
+    try:
+        return msgspec.convert(content, kind)
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise UnprocessableError(f"{rule} Received: {shortened(error, 200)}. {cure}") from error

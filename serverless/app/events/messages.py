@@ -19,15 +19,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from edge_runtime.errors import SnapshipError
-from edge_runtime.quoting import shortened
-from serverless.app.errors import UnprocessableError
+from edge_runtime.common.errors import SnapshipError
+from edge_runtime.common.text import shortened
+from serverless.app.core.problems import UnprocessableError, problem_of
+from serverless.app.core.schema import Failed, Score, TopK
 from serverless.app.events import direct, objects, s3
 from serverless.app.events.dispatch import kind_of
-from serverless.app.events.invocation import Invocation
-from serverless.app.events.reading import read
-from serverless.app.problems import problem_of
-from serverless.app.schema import Failed, Score, TopK
+from serverless.app.events.invocation import Invocation, read
 
 _RULE = 'A message must be an S3 event, {"bucket": ..., "key": ...} or {"image": BASE64}.'
 

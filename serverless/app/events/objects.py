@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge_runtime.errors import ImageError, ImageTooLargeError
-from edge_runtime.quoting import quoted, shortened
-from serverless.app.errors import ForbiddenError
+from edge_runtime.common.errors import ImageError, ImageTooLargeError
+from edge_runtime.common.text import quoted, shortened
+from serverless.app.core.problems import ForbiddenError, problem_of
+from serverless.app.core.requests import ClassifyRequest
+from serverless.app.core.schema import Answer, Problem, Served
 from serverless.app.events.invocation import Invocation
-from serverless.app.intake import ClassifyRequest
-from serverless.app.problems import problem_of
-from serverless.app.schema import Answer, Problem, Served
 
 if TYPE_CHECKING:
-    from serverless.app.telemetry import RequestRecord
+    from serverless.app.core.telemetry import RequestRecord
 
 RESULT_SUFFIX = ".json"
 

@@ -7,12 +7,11 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from edge_runtime.errors import SnapshipError
-from edge_runtime.quoting import quoted
-from serverless.app.errors import UnprocessableError
-from serverless.app.events.invocation import Invocation
+from edge_runtime.common.errors import SnapshipError
+from edge_runtime.common.text import quoted
+from serverless.app.core.problems import UnprocessableError
+from serverless.app.events.invocation import Invocation, read
 from serverless.app.events.objects import SKIPPED, S3Object, process
-from serverless.app.events.reading import read
 
 CREATED = "ObjectCreated:"
 """Prefix of the notification events that a new object causes."""

@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from serverless.app.events import messages
-from serverless.app.events.invocation import Invocation
-from serverless.app.events.reading import read
+from serverless.app.events.invocation import Invocation, read
 
 
 class _Notification(msgspec.Struct):

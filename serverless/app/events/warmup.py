@@ -8,10 +8,10 @@ from typing import Any
 from PIL import Image
 
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import SnapshipError
+from edge_runtime.common.errors import SnapshipError
+from serverless.app.core.readiness import make_selftest
+from serverless.app.core.telemetry import RequestRecord
 from serverless.app.events.invocation import Invocation
-from serverless.app.readiness import make_selftest
-from serverless.app.telemetry import RequestRecord
 
 SIDE = 64
 """Side of the warm-up image in pixels; it warms the JPEG decoder and the interpreter."""

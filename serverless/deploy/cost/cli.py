@@ -10,14 +10,13 @@ from typing import Any, get_args
 import click
 
 from edge_runtime.bench import this_machine
-from edge_runtime.option_groups import GroupedCommand
-from edge_runtime.temporary import temporary_files_together
-from edge_runtime.terminal import Cell, Column, print_table, printable
-from serverless.deploy import cli_options
-from serverless.deploy.config_rules import Arch, Front
+from edge_runtime.common.temporary import temporary_files_together
+from edge_runtime.common.terminal import Cell, Column, GroupedCommand, print_table, printable
+from serverless.deploy.config.rules import Arch, Front
 from serverless.deploy.cost import Estimate, Load, Prices, RequestProfile, Row, estimate, measure, read_prices
 from serverless.deploy.cost.estimating import HEADROOM, SIZES_MB, WORTH, check_sizes
 from serverless.deploy.cost.prices import TABLE
+from serverless.deploy.manage import cli_options
 
 
 @click.command(

@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.choice import choose
-from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
+from edge_runtime.common.temporary import temporary_folder
+from edge_runtime.engines.selection import choose
 from edge_runtime.golden import read_golden
-from edge_runtime.preprocess import decoded
-from edge_runtime.temporary import temporary_folder
+from edge_runtime.image.preprocess import decoded
 
 _PROGRAM = Path(__file__).with_name("one_function.py")
 _ROOT = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 
 TABLE = Path(__file__).with_name("prices.toml")
 

@@ -12,11 +12,10 @@ from dataclasses import replace
 def main() -> None:
     """Serves until it is terminated."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from edge_runtime.errors import SnapshipError
+    from edge_runtime.common.errors import SnapshipError
     from serverless.app.application import app_of
-    from serverless.app.settings import AppConfig
-    from serverless.serving.limits import ServerLimits
-    from serverless.serving.listening import OPEN_TO_ALL, listen
+    from serverless.app.core.settings import AppConfig
+    from serverless.serving.limits import OPEN_TO_ALL, ServerLimits, listen
     from serverless.serving.server import run
 
     try:

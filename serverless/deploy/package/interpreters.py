@@ -1,7 +1,16 @@
-"""Finds the function's Python on this machine, as bytecode depends on the minor version."""
+"""Finds the function's Python on this machine, as bytecode depends on the minor version.
+
+Compiles a package's modules, so that a cold start does not have to.
+
+Uses ``unchecked-hash``, as all files of a zip have the same time and nobody edits a function's source
+in place. The compiled files contain the function's folder on Lambda.
+
+Replays the golden images from the packaged files, in an isolated process.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -10,7 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from serverless.deploy.config_rules import Arch, PythonVersion
+from serverless.deploy.config.errors import SelfCheckError
+from serverless.deploy.config.rules import Arch, PythonVersion
 
 _SECONDS = 20
 _PROBE = (
@@ -88,3 +98,116 @@ def _version(path: Path, python: PythonVersion) -> str | None:
     if done.returncode != 0 or words[:3] != ["cpython", "final", python]:
         return None
     return words[3]
+
+
+TASK_ROOT = "/var/task"
+"""Where Lambda unpacks a function."""
+
+_COMPILE_SECONDS = 300
+
+# One process, a fixed order and a fixed hash seed, so that the same source gives the same bytes.
+_PROGRAM = """
+import compileall, pathlib, py_compile, sys
+root = sys.argv[1]
+ok = True
+for path in sorted(pathlib.Path(root).rglob("*.py")):
+    ok &= bool(compileall.compile_file(
+        path, quiet=1, force=True, stripdir=root, prependdir=sys.argv[2],
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    ))
+sys.exit(not ok)
+"""
+
+
+def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
+    """Compiles every module of a folder next to its source.
+
+    Args:
+        root: A folder of packages.
+        interpreter: A Python of the function's minor version.
+
+    Returns:
+        The compiled files, by path inside the folder.
+
+    Raises:
+        SelfCheckError: A module does not compile.
+    """
+    command = [str(interpreter.path), "-S", "-s", "-P", "-B", "-c", _PROGRAM, str(root), TASK_ROOT]
+    try:
+        done = subprocess.run(
+            command,
+            # Nothing else from this environment, as Python's settings could change the bytes.
+            env={"PYTHONHASHSEED": "0"},
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_COMPILE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _compile_failed(f"timeout after {_COMPILE_SECONDS} s", interpreter) from error
+    if done.returncode != 0:
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason"]
+        raise _compile_failed(lines[-1][:300], interpreter)
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("__pycache__/*.pyc")}
+
+
+def _compile_failed(reason: str, interpreter: Interpreter) -> SelfCheckError:
+    return SelfCheckError(
+        f"Every module of a package must compile. Received: {reason} (Python {interpreter.version}). "
+        "Use the package versions in snapship's constraints."
+    )
+
+
+_SCRIPT = Path(__file__).with_name("replay_script.py")
+_REPLAY_SECONDS = 300
+_PASSED_ON = ("LD_LIBRARY_PATH", "TMPDIR")
+
+
+def selfcheck(root: Path, interpreter: Interpreter) -> int:
+    """Runs a package as Lambda would and compares its answers with those of the export.
+
+    Args:
+        root: The package's files.
+        interpreter: A Python of the function's version, on a machine of its architecture.
+
+    Returns:
+        Number of replayed golden images; 0 if the bundle has none.
+
+    Raises:
+        SelfCheckError: The function does not start, or an answer differs.
+    """
+    # -I and -S: without this environment's settings and packages. -B: without writing bytecode.
+    command = [str(interpreter.path), "-I", "-S", "-B", str(_SCRIPT), str(root)]
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    try:
+        done = subprocess.run(
+            command,
+            env={**environment, "LC_ALL": "C.UTF-8"},
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_REPLAY_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _failed(f"no answer after {_REPLAY_SECONDS} s") from error
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        lines = done.stderr.strip().splitlines() or ["no output"]
+        raise _failed(f"the process ended with code {done.returncode}: {lines[-1][:300]}") from error
+    if "problem" in answer:
+        raise _failed(str(answer["problem"])[:500])
+    return int(answer["replayed"])
+
+
+def _failed(reason: str) -> SelfCheckError:
+    return SelfCheckError(
+        f"A package must classify its golden images as at export. Received: {reason}. "
+        "Use the package versions in snapship's constraints, or export the bundle again."
+    )

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from serverless.deploy.config_rules import Arch
-from serverless.deploy.errors import SelfCheckError
+from serverless.deploy.config.errors import SelfCheckError
+from serverless.deploy.config.rules import Arch
 
 MACHINES: dict[Arch, int] = {"x86_64": 62, "arm64": 183}
 """``e_machine`` of the ELF header (EM_X86_64, EM_AARCH64)."""

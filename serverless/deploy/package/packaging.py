@@ -9,35 +9,43 @@
                          Python      replayed
 
 The output appears only when everything is done.
+
+A Dockerfile and its build context: the files of the zip, for Lambda or any container host.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.atomic_file import check_file, written_aside
-from edge_runtime.atomic_folder import check_folder, folder_replaced
-from edge_runtime.bundle import Bundle, file_sha256
-from edge_runtime.choice import choose
-from edge_runtime.errors import UsageError
-from edge_runtime.manifest import Artifact
-from edge_runtime.temporary import temporary_folder
-from edge_runtime.versions import own_version
-from serverless.deploy.package import limits, linkage
-from serverless.deploy.package.config import PackageConfig
-from serverless.deploy.package.image import container_files, write_context
-from serverless.deploy.package.interpreters import Interpreter, find_interpreter, runs_here
-from serverless.deploy.package.place import check_context_path, check_zip_path
-from serverless.deploy.package.precompile import precompile
-from serverless.deploy.package.requirements import Requirement, requirements
-from serverless.deploy.package.result import WrittenPackage
-from serverless.deploy.package.selfcheck import selfcheck
-from serverless.deploy.package.sizes import part_sizes
+from edge_runtime.bundle.bundle import Bundle, file_sha256
+from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.common.atomic_file import check_file, written_aside
+from edge_runtime.common.atomic_folder import check_folder, folder_replaced
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.temporary import temporary_folder
+from edge_runtime.common.versions import own_version
+from edge_runtime.engines.selection import choose
+from serverless.deploy.config.rules import Arch
+from serverless.deploy.package import archive, linkage
+from serverless.deploy.package.archive import (
+    TASK_FOLDER,
+    check_context_path,
+    check_zip_path,
+    part_sizes,
+    write_zip,
+)
+from serverless.deploy.package.config import PackageConfig, WrittenPackage
+from serverless.deploy.package.interpreters import (
+    Interpreter,
+    find_interpreter,
+    precompile,
+    runs_here,
+    selfcheck,
+)
 from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, record
-from serverless.deploy.package.wheels import Wheel, cache_folder, fetch, missing
-from serverless.deploy.package.zipping import write_zip
+from serverless.deploy.package.wheels import Requirement, Wheel, cache_folder, fetch, missing, requirements
 
 Progress = Callable[[str], None]
 """Called with the name of each step as it starts."""
@@ -98,7 +106,7 @@ def package(config: PackageConfig, progress: Progress = lambda step: None) -> Wr
             made = _make(plan, progress)
             progress(f"Writing {len(made.tree.files):,} files")
             write_context(aside, made.tree.files, config)
-    upload = limits.upload_note(size)
+    upload = archive.upload_note(size)
     return WrittenPackage(
         path=path,
         sha256=sha256,
@@ -136,9 +144,9 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
 
 def _check_size(tree: Tree, config: PackageConfig) -> None:
     if config.image is None:
-        limits.check_unzipped(_total(tree), part_sizes(tree))
+        archive.check_unzipped(_total(tree), part_sizes(tree))
     else:
-        limits.check_image(_total(tree))
+        archive.check_image(_total(tree))
 
 
 def _total(tree: Tree) -> int:
@@ -209,3 +217,66 @@ def _source(compiled: str) -> str:
     folder, _, name = compiled.rpartition("/")
     parent = folder.removesuffix("__pycache__")
     return f"{parent}{name.split('.', 1)[0]}.py"
+
+
+CONTAINER_FILE = "snapship_container.py"
+"""The program that a container host other than Lambda starts."""
+
+_PLATFORMS: dict[Arch, str] = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+_SCRIPT = Path(__file__).with_name("container_script.py")
+
+_DOCKERFILE = """\
+# Made by snapship package --image. Build:  docker build --platform {platform} -t NAME .
+# On Lambda:     push it to Amazon ECR and create the function from it ({arch}).
+# Anywhere else: docker run --rm -p 8000:8000 --entrypoint python{python} NAME {script}
+#                then POST http://127.0.0.1:8000/classify; PORT and SNAPSHIP_* variables set it up.
+# hadolint ignore=DL3029 - the files below are for this architecture only
+FROM --platform={platform} public.ecr.aws/lambda/python:{python}
+
+# Already pruned, compiled and pinned: nothing is installed here, so the build needs no package index.
+COPY {task}/ ${{LAMBDA_TASK_ROOT}}/
+
+# One thread: numpy's linear algebra is not used, and starting its threads takes time.
+# No telemetry from ONNX Runtime.
+ENV OPENBLAS_NUM_THREADS=1 ORT_DISABLE_TELEMETRY=1 PYTHONUNBUFFERED=1
+
+# An unprivileged user. Lambda ignores this and runs every image as a user of its own.
+USER 1000:1000
+
+CMD ["serverless.app.handler"]
+"""
+
+
+def container_files() -> dict[str, bytes]:
+    """Files of the image that are not in the zip, by path."""
+    return {CONTAINER_FILE: _SCRIPT.read_bytes()}
+
+
+def dockerfile(config: PackageConfig) -> str:
+    """The Dockerfile.
+
+    Args:
+        config: The architecture and the Python version.
+    """
+    return _DOCKERFILE.format(
+        platform=_PLATFORMS[config.arch],
+        arch=config.arch,
+        python=config.python,
+        task=TASK_FOLDER,
+        script=CONTAINER_FILE,
+    )
+
+
+def write_context(folder: Path, files: Mapping[str, bytes], config: PackageConfig) -> None:
+    """Writes a build context.
+
+    Args:
+        folder: An empty folder.
+        files: Content of the package's files by path.
+        config: The architecture and the Python version.
+    """
+    for file, data in files.items():
+        path = folder / TASK_FOLDER / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (folder / "Dockerfile").write_text(dockerfile(config), encoding="utf-8")

@@ -95,7 +95,7 @@ def dropped_by(package: str, file: str) -> Rule | None:
     """The first rule that leaves out a file; None if it is kept.
 
     Args:
-        package: The wheel's package, as :mod:`serverless.deploy.package.requirements` spells it.
+        package: The wheel's package, as :mod:`serverless.deploy.package.wheels` spells it.
         file: Path inside the wheel.
     """
     return next((rule for rule in RULES if rule.drops(package, file)), None)

@@ -2,7 +2,7 @@
 
 Imports the function as Lambda does, sends every golden image through it, and replays the golden
 examples. Prints one JSON object, and stops at the first problem. Started by
-:mod:`serverless.deploy.package.selfcheck`, by path.
+:mod:`serverless.deploy.package.interpreters`, by path.
 """
 
 import base64
@@ -87,7 +87,7 @@ def main(root: str) -> dict[str, object]:
 def _decode_every_format() -> None:
     """Raises if an allowed image format or pixel mode was lost with a library that was left out."""
     image = importlib.import_module("PIL.Image")
-    preprocess = importlib.import_module("edge_runtime.preprocess")
+    preprocess = importlib.import_module("edge_runtime.image.preprocess")
     for name in preprocess.FORMATS:
         written = 0
         for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"):

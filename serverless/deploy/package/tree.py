@@ -1,7 +1,11 @@
-"""The files of a package, in memory: snapship's code, the bundle with one artifact, and pruned wheels."""
+"""The files of a package, in memory: snapship's code, the bundle with one artifact, and pruned wheels.
+
+The part of a bundle that a function needs: one artifact, the golden images, and nothing else.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +15,14 @@ import msgspec
 
 import edge_runtime
 import serverless
-from edge_runtime.bundle import Bundle
-from edge_runtime.errors import UsageError
-from edge_runtime.manifest import Artifact, Strict, encode_json
-from edge_runtime.versions import own_version
-from serverless.deploy.config_rules import Arch, PythonVersion
-from serverless.deploy.errors import DownloadError
-from serverless.deploy.package.bundle_part import bundle_files
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.labels import LABELS_FILE
+from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, Strict, encode_json
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.versions import own_version
+from edge_runtime.golden import GOLDEN_FILE, Golden, read_golden
+from serverless.deploy.config.errors import DownloadError
+from serverless.deploy.config.rules import Arch, PythonVersion
 from serverless.deploy.package.linkage import fits, orphans
 from serverless.deploy.package.prune import kept
 from serverless.deploy.package.wheels import Wheel
@@ -242,3 +247,50 @@ def read_record(data: bytes) -> PackageRecord:
         msgspec.MsgspecError: It is not a valid record.
     """
     return msgspec.json.decode(data, type=PackageRecord)
+
+
+def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, bytes]:
+    """The files of a bundle with a single artifact; every hash in it is verified or recomputed.
+
+    The report, the check and a signature are left out, as they are about the whole bundle.
+
+    Args:
+        bundle: An open bundle.
+        artifact: The entry to keep.
+        folder: The folder to put it into.
+
+    Returns:
+        Content by path.
+
+    Raises:
+        BundleError: A file is missing or changed.
+    """
+    model = bundle.model(artifact)
+    files = {
+        artifact.file: model if isinstance(model, bytes) else model.read_bytes(),
+        LABELS_FILE: bundle.read(LABELS_FILE),
+    }
+    golden = None
+    if bundle.manifest.golden is not None:
+        kept = _one_artifact(read_golden(bundle), artifact.kind)
+        for example in kept.examples:
+            files[example.file] = bundle.read(example.file, example.sha256)
+        data = encode_json(kept)
+        files[GOLDEN_FILE] = data
+        golden = GoldenRef(GOLDEN_FILE, hashlib.sha256(data).hexdigest())
+    manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden)
+    files[MANIFEST_FILE] = encode_json(manifest)
+    return {f"{folder}/{file}": data for file, data in files.items()}
+
+
+def _one_artifact(golden: Golden, kind: str) -> Golden:
+    return msgspec.structs.replace(
+        golden,
+        tolerance={name: value for name, value in golden.tolerance.items() if name == kind},
+        examples=tuple(
+            msgspec.structs.replace(
+                example, scores={name: scores for name, scores in example.scores.items() if name == kind}
+            )
+            for example in golden.examples
+        ),
+    )

@@ -3,9 +3,7 @@
 ``template`` builds it, ``text`` writes it, ``purpose`` explains a resource.
 """
 
-from serverless.deploy.template.building import template, text
-from serverless.deploy.template.code import Code
-from serverless.deploy.template.describing import purpose
-from serverless.deploy.template.function import logical_id_of_version
+from serverless.deploy.template.building import purpose, template, text
+from serverless.deploy.template.function import Code, logical_id_of_version
 
 __all__ = ["Code", "logical_id_of_version", "purpose", "template", "text"]

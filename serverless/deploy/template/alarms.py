@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serverless.deploy.config import Deployment
+from serverless.deploy.config.deployment import Deployment
 from serverless.deploy.template import events, function
 
 ERRORS = "ErrorAlarm"
@@ -14,7 +14,7 @@ LOST = "LostEventAlarm"
 PERIOD_S = 60
 
 METRICS_NAMESPACE = "snapship"
-"""Default namespace of the app's own metrics (serverless/app/telemetry.py)."""
+"""Default namespace of the app's own metrics (serverless/app/core/telemetry.py)."""
 
 
 def resources(deployment: Deployment, *, lost_events: bool) -> dict[str, Any]:

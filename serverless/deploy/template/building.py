@@ -9,17 +9,21 @@ One file per part::
     alarms     errors, latency, lost events
 
 Every caller calls the alias ``live``, so moving the alias moves all of them.
+
+The purpose of each resource of a template, for people who look before they deploy.
+
+Tags on every resource that supports them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from serverless.deploy.config import Deployment
+from serverless.deploy.config.deployment import NAME_TAG, Deployment
 from serverless.deploy.template import alarms, events, front, function, role
-from serverless.deploy.template.code import Code
-from serverless.deploy.template.tagging import tagged
+from serverless.deploy.template.function import Code
 
 
 def template(deployment: Deployment, code: Code) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def template(deployment: Deployment, code: Code) -> dict[str, Any]:
 
     Returns:
         Plain data, for :func:`text`. All calls go to the new version;
-        :mod:`serverless.deploy.handover` derives the templates of a canary from it.
+        :mod:`serverless.deploy.traffic.templates` derives the templates of a canary from it.
     """
     version = function.logical_id_of_version(deployment, code)
     sources = events.sources(deployment)
@@ -96,3 +100,79 @@ def _parameters(code: Code) -> dict[str, Any]:
 
 def _output(description: str, value: Any) -> dict[str, Any]:
     return {"Description": description, "Value": value}
+
+
+_PURPOSES = {
+    "LogGroup": "the function's log, kept for --retention-days",
+    "Function": "runs the classifier",
+    "LiveAlias": "points to the version that callers get",
+    "Role": "permissions of the function, and no more",
+    "FunctionUrl": "the HTTPS URL",
+    "PublicUrl": "lets anyone use the URL",
+    "PublicInvoke": "lets anyone call the function through the URL",
+    "HttpApi": "the HTTPS URL",
+    "HttpIntegration": "passes requests to the function",
+    "HttpRoute": "every path and method, and who may call",
+    "HttpPreflight": "answers browsers' unsigned preflight requests",
+    "HttpStage": "publishes the API",
+    "HttpInvoke": "lets the API call the function",
+    "ErrorAlarm": "goes off when a call fails",
+    "LatencyAlarm": "goes off when calls are slow",
+    "LostEventAlarm": "goes off when the dead-letter queue is not empty",
+    **events.PURPOSES,
+}
+
+
+def purpose(name: str) -> str:
+    """What a resource is for.
+
+    Args:
+        name: Its logical id.
+    """
+    if re.fullmatch("Version[0-9a-f]{16}", name):
+        return "this code and configuration, immutable"
+    return _PURPOSES[name]
+
+
+_AS_LIST = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::Events::Rule",
+    "AWS::IAM::Role",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+}
+_AS_MAP = {"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"}
+
+
+def tagged(resources: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """Adds the tags.
+
+    Args:
+        resources: Resources, by logical id.
+        deployment: The deployment whose name and tags they get.
+    """
+    return {name: _tagged(resource, tags(deployment)) for name, resource in resources.items()}
+
+
+def tags(deployment: Deployment) -> dict[str, str]:
+    """The tags of every resource of a deployment.
+
+    Args:
+        deployment: The desired endpoint.
+    """
+    return {NAME_TAG: deployment.name, **dict(sorted(deployment.tags.items()))}
+
+
+def _tagged(resource: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
+    kind = resource["Type"]
+    value: Any
+    if kind in _AS_LIST:
+        value = [{"Key": key, "Value": text} for key, text in pairs.items()]
+    elif kind in _AS_MAP:
+        value = pairs
+    else:
+        return resource
+    return {**resource, "Properties": {**resource["Properties"], "Tags": value}}

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from serverless.deploy.config import Deployment
+from serverless.deploy.config.deployment import Deployment
 from serverless.deploy.template import function
-from serverless.deploy.template.arns import arn
 from serverless.deploy.template.front import permission
+from serverless.deploy.template.function import arn
 from serverless.deploy.template.role import allow
 
 BUCKET = "InputBucket"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from serverless.deploy.config import Deployment
+from serverless.deploy.config.deployment import Deployment
 from serverless.deploy.template import function
-from serverless.deploy.template.arns import arn
+from serverless.deploy.template.function import arn
 
 URL = "FunctionUrl"
 API = "HttpApi"
@@ -23,7 +23,7 @@ IDS = frozenset(
 PREFLIGHT_SECONDS = 3600
 """How long a browser caches the answer to a preflight request."""
 
-# As in serverless/app/cors.py, plus the headers of a signature.
+# As in serverless/app/http/middleware.py, plus the headers of a signature.
 _METHODS = ["GET", "POST"]
 _HEADERS = [
     "authorization",

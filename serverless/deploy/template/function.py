@@ -1,13 +1,21 @@
-"""The function, its log group, its version, and the alias that callers use."""
+"""The function, its log group, its version, and the alias that callers use.
+
+The code that a function runs.
+
+ARNs of resources that the template does not create, or cannot refer to without a circle.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
+from dataclasses import dataclass
 from typing import Any
 
-from serverless.deploy.config import Deployment
-from serverless.deploy.template.code import Code
+from edge_runtime.common.errors import UsageError
+from serverless.deploy.config.deployment import Deployment
 
 FUNCTION = "Function"
 LOG_GROUP = "LogGroup"
@@ -114,3 +122,48 @@ def _provisioned(deployment: Deployment) -> dict[str, Any]:
 
 def _some(**properties: Any) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Code:
+    """A package, and where it is stored.
+
+    Attributes:
+        bucket: The bucket it is uploaded to; None leaves it to the parameter ``CodeBucket``.
+        key: Its key there; None leaves it to the parameter ``CodeKey``.
+        sha256: SHA-256 of the zip in hex; if there is no zip yet, of its inputs.
+        zipped: Whether the zip exists; otherwise the parameter ``CodeSha256`` takes its hash.
+
+    Raises:
+        UsageError: sha256 is not 64 hex digits.
+    """
+
+    bucket: str | None
+    key: str | None
+    sha256: str
+    zipped: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256, re.ASCII):
+            raise UsageError(
+                f"The code's sha256 must be 64 hex digits. Received: {self.sha256!r}. Pass the zip's SHA-256."
+            )
+
+    @property
+    def published(self) -> str | dict[str, str]:
+        """Hash of the zip that a version is published from, in Lambda's notation."""
+        if not self.zipped:
+            return {"Ref": "CodeSha256"}
+        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
+
+
+def arn(service: str, resource: str) -> dict[str, Any]:
+    """An ARN in the stack's own account, region and partition.
+
+    Args:
+        service: E.g. ``ssm``.
+        resource: Its last part; CloudFormation substitutes ``${...}`` in it.
+    """
+    # A bucket's ARN has no account and region.
+    place = ":" if service == "s3" else "${AWS::Region}:${AWS::AccountId}"
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"}

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from serverless.deploy.config import Deployment
-from serverless.deploy.config_rules import results_place
+from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.rules import results_place
 from serverless.deploy.template import function
-from serverless.deploy.template.arns import arn
+from serverless.deploy.template.function import arn
 
 
 def resources(deployment: Deployment, more: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def test_interpreters_find_the_signature(
     device_of: DeviceOf, digits_bundle: Path, tmp_path: Path, engine: str
 ) -> None:
     pytest.importorskip("flatbuffers", reason="needs the extra export")
-    from exporter.flatbuffer import name_tensors
+    from exporter.formats.flatbuffer import name_tensors
 
     bare = digits_bundle / "digits_fp32.tflite"
     file = tmp_path / "signed.tflite"
@@ -146,7 +146,7 @@ def test_tflite_runtime_tells_of_operations_that_it_is_too_old_for(
     file = tmp_path / "digits_dynamic.tflite"
     file.write_bytes(dynamic_range_file())
     code = (
-        "from edge_runtime.engines import open_engine; from edge_runtime.errors import SnapshipError\n"
+        "from edge_runtime.engines import open_engine; from edge_runtime.common.errors import SnapshipError\n"
         "import sys; from pathlib import Path\n"
         "try: open_engine(Path(sys.argv[1]), 'tflite', 'digits_dynamic.tflite')\n"
         "except SnapshipError as error: print(error)"

@@ -13,8 +13,8 @@ from PIL import Image
 from edge_runtime import Bundle
 from edge_runtime.engines import open_engine
 from exporter import ExportConfig, export
-from exporter.backend import load_keras
-from exporter.kinds import KINDS
+from exporter.common.backend import load_keras
+from exporter.formats.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[3]
 LABELS = ("blobs", "café crème", "stripes", "zebra checks")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.spec import InputSpec
-from exporter.kinds import KINDS
-from exporter.metadata.tflite import with_tflite_metadata
+from edge_runtime.image.spec import InputSpec
+from exporter.formats.kinds import KINDS
+from exporter.formats.tflite_metadata import with_tflite_metadata
 
 LABELS = ("blobs", "café crème", "stripes", "zebra checks")
 CLIENT = Path(__file__).with_name("mediapipe_client.py")

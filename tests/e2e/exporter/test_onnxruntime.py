@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 
-from exporter.kinds import KINDS
+from exporter.formats.kinds import KINDS
 
 LABELS = ("blobs", "café crème", "stripes", "zebra checks")
 CLIENT = Path(__file__).with_name("onnxruntime_client.py")

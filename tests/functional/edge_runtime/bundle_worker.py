@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import BundleError
+from edge_runtime.common.errors import BundleError
 from edge_runtime.golden import selftest, verify_files
 
 MODELS = ("digits_fp32.tflite", "digits_int8.tflite", "digits_fp32.onnx")

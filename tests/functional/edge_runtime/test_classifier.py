@@ -16,8 +16,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Bundle, Classifier, Result, selftest
-from edge_runtime.engines import available
-from edge_runtime.errors import (
+from edge_runtime.common.errors import (
     BundleError,
     GateFailedError,
     ImageError,
@@ -25,7 +24,8 @@ from edge_runtime.errors import (
     UnknownNameError,
     UsageError,
 )
-from edge_runtime.preprocess import ImageSource
+from edge_runtime.engines import available
+from edge_runtime.image.preprocess import ImageSource
 
 KINDS = ("tflite-fp32", "tflite-int8", "onnx-fp32")
 

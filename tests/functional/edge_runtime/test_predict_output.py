@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_runtime import Classifier, ResultOptions
-from edge_runtime.temperature import softened
+from edge_runtime.options import softened
 from snapship.cli import cli
 
 

@@ -14,12 +14,12 @@ import onnx
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from edge_runtime.common.errors import BundleError, ModelFileError
 from edge_runtime.engines import open_engine
-from edge_runtime.errors import BundleError, ModelFileError
-from edge_runtime.spec import InputSpec
-from exporter.metadata.container import split
-from exporter.metadata.onnx import onnx_labels, with_onnx_metadata
-from exporter.metadata.tflite import read_tflite_metadata, tflite_labels, with_tflite_metadata
+from edge_runtime.image.spec import InputSpec
+from exporter.formats.onnx_metadata import onnx_labels, with_onnx_metadata
+from exporter.formats.tflite_metadata import read_tflite_metadata, tflite_labels, with_tflite_metadata
+from exporter.formats.tflite_metadata_tables import split
 
 LABELS = ("zero", "it's one", "zwei", 'the "third"', "vier \U0001f600", "crane", "crane", "7", "8", "9")
 GRAY = InputSpec(16, 16, 1)

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from edge_runtime.common.errors import DataError, UnknownNameError, UsageError
 from edge_runtime.dataset import class_order
-from edge_runtime.errors import DataError, UnknownNameError, UsageError
 from exporter import CheckConfig
 from exporter.check_cli import check
 from exporter.checking import CheckResult, run_check

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier, SnapshipError
-from edge_runtime.errors import BundleError, UnknownNameError, UsageError
+from edge_runtime.common.errors import BundleError, UnknownNameError, UsageError
 from edge_runtime.golden import Golden
 from serverless.app import create_app
 

@@ -20,7 +20,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from serverless.app import create_app
-from serverless.deploy.config import Deployment
+from serverless.deploy.config.deployment import Deployment
 from serverless.deploy.template import Code, template
 from serverless.deploy.template.events import IMAGE_SUFFIXES
 from snapship.commands import COMMANDS
@@ -36,14 +36,14 @@ def blocks(language: str) -> list[str]:
 CLOUD = {
     "cost": "serverless.deploy.cost.cli:cost",
     "deploy": "serverless.deploy.deploy_cli:deploy",
-    "destroy": "serverless.deploy.manage_cli:destroy",
-    "invoke": "serverless.deploy.manage_cli:invoke",
-    "keys": "serverless.keys_cli:keys",
-    "logs": "serverless.deploy.manage_cli:logs",
-    "package": "serverless.deploy.package_cli:package",
-    "rollback": "serverless.deploy.manage_cli:rollback",
-    "serve": "serverless.cli:serve",
-    "status": "serverless.deploy.manage_cli:status",
+    "destroy": "serverless.deploy.manage.cli:destroy",
+    "invoke": "serverless.deploy.manage.cli:invoke",
+    "keys": "serverless.serving.cli:keys",
+    "logs": "serverless.deploy.manage.cli:logs",
+    "package": "serverless.deploy.package.cli:package",
+    "rollback": "serverless.deploy.manage.cli:rollback",
+    "serve": "serverless.serving.cli:serve",
+    "status": "serverless.deploy.manage.cli:status",
 }
 """The commands of the guide, and where they are."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serverless.app.keys import new_key
+from serverless.app.core.keys import new_key
 from serverless.deploy.package import container_script
 from serverless.serving import server
 from serverless.serving.limits import ServerLimits

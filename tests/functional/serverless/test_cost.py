@@ -10,7 +10,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from edge_runtime.errors import BundleError, EnvironmentMissingError, ImageError, SnapshipError, UsageError
+from edge_runtime.common.errors import (
+    BundleError,
+    EnvironmentMissingError,
+    ImageError,
+    SnapshipError,
+    UsageError,
+)
 from serverless.deploy.cost import Load, RequestProfile, estimate, measure, read_prices
 from serverless.deploy.cost.cli import cost
 

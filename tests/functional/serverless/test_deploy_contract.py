@@ -10,8 +10,8 @@ import pytest
 
 from edge_runtime import Classifier
 from serverless.app.entry import Handler, load_handler
-from serverless.deploy.invoking import event_of
-from serverless.deploy.versions import NOTHING_COMPARED, SELFTEST, selftest_result
+from serverless.deploy.manage.invoking import event_of
+from serverless.deploy.stack.versions import NOTHING_COMPARED, SELFTEST, selftest_result
 
 
 @pytest.fixture(scope="module")

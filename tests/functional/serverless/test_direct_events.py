@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from edge_runtime import Classifier
+from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.golden import GOLDEN_FILE
-from edge_runtime.manifest import MANIFEST_FILE
 from serverless.app.entry import Handler, load_handler
 
 EVENTS = Path(__file__).parent / "events"

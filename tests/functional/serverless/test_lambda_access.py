@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from serverless.app.application import app_of
+from serverless.app.core.keys import new_key
+from serverless.app.core.settings import AppConfig
 from serverless.app.entry import Handler, load_handler
-from serverless.app.keys import new_key
-from serverless.app.settings import AppConfig
 
 EVENTS = Path(__file__).parent / "events"
 

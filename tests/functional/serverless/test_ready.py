@@ -15,7 +15,7 @@ import pytest
 from starlette.applications import Starlette
 
 from edge_runtime import Classifier
-from edge_runtime.manifest import MANIFEST_FILE
+from edge_runtime.bundle.manifest import MANIFEST_FILE
 from serverless.app import create_app
 
 Ask = Callable[..., httpx.Response]

@@ -10,9 +10,9 @@ import sys
 import click
 import pytest
 
+from snapship.cli import LazyGroup
 from snapship.clidocs import PAGE, page
 from snapship.commands import COMMANDS
-from snapship.group import LazyGroup
 
 PAGES = ("README.md", "docs/concepts.md", "docs/recipes.md")
 

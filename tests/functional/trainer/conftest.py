@@ -13,12 +13,11 @@ import pytest
 
 from edge_runtime.dataset import ImageSet
 from edge_runtime.dataset.imageset import Item
-from trainer.cache import Pixels
-from trainer.checkpoint import open_checkpoint
-from trainer.config import TrainConfig
-from trainer.logs import EpochLog
+from trainer.config.train_config import TrainConfig
+from trainer.core.cache import Pixels
+from trainer.fit.checkpoint import open_checkpoint
+from trainer.fit.session import EpochLog, Session
 from trainer.progress import silent
-from trainer.session import Session
 
 
 @pytest.fixture

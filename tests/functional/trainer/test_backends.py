@@ -24,8 +24,8 @@ if {broken!r}:
             if name == {broken!r}:
                 raise ImportError("the library of {broken} is of another version")
     sys.meta_path.insert(0, Broken())
-from edge_runtime.errors import SnapshipError
-from trainer.backend import load_keras
+from edge_runtime.common.errors import SnapshipError
+from trainer.core.backend import load_keras
 try:
     print(load_keras().backend.backend())
 except SnapshipError as error:

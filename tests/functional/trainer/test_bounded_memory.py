@@ -13,9 +13,9 @@ import hashlib, io, resource, sys
 import numpy as np
 from PIL import Image
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.spec import InputSpec
-from trainer.cache import cached_pixels
-from trainer.care import data_warnings, check_data
+from edge_runtime.image.spec import InputSpec
+from trainer.core.cache import cached_pixels
+from trainer.data_checks import data_warnings, check_data
 
 COUNT, SIDE, SPARE = 600, 512, 250_000_000
 

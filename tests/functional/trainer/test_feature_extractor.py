@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.errors import ModelFileError, UsageError
+from edge_runtime.common.errors import ModelFileError, UsageError
 from trainer import models
-from trainer.backend import load_keras
+from trainer.core.backend import load_keras
 from trainer.models.frozen_graph import layer_class, pack, unpack
 from trainer.models.saved_model import freeze_saved_model
 
@@ -115,7 +115,7 @@ def test_file_needs_neither_the_saved_model_nor_this_process(
     np.save(tmp_path / "pixels.npy", pixels)
     shutil.rmtree(folder)
     code = (
-        "import numpy; from pathlib import Path; from exporter.backend import load_keras_model\n"
+        "import numpy; from pathlib import Path; from exporter.common.backend import load_keras_model\n"
         "model = load_keras_model(Path('model.keras'))\n"
         "numpy.save('scores.npy', model.predict(numpy.load('pixels.npy'), verbose=0))"
     )

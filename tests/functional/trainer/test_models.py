@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from trainer import models
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,7 +86,7 @@ def test_what_cannot_be_built_is_refused(options: dict[str, Any], words: str) ->
 
 
 @pytest.mark.parametrize(
-    "module", ["trainer", "trainer.run", "trainer.cli", "trainer.models", "trainer.schedule"]
+    "module", ["trainer", "trainer.run", "trainer.cli", "trainer.models", "trainer.config.schedule"]
 )
 def test_import_loads_no_keras(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from trainer import models
 from trainer.models.weights import has_head
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from trainer import models
-from trainer.backend import load_keras
+from trainer.core.backend import load_keras
 
 LARGE = {"efficientnet_v2_l", "resnet101", "vgg16", "vgg19"}
 NAMES = [

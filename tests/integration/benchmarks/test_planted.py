@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.planted import NORMALISATION, READER, planted
-from edge_runtime.spec import InputSpec
-from exporter.backend import load_keras
-from exporter.freeze import freeze
+from edge_runtime.image.spec import InputSpec
+from exporter.common.backend import load_keras
+from exporter.convert.tflite import convert_fp32
 from exporter.quantize import TfliteGraph
-from exporter.scoring import full_scorer
-from exporter.source import FullModel
-from exporter.tflite import convert_fp32
+from exporter.source.full_model import FullModel, freeze
+from exporter.source.scoring import full_scorer
 from trainer import models
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exporter.backend import load_keras
-from exporter.source import FullModel, find_source, load_source
+from exporter.common.backend import load_keras
+from exporter.source.full_model import FullModel, find_source, load_source
 
 Layers = Callable[[Any, Any], Any]
 

@@ -12,8 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
-from exporter.baseline import read_baseline
-from exporter.outcomes import pack, unpack
+from exporter.judge.baseline import pack, read_baseline, unpack
 from snapship.cli import cli
 from trainer import Run
 

@@ -10,14 +10,13 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from edge_runtime.common.errors import ModelFileError
 from edge_runtime.engines import open_engine
-from edge_runtime.errors import ModelFileError
-from exporter.freeze import freeze
-from exporter.onnx_file import convert_onnx, convert_onnx_fp16
+from exporter.convert.onnx_file import convert_onnx, convert_onnx_fp16
+from exporter.convert.tflite import convert_fp32
 from exporter.quantize import OnnxGraph, TfliteGraph
-from exporter.scoring import engine_scorer, full_scorer
-from exporter.source import FullModel, find_source, load_source
-from exporter.tflite import convert_fp32
+from exporter.source.full_model import FullModel, find_source, freeze, load_source
+from exporter.source.scoring import engine_scorer, full_scorer
 
 
 def test_float_files_equal_keras(full_model: FullModel, noise: np.ndarray) -> None:
@@ -128,7 +127,7 @@ def test_models_that_are_no_classifier(
 
 
 def test_calibration_needs_an_image(full_model: FullModel, noise: np.ndarray) -> None:
-    from edge_runtime.errors import UsageError
+    from edge_runtime.common.errors import UsageError
 
     with pytest.raises(UsageError, match="calibration"):
         TfliteGraph(convert_fp32(freeze(full_model))).calibrated(noise[:0])

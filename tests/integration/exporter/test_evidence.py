@@ -13,12 +13,12 @@ from PIL import Image
 
 from edge_runtime import Bundle
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.spec import InputSpec
-from exporter.candidate import Candidate
+from edge_runtime.image.spec import InputSpec
 from exporter.evidence.preprocessing import device_paths, stock_path
 from exporter.evidence.record import AttributionStep
-from exporter.images import PixelTable, decode_table
-from exporter.judging import judge
+from exporter.judge.judging import judge
+from exporter.source.candidate import Candidate
+from exporter.source.images import PixelTable, decode_table
 
 
 def encoded(array: np.ndarray, format: str = "PNG") -> bytes:

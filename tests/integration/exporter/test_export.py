@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Bundle, Classifier, selftest
+from edge_runtime.common.errors import DataError, ModelFileError, SnapshipError, UsageError
 from edge_runtime.dataset import open_dataset
-from edge_runtime.errors import DataError, ModelFileError, SnapshipError, UsageError
 from exporter import ExportConfig, check, export
-from exporter.backend import load_keras_model
-from exporter.kinds import DEFAULT_KINDS
+from exporter.common.backend import load_keras_model
+from exporter.formats.kinds import DEFAULT_KINDS
 from trainer import Run
 
 

@@ -12,14 +12,14 @@ import onnx
 import pytest
 from PIL import Image
 
-from edge_runtime.errors import BundleError, ModelFileError, SnapshipError, UsageError
-from edge_runtime.native_output import quiet
-from edge_runtime.spec import InputSpec
+from edge_runtime.common.errors import BundleError, ModelFileError, SnapshipError, UsageError
+from edge_runtime.common.native_output import quiet
+from edge_runtime.image.spec import InputSpec
 from exporter import CheckConfig
-from exporter.backend import load_keras, load_tensorflow
 from exporter.checking import CheckResult, run_check
-from exporter.external import look_at, prepared
-from exporter.input_range import InputRange
+from exporter.common.backend import load_keras, load_tensorflow
+from exporter.source.external import look_at, prepared
+from exporter.source.input_range import InputRange
 
 SIZE = (12, 10, 3)
 NAMES = ("ash", "birch", "oak", "zelkova")

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier
-from edge_runtime.errors import DataError, UsageError
+from edge_runtime.common.errors import DataError, UsageError
 from exporter import ExportConfig, check, export
-from exporter.backend import load_keras
-from exporter.sets import Tables, image_sets
-from exporter.source import find_source, load_source
+from exporter.common.backend import load_keras
+from exporter.convert.image_sets import Tables, image_sets
+from exporter.source.full_model import find_source, load_source
 
 NUMBERS = tuple(str(number) for number in range(1, 13))
 TEXT = tuple(sorted(NUMBERS))

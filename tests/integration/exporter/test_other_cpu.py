@@ -15,10 +15,9 @@ import pytest
 from benchmarks.other_cpu import UnavailableError, without_vnni
 from edge_runtime import Bundle
 from edge_runtime.engines.onnx import OnnxEngine
-from exporter.cpu import kernels_saturate
-from exporter.quantize.onnx_products import products
-from exporter.quantize.products import LARGEST_SUM
-from exporter.verdict import saved_report
+from exporter.formats.onnx_run import kernels_saturate
+from exporter.judge.verdict import saved_report
+from exporter.quantize.onnx_products import LARGEST_SUM, products
 
 SCORE = """
 import sys, numpy as np

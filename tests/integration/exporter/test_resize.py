@@ -17,14 +17,14 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from edge_runtime import Bundle, Classifier, pixels
-from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
+from edge_runtime.common.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.golden import selftest
 from exporter import CheckConfig, ExportConfig, check, export
-from exporter.backend import load_keras
 from exporter.checking import CheckResult, run_check
-from exporter.own_input import own_input
-from exporter.reference_use import use_of_source
-from exporter.source import find_source
+from exporter.common.backend import load_keras
+from exporter.reference.reference_use import use_of_source
+from exporter.source.full_model import find_source
+from exporter.source.input_range import own_input
 from serverless.app import create_app
 from snapship.cli import cli
 from trainer import Run

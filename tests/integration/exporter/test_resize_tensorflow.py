@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import plain_resize
-from edge_runtime.plain_resize import Part, by_picture
-from edge_runtime.preprocess import pixels
-from edge_runtime.spec import InputSpec
-from exporter.backend import load_keras, load_tensorflow
+from edge_runtime.image import fitting
+from edge_runtime.image.fitting import Part, by_picture
+from edge_runtime.image.preprocess import pixels
+from edge_runtime.image.spec import InputSpec
+from exporter.common.backend import load_keras, load_tensorflow
 
 SIDES = (1, 2, 3, 7, 16, 33, 100, 223, 224, 225, 299, 375, 500, 640, 1024, 3000)
 
@@ -27,7 +27,7 @@ def by_tensorflow(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "numpy"])
 def test_within_one_level_of_tensorflow(mode: str, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not compiled:
-        monkeypatch.setattr(plain_resize, "usable", lambda: False)
+        monkeypatch.setattr(fitting, "usable", lambda: False)
     rng, differ = np.random.default_rng(7), 0
     for trial in range(150):
         width, height = (int(side) for side in rng.choice(SIDES, 2))

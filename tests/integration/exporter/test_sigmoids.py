@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.errors import ModelFileError
-from edge_runtime.native_output import quiet
-from edge_runtime.spec import InputSpec
-from exporter.backend import load_keras
-from exporter.external import look_at, prepared
-from exporter.sigmoid import end_of, refuse_sigmoids
-from exporter.source import find_source, load_source
+from edge_runtime.common.errors import ModelFileError
+from edge_runtime.common.native_output import quiet
+from edge_runtime.image.spec import InputSpec
+from exporter.common.backend import load_keras
+from exporter.formats.sigmoid import end_of, refuse_sigmoids
+from exporter.source.external import look_at, prepared
+from exporter.source.full_model import find_source, load_source
 
 SIZE = 12
 SPEC = InputSpec(height=SIZE, width=SIZE, channels=3, fit="stretch")

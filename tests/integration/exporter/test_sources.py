@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_runtime.common.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.engines import open_engine
-from edge_runtime.errors import ModelFileError, SnapshipError, UsageError
-from exporter.backend import load_keras, load_tensorflow
-from exporter.freeze import freeze
-from exporter.onnx_file import convert_onnx
-from exporter.scoring import engine_scorer, full_scorer
-from exporter.source import find_source, load_source
-from exporter.tflite import convert_fp32
+from exporter.common.backend import load_keras, load_tensorflow
+from exporter.convert.onnx_file import convert_onnx
+from exporter.convert.tflite import convert_fp32
+from exporter.source.full_model import find_source, freeze, load_source
+from exporter.source.scoring import engine_scorer, full_scorer
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edge_runtime import Bundle
-from edge_runtime.errors import ModelFileError
+from edge_runtime.common.errors import ModelFileError
 from exporter import check
-from exporter.backend import load_keras
 from exporter.cli import export as command
-from exporter.config import ExportConfig
+from exporter.common.backend import load_keras
+from exporter.config.export_config import ExportConfig
 from exporter.exporting import export_bundle
-from exporter.verdict import saved_report
+from exporter.judge.verdict import saved_report
 
 
 def body(layers: Any, image: Any) -> Any:

@@ -90,7 +90,7 @@ def test_file(snapship_check):
 
 
 def test_worse_artifact_fails_the_test(ran: pytest.Pytester, digits_run: Run) -> None:
-    from exporter.backend import load_keras
+    from exporter.common.backend import load_keras
 
     keras = load_keras()
     model = keras.models.load_model(digits_run.path / "model.keras")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.errors import GateFailedError, InconclusiveError, SnapshipError
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.errors import GateFailedError, InconclusiveError, SnapshipError
 from snapship.cli import cli
 from snapship.run import RecipeResult, plan_recipe, run_recipe
 from snapship.run.console import RecipeProgress

@@ -18,7 +18,7 @@ import pytest
 from edge_runtime import Classifier
 from exporter import ExportConfig, check, export
 from trainer import read_run
-from trainer.evaluation import load_model
+from trainer.evaluation.evaluation import load_model
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,8 +29,8 @@ import json, sys
 import numpy as np
 from edge_runtime.dataset import open_dataset
 from trainer import TrainConfig, train
-from trainer.cache import cached_pixels
-from trainer.evaluation import load_model, predict
+from trainer.core.cache import cached_pixels
+from trainer.evaluation.evaluation import load_model, predict
 
 options = json.loads(sys.argv[1])
 run = train(TrainConfig(**options))

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from edge_runtime.spec import InputSpec
+from edge_runtime.image.spec import InputSpec
 from snapship.cli import cli
 from trainer import models
-from trainer.insight.corruptions import CORRUPTIONS
+from trainer.analysis.robustness import CORRUPTIONS
 from trainer.run import RunMetrics, RunRecord, write_run
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from exporter import ExportConfig, export
-from exporter.verdict import saved_report
+from exporter.judge.verdict import saved_report
 from trainer import TrainConfig, evaluate, train
-from trainer.backend import load_keras
+from trainer.core.backend import load_keras
 
 
 @pytest.mark.slow

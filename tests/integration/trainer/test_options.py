@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from trainer import Event, Run, TrainConfig, evaluate, train
-from trainer.evaluation import load_model
+from trainer.evaluation.evaluation import load_model
 
 Photos = Callable[..., Path]
 

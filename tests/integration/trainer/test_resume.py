@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.evaluation import load_model
+from trainer.evaluation.evaluation import load_model
 
 Photos = Callable[..., Path]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.common.errors import DataError, SnapshipError, UsageError
 from edge_runtime.dataset import open_dataset
-from edge_runtime.errors import DataError, SnapshipError, UsageError
 from trainer import Event, Run, TrainConfig, evaluate, read_data, read_run, train
-from trainer.evaluation import load_model
+from trainer.evaluation.evaluation import load_model
 from trainer.run import RUN_FILES
 
 Photos = Callable[..., Path]

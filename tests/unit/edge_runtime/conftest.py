@@ -13,19 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.bundle.labels import labels_text
+from edge_runtime.bundle.manifest import Artifact, GoldenRef, Manifest, Provenance, TensorSpec, encode_json
+from edge_runtime.engines.result import Float32Array
 from edge_runtime.golden import Golden, GoldenExample, image_hashes
-from edge_runtime.labels import labels_text
-from edge_runtime.manifest import (
-    Artifact,
-    GoldenRef,
-    Manifest,
-    Provenance,
-    TensorSpec,
-    encode_json,
-)
-from edge_runtime.preprocess import UInt8Array, pixels
-from edge_runtime.result import Float32Array
-from edge_runtime.spec import InputSpec
+from edge_runtime.image.preprocess import UInt8Array, pixels
+from edge_runtime.image.spec import InputSpec
 
 LABELS = ("red", "green", "blue")
 SPEC = InputSpec(height=8, width=8)

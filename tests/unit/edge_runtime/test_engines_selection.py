@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from edge_runtime.bundle.manifest import Dtype, Format, TensorSpec
+from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UnknownNameError, UsageError
 from edge_runtime.engines import ENGINES, available, open_engine, usable
 from edge_runtime.engines.base import check_image_input, check_score_output
-from edge_runtime.errors import EnvironmentMissingError, ModelFileError, UnknownNameError, UsageError
-from edge_runtime.manifest import Dtype, Format, TensorSpec
 
 
 @pytest.fixture

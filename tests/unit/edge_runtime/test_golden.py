@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.errors import BundleError, UnknownNameError
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.common.errors import BundleError, UnknownNameError
+from edge_runtime.engines.result import Float32Array
 from edge_runtime.golden import SelfTest, selftest
-from edge_runtime.manifest import Artifact
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
 
 BundleMaker = Callable[..., Path]
 Edit = Callable[..., None]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_runtime.errors import ModelFileError, UnknownNameError, UsageError
-from edge_runtime.options import ResultOptions
-from edge_runtime.result import Result, rank
-from edge_runtime.temperature import softened
+from edge_runtime.common.errors import ModelFileError, UnknownNameError, UsageError
+from edge_runtime.engines.result import Result, rank
+from edge_runtime.options import ResultOptions, softened
 from exporter.evidence.temperature import softened as fitted_with
 
 LABELS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")

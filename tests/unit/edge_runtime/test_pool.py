@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from edge_runtime.bundle.manifest import TensorSpec
+from edge_runtime.common.errors import ModelFileError, UsageError
 from edge_runtime.engines import Engine
-from edge_runtime.errors import ModelFileError, UsageError
-from edge_runtime.manifest import TensorSpec
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.pool import EnginePool
-from edge_runtime.preprocess import UInt8Array
-from edge_runtime.result import Float32Array
 
 
 class Counting:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge_runtime import result
-from edge_runtime.errors import ModelFileError
+from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines import result
 
 _native = pytest.importorskip(
     "edge_runtime._native", reason="not compiled here: no C compiler at installation"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.errors import BundleError
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.errors import BundleError
 from edge_runtime.golden import verify_files
 
 BundleMaker = Callable[..., Path]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.manifest import WorstClass
-from exporter.gate import GateVerdict
-from exporter.verdict import ArtifactReport, CheckReport, ReferenceReport
+from edge_runtime.bundle.manifest import WorstClass
+from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport
+from exporter.statistics.gate import GateVerdict
 
 
 def artifact(verdict: GateVerdict = "pass", **changes: Any) -> ArtifactReport:

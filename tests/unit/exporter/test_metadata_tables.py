@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.metadata import tables
+from exporter.formats import tflite_metadata_tables as tables
 
 RECORD = {
     "name": "flowers",
@@ -21,7 +21,10 @@ RECORD = {
                 {
                     "name": "score",
                     "content": {"feature": {}},
-                    "files": [{"name": "labels.txt", "type": tables.TENSOR_AXIS_LABELS}, {"name": "other"}],
+                    "files": [
+                        {"name": "labels.txt", "type": tables.TENSOR_AXIS_LABELS},
+                        {"name": "other"},
+                    ],
                 }
             ],
         }

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from starlette.applications import Starlette
 
-from edge_runtime.errors import ImageError
+from edge_runtime.common.errors import ImageError
+from edge_runtime.engines.result import Prediction, Result
+from edge_runtime.image.preprocess import ImageSource, UInt8Array
 from edge_runtime.options import ResultOptions
-from edge_runtime.preprocess import ImageSource, UInt8Array
-from edge_runtime.result import Prediction, Result
 from serverless.app import create_app
-from serverless.app.schema import Served
-from serverless.app.service import Service
+from serverless.app.core.schema import Served
+from serverless.app.core.service import Service
 
 
 class FakeModel:

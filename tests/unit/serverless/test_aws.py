@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from serverless.aws import (
     AwsError,
     CredentialsError,
@@ -97,7 +97,7 @@ def test_code_of() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["serverless.aws", "serverless.deploy.deploy_cli", "serverless.deploy.manage_cli"]
+    "module", ["serverless.aws", "serverless.deploy.deploy_cli", "serverless.deploy.manage.cli"]
 )
 def test_nothing_of_aws_is_imported_before_it_is_asked(module: str) -> None:
     code = f"import sys, {module}; print([m for m in sys.modules if m.startswith(('boto', 'tensorflow', 'keras'))])"

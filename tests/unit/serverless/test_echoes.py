@@ -17,15 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
-from edge_runtime.errors import SnapshipError
-from edge_runtime.labels import parse_labels
-from edge_runtime.manifest import read_manifest
+from edge_runtime.bundle.labels import parse_labels
+from edge_runtime.bundle.manifest import read_manifest
+from edge_runtime.common.errors import SnapshipError
 from serverless.app import create_app
+from serverless.app.core.keys import from_text, new_key
+from serverless.app.core.service import Service
+from serverless.app.core.settings import AppConfig
 from serverless.app.entry import Handler
-from serverless.app.key_source import from_text
-from serverless.app.keys import new_key
-from serverless.app.service import Service
-from serverless.app.settings import AppConfig
 
 ROOT = Path(__file__).parents[3]
 

@@ -15,7 +15,7 @@ import pytest
 from starlette.applications import Starlette
 
 import serverless.app
-from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.common.errors import BundleError, UsageError
 from serverless.app.entry import Handler, load_handler
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1")

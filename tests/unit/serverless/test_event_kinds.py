@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import UsageError
-from serverless.app.errors import UnprocessableError
+from edge_runtime.common.errors import UsageError
+from serverless.app.core.problems import UnprocessableError
 from serverless.app.events.dispatch import kind_of
 from serverless.app.events.kinds import EVENT_KINDS, EventKind
 from serverless.app.events.objects import S3Object, is_skipped, result_place

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
-from edge_runtime.errors import SnapshipError
+from edge_runtime.common.errors import SnapshipError
 from serverless.app.entry import Handler
 
 NAMES = st.sampled_from(

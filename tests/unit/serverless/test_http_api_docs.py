@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from serverless.app import settings
-from serverless.app.openapi import document
-from serverless.app.schema import Limits
-from serverless.app.telemetry import RequestRecord, line
+from serverless.app.core import settings
+from serverless.app.core.schema import Limits
+from serverless.app.core.telemetry import RequestRecord, line
+from serverless.app.http.openapi import document
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 import serverless.app
-from edge_runtime.errors import EnvironmentMissingError
+from edge_runtime.common.errors import EnvironmentMissingError
 from serverless.app.entry import Handler
-from serverless.cli import serve
+from serverless.serving.cli import serve
 
 
 @pytest.mark.parametrize("module", ["serverless", "serverless.app"])
@@ -34,7 +34,7 @@ def test_all_is_what_is_there() -> None:
     [
         ("serverless.app.application", lambda: serverless.app.create_app("x")),
         ("serverless.app.entry", lambda: Handler(None)),  # type: ignore[arg-type]
-        ("serverless.cli", lambda: serve.main(["x"], standalone_mode=False)),
+        ("serverless.serving.cli", lambda: serve.main(["x"], standalone_mode=False)),
     ],
 )
 def test_a_missing_extra_is_told_with_its_pip_command(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from edge_runtime.errors import SnapshipError, UsageError
+from edge_runtime.common.errors import SnapshipError, UsageError
 from serverless.app.entry import Handler
 from serverless.app.events import objects
 from serverless.app.events.dispatch import kind_of

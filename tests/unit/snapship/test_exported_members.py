@@ -42,7 +42,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_version_is_that_of_the_project() -> None:
-    from snapship.version import UNKNOWN
+    from snapship.extras import UNKNOWN
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert snapship.__version__ in (project["version"], UNKNOWN)

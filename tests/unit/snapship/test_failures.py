@@ -7,7 +7,7 @@ import errno
 import click
 import pytest
 
-from edge_runtime.errors import (
+from edge_runtime.common.errors import (
     BundleError,
     EnvironmentMissingError,
     GateFailedError,

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from snapship.cli import cli
 from snapship.commands import COMMANDS, SECTIONS, Entry
-from snapship.version import version
+from snapship.extras import version
 
 Body = Callable[[], Any]
 
@@ -29,7 +29,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[Body], None]:
     def put(body: Body) -> None:
         monkeypatch.setitem(COMMANDS, "planted", Entry("planted", f"{__name__}:planted", "A test."))
         command = click.command("planted")(body)
-        monkeypatch.setattr("snapship.group.import_module", lambda name: _Module(command))
+        monkeypatch.setattr("snapship.cli.import_module", lambda name: _Module(command))
 
     return put
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge_runtime.atomic_file import write_whole
-from edge_runtime.errors import UsageError
-from edge_runtime.manifest import encode_json
-from edge_runtime.text import as_utf8, is_utf8
-from exporter.config import ExportConfig
+from edge_runtime.bundle.manifest import encode_json
+from edge_runtime.common.atomic_file import write_whole
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.text import as_utf8, is_utf8
+from exporter.config.export_config import ExportConfig
 from exporter.exporting import export_bundle
-from exporter.external import check_file
-from exporter.outputs.github import SUMMARY_VARIABLE, append_for_runner
-from exporter.source import find_source
+from exporter.report.github import SUMMARY_VARIABLE, append_for_runner
+from exporter.source.external import check_file
+from exporter.source.full_model import find_source
 from snapship.run.recipe import toml_text
 
 ODD = "caf\udce9/ü"

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.option_groups import OTHER, GroupedCommand
+from edge_runtime.common.terminal import OTHER, GroupedCommand
 from snapship.commands import COMMANDS
 
 MANY = 12

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from snapship.cli import cli
 
 COMMANDS = [

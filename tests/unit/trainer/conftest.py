@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.spec import InputSpec
+from edge_runtime.image.spec import InputSpec
 from trainer.run import RUN_FILE, DataItem, DataRecord, RunMetrics, RunRecord, write_data, write_run
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import UsageError
-from edge_runtime.keras_backend import BACKENDS, keras_backend
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.versions import BACKENDS, keras_backend
 from snapship.extras import packages
-from trainer import backend
+from trainer.core import backend
 
 CHOICES = [
     # KERAS_BACKEND, keras.json, not installed -> what is chosen

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.common.errors import UnknownNameError, UsageError
 from trainer import models
 from trainer.models.weights import check_weights_file
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.common.errors import UnknownNameError, UsageError
 from trainer.augmentation.choices import FOR_ARRAYS, FOR_PHOTOS, parse_augmentations, resolve_augmentations
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import EnvironmentMissingError, SnapshipError, UsageError
+from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, UsageError
 from trainer import Event, TrainConfig, train
 
 Photos = Callable[..., Path]
@@ -22,7 +22,9 @@ def nothing_begins(event: Event, /) -> None:
 def test_package_of_the_report_that_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setattr("trainer.report.find_spec", lambda name: None if name == package else object())
+    monkeypatch.setattr(
+        "trainer.analysis.report.find_spec", lambda name: None if name == package else object()
+    )
     with pytest.raises(EnvironmentMissingError, match=rf"{package}.*pip install 'snapship\[train\]'"):
         train(TrainConfig(data="digits", model="small_cnn", out=tmp_path / "run"), nothing_begins)
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import RunError
+from edge_runtime.common.errors import RunError
 from trainer.run import (
     DATA_FILE,
     MODEL_FILE,

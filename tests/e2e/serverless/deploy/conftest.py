@@ -17,7 +17,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.errors import SnapshipError
+from edge_runtime.common.errors import SnapshipError
 
 BESIDE = Path(__file__).parents[1]
 """Where the package motoshim is."""

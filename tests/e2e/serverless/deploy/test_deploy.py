@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from serverless.aws import Connection
-from serverless.deploy import stages
-from serverless.deploy.config import Deployment
+from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.errors import StoppedError
 from serverless.deploy.deploy_cli import deploy
-from serverless.deploy.deploy_config import DeployConfig
 from serverless.deploy.deploying import deploy as run
-from serverless.deploy.errors import StoppedError
+from serverless.deploy.traffic import stages
 
 BUCKET = "snapship-code-123456789012-eu-central-1"
 
@@ -207,7 +206,7 @@ def test_ctrl_c_while_packaging_changed_nothing(cloud: Any) -> None:
 
 
 def test_api_keys_are_made_once_and_kept_as_hashes(cloud: Any) -> None:
-    from serverless.app.keys import parse
+    from serverless.app.core.keys import parse
 
     done = cloud.deploy("one", "--auth", "api-key")
     assert done.code == 0, done.err
@@ -224,7 +223,7 @@ def test_api_keys_are_made_once_and_kept_as_hashes(cloud: Any) -> None:
 
 
 def test_a_parameter_of_the_users_own_is_used_and_kept(cloud: Any) -> None:
-    from serverless.deploy.manage_cli import destroy
+    from serverless.deploy.manage.cli import destroy
 
     words = ("--auth", "api-key", "--keys-parameter", "/team/keys")
     done = cloud.deploy("one", *words, passed=None)
@@ -281,9 +280,9 @@ def test_plan_changes_nothing(cloud: Any) -> None:
 
 
 def test_a_plan_beside_a_first_deployment_takes_nothing_away(cloud: Any) -> None:
-    from serverless.deploy import changes
+    from serverless.deploy.stack import changes
     from serverless.deploy.template import Code, template
-    from serverless.deploy.template.tagging import tags
+    from serverless.deploy.template.building import tags
 
     aws, deployment = Connection(), Deployment("flowers")
     final = template(deployment, Code("code", "code/flowers/x.zip", "0" * 64))
@@ -295,9 +294,9 @@ def test_a_plan_beside_a_first_deployment_takes_nothing_away(cloud: Any) -> None
 
 
 def test_a_stack_with_a_change_of_somebody_else_is_not_taken_away(cloud: Any) -> None:
-    from serverless.deploy import changes
+    from serverless.deploy.stack import changes
     from serverless.deploy.template import Code, template
-    from serverless.deploy.template.tagging import tags
+    from serverless.deploy.template.building import tags
 
     aws, deployment = Connection(), Deployment("flowers")
     final = template(deployment, Code("code", "code/flowers/x.zip", "0" * 64))

@@ -17,10 +17,9 @@ import msgspec
 import pytest
 
 from serverless.aws import Connection
-from serverless.deploy.config import Deployment
-from serverless.deploy.deploy_config import DeployConfig
+from serverless.deploy.config.deployment import DeployConfig, Deployment
 from serverless.deploy.deploying import deploy as run
-from serverless.deploy.lock import EXPIRES_S, Holder
+from serverless.deploy.stack.lock import EXPIRES_S, Holder
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -30,8 +29,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from serverless.aws import Connection
-from serverless.deploy.config import Deployment
-from serverless.deploy.deploy_config import DeployConfig
+from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment import DeployConfig
 from serverless.deploy.deploying import deploy
 
 def say(line):
@@ -124,7 +123,7 @@ def test_the_second_of_two_is_told_who_is_first(cloud: Any) -> None:
 
 
 def test_one_lock_for_all_code_buckets(cloud: Any) -> None:
-    from serverless.deploy.manage_cli import destroy, rollback, status
+    from serverless.deploy.manage.cli import destroy, rollback, status
 
     s3 = cloud.client("s3")
     for name in ("mine", "yours"):
@@ -148,18 +147,18 @@ def test_one_lock_for_all_code_buckets(cloud: Any) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_lock_of_a_container_of_the_same_name_holds(cloud: Any) -> None:
     """Its process's number says nothing here: the host is called the same, and is another."""
-    from serverless.deploy import process
+    from serverless.deploy.stack import lock
 
     cloud.deploy("one")
     ended = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
-    gone, here = int(ended.stdout), {"host": socket.gethostname(), "place": process.place()}
+    gone, here = int(ended.stdout), {"host": socket.gethostname(), "place": lock.place()}
     for other in (
         {**here, "pid": gone, "started": "1", "place": "another boot pid:[1]"},
         {**here, "pid": gone, "started": "1", "place": ""},
         {**here, "pid": gone, "started": ""},
-        {**here, "pid": os.getpid(), "started": process.started(os.getpid())},
+        {**here, "pid": os.getpid(), "started": lock.started(os.getpid())},
     ):
         hold(cloud, **other)
         assert cloud.deploy("two", passed=None).code == 2, other
@@ -185,7 +184,7 @@ def test_a_lock_that_was_taken_over_stops_the_one_who_had_it(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.deploy("one")
-    monkeypatch.setattr("serverless.deploy.lock.RENEW_S", 0.05)
+    monkeypatch.setattr("serverless.deploy.stack.lock.RENEW_S", 0.05)
 
     def say(line: str) -> None:
         if line.startswith("Uploading"):
@@ -263,7 +262,7 @@ def test_a_missing_permission_is_named(cloud: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_destroy_needs_no_permission_to_look_for_tags(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from serverless.deploy.manage_cli import destroy
+    from serverless.deploy.manage.cli import destroy
 
     # A first deployment that failed: no stack, but a package.
     assert cloud.deploy("one", passed=False).code == 1
@@ -280,7 +279,7 @@ def test_destroy_needs_no_permission_to_look_for_tags(cloud: Any, monkeypatch: p
 @pytest.mark.parametrize("name", ["Flowers", "a b", "../x", "a" * 56, "", "flowers;rm", "-x"])
 def test_a_name_that_is_none(cloud: Any, name: str) -> None:
     from serverless.deploy.deploy_cli import deploy
-    from serverless.deploy.manage_cli import destroy, status
+    from serverless.deploy.manage.cli import destroy, status
 
     done = cloud.run(deploy, "--package", cloud.zipped("one"), f"--name={name}")
     assert done.code == 2

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from serverless.deploy.manage_cli import destroy, invoke, logs, rollback, status
+from serverless.deploy.manage.cli import destroy, invoke, logs, rollback, status
 
 BUCKET = "snapship-code-123456789012-eu-central-1"
 
@@ -65,8 +65,8 @@ def test_rollback_never_goes_to_a_version_that_failed(cloud: Any) -> None:
 
 
 def test_old_versions_are_tidied_up(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serverless.deploy.rollout.KEPT_VERSIONS", 2)
-    monkeypatch.setattr("serverless.deploy.tidying.KEPT_VERSIONS", 2)
+    monkeypatch.setattr("serverless.deploy.traffic.templates.KEPT_VERSIONS", 2)
+    monkeypatch.setattr("serverless.deploy.deploying.KEPT_VERSIONS", 2)
     for number in range(4):
         cloud.deploy(f"code-{number}")
     assert cloud.versions() == ["2", "3", "4"]
@@ -234,10 +234,10 @@ def test_logs_prints_what_the_function_wrote(cloud: Any) -> None:
 
 def test_logs_follow_prints_each_line_once(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from serverless.aws import Connection
-    from serverless.deploy.locating import look_up
-    from serverless.deploy.logs import read
+    from serverless.deploy.manage.invoking import read
+    from serverless.deploy.manage.status import look_up
 
-    monkeypatch.setattr("serverless.deploy.logs.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("serverless.deploy.manage.invoking.POLL_SECONDS", 0.01)
     cloud.deploy("one")
     client, group = cloud.client("logs"), "/aws/lambda/snapship-flowers"
     client.create_log_stream(logGroupName=group, logStreamName="s")

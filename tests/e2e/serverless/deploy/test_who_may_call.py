@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import SnapshipError
+from edge_runtime.common.errors import SnapshipError
 from serverless.aws import Connection
-from serverless.deploy import changes
-from serverless.deploy.config import Deployment
-from serverless.deploy.config_rules import Auth
-from serverless.deploy.deploy_config import DeployConfig
+from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.errors import StoppedError
+from serverless.deploy.config.rules import Auth
 from serverless.deploy.deploying import deploy as run
-from serverless.deploy.errors import StoppedError
-from serverless.deploy.manage_cli import rollback, status
+from serverless.deploy.manage.cli import rollback, status
+from serverless.deploy.stack import changes
 
 
 def wished(auth: Auth, **options: Any) -> Deployment:

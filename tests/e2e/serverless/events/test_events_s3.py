@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier, SnapshipError
+from serverless.app.core.problems import ForbiddenError
 from serverless.app.entry import Handler
-from serverless.app.errors import ForbiddenError
 from serverless.app.events import objects
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1")

@@ -20,10 +20,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from serverless.app.core.keys import new_key
 from serverless.app.entry import Handler
 from serverless.app.events import objects
-from serverless.app.keys import new_key
-from serverless.deploy.config import Deployment
+from serverless.deploy.config.deployment import Deployment
 from serverless.deploy.template import Code, template
 
 UNSEEN = {

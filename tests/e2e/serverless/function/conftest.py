@@ -26,12 +26,11 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from serverless.deploy.config_rules import Arch, PythonVersion
-from serverless.deploy.errors import DownloadError
+from serverless.deploy.config.errors import DownloadError
+from serverless.deploy.config.rules import Arch, PythonVersion
 from serverless.deploy.package import PackageConfig, WrittenPackage, package
 from serverless.deploy.package.interpreters import Interpreter, find_interpreter
-from serverless.deploy.package.requirements import Requirement
-from serverless.deploy.package.wheels import fetch
+from serverless.deploy.package.wheels import Requirement, fetch
 
 Invoke = Callable[[Any], Any]
 

@@ -16,16 +16,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edge_runtime.bundle import file_sha256
-from serverless.deploy.config_rules import Arch
-from serverless.deploy.errors import DownloadError, LimitError, SelfCheckError
+from edge_runtime.bundle.bundle import file_sha256
+from serverless.deploy.config.errors import DownloadError, LimitError, SelfCheckError
+from serverless.deploy.config.rules import Arch
 from serverless.deploy.package import PackageConfig, WrittenPackage, package
 from serverless.deploy.package.interpreters import Interpreter
 from serverless.deploy.package.linkage import MACHINES, linkage
 from serverless.deploy.package.prune import RULES
-from serverless.deploy.package.requirements import requirements
 from serverless.deploy.package.tree import read_record
-from serverless.deploy.package.wheels import fetch
+from serverless.deploy.package.wheels import fetch, requirements
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -68,7 +67,7 @@ def test_package_is_the_same_byte_for_byte_from_another_folder(
         "--json",
     ]
     done = subprocess.run(
-        [sys.executable, "-c", "from serverless.deploy.package_cli import package; package()", *words],
+        [sys.executable, "-c", "from serverless.deploy.package.cli import package; package()", *words],
         cwd=elsewhere,
         env={
             **os.environ,
@@ -198,7 +197,7 @@ def test_every_module_is_compiled_for_the_function(
         assert compiled.read_bytes()[:8] == magic + b"\x01\x00\x00\x00", source
     name = f"bundle.cpython-{made.python.replace('.', '')}.pyc"
     inside = (root / "edge_runtime" / "__pycache__" / name).read_bytes()
-    assert b"/var/task/edge_runtime/bundle.py" in inside
+    assert b"/var/task/edge_runtime/bundle/bundle.py" in inside
 
 
 def test_container_serves_the_same_files_by_itself(

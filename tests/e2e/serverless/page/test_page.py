@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime import Classifier
 from serverless.app import create_app
-from serverless.app.keys import new_key
+from serverless.app.core.keys import new_key
 
 Tab = Callable[..., Any]
 

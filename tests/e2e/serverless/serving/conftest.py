@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[4]
 
-SERVE = [sys.executable, "-u", "-c", "from serverless.cli import serve; serve()"]
+SERVE = [sys.executable, "-u", "-c", "from serverless.serving.cli import serve; serve()"]
 
 START_SECONDS = 30
 

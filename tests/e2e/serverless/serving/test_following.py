@@ -15,7 +15,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from edge_runtime.bundle import file_sha256
+from edge_runtime.bundle.bundle import file_sha256
 from edge_runtime.updates import pull, rollback
 from serverless.app.application import create_app
 from serverless.serving.following import ReloadingService

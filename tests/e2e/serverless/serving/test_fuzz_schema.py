@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serverless.app.keys import new_key
+from serverless.app.core.keys import new_key
 
 SEED = 6
 

@@ -15,9 +15,9 @@ import pytest
 
 from edge_runtime import Classifier
 from edge_runtime.golden import read_golden
-from serverless.app.keys import new_key
+from serverless.app.core.keys import new_key
 
-CODE = "from serverless.cli import serve; serve()"
+CODE = "from serverless.serving.cli import serve; serve()"
 
 
 def test_serve_gives_the_scores_of_the_classifier(start, digits_bundle: Path) -> None:
@@ -164,4 +164,6 @@ def test_a_port_in_use_ends_with_its_message(digits_bundle: Path) -> None:
             [sys.executable, "-c", CODE, str(digits_bundle), "--port", port], capture_output=True, text=True
         )
     assert done.returncode != 0
-    assert done.stderr.splitlines()[-1].startswith("edge_runtime.errors.UsageError: The address must be free")
+    assert done.stderr.splitlines()[-1].startswith(
+        "edge_runtime.common.errors.UsageError: The address must be free"
+    )

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from edge_runtime import Bundle
-from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.updates import pull
 
 ROOT = Path(__file__).resolve().parents[4]

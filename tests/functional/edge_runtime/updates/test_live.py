@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Bundle, Classifier
-from edge_runtime.errors import BundleError, GateFailedError, ImageTooLargeError, UsageError
+from edge_runtime.common.errors import BundleError, GateFailedError, ImageTooLargeError, UsageError
 from edge_runtime.updates import LiveClassifier, Swap, pull
 
 MakeBundle = Callable[[str], Path]

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_runtime import Bundle, Classifier, selftest
-from edge_runtime.errors import BundleError, EnvironmentMissingError, GateFailedError, UsageError
+from edge_runtime.common.errors import BundleError, EnvironmentMissingError, GateFailedError, UsageError
 from edge_runtime.golden import verify_files
 from edge_runtime.updates import PublicKey, pull, rollback, sign
 from snapship.cli import cli

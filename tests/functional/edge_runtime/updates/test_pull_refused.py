@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge_runtime import Bundle
-from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.updates import pull, rollback
 from snapship.cli import cli
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import EnvironmentMissingError, UsageError
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.updates import pull
 
 boto3 = pytest.importorskip("boto3")

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from edge_runtime import Bundle
+from edge_runtime.bundle.manifest import decode_json, encode_json
+from edge_runtime.common.errors import DataError, ModelFileError
 from edge_runtime.dataset import open_dataset
 from edge_runtime.engines import Engine, open_engine
-from edge_runtime.errors import DataError, ModelFileError
-from edge_runtime.manifest import decode_json, encode_json
-from exporter.candidate import Candidate, float_sibling
+from exporter.bundle.golden import replay_golden
 from exporter.evidence import DiagnosticOptions
-from exporter.evidence.golden import replay_golden
+from exporter.evidence.engines import thread_counts
 from exporter.evidence.layers import layer_reports, open_pair
-from exporter.evidence.variants import thread_counts
-from exporter.images import PixelTable, balanced, decode_table
-from exporter.judging import Judgement, judge
-from exporter.report import render_report
-from exporter.verdict import CheckReport
+from exporter.judge.judging import Judgement, judge
+from exporter.judge.verdict import CheckReport
+from exporter.report.report import render_report
+from exporter.source.candidate import Candidate, float_sibling
+from exporter.source.images import PixelTable, balanced, decode_table
 
 KINDS = {
     "tflite-fp32": "digits_fp32.tflite",

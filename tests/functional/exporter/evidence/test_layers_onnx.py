@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from edge_runtime.native_output import quiet
+from edge_runtime.common.native_output import quiet
 from exporter.evidence.layers import layer_reports, open_pair
 
 

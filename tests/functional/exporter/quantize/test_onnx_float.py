@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.engines.onnx_import import load_onnxruntime
-from exporter.quantize.onnx_float import keep_float
+from edge_runtime.engines.onnx import load_onnxruntime
 from exporter.quantize.onnx_products import products
+from exporter.quantize.onnx_steps import keep_float
 
 
 def between(op: str, weights: np.ndarray, *, act: str = "") -> Any:

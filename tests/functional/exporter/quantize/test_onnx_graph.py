@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.errors import ModelFileError
-from edge_runtime.result import Float32Array
+from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines.result import Float32Array
 from exporter.quantize import OnnxGraph
 from exporter.quantize.onnx_products import products
-from exporter.scoring import file_scores
+from exporter.source.scoring import file_scores
 
 SIDE, CLASSES = 12, 4
 RANDOM = np.random.default_rng(0)

@@ -18,11 +18,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.other_cpu import UnavailableError, without_vnni
 from edge_runtime.engines.onnx import OnnxEngine
-from exporter.candidate import Candidate
 from exporter.check_cli import check
-from exporter.cpu import kernels_saturate
-from exporter.kernels import examine_kernels, kernels_text
+from exporter.formats.onnx_run import kernels_saturate
+from exporter.judge.kernels import examine_kernels, kernels_text
 from exporter.quantize.onnx_products import products, with_unsigned_weights
+from exporter.source.candidate import Candidate
 
 SIDE = 8
 

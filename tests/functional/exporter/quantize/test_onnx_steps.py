@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.other_cpu import UnavailableError, without_vnni
-from exporter.cpu import kernels_saturate
+from exporter.formats.onnx_run import kernels_saturate
 from exporter.quantize.onnx_products import products
 
 DENSE = np.full((64, 8), 127, np.int8)

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.spec import InputSpec
-from exporter.backend import load_keras
-from exporter.freeze import freeze
-from exporter.onnx_file import convert_onnx
+from edge_runtime.image.spec import InputSpec
+from exporter.common.backend import load_keras
+from exporter.convert.onnx_file import convert_onnx
+from exporter.convert.tflite import convert_fp32
 from exporter.quantize import OnnxGraph, QuantGraph, TfliteGraph
-from exporter.source import FullModel
-from exporter.tflite import convert_fp32
+from exporter.source.full_model import FullModel, freeze
 
 LABELS = tuple("0123456789")
 

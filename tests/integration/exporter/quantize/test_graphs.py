@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_runtime.common.errors import UsageError
 from edge_runtime.engines.selection import open_engine
-from edge_runtime.errors import UsageError
-from exporter.drift import agreement, floored_kl
 from exporter.quantize import QuantGraph
 from exporter.quantize.onnx_products import products
-from exporter.scoring import engine_scorer
+from exporter.source.scoring import engine_scorer
+from exporter.statistics.drift import agreement, floored_kl
 
 FORMATS = pytest.mark.parametrize("format", ["tflite", "onnx"])
 

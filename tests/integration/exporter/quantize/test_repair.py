@@ -8,18 +8,17 @@ import pytest
 
 from edge_runtime.dataset import open_dataset
 from edge_runtime.engines.selection import open_engine
-from edge_runtime.spec import InputSpec
-from exporter.backend import load_keras
-from exporter.drift import floored_kl
-from exporter.freeze import freeze
-from exporter.images import balanced, decode_table
+from edge_runtime.image.spec import InputSpec
+from exporter.common.backend import load_keras
+from exporter.convert.tflite import convert_fp32
 from exporter.quantize import QuantGraph, TfliteGraph
 from exporter.quantize.bias import corrected
 from exporter.quantize.calibration import calibration_report
 from exporter.repair import Evaluation, Goal, Repaired, repair
-from exporter.scoring import engine_scorer, full_scorer
-from exporter.source import FullModel
-from exporter.tflite import convert_fp32
+from exporter.source.full_model import FullModel, freeze
+from exporter.source.images import balanced, decode_table
+from exporter.source.scoring import engine_scorer, full_scorer
+from exporter.statistics.drift import floored_kl
 
 FORMATS = pytest.mark.parametrize("format", ["tflite", "onnx"])
 LABELS = tuple("0123456789")

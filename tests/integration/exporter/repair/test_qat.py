@@ -8,20 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_runtime.common.errors import UsageError
 from edge_runtime.engines import open_engine
-from edge_runtime.errors import UsageError
-from edge_runtime.spec import InputSpec
-from exporter.backend import load_keras
-from exporter.drift import agreement, floored_kl
-from exporter.freeze import freeze
+from edge_runtime.image.spec import InputSpec
+from exporter.common.backend import load_keras
+from exporter.convert.tflite import convert_fp32
 from exporter.quantize import TfliteGraph
 from exporter.repair.goal import StepUnavailable
 from exporter.repair.qat import fine_tuned
-from exporter.repair.qat_copy import copy_with_ranges
-from exporter.repair.qat_range import range_layer, rounded_kernel
-from exporter.scoring import engine_scorer, full_scorer
-from exporter.source import FullModel
-from exporter.tflite import convert_fp32
+from exporter.repair.qat_copy import copy_with_ranges, range_layer, rounded_kernel
+from exporter.source.full_model import FullModel, freeze
+from exporter.source.scoring import engine_scorer, full_scorer
+from exporter.statistics.drift import agreement, floored_kl
 
 CLASSES = 5
 

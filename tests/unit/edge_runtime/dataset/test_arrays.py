@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_runtime.common.errors import DataError, SnapshipError
 from edge_runtime.dataset import ARRAY_NAMES, array_file, open_dataset
-from edge_runtime.errors import DataError, SnapshipError
 
 
 def idx(array: np.ndarray[Any, Any]) -> bytes:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import open_dataset
-from edge_runtime.errors import DataError
 
 WriteClasses = Callable[[Path, Mapping[str, int]], Path]
 Picture = Callable[[int], bytes]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.bundle.labels import labels_text, parse_labels
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import decode_all, open_dataset
-from edge_runtime.errors import DataError
-from edge_runtime.labels import labels_text, parse_labels
-from edge_runtime.spec import InputSpec
+from edge_runtime.image.spec import InputSpec
 
 WriteClasses = Callable[[Path, Mapping[str, int]], Path]
 Picture = Callable[[int], bytes]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import FORMS, open_dataset
-from edge_runtime.errors import DataError
 
 
 @pytest.mark.parametrize(

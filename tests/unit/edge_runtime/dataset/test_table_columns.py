@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.errors import DataError
 
 Picture = Callable[[int], bytes]
 Table = Callable[..., Path]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import open_dataset
-from edge_runtime.dataset.table_paths import ImageFinder
-from edge_runtime.errors import DataError
+from edge_runtime.dataset.table_rows import ImageFinder
 
 Picture = Callable[[int], bytes]
 Tree = Callable[..., Path]

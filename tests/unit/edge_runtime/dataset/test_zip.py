@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import open_dataset
-from edge_runtime.errors import DataError
 
 Picture = Callable[[int], bytes]
 

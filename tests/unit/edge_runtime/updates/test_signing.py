@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.bundle import Bundle
-from edge_runtime.errors import BundleError, UsageError
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.golden import verify_files
 from edge_runtime.updates import PublicKey, new_key, read_public_keys, sign
 from edge_runtime.updates.signature import SIGNATURE_FILE, check_signature, signed_text, version_of
-from exporter.bundle_files import may_write
+from exporter.bundle.bundle_files import may_write
 from snapship.cli import cli
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -68,7 +68,7 @@ def test_new_key_that_the_disk_refuses_leaves_no_file(tmp_path: Path, limit_byte
     code = """
 import resource, sys
 from pathlib import Path
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from edge_runtime.updates import new_key
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)

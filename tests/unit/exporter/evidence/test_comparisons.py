@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.errors import DataError
 from exporter.evidence import check_classes
-from exporter.evidence.attribution import model_steps, step
 from exporter.evidence.classes import class_reports
-from exporter.evidence.pareto import on_front
-from exporter.evidence.parity import FULL_MODEL, parity_report
+from exporter.evidence.diagnostics import model_steps, step
+from exporter.judge.judging import FULL_MODEL, parity_report
+from exporter.judge.verdict import on_front
 
 
 def answers(*best: int, classes: int = 3) -> np.ndarray:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporter.evidence.layers import NO_ERROR_DB, ErrorSums, layer_reports, worst_first
-from exporter.evidence.tensor_pair import TensorPair
+from exporter.evidence.layers import NO_ERROR_DB, ErrorSums, TensorPair, layer_reports, worst_first
 
 
 def test_errors_by_hand() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporter.drift import expected_calibration_error
 from exporter.evidence.temperature import (
     FLOOR_MASS,
     T_RANGE,
@@ -13,6 +12,7 @@ from exporter.evidence.temperature import (
     softened,
     temperature_report,
 )
+from exporter.statistics.drift import expected_calibration_error
 
 
 def planted(temperature: float, *, n: int = 6000, classes: int = 7) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from exporter.quantize.bias import mean_shift
-from exporter.quantize.graph import LinearLayer
-from exporter.quantize.grid import on_grid
+from exporter.quantize.graph import LinearLayer, on_grid
 
 
 def test_mean_shift_of_a_dense_layer_is_its_mean_error() -> None:

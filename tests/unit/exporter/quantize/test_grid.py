@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporter.quantize.grid import on_grid
+from exporter.quantize.graph import on_grid
 
 
 def test_on_grid_has_one_scale_per_output_channel() -> None:

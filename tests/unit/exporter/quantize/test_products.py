@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from exporter.quantize.grid import on_grid
-from exporter.quantize.products import LARGEST_SUM, narrow_scales, pair_sums
+from exporter.quantize.graph import on_grid
+from exporter.quantize.onnx_products import LARGEST_SUM, narrow_scales, pair_sums
 
 WEIGHTS = arrays.arrays(
     np.float32,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from exporter.quantize.bias import Geometry, layer_means, mean_maps, window_means
 from exporter.quantize.graph import LinearLayer
-from exporter.quantize.window import Geometry, layer_means, mean_maps, window_means
 
 
 def test_window_means_count_padding_as_zeros() -> None:

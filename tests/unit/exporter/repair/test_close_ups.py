@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporter.repair.close_ups import close_ups, corners
+from exporter.repair.artifact_repair import close_ups, corners
 
 
 def quadrants(channels: int = 3) -> np.ndarray:

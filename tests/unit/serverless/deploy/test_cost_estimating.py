@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
+from serverless.deploy.config.errors import LimitError
 from serverless.deploy.cost import Load, RequestProfile, estimate, read_prices
 from serverless.deploy.cost.prices import TABLE
-from serverless.deploy.errors import LimitError
 
 PRICES = read_prices()
 MEASURED = RequestProfile("tflite-int8", "a photo", 100, 100.0, 98.0, 150.0, 500.0, 100.0, 1000.0, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverless.deploy.cost import formulas, read_prices
+from serverless.deploy.cost import estimating, read_prices
 
 PRICES = read_prices()
 
@@ -13,29 +13,29 @@ PRICES = read_prices()
     ("memory_mb", "cpus"), [(1769, 1.0), (3538, 2.0), (128, 128 / 1769), (10240, 10240 / 1769)]
 )
 def test_cpus_are_in_proportion_to_memory(memory_mb: int, cpus: float) -> None:
-    assert formulas.cpus(memory_mb) == pytest.approx(cpus)
-    assert formulas.cpus(memory_mb) <= 6
+    assert estimating.cpus(memory_mb) == pytest.approx(cpus)
+    assert estimating.cpus(memory_mb) <= 6
 
 
 def test_time_grows_below_one_processor_and_stays_above() -> None:
     # 1769 / 512 = 3.455
-    assert formulas.scaled_ms(100, 512) == pytest.approx(345.508, abs=1e-3)
-    assert formulas.scaled_ms(100, 1769) == 100
-    assert formulas.scaled_ms(100, 10240) == 100
+    assert estimating.scaled_ms(100, 512) == pytest.approx(345.508, abs=1e-3)
+    assert estimating.scaled_ms(100, 1769) == 100
+    assert estimating.scaled_ms(100, 10240) == 100
 
 
 @pytest.mark.parametrize(
     ("ms", "billed"), [(0.1, 1), (1, 1), (1.0001, 2), (12.000000000000002, 12), (99.5, 100)]
 )
 def test_time_is_billed_by_the_whole_millisecond(ms: float, billed: int) -> None:
-    assert formulas.billed_ms(ms) == billed
+    assert estimating.billed_ms(ms) == billed
 
 
 def test_gb_seconds_are_memory_times_billed_time() -> None:
     # The figure of AWS's own example: 512 MB, 300 ms, one million calls -> 150,000 GB-s.
-    assert formulas.gb_seconds(512, 300, 1e6) == pytest.approx(150_000)
+    assert estimating.gb_seconds(512, 300, 1e6) == pytest.approx(150_000)
     # 1.5 GB for 120 ms, three million times: 540,000 GB-s.
-    assert formulas.gb_seconds(1536, 119.2, 3e6) == pytest.approx(540_000)
+    assert estimating.gb_seconds(1536, 119.2, 3e6) == pytest.approx(540_000)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_gb_seconds_are_memory_times_billed_time() -> None:
 )
 def test_duration_is_priced_by_architecture(arch: str, free: bool, usd: float) -> None:
     tier = PRICES.free_tier if free else None
-    assert formulas.duration_usd(PRICES, arch, 540_000, tier) == pytest.approx(usd, abs=1e-6)
+    assert estimating.duration_usd(PRICES, arch, 540_000, tier) == pytest.approx(usd, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +60,17 @@ def test_duration_is_priced_by_architecture(arch: str, free: bool, usd: float) -
 )
 def test_requests_are_priced_by_the_million(front: str, free: bool, usd: float) -> None:
     tier = PRICES.free_tier if free else None
-    assert formulas.requests_usd(PRICES, front, 3e6, tier) == pytest.approx(usd)
+    assert estimating.requests_usd(PRICES, front, 3e6, tier) == pytest.approx(usd)
 
 
 def test_monitoring_is_logs_metrics_and_alarms() -> None:
     # 3e6 x 800 bytes = 2.4 GB x 0.50, 4 metrics x 0.30, 3 metrics of alarms x 0.10
-    assert formulas.monitoring_usd(PRICES, 3e6, 800, 4, None) == pytest.approx(1.2 + 1.2 + 0.3)
-    assert formulas.monitoring_usd(PRICES, 3e6, 800, 4, PRICES.free_tier) == 0
+    assert estimating.monitoring_usd(PRICES, 3e6, 800, 4, None) == pytest.approx(1.2 + 1.2 + 0.3)
+    assert estimating.monitoring_usd(PRICES, 3e6, 800, 4, PRICES.free_tier) == 0
     # 20e6 x 800 = 16 GB, of which 5 are free.
-    assert formulas.monitoring_usd(PRICES, 20e6, 800, 12, PRICES.free_tier) == pytest.approx(5.5 + 0.6)
+    assert estimating.monitoring_usd(PRICES, 20e6, 800, 12, PRICES.free_tier) == pytest.approx(5.5 + 0.6)
 
 
 def test_nothing_costs_less_than_nothing() -> None:
-    assert formulas.duration_usd(PRICES, "x86_64", 1, PRICES.free_tier) == 0
-    assert formulas.requests_usd(PRICES, "url", 1, PRICES.free_tier) == 0
+    assert estimating.duration_usd(PRICES, "x86_64", 1, PRICES.free_tier) == 0
+    assert estimating.requests_usd(PRICES, "url", 1, PRICES.free_tier) == 0

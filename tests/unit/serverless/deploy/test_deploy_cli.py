@@ -10,14 +10,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.errors import SnapshipError, UsageError
-from serverless.deploy.bucket import only_tls
-from serverless.deploy.config import Deployment
+from edge_runtime.common.errors import SnapshipError, UsageError
+from serverless.deploy.config.deployment import DeployConfig, Deployment
 from serverless.deploy.deploy_cli import deploy
-from serverless.deploy.deploy_config import DeployConfig
-from serverless.deploy.deployed import curl_command
-from serverless.deploy.logs import seconds_of
-from serverless.deploy.manage_cli import destroy, invoke, logs, rollback, status
+from serverless.deploy.deploying import curl_command
+from serverless.deploy.manage.cli import destroy, invoke, logs, rollback, status
+from serverless.deploy.manage.invoking import seconds_of
+from serverless.deploy.stack.bucket import only_tls
 
 RECORD = {
     "snapship": "0",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import UsageError
-from serverless.deploy.config import Deployment
+from edge_runtime.common.errors import UsageError
+from serverless.deploy.config.deployment import Deployment
 from serverless.deploy.template import Code, logical_id_of_version, purpose, template
 
 CODE = Code("packages", "flowers.zip", "ab" * 32)
@@ -192,7 +192,7 @@ def test_alarms_are_of_the_alias_and_of_the_answers() -> None:
     failed, crashes, answers = properties("ErrorAlarm")["Metrics"]
     assert failed["Expression"] == "FILL(crashes, 0) + FILL(answers, 0)"
     assert crashes["MetricStat"]["Metric"]["Namespace"] == "AWS/Lambda"
-    # As serverless/app/telemetry.py writes it.
+    # As serverless/app/core/telemetry.py writes it.
     assert answers["MetricStat"]["Metric"]["Namespace"] == "snapship"
     assert answers["MetricStat"]["Metric"]["MetricName"] == "Errors"
     assert answers["MetricStat"]["Metric"]["Dimensions"] == [

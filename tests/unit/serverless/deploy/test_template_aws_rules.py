@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import UsageError
-from serverless.deploy.config import Deployment
-from serverless.deploy.deploy_config import DeployConfig
+from edge_runtime.common.errors import UsageError
+from serverless.deploy.config.deployment import DeployConfig, Deployment
 from serverless.deploy.template import Code, template
 
 CODE = Code("code", "key.zip", "0" * 64)

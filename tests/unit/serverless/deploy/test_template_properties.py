@@ -12,9 +12,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serverless.app.settings import AppConfig
-from serverless.deploy.config import NAME_TAG, Deployment
-from serverless.deploy.config_rules import ENVIRONMENT_BYTES, RETENTION_DAYS
+from serverless.app.core.settings import AppConfig
+from serverless.deploy.config.deployment import NAME_TAG, Deployment
+from serverless.deploy.config.rules import ENVIRONMENT_BYTES, RETENTION_DAYS
 from serverless.deploy.template import Code, purpose, template, text
 
 CODE = Code("packages", "flowers.zip", "ab" * 32)

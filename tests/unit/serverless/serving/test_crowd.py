@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serverless.serving.crowd import EVICTABLE_AFTER_S, ConnectionLimiter
+from serverless.serving.connection import EVICTABLE_AFTER_S, ConnectionLimiter
 
 
 class Someone:

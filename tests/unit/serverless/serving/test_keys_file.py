@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import UsageError
-from serverless.app.keys import new_key
-from serverless.cli import MAX_KEYS_BYTES, keys_in
+from edge_runtime.common.errors import UsageError
+from serverless.app.core.keys import new_key
+from serverless.serving.cli import MAX_KEYS_BYTES, keys_in
 
 
 def test_entries_and_comments(tmp_path: Path) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.errors import UsageError
-from serverless.cli import serve
-from serverless.serving.gate import ambiguous, header_bytes
-from serverless.serving.limits import ServerLimits
-from serverless.serving.listening import listen
+from edge_runtime.common.errors import UsageError
+from serverless.serving.admission import ambiguous, header_bytes
+from serverless.serving.cli import serve
+from serverless.serving.limits import ServerLimits, listen
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -76,7 +75,7 @@ def test_ambiguous_is_a_request_with_two_lengths() -> None:
 FILES = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (50, 300))
-from edge_runtime.errors import UsageError
+from edge_runtime.common.errors import UsageError
 from serverless.serving.server import allow_files
 allow_files(40)
 assert resource.getrlimit(resource.RLIMIT_NOFILE) == (50, 300)

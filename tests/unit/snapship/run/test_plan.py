@@ -9,10 +9,19 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.errors import UsageError
-from snapship.run.plan import Decision, changes, make_plan, whole_inputs
+from edge_runtime.common.errors import UsageError
+from snapship.run.plan import (
+    Decision,
+    FinishedStep,
+    RecipeState,
+    changes,
+    hash_outputs,
+    make_plan,
+    read_state,
+    whole_inputs,
+    write_state,
+)
 from snapship.run.settings import RecipePaths
-from snapship.run.state import FinishedStep, RecipeState, hash_outputs, read_state, write_state
 
 NAMES = ("train", "export", "check")
 

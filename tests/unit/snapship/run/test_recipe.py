@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import SnapshipError, UnknownNameError, UsageError
+from edge_runtime.common.errors import SnapshipError, UnknownNameError, UsageError
 from snapship.run import builtin_names, read_recipe
 from snapship.run.recipe import TABLES
 from snapship.run.settings import resolve

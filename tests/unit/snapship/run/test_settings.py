@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.errors import UnknownNameError, UsageError
+from edge_runtime.common.errors import UnknownNameError, UsageError
 from snapship.run.recipe import Recipe, toml_text
 from snapship.run.settings import portable, resolve
 

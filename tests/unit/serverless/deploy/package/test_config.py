@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.atomic_folder import folder_replaced
-from edge_runtime.errors import UsageError
+from edge_runtime.common.atomic_folder import folder_replaced
+from edge_runtime.common.errors import UsageError
 from serverless.deploy.package import PackageConfig
-from serverless.deploy.package.image import dockerfile
-from serverless.deploy.package.place import check_context_path, check_zip_path
+from serverless.deploy.package.archive import check_context_path, check_zip_path
+from serverless.deploy.package.packaging import dockerfile
 
 
 @pytest.mark.parametrize(

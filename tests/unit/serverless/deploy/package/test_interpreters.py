@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serverless.deploy.errors import SelfCheckError
-from serverless.deploy.package.interpreters import Interpreter, find_interpreter
-from serverless.deploy.package.precompile import precompile
+from serverless.deploy.config.errors import SelfCheckError
+from serverless.deploy.package.interpreters import Interpreter, find_interpreter, precompile
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="makes programs as shell scripts")
 

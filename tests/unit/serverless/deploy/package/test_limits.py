@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from serverless.deploy.errors import LimitError
-from serverless.deploy.package.limits import (
+from serverless.deploy.config.errors import LimitError
+from serverless.deploy.package.archive import (
     DIRECT_ZIP_BYTES,
     IMAGE_BYTES,
     UNZIPPED_BYTES,
@@ -11,7 +11,7 @@ from serverless.deploy.package.limits import (
     check_unzipped,
     upload_note,
 )
-from serverless.deploy.package.result import PartSize
+from serverless.deploy.package.config import PartSize
 
 MB = 1024 * 1024
 PARTS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from serverless.deploy.errors import SelfCheckError
+from serverless.deploy.config.errors import SelfCheckError
 from serverless.deploy.package.linkage import MACHINES, check, linkage, orphans
 
 

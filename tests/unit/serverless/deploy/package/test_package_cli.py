@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.errors import BundleError, GateFailedError, SnapshipError, UnknownNameError, UsageError
-from edge_runtime.manifest import encode_json, read_manifest
-from serverless.deploy.errors import DownloadError
-from serverless.deploy.package_cli import package
+from edge_runtime.bundle.manifest import encode_json, read_manifest
+from edge_runtime.common.errors import (
+    BundleError,
+    GateFailedError,
+    SnapshipError,
+    UnknownNameError,
+    UsageError,
+)
+from serverless.deploy.config.errors import DownloadError
+from serverless.deploy.package.cli import package
 
 
 def refused(*words: str | Path) -> SnapshipError:

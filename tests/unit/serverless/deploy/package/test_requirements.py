@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import UsageError
-from serverless.deploy.package.requirements import TESTED, requirements
+from edge_runtime.common.errors import UsageError
+from serverless.deploy.package.wheels import TESTED, requirements
 
 ROOT = Path(__file__).resolve().parents[5]
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Bundle, Classifier
-from edge_runtime.errors import BundleError
+from edge_runtime.common.errors import BundleError
 from edge_runtime.golden import read_golden, verify_files
-from serverless.deploy.config_rules import Arch
-from serverless.deploy.errors import DownloadError
-from serverless.deploy.package.bundle_part import bundle_files
-from serverless.deploy.package.sizes import part_sizes
-from serverless.deploy.package.tree import Tree, build, own_code, read_record, record
+from serverless.deploy.config.errors import DownloadError
+from serverless.deploy.config.rules import Arch
+from serverless.deploy.package.archive import part_sizes
+from serverless.deploy.package.tree import Tree, build, bundle_files, own_code, read_record, record
 from serverless.deploy.package.wheels import Wheel
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -34,7 +33,7 @@ def test_own_code_is_the_runtime_and_the_app_and_nothing_that_deploys() -> None:
     app = {path.relative_to(ROOT).as_posix() for path in (ROOT / "serverless" / "app").rglob("*.py")}
     assert app <= files.keys()
     assert {"edge_runtime/classifier.py", "serverless/__init__.py", "serverless/aws.py"} <= files.keys()
-    assert "serverless/app/page.html" in files
+    assert "serverless/app/http/page.html" in files
     houses = {"/".join(file.split("/")[:2]) for file in files if file.startswith("serverless/")}
     assert houses == {"serverless/__init__.py", "serverless/app", "serverless/aws.py", "serverless/py.typed"}
     assert not [file for file in files if "__pycache__" in file or file.endswith(".pyc")]
@@ -95,10 +94,10 @@ def test_build_refuses_a_file_of_two_packages(digits_bundle: Path, tmp_path: Pat
 
     path = tmp_path / "x-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("edge_runtime/errors.py", "mine = True")
+        archive.writestr("edge_runtime/common/errors.py", "mine = True")
     bundle = Bundle.open(digits_bundle)
     wheel = Wheel("x", "1", path, "0" * 64)
-    with pytest.raises(DownloadError, match=r"edge_runtime/errors\.py from x and snapship"):
+    with pytest.raises(DownloadError, match=r"edge_runtime/common/errors\.py from x and snapship"):
         build(bundle, bundle.artifact("tflite-int8"), [wheel], own_code("1", "x86_64"))
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from serverless.deploy.errors import DownloadError
-from serverless.deploy.package.requirements import Requirement
+from serverless.deploy.config.errors import DownloadError
 from serverless.deploy.package.tree import pruned
-from serverless.deploy.package.wheels import Wheel, cache_folder, fetch, missing
+from serverless.deploy.package.wheels import Requirement, Wheel, cache_folder, fetch, missing
 
 WANTED = (Requirement("some-package", "1.5"),)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serverless.deploy.package.zipping import write_zip
+from serverless.deploy.package.archive import write_zip
 
 FILES = {"b/two.py": b"2" * 5000, "a.py": b"1", "b/é.txt": os.urandom(64), "B.py": b""}
 

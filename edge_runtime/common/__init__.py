@@ -1,0 +1,1 @@
+"""What every house builds on: errors, text, files that are written whole, terminals."""

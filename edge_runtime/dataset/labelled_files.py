@@ -1,0 +1,124 @@
+"""Image sets from labelled files, on disk or in a zip.
+
+Decodes many images: in order, on all cores, with a bounded number in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from edge_runtime.common.errors import DataError, ImageError
+from edge_runtime.common.text import as_utf8
+from edge_runtime.dataset.files import Files
+from edge_runtime.dataset.imageset import ImageSet, Item, Split, by_content, refuse_unreadable
+from edge_runtime.image.preprocess import UInt8Array, pixels
+from edge_runtime.image.spec import InputSpec
+
+
+def from_files(
+    files: Files,
+    labels: tuple[str, ...],
+    listed: Sequence[tuple[str, int, Split | None]],
+    skipped: tuple[str, ...],
+    max_bytes: int,
+) -> ImageSet:
+    """Hashes labelled files and assigns splits.
+
+    Args:
+        files: The source of the files.
+        labels: Class names.
+        listed: ``(ref, label, split)``; split None to decide by content hash.
+        skipped: Files already left out, as ``ref: reason``.
+        max_bytes: Larger files are skipped.
+
+    Raises:
+        DataError: A class loses all its images, or the set loses too many.
+    """
+    with ThreadPoolExecutor(max(4, cores())) as pool:
+        hashes = list(pool.map(lambda entry: _hashed(files, entry[0], max_bytes), listed))
+    whole = [(entry, sha256) for entry, (sha256, _) in zip(listed, hashes, strict=True) if sha256]
+    refused = [
+        (label, f"{as_utf8(ref)}: {why}")
+        for (ref, label, _), (_, why) in zip(listed, hashes, strict=True) if why
+    ]  # fmt: skip
+    lost = {label for _, label, _ in listed} - {label for (_, label, _), _ in whole}
+    if lost:
+        first = next(line for label, line in refused if label == min(lost))
+        raise DataError(
+            f"A class must have readable images. Received: none for {labels[min(lost)]!r} in {files.source}, "
+            f"the first is {first}"
+        )
+    if refused:
+        refuse_unreadable(len(refused), len(listed), files.source, refused[0][1])
+    decided = [Item(ref, label, split, sha256) for (ref, label, split), sha256 in whole if split is not None]
+    open_ones = [(ref, label, sha256) for (ref, label, split), sha256 in whole if split is None]
+    return ImageSet(
+        source=files.source,
+        labels=labels,
+        items=(*decided, *by_content(open_ones)),
+        reader=lambda item: files.read(item.ref, max_bytes + 1),
+        skipped=(*map(as_utf8, skipped), *(line for _, line in refused)),
+    )
+
+
+def _hashed(files: Files, ref: str, max_bytes: int) -> tuple[str, str]:
+    """The hash of a file and an empty reason, or an empty hash and the reason."""
+    if as_utf8(ref) != ref:
+        return "", "its name is not UTF-8, which data.json cannot hold; rename it"
+    try:
+        size = files.size(ref)
+        if size > max_bytes:
+            return "", f"{size:,} bytes, over the limit of {max_bytes:,}; make it smaller"
+        return hashlib.sha256(files.read(ref)).hexdigest(), ""
+    except DataError as error:
+        return "", str(error)
+
+
+def cores() -> int:
+    """Number of cores available to this process; fewer than the machine has in a container or under taskset."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def decode_all(
+    images: ImageSet, spec: InputSpec, *, workers: int | None = None
+) -> Iterator[tuple[Item, UInt8Array | str]]:
+    """Yields every image's pixels, in the order of the set.
+
+    Args:
+        images: The set.
+        spec: The model's input.
+        workers: Threads; None for one per core.
+
+    Yields:
+        The item and its uint8 pixels ``spec.shape``, or the item and the reason why it does not decode.
+        Collect the reasons by ref and pass them to :meth:`ImageSet.without`.
+    """
+    count = workers or cores()
+
+    def one(item: Item) -> UInt8Array | str:
+        try:
+            return pixels(images.read(item), spec)
+        except (ImageError, DataError) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(count) as pool:
+        waiting: deque[tuple[Item, Future[UInt8Array | str]]] = deque()
+        try:
+            for item in images.items:
+                waiting.append((item, pool.submit(one, item)))
+                if len(waiting) >= 4 * count:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            # Reached on Ctrl-C and when the caller stops early: do not decode the rest.
+            for _, future in waiting:
+                future.cancel()

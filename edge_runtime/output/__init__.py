@@ -1,0 +1,1 @@
+"""Answers as text, JSON lines, CSV or Parquet."""

@@ -1,0 +1,196 @@
+"""Machine-readable results: JSON lines, CSV, and the columns shared by CSV and Parquet.
+
+::
+
+    file      the image as it was named
+    error     why it could not be used, else empty
+    label     its best class, empty when it has an error or no class reached the threshold
+    score     that class's score, 0..1
+    label_1   the same again, then label_2, score_2 and so on up to --top-k
+    score_1
+
+Results as a Parquet file, with the columns of :mod:`edge_runtime.output.records`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, BinaryIO, TextIO
+
+import click
+
+from edge_runtime.common.errors import EnvironmentMissingError, ImageError
+from edge_runtime.common.terminal import printable
+from edge_runtime.common.text import as_utf8
+from edge_runtime.engines.result import Result
+
+Value = str | float | None
+
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""Characters that make a spreadsheet run a cell; source: OWASP, CSV injection."""
+
+
+def columns(classes: int) -> list[str]:
+    """Column names of a table with that many classes per image."""
+    ranked = [name for place in range(1, classes + 1) for name in (f"label_{place}", f"score_{place}")]
+    return ["file", "error", "label", "score", *ranked]
+
+
+def row(name: str, answer: Result | ImageError, classes: int) -> list[Value]:
+    """The values of one image in the order of :func:`columns`; None for missing ones.
+
+    Args:
+        name: The image as it was named.
+        answer: Its result or error.
+        classes: How many classes the table has room for.
+    """
+    if isinstance(answer, ImageError):
+        return [name, str(answer), *[None] * (2 + 2 * classes)]
+    ranked: list[Value] = []
+    for entry in answer.predictions[:classes]:
+        ranked += [entry.label, entry.score]
+    best = ranked[:2] or [None, None]
+    return [name, None, *best, *ranked, *[None] * (2 * classes - len(ranked))]
+
+
+class JsonLinesWriter:
+    """One JSON object per line, at once: ``image`` and :meth:`Result.to_dict`, or ``image`` and ``error``."""
+
+    keeps_errors = True
+    at_once = True
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Writes the line of one image."""
+        record: dict[str, Any] = {"image": name}
+        record |= {"error": str(answer)} if isinstance(answer, ImageError) else answer.to_dict()
+        click.echo(json.dumps(record), file=self._stream)
+
+    def finish(self) -> None:
+        """Does nothing: there is no buffer."""
+
+
+class CsvWriter:
+    """A header, then one line per image, at once."""
+
+    keeps_errors = True
+    at_once = True
+
+    def __init__(self, stream: TextIO, classes: int) -> None:
+        """Writes the column names.
+
+        Args:
+            stream: Where to write.
+            classes: Classes per image.
+        """
+        self._classes = classes
+        self._escape = stream.isatty()
+        self._lines = csv.writer(_Lines(stream))
+        self._lines.writerow(columns(classes))
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Writes the line of one image."""
+        first, *others = row(name, answer, self._classes)
+        cells = [_safe_path(str(first)), *(_safe(value) for value in others)]
+        if self._escape:
+            cells = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
+        self._lines.writerow(cells)
+
+    def finish(self) -> None:
+        """Does nothing: there is no buffer."""
+
+
+class _Lines:
+    """A stream that receives whole lines with Unix line ends, each flushed.
+
+    The csv module must be set to CR LF, or it leaves a lone CR in a name unquoted.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        click.echo(line.removesuffix("\r\n"), file=self._stream)
+
+
+def _safe_path(name: str) -> str:
+    """A path that no spreadsheet runs as a formula: ``./=1+1.png`` is the same file."""
+    return f"./{name}" if name != "-" and name.startswith(_FORMULA_SIGNS) else name
+
+
+def _safe(value: Value) -> Value:
+    """Text that no spreadsheet runs as a formula: prefixed with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+
+
+def as_text(values: Sequence[Value]) -> list[Value]:
+    """The values with escapes for non-UTF-8 bytes of file names."""
+    return [as_utf8(value) if isinstance(value, str) else value for value in values]
+
+
+_GROUP_ROWS = 16_384
+"""Rows per row group: a few MB."""
+
+
+class ParquetWriter:
+    """Labels as strings, scores as 32-bit floats, nulls where there is none."""
+
+    keeps_errors = True
+    at_once = False
+
+    def __init__(self, file: BinaryIO, classes: int) -> None:
+        """Writes the schema.
+
+        Args:
+            file: Where to write.
+            classes: Classes per image.
+
+        Raises:
+            EnvironmentMissingError: pyarrow is not installed.
+        """
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise EnvironmentMissingError.of_extra("--format parquet", "pyarrow", "parquet") from error
+        self._arrow: Any = pyarrow
+        self._classes = classes
+        self._schema: Any = pyarrow.schema(
+            [
+                (name, pyarrow.float32() if name.startswith("score") else pyarrow.string())
+                for name in columns(classes)
+            ]
+        )
+        self._file: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
+        self._rows: list[list[Value]] = []
+
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Buffers the row of one image; writes full row groups."""
+        self._rows.append(as_text(row(name, answer, self._classes)))
+        if len(self._rows) == _GROUP_ROWS:
+            self._flush()
+
+    def finish(self) -> None:
+        """Writes the last row group and the footer."""
+        if self._rows:
+            self._flush()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Closes an unfinished file before pyarrow does so on a closed stream."""
+        with suppress(Exception):
+            self._file.close()
+        self._file.is_open = False
+
+    def _flush(self) -> None:
+        arrays = [
+            self._arrow.array(values, field.type)
+            for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+        ]
+        self._file.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
+        self._rows.clear()

@@ -1,0 +1,1 @@
+"""TensorFlow and Keras at first use, and converter errors in words."""

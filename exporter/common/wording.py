@@ -1,0 +1,123 @@
+"""Why a converter refused a model, in words: the operation and its layer.
+
+Sizes, times and drops formatted for people, the same in tables, plots and reports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+_TF_OPERATION = re.compile(r"tf\.([A-Za-z][A-Za-z0-9]*)")
+"""How MLIR prints an operation: ``'tf.EagerPyFunc' op is neither a custom op nor a flex op``."""
+
+_OUTSIDE = ("HashTable", "LookupTable", "PyFunc", "Random", "Multinomial")
+"""Parts of names of operations that depend on more than the graph: lookup tables, Python code, randomness."""
+
+
+def refused_operations(graph: Any, message: str) -> str:
+    """The operations named in a converter's message, with their layers, in words.
+
+    Args:
+        graph: The converted ``tf.Graph``.
+        message: The converter's message.
+
+    Returns:
+        Such as ``the operation EagerPyFunc in layer 'lambda'``; empty if the message names none.
+    """
+    named = list(dict.fromkeys(_TF_OPERATION.findall(message)))
+    return described(graph, named)
+
+
+def unknown_to(graph: Any, known: Collection[str]) -> str:
+    """The operations of a graph that a converter does not know, in words.
+
+    Args:
+        graph: A ``tf.Graph``.
+        known: Names of known operations.
+    """
+    used = [node.op for node in _nodes(graph) if node.op not in known]
+    return described(graph, list(dict.fromkeys(used)))
+
+
+def outside_operations(graph: Any) -> str:
+    """The operations of a graph that are not pure tensor arithmetic, in words; empty if there are none.
+
+    Args:
+        graph: A ``tf.Graph``.
+    """
+    named = [node.op for node in _nodes(graph) if any(part in node.op for part in _OUTSIDE)]
+    return described(graph, list(dict.fromkeys(named)))
+
+
+def has_operation(graph: Any, part: str) -> bool:
+    """Whether a graph has an operation with a matching name.
+
+    Args:
+        graph: A ``tf.Graph``.
+        part: Part of the name, such as ``FakeQuant``.
+    """
+    return any(part in node.op for node in _nodes(graph))
+
+
+def described(graph: Any, operations: list[str]) -> str:
+    """Up to three operations with their layers, in words.
+
+    Args:
+        graph: A ``tf.Graph``.
+        operations: Names such as ``EagerPyFunc``.
+    """
+    places: dict[str, str] = {}
+    for node in _nodes(graph):
+        if node.op in operations:
+            places.setdefault(node.op, _layer(node.name))
+    return " and ".join(
+        f"the operation {operation}{f' in layer {layer!r}' if layer else ''}"
+        for operation, layer in list(places.items())[:3]
+    )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    definition = graph.as_graph_def()
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
+
+
+def _layer(name: str) -> str:
+    """A node's path without the model and the operation: ``functional_1/lambda/EagerPyFunc`` -> ``lambda``."""
+    return "/".join(name.split("/")[1:-1])
+
+
+_SECOND_MS = 1000.0
+_SMALL_MS = 0.1
+
+
+def size_text(count: int) -> str:
+    """A size: ``3.90 MB`` or ``129.7 kB``, decimal units.
+
+    Args:
+        count: In bytes.
+    """
+    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+
+
+def latency_text(milliseconds: float) -> str:
+    """A time: ``1.56 s``, ``12.50 ms``, and ``0.031 ms`` where two decimals are too few.
+
+    Args:
+        milliseconds: The time.
+    """
+    if milliseconds >= _SECOND_MS:
+        return f"{milliseconds / _SECOND_MS:.2f} s"
+    return f"{milliseconds:.3f} ms" if milliseconds < _SMALL_MS else f"{milliseconds:.2f} ms"
+
+
+def drop_text(change: float) -> str:
+    """A change of top-1 as a drop in points: ``0.26``; a gain is a negative drop, and zero has no minus.
+
+    Args:
+        change: Top-1 minus the full model's, in fractions of 1.
+    """
+    return f"{round(-100 * change, 2) + 0.0:.2f}"

@@ -1,0 +1,1 @@
+"""What to export and what to check, and the thresholds to pass."""

@@ -1,0 +1,1 @@
+"""From the full model to files of every kind."""

@@ -1,0 +1,149 @@
+"""ONNX models run in memory with more outputs than they have.
+
+The int8 instructions of this CPU: they decide how fast int8 is and, for some files, the answers.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.bundle.manifest import Strict
+from edge_runtime.common.errors import EnvironmentMissingError
+from edge_runtime.common.native_output import quiet
+from edge_runtime.engines.onnx import new_session
+from exporter.formats.model_files import parse_onnx, read_external
+
+
+def parsed(model: Path | bytes) -> Any:
+    """Parses an .onnx file, with the weights that lie in files beside it.
+
+    Args:
+        model: Its path, or its bytes where it is whole.
+
+    Raises:
+        EnvironmentMissingError: onnx is not installed.
+        ModelFileError: It is damaged, or its weights are not there.
+    """
+    if isinstance(model, Path):
+        return read_external(parse_onnx(model), model)
+    try:
+        import onnx
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Looking into an .onnx file", "onnx", "export") from error
+    return onnx.load_model_from_string(model)
+
+
+def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:
+    """Makes tensors outputs of a model, in place.
+
+    Args:
+        model: The model.
+        names: Which tensors; all float tensors that nodes give if None.
+
+    Returns:
+        The names, those that are outputs already too.
+    """
+    import onnx
+
+    if names is None:
+        float32 = {
+            info.name
+            for info in (*model.graph.value_info, *model.graph.output)
+            if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        }
+        names = [name for node in model.graph.node for name in node.output if name in float32]
+    present = {output.name for output in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
+    return list(names)
+
+
+def session_of(data: bytes) -> Any:
+    """A session that keeps quiet and computes what the file says, unfused.
+
+    Args:
+        data: An .onnx file.
+    """
+    # Fusing QDQ pairs would take away the tensors that are read.
+    with quiet():
+        return new_session(data, min(4, os.cpu_count() or 1), as_written=True)
+
+
+FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+"""Flags of ``/proc/cpuinfo`` for instructions that multiply bytes; the last two are Arm's."""
+
+
+class CpuReport(Strict, frozen=True):
+    """The CPU that a check ran on.
+
+    Attributes:
+        name: Its model's name.
+        flags: The :data:`FLAGS` it has; empty if the system does not report them.
+        saturates: Whether ONNX Runtime's u8 x s8 kernels saturate at 16 bits here, found by running
+            one; None if ONNX Runtime is not installed.
+    """
+
+    name: str
+    flags: tuple[str, ...] = ()
+    saturates: bool | None = None
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        sums = "; ONNX Runtime's u8 x s8 kernels saturate here" if self.saturates else ""
+        return f"{self.name} ({', '.join(self.flags) or 'flags unknown'}){sums}"
+
+
+@cache
+def cpu_report() -> CpuReport:
+    """Describes this machine's CPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    facts = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = set(facts.get("flags", facts.get("features", "")).split())
+    return CpuReport(
+        name=facts.get("model name") or platform.processor() or platform.machine() or "unknown",
+        flags=tuple(flag for flag in FLAGS if flag in flags),
+        saturates=kernels_saturate(),
+    )
+
+
+@cache
+def kernels_saturate() -> bool | None:
+    """Whether the default u8 x s8 kernels of ONNX Runtime lose what exceeds 16 bits.
+
+    Flags do not settle it: a hypervisor may hide them, and other builds have other kernels. So the
+    largest products are summed and the result checked.
+
+    Returns:
+        None if onnx or onnxruntime is not installed.
+    """
+    try:
+        from onnx import TensorProto, helper, numpy_helper
+
+    except ImportError:
+        return None
+    count = 64
+    weights = np.full((count, 8), 127, dtype=np.int8)
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b"], ["sum"])],
+        "probe",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, [1, count])],
+        [helper.make_tensor_value_info("sum", TensorProto.INT32, [1, 8])],
+        [numpy_helper.from_array(weights, "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    try:
+        session = session_of(model.SerializeToString())
+    except EnvironmentMissingError:
+        return None
+    found = session.run(None, {"a": np.full((1, count), 255, dtype=np.uint8)})[0]
+    return bool((found != 255 * 127 * count).any())

@@ -1,0 +1,1 @@
+"""The model to export or check, opened: its pixels, its outputs, its scores of images."""

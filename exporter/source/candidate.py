@@ -1,0 +1,119 @@
+"""The model files that a check judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.bundle.manifest import Format
+from edge_runtime.engines import ENGINES, Engine, open_engine, usable
+from edge_runtime.engines.onnx import OnnxEngine
+from edge_runtime.image.spec import InputSpec
+from exporter.formats.half_precision import Feed, raw
+from exporter.formats.kinds import KINDS, resolve
+
+Opener = Callable[[int], Engine]
+"""Loads a file that no device engine reads as it is; the argument is threads of one inference."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model file to judge.
+
+    Attributes:
+        name: An artifact's kind, or a file name.
+        model: Its path or bytes.
+        format: The file's format.
+        exact: Whether its scores must equal the full model's.
+        bytes: Its size.
+        opener: Loads it, given a number of threads; None if a device engine reads it as it is.
+        exact_opener: Loads an .onnx file with exact kernels; None as above.
+        feed: Turns an image into the file's input, to read the tensors inside.
+        threaded: Whether its engine takes a number of threads.
+    """
+
+    name: str
+    model: Path | bytes
+    format: Format
+    exact: bool
+    bytes: int
+    opener: Opener | None = None
+    exact_opener: Opener | None = None
+    feed: Feed = raw
+    threaded: bool = True
+
+    @property
+    def unusable(self) -> str:
+        """Why it cannot run here, in words; empty if it can."""
+        if self.opener is not None or usable(self.format):
+            return ""
+        if any(entry.format == self.format for entry in ENGINES.values()):
+            return f"no engine for .{self.format} is installed"
+        return f"a {self.format} artifact runs on no engine of this machine"
+
+    def open(self, threads: int) -> Engine:
+        """Loads it.
+
+        Args:
+            threads: Threads of one inference.
+
+        Raises:
+            ModelFileError: The engine refuses it.
+        """
+        if self.opener is not None:
+            return self.opener(threads)
+        return open_engine(self.model, self.format, self.name, threads=threads)
+
+    def open_exact(self, threads: int) -> Engine:
+        """Loads an .onnx file with kernels that add all products in 32 bits, whatever the CPU.
+
+        Args:
+            threads: Threads of one inference.
+
+        Raises:
+            ModelFileError: The engine refuses it.
+        """
+        if self.exact_opener is not None:
+            return self.exact_opener(threads)
+        return OnnxEngine(self.model, self.name, threads, exact=True)
+
+
+def artifact_candidate(
+    name: str, model: Path | bytes, format: Format, size: int, file: str, input: InputSpec
+) -> Candidate:
+    """An artifact of a bundle as what is judged.
+
+    Args:
+        name: The name of its kind; one that this version does not know counts as quantized.
+        model: Its path or bytes.
+        format: Its format.
+        size: Its size in bytes.
+        file: Its file's name, for messages.
+        input: The pixels it takes.
+    """
+    kind = KINDS.get(name)
+    if kind is None or not kind.load:
+        return Candidate(name, model, format, kind is not None and kind.exact, size)
+    load = resolve(kind.load)
+    return Candidate(
+        name, model, format, kind.exact, size, threaded=kind.threaded,
+        opener=lambda threads: load(model, file, input, threads),
+    )  # fmt: skip
+
+
+def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidate | None:
+    """The float file that another was quantized from; None for float files, and if it was not exported.
+
+    Args:
+        candidate: A file.
+        candidates: All files being judged.
+    """
+    if candidate.exact:
+        return None
+    kind = KINDS.get(candidate.name)
+    format = candidate.format if kind is None else kind.model_format
+    for other in candidates:
+        if other.exact and other.format == format:
+            return other
+    return None

@@ -1,0 +1,142 @@
+"""Scores many images with any model: the full model, or an artifact on its device engine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Protocol
+
+import numpy as np
+
+from edge_runtime.bundle.manifest import Format
+from edge_runtime.common.native_output import quiet
+from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.engines import Engine, open_engine
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from exporter.common.backend import load_tensorflow
+from exporter.source.full_model import FullModel
+
+_BATCH = 32
+_LATENCY_ROUNDS = 40
+_LATENCY_SECONDS = 3.0
+_WARM_UP = 3
+
+
+class Scorer(Protocol):
+    """A function that scores images."""
+
+    def __call__(
+        self, pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring"
+    ) -> Float32Array:
+        """Scores images.
+
+        Args:
+            pixels: uint8 ``[n, height, width, channels]``.
+            progress: Progress callback.
+            step: Name of the step, for the callback.
+
+        Returns:
+            float32 ``[n, classes]``.
+        """
+        ...
+
+
+def full_scorer(model: FullModel) -> Scorer:
+    """The full model, in batches.
+
+    Args:
+        model: The full model.
+    """
+    tensorflow = load_tensorflow()
+    signature = tensorflow.TensorSpec((None, *model.input.shape), tensorflow.float32)
+    call = tensorflow.function(model.call, input_signature=[signature], autograph=False)
+
+    def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
+        scores = np.empty((len(pixels), model.classes), dtype=np.float32)
+        for start in range(0, len(pixels), _BATCH):
+            batch = pixels[start : start + _BATCH].astype(np.float32)
+            # The first call traces, and native code prints meanwhile.
+            with quiet() if start == 0 else nullcontext():
+                scores[start : start + len(batch)] = call(tensorflow.constant(batch)).numpy()
+            progress(step, start + len(batch), len(pixels))
+        return scores
+
+    return score
+
+
+def engine_scorer(engine: Engine, classes: int) -> Scorer:
+    """An artifact on its device engine, one image at a time.
+
+    Args:
+        engine: A loaded artifact.
+        classes: Length of its score vector.
+    """
+
+    def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
+        scores = np.empty((len(pixels), classes), dtype=np.float32)
+        for index, image in enumerate(pixels):
+            scores[index] = engine.run(np.asarray(image))
+            progress(step, index + 1, len(pixels))
+        return scores
+
+    return score
+
+
+def file_scores(
+    data: bytes,
+    format: Format,
+    pixels: UInt8Array,
+    classes: int,
+    *,
+    threads: int = 1,
+    progress: Progress = no_progress,
+    step: str = "scoring",
+) -> Float32Array:
+    """Scores images with a model file in memory.
+
+    Args:
+        data: The file.
+        format: ``tflite`` or ``onnx``.
+        pixels: uint8 ``[n, height, width, channels]``.
+        classes: Length of its score vector.
+        threads: Threads per inference.
+        progress: Progress callback.
+        step: Name of the step, for the callback.
+
+    Returns:
+        float32 ``[n, classes]``.
+
+    Raises:
+        ModelFileError: The engine refuses it.
+    """
+    with quiet():
+        engine = open_engine(data, format, f"a {format} file in memory", threads=threads)
+    try:
+        return engine_scorer(engine, classes)(pixels, progress, step)
+    finally:
+        engine.close()
+
+
+def latencies_ms(engines: Mapping[str, Engine], image: UInt8Array) -> dict[str, float]:
+    """Median time of one inference, in milliseconds, measured alternately so that noise affects all equally.
+
+    Args:
+        engines: Loaded artifacts by kind.
+        image: uint8 ``[height, width, channels]``.
+    """
+    taken: dict[str, list[float]] = {kind: [] for kind in engines}
+    for engine in engines.values():
+        for _ in range(_WARM_UP):
+            engine.run(image)
+    end = time.perf_counter() + _LATENCY_SECONDS * max(1, len(engines))
+    for _ in range(_LATENCY_ROUNDS):
+        for kind, engine in engines.items():
+            start = time.perf_counter()
+            engine.run(image)
+            taken[kind].append(1000.0 * (time.perf_counter() - start))
+        if time.perf_counter() > end:
+            break
+    return {kind: statistics.median(times) for kind, times in taken.items()}

@@ -1,0 +1,1 @@
+"""The arithmetic of the verdict: pure NumPy, no files, no models."""

@@ -1,0 +1,310 @@
+"""The model behind the routes: classifies in worker threads, off the event loop of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from PIL import Image
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.common.errors import SnapshipError
+from edge_runtime.engines.result import Result
+from edge_runtime.image.preprocess import FORMATS, ImageSource, UInt8Array
+from edge_runtime.options import ResultOptions
+from serverless.app.core.problems import problem_of
+from serverless.app.core.readiness import Readiness
+from serverless.app.core.schema import Answer, Answers, Failed, ModelInfo, Served, Timing, classified
+
+if TYPE_CHECKING:
+    from serverless.app.core.requests import ClassifyRequest
+    from serverless.app.core.telemetry import RequestRecord
+
+MAX_WORKERS = 4
+"""Default limit of images classified at once; each may hold a decoded photo of 150 MB."""
+
+
+class Model(Protocol):
+    """What the service needs from a classifier."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Class names in the order of the scores."""
+
+    @property
+    def engine(self) -> str:
+        """Name of the interpreter."""
+
+    def pixels(self, image: ImageSource) -> UInt8Array:
+        """Decodes and resizes an image; safe to call from several threads."""
+
+    def classify(self, image: ImageSource, top_k: int = 5, options: ResultOptions | None = None) -> Result:
+        """Classifies an image; safe to call from several threads."""
+
+    def close(self) -> None:
+        """Releases the model."""
+
+
+@dataclass(frozen=True)
+class TimedResult:
+    """One image's result, with what the log records about it.
+
+    Attributes:
+        result: The best classes.
+        served: The bundle and artifact that found them.
+        width: In pixels as stored, before EXIF orientation; None if unknown.
+        height: As width.
+        decode_ms: Milliseconds for decoding and resizing.
+        classify_ms: Milliseconds for inference and ranking.
+    """
+
+    result: Result
+    served: Served
+    width: int | None
+    height: int | None
+    decode_ms: float
+    classify_ms: float
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model and its description.
+
+    Attributes:
+        model: The classifier.
+        served: The bundle's name and the artifact's kind.
+        info: The artifact as its bundle describes it; None for a model without a bundle.
+        readiness: Whether the model reproduces its exported answers here.
+    """
+
+    model: Model
+    served: Served
+    info: ModelInfo | None
+    readiness: Readiness
+
+
+class Service:
+    """Classifies images for requests."""
+
+    def __init__(
+        self,
+        model: Model,
+        served: Served,
+        *,
+        workers: int,
+        owns_model: bool = False,
+        inline: bool = False,
+        info: ModelInfo | None = None,
+        selftest: Callable[[], int] | None = None,
+    ) -> None:
+        """Starts no thread yet.
+
+        Args:
+            model: The classifier.
+            served: Its name.
+            workers: Images classified at once.
+            owns_model: Whether :meth:`close` also closes the model.
+            inline: Whether a request's only image is classified on the event loop, for a function that
+                handles one request at a time; a round trip to a thread costs up to a few ms.
+            info: The artifact as its bundle describes it.
+            selftest: Replays golden examples, see :class:`~serverless.app.core.readiness.Readiness`.
+        """
+        self._current = ServedModel(model, served, info, Readiness(selftest))
+        self._owns_model = owns_model
+        self._inline = inline
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="snapship-serve")
+
+    @contextmanager
+    def lent(self) -> Iterator[ServedModel]:
+        """Lends the model and its description for a request; it stays open meanwhile."""
+        yield self._current
+
+    @property
+    def current(self) -> ServedModel:
+        """The current model, for its description; use :meth:`lent` to classify with it."""
+        with self.lent() as behind:
+            return behind
+
+    @property
+    def model(self) -> Model:
+        """The classifier."""
+        return self.current.model
+
+    @property
+    def served(self) -> Served:
+        """The bundle's name and the artifact's kind."""
+        return self.current.served
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether the model reproduces its exported answers here."""
+        return self.current.readiness
+
+    def classify_one(
+        self,
+        image: bytes,
+        top_k: int,
+        options: ResultOptions | None = None,
+        behind: ServedModel | None = None,
+    ) -> TimedResult:
+        """Classifies one image on the calling thread.
+
+        Args:
+            image: Encoded bytes.
+            top_k: How many classes to return.
+            options: Result options, e.g. a score threshold.
+            behind: The model from :meth:`lent`; None takes the current one.
+
+        Raises:
+            ImageError: It cannot be used.
+        """
+        if behind is None:
+            with self.lent() as now:
+                return self.classify_one(image, top_k, options, now)
+        start = time.perf_counter()
+        array = behind.model.pixels(image)
+        decoded = time.perf_counter()
+        result = behind.model.classify(array, top_k, options)
+        end = time.perf_counter()
+        width, height = _size(image)
+        return TimedResult(
+            result, behind.served, width, height, (decoded - start) * 1000, (end - decoded) * 1000
+        )
+
+    def try_one(
+        self,
+        image: bytes | SnapshipError,
+        top_k: int,
+        options: ResultOptions | None = None,
+        behind: ServedModel | None = None,
+    ) -> TimedResult | SnapshipError:
+        """As :meth:`classify_one`, but returns the error of an image that cannot be used.
+
+        Args:
+            image: Encoded bytes; an error is returned as it is.
+            top_k: How many classes to return.
+            options: Result options, e.g. a score threshold.
+            behind: As in :meth:`classify_one`.
+
+        Raises:
+            SnapshipError: The server failed (HTTP 5xx).
+        """
+        if isinstance(image, SnapshipError):
+            return image
+        try:
+            return self.classify_one(image, top_k, options, behind)
+        except SnapshipError as error:
+            if error.http_status >= 500:
+                raise
+            return error
+
+    async def classify(
+        self, images: Sequence[bytes | SnapshipError], top_k: int, options: ResultOptions | None = None
+    ) -> list[TimedResult | SnapshipError]:
+        """Classifies images side by side in worker threads; an inline service's only image without.
+
+        Args:
+            images: Encoded bytes; an error is returned as it is.
+            top_k: How many classes to return for each.
+            options: Result options, e.g. a score threshold.
+
+        Returns:
+            In the order of the images; the error of each that cannot be used.
+        """
+        # All with one model: they share an answer, which names it.
+        with self.lent() as behind:
+            if self._inline and len(images) == 1:
+                return [self.try_one(images[0], top_k, options, behind)]
+            loop = asyncio.get_running_loop()
+            attempts = (
+                loop.run_in_executor(self._threads, self.try_one, image, top_k, options, behind)
+                for image in images
+            )
+            return list(await asyncio.gather(*attempts))
+
+    def close(self) -> None:
+        """Stops the threads, and closes the model if the service owns it."""
+        self.readiness.close()
+        self._threads.shutdown()
+        if self._owns_model:
+            self.model.close()
+
+
+def answer_to(
+    request: ClassifyRequest,
+    found: Sequence[TimedResult | SnapshipError],
+    served: Served,
+    record: RequestRecord,
+    start: float,
+) -> Answer | Answers:
+    """Makes the answer to a request and adds its results to the log record.
+
+    Args:
+        request: The request.
+        found: The result or error of each of its images.
+        served: The model to name if no image could be classified.
+        record: The request's log record, with its ``read_ms``.
+        start: When the request arrived, by ``time.perf_counter``.
+
+    Raises:
+        SnapshipError: The only image cannot be used.
+    """
+    total_ms = (time.perf_counter() - start) * 1000
+    timing = Timing(round(record.read_ms or 0.0, 3), round(total_ms - (record.read_ms or 0.0), 3))
+    if not request.several and isinstance(found[0], SnapshipError):
+        raise found[0]
+    examined = [one for one in found if isinstance(one, TimedResult)]
+    record.add_results(examined)
+    served = examined[0].served if examined else served
+    if not request.several:
+        one = classified(examined[0].result)
+        return Answer(one.label, one.score, one.margin, one.predictions, served, timing)
+    each = tuple(
+        Failed(problem_of(one)) if isinstance(one, SnapshipError) else classified(one.result) for one in found
+    )
+    return Answers(each, served, timing)
+
+
+def workers_of(workers: int | None) -> int:
+    """Number of images to classify at once.
+
+    Args:
+        workers: As configured; None takes the machine's processors, at most :data:`MAX_WORKERS`.
+    """
+    return min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
+
+
+def describe(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
+    """Prepares a classifier for its workers; returns its name and its description.
+
+    Args:
+        classifier: An open classifier.
+        workers: Images classified at once.
+
+    Raises:
+        UsageError: workers is not positive.
+    """
+    # Classifies nothing: allows the classifier that many interpreters, which are made on demand.
+    classifier.classify_many((), workers=workers)
+    entry = classifier.artifact
+    info = ModelInfo(
+        entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics
+    )
+    return Served(classifier.bundle.manifest.name, entry.kind), info
+
+
+def _size(image: bytes) -> tuple[int | None, int | None]:
+    """Width and height from the header of an image that was decoded before; for the log only."""
+    try:
+        with Image.open(io.BytesIO(image), formats=FORMATS) as picture:
+            return picture.size
+    except Exception:
+        # Whatever Pillow's parsers raise: the image has been classified already.
+        return None, None

@@ -1,0 +1,1 @@
+"""What to deploy, checked before anything slow or remote."""

@@ -1,0 +1,1 @@
+"""Commands for what is deployed: status, invoke, logs, rollback, destroy."""

@@ -1,0 +1,1 @@
+"""The AWS side: stacks, change sets, versions, the code bucket, the lock."""

@@ -1,0 +1,1 @@
+"""Traffic shifting: canary, final stage and rollback, with alarms watched."""

@@ -1,0 +1,1 @@
+"""What to train, with every default filled in."""

@@ -1,0 +1,205 @@
+"""The pixel cache: every image is decoded once, however often it is trained on.
+
+All pixels come from :func:`edge_runtime.image.preprocess.pixels`, so training sees what the device
+sees. They are stored in one memory-mapped uint8 array, named by a hash of its sources.
+
+Downloads known data sets with Keras to where ``edge_runtime.dataset`` looks for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import PIL
+
+from edge_runtime.common.errors import DataError, EnvironmentMissingError, first_line
+from edge_runtime.common.temporary import temporary_file
+from edge_runtime.dataset import ARRAY_NAMES, ImageSet, array_file, decode_all
+from edge_runtime.image.preprocess import UInt8Array
+from edge_runtime.image.spec import InputSpec
+from trainer.core.backend import load_keras
+from trainer.progress import Event, Progress, silent
+
+_FORMAT = 2
+"""Part of every file name; increase it when the format changes."""
+
+Int64Array = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Decoded images.
+
+    Attributes:
+        images: The data set, without images that cannot be decoded.
+        array: uint8 ``[len(images), height, width, channels]``, mapped from disk, read-only.
+        labels: int64 ``[len(images)]``.
+    """
+
+    images: ImageSet
+    array: UInt8Array
+    labels: Int64Array
+
+    def only(self, split: str) -> Int64Array:
+        """Returns the indices of the images of a split, int64.
+
+        Args:
+            split: ``train`` or ``val``.
+        """
+        return np.flatnonzero([item.split == split for item in self.images.items]).astype(np.int64)
+
+
+def default_cache_dir() -> Path:
+    """Returns ``snapship/pixels`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(home) / "snapship" / "pixels"
+
+
+def cached_pixels(
+    images: ImageSet,
+    spec: InputSpec,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress = silent,
+) -> Pixels:
+    """Returns the pixels of a data set, from the cache if possible.
+
+    Args:
+        images: The data set; images that cannot be decoded are left out of the result.
+        spec: The model's input.
+        cache_dir: The cache folder; None for :func:`default_cache_dir`.
+        progress: Progress callback, called for every image decoded.
+
+    Raises:
+        DataError: Too many images cannot be decoded, or the folder cannot be written.
+    """
+    folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    stem = _key(images, spec)
+    array_path, note_path = folder / f"{stem}.npy", folder / f"{stem}.json"
+    stored = _load(array_path, note_path, len(images), spec)
+    if stored is None:
+        try:
+            _store(images, spec, array_path, note_path, progress)
+        except OSError as error:
+            raise DataError(
+                f"The pixel cache must be writable. Received: {folder} ({error.strerror or error}). "
+                "Free some space, or set XDG_CACHE_HOME to another folder."
+            ) from error
+        stored = _load(array_path, note_path, len(images), spec)
+        if stored is None:
+            raise DataError(f"The pixel cache must be readable. Received: {array_path}. Delete it.")
+    array, failures = stored
+    kept = images.without({images.items[index].ref: reason for index, reason in failures.items()})
+    labels = np.array([item.label for item in kept.items], np.int64)
+    return Pixels(kept, array, labels)
+
+
+def _key(images: ImageSet, spec: InputSpec) -> str:
+    """Name of the cache file: a hash of the contents in order, the input and the decoder's version."""
+    # The default resize is left out, so that older cache files keep their names.
+    resize = "" if spec.resize == "antialiased" else f" {spec.resize}"
+    digest = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {spec.shape} {spec.fit}{resize}\n".encode())
+    for item in images.items:
+        digest.update(item.sha256.encode())
+    return digest.hexdigest()[:32]
+
+
+def _load(
+    array_path: Path, note_path: Path, count: int, spec: InputSpec
+) -> tuple[UInt8Array, dict[int, str]] | None:
+    """Returns what an earlier call stored; None if it is missing or damaged."""
+    try:
+        failures = msgspec.json.decode(note_path.read_bytes(), type=dict[int, str])
+        # Not np.load, which would try to read a damaged file as a zip or a pickle.
+        array: UInt8Array = np.lib.format.open_memmap(array_path, mode="r")
+    except (OSError, ValueError, EOFError, msgspec.MsgspecError):
+        return None
+    if array.dtype != np.uint8 or array.shape != (count - len(failures), *spec.shape):
+        return None
+    return array, failures
+
+
+def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path, progress: Progress) -> None:
+    """Decodes everything into a temporary file and renames it when complete."""
+    array_path.parent.mkdir(parents=True, exist_ok=True)
+    failures: dict[int, str] = {}
+    total = len(images)
+    with temporary_file(array_path.parent) as made:
+        # The header has a fixed length, so the count can be corrected at the end.
+        header = _header(total, spec)
+        made.file.write(header)
+        progress(Event("pixels", 0, total, f"decoding {total} images to {spec.width}x{spec.height}"))
+        for index, (_, result) in enumerate(decode_all(images, spec)):
+            if isinstance(result, str):
+                failures[index] = result
+            else:
+                made.file.write(result.tobytes())
+            progress(Event("pixels", index + 1, total))
+        # Raises if too many images failed, before anything is stored.
+        images.without({images.items[index].ref: reason for index, reason in failures.items()})
+        made.file.seek(0)
+        made.file.write(_header(total - len(failures), spec).ljust(len(header)))
+        with temporary_file(array_path.parent) as note:
+            note.file.write(msgspec.json.encode(failures))
+            note.move_to(note_path)
+        made.move_to(array_path)
+
+
+def _header(count: int, spec: InputSpec) -> bytes:
+    """Header of a version 1.0 .npy file, padded to 128 bytes (numpy.lib.format)."""
+    shape = (count, *spec.shape)
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"
+
+
+def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent) -> None:
+    """Downloads a known data set once; does nothing for any other data.
+
+    Args:
+        data: The user's DATA argument.
+        progress: Progress callback, called when a download starts.
+
+    Raises:
+        EnvironmentMissingError: Keras or the network is missing, or the cache cannot be written.
+    """
+    name = os.fspath(data)
+    if name not in ARRAY_NAMES or array_file(name).is_file():
+        return
+    progress(Event("data", 0, 0, f"downloading {name}"))
+    keras = load_keras()
+    source = importlib.import_module(f"{keras.__name__}.datasets.{name}")
+    try:
+        # Keras prints its progress bar to stdout, which is reserved for results.
+        with redirect_stdout(sys.stderr):
+            (x_train, y_train), (x_test, y_test) = source.load_data()
+    # Keras raises a bare Exception when a download fails.
+    except Exception as error:
+        raise EnvironmentMissingError(
+            f"The data set {name} must be downloaded once. Received: {first_line(error)}. "
+            "Connect to a network, or use digits or your own folder."
+        ) from error
+    _store_download(
+        array_file(name), {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    )
+
+
+def _store_download(path: Path, arrays: dict[str, Any]) -> None:
+    """Writes the file atomically."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_file(path.parent) as made:
+            np.savez_compressed(made.file, **arrays)
+            made.move_to(path)
+    except OSError as error:
+        raise EnvironmentMissingError(
+            f"The data cache must be writable. Received: {path.parent} ({error.strerror or error}). "
+            "Free some space or set XDG_CACHE_HOME to another folder."
+        ) from error

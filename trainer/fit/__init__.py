@@ -1,0 +1,1 @@
+"""The training loop: batches, phases, learning rates, checkpoints."""

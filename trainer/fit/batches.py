@@ -1,0 +1,152 @@
+"""Batches from memory-mapped arrays, for every Keras backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from trainer.core.backend import load_keras
+from trainer.core.cache import Int64Array
+from trainer.progress import Event, Progress
+
+BATCH = 64
+"""Images per batch of a prediction."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Images with labels to train or evaluate on.
+
+    Attributes:
+        views: Arrays ``[n, ...]`` of one shape and dtype: pixels, or activations of views of the
+            same images in the same order. Memory-mapped arrays are read batch by batch.
+        labels: int64 ``[n]``.
+        dtype: Type of the batches; None for that of the views.
+    """
+
+    views: Sequence[Any]
+    labels: Int64Array
+    dtype: Any = None
+
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """The type of the batches."""
+        found: np.dtype[Any] = np.dtype(self.dtype or self.views[0].dtype)
+        return found
+
+
+def predict_batches(
+    model: Any, array: UInt8Array, chosen: Int64Array, stage: str, progress: Progress
+) -> Iterator[Float32Array]:
+    """Yields the model's outputs for images, batch by batch, in order.
+
+    Args:
+        model: A ``keras.Model`` on raw pixels.
+        array: uint8 ``[n, height, width, channels]``.
+        chosen: Indices of the images, int64.
+        stage: The stage that progress is reported for.
+        progress: Progress callback, called after every batch.
+
+    Yields:
+        float32 ``[at most BATCH, ...]``.
+    """
+    starts = range(0, len(chosen), BATCH)
+    for index, start in enumerate(starts):
+        rows = chosen[start : start + BATCH]
+        batch = array[rows].astype(np.float32)
+        if start and len(rows) < BATCH:
+            # Padded to the previous shape: a new one would be compiled again.
+            batch = np.concatenate([batch, np.zeros((BATCH - len(rows), *batch.shape[1:]), np.float32)])
+        yield np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
+        progress(Event(stage, index + 1, len(starts), images=start + len(rows)))
+
+
+def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0) -> Any:
+    """Returns batches for the training model of :mod:`trainer.fit.training_model`.
+
+    Every epoch is one pass over the images. If they are shuffled, the last batch is filled up
+    with the epoch's first images: batches of one size are compiled once, and none is too small
+    for batch normalisation. With several views, each image uses the next one every epoch, so
+    all are used equally.
+
+    Args:
+        feed: Images and labels.
+        batch_size: Images per batch; the last one may be smaller.
+        seed: Seed of the order.
+        shuffle: Whether to draw a new order every epoch.
+        first_epoch: Epoch to start at, so that a resumed run sees the same batches.
+
+    Returns:
+        A ``keras.utils.PyDataset`` of ``({"image", "label"}, label)``.
+    """
+    views, labels = feed.views, feed.labels
+    size = min(batch_size, len(labels)) if shuffle else batch_size
+    keras = load_keras()
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        """One epoch of batches."""
+
+        def __init__(self) -> None:
+            super().__init__(workers=1)
+            self._epoch = first_epoch
+            self._reorder()
+
+        def __len__(self) -> int:
+            return -(-len(labels) // size)
+
+        def __getitem__(self, index: int) -> tuple[dict[str, Any], Any]:
+            drawn = self._order[index * size : (index + 1) * size]
+            # Read in file order, then restore the drawn order: batches mix neighbouring images, and
+            # folders are sorted by class.
+            forwards = np.argsort(drawn, kind="stable")
+            place = np.empty_like(forwards)
+            place[forwards] = np.arange(len(drawn))
+            found = labels[drawn].astype(np.int32)
+            return {"image": self._take(drawn[forwards])[place], "label": found}, found
+
+        def on_epoch_end(self) -> None:
+            self._epoch += 1
+            self._reorder()
+
+        def _take(self, rows: Int64Array) -> Any:
+            if len(views) == 1:
+                return views[0][rows].astype(feed.kind, copy=False)
+            which = (rows + self._epoch) % len(views)
+            batch = np.empty((len(rows), *views[0].shape[1:]), feed.kind)
+            for place, view in enumerate(views):
+                batch[which == place] = view[rows[which == place]]
+            return batch
+
+        def _reorder(self) -> None:
+            random = np.random.default_rng((seed, self._epoch))
+            self._order = np.arange(len(labels))
+            if shuffle:
+                order = random.permutation(len(labels))
+                self._order = np.concatenate([order, order[: len(self) * size - len(labels)]])
+
+    return Batches()
+
+
+class Rows:
+    """Some rows of a memory-mapped array, read on access."""
+
+    def __init__(self, array: UInt8Array, chosen: Int64Array) -> None:
+        """Copies nothing.
+
+        Args:
+            array: uint8 ``[n, ...]``.
+            chosen: Indices of the rows, int64.
+        """
+        self._array, self._chosen = array, chosen
+        self.shape = (len(chosen), *array.shape[1:])
+        self.dtype = array.dtype
+
+    def __getitem__(self, rows: Int64Array) -> UInt8Array:
+        """Returns copies of the rows."""
+        found: UInt8Array = self._array[self._chosen[rows]]
+        return found

@@ -1,0 +1,203 @@
+"""Checkpoints: the state of a run on disk, from which a killed run resumes.
+
+::
+
+    <cache>/checkpoints/<key>/
+        head.npz, fine-tune.npz    one file per phase: every variable, and the phase's history
+        *.npy                      activations of the frozen layers
+        lock                       held while a process trains
+
+The key is a hash of everything that determines the result: configuration, data, weights,
+versions. The folder is removed when the run is saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from edge_runtime.common.errors import UsageError
+from edge_runtime.common.temporary import remove_abandoned, temporary_file
+from trainer.core.cache import default_cache_dir
+
+KEPT_DAYS = 30
+"""Days after which the checkpoint of an abandoned run is removed."""
+
+_NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What :meth:`Checkpoint.save` wrote.
+
+    Attributes:
+        note: Plain data.
+        arrays: The arrays in their original order.
+    """
+
+    note: dict[str, Any]
+    arrays: tuple[Any, ...]
+
+
+class Checkpoint:
+    """The checkpoint folder of one run; see :func:`open_checkpoint`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Uses an existing folder.
+
+        Args:
+            folder: The folder.
+        """
+        self.folder = folder
+        self._cost_s = 0.0
+        self._saved_at = 0.0
+
+    def save(self, phase: str, note: dict[str, Any], arrays: Sequence[Any], *, needed: bool) -> None:
+        """Replaces the file of a phase atomically.
+
+        Args:
+            phase: Its name.
+            note: Plain data.
+            arrays: numpy arrays.
+            needed: Whether to write in any case; otherwise a save is skipped if writing a large
+                model this often would slow training down.
+
+        Raises:
+            UsageError: The disk is full, or the folder cannot be written.
+        """
+        started = time.monotonic()
+        if not needed and started - self._saved_at < 10 * self._cost_s:
+            return
+        named = {str(place): array for place, array in enumerate(arrays)}
+        named[_NOTE] = np.frombuffer(json.dumps(note).encode(), np.uint8)
+        try:
+            with temporary_file(self.folder) as made:
+                np.savez(made.file, **named)
+                made.move_to(self._path(phase))
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        self._saved_at = time.monotonic()
+        self._cost_s = self._saved_at - started
+
+    def load(self, phase: str) -> Saved | None:
+        """Returns the saved state of a phase; None if there is none, or it is damaged.
+
+        Args:
+            phase: Its name.
+        """
+        try:
+            with np.load(self._path(phase), allow_pickle=False) as file:
+                note = json.loads(file[_NOTE].tobytes())
+                return Saved(note, tuple(file[str(place)] for place in range(len(file.files) - 1)))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return None
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a state to resume from."""
+        return any(self.folder.glob("*.npz"))
+
+    def remove(self) -> None:
+        """Deletes everything but the lock, to start over."""
+        for entry in self.folder.iterdir():
+            if entry.name != "lock":
+                entry.unlink(missing_ok=True)
+
+    def _path(self, phase: str) -> Path:
+        return self.folder / f"{phase}.npz"
+
+
+def checkpoint_key(parts: dict[str, Any]) -> str:
+    """Returns the name of a run's checkpoint folder.
+
+    Args:
+        parts: Plain data: everything that determines the result.
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+@contextmanager
+def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: bool) -> Iterator[Checkpoint]:
+    """Opens and locks the checkpoint of a run; removes it when the block succeeds.
+
+    Args:
+        key: What :func:`checkpoint_key` returned.
+        cache_dir: Folder of the pixel cache; None for the default.
+        fresh: Whether to delete the existing state.
+
+    Raises:
+        UsageError: Another process is training the same run, or the folder cannot be written.
+    """
+    root = (Path(cache_dir) if cache_dir is not None else default_cache_dir().parent) / "checkpoints"
+    folder = root / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise unwritable(root, error) from error
+    with lock:
+        _hold(lock, folder)
+        _forget_old(root, folder)
+        remove_abandoned(folder)
+        checkpoint = Checkpoint(folder)
+        if fresh:
+            checkpoint.remove()
+        yield checkpoint
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def unwritable(folder: Path, error: OSError) -> UsageError:
+    """Returns the error for a run whose state cannot be saved.
+
+    Args:
+        folder: The checkpoint folder.
+        error: The cause.
+    """
+    return UsageError(
+        f"The checkpoint folder must be writable. Received: {folder} ({error.strerror or error}). "
+        "Free some space, or set XDG_CACHE_HOME to another folder."
+    )
+
+
+def _hold(lock: Any, folder: Path) -> None:
+    """Takes the lock; the system releases it when the process ends, even if killed."""
+    try:
+        import fcntl
+    except ImportError:
+        # Windows: the user must not run the same command twice at once.
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise UsageError(
+            f"A run must be trained by one process. Received: another process holds {folder / 'lock'}. "
+            "Wait for it, or choose another --out."
+        ) from error
+
+
+def _forget_old(root: Path, current: Path) -> None:
+    """Removes old checkpoints, and from recent ones what a killed process left half-written."""
+    oldest = time.time() - KEPT_DAYS * 86_400
+    for folder in root.iterdir():
+        if folder == current:
+            continue
+        try:
+            times = [entry.stat().st_mtime for entry in [folder, *folder.iterdir()]]
+            if max(times) < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                remove_abandoned(folder)
+        except OSError:
+            # It is being removed right now.
+            continue
