@@ -14,11 +14,14 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from benchmarks import house
 
 ROOT = Path(__file__).resolve().parent.parent
 HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
@@ -45,13 +48,13 @@ class Import:
         return f"{self.file}:{self.line} imports {self.name}"
 
 
-def imports_of(house: str) -> list[Import]:
+def imports_of(name: str) -> list[Import]:
     found = []
-    for path in sorted((ROOT / house).rglob("*.py")):
+    for path in sorted((ROOT / name).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         file = path.relative_to(ROOT).as_posix()
         found += [Import(file, line, name, now) for line, name, now in _walk(tree, True)]
-    assert found, f"no source found for {house}"
+    assert found, f"no source found for {name}"
     return found
 
 
@@ -77,15 +80,68 @@ def within(name: str, packages: tuple[str, ...] | set[str]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_arrows(house: str) -> None:
-    siblings = tuple(other for other in HOUSES if other != house)
+@pytest.mark.parametrize("name", HOUSES)
+def test_arrows(name: str) -> None:
+    siblings = tuple(other for other in HOUSES if other != name)
     wrong = [
         str(entry)
-        for entry in imports_of(house)
-        if within(entry.name, siblings) and not within(entry.name, ALLOWED[house])
+        for entry in imports_of(name)
+        if within(entry.name, siblings) and not within(entry.name, ALLOWED[name])
     ]
     assert not wrong, "\n".join(wrong)
+
+
+LAYERS = {
+    "edge_runtime": "common / image / bundle / dataset engines / . / output updates / cli",
+    "trainer": "progress / core / augmentation data_checks models / config run / fit / evaluation / analysis / .",
+    "exporter": (
+        "common formats statistics / source / evidence quantize reference / judge / "
+        "bundle config report / convert / repair / ."
+    ),
+    "serverless": (
+        ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "
+        "deploy/traffic / deploy/manage / deploy/cost deploy/package / deploy"
+    ),
+    "snapship": ". / run",
+}
+"""The folders of each house, from the lowest layer up; a dot is the house's own folder.
+
+A module imports from its own folder or from lower layers. Docs: docs/architecture.md.
+"""
+
+MODULES = house.sources(ROOT)
+EDGES = house.imports(MODULES)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_folders_of_a_house_are_layers(name: str) -> None:
+    layers = [layer.split() for layer in LAYERS[name].split(" / ")]
+    level = {folder: at for at, layer in enumerate(layers) for folder in layer}
+    place = {
+        module: path.parent.relative_to(ROOT / name).as_posix()
+        for module, path in MODULES.items()
+        if within(module, (name,))
+    }
+    assert set(place.values()) == set(level)
+    wrong = [
+        f"{module} imports {target}"
+        for module in place
+        for target in EDGES[module] & place.keys()
+        if place[target] != place[module] and level[place[target]] >= level[place[module]]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_each_other() -> None:
+    assert not house.circles(EDGES)
+    assert not house.mutual_folders(MODULES, EDGES, ROOT)
+
+
+def test_folders_and_files_stay_small() -> None:
+    folders = Counter(path.parent for path in MODULES.values())
+    assert max(folders.values()) <= 16, folders.most_common(1)
+    lengths = Counter({name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()})
+    assert max(lengths.values()) <= 350, lengths.most_common(3)
 
 
 def test_snapship_imports_houses_only_when_a_command_runs() -> None:
@@ -113,9 +169,9 @@ def test_device_and_cloud_code_never_imports_training_or_aws() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_boto3_lives_in_one_file_of_a_house(house: str) -> None:
-    files = {entry.file for entry in imports_of(house) if within(entry.name, {"boto3", "botocore"})}
+@pytest.mark.parametrize("name", HOUSES)
+def test_boto3_lives_in_one_file_of_a_house(name: str) -> None:
+    files = {entry.file for entry in imports_of(name) if within(entry.name, {"boto3", "botocore"})}
     assert len(files) <= 1, sorted(files)
 
 
