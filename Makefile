@@ -23,7 +23,7 @@ help:
 	@echo "make acceptance  install the third-party software on which make test tries the exported files"
 	@echo "make check       lint, format, types and known vulnerabilities of the dependencies"
 	@echo "make format      rewrite the source in the project's format"
-	@echo "make docs        write docs/cli.md from the commands' help"
+	@echo "make docs        write docs/cli.md from the commands' help, and the tables of docs/architecture.md"
 	@echo "make picture     the README's picture of report.html (needs chromium)"
 
 $(READY): pyproject.toml constraints.txt $(wildcard edge_runtime/native/*)
@@ -34,7 +34,6 @@ $(READY): pyproject.toml constraints.txt $(wildcard edge_runtime/native/*)
 	@touch $@
 
 demo: $(READY)
-	@echo "The demo takes about a minute, 3 MB in snapship-demo/, and no network."
 	$(BIN)/snapship demo
 
 quick: $(READY)
@@ -97,6 +96,7 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m snapship.clidocs
+	$(BIN)/python -m benchmarks.house --docs
 
 CHROMIUM ?= chromium
 PICTURE := docs/images/report.png

@@ -5,6 +5,7 @@
     python -m benchmarks.house            # a table
     python -m benchmarks.house --json
     python -m benchmarks.house --root OTHER_CHECKOUT
+    python -m benchmarks.house --docs     # writes the tables of docs/architecture.md
 
 Counted by parsing; only the last two lines import anything, each in a fresh process. Imports
 inside functions count, since a reader follows them too; those under TYPE_CHECKING do not.
@@ -16,6 +17,7 @@ import argparse
 import ast
 import io
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +27,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
+
+LAYERS = {
+    "edge_runtime": "common / image / bundle / dataset engines / . / output updates / cli",
+    "trainer": "progress / core / augmentation data_checks models / config run / fit / evaluation / analysis / .",
+    "exporter": (
+        "common formats statistics / source / evidence quantize reference / judge / "
+        "bundle config report / convert / repair / ."
+    ),
+    "serverless": (
+        ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "
+        "deploy/traffic / deploy/manage / deploy/cost deploy/package / deploy"
+    ),
+    "snapship": ". / run",
+}
+"""The folders of each house, from the lowest layer up; a dot is the house's own folder.
+
+A module imports from its own folder or from lower layers: ``tests/test_architecture.py`` holds it.
+"""
 
 ADDED = {
     "artifact kind of a new format": '"coreml"',
@@ -141,6 +161,42 @@ def loaded(root: Path, code: str) -> int:
     return int(done.stdout.split()[-1])
 
 
+def document(root: Path) -> str:
+    """``docs/architecture.md`` of a checkout, with the tables as the source is now."""
+    text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for house in HOUSES:
+        begin, end = f"<!-- {house}: written by make docs -->\n", "<!-- end -->"
+        before, found, rest = text.partition(begin)
+        if not found or end not in rest:
+            raise SystemExit(f"docs/architecture.md must contain {begin.strip()} ... {end}")
+        text = f"{before}{begin}{_tables(root, house)}{rest[rest.index(end) :]}"
+    return text
+
+
+def _tables(root: Path, house: str) -> str:
+    """A house's folders with their layers, and the files beside its sub-packages, as Markdown."""
+    layers = [layer.split() for layer in LAYERS[house].split(" / ")]
+    rows = ["| layer | folder | what |", "|---|---|---|"]
+    faces = ["| file | what |", "|---|---|"]
+    for number, folders in enumerate(layers, start=1):
+        for folder in folders:
+            place = root / house / folder
+            name = f"{place.relative_to(root).as_posix()}/"
+            rows.append(f"| {number} | `{name}` | {_sentence(place / '__init__.py')} |")
+            if folder == "." or f" {folder}/" in LAYERS[house]:
+                files = sorted(file for file in place.glob("*.py") if not file.name.startswith("__"))
+                faces += [f"| `{name}{file.name}` | {_sentence(file)} |" for file in files]
+    return "\n".join(["", *rows, "", *faces, "", ""])
+
+
+def _sentence(file: Path) -> str:
+    """The first sentence of a module's docstring, as Markdown."""
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    first = re.split(r"(?<=\.) (?=[A-Z`:])", paragraph)[0]
+    return re.sub(r"(?::\w+:)?`{1,2}([^`]+)`{1,2}", r"`\1`", first).replace("|", "\\|")
+
+
 def measure(root: Path) -> dict[str, object]:
     """All figures of one checkout."""
     modules = sources(root)
@@ -181,7 +237,11 @@ def main() -> None:
     )
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--docs", action="store_true", help="write the tables of docs/architecture.md")
     args = parser.parse_args()
+    if args.docs:
+        (args.root / "docs" / "architecture.md").write_text(document(args.root), encoding="utf-8")
+        return
     figures = measure(args.root.resolve())
     if args.json:
         print(json.dumps(figures, indent=1))

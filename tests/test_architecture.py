@@ -91,31 +91,13 @@ def test_arrows(name: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-LAYERS = {
-    "edge_runtime": "common / image / bundle / dataset engines / . / output updates / cli",
-    "trainer": "progress / core / augmentation data_checks models / config run / fit / evaluation / analysis / .",
-    "exporter": (
-        "common formats statistics / source / evidence quantize reference / judge / "
-        "bundle config report / convert / repair / ."
-    ),
-    "serverless": (
-        ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "
-        "deploy/traffic / deploy/manage / deploy/cost deploy/package / deploy"
-    ),
-    "snapship": ". / run",
-}
-"""The folders of each house, from the lowest layer up; a dot is the house's own folder.
-
-A module imports from its own folder or from lower layers. Docs: docs/architecture.md.
-"""
-
 MODULES = house.sources(ROOT)
 EDGES = house.imports(MODULES)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", house.LAYERS)
 def test_folders_of_a_house_are_layers(name: str) -> None:
-    layers = [layer.split() for layer in LAYERS[name].split(" / ")]
+    layers = [layer.split() for layer in house.LAYERS[name].split(" / ")]
     level = {folder: at for at, layer in enumerate(layers) for folder in layer}
     place = {
         module: path.parent.relative_to(ROOT / name).as_posix()
@@ -130,6 +112,11 @@ def test_folders_of_a_house_are_layers(name: str) -> None:
         if place[target] != place[module] and level[place[target]] >= level[place[module]]
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_architecture_page_shows_the_folders_and_their_docstrings() -> None:
+    shown = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert shown == house.document(ROOT), "Run: make docs"
 
 
 def test_no_modules_import_each_other() -> None:
