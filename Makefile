@@ -101,7 +101,7 @@ docs: $(READY)
 CHROMIUM ?= chromium
 PICTURE := docs/images/report.png
 picture: demo
-	$(CHROMIUM) --headless --no-sandbox --hide-scrollbars --window-size=1100,1150 --screenshot=$(PICTURE) \
+	$(CHROMIUM) --headless --no-sandbox --hide-scrollbars --window-size=1100,1172 --screenshot=$(PICTURE) \
 	file://$(CURDIR)/snapship-demo/digits.bundle/report.html
 	$(BIN)/python -c 'import sys; from PIL import Image; \
 	Image.open(sys.argv[1]).convert("RGB").quantize(64, dither=0).save(sys.argv[1], optimize=True)' $(PICTURE)
