@@ -1,6 +1,6 @@
 """Trees of folders, and hints from their names: a split, a fold, a place for images.
 
-A name alone proves nothing; who reads a tree asks what the folder holds, too.
+A name alone proves nothing: its readers also check what the folder holds.
 """
 
 from __future__ import annotations
