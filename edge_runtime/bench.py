@@ -184,9 +184,10 @@ def bench(
         raise nothing_runs("A benchmark", entries, engines)
     photo, described = _photo(bundle, image)
     with ExitStack() as stack:
-        cases = [
-            _Case(*choice, stack.enter_context(_opened(bundle, *choice))) for choice in dict.fromkeys(chosen)
-        ]
+        cases = []
+        for entry, engine, number in dict.fromkeys(chosen):
+            opened = stack.enter_context(Classifier(bundle, entry, engine=engine, threads=number))
+            cases.append(_Case(entry, engine, number, opened))
         array = cases[0].classifier.pixels(photo)
         _take_turns(cases, {"array": array, "image": photo}, runs, seconds)
     cold = _cold_starts(bundle, cases, photo)
@@ -221,16 +222,7 @@ def this_machine() -> Machine:
     return Machine(_cpu(), cores(), load)
 
 
-def _opened(bundle: Bundle, artifact: Artifact, engine: str, threads: int) -> Classifier:
-    return Classifier(bundle, artifact, engine=engine, threads=threads)
-
-
-def _take_turns(
-    cases: Sequence[_Case],
-    inputs: dict[str, ImageSource],
-    runs: int,
-    seconds: float,
-) -> None:
+def _take_turns(cases: Sequence[_Case], inputs: dict[str, ImageSource], runs: int, seconds: float) -> None:
     for case in cases:
         for source in inputs.values():
             for _ in range(_WARM_UP):

@@ -1,10 +1,9 @@
 """Result options, with the names and meaning of MediaPipe's Image Classifier.
 
-Temperature scaling, so that a score of 0.8 is right eight times in ten.
-
-Guo et al. 2017, On Calibration of Modern Neural Networks: ``softmax(z / T)``. Scores p are softmax
-outputs, whose logarithms are the logits z up to a constant, so that it is ``p^(1/T)`` renormalised.
-The exporter fits T with the same floor, see ``exporter/evidence/temperature.py``; a test holds the two together.
+The temperature is added: with it, a score of 0.8 is right eight times in ten. Guo et al. 2017, On
+Calibration of Modern Neural Networks: ``softmax(z / T)``. Scores p are softmax outputs, whose
+logarithms are the logits z up to a constant, so that this is ``p^(1/T)`` renormalised. The exporter
+fits T with the same floor; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -24,6 +23,9 @@ IndexArray: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 
 T_RANGE = (0.01, 100.0)
 """Allowed temperatures; beyond them, one score is 1 or all are equal."""
+
+FLOOR_MASS = 1.0 / 512.0
+"""Sum of the floors of all classes: a score of 0 has no logarithm."""
 
 _ALL = -1
 """MediaPipe's value for every class."""
@@ -193,12 +195,8 @@ def _unknown(label: str, labels: Sequence[str]) -> UnknownNameError:
     return UnknownNameError.of("listed class", label, [some])
 
 
-FLOOR_MASS = 1.0 / 512.0
-"""Sum of the floors of all classes: a score of 0 has no logarithm."""
-
-
 def softened(scores: Float32Array, temperature: float) -> Float32Array:
-    """Rescales scores.
+    """Rescales scores to ``p^(1/T)``, renormalised.
 
     Args:
         scores: float32 ``[classes]``, 0..1.

@@ -1,6 +1,6 @@
-"""``manifest.json``: what a bundle says of itself, as strict structs.
+"""``manifest.json``: how a bundle describes itself, as strict structs.
 
-Reading refuses unknown, missing and mistyped fields and names them; writing gives
+Reading rejects unknown, missing and mistyped fields and names them; writing gives
 the same bytes for the same content. The runtime's configuration is this file.
 """
 
@@ -19,14 +19,14 @@ MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
 
 Format = Literal["tflite", "onnx", "saved-model", "coreml", "c-array"]
-"""What kind of file an artifact is; only ``tflite`` and ``onnx`` files run on this package's engines."""
+"""The file format of an artifact; only ``tflite`` and ``onnx`` files run on this package's engines."""
 
 Verdict = Literal["pass", "fail", "inconclusive", "unchecked"]
 Dtype = Literal["float32", "uint8"]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A struct that refuses fields that it does not know."""
+    """A struct that rejects unknown fields."""
 
 
 class TensorSpec(Strict, frozen=True):
@@ -48,7 +48,7 @@ class TensorSpec(Strict, frozen=True):
 
 
 class WorstClass(Strict, frozen=True):
-    """The class that lost most; delta in fractions of 1 (-0.02 is 2 points)."""
+    """The class that lost most accuracy; delta in fractions of 1 (-0.02 is 2 points)."""
 
     label: str
     delta: float
@@ -62,8 +62,8 @@ class Metrics(Strict, frozen=True):
         top1: The artifact's top-1, 0..1.
         delta: Artifact's top-1 minus the full model's, fractions of 1.
         bound: Lower end of the one-sided 95 % interval of delta.
-        lost: Images that only the full model names right.
-        won: Images that only the artifact names right.
+        lost: Images that only the full model classifies correctly.
+        won: Images that only the artifact classifies correctly.
         agreement: Share of images with the same top-1, 0..1.
         kl: Mean KL divergence in nats, both score vectors floored at 1/512.
         max_abs_dp: Largest change of any score.
@@ -92,17 +92,16 @@ class Artifact(Strict, frozen=True):
     Attributes:
         kind: Its name everywhere, such as ``tflite-int8``.
         file: Path inside the bundle, with ``/``.
-        format: What kind of file it is.
+        format: The file's format.
         precision: ``fp32``, ``int8``, ...
         sha256: Hash of the file, 64 hex digits.
         bytes: Size of the file.
         input: Its input tensor.
         output: Its output tensor.
-        verdict: What the gate said.
-        metrics: What it was based on; None when unchecked.
-        temperature: T of ``p^(1/T)``, renormalised, that makes its scores mean what they say;
-            1 leaves them as they are.
-        repairs: What brought it back to the full model, in order; such as ``bias correction``.
+        verdict: The gate's verdict.
+        metrics: What the verdict is based on; None when unchecked.
+        temperature: T of ``p^(1/T)``, renormalised, that calibrates its scores; 1 leaves them as they are.
+        repairs: The repairs that were applied, in order, such as ``bias correction``.
     """
 
     kind: str
@@ -156,7 +155,7 @@ class Provenance(Strict, frozen=True):
         data_sha256: Hash of the training data, empty when unknown.
         calibration_images: Images that calibrated the int8 artifacts.
         versions: Packages that took part.
-        input_range: What the full model takes for a pixel; the artifacts take raw pixels all the same.
+        input_range: Pixel range that the full model expects; the artifacts take raw pixels in any case.
     """
 
     created: str
@@ -198,7 +197,7 @@ def decode_json(data: bytes, kind: type[Any], name: str) -> Any:
         name: The file's name, for messages.
 
     Raises:
-        BundleError: It is no JSON, or a field is unknown, missing or mistyped.
+        BundleError: It is not JSON, or a field is unknown, missing or mistyped.
     """
     try:
         return msgspec.json.decode(data, type=kind)
@@ -210,7 +209,7 @@ def decode_json(data: bytes, kind: type[Any], name: str) -> Any:
 
 
 def encode_json(record: msgspec.Struct) -> bytes:
-    """Encodes a struct as indented JSON that ends with a line break; paths that are no UTF-8 with escapes."""
+    """Encodes a struct as indented JSON that ends with a line break; paths that are not UTF-8 are escaped."""
     try:
         text = msgspec.json.encode(record)
     except UnicodeEncodeError:
@@ -241,7 +240,7 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
         name: The file's name, for messages.
 
     Raises:
-        BundleError: Anything about it is not as it must be; the message names the field.
+        BundleError: It is invalid; the message names the field.
     """
     version = decode_json(data, _Version, name).schema_version
     if version != SCHEMA_VERSION:
@@ -260,7 +259,7 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
         )
     if manifest.preprocess != Preprocess.of(manifest.input):
         raise BundleError(
-            f"{name} must say the same twice about the resize. Received: input.resize "
+            f"{name} must give the same resize twice. Received: input.resize "
             f"{manifest.input.resize}, preprocess.resize {manifest.preprocess.resize}. Export the bundle again."
         )
     for artifact in manifest.artifacts:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from edge_runtime.bundle.manifest import MANIFEST_FILE
-from edge_runtime.common.errors import BundleError
+from edge_runtime.common.errors import BundleError, reason_of
 from edge_runtime.common.text import quoted, shortened
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def _missing(file: str, location: Path) -> BundleError:
 
 def unreadable(path: Path, error: Exception) -> BundleError:
     """The error for a file that exists but cannot be read."""
-    reason = getattr(error, "strerror", None) or str(error)
     return BundleError(
-        f"A bundle's file must be readable. Received: {path} ({reason}). Check its name and permissions."
+        f"A bundle's file must be readable. Received: {path} ({reason_of(error)}). "
+        "Check its name and permissions."
     )
 
 
@@ -195,7 +195,7 @@ class ZipStore:
         if stat.S_ISLNK(kind):
             problem = "no links"
         elif kind not in (0, stat.S_IFREG):
-            problem = "plain files alone"
+            problem = "only plain files"
         elif info.flag_bits & 1:
             problem = "no encrypted files"
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -15,7 +14,8 @@ from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.cli.options import FilledPath
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.common.terminal import Cell, Column, print_table, printable
+from edge_runtime.common.terminal import Cell, Column, print_table
+from edge_runtime.common.text import printable
 from edge_runtime.engines import ENGINES
 
 
@@ -38,11 +38,7 @@ from edge_runtime.engines import ENGINES
 @click.option("--threads", default="1", show_default=True, metavar="N[,N...]", help="Threads per inference.")
 @click.option("--image", metavar="FILE", help="Image to classify. Default: a generated 320x240 JPEG.")
 @click.option(
-    "--runs",
-    type=click.IntRange(1),
-    default=200,
-    show_default=True,
-    help="Predictions to time of each.",
+    "--runs", type=click.IntRange(1), default=200, show_default=True, help="Predictions to time per case."
 )
 @click.option(
     "--seconds",
@@ -86,14 +82,9 @@ def bench(
             err=True,
         )
     if as_json:
-        click.echo(json.dumps(record(found), indent=2))
+        click.echo(json.dumps(asdict(found), indent=2))
     else:
         _print(found)
-
-
-def record(found: BenchReport) -> dict[str, Any]:
-    """The measurements as plain data for JSON."""
-    return asdict(found) | {"skipped": list(found.skipped)}
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -103,18 +94,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _print(found: BenchReport) -> None:
-    columns = [
-        Column("artifact"),
-        Column("engine"),
-        Column("threads", right=True),
-        Column("input"),
-        Column("p50 ms", right=True),
-        Column("p90 ms", right=True),
-        Column("p99 ms", right=True),
-        Column("img/s", right=True),
-        Column("RSS MB", right=True),
-        Column("cold start ms", right=True),
-    ]
+    numbers = ("p50 ms", "p90 ms", "p99 ms", "img/s", "RSS MB", "cold start ms")
+    measured = [Column(name, right=True) for name in numbers]
+    columns: list[Column | str] = ["artifact", "engine", Column("threads", right=True), "input", *measured]
     print_table(columns, [row for entry in found.results for row in _rows(entry)])
     click.echo(f"\nimage    {printable(found.image)}\nmachine  {_machine(found.machine)}")
     if found.skipped:
@@ -124,10 +106,8 @@ def _print(found: BenchReport) -> None:
 def _rows(entry: ArtifactTiming) -> list[list[Cell]]:
     head: list[Cell] = [entry.artifact, entry.engine, str(entry.threads)]
     process: list[Cell] = [f"{entry.rss_mb:.0f}", f"{entry.cold_start_ms:.0f}"]
-    return [
-        [*head, "array", *_times(entry.array), *process],
-        [*head, "image", *_times(entry.image), *process],
-    ]
+    times = {"array": entry.array, "image": entry.image}
+    return [[*head, input, *_times(latency), *process] for input, latency in times.items()]
 
 
 def _times(latency: Latency) -> list[Cell]:

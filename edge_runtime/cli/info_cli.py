@@ -1,7 +1,4 @@
-"""The device's commands ``selftest`` and ``info``.
-
-Output of ``selftest`` and ``info``.
-"""
+"""``snapship selftest`` and ``snapship info``."""
 
 from __future__ import annotations
 
@@ -16,10 +13,13 @@ from edge_runtime.bundle.manifest import Artifact, Manifest, encode_json
 from edge_runtime.cli.options import FilledPath, engine_options
 from edge_runtime.common.errors import GateFailedError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.common.terminal import Cell, Column, print_table, printable
+from edge_runtime.common.terminal import Cell, Column, print_table
+from edge_runtime.common.text import printable
 from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.golden import Replay, SelfTest, read_golden, verify_files
 from edge_runtime.golden import selftest as replay_golden
+
+_VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "unchecked": "dim"}
 
 
 @click.command()
@@ -84,9 +84,6 @@ def info(bundle: str, as_json: bool) -> None:
     click.echo(f"\nVerified: {verify_files(opened)} files match their sha256.")
 
 
-_VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "unchecked": "dim"}
-
-
 def selftest_record(outcome: SelfTest) -> dict[str, Any]:
     """The result of a self-test as plain data for JSON."""
     return {
@@ -97,7 +94,6 @@ def selftest_record(outcome: SelfTest) -> dict[str, Any]:
                 "engine": replay.engine,
                 "image": replay.file,
                 "failed": replay.failed,
-                # JSON has no NaN.
                 "max_abs_dp": _finite(replay.max_abs_dp),
                 "tolerance": replay.tolerance,
                 "detail": replay.detail,
@@ -110,15 +106,9 @@ def selftest_record(outcome: SelfTest) -> dict[str, Any]:
 
 def print_selftest(outcome: SelfTest) -> None:
     """Prints the result of a self-test."""
-    columns = [
-        Column("artifact"),
-        Column("engine"),
-        Column("image"),
-        Column("result"),
-        Column("max |dp|", right=True),
-        Column("allowed", right=True),
-    ]
     if outcome.replays:
+        numbers = [Column("max |dp|", right=True), Column("allowed", right=True)]
+        columns: list[Column | str] = ["artifact", "engine", "image", "result", *numbers]
         print_table(columns, [_replay_row(replay) for replay in outcome.replays])
     for replay in outcome.replays:
         if replay.failed is not None:
@@ -127,6 +117,11 @@ def print_selftest(outcome: SelfTest) -> None:
         click.echo(f"Skipped, no installed engine runs them: {', '.join(outcome.skipped)}")
     if outcome.passed:
         click.echo(f"Passed: {len(outcome.replays)} replays match the export.")
+
+
+def _finite(value: float | None) -> float | None:
+    # JSON has no NaN.
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _replay_row(replay: Replay) -> list[Cell]:
@@ -145,20 +140,9 @@ def print_info(manifest: Manifest, *, examples: int) -> None:
     for name, value in _facts(manifest, examples).items():
         click.echo(f"{name:<13}{printable(value)}")
     click.echo()
-    columns = [
-        Column("artifact"),
-        Column("file"),
-        Column("size", right=True),
-        Column("verdict"),
-        Column("top-1", right=True),
-        Column("change", right=True),
-        Column("at worst", right=True),
-    ]
+    metrics = [Column(name, right=True) for name in ("top-1", "change", "at worst")]
+    columns: list[Column | str] = ["artifact", "file", Column("size", right=True), "verdict", *metrics]
     print_table(columns, [_artifact_row(artifact) for artifact in manifest.artifacts])
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _facts(manifest: Manifest, examples: int) -> dict[str, str]:

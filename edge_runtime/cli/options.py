@@ -26,87 +26,92 @@ class FilledPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-def engine_options(command: Command) -> Command:
-    """The options that select an interpreter: ``engine`` and ``threads``."""
-    engine = click.option(
+def _all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """One decorator for several options, which ``--help`` lists in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+engine_options = _all_of(
+    click.option(
         "--engine",
         type=click.Choice(["auto", *ENGINES]),
         default="auto",
         show_default=True,
         help="Interpreter; auto selects an installed one that reads the file.",
-    )
-    threads = click.option(
+    ),
+    click.option(
         "--threads",
         type=click.IntRange(1, MAX_THREADS),
         default=1,
         show_default=True,
         help="Threads per inference; more than one is slower on a busy machine.",
-    )
-    return engine(threads(command))
+    ),
+)
+"""The options that select an interpreter: ``engine`` and ``threads``."""
 
-
-def limit_options(command: Command) -> Command:
-    """The limits of an image, ``max_bytes`` and ``max_pixels``; both are checked before decoding."""
-    size = click.option(
+limit_options = _all_of(
+    click.option(
         "--max-bytes",
         type=click.IntRange(1),
         default=MAX_BYTES,
         show_default=True,
         metavar="N",
         help="Reject larger files, in bytes.",
-    )
-    area = click.option(
+    ),
+    click.option(
         "--max-pixels",
         type=click.IntRange(1),
         default=MAX_PIXELS,
         show_default=True,
         metavar="N",
         help="Reject images with more pixels (width times height).",
-    )
-    return size(area(command))
+    ),
+)
+"""The limits of an image, ``max_bytes`` and ``max_pixels``; both are checked before decoding."""
 
-
-def result_options(command: Command) -> Command:
-    """The options of :class:`~edge_runtime.options.ResultOptions`, and ``top_k``."""
-    options = (
-        click.option(
-            "--top-k",
-            "--max-results",
-            "top_k",
-            type=click.IntRange(1),
-            default=5,
-            show_default=True,
-            help="Classes to return per image.",
-        ),
-        click.option(
-            "--score-threshold",
-            type=click.FloatRange(0.0, 1.0),
-            metavar="SCORE",
-            help="Drop classes with a lower score, 0 to 1.",
-        ),
-        click.option(
-            "--allow",
-            "--category-allowlist",
-            "allow",
-            multiple=True,
-            metavar="LABEL",
-            help="Return only this class; repeatable.",
-        ),
-        click.option(
-            "--deny",
-            "--category-denylist",
-            "deny",
-            multiple=True,
-            metavar="LABEL",
-            help="Never return this class; repeatable.",
-        ),
-        click.option(
-            "--temperature",
-            metavar="T",
-            help="Rescale scores to p^(1/T); artifact uses the T fitted at export, which makes them calibrated "
-            "probabilities. Default: scores as the model gives them.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+result_options = _all_of(
+    click.option(
+        "--top-k",
+        "--max-results",
+        "top_k",
+        type=click.IntRange(1),
+        default=5,
+        show_default=True,
+        help="Classes to return per image.",
+    ),
+    click.option(
+        "--score-threshold",
+        type=click.FloatRange(0.0, 1.0),
+        metavar="SCORE",
+        help="Drop classes with a lower score, 0 to 1.",
+    ),
+    click.option(
+        "--allow",
+        "--category-allowlist",
+        "allow",
+        multiple=True,
+        metavar="LABEL",
+        help="Return only this class; repeatable.",
+    ),
+    click.option(
+        "--deny",
+        "--category-denylist",
+        "deny",
+        multiple=True,
+        metavar="LABEL",
+        help="Never return this class; repeatable.",
+    ),
+    click.option(
+        "--temperature",
+        metavar="T",
+        help="Rescale scores to p^(1/T); artifact uses the T fitted at export, which makes them calibrated "
+        "probabilities. Default: scores as the model gives them.",
+    ),
+)
+"""The options of :class:`~edge_runtime.options.ResultOptions`, and ``top_k``."""

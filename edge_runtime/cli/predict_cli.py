@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, cast
 
 import click
 
@@ -14,9 +14,10 @@ from edge_runtime.classifier import MAX_WORKERS, Classifier
 from edge_runtime.cli.listing import STDIN, image_files
 from edge_runtime.cli.options import FilledPath, engine_options, limit_options, result_options
 from edge_runtime.common.atomic_file import check_file
-from edge_runtime.common.errors import UnknownNameError, UsageError
+from edge_runtime.common.errors import UsageError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.common.terminal import GroupedCommand, printable
+from edge_runtime.common.terminal import GroupedCommand
+from edge_runtime.common.text import printable
 from edge_runtime.image.preprocess import ImageSource
 from edge_runtime.options import ResultOptions
 from edge_runtime.output.writer import FORMATS, OutputFormat, open_writer, write_results
@@ -229,18 +230,13 @@ def _options(
     """None when no option was given: the scores stay as the model gives them."""
     if score_threshold is None and temperature is None and not allow and not deny:
         return None
-    parsed: float | Literal["artifact"] | None
-    try:
-        parsed = (
-            "artifact" if temperature == "artifact" else None if temperature is None else float(temperature)
-        )
-    except ValueError:
-        raise UnknownNameError.of("--temperature", str(temperature), ["artifact", "a number"]) from None
+    parsed: Any = temperature
+    if temperature is not None:
+        # ResultOptions rejects any text but "artifact".
+        with suppress(ValueError):
+            parsed = float(temperature)
     return ResultOptions(
-        score_threshold=score_threshold,
-        category_allowlist=allow,
-        category_denylist=deny,
-        temperature=parsed,
+        score_threshold=score_threshold, category_allowlist=allow, category_denylist=deny, temperature=parsed
     )
 
 

@@ -1,6 +1,4 @@
-"""Classification of endless inputs: a watched folder, a camera.
-
-Finds new images in a folder by polling.
+"""Classification of endless inputs: a watched folder, which is polled, or a camera.
 
 Polling rather than kernel events (inotify, watchfiles): events do not work on network folders and
 camera cards, miss the contents of a folder that is moved in, do not say whether a writer has
@@ -25,10 +23,18 @@ import click
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.atomic_file import on_terminate
-from edge_runtime.common.errors import DataError, ImageError, UsageError
+from edge_runtime.common.errors import DataError, ImageError, UsageError, reason_of
 from edge_runtime.dataset.layout import IMAGE_SUFFIXES, is_ignored
 from edge_runtime.options import ResultOptions
-from edge_runtime.output.writer import OutputFormat, Writer, error_line, open_writer
+from edge_runtime.output.records import Writer
+from edge_runtime.output.writer import OutputFormat, error_line, open_writer
+
+_PAUSE_S = 0.5
+_PAUSES_PER_LOOK = 50
+"""A pause is at least this many times as long as the poll before it."""
+
+_State: TypeAlias = tuple[int, int, int]
+"""Inode, size in bytes and time of change in ns; if all are equal, so is the content."""
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,6 @@ def _answer(names: Sequence[str], job: ClassifyJob, writer: Writer, stopped: thr
             writer.write(name, answer)
             if stopped.is_set():
                 return
-
-
-_PAUSE_S = 0.5
-_PAUSES_PER_LOOK = 50
-"""A pause is at least this many times as long as the poll before it."""
-
-_State: TypeAlias = tuple[int, int, int]
-"""Inode, size in bytes and time of change in ns; if all are equal, so is the content."""
 
 
 class FolderWatcher:
@@ -204,9 +202,8 @@ def _scan(folder: Path) -> dict[str, _State]:
         except (OSError, ValueError) as error:
             if place != os.fspath(folder):
                 continue
-            reason = getattr(error, "strerror", None) or str(error)
             raise DataError(
-                f"--watch must be a readable folder. Received: {place} ({reason}). Check the path."
+                f"--watch must be a readable folder. Received: {place} ({reason_of(error)}). Check the path."
             ) from error
         with entries:
             for entry in entries:

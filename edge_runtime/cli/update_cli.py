@@ -11,7 +11,8 @@ import click
 from edge_runtime.cli.options import FilledPath
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.common.terminal import StepProgress, printable
+from edge_runtime.common.terminal import StepProgress
+from edge_runtime.common.text import printable
 from edge_runtime.engines import ENGINES
 from edge_runtime.updates import pulling, signing
 from edge_runtime.updates.signature import read_public_keys
@@ -101,10 +102,7 @@ def pull(
     "--key", type=FilledPath(path_type=Path), metavar="PRIVATE.pem", help="Private key to sign with."
 )
 @click.option(
-    "--new-key",
-    type=FilledPath(path_type=Path),
-    metavar="NAME",
-    help="Create NAME.pem and NAME.pub instead.",
+    "--new-key", type=FilledPath(path_type=Path), metavar="NAME", help="Create NAME.pem and NAME.pub instead."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: bool) -> None:
@@ -143,12 +141,10 @@ def sign(bundle: Path | None, key: Path | None, new_key: Path | None, as_json: b
 
 
 def _print_pulled(done: pulling.Pulled, to: Path) -> None:
-    what = {
-        "installed": "Installed",
-        "unchanged": "Already current:",
-        "rolled back": "Rolled back to",
-    }[done.status]
-    click.echo(f"{what} {printable(done.name)} {done.version} in {printable(str(to / 'current'))}")
+    said = {"installed": "Installed", "unchanged": "Already current:", "rolled back": "Rolled back to"}
+    click.echo(
+        f"{said[done.status]} {printable(done.name)} {done.version} in {printable(str(to / 'current'))}"
+    )
     if done.trusted:
         click.echo(f"Signed by {done.signature}, verified.")
     elif done.signature is not None:

@@ -1,8 +1,6 @@
-"""Output files that appear whole or not at all.
+"""Output files that appear whole or not at all, whatever ends the process.
 
-Whether a path exists, as opposed to one that cannot be looked up.
-
-Handles SIGTERM as an event, or like Ctrl-C, so that no work is left half done.
+While one is written, SIGTERM acts like Ctrl-C, so that its temporary file is removed.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from edge_runtime.common.errors import UsageError
+from edge_runtime.common.errors import UsageError, reason_of
 from edge_runtime.common.temporary import temporary_file
 from edge_runtime.common.text import as_utf8
 
@@ -139,8 +137,9 @@ def usable_path(
         # The reader of stdout or stderr has gone; the path is fine.
         raise
     except refused as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{rule}. Received: {option} {path} ({reason}). Pass another {option}.") from error
+        raise UsageError(
+            f"{rule}. Received: {option} {path} ({reason_of(error)}). Pass another {option}."
+        ) from error
 
 
 def existing_parent(path: Path) -> Path:

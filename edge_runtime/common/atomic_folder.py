@@ -19,10 +19,10 @@ from edge_runtime.common.temporary import set_aside, temporary_folder
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """Linux: fcntl.h, linux/fs.h."""
 
-_RULE = "An output's folder must be writable"
-
 _RENAME_SWAP = 2
 """macOS: sys/stdio.h."""
+
+_RULE = "An output's folder must be writable"
 
 
 @contextmanager

@@ -12,7 +12,7 @@
     ├── BundleError               exit 2, HTTP 500   manifest, labels or a bundle's files
     │   └── ModelFileError        exit 2, HTTP 500   a model file that does not load
     ├── RunError                  exit 2, HTTP 500   a run folder
-    ├── GateFailedError           exit 1, HTTP 500   the gate said fail
+    ├── GateFailedError           exit 1, HTTP 500   an artifact failed the gate
     ├── LeakError                 exit 1, HTTP 500   val images that are in train too
     ├── InconclusiveError         exit 3, HTTP 500   the gate could not decide
     └── EnvironmentMissingError   exit 4, HTTP 503   a missing extra, no credentials
@@ -138,6 +138,11 @@ class EnvironmentMissingError(SnapshipError):
         return cls(
             f"{need} needs the package {package}. Received: it is not installed. Run: pip install '{target}'"
         )
+
+
+def reason_of(error: BaseException) -> str:
+    """Why the system refused a file, for a message that names the file itself."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def first_line(error: BaseException, limit: int = 200) -> str:

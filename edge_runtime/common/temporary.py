@@ -343,8 +343,5 @@ def _of_this_machine(name: str) -> bool:
 
 def _last_write(path: Path) -> float:
     """The newest modification time of a file or of anything in a folder."""
-    paths = [
-        path,
-        *(Path(place, name) for place, folders, files in os.walk(path) for name in folders + files),
-    ]
-    return max(entry.lstat().st_mtime for entry in paths)
+    inside = (Path(place, name) for place, folders, files in os.walk(path) for name in folders + files)
+    return max(entry.lstat().st_mtime for entry in (path, *inside))

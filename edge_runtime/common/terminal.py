@@ -1,8 +1,6 @@
-"""Output of commands: coloured tables and progress bars on a terminal, plain lines elsewhere.
+"""Output of commands: tables and progress on a terminal, plain lines elsewhere, and grouped ``--help``.
 
 Needs click and, on a terminal, rich; only commands import it.
-
-A command whose ``--help`` lists its options under headings.
 """
 
 from __future__ import annotations
@@ -23,9 +21,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-
 Cell: TypeAlias = str | tuple[str, str]
 """Text, or text and its rich style, which applies on terminals only."""
+
+OTHER = "Other options"
+"""The last heading of a ``--help``: options in no group, e.g. ``--help`` itself."""
+
+_WIDEST = 30
+"""Characters; click writes the help of a longer option below it."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,24 @@ def aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) 
 
 
 def print_table(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, title: str = "", caption: str = ""
+    columns: Sequence[Column | str], rows: Sequence[Sequence[Cell]], *, title: str = "", caption: str = ""
 ) -> None:
     """Prints a table with headings.
 
     Args:
-        columns: The columns.
+        columns: The columns; a name alone is aligned left.
         rows: The cells.
         title: A line above the table, on terminals only.
         caption: A line below the table, on terminals only.
     """
+    full = [Column(column) if isinstance(column, str) else column for column in columns]
     if is_terminal():
-        _rich_table(columns, rows, title, caption)
+        _rich_table(full, rows, title, caption)
         return
-    lines = [[column.name for column in columns], *([_text(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    lines = [[column.name for column in full], *([_text(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(full))]
     for line in lines:
-        click.echo(aligned(line, widths, [column.right for column in columns]))
+        click.echo(aligned(line, widths, [column.right for column in full]))
 
 
 @contextmanager
@@ -116,23 +120,17 @@ class StepProgress(AbstractContextManager["StepProgress"]):
     def __enter__(self) -> StepProgress:
         console = self._stack.enter_context(live_console()) if self._wants_bar else None
         if console is not None:
-            from rich.progress import (
-                BarColumn,
-                Progress,
-                SpinnerColumn,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
-            from rich.table import Column
+            from rich import progress, table
 
-            self._bar = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[count]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
+            self._bar = progress.Progress(
+                progress.SpinnerColumn(),
+                progress.TextColumn(
+                    "{task.description}", markup=False, table_column=table.Column(no_wrap=True)
+                ),
+                progress.BarColumn(bar_width=24),
+                progress.TextColumn("{task.fields[count]}"),
+                progress.TimeElapsedColumn(),
+                progress.TimeRemainingColumn(),
                 console=console,
                 transient=True,
                 # rich would send what is printed to stdout through this console, that is to stderr.
@@ -186,10 +184,7 @@ def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        box=box.ROUNDED,
-        header_style="bold",
-    )
+    table = Table(box=box.ROUNDED, header_style="bold")
     for column in columns:
         table.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
@@ -208,15 +203,8 @@ def _text(cell: Cell) -> str:
     return cell if isinstance(cell, str) else cell[0]
 
 
-OTHER = "Other options"
-"""The last heading: options in no group, e.g. ``--help``."""
-
-_WIDEST = 30
-"""Characters; click writes the help of a longer option below it."""
-
-
 class GroupedCommand(click.Command):
-    """For commands with many options."""
+    """A command with many options, whose ``--help`` lists them under headings."""
 
     def __init__(self, *arguments: Any, groups: Mapping[str, str], **attributes: Any) -> None:
         """As :class:`click.Command`.

@@ -1,8 +1,7 @@
-"""Quotes foreign text in messages: on one line, without control characters, of bounded length.
+"""Foreign text in messages and files: on one line, without control characters, bounded, writable.
 
-Text from clients has no limit of its own, so messages quote it only through these functions.
-
-Text from file names, which may be any bytes on Linux.
+Text from clients has no limit of its own, so messages quote it only through these functions; file
+names may be any bytes on Linux, so whatever shows one goes through :func:`as_utf8`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Versions of installed packages.
+"""What is installed: versions of packages, and the Keras backend that training would run on.
 
-Which Keras backend training runs on, without importing Keras.
-
-It is here, and not in the trainer, because ``snapship doctor`` shows it and loads no training code.
+Imports none of them. The backend is chosen here, and not in the trainer, because ``snapship doctor``
+shows it and loads no training code.
 """
 
 from __future__ import annotations
@@ -16,6 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 OWN_NAME = "snapship"
+
+BACKENDS = {"tensorflow": "train", "jax": "train-jax", "torch": "train-torch"}
+"""Keras backends in order of preference, and the extra of snapship that installs each."""
 
 
 def version_of(package: str) -> str | None:
@@ -39,10 +41,6 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 def own_version() -> str:
     """The version of snapship; ``0+unknown`` where it runs from a checkout that is not installed."""
     return version_of(OWN_NAME) or "0+unknown"
-
-
-BACKENDS = {"tensorflow": "train", "jax": "train-jax", "torch": "train-torch"}
-"""Backends in order of preference, and the extra of snapship that installs each."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 Class folders take precedence over a table; if the two give the same images different labels, the
 folder is rejected. Without class folders, the table is opened if there is no doubt which one.
-
-Conflicts between class folders and a table beside them.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from pathlib import PurePosixPath
 from edge_runtime.common.errors import DataError
 from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.files import DiskFiles, Files
-from edge_runtime.dataset.imageset import ImageSet, Item, Split
+from edge_runtime.dataset.imageset import Content, ImageSet, Item, Split
 from edge_runtime.dataset.layout import Folder, LabelledFiles, is_train, split_name
 from edge_runtime.dataset.sides import find_sides, inner_folder, is_test_side, may_lack_labels
 from edge_runtime.dataset.table import KNOWN_TABLES, from_csv
@@ -39,7 +37,7 @@ def table_of(folder: Folder) -> str | None:
     Returns:
         Its ref; None if there is no table or several candidates.
     """
-    tables = tables_in(folder)
+    tables = _tables_in(folder)
     known = [ref for ref in tables if PurePosixPath(ref).name.lower() in KNOWN_TABLES]
     found = known or tables
     return found[0] if len(found) == 1 else None
@@ -57,13 +55,13 @@ def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) 
     Raises:
         DataError: No table labels these images, or several might.
     """
-    levels = list(levels_of(root))
+    levels = list(_levels_of(root))
     if isinstance(files, DiskFiles) and (joined := _of_sides(files, levels[-1], max_bytes)) is not None:
         return joined
     names = _Names(root)
     # Submission templates and lists of test images of a competition hold no labels.
     refs = [
-        ref for folder in levels for ref in tables_in(folder) if not may_lack_labels(PurePosixPath(ref).stem)
+        ref for folder in levels for ref in _tables_in(folder) if not may_lack_labels(PurePosixPath(ref).stem)
     ]
     listing = _preferred([ref for ref in refs if names.are_listed_in(files, ref)])
     if not listing:
@@ -81,6 +79,38 @@ def open_tables(files: Files, root: Folder, max_bytes: int, unclear: DataError) 
     return _whole_side(from_csv(files.root / listing[0], max_bytes), listing[0])
 
 
+def check_tables_agree(files: Files, root: Folder, layout: LabelledFiles) -> None:
+    """Rejects class folders beside a table that gives their images other labels.
+
+    Args:
+        files: The files of the folder.
+        root: Its tree.
+        layout: The class folders found in it.
+
+    Raises:
+        DataError: The two divide the images into classes differently.
+    """
+    tables = [ref for folder in _places_of_tables(root) for ref in _tables_in(folder)]
+    if not tables:
+        return
+    folders: dict[str, int | None] = {}
+    for ref, label, _ in layout.files:
+        folders[ref] = label
+        name = PurePosixPath(ref).name
+        folders[name] = label if folders.get(name, label) == label else None
+    for table in tables:
+        said = list(_said(files, table, folders))
+        # Other labels with the same class names are predictions or notes.
+        if 2 * sum(label in layout.labels for _, label in said) >= max(1, len(said)):
+            continue
+        if where := _contradiction(said, layout.labels):
+            raise DataError(
+                f"Class folders and a table beside them must agree. Received: images of {where} in {table} of "
+                f"{as_utf8(files.source)}. Move the table away to go by the folders; to go by the table, run: "
+                f"{command(f'{files.folder}/{table}')}"
+            )
+
+
 def _without_table(files: Files, refs: list[str], unclear: DataError) -> DataError:
     """The error if no table labels the images; for a single table, why it does not."""
     if len(refs) != 1:
@@ -89,7 +119,7 @@ def _without_table(files: Files, refs: list[str], unclear: DataError) -> DataErr
         head = lines_of(files.read(refs[0], _MOST_BYTES), PurePosixPath(files.source) / refs[0])[0].cells
     except DataError as unreadable:
         return unreadable
-    if holds_predictions(head) and label_column(head) is not None:
+    if _holds_predictions(head) and label_column(head) is not None:
         return DataError(f"{unclear} (to go by {refs[0]}: {command(f'{files.folder}/{refs[0]}')})")
     return unclear
 
@@ -110,8 +140,8 @@ class _Names:
             files: The files that contain the table.
             table: Its ref.
         """
-        rows = rows_of(files, table)[: _LOOKED_AT + 1]
-        if not rows or holds_predictions(rows[0]):
+        rows = _rows_of(files, table)[: _LOOKED_AT + 1]
+        if not rows or _holds_predictions(rows[0]):
             return False
         named = sum(any(self._names_one(cell) for cell in row) for row in rows)
         return 2 * named >= max(1, len(rows) - 1)
@@ -142,7 +172,7 @@ def _of_sides(files: DiskFiles, top: Folder, max_bytes: int) -> ImageSet | None:
     if train_table is None:
         return None
     if val_table is None:
-        unlabelled = is_test_side(sides[1]) and not val.with_images() and not tables_in(val)
+        unlabelled = is_test_side(sides[1]) and not val.with_images() and not _tables_in(val)
         return from_csv(files.root / train_table, max_bytes) if unlabelled else None
     return _joined(
         files,
@@ -168,18 +198,18 @@ def _joined(files: DiskFiles, train: tuple[str, ImageSet], val: tuple[str, Image
             ref, label = f"{base}/{item.ref}", labels.index(images.labels[item.label])
             items.append(Item(ref, label, split, item.sha256))
             parts[ref] = images, item
-    return ImageSet(
-        files.source,
-        labels,
-        tuple(items),
-        lambda item: parts[item.ref][0].read(parts[item.ref][1]),
-        tuple(
-            f"{PurePosixPath(table).parent}/{line}" for _, (table, images) in sides for line in images.skipped
-        ),
+
+    def read(item: Item) -> Content:
+        images, original = parts[item.ref]
+        return images.read(original)
+
+    skipped = (
+        f"{PurePosixPath(table).parent}/{line}" for table, images in (train, val) for line in images.skipped
     )
+    return ImageSet(files.source, labels, tuple(items), read, tuple(skipped))
 
 
-def levels_of(root: Folder) -> Iterator[Folder]:
+def _levels_of(root: Folder) -> Iterator[Folder]:
     """The folder and the chain of only folders within it."""
     yield root
     while not root.images and len(holding := root.with_images()) == 1:
@@ -187,7 +217,7 @@ def levels_of(root: Folder) -> Iterator[Folder]:
         yield root
 
 
-def tables_in(folder: Folder) -> list[str]:
+def _tables_in(folder: Folder) -> list[str]:
     """Refs of the tables directly in a folder, sorted."""
     return sorted(ref for name, ref in folder.files.items() if name.lower().endswith(TABLE_SUFFIXES))
 
@@ -199,7 +229,7 @@ def _preferred(tables: list[str]) -> list[str]:
     return known or train or tables
 
 
-def rows_of(files: Files, table: str) -> list[list[str]]:
+def _rows_of(files: Files, table: str) -> list[list[str]]:
     """All cells of a table; empty if it cannot be read as one."""
     try:
         return [line.cells for line in lines_of(files.read(table, _MOST_BYTES), PurePosixPath(table))]
@@ -207,57 +237,22 @@ def rows_of(files: Files, table: str) -> list[list[str]]:
         return []
 
 
-def holds_predictions(head: Sequence[str]) -> bool:
+def _holds_predictions(head: Sequence[str]) -> bool:
     """Whether column names suggest predictions rather than labels."""
     return not _SCORES.isdisjoint(name.lower() for name in head)
 
 
-def joined_path(base: str, cell: str) -> str:
-    """The ref that a cell of a table in the folder ``base`` may mean."""
-    return str(PurePosixPath(base) / cell.replace("\\", "/"))
-
-
-def check_tables_agree(files: Files, root: Folder, layout: LabelledFiles) -> None:
-    """Rejects class folders beside a table that gives their images other labels.
-
-    Args:
-        files: The files of the folder.
-        root: Its tree.
-        layout: The class folders found in it.
-
-    Raises:
-        DataError: The two divide the images into classes differently.
-    """
-    tables = [ref for folder in _places_of_tables(root) for ref in tables_in(folder)]
-    if not tables:
-        return
-    folders: dict[str, int | None] = {}
-    for ref, label, _ in layout.files:
-        folders[ref] = label
-        name = PurePosixPath(ref).name
-        folders[name] = label if folders.get(name, label) == label else None
-    for table in tables:
-        said = list(_said(files, table, folders))
-        # Other labels with the same class names are predictions or notes.
-        if 2 * sum(label in layout.labels for _, label in said) >= max(1, len(said)):
-            continue
-        if where := _contradiction(said, layout.labels):
-            raise DataError(
-                f"Class folders and a table beside them must agree. Received: images of {where} in {table} of "
-                f"{as_utf8(files.source)}. Move the table away to go by the folders; to go by the table, run: "
-                f"{command(f'{files.folder}/{table}')}"
-            )
-
-
 def _said(files: Files, table: str, folders: Mapping[str, int | None]) -> Iterator[tuple[int, str]]:
     """Per line that names an image of a class folder: the class of the folder and the label of the line."""
-    head, *rows = rows_of(files, table) or [[]]
+    head, *rows = _rows_of(files, table) or [[]]
     column = label_column(head)
-    if column is None or holds_predictions(head):
+    if column is None or _holds_predictions(head):
         return
-    base = str(PurePosixPath(table).parent)
+    base = PurePosixPath(table).parent
     for row in rows:
-        cells = [folders.get(joined_path(base, cell), folders.get(cell)) for cell in row]
+        # A cell is relative to the table, or a name that is unique.
+        refs = [str(base / cell.replace("\\", "/")) for cell in row]
+        cells = [folders.get(ref, folders.get(cell)) for ref, cell in zip(refs, row, strict=True)]
         folder = next((found for found in cells if found is not None), None)
         if folder is not None and len(row) > column:
             yield folder, row[column]
@@ -279,8 +274,7 @@ def _contradiction(said: Iterable[tuple[int, str]], labels: tuple[str, ...]) -> 
 
 
 def _places_of_tables(root: Folder) -> Iterator[Folder]:
-    """Names of the folders above the class folders: levels and splits."""
-    top = root
-    for top in levels_of(root):
-        yield top
-    yield from (folder for name, folder in top.folders.items() if split_name(name) is not None)
+    """The folders above the class folders: levels and splits."""
+    levels = list(_levels_of(root))
+    yield from levels
+    yield from (folder for name, folder in levels[-1].folders.items() if split_name(name) is not None)

@@ -1,12 +1,11 @@
-"""Decides which folder is a split and which a class; rejects ambiguous trees.
+"""Trees of class folders: decides which folder is a split and which a class; rejects ambiguous ones.
 
 ::
 
     tree -> top       skip a single enclosing folder, or images/ beside lists and boxes
          -> sides     train and val, by their names and by the class folders in them
+         -> double    ``flowers/flowers/rose`` beside ``flowers/rose`` is read once
          -> classes   the class folders of train, or of top, split by content
-
-Duplicated class folders: ``flowers/flowers/rose`` beside ``flowers/rose``.
 """
 
 from __future__ import annotations
@@ -235,9 +234,8 @@ def drop_double(folder: Folder, files: Files, place: str) -> list[str]:
             again.keys() <= outer.keys() or outer.keys() <= again.keys()
         ):
             continue
-        if (
-            not all(_is_copy(found, again.get(other), files) for other, found in outer.items())
-            or inner.images
+        if inner.images or not all(
+            _is_copy(found, again.get(other), files) for other, found in outer.items()
         ):
             raise DataError(
                 f"Class folders must not occur twice. Received: {', '.join(sorted(outer)[:5])} both in {place} and in "

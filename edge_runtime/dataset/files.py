@@ -11,20 +11,12 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from edge_runtime.common.errors import DataError
+from edge_runtime.common.errors import DataError, reason_of
 from edge_runtime.dataset.layout import IMAGE_SUFFIXES, is_ignored
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-)
-
+# RuntimeError includes NotImplementedError: a compression that zipfile does not know.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError)
 
 _SAYS_UTF8 = 0x800
 """Bit 11 of a zip member's flags (APPNOTE.TXT 4.4.4): its name is UTF-8."""
@@ -211,7 +203,7 @@ class ZipFiles:
 def _member_name(info: zipfile.ZipInfo) -> tuple[str, bool]:
     """A member's name with ``/``, and whether its bytes are shown because no code page is certain.
 
-    Then each sign is one byte of it: PKZIP says that it is cp437, but Windows writes the code
+    Then each character is one byte of it: PKZIP says that it is cp437, but Windows writes the code
     page of its language, and the wrong one gives other letters without an error.
     """
     if info.flag_bits & _SAYS_UTF8:
@@ -239,5 +231,6 @@ def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str:
 
 
 def _unreadable(name: str, error: Exception) -> DataError:
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return DataError(f"An image file must be readable. Received: {name} ({reason}). Check or replace it.")
+    return DataError(
+        f"An image file must be readable. Received: {name} ({reason_of(error)}). Check or replace it."
+    )

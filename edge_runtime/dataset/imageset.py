@@ -1,8 +1,6 @@
-"""A labelled image set: images with class and split, and how to read them.
+"""A labelled image set: images with class and split, in the order of the model's outputs.
 
-Splits by content: the same image is always in the same split.
-
-Order of classes, which is the order of the model's outputs.
+Images without a given split are split by content, so that the same image is always in the same one.
 """
 
 from __future__ import annotations
@@ -26,6 +24,9 @@ A single unreadable image is always skipped: one bad file of ten says nothing ab
 but two suggest that something went wrong when the set was made. So of up to 39 images one may fail,
 from 40 on two, and so on. A class that loses all its images is always rejected.
 """
+
+VAL_SHARE = 0.2
+"""Share of distinct contents that go to val."""
 
 _MAX_LISTED = 8
 """Class names that a message lists."""
@@ -136,12 +137,8 @@ class ImageSet:
             return self
         first = f"{lost[0].ref}: {failures[lost[0].ref]}"
         refuse_unreadable(len(lost), len(self.items), self.source, first)
-        gone = sorted({item.label for item in lost} - {item.label for item in kept})
-        if gone:
-            raise DataError(
-                f"A class must have readable images. Received: none for {self.labels[gone[0]]!r} in "
-                f"{self.source}, the first is {first}"
-            )
+        for label in sorted({item.label for item in lost} - {item.label for item in kept}):
+            raise no_image_left(self.labels[label], self.source, first)
         skipped = self.skipped + tuple(f"{item.ref}: {failures[item.ref]}" for item in lost)
         return replace(self, items=kept, skipped=skipped)
 
@@ -184,14 +181,23 @@ def refuse_unreadable(lost: int, total: int, source: str, first: str) -> None:
         )
 
 
+def no_image_left(label: str, source: str, first: str) -> DataError:
+    """The error for a class that loses all its images.
+
+    Args:
+        label: Its name.
+        source: Name of the set.
+        first: The first of the lost images, as ``ref: reason``.
+    """
+    return DataError(
+        f"A class must have readable images. Received: none for {label!r} in {source}, the first is {first}"
+    )
+
+
 def _listing(names: Sequence[str]) -> str:
     """The first names and how many more there are."""
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
     return ", ".join(names[:_MAX_LISTED]) + more
-
-
-VAL_SHARE = 0.2
-"""Share of distinct contents that go to val."""
 
 
 def fraction(sha256: str) -> float:

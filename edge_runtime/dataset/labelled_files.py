@@ -1,6 +1,6 @@
-"""Image sets from labelled files, on disk or in a zip.
+"""Image sets from labelled files, on disk or in a zip: hashed, and decoded, on all cores.
 
-Decodes many images: in order, on all cores, with a bounded number in memory.
+Images are decoded in order, with a bounded number in memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from edge_runtime.common.errors import DataError, ImageError
 from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.files import Files
-from edge_runtime.dataset.imageset import ImageSet, Item, Split, by_content, refuse_unreadable
+from edge_runtime.dataset.imageset import ImageSet, Item, Split, by_content, no_image_left, refuse_unreadable
 from edge_runtime.image.preprocess import UInt8Array, pixels
 from edge_runtime.image.spec import InputSpec
 
@@ -48,10 +48,7 @@ def from_files(
     lost = {label for _, label, _ in listed} - {label for (_, label, _), _ in whole}
     if lost:
         first = next(line for label, line in refused if label == min(lost))
-        raise DataError(
-            f"A class must have readable images. Received: none for {labels[min(lost)]!r} in {files.source}, "
-            f"the first is {first}"
-        )
+        raise no_image_left(labels[min(lost)], files.source, first)
     if refused:
         refuse_unreadable(len(refused), len(listed), files.source, refused[0][1])
     decided = [Item(ref, label, split, sha256) for (ref, label, split), sha256 in whole if split is not None]

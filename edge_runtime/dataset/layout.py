@@ -1,6 +1,6 @@
-"""Trees of folders, names of splits, and suffixes of images.
+"""Trees of folders, and hints from their names: a split, a fold, a place for images.
 
-Hints from folder names: a split, a fold, or a place for images. A name alone proves nothing.
+A name alone proves nothing: its readers also check what the folder holds.
 """
 
 from __future__ import annotations
@@ -21,25 +21,9 @@ VAL_NAMES = ("val", "valid", "validation", *TEST_NAMES)
 """Names of split folders, best first: a test folder beside val is ignored."""
 
 IMAGE_SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".heic",
-        ".heif",
-        ".avif",
-    )
-)
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+     ".heic", ".heif", ".avif")
+)  # fmt: skip
 """Suffixes that claim to be an image, including formats that must be converted first."""
 
 _IGNORED = frozenset(
@@ -47,6 +31,35 @@ _IGNORED = frozenset(
      "lost+found", "@eadir", "#recycle", "__pycache__")
 )  # fmt: skip
 """Files and folders that Windows, macOS, Linux, NAS systems and Python leave behind, in lower case."""
+
+Role = Literal["train", "val", "test"]
+
+_ROLES: dict[str, Role] = {
+    **dict.fromkeys(VAL_NAMES, "val"),
+    **dict.fromkeys(TEST_NAMES, "test"),
+    **dict.fromkeys((*TRAIN_NAMES, "trainval"), "train"),
+}
+_SPLIT_WORD = re.compile(
+    rf"({'|'.join(sorted(_ROLES, key=len, reverse=True))})(?:sets?|data|images?|imgs?|folder)?"
+)
+_NEUTRAL = re.compile(
+    r"sets?|data|datasets?|images?|imgs?|photos?|pictures?|pics|folders?|splits?|subsets?|v|\d+"
+)
+"""Words that do not distinguish splits or classes: ``training_set``, ``train_2024``."""
+
+_UNLABELLED = re.compile(r"pred|predict|predictions?|unlabell?ed|unknown|inference|submission")
+_PLACES = re.compile(r"images?|imgs?|photos?|pictures?|pics|jpe?gs?|png|jpegimages|data|dataset")
+_COMPANIONS = re.compile(
+    r"annotations?|labels?|masks?|trimaps?|segmentations?|groundtruth|gt|bbox(es)?|box(es)?|xmls?|jsons?|txt|"
+    r"meta|metadata"
+)
+"""Companions of images in sets for detection or segmentation."""
+
+_STORES = re.compile(r"(.*\b)?(k?folds?|cv|splits?|shards?|chunks?|images?|imgs?|images? part) ?\d+")
+"""Numbered parts of one set, such as ``fold_0`` and ``images_part_2``, whatever they hold."""
+
+_PARTS = re.compile(r"(.*\b)?(parts?|batch(es)?|subsets?|sets?|groups?|folders?|sessions?|runs?) ?\d+")
+"""The same, but also possible class names: parts only if each holds the same class folders."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +146,6 @@ def tree(files: Iterable[str], folders: Iterable[str]) -> Folder:
     return root
 
 
-Role = Literal["train", "val", "test"]
-
-
 class SplitName(NamedTuple):
     """A name that may denote a split.
 
@@ -146,34 +156,6 @@ class SplitName(NamedTuple):
 
     role: Role
     rest: str
-
-
-_ROLES: dict[str, Role] = {
-    **dict.fromkeys(VAL_NAMES, "val"),
-    **dict.fromkeys(TEST_NAMES, "test"),
-    **dict.fromkeys((*TRAIN_NAMES, "trainval"), "train"),
-}
-_SPLIT_WORD = re.compile(
-    rf"({'|'.join(sorted(_ROLES, key=len, reverse=True))})(?:sets?|data|images?|imgs?|folder)?"
-)
-_NEUTRAL = re.compile(
-    r"sets?|data|datasets?|images?|imgs?|photos?|pictures?|pics|folders?|splits?|subsets?|v|\d+"
-)
-"""Words that do not distinguish splits or classes: ``training_set``, ``train_2024``."""
-
-_UNLABELLED = re.compile(r"pred|predict|predictions?|unlabell?ed|unknown|inference|submission")
-_PLACES = re.compile(r"images?|imgs?|photos?|pictures?|pics|jpe?gs?|png|jpegimages|data|dataset")
-_COMPANIONS = re.compile(
-    r"annotations?|labels?|masks?|trimaps?|segmentations?|groundtruth|gt|bbox(es)?|box(es)?|xmls?|jsons?|txt|"
-    r"meta|metadata"
-)
-"""Companions of images in sets for detection or segmentation."""
-
-_STORES = re.compile(r"(.*\b)?(k?folds?|cv|splits?|shards?|chunks?|images?|imgs?|images? part) ?\d+")
-"""Numbered parts of one set, such as ``fold_0`` and ``images_part_2``, whatever they hold."""
-
-_PARTS = re.compile(r"(.*\b)?(parts?|batch(es)?|subsets?|sets?|groups?|folders?|sessions?|runs?) ?\d+")
-"""The same, but also possible class names: parts only if each holds the same class folders."""
 
 
 def split_name(name: str) -> SplitName | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.bundle.labels import settled, validated
 from edge_runtime.common.atomic_file import is_there
-from edge_runtime.common.errors import BundleError, DataError
+from edge_runtime.common.errors import BundleError, DataError, reason_of
 from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.arrays import ARRAY_NAMES, is_idx_folder, open_digits, open_downloaded, open_idx
 from edge_runtime.dataset.beside import check_tables_agree, open_tables, table_of
@@ -66,8 +66,9 @@ def _open(name: str, max_bytes: int) -> ImageSet:
         if suffix in TABLE_SUFFIXES:
             return from_csv(path, max_bytes)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"DATA must be readable. Received: {name!r} ({reason}). Check the path.") from error
+        raise DataError(
+            f"DATA must be readable. Received: {name!r} ({reason_of(error)}). Check the path."
+        ) from error
     raise DataError(f"DATA must be a folder, a .zip or a .csv. Received: the file {path}. Use {FORMS}.")
 
 

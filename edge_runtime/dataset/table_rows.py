@@ -1,6 +1,6 @@
-"""The lines of a table: CSV with any usual separator, or JSON Lines.
+"""The lines of a table, CSV with any usual separator or JSON Lines, and the files that its cells name.
 
-Resolves a cell of a table to a file, as written or in the spelling of other systems.
+A cell is resolved as it is written, or in the spelling of another system.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MISSING = frozenset(("", "nan", "-nan", "<na>", "nat", "#n/a", "n/a", "null"))
 _MISSING_AS_WRITTEN = frozenset(("NA", "None"))
 """Missing values as R and Python write them; in lower case they may be names."""
+
+_FILE = "file://"
 
 
 class Line(NamedTuple):
@@ -150,9 +152,6 @@ def _as_text(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     # JSON can encode a lone surrogate, UTF-8 cannot.
     return as_utf8(text.strip())
-
-
-_FILE = "file://"
 
 
 class _Listed(NamedTuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
-from edge_runtime.bundle.manifest import TensorSpec
+from edge_runtime.bundle.manifest import Dtype, TensorSpec
 from edge_runtime.common.errors import ModelFileError, first_line
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
@@ -35,8 +35,26 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of the interpreter's memory."""
+        """Releases the interpreter's memory."""
         ...
+
+
+def supported_dtype(dtype: str, name: str) -> Dtype:
+    """Returns the type of a tensor's numbers, checked.
+
+    Args:
+        dtype: As NumPy calls it, or as the file does.
+        name: The model's name, for messages.
+
+    Raises:
+        ModelFileError: It is neither ``float32`` nor ``uint8``.
+    """
+    if dtype not in ("float32", "uint8"):
+        raise ModelFileError(
+            f"A model's tensors must be float32 or uint8. Received: {name} with {dtype}. "
+            "Export it with: snapship export"
+        )
+    return cast(Dtype, dtype)
 
 
 def check_single_tensors(inputs: int, outputs: int, name: str) -> None:

@@ -1,25 +1,24 @@
-"""TFLite files on LiteRT's classic ``Interpreter``.
+"""TFLite files on a classic ``Interpreter``, whose interface its packages share, and on LiteRT's.
 
-Never ``CompiledModel``: it holds the GIL and ends the process on a damaged file.
-
-TFLite files on a classic ``Interpreter``, whose interface every package of it shares.
+Never LiteRT's ``CompiledModel``: it holds the GIL and ends the process on a damaged file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle.manifest import Dtype, TensorSpec
+from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.engines.base import (
     check_image_input,
     check_score_output,
     check_single_tensors,
     refused_run,
+    supported_dtype,
 )
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
@@ -96,7 +95,7 @@ class TfliteEngine:
         return scores
 
     def close(self) -> None:
-        """Lets go of the interpreter."""
+        """Releases the interpreter."""
         self._interpreter = self._input_view = self._output_view = None
 
     def _cure(self, reason: str) -> str:
@@ -104,17 +103,12 @@ class TfliteEngine:
 
 
 def _tensor(detail: dict[str, Any], name: str) -> TensorSpec:
-    dtype = np.dtype(detail["dtype"]).name
-    if dtype not in ("float32", "uint8"):
-        raise ModelFileError(
-            f"A model's tensors must be float32 or uint8. Received: {name} with {dtype}. "
-            "Export it with: snapship export"
-        )
+    dtype = supported_dtype(np.dtype(detail["dtype"]).name, name)
     scale, zero_point = detail["quantization"]
     quantized = dtype == "uint8"
     return TensorSpec(
         name=str(detail["name"]),
-        dtype=cast(Dtype, dtype),
+        dtype=dtype,
         shape=tuple(int(size) for size in detail["shape"]),
         scale=float(scale) if quantized else None,
         zero_point=int(zero_point) if quantized else None,
@@ -124,11 +118,11 @@ def _tensor(detail: dict[str, Any], name: str) -> TensorSpec:
 def new_interpreter(
     model: Path | bytes, threads: int, *, plain_kernels: bool = False, all_tensors: bool = False
 ) -> Any:
-    """LiteRT's interpreter of a file, its tensors not yet allocated.
+    """LiteRT's interpreter for a file, its tensors not yet allocated.
 
     Args:
         model: A path, which is memory-mapped, or the file's bytes.
-        threads: Threads of one inference.
+        threads: Threads per inference.
         plain_kernels: Leave XNNPACK out, which runs whole parts of the graph at once.
         all_tensors: Keep every tensor readable after a run; implies ``plain_kernels``.
 

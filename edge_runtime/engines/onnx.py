@@ -1,8 +1,6 @@
-"""ONNX files on ONNX Runtime's CPU provider.
+"""ONNX files on ONNX Runtime's CPU provider, which is imported without its telemetry.
 
-ONNX Runtime, imported without its telemetry.
-
-Every import of it, or of one of its submodules, follows a call of :func:`disable_telemetry` in the
+Every import of the package, or of one of its submodules, follows a call of :func:`disable_telemetry` in the
 same function; ``tests/test_architecture.py`` checks that.
 
 On Linux the wheels of ONNX Runtime write an identifier of the device and a database of events to
@@ -16,20 +14,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle.manifest import Dtype, TensorSpec
+from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.engines.base import (
     check_image_input,
     check_score_output,
     check_single_tensors,
     refused_run,
+    supported_dtype,
 )
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
+
+TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
+"""ONNX Runtime's variable: 1 turns its telemetry off, 0 leaves it on."""
 
 _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 _FATAL_ONLY = 4
@@ -39,11 +41,11 @@ EXACT_KERNELS = "session.x64quantprecision"
 
 
 def new_session(model: Path | bytes, threads: int, *, exact: bool = False, as_written: bool = False) -> Any:
-    """ONNX Runtime's session of a file on the CPU.
+    """ONNX Runtime's session for a file, on the CPU.
 
     Args:
         model: A path, or the file's bytes.
-        threads: Threads of one inference.
+        threads: Threads per inference.
         exact: Use integer kernels that cannot saturate, slower on some CPUs, to compare with.
         as_written: Run the graph as the file has it, without fusing operations.
 
@@ -79,7 +81,7 @@ def load_session(model: Path | bytes, name: str, threads: int, *, exact: bool = 
     Args:
         model: A path, or the file's bytes.
         name: The file's name, for messages.
-        threads: Threads of one inference.
+        threads: Threads per inference.
         exact: Use integer kernels that cannot saturate.
 
     Raises:
@@ -142,30 +144,21 @@ class OnnxEngine:
         return scores
 
     def close(self) -> None:
-        """Lets go of the session."""
+        """Releases the session."""
         self._session = None
 
 
 def _tensor(node: Any, name: str) -> TensorSpec:
-    dtype = _DTYPES.get(node.type)
-    if dtype is None:
-        raise ModelFileError(
-            f"A model's tensors must be float32 or uint8. Received: {name} with {node.type}. "
-            "Export it with: snapship export"
-        )
+    dtype = supported_dtype(_DTYPES.get(node.type, node.type), name)
     quantized = dtype == "uint8"
     return TensorSpec(
         name=str(node.name),
-        dtype=cast(Dtype, dtype),
+        dtype=dtype,
         # A nameless dynamic dimension is None here; only the first may be dynamic.
         shape=tuple(size if isinstance(size, int | str) else "batch" for size in node.shape),
         scale=1.0 if quantized else None,
         zero_point=0 if quantized else None,
     )
-
-
-TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
-"""ONNX Runtime's variable: 1 turns its telemetry off, 0 leaves it on."""
 
 
 def disable_telemetry() -> None:

@@ -1,7 +1,4 @@
-"""The engines, and which of them runs which file.
-
-Chooses the artifact of a bundle to run.
-"""
+"""The table of engines: which of them runs a file, and which artifact of a bundle to run."""
 
 from __future__ import annotations
 
@@ -61,9 +58,11 @@ ENGINES: dict[str, _Entry] = {
 }  # fmt: skip
 """Engines by name; the first installed one that reads a format is ``auto``."""
 
-
 MAX_THREADS = 256
 """More is a mistake on any machine, and some thousands end the process in the interpreter."""
+
+_SAFEST = ("fp32", "fp16", "int8", "dynamic", "int16x8")
+"""Precisions, from the safest to the riskiest conversion."""
 
 
 def available(engine: str) -> bool:
@@ -200,10 +199,6 @@ def _runs(entry: _Entry, format: Format, precision: str) -> bool:
 def _numpy_too_new(engine: str) -> bool:
     limit = ENGINES[engine].numpy_below
     return limit > 0 and int(np.__version__.partition(".")[0]) >= limit
-
-
-_SAFEST = ("fp32", "fp16", "int8", "dynamic", "int16x8")
-"""Precisions, from the safest to the riskiest conversion."""
 
 
 def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_failed: bool = False) -> Artifact:

@@ -47,13 +47,11 @@ class TfliteRuntimeEngine(TfliteEngine):
                 f"Running {name} on tflite-runtime needs that package. Received: it does not load "
                 f"({type(error).__name__}). Run: {ENGINES[self.name].install}"
             ) from error
-        super().__init__(
-            lambda model, threads: Interpreter(**source_of(model), num_threads=threads),
-            "tflite-runtime",
-            model,
-            name,
-            threads,
-        )
+
+        def new_interpreter(model: Path | bytes, threads: int) -> Any:
+            return Interpreter(**source_of(model), num_threads=threads)
+
+        super().__init__(new_interpreter, self.name, model, name, threads)
         if any(_quantized(detail) for detail in self._interpreter.get_tensor_details()):
             self.close()
             raise UsageError(

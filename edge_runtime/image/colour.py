@@ -1,10 +1,8 @@
-"""The colour stage, between decoding and resizing: any mode to 8-bit RGB or grayscale.
+"""The colour and orient stages, between decoding and resizing: an upright 8-bit picture of any mode.
 
-Reads the orientation of a picture from its EXIF without trusting it.
-
-Pillow's own reader keeps every tag of every directory: tags that all point to the same megabytes
-fill the memory. Only one tag is needed, so only one is read; a damaged block means "as stored", as
-in browsers.
+The orientation is read from EXIF without trusting it. Pillow's own reader keeps every tag of every
+directory: tags that all point to the same megabytes fill the memory. Only one tag is needed, so only
+one is read; a damaged block means "as stored", as in browsers.
 """
 
 from __future__ import annotations
@@ -21,6 +19,22 @@ from edge_runtime.image.tiff import GrayScale
 _DEEP_GRAY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _SIXTEEN_BITS = GrayScale(65_535, inverted=False)
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+_ORIENTATION = 0x0112
+_NUMBER_TYPES = {3: "H", 4: "I", 8: "h", 9: "i"}
+_XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+_XMP_BYTES = 1_000_000
+
+_UNDO = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""The transposition that undoes each orientation: EXIF 2.3, section 4.6.4 A."""
 
 
 def fix_transparency(picture: Image.Image) -> None:
@@ -89,23 +103,6 @@ def _eight_bit(picture: Image.Image, scale: GrayScale) -> Image.Image:
     return Image.fromarray(scaled)
 
 
-_TAG = 0x0112
-_FORMATS = {3: "H", 4: "I", 8: "h", 9: "i"}
-_XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
-_XMP_BYTES = 1_000_000
-
-# The transposition that undoes each orientation: EXIF 2.3, section 4.6.4 A.
-_UNDO = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
 def upright_transposition(picture: Image.Image) -> Image.Transpose | None:
     """Returns the transposition that puts a picture upright; None if it is.
 
@@ -130,8 +127,8 @@ def _exif_block(picture: Image.Image) -> bytes:
             return b""
     # A picture edited in memory has its tags there instead of a block.
     edited = getattr(picture, "_exif", None)
-    if block is None and isinstance(edited, Image.Exif) and edited.get(_TAG) in range(1, 9):
-        return b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", _TAG, 3, 1, edited[_TAG])
+    if block is None and isinstance(edited, Image.Exif) and edited.get(_ORIENTATION) in range(1, 9):
+        return b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", _ORIENTATION, 3, 1, edited[_ORIENTATION])
     return b""
 
 
@@ -149,8 +146,8 @@ def _from_exif(block: bytes) -> int | None:
     found = None
     for at in range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12):
         tag, kind, values = struct.unpack_from(order + "HHI", block, at)
-        if tag == _TAG and values == 1 and kind in _FORMATS:
-            found = int(struct.unpack_from(order + _FORMATS[kind], block, at + 8)[0])
+        if tag == _ORIENTATION and values == 1 and kind in _NUMBER_TYPES:
+            found = int(struct.unpack_from(order + _NUMBER_TYPES[kind], block, at + 8)[0])
     return found
 
 

@@ -96,7 +96,7 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"L\0\0\0\x01\x14\x02\0", Kind("a Windows shortcut", "Pass the file that it points to.")),
     (0, b"version https://git-lfs", Kind("a Git LFS pointer", "Run: git lfs pull")),
     (0, b"/annex/objects/", Kind("a git-annex pointer", "Run: git annex get")),
-    (0, b"HTTP/1.", Kind("a whole HTTP response", "Pass its body alone.")),
+    (0, b"HTTP/1.", Kind("a whole HTTP response", "Pass only its body.")),
 )  # fmt: skip
 """Offset, bytes there, and the kind of content."""
 
@@ -150,7 +150,7 @@ def went_through_text(data: bytes) -> bool:
 
 def _by_magic(head: bytes) -> Kind | None:
     if not head.strip(b"\0"):
-        return Kind("zero bytes alone", "Copy or download it again.")
+        return Kind("only zero bytes", "Copy or download it again.")
     if head[4:8] == b"ftyp":
         return _media(head)
     return next((kind for at, magic, kind in _MAGIC if head.startswith(magic, at)), None)
@@ -178,9 +178,9 @@ def _tiff(data: bytes) -> Kind | None:
         return Kind("a TIFF", _DAMAGED)
     photometric = short_values(data, directory, 262)
     if 50706 in tags or photometric in ((32803,), (34892,)):
-        return Kind("a raw photo (DNG or alike)", _DEVELOP)
+        return Kind("a raw photo (DNG or similar)", _DEVELOP)
     return Kind(
-        f"a TIFF of {_samples(data, directory)}", "Save it as RGB or gray of 8 bits a sample, or as a PNG."
+        f"a TIFF of {_samples(data, directory)}", "Save it as RGB or gray of 8 bits per sample, or as a PNG."
     )
 
 
@@ -192,7 +192,7 @@ def _samples(data: bytes, directory: Directory) -> str:
     colour = (short_values(data, directory, 262) or (0,))[0]
     kind = {2: "signed ", 3: "float ", 5: "complex ", 6: "complex "}.get(form, "")
     way = {0: "white is 0", 1: "black is 0", 2: "RGB", 3: "palette"}.get(colour, f"photometric {colour}")
-    return f"{count} {kind}{'sample' if count == 1 else 'samples'} of {bits[0]} bits a pixel ({way})"
+    return f"{count} {kind}{'sample' if count == 1 else 'samples'} of {bits[0]} bits per pixel ({way})"
 
 
 def _mangled(head: bytes) -> Kind | None:
@@ -252,7 +252,7 @@ def _markup(text: str) -> Kind:
 
 def _form(head: bytes) -> Kind | None:
     if head.startswith(b"--") and b"content-disposition" in head[:512].lower():
-        return Kind("a multipart form", "Pass the file's bytes alone, or send it as multipart/form-data.")
+        return Kind("a multipart form", "Pass only the file's bytes, or send it as multipart/form-data.")
     match = _FORM_FIELD.match(head)
     # Only a field whose value is an image: other text may contain an = too.
     if match and (inner := _encoded(match[2].replace(b"%2F", b"/").replace(b"%2B", b"+"))):

@@ -7,10 +7,9 @@ Guards, all based on the header:
 * :func:`check_pixels` and :func:`check_cost` compare size and memory with the limits.
 * :func:`jpeg_scans` counts the passes of a progressive JPEG over the whole picture.
 
-Lets Pillow keep a few blocks of image memory instead of freeing them after each image.
-
-Each page of fresh memory causes a page fault: for a 320x240 photo, that costs as much as a third
-of decoding and resizing it.
+:func:`keep_blocks` saves a cost: it lets Pillow keep a few blocks of image memory between images.
+Each page of fresh memory causes a page fault; for a 320x240 photo, they cost as much as a third of
+decoding and resizing it.
 """
 
 from __future__ import annotations
@@ -48,6 +47,9 @@ ALL_READS = 400_000
 
 MAX_PLAIN_BYTES = 2_000_000
 """Maximum bytes of a PPM in text form, which Pillow reads slowly."""
+
+KEPT_BLOCKS = 4
+"""Blocks of 1 MiB (Pillow's size): the photo, the two passes of its resize, and one more."""
 
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _BITS_PER_SAMPLE = 258
@@ -218,15 +220,9 @@ def _stored_bytes_per_pixel(picture: Image.Image) -> float:
 def _coefficients_per_pixel(frame: bytes, components: int) -> float:
     """Values per pixel over all components: 3 for 4:4:4, 1.5 for 4:2:0."""
     samplings = [frame[9 + 3 * index] for index in range(components) if 9 + 3 * index < len(frame)]
-    areas = [max(1, value >> 4) * max(1, value & 15) for value in samplings]
-    largest = max((max(1, value >> 4) for value in samplings), default=1) * max(
-        (max(1, value & 15) for value in samplings), default=1
-    )
-    return sum(areas) / largest
-
-
-KEPT_BLOCKS = 4
-"""Blocks of 1 MiB (Pillow's size): the photo, the two passes of its resize, and one more."""
+    across, down = ([max(1, value >> 4) for value in samplings], [max(1, value & 15) for value in samplings])
+    areas = [width * height for width, height in zip(across, down, strict=True)]
+    return sum(areas) / (max(across, default=1) * max(down, default=1))
 
 
 def keep_blocks() -> None:

@@ -1,9 +1,9 @@
-"""The resize and crop stage: a picture of any size to the input size of a model.
+"""The fit stage: a picture of any size to the input size of a model, by resize and crop.
 
-Bilinear resize without antialiasing, as ``tf.image.resize`` and Keras' own loaders do it.
-
-A pixel of the result is interpolated from the four around its centre, however many lie between them
-and the next: when a picture shrinks, most of it is never read. Along each side::
+The antialiased resize is Pillow's, see :mod:`edge_runtime.image.resize`. The plain one is here: bilinear
+without antialiasing, as ``tf.image.resize`` and Keras' own loaders do it. A pixel of the result is
+interpolated from the four around its centre, however many lie between them and the next: when a
+picture shrinks, most of it is never read. Along each side::
 
     place  = (index + 1/2) * length / size - 1/2      in pixels of the picture
     first  = floor(place), the next one after it      at the ends both are the last pixel
@@ -12,12 +12,18 @@ and the next: when a picture shrinks, most of it is never read. Along each side:
 All arithmetic is integer and rounded once, so the result is the same everywhere: in C if ``_native``
 was compiled (compared with NumPy before its first use), else in NumPy. TensorFlow computes in
 float32; rounded, its result differs by at most one.
+
+:func:`by_channel` fits a picture of many megapixels without a second copy of it. The result is
+bit-equal to processing it whole: colour conversion works per pixel, and Pillow resizes each channel
+separately. A channel takes 1 byte per pixel where the picture takes 4, so each one is collected strip
+by strip and resized alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -27,10 +33,42 @@ from edge_runtime.image.fast_jpeg import UInt8
 from edge_runtime.image.resize import Size
 from edge_runtime.image.spec import InputSpec
 
-if TYPE_CHECKING:
-    pass
+Part: TypeAlias = tuple[int, int, int, int]
+Taps: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
 
-# The plain resize is imported at use: most programs never need it, and start faster.
+_BITS = 11
+"""A sum of four pixels times two weights of up to 2048 fits 32 bits."""
+
+_ONE = 1 << _BITS
+
+_STRIP_PIXELS = 250_000
+"""Pixels copied at a time from a picture in non-contiguous memory: 1 MB."""
+
+_PROBES: tuple[tuple[Size, Size, Part], ...] = (
+    ((83, 61), (17, 13), (0, 0, 83, 61)),
+    ((83, 61), (31, 37), (11, 0, 72, 61)),
+    ((9, 7), (22, 30), (0, 0, 9, 7)),
+)
+"""Size, new size and part: smaller, a part, larger."""
+
+LARGE_PIXELS = 12_000_000
+"""Pixels above which a second copy, at 4 bytes per pixel, would matter."""
+
+_COLOUR_STRIP_PIXELS = 1_000_000
+"""Pixels whose colours are converted at a time."""
+
+_TURNED = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_270,
+)
+_FROM_THE_END = (
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_270,
+)
 
 
 def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
@@ -126,23 +164,44 @@ def box(size: resize.Size, spec: InputSpec) -> resize.Box:
     return left, top, left + width, top + height
 
 
-Part: TypeAlias = tuple[int, int, int, int]
-Taps: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
+def by_channel(
+    picture: Image.Image,
+    channels: int,
+    method: Image.Transpose | None,
+    colour: Callable[[Image.Image, int], Image.Image],
+    fit: Callable[[Image.Image], Image.Image],
+) -> Image.Image:
+    """Converts, rotates and resizes one channel after the other.
 
-_BITS = 11
-"""A sum of four pixels times two weights of up to 2048 fits 32 bits."""
+    Args:
+        picture: A decoded picture of any mode.
+        channels: 3 for RGB, 1 for grayscale.
+        method: The transposition that puts it upright.
+        colour: Converts a strip to that many channels.
+        fit: Resizes an upright channel.
+    """
+    planes = [fit(_plane(picture, index, channels, method, colour)) for index in range(channels)]
+    return planes[0] if channels == 1 else Image.merge("RGB", planes)
 
-_ONE = 1 << _BITS
 
-_STRIP_PIXELS = 250_000
-"""Pixels copied at a time from a picture in non-contiguous memory: 1 MB."""
-
-_PROBES: tuple[tuple[Size, Size, Part], ...] = (
-    ((83, 61), (17, 13), (0, 0, 83, 61)),
-    ((83, 61), (31, 37), (11, 0, 72, 61)),
-    ((9, 7), (22, 30), (0, 0, 9, 7)),
-)
-"""Size, new size and part: smaller, a part, larger."""
+def _plane(
+    picture: Image.Image,
+    index: int,
+    channels: int,
+    method: Image.Transpose | None,
+    colour: Callable[[Image.Image, int], Image.Image],
+) -> Image.Image:
+    width, height = picture.size
+    plane = Image.new("L", (height, width) if method in _TURNED else (width, height))
+    rows = max(1, _COLOUR_STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        strip = colour(picture.crop((0, top, width, bottom)), channels)
+        strip = strip.getchannel(index) if channels > 1 else strip
+        at = height - bottom if method in _FROM_THE_END else top
+        turned = strip if method is None else strip.transpose(method)
+        plane.paste(turned, (at, 0) if method in _TURNED else (0, at))
+    return plane
 
 
 def by_picture(picture: Image.Image, size: Size, part: Part) -> UInt8:
@@ -208,9 +267,7 @@ def usable() -> bool:
 
 
 def _same(size: Size, to: Size, part: Part, mode: str) -> bool:
-    rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
-    values = [rows * columns * 37 % 256, 255 * ((rows // 3 + columns // 5) % 2), np.full_like(rows, 255)]
-    array = np.stack(values, axis=2).astype(np.uint8)
+    array = resize.probe(size)
     array = array if mode == "RGB" else np.ascontiguousarray(array[:, :, 0])
     across, down = _taps(part[0], part[2], to[0]), _taps(part[1], part[3], to[1])
     found, expected = (np.zeros((to[1], to[0], *array.shape[2:]), np.uint8) for _ in range(2))

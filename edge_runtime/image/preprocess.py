@@ -28,12 +28,12 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from edge_runtime.common.errors import ImageError, ImageFormatError, ImageTooLargeError
+from edge_runtime.common.errors import ImageError, ImageFormatError, ImageTooLargeError, first_line
 from edge_runtime.image import fast_jpeg
 from edge_runtime.image.colour import eight_bit_colour, fix_transparency, upright_transposition
 from edge_runtime.image.decode_cost import BoundedFile, check_cost, check_pixels, check_structure, keep_blocks
-from edge_runtime.image.fitting import fit, fit_pixels
-from edge_runtime.image.plain_jpeg import LARGE_PIXELS, by_channel, plain_pixels
+from edge_runtime.image.fitting import LARGE_PIXELS, by_channel, fit, fit_pixels
+from edge_runtime.image.plain_jpeg import plain_pixels
 from edge_runtime.image.spec import InputSpec
 from edge_runtime.image.tiff import corrected, gray_scale, readable
 
@@ -188,7 +188,7 @@ def _open(source: Image.Image | UInt8Array | bytes, name: str, max_pixels: int) 
     except Exception as error:
         # Pillow's parsers raise all kinds of exceptions on damaged bytes.
         raise ImageError(
-            f"An image must have a readable header. Received: {name} ({_reason(error)}). {_cure(source)}"
+            f"An image must have a readable header. Received: {name} ({first_line(error)}). {_cure(source)}"
         ) from error
     check_pixels(picture, name, max_pixels)
     check_cost(picture, source, name, max_pixels)
@@ -203,7 +203,7 @@ def _damage_named(name: str, source: object) -> Iterator[None]:
         yield
     except Exception as error:
         raise ImageError(
-            f"An image must decode to its last byte. Received: {name} ({_reason(error)}). {_cure(source)}"
+            f"An image must decode to its last byte. Received: {name} ({first_line(error)}). {_cure(source)}"
         ) from error
 
 
@@ -213,7 +213,7 @@ def _colour_named(name: str, mode: str) -> Iterator[None]:
         yield
     except (ValueError, MemoryError) as error:
         raise ImageError(
-            f"An image's colours must convert to RGB. Received: {name}, mode {mode} ({_reason(error)}). "
+            f"An image's colours must convert to RGB. Received: {name}, mode {mode} ({first_line(error)}). "
             "Convert it first."
         ) from error
 
@@ -255,7 +255,7 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
             raise ImageError(f"An image must exist. Received: {name}. Check the path.") from error
         except (OSError, ValueError) as error:
             raise ImageError(
-                f"An image must be a readable file. Received: {name} ({_reason(error)}). Check the path."
+                f"An image must be a readable file. Received: {name} ({first_line(error)}). Check the path."
             ) from error
     read = getattr(image, "read", None)
     if read is not None:
@@ -264,7 +264,7 @@ def _read(image: object, max_bytes: int) -> tuple[bytes, str]:
             data = read(max_bytes + 1)
         except (OSError, ValueError) as error:
             raise ImageError(
-                f"An image must be a readable file. Received: {name} ({_reason(error)}). Open it again."
+                f"An image must be a readable file. Received: {name} ({first_line(error)}). Open it again."
             ) from error
         if isinstance(data, bytes):
             return data, name
@@ -318,8 +318,3 @@ def _cure(data: object) -> str:
     if isinstance(data, bytes) and went_through_text(data):
         return "Its bytes were converted to UTF-8 text on the way: send the file's own bytes."
     return "Replace the file, it is truncated or damaged."
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__

@@ -115,10 +115,22 @@ def usable() -> bool:
         return False
 
 
-def _same(size: Size, to: Size, box: Box) -> bool:
+def probe(size: Size) -> UInt8:
+    """Noise, a chequered pattern and a full channel, on which two ways to resize are compared.
+
+    Args:
+        size: Width and height.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+    """
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
     values = [rows * columns * 37 % 256, 255 * ((rows // 3 + columns // 5) % 2), np.full_like(rows, 255)]
-    picture = Image.fromarray(np.stack(values, axis=2).astype(np.uint8))
+    return np.stack(values, axis=2).astype(np.uint8)
+
+
+def _same(size: Size, to: Size, box: Box) -> bool:
+    picture = Image.fromarray(probe(size))
     source = _exported(picture)
     if source is None:
         return False

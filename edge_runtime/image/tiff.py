@@ -1,14 +1,12 @@
-"""Reads the first directory of a TIFF before a decoder trusts it.
+"""The first directory of a TIFF, read before a decoder trusts it, and its samples of more than 8 bits.
 
 The file itself lists strips and tiles: four million strips of one byte, or a tile of gigabytes for
-a picture of ten pixels, take a few megabytes on disk.
+a picture of ten pixels, take a few megabytes on disk. :func:`tiff_excess` finds such demands.
 
-Corrects TIFF samples of more than 8 bits that Pillow rejects or misreads.
-
-Pillow reads gray of 12 to 32 bits as stored: if 0 is white, the picture would be a negative, 12 bits
-would be nearly black, and unsigned 32 bits turn negative in its signed mode. For big-endian files it
-supports fewer kinds, and reads compressed ones in the wrong byte order. Uncompressed planes of 16
-bits it reads as 8.
+Pillow rejects or misreads deep samples. It reads gray of 12 to 32 bits as stored: if 0 is white, the
+picture would be a negative, 12 bits would be nearly black, and unsigned 32 bits turn negative in its
+signed mode. For big-endian files it supports fewer kinds, and reads compressed ones in the wrong byte
+order. Uncompressed planes of 16 bits it reads as 8.
 
 :func:`readable` changes the tags of such a file to ones that Pillow knows; :func:`corrected` restores
 the true ones, and :func:`gray_scale` gives the colour stage the range of the numbers. The resulting
@@ -36,6 +34,13 @@ _TILE_SIDES = (322, 323)
 # Bytes, undefined bytes and text hold profiles, which are not parsed.
 _NUMBERS = {3: "H", 4: "I", 5: "", 6: "", 8: "", 9: "", 10: "", 11: "", 12: "", 13: "", 16: ""}
 _ENTRY_BYTES = 12
+
+_BITS, _PHOTOMETRIC, _SAMPLES, _PLANES, _SAMPLE_FORMAT = 258, 262, 277, 284, 339
+_WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+_UNSIGNED, _SIGNED = 1, 2
+_APART = 2
+_NATIVE = {"I;16BS": "I;16NS", "I;32BS": "I;32NS"}
+"""Pillow's raw modes of signed big-endian numbers, in the machine's own byte order."""
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -136,13 +141,6 @@ def tiff_excess(data: bytes) -> str:
         if tag in _TILE_SIDES and _NUMBERS.get(kind):
             tile *= max(1, struct.unpack_from(directory.order + _NUMBERS[kind], data, at)[0])
     return f"a tile of {tile:,} pixels, at most {MAX_TILE_PIXELS:,}" if tile > MAX_TILE_PIXELS else ""
-
-
-_BITS, _PHOTOMETRIC, _SAMPLES, _PLANES, _SAMPLE_FORMAT = 258, 262, 277, 284, 339
-_WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
-_UNSIGNED, _SIGNED = 1, 2
-_APART = 2
-_NATIVE = {"I;16BS": "I;16NS", "I;32BS": "I;32NS"}
 
 
 class GrayScale(NamedTuple):

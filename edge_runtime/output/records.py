@@ -1,6 +1,6 @@
-"""Machine-readable results: JSON lines, CSV, and the columns shared by CSV and Parquet.
+"""Results for other programs: JSON lines, CSV and Parquet.
 
-::
+The columns of CSV and Parquet::
 
     file      the image as it was named
     error     why it could not be used, else empty
@@ -8,15 +8,13 @@
     score     that class's score, 0..1
     label_1   the same again, then label_2, score_2 and so on up to --top-k
     score_1
-
-Results as a Parquet file, with the columns of :mod:`edge_runtime.output.records`.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any, BinaryIO, TextIO
 
@@ -31,6 +29,28 @@ Value = str | float | None
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """Characters that make a spreadsheet run a cell; source: OWASP, CSV injection."""
+
+_GROUP_ROWS = 16_384
+"""Rows per Parquet row group: a few MB."""
+
+
+class Writer(ABC):
+    """Writes one result after the other.
+
+    Attributes:
+        keeps_errors: Whether errors of images are part of its output.
+        at_once: Whether each result is visible as soon as it is written.
+    """
+
+    keeps_errors = False
+    at_once = True
+
+    @abstractmethod
+    def write(self, name: str, answer: Result | ImageError) -> None:
+        """Writes one result or error."""
+
+    def finish(self) -> None:  # noqa: B027
+        """Writes what is still buffered."""
 
 
 def columns(classes: int) -> list[str]:
@@ -56,11 +76,10 @@ def row(name: str, answer: Result | ImageError, classes: int) -> list[Value]:
     return [name, None, *best, *ranked, *[None] * (2 * classes - len(ranked))]
 
 
-class JsonLinesWriter:
+class JsonLinesWriter(Writer):
     """One JSON object per line, at once: ``image`` and :meth:`Result.to_dict`, or ``image`` and ``error``."""
 
     keeps_errors = True
-    at_once = True
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -71,15 +90,11 @@ class JsonLinesWriter:
         record |= {"error": str(answer)} if isinstance(answer, ImageError) else answer.to_dict()
         click.echo(json.dumps(record), file=self._stream)
 
-    def finish(self) -> None:
-        """Does nothing: there is no buffer."""
 
-
-class CsvWriter:
+class CsvWriter(Writer):
     """A header, then one line per image, at once."""
 
     keeps_errors = True
-    at_once = True
 
     def __init__(self, stream: TextIO, classes: int) -> None:
         """Writes the column names.
@@ -100,9 +115,6 @@ class CsvWriter:
         if self._escape:
             cells = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
         self._lines.writerow(cells)
-
-    def finish(self) -> None:
-        """Does nothing: there is no buffer."""
 
 
 class _Lines:
@@ -128,16 +140,7 @@ def _safe(value: Value) -> Value:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
 
 
-def as_text(values: Sequence[Value]) -> list[Value]:
-    """The values with escapes for non-UTF-8 bytes of file names."""
-    return [as_utf8(value) if isinstance(value, str) else value for value in values]
-
-
-_GROUP_ROWS = 16_384
-"""Rows per row group: a few MB."""
-
-
-class ParquetWriter:
+class ParquetWriter(Writer):
     """Labels as strings, scores as 32-bit floats, nulls where there is none."""
 
     keeps_errors = True
@@ -160,18 +163,17 @@ class ParquetWriter:
             raise EnvironmentMissingError.of_extra("--format parquet", "pyarrow", "parquet") from error
         self._arrow: Any = pyarrow
         self._classes = classes
+        number, text = pyarrow.float32(), pyarrow.string()
         self._schema: Any = pyarrow.schema(
-            [
-                (name, pyarrow.float32() if name.startswith("score") else pyarrow.string())
-                for name in columns(classes)
-            ]
+            [(name, number if name.startswith("score") else text) for name in columns(classes)]
         )
         self._file: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
         self._rows: list[list[Value]] = []
 
     def write(self, name: str, answer: Result | ImageError) -> None:
         """Buffers the row of one image; writes full row groups."""
-        self._rows.append(as_text(row(name, answer, self._classes)))
+        values = row(name, answer, self._classes)
+        self._rows.append([as_utf8(value) if isinstance(value, str) else value for value in values])
         if len(self._rows) == _GROUP_ROWS:
             self._flush()
 

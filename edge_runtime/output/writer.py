@@ -1,6 +1,7 @@
 """Writes the results of ``predict`` in any format.
 
-Human-readable results: a table on a terminal, aligned plain lines elsewhere.
+For people, a table on a terminal and aligned plain lines elsewhere; for programs, the formats of
+:mod:`edge_runtime.output.records`.
 """
 
 from __future__ import annotations
@@ -10,24 +11,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, TextIO, get_args
+from typing import Literal, TextIO, get_args
 
 import click
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.atomic_file import text_stream, written_aside
 from edge_runtime.common.errors import ImageError, UsageError
-from edge_runtime.common.terminal import (
-    Cell,
-    Column,
-    StepProgress,
-    aligned,
-    is_terminal,
-    print_table,
-    printable,
-)
+from edge_runtime.common.terminal import Cell, Column, StepProgress, aligned, is_terminal, print_table
+from edge_runtime.common.text import printable
 from edge_runtime.engines.result import Result
-from edge_runtime.output.records import CsvWriter, JsonLinesWriter
+from edge_runtime.output.records import CsvWriter, JsonLinesWriter, ParquetWriter, Writer
 
 OutputFormat = Literal["table", "jsonl", "csv", "parquet"]
 FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
@@ -35,25 +29,12 @@ FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
 _BAR_IMAGES = 20
 """Fewer images are done before a progress bar would help."""
 
+_BAR_CELLS = 12
+_LABEL_CELLS = 40
+"""Longer labels do not widen the column of plain lines."""
 
-class Writer(Protocol):
-    """Writes one result after the other.
-
-    Attributes:
-        keeps_errors: Whether errors of images are part of its output.
-        at_once: Whether each result is visible as soon as it is written.
-    """
-
-    keeps_errors: bool
-    at_once: bool
-
-    def write(self, name: str, answer: Result | ImageError) -> None:
-        """Writes one result or error."""
-        ...
-
-    def finish(self) -> None:
-        """Writes what is still buffered."""
-        ...
+_NOTHING = "-"
+"""Shown for an image in which no class reached the threshold."""
 
 
 @contextmanager
@@ -84,8 +65,6 @@ def open_writer(
             raise UsageError(
                 "Parquet cannot go to stdout. Received: --format parquet without --out. Pass --out FILE."
             )
-        from edge_runtime.output.records import ParquetWriter
-
         with written_aside(out) as file:
             writer = ParquetWriter(file, classes)
             try:
@@ -141,19 +120,8 @@ def error_line(error: ImageError) -> str:
     return f"Error: {printable(' '.join(str(error).split()))}"
 
 
-_BAR_CELLS = 12
-_LABEL_CELLS = 40
-"""Longer labels do not widen the column of plain lines."""
-
-_NOTHING = "-"
-"""Shown for an image in which no class reached the threshold."""
-
-
-class PlainWriter:
+class PlainWriter(Writer):
     """One line per image, at once: the best classes, best first."""
-
-    keeps_errors = False
-    at_once = True
 
     def __init__(self, stream: TextIO, names: Sequence[str], labels: Sequence[str]) -> None:
         """Computes the column widths.
@@ -179,14 +147,10 @@ class PlainWriter:
             cells, widths = [*cells, _NOTHING], [*widths, 1]
         click.echo(aligned(cells, widths, [False] * len(cells)), file=self._stream)
 
-    def finish(self) -> None:
-        """Does nothing: there is no buffer."""
 
-
-class TableWriter:
+class TableWriter(Writer):
     """One table at the end: the classes of a single image, or a row per image."""
 
-    keeps_errors = False
     at_once = False
 
     def __init__(self, caption: str) -> None:
@@ -212,19 +176,13 @@ class TableWriter:
             _print_one(*self._good[0], self._caption)
         elif self._good:
             spent_ms = (time.perf_counter() - self._started) * 1000.0 / self._images
-            columns = [
-                Column("image"),
-                Column("label"),
-                Column("score", right=True),
-                Column(""),
-                Column("next"),
-            ]
+            columns: list[Column | str] = ["image", "label", Column("score", right=True), "", "next"]
             rows = [_image_row(name, result) for name, result in self._good]
             print_table(columns, rows, caption=f"{self._caption}, {spent_ms:.1f} ms per image")
 
 
 def _print_one(name: str, result: Result, caption: str) -> None:
-    columns = [Column("label"), Column("score", right=True), Column("")]
+    columns: list[Column | str] = ["label", Column("score", right=True), ""]
     rows: list[list[Cell]] = [
         [(printable(entry.label), "bold" if place == 0 else ""), *_score(entry.score)]
         for place, entry in enumerate(result.predictions)

@@ -13,7 +13,7 @@ The only switch is the rename of ``current``: since each version's own record sa
 before it, the new version and its predecessor change in a single step, and a power loss leaves one
 of two complete states. Anything else it leaves is unreferenced, and the next pull removes it.
 
-Detects with two system calls whether a followed bundle was replaced.
+Programs that follow a bundle compare :func:`stamp_of` it, two system calls, with that of before.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from edge_runtime.bundle.labels import LABELS_FILE
 from edge_runtime.bundle.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
-from edge_runtime.common.atomic_file import replace_file, sync_folder
+from edge_runtime.common.atomic_file import replace_file, sync_folder, usable_path
 from edge_runtime.common.errors import BundleError, UsageError
 
 CURRENT, PREVIOUS, VERSIONS = "current", "previous", "versions"
@@ -41,6 +41,9 @@ _ASIDE = ".next"
 _NAME = re.compile(r"[0-9a-f]{16}(-\d+)?")
 _OURS = re.compile(rf"({_NAME.pattern})(\.json(\{_ASIDE})?)?")
 _MAX_RECORD_BYTES = 100_000
+
+Stamp: TypeAlias = tuple[str | int, ...]
+"""The resolved path, then its state in the file system."""
 
 
 class VersionRecord(Strict, frozen=True):
@@ -234,20 +237,10 @@ def locked_versions(root: Path, *, make: bool) -> Iterator[VersionFolder]:
         os.close(handle)
 
 
-@contextmanager
-def writable(root: Path) -> Iterator[None]:
-    """Turns errors of the file system into one message.
-
-    Raises:
-        UsageError: Reading or writing failed.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"--to must be a writable folder on a disk with symbolic links and free space. Received: {root} "
-            f"({error.strerror or error}). Pass another --to."
-        ) from error
+def writable(root: Path) -> AbstractContextManager[None]:
+    """Turns errors of the file system in a block into one UsageError."""
+    rule = "--to must be a writable folder on a disk with symbolic links and free space"
+    return usable_path(root, "--to", rule, refused=OSError)
 
 
 def _replace_link(link: Path, target: str) -> None:
@@ -282,10 +275,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-Stamp: TypeAlias = tuple[str | int, ...]
-"""The resolved path, then its state in the file system."""
 
 
 def bundle_in(path: Path) -> Path:

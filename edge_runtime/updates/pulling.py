@@ -19,7 +19,8 @@ Nothing in use changes before ``switched``, which is a single rename.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -110,57 +111,35 @@ def pull(
         EnvironmentMissingError: An extra, credentials or an engine is missing.
     """
     check_source(source, allow_http=allow_http)
-    with locked_versions(to, make=True) as home:
+    name = shown(source)
+    with locked_versions(to, make=True) as home, _incoming(home, name), writable(to):
         after("locked")
-        try:
-            with writable(to):
-                return _pull(home, source, keys, allow_http, engine, recheck, max_bytes, progress, after)
-        except SnapshipError as error:
-            error.args = (_named(str(error), home, shown(source)),)
-            raise
-        finally:
-            with writable(to):
-                home.tidy()
-
-
-def _pull(
-    home: VersionFolder,
-    source: str,
-    keys: tuple[PublicKey, ...],
-    allow_http: bool,
-    engine: str,
-    recheck: bool,
-    max_bytes: int,
-    progress: Progress,
-    after: After,
-) -> Pulled:
-    aside = home.incoming / BUNDLE
-    aside.mkdir(parents=True)
-    fetched = fetch(
-        source, home.incoming / ARCHIVE, max_bytes=max_bytes, allow_http=allow_http, progress=progress
-    )
-    after("fetched")
-    origin = Bundle.open(fetched)
-    copy = copy_head(origin, aside)
-    trusted = check_signature(copy, keys, shown(source)) if keys else None
-    signature = read_signature(copy)
-    after("read")
-    version, old = version_of(copy), home.current()
-    whole = _whole(home.folder(old), version) if old is not None else None
-    if old is not None and whole is not None:
-        return _report(home, "unchanged", old, *whole, trusted, None)
-    copy_body(origin, copy, max_bytes, after)
-    files = verify_files(copy)
-    after("verified")
-    outcome = _tested(copy, engine)
-    after("tested")
-    sync_tree(aside)
-    name = home.place(aside, version)
-    after("placed")
-    home.write_record(name, VersionRecord(1, old or home.previous(), shown(source), trusted))
-    after("recorded")
-    _switch(home, name, old, engine if recheck else None, after)
-    return _report(home, "installed", name, copy, files, signature, trusted, outcome)
+        aside = home.incoming / BUNDLE
+        aside.mkdir(parents=True)
+        archive = home.incoming / ARCHIVE
+        fetched = fetch(source, archive, max_bytes=max_bytes, allow_http=allow_http, progress=progress)
+        after("fetched")
+        origin = Bundle.open(fetched)
+        copy = copy_head(origin, aside)
+        trusted = check_signature(copy, keys, name) if keys else None
+        signature = read_signature(copy)
+        after("read")
+        version, old = version_of(copy), home.current()
+        whole = _whole(home.folder(old), version) if old is not None else None
+        if old is not None and whole is not None:
+            return _report(home, "unchanged", old, *whole, trusted, None)
+        copy_body(origin, copy, max_bytes, after)
+        files = verify_files(copy)
+        after("verified")
+        outcome = _tested(copy, engine)
+        after("tested")
+        sync_tree(aside)
+        placed = home.place(aside, version)
+        after("placed")
+        home.write_record(placed, VersionRecord(1, old or home.previous(), name, trusted))
+        after("recorded")
+        _switch(home, placed, old, engine if recheck else None, after)
+        return _report(home, "installed", placed, copy, files, signature, trusted, outcome)
 
 
 def rollback(
@@ -221,12 +200,21 @@ def _switch(home: VersionFolder, name: str, old: str | None, recheck: str | None
     after("tidied")
 
 
-def _named(text: str, home: VersionFolder, source: str) -> str:
-    """Names the source in a message about its copy, which will be gone."""
-    for name in (ARCHIVE, BUNDLE):
-        place = home.incoming / name
-        text = text.replace(str(place.resolve()), source).replace(str(place), source)
-    return text
+@contextmanager
+def _incoming(home: VersionFolder, source: str) -> Iterator[None]:
+    """Removes the copy of a source after the block; an error about the copy names the source instead."""
+    try:
+        yield
+    except SnapshipError as error:
+        text = str(error)
+        for name in (ARCHIVE, BUNDLE):
+            place = home.incoming / name
+            text = text.replace(str(place.resolve()), source).replace(str(place), source)
+        error.args = (text,)
+        raise
+    finally:
+        with writable(home.root):
+            home.tidy()
 
 
 def _whole(folder: Path, version: str) -> tuple[Bundle, int, Signature | None] | None:

@@ -49,19 +49,14 @@ def new_key(name: Path) -> tuple[Path, Path, str]:
             f"A key's name must be a path without suffix. Received: {str(name)!r}. Pass --new-key NAME."
         )
     require_cryptography("Making a key")
+    from cryptography.hazmat.primitives import serialization as pem
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        PublicFormat,
-    )
 
     key = Ed25519PrivateKey.generate()
     public = key.public_key()
     private_file, public_file = (name.with_name(name.name + ending) for ending in (".pem", ".pub"))
-    private_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    public_pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    private_pem = key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
+    public_pem = public.public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
     if os.path.lexists(public_file):
         raise UsageError(f"A key must be new. Received: {public_file}, which exists. Pass another --new-key.")
     try:

@@ -1,11 +1,9 @@
 """Sources of updates: a path, ``https://`` or ``s3://``.
 
-Fetches a file by HTTPS with the standard library: nothing more to install on a device.
-
-Fetches from S3. The only file of the runtime that imports boto3, and only for ``s3://``.
-
-Credentials, region and endpoint are configured for boto3: environment variables such as
-``AWS_ENDPOINT_URL_S3``, ``~/.aws``, or the machine's role.
+HTTPS is the standard library's: nothing more to install on a device. S3 is boto3's, which no other
+file of the runtime imports, and this one only for ``s3://``. Credentials, region and endpoint are
+configured for boto3: environment variables such as ``AWS_ENDPOINT_URL_S3``, ``~/.aws``, or the
+machine's role.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, BinaryIO
 from urllib.parse import urlsplit
@@ -25,6 +24,14 @@ from edge_runtime.common.progress import Progress
 
 MAX_BYTES = 2_000_000_000
 """Limit of a download, and of all files of a bundle together, in bytes."""
+
+TIMEOUT_S = 30.0
+"""Longest silence of the server."""
+
+DEADLINE_S = 3600.0
+"""Longest download; a server that drips a byte now and then must not hold a device for ever."""
+
+_CHUNK_BYTES = 1 << 18
 
 
 def shown(source: str) -> str:
@@ -76,31 +83,13 @@ def fetch(source: str, file: Path, *, max_bytes: int, allow_http: bool, progress
     scheme, found, rest = source.partition("://")
     if not found:
         return Path(source)
-    if scheme in ("https", "http"):
-        with file.open("xb") as into:
-            fetch_https(source, into, max_bytes, progress, allow_http=allow_http)
-        return file
-
-    bucket, _, key = rest.partition("/")
     with file.open("xb") as into:
-        fetch_s3(bucket, key, into, max_bytes, progress)
+        if scheme == "s3":
+            bucket, _, key = rest.partition("/")
+            fetch_s3(bucket, key, into, max_bytes, progress)
+        else:
+            fetch_https(source, into, max_bytes, progress, allow_http=allow_http)
     return file
-
-
-TIMEOUT_S = 30.0
-"""Longest silence of the server."""
-
-DEADLINE_S = 3600.0
-"""Longest download; a server that drips a byte now and then must not hold a device for ever."""
-
-_CHUNK_BYTES = 1 << 18
-
-
-def without_secrets(url: str) -> str:
-    """A URL to show or store: without user, password and query, where signed links keep their secret."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def check_url(url: str, *, allow_http: bool) -> None:
@@ -121,7 +110,7 @@ def check_url(url: str, *, allow_http: bool) -> None:
         )
     if parts.scheme != "https" and not (parts.scheme == "http" and allow_http):
         raise UsageError(
-            f"A download must be encrypted. Received: {without_secrets(url)}. "
+            f"A download must be encrypted. Received: {shown(url)}. "
             "Use https://, or pass --allow-http on a network that you trust."
         )
 
@@ -162,48 +151,21 @@ def fetch_https(
             trusted, or the download is too large or incomplete.
     """
     check_url(url, allow_http=allow_http)
-    shown = without_secrets(url)
     opener = urllib.request.build_opener(_Redirects(allow_http))
     request = urllib.request.Request(url, headers={"User-Agent": "snapship", "Accept-Encoding": "identity"})
-    started, done = time.monotonic(), 0
     try:
         with opener.open(request, timeout=TIMEOUT_S) as answer:
             announced = answer.headers.get("Content-Length", "")
             total = int(announced) if announced.isdecimal() else 0
-            if total > max_bytes:
-                raise _too_large(total, max_bytes, shown)
-            while chunk := answer.read1(_CHUNK_BYTES):
-                done += len(chunk)
-                if done > max_bytes:
-                    raise _too_large(done, max_bytes, shown)
-                if time.monotonic() - started > DEADLINE_S:
-                    raise TimeoutError(f"incomplete after {DEADLINE_S:.0f} s")
-                into.write(chunk)
-                progress("Downloading", done, total)
+            chunks = iter(lambda: answer.read1(_CHUNK_BYTES), b"")
+            _write_chunks(chunks, into, total, max_bytes, progress, shown(url))
     except urllib.error.HTTPError as error:
         error.close()
-        raise _unreadable(shown, f"HTTP {error.code}") from error
+        raise _unreadable(shown(url), f"HTTP {error.code}") from error
     except urllib.error.URLError as error:
-        raise _unreadable(shown, str(error.reason)) from error
+        raise _unreadable(shown(url), str(error.reason)) from error
     except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise _unreadable(shown, str(error) or type(error).__name__) from error
-    if total and done != total:
-        raise _unreadable(shown, f"received {done:,} of {total:,} bytes")
-
-
-def _too_large(size: int, limit: int, shown: str) -> UsageError:
-    return UsageError(
-        f"A download must have at most {limit:,} bytes. Received: {size:,} from {shown}. Check the source."
-    )
-
-
-def _unreadable(shown: str, reason: str) -> UsageError:
-    return UsageError(
-        f"A source must be readable. Received: {shown} ({reason}). Check the address and the network."
-    )
-
-
-_TIMEOUT_S = 30
+        raise _unreadable(shown(url), str(error) or type(error).__name__) from error
 
 
 def fetch_s3(bucket: str, key: str, into: BinaryIO, max_bytes: int, progress: Progress) -> None:
@@ -217,41 +179,58 @@ def fetch_s3(bucket: str, key: str, into: BinaryIO, max_bytes: int, progress: Pr
         progress: Called with bytes received and bytes in all.
 
     Raises:
-        UsageError: The object does not exist, cannot be read, or is too large.
+        UsageError: The object does not exist, cannot be read, is too large or takes too long.
         EnvironmentMissingError: boto3 or credentials are missing.
     """
     try:
         import boto3
+        from botocore import exceptions
         from botocore.config import Config
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            NoCredentialsError,
-            PartialCredentialsError,
-        )
     except ModuleNotFoundError as error:
         raise EnvironmentMissingError.of_extra("A source in S3", "boto3", "s3") from error
-    shown = f"s3://{bucket}/{key}"
-    settings = Config(connect_timeout=_TIMEOUT_S, read_timeout=_TIMEOUT_S, retries={"max_attempts": 3})
+    name = f"s3://{bucket}/{key}"
+    settings = Config(connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"max_attempts": 3})
     try:
         answer = boto3.Session().client("s3", config=settings).get_object(Bucket=bucket, Key=key)
-        total, done = int(answer["ContentLength"]), 0
-        if total > max_bytes:
-            raise UsageError(
-                f"A download must have at most {max_bytes:,} bytes. Received: {total:,} from {shown}. "
-                "Check the source."
-            )
-        # botocore raises if fewer bytes arrive than announced.
-        for chunk in answer["Body"].iter_chunks(1 << 18):
-            into.write(chunk)
-            done += len(chunk)
-            progress("Downloading", done, total)
-    except (NoCredentialsError, PartialCredentialsError) as error:
+        chunks = answer["Body"].iter_chunks(_CHUNK_BYTES)
+        _write_chunks(chunks, into, int(answer["ContentLength"]), max_bytes, progress, name)
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
         raise EnvironmentMissingError(
-            f"A source in S3 needs AWS credentials. Received: none for {shown}. "
+            f"A source in S3 needs AWS credentials. Received: none for {name}. "
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run: aws configure"
         ) from error
-    except (BotoCoreError, ClientError) as error:
+    except (exceptions.BotoCoreError, exceptions.ClientError) as error:
         raise UsageError(
-            f"A source must be readable. Received: {shown} ({error}). Check its name and your permissions."
+            f"A source must be readable. Received: {name} ({error}). Check its name and your permissions."
         ) from error
+
+
+def _write_chunks(
+    chunks: Iterable[bytes], into: BinaryIO, total: int, max_bytes: int, progress: Progress, name: str
+) -> None:
+    """Writes what arrives, within the limits of size and time; a total of 0 is unknown."""
+    if total > max_bytes:
+        raise _too_large(total, max_bytes, name)
+    started, done = time.monotonic(), 0
+    for chunk in chunks:
+        done += len(chunk)
+        if done > max_bytes:
+            raise _too_large(done, max_bytes, name)
+        if time.monotonic() - started > DEADLINE_S:
+            raise _unreadable(name, f"incomplete after {DEADLINE_S:.0f} s")
+        into.write(chunk)
+        progress("Downloading", done, total)
+    if total and done != total:
+        raise _unreadable(name, f"received {done:,} of {total:,} bytes")
+
+
+def _too_large(size: int, limit: int, name: str) -> UsageError:
+    return UsageError(
+        f"A download must have at most {limit:,} bytes. Received: {size:,} from {name}. Check the source."
+    )
+
+
+def _unreadable(name: str, reason: str) -> UsageError:
+    return UsageError(
+        f"A source must be readable. Received: {name} ({reason}). Check the address and the network."
+    )

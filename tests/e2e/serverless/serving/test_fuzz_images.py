@@ -21,7 +21,7 @@ MEMORY = 600_000_000
 
 
 def _load() -> Any:
-    path = HERE.parents[2] / "functional" / "edge_runtime" / "bad_images.py"
+    path = HERE.parents[2] / "functional" / "edge_runtime" / "image" / "bad_images.py"
     spec = spec_from_file_location("bad_images", path)
     assert spec is not None
     assert spec.loader is not None

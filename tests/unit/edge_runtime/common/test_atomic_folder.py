@@ -29,7 +29,7 @@ from pathlib import Path
 from edge_runtime.common import atomic_folder, temporary
 from edge_runtime.common.atomic_file import write_whole
 from exporter.bundle.bundle_files import bundle_in_making
-from trainer.run.publish import building, check_out
+from trainer.run.publish import new_run_folder, check_out
 
 CHANGES, which, exchanges, place = json.loads(sys.argv[1])
 if not exchanges:
@@ -37,7 +37,7 @@ if not exchanges:
 
 def make(out, text):
     if which == "run":
-        with building(check_out(out, True), True) as folder:
+        with new_run_folder(check_out(out, True), True) as folder:
             (folder / "run.json").write_text(text)
     elif which == "file":
         write_whole(out, text.encode())

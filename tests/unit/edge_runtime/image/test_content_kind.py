@@ -93,7 +93,7 @@ def test_image_that_lost_its_bytes_over_127_is_named() -> None:
         (b"%PDF-1.7\n", "a PDF. Render it"),
         (b"PK\x03\x04" + bytes(99), "a zip archive"),
         (bytes(128) + b"DICM" + bytes(99), "a DICOM image"),
-        (bytes(5000), "zero bytes alone"),
+        (bytes(5000), "only zero bytes"),
         (JPEG[:20], "a JPEG. Its header is damaged: replace"),
         (b"\x89PNG\0\0\0\0" + bytes(99), "a PNG. Its header is damaged"),
         (b"II*\0\x08\0\0\0\1\0" + bytes(20), "a TIFF. Its header is damaged"),

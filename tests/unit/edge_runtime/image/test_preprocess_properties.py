@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 
 from edge_runtime.common.errors import ImageError
-from edge_runtime.image import plain_jpeg, preprocess
+from edge_runtime.image import fitting, preprocess
 from edge_runtime.image.preprocess import pixels
 from edge_runtime.image.spec import InputSpec
 
@@ -171,7 +171,7 @@ def test_large_pictures_are_bit_equal_to_small_ones(
     expected = pixels(picture, spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preprocess, "LARGE_PIXELS", 0)
-        patch.setattr(plain_jpeg, "_STRIP_PIXELS", 100)
+        patch.setattr(fitting, "_COLOUR_STRIP_PIXELS", 100)
         np.testing.assert_array_equal(pixels(picture, spec), expected)
 
 

@@ -1,4 +1,4 @@
-"""TIFFs of more than 8 bits a sample: every way to store one ramp shows that ramp.
+"""TIFFs of more than 8 bits per sample: every way to store one ramp shows that ramp.
 
 OpenCV 5.0 and libvips 8.18 read the 16-bit ones to the same levels; of 32 bits OpenCV makes nothing.
 """
@@ -141,8 +141,8 @@ def test_other_files_are_opened_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
-        ({258: (16, 16), 277: (2,), 338: (2,)}, r"a TIFF of 2 samples of 16 bits a pixel \(black is 0\)"),
-        ({258: (64,), 339: (3,)}, "a TIFF of 1 float sample of 64 bits a pixel"),
+        ({258: (16, 16), 277: (2,), 338: (2,)}, r"a TIFF of 2 samples of 16 bits per pixel \(black is 0\)"),
+        ({258: (64,), 339: (3,)}, "a TIFF of 1 float sample of 64 bits per pixel"),
         ({258: (16,), 262: (32803,)}, "a raw photo"),
     ],
 )

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from edge_runtime import Classifier
 from snapship.failures import failure_of
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 ATTEMPTS = 10
 
 

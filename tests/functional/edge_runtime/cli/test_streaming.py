@@ -17,7 +17,7 @@ import pytest
 
 from edge_runtime.updates import pull
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @contextmanager
