@@ -1,7 +1,4 @@
-"""Single images with their scores: mistakes, close calls, correct answers.
-
-Small pictures as data URIs for a page.
-"""
+"""Images for the pages: mistakes, close calls and correct answers, and their pictures as data URIs."""
 
 from __future__ import annotations
 
@@ -23,6 +20,13 @@ ALL_CLASSES = 10
 """Maximum number of classes for which every score is shown; with more, the best and the true class."""
 
 _BEST = 5
+
+SIDE = 144
+"""Longest side of a picture, in pixels."""
+
+_TILE, _GAP = 56, 2
+_ACROSS = 8
+_QUALITY = 78
 
 
 @dataclass(frozen=True)
@@ -140,14 +144,6 @@ def surest_right(scores: Float32Array, targets: Int64Array, count: int) -> Int64
     leaders = ranked[np.sort(first)]
     rest = ranked[~np.isin(ranked, leaders)]
     return np.concatenate([leaders, rest])[:count]
-
-
-SIDE = 144
-"""Longest side of a picture, in pixels."""
-
-_TILE, _GAP = 56, 2
-_ACROSS = 8
-_QUALITY = 78
 
 
 def thumbnail(image: UInt8Array) -> str:

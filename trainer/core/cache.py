@@ -1,9 +1,8 @@
 """The pixel cache: every image is decoded once, however often it is trained on.
 
 All pixels come from :func:`edge_runtime.image.preprocess.pixels`, so training sees what the device
-sees. They are stored in one memory-mapped uint8 array, named by a hash of its sources.
-
-Downloads known data sets with Keras to where ``edge_runtime.dataset`` looks for them.
+sees. They are stored in one memory-mapped uint8 array, named by a hash of its sources. Known data
+sets are downloaded with Keras first, to where ``edge_runtime.dataset`` looks for them.
 """
 
 from __future__ import annotations

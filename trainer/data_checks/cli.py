@@ -1,7 +1,4 @@
-"""``snapship data``: parse, call, print.
-
-The page of the data checks, with copies side by side; opens offline.
-"""
+"""``snapship data``: parse, call, print; and its page, with copies side by side, which opens offline."""
 
 from __future__ import annotations
 
@@ -29,10 +26,23 @@ from trainer.data_checks.duplicates import ImagePair
 from trainer.data_checks.report import DataReport
 from trainer.progress.console import ConsoleProgress
 
+MOST_PAIRS = 100
+"""Maximum number of pairs shown per kind; each takes about 20 kB."""
+
 _SHOWN = 5
 """Examples printed of each kind; --json and --report have all."""
 
 _SHOWN_CLASSES = 20
+_SIDE = 240
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair with its pictures as data URIs."""
+
+    pair: ImagePair
+    first: str
+    second: str
 
 
 @click.group()
@@ -96,6 +106,43 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
         )
 
 
+def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSet) -> None:
+    """Writes the page atomically.
+
+    Args:
+        path: The file to create or replace.
+        report: The findings.
+        images: The data set, to read the images from.
+
+    Raises:
+        EnvironmentMissingError: Jinja2 is not installed.
+        UsageError: The file cannot be written.
+    """
+    items = {item.ref: item for item in images.items}
+    sections = [
+        (title, words, _shown(pairs, images, items), max(0, len(pairs) - MOST_PAIRS))
+        for title, words, pairs in (
+            ("Leaks", "Val images that are also in train.", report.leaks),
+            ("Conflicts", "The same image under two labels.", report.conflicts),
+            ("Copies", "Copies in the same class and split.", report.repeats),
+        )
+        if pairs
+    ]
+    val = sum(entry.val for entry in report.classes)
+    largest = max((entry.train for entry in report.classes), default=1)
+    values = {"report": report, "sections": sections, "val": val, "largest": largest}
+    template = Path(__file__).parent / "templates" / "data.html"
+    text = render_page(template, values, purpose="The data report", extra="train")
+    write_whole(Path(path), text, "--report")
+
+
+def how(pair: ImagePair) -> str:
+    """Returns in a few words how two images are the same."""
+    if pair.exact:
+        return "equal"
+    return f"{'mirrored' if pair.mirrored else 'same image'}, {pair.difference:.0%} different"
+
+
 def _print(found: DataReport) -> None:
     val = sum(entry.val for entry in found.classes)
     click.echo(
@@ -143,58 +190,6 @@ def _print_lines(title: str, lines: tuple[str, ...]) -> None:
         click.echo(f"{title}  {printable(line)}")
     if len(lines) > _SHOWN:
         click.echo(f"and {len(lines) - _SHOWN:,} more {title}")
-
-
-def how(pair: ImagePair) -> str:
-    """Returns in a few words how two images are the same."""
-    if pair.exact:
-        return "equal"
-    return f"{'mirrored' if pair.mirrored else 'same image'}, {pair.difference:.0%} different"
-
-
-MOST_PAIRS = 100
-"""Maximum number of pairs shown per kind; each takes about 20 kB."""
-
-_SIDE = 240
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A pair with its pictures as data URIs."""
-
-    pair: ImagePair
-    first: str
-    second: str
-
-
-def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSet) -> None:
-    """Writes the page atomically.
-
-    Args:
-        path: The file to create or replace.
-        report: The findings.
-        images: The data set, to read the images from.
-
-    Raises:
-        EnvironmentMissingError: Jinja2 is not installed.
-        UsageError: The file cannot be written.
-    """
-    items = {item.ref: item for item in images.items}
-    sections = [
-        (title, words, _shown(pairs, images, items), max(0, len(pairs) - MOST_PAIRS))
-        for title, words, pairs in (
-            ("Leaks", "Val images that are also in train.", report.leaks),
-            ("Conflicts", "The same image under two labels.", report.conflicts),
-            ("Copies", "Copies in the same class and split.", report.repeats),
-        )
-        if pairs
-    ]
-    val = sum(entry.val for entry in report.classes)
-    largest = max((entry.train for entry in report.classes), default=1)
-    values = {"report": report, "sections": sections, "val": val, "largest": largest}
-    template = Path(__file__).parent / "templates" / "data.html"
-    text = render_page(template, values, purpose="The data report", extra="train")
-    write_whole(Path(path), text, "--report")
 
 
 def _shown(pairs: Sequence[ImagePair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:

@@ -1,7 +1,4 @@
-"""Evaluates scores on labelled images; loads and runs a trained model.
-
-Evaluates a run folder with Keras, or a bundle with the device runtime.
-"""
+"""Evaluates a run folder with Keras, or a bundle with the device runtime, on labelled images."""
 
 from __future__ import annotations
 
@@ -33,6 +30,8 @@ from trainer.evaluation.metrics import ScoredImages
 from trainer.fit.batches import predict_batches
 from trainer.progress import Event, Progress, silent
 from trainer.run import RunRecord, is_run, model_path, read_run, register_layers
+
+Part = Literal["val", "all"]
 
 
 @dataclass(frozen=True)
@@ -68,79 +67,6 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
-
-
-def evaluate_scores(
-    scores: Float32Array,
-    targets: Int64Array,
-    labels: tuple[str, ...],
-    seconds: float,
-    skipped: tuple[str, ...] = (),
-) -> Evaluation:
-    """Computes all metrics from scores.
-
-    Args:
-        scores: float32 ``[n, classes]``.
-        targets: int64 ``[n]``.
-        labels: Class names.
-        seconds: Wall-clock time.
-        skipped: Files that could not be used.
-    """
-    counts = metrics.confusion(scores, targets)
-    per_class = metrics.by_class(counts, labels)
-    return Evaluation(
-        n=len(targets),
-        top1=metrics.top1(scores, targets),
-        top5=metrics.top_k(scores, targets, 5),
-        loss=metrics.log_loss(scores, targets),
-        ece=metrics.calibration_error(scores, targets),
-        macro=metrics.macro(per_class),
-        per_class=per_class,
-        confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
-        reliability=metrics.reliability(scores, targets),
-        seconds=round(seconds, 2),
-        skipped=skipped,
-    )
-
-
-def load_model(source: str | os.PathLike[str]) -> Any:
-    """Loads the trained model of a run.
-
-    Args:
-        source: A run folder.
-
-    Raises:
-        RunError: ``source`` is not a run folder, or the model is damaged.
-        EnvironmentMissingError: Keras is not installed.
-    """
-    path = model_path(source)
-    keras = load_keras()
-    register_layers()
-    try:
-        return keras.models.load_model(path, compile=False)
-    # A damaged .keras file raises almost anything: errors of zip, JSON, HDF5 and Keras.
-    except Exception as error:
-        raise RunError(
-            f"A run's model must load. Received: {path} ({first_line(error)}). Restore the file or train again."
-        ) from error
-
-
-def predict(model: Any, array: UInt8Array, chosen: Int64Array, progress: Progress = silent) -> Float32Array:
-    """Returns the scores of images.
-
-    Args:
-        model: A ``keras.Model`` on raw pixels.
-        array: uint8 ``[n, height, width, channels]``.
-        chosen: Indices of the images, ascending.
-        progress: Progress callback, called for every batch.
-
-    Returns:
-        float32 ``[len(chosen), classes]``.
-    """
-    return np.concatenate(list(predict_batches(model, array, chosen, "evaluate", progress)))
-
-
-Part = Literal["val", "all"]
 
 
 @dataclass(frozen=True)
@@ -237,6 +163,97 @@ def measure(
     return _measure_run(source, record, images, split, progress, cache_dir)
 
 
+def evaluate_scores(
+    scores: Float32Array,
+    targets: Int64Array,
+    labels: tuple[str, ...],
+    seconds: float,
+    skipped: tuple[str, ...] = (),
+) -> Evaluation:
+    """Computes all metrics from scores.
+
+    Args:
+        scores: float32 ``[n, classes]``.
+        targets: int64 ``[n]``.
+        labels: Class names.
+        seconds: Wall-clock time.
+        skipped: Files that could not be used.
+    """
+    counts = metrics.confusion(scores, targets)
+    per_class = metrics.by_class(counts, labels)
+    return Evaluation(
+        n=len(targets),
+        top1=metrics.top1(scores, targets),
+        top5=metrics.top_k(scores, targets, 5),
+        loss=metrics.log_loss(scores, targets),
+        ece=metrics.calibration_error(scores, targets),
+        macro=metrics.macro(per_class),
+        per_class=per_class,
+        confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
+        reliability=metrics.reliability(scores, targets),
+        seconds=round(seconds, 2),
+        skipped=skipped,
+    )
+
+
+def predict(model: Any, array: UInt8Array, chosen: Int64Array, progress: Progress = silent) -> Float32Array:
+    """Returns the scores of images.
+
+    Args:
+        model: A ``keras.Model`` on raw pixels.
+        array: uint8 ``[n, height, width, channels]``.
+        chosen: Indices of the images, ascending.
+        progress: Progress callback, called for every batch.
+
+    Returns:
+        float32 ``[len(chosen), classes]``.
+    """
+    return np.concatenate(list(predict_batches(model, array, chosen, "evaluate", progress)))
+
+
+def load_model(source: str | os.PathLike[str]) -> Any:
+    """Loads the trained model of a run.
+
+    Args:
+        source: A run folder.
+
+    Raises:
+        RunError: ``source`` is not a run folder, or the model is damaged.
+        EnvironmentMissingError: Keras is not installed.
+    """
+    path = model_path(source)
+    keras = load_keras()
+    register_layers()
+    try:
+        return keras.models.load_model(path, compile=False)
+    # A damaged .keras file raises almost anything: errors of zip, JSON, HDF5 and Keras.
+    except Exception as error:
+        raise RunError(
+            f"A run's model must load. Received: {path} ({first_line(error)}). Restore the file or train again."
+        ) from error
+
+
+def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
+    """Returns whether a path is a run folder or a bundle, even a damaged one.
+
+    Args:
+        source: Any path.
+
+    Raises:
+        RunError: It is neither.
+    """
+    path = Path(source)
+    if is_run(path):
+        return "run"
+    if (path / MANIFEST_FILE).is_file() or path.suffix.lower() == ".zip":
+        return "bundle"
+    what = "which does not exist" if not path.exists() else "which is neither"
+    raise RunError(
+        f"The model must be a run folder or a bundle. Received: {path}, {what}. "
+        "Create one with: snapship train DATA --out RUN"
+    )
+
+
 def _measure_run(
     source: str | os.PathLike[str],
     record: RunRecord,
@@ -268,27 +285,6 @@ def _measure_run(
         model=model,
     )
     return Measurement(record.name, record.model, record.input, images.source, split, evaluation, scored)
-
-
-def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
-    """Returns whether a path is a run folder or a bundle, even a damaged one.
-
-    Args:
-        source: Any path.
-
-    Raises:
-        RunError: It is neither.
-    """
-    path = Path(source)
-    if is_run(path):
-        return "run"
-    if (path / MANIFEST_FILE).is_file() or path.suffix.lower() == ".zip":
-        return "bundle"
-    what = "which does not exist" if not path.exists() else "which is neither"
-    raise RunError(
-        f"The model must be a run folder or a bundle. Received: {path}, {what}. "
-        "Create one with: snapship train DATA --out RUN"
-    )
 
 
 def _measure_bundle(

@@ -1,7 +1,4 @@
-"""The state that all phases of a training run share.
-
-Logs to watch while training runs: a CSV and TensorBoard events.
-"""
+"""The state that all phases of a training run share, and its log: a CSV and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -21,6 +18,8 @@ from trainer.core.cache import Int64Array, Pixels
 from trainer.fit.checkpoint import Checkpoint
 from trainer.progress import Progress
 from trainer.run import HISTORY_FILE, EpochRow, history_csv
+
+_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 @dataclass
@@ -79,9 +78,6 @@ class Session:
         labels = self.pixels.labels[self.train]
         counts = [int((labels == index).sum()) for index in range(self.classes)]
         return tuple(len(labels) / (self.classes * max(1, count)) for count in counts)
-
-
-_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 class EpochLog:
