@@ -69,8 +69,6 @@ class Package:
 
 def version() -> str:
     """Returns the installed version, or :data:`UNKNOWN`."""
-    from importlib import metadata
-
     try:
         return metadata.version("snapship")
     except metadata.PackageNotFoundError:

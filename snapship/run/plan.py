@@ -16,7 +16,7 @@ import msgspec
 
 from edge_runtime.bundle.bundle import file_sha256
 from edge_runtime.common.atomic_file import write_whole
-from edge_runtime.common.errors import UsageError
+from edge_runtime.common.errors import UsageError, first_line
 from edge_runtime.common.temporary import remove_abandoned
 from snapship.run.settings import RecipePaths
 
@@ -29,8 +29,6 @@ PREVIOUS = "previous_step"
 
 _SHOWN = 3
 """Changes that a reason names."""
-
-_CURE = "Restore it, or pass --force to run every step again."
 
 
 @dataclass(frozen=True)
@@ -206,9 +204,9 @@ def read_state(paths: RecipePaths, recipe: str, force: bool) -> RecipeState:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         if force:
             return new
-        reason = str(error).splitlines()[0]
         raise UsageError(
-            f"{paths.state.name} must follow its schema. Received: {paths.state} ({reason}). {_CURE}"
+            f"{paths.state.name} must follow its schema. Received: {paths.state} ({first_line(error)}). "
+            "Restore it, or pass --force to run every step again."
         ) from error
     if found.recipe != recipe:
         raise UsageError(

@@ -22,7 +22,7 @@ from trainer.analysis.plots import curve
 from trainer.analysis.robustness import FEWEST_IMAGES, Robustness, measure_robustness, seconds_per_image
 from trainer.core.backend import training_extra
 from trainer.core.cache import Pixels
-from trainer.evaluation.evaluation import Evaluation, Measurement, predict, source_kind
+from trainer.evaluation.evaluation import Evaluation, Measurement, scored_images, source_kind
 from trainer.evaluation.metrics import ScoredImages
 from trainer.progress import Event, Progress, silent
 from trainer.run import REPORT_FILE, EpochRow, RunRecord, read_run
@@ -126,7 +126,7 @@ def write_report(
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
     check_report_packages()
-    scored = _scored(scores, pixels, model)
+    scored = scored_images(model, pixels, pixels.only("val"), scores)
     seconds = min(max(_SHARE_OF_TRAINING * record.metrics.seconds, _LEAST_SECONDS), _MOST_SECONDS)
     robustness, no_robustness = _robustness(scored, seconds)
     parts = common_parts(scored, evaluation, robustness, no_robustness, seconds=seconds)
@@ -242,17 +242,4 @@ def _phase_text(phase: dict[str, Any]) -> str:
     rate = f"{rate:g}" if isinstance(rate, int | float) else rate
     return (
         f"{phase['name']}: up to {phase['epochs']} epochs, patience {phase['patience']}, learning rate {rate}"
-    )
-
-
-def _scored(scores: Float32Array, pixels: Pixels, model: Any) -> ScoredImages:
-    val = pixels.only("val")
-    return ScoredImages(
-        labels=pixels.images.labels,
-        refs=tuple(pixels.images.items[place].ref for place in val),
-        scores=scores,
-        targets=pixels.labels[val],
-        pixels=lambda place: np.array(pixels.array[val[place]]),
-        predict=lambda array: predict(model, array, np.arange(len(array))),
-        model=model,
     )

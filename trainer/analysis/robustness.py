@@ -11,6 +11,7 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -111,20 +112,13 @@ def measure_robustness(
     """
     chosen = spread_over_classes(scored.targets, images)
     targets = scored.targets[chosen]
-    tasks = [
-        (family, severity, int(place))
-        for family in CORRUPTIONS
-        for severity in severities
-        for place in chosen
-    ]
+    tasks = list(product(CORRUPTIONS, severities, chosen.tolist()))
     progress(Event("robustness", 0, len(tasks), f"robustness: {len(tasks)} corrupted images"))
     answers = np.empty(len(tasks), np.int64)
     for start in range(0, len(tasks), _CHUNK):
+        part = tasks[start : start + _CHUNK]
         batch = np.stack(
-            [
-                corrupted(scored.pixels(place), family, severity, place)
-                for family, severity, place in tasks[start : start + _CHUNK]
-            ]
+            [corrupted(scored.pixels(place), family, severity, place) for family, severity, place in part]
         )
         answers[start : start + len(batch)] = _answers(scored, batch, whole=start > 0)
         progress(Event("robustness", start + len(batch), len(tasks)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -11,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from PIL import Image
 
 from edge_runtime.common.atomic_file import check_file, write_whole
 from edge_runtime.common.errors import DataError, LeakError, SnapshipError
-from edge_runtime.common.pages import render_page
+from edge_runtime.common.pages import data_uri, fitted, render_page
 from edge_runtime.common.terminal import Column, print_table, printable
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.dataset.imageset import Item
@@ -88,8 +85,6 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
         images = open_dataset(data)
         found = check_data(images, input_size=size, progress=progress)
     if report is not None:
-        # Only the page needs Jinja2.
-
         write_page(report, found, images)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
@@ -194,22 +189,15 @@ def _print_lines(title: str, lines: tuple[str, ...]) -> None:
 
 def _shown(pairs: Sequence[ImagePair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:
     return [
-        Shown(pair, *(_data_uri(images, items[picture.ref]) for picture in (pair.first, pair.second)))
+        Shown(pair, *(_pictured(images, items[picture.ref]) for picture in (pair.first, pair.second)))
         for pair in pairs[:MOST_PAIRS]
     ]
 
 
-def _data_uri(images: ImageSet, item: Item) -> str:
+def _pictured(images: ImageSet, item: Item) -> str:
     """The upright image as a data URI; empty if its file no longer exists."""
     try:
         picture = decoded(images.read(item), 1 if images.gray else 3)
     except SnapshipError:
         return ""
-    if max(picture.size) < _SIDE // 2:
-        factor = _SIDE // max(picture.size)
-        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    else:
-        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return data_uri(fitted(picture, _SIDE), quality=85)

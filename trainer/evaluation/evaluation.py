@@ -24,7 +24,7 @@ from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.image.spec import InputSpec
 from trainer.core.backend import load_keras
-from trainer.core.cache import Int64Array, cached_pixels, ensure_downloaded
+from trainer.core.cache import Int64Array, Pixels, cached_pixels, ensure_downloaded
 from trainer.evaluation import metrics
 from trainer.evaluation.metrics import ScoredImages
 from trainer.fit.batches import predict_batches
@@ -158,9 +158,15 @@ def measure(
             f"The data must have images to evaluate on. Received: none in the {split} split of {images.source}. "
             "Use --split all."
         )
+    started = time.monotonic()
     if record is None:
-        return _measure_bundle(source, images, split, artifact, progress)
-    return _measure_run(source, record, images, split, progress, cache_dir)
+        name, made_of, spec, skipped, scored = _score_bundle(source, images, artifact, progress)
+    else:
+        name, made_of, spec = record.name, record.model, record.input
+        skipped, scored = _score_run(source, record, images, progress, cache_dir)
+    seconds = time.monotonic() - started
+    evaluation = evaluate_scores(scored.scores, scored.targets, scored.labels, seconds, skipped)
+    return Measurement(name, made_of, spec, images.source, split, evaluation, scored)
 
 
 def evaluate_scores(
@@ -193,6 +199,26 @@ def evaluate_scores(
         reliability=metrics.reliability(scores, targets),
         seconds=round(seconds, 2),
         skipped=skipped,
+    )
+
+
+def scored_images(model: Any, pixels: Pixels, chosen: Int64Array, scores: Float32Array) -> ScoredImages:
+    """Returns decoded images with a model's scores.
+
+    Args:
+        model: A ``keras.Model`` on raw pixels; None if it is not at hand.
+        pixels: The decoded images.
+        chosen: Indices of the scored ones, int64.
+        scores: float32 ``[len(chosen), classes]``.
+    """
+    return ScoredImages(
+        labels=pixels.images.labels,
+        refs=tuple(pixels.images.items[place].ref for place in chosen),
+        scores=scores,
+        targets=pixels.labels[chosen],
+        pixels=lambda place: np.array(pixels.array[chosen[place]]),
+        predict=lambda array: predict(model, array, np.arange(len(array))),
+        model=model,
     )
 
 
@@ -254,54 +280,42 @@ def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
     )
 
 
-def _measure_run(
+def _score_run(
     source: str | os.PathLike[str],
     record: RunRecord,
     images: ImageSet,
-    split: Part,
     progress: Progress,
     cache_dir: str | os.PathLike[str] | None,
-) -> Measurement:
-    started = time.monotonic()
+) -> tuple[tuple[str, ...], ScoredImages]:
+    """Scores images with a run's model; also returns the files that could not be used."""
     labels = record.labels
     pixels = cached_pixels(images.relabelled(labels), record.input, cache_dir, progress)
     progress(Event("evaluate", 0, 0, f"evaluating {len(pixels.images)} images"))
     model = load_model(source)
-    scores = predict(model, pixels.array, np.arange(len(pixels.labels)), progress)
+    everything = np.arange(len(pixels.labels))
+    scores = predict(model, pixels.array, everything, progress)
     if scores.shape[1:] != (len(labels),):
         raise RunError(
             f"A run's model must have one output per label. Received: {scores.shape[1]} outputs, "
             f"{len(labels)} labels in {source}. Train again."
         )
-    skipped = pixels.images.skipped
-    evaluation = evaluate_scores(scores, pixels.labels, labels, time.monotonic() - started, skipped)
-    scored = ScoredImages(
-        labels=labels,
-        refs=tuple(item.ref for item in pixels.images.items),
-        scores=scores,
-        targets=pixels.labels,
-        pixels=lambda place: np.array(pixels.array[place]),
-        predict=lambda array: predict(model, array, np.arange(len(array))),
-        model=model,
-    )
-    return Measurement(record.name, record.model, record.input, images.source, split, evaluation, scored)
+    return pixels.images.skipped, scored_images(model, pixels, everything, scores)
 
 
-def _measure_bundle(
-    source: str | os.PathLike[str],
-    images: ImageSet,
-    split: Part,
-    artifact: str | None,
-    progress: Progress,
-) -> Measurement:
-    """Reads image by image, so that a device can evaluate a data set of any size."""
+def _score_bundle(
+    source: str | os.PathLike[str], images: ImageSet, artifact: str | None, progress: Progress
+) -> tuple[str, str, InputSpec, tuple[str, ...], ScoredImages]:
+    """Scores image by image, so that a device can evaluate a data set of any size.
+
+    Returns:
+        The bundle's name, the artifact and its engine, its input, the files that could not be
+        used, and the images with their scores.
+    """
     from edge_runtime.classifier import Classifier
 
-    started = time.monotonic()
     # A named artifact is evaluated even if its check failed: that is how to find out why.
     classifier = Classifier.open(source, artifact, allow_failed=artifact is not None)
-    labels = tuple(classifier.labels)
-    images = images.relabelled(labels)
+    images = images.relabelled(tuple(classifier.labels))
     rows: list[Float32Array] = []
     failures: dict[str, str] = {}
     progress(Event("evaluate", 0, len(images), f"evaluating {len(images)} images"))
@@ -312,17 +326,13 @@ def _measure_bundle(
             failures[item.ref] = str(error)
         progress(Event("evaluate", place + 1, len(images)))
     kept = images.without(failures)
-    targets = np.array([item.label for item in kept.items], np.int64)
-    scores = np.stack(rows)
-    evaluation = evaluate_scores(scores, targets, labels, time.monotonic() - started, kept.skipped)
     scored = ScoredImages(
-        labels=labels,
+        labels=kept.labels,
         refs=tuple(item.ref for item in kept.items),
-        scores=scores,
-        targets=targets,
+        scores=np.stack(rows),
+        targets=np.array([item.label for item in kept.items], np.int64),
         pixels=lambda place: classifier.pixels(kept.read(kept.items[place])),
         predict=lambda array: np.stack([classifier.scores(image) for image in array]),
     )
     made_of = f"{classifier.artifact.kind} on {classifier.engine}"
-    name = classifier.bundle.manifest.name
-    return Measurement(name, made_of, classifier.input, images.source, split, evaluation, scored)
+    return classifier.bundle.manifest.name, made_of, classifier.input, kept.skipped, scored

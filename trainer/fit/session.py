@@ -122,13 +122,12 @@ class EpochLog:
                 self._writer.add_scalar(f"{rows[-1].phase}/{figure}", getattr(rows[-1], figure), len(rows))
             self._writer.flush()
         except OSError as error:
-            raise _unwritable(self._folder, error.strerror or str(error)) from error
+            raise UsageError(
+                f"--logs must be a writable folder. Received: {self._folder} ({error.strerror or error}). "
+                "Choose another."
+            ) from error
 
     def close(self) -> None:
         """Closes the event file."""
         if self._writer is not None:
             self._writer.close()
-
-
-def _unwritable(folder: Path, reason: str) -> UsageError:
-    return UsageError(f"--logs must be a writable folder. Received: {folder} ({reason}). Choose another.")

@@ -17,15 +17,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from edge_runtime.common.errors import DataError
+from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.common.temporary import temporary_file
 from trainer.augmentation import image_layer
 from trainer.augmentation.choices import MIXING
 from trainer.config.schedule import Phase, phases
 from trainer.core.backend import load_keras
-from trainer.core.cache import Int64Array, Pixels
+from trainer.core.cache import Int64Array, Pixels, unwritable
 from trainer.fit.batches import Feed, Rows, predict_batches
-from trainer.fit.checkpoint import unwritable
 from trainer.fit.phase import run_phase
 from trainer.fit.session import Session
 from trainer.fit.training_model import as_logits
@@ -67,11 +66,9 @@ def pixel_feeds(session: Session) -> tuple[Feed, Feed]:
     Args:
         session: The run.
     """
-    pixels = session.pixels
-    feeds = [
-        Feed((Rows(pixels.array, chosen),), pixels.labels[chosen]) for chosen in (session.train, session.val)
-    ]
-    return feeds[0], feeds[1]
+    array, labels = session.pixels.array, session.pixels.labels
+    train, val = session.train, session.val
+    return Feed((Rows(array, train),), labels[train]), Feed((Rows(array, val),), labels[val])
 
 
 def set_trainable(model: Any, unfreeze: int | str, batch_norm: bool) -> int:
@@ -180,7 +177,7 @@ def cached_activations(
         # The reader of our progress output is gone; the folder is fine.
         raise
     except OSError as error:
-        raise unwritable(path.parent, error) from error
+        raise unwritable(UsageError, "checkpoint folder", path.parent, error) from error
     return np.lib.format.open_memmap(path, mode="r")
 
 

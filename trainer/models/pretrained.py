@@ -93,13 +93,11 @@ def build_pretrained(
         x = keras.layers.GlobalAveragePooling2D(name=FEATURES)(backbone.output)
     else:
         x = keras.layers.Flatten(name=FEATURES)(_before_dropout(keras, classifier.input))
-    x = keras.layers.Dropout(application.dropout, name="head_dropout")(x)
-    head = keras.layers.Dense(classes, activation="softmax", name="scores")
-    model = keras.Model(image, head(x), name=name)
+    model = _with_head(keras, image, x, application.dropout, classes, name)
     if with_head and classes == IMAGENET_CLASSES and classifier is not None:
         kernel, bias = classifier.get_weights()
         # MobileNetV3's classifier is a 1x1 convolution: the same weights in another shape.
-        head.set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
+        model.layers[-1].set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
     return model
 
 
@@ -136,12 +134,9 @@ def build_extractor(
             f"{FEATURE_EXTRACTOR} must have a SavedModel. Received: weights={weights}. "
             "Pass --weights FOLDER of a SavedModel or an unpacked TF-Hub feature vector."
         )
-    height, width, channels = input_shape
-    backbone = freeze_saved_model(weights, (height, width, 3))
-    image = keras.Input((height, width, channels), name="image")
-    x = image
-    if channels == 1:
-        x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
+    backbone = freeze_saved_model(weights, (*input_shape[:2], 3))
+    image = keras.Input(input_shape, name="image")
+    x = _as_rgb(keras, image)
     if chosen in _RESCALINGS:
         scale, offset = _RESCALINGS[chosen]
         x = keras.layers.Rescaling(scale, offset=offset, name="rescale")(x)
@@ -150,10 +145,7 @@ def build_extractor(
     layer.set_weights(list(backbone.weights.values()))
     x = layer(x)
     pool = keras.layers.Flatten if len(backbone.output) == 2 else keras.layers.GlobalAveragePooling2D
-    x = pool(name=FEATURES)(x)
-    x = keras.layers.Dropout(_DROPOUT, name="head_dropout")(x)
-    scores = keras.layers.Dense(classes, activation="softmax", name="scores")(x)
-    return keras.Model(image, scores, name=FEATURE_EXTRACTOR)
+    return _with_head(keras, image, pool(name=FEATURES)(x), _DROPOUT, classes, FEATURE_EXTRACTOR)
 
 
 def check_pixel_range(pixel_range: str) -> None:
@@ -169,11 +161,21 @@ def check_pixel_range(pixel_range: str) -> None:
         raise UnknownNameError.of("pixel_range", pixel_range, get_args(PixelRange))
 
 
+def _as_rgb(keras: Any, image: Any) -> Any:
+    """Repeats the channel of gray images."""
+    return keras.layers.Concatenate(name="gray_to_rgb")([image] * 3) if image.shape[-1] == 1 else image
+
+
+def _with_head(keras: Any, image: Any, features: Any, dropout: float, classes: int, name: str) -> Any:
+    """The model from the image to the scores."""
+    x = keras.layers.Dropout(dropout, name="head_dropout")(features)
+    scores = keras.layers.Dense(classes, activation="softmax", name="scores")(x)
+    return keras.Model(image, scores, name=name)
+
+
 def _scaled(keras: Any, application: Application, image: Any) -> Any:
     """Scales raw pixels as the published weights expect them."""
-    x = image
-    if image.shape[-1] == 1:
-        x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
+    x = _as_rgb(keras, image)
     if application.scaling == "unit":
         return keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, name="rescale")(x)
     if application.scaling == "caffe":

@@ -72,14 +72,12 @@ def build(
         raise UsageError(f"{name} must have width 1.0. Received: {width}. Leave the width out.")
     keras = load_keras()
     if name == FEATURE_EXTRACTOR:
-        return build_extractor(keras, (height, wide, channels), classes, chosen, pixel_range)
+        return build_extractor(keras, input_shape, classes, chosen, pixel_range)
     if model.application is not None:
-        return build_pretrained(
-            keras, name, model.application, (height, wide, channels), classes, chosen, width
-        )
+        return build_pretrained(keras, name, model.application, input_shape, classes, chosen, width)
     if chosen is not None:
         raise UsageError(f"{name} must start from random weights. Received: {chosen}. Pass weights=None.")
-    return build_scratch(keras, name, (height, wide, channels), classes)
+    return build_scratch(keras, name, input_shape, classes)
 
 
 def build_scratch(keras: Any, name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
@@ -180,8 +178,7 @@ def _two_convolutions(layers: Any, x: Any) -> Any:
     x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
     x = layers.MaxPooling2D(name="pool1")(x)
     x = layers.Conv2D(64, 3, activation="relu", name="conv2")(x)
-    x = layers.MaxPooling2D(name="pool2")(x)
-    return x
+    return layers.MaxPooling2D(name="pool2")(x)
 
 
 def _dense(layers: Any, x: Any) -> Any:

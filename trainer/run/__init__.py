@@ -25,7 +25,7 @@ import msgspec
 
 from edge_runtime.bundle.labels import settled, validated
 from edge_runtime.bundle.manifest import encode_json
-from edge_runtime.common.errors import BundleError, RunError
+from edge_runtime.common.errors import BundleError, RunError, first_line
 from edge_runtime.common.temporary import put_back
 from edge_runtime.image.spec import InputSpec
 
@@ -36,7 +36,6 @@ HISTORY_FILE = "history.csv"
 REPORT_FILE = "report.html"
 RUN_FILES = (RUN_FILE, MODEL_FILE, DATA_FILE, HISTORY_FILE, REPORT_FILE)
 SCHEMA_VERSION: Literal[1] = 1
-_CURE = "Pass a folder created by: snapship train DATA --out RUN"
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -272,11 +271,9 @@ def history_csv(rows: Iterable[EpochRow]) -> str:
     writer = csv.DictWriter(buffer, [field.name for field in fields(EpochRow)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
+        values = asdict(row).items()
         writer.writerow(
-            {
-                name: f"{value:.6g}" if isinstance(value, float) else value
-                for name, value in asdict(row).items()
-            }
+            {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in values}
         )
     return buffer.getvalue()
 
@@ -294,14 +291,16 @@ def _bytes(folder: str | os.PathLike[str], file: str) -> bytes:
 
 def _no_run(folder: str | os.PathLike[str]) -> RunError:
     what = "which does not exist" if not Path(folder).exists() else f"which has no {RUN_FILE}"
-    return RunError(f"A run must be a folder with {RUN_FILE}. Received: {os.fspath(folder)}, {what}. {_CURE}")
+    return RunError(
+        f"A run must be a folder with {RUN_FILE}. Received: {os.fspath(folder)}, {what}. "
+        "Pass a folder created by: snapship train DATA --out RUN"
+    )
 
 
 def _decode(data: bytes, kind: type[_Record], name: str) -> _Record:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
         raise RunError(
-            f"{name} must follow its schema. Received: {reason}. Restore the file or train again."
+            f"{name} must follow its schema. Received: {first_line(error)}. Restore the file or train again."
         ) from error
