@@ -97,7 +97,7 @@ def build_pretrained(
     if with_head and classes == IMAGENET_CLASSES and classifier is not None:
         kernel, bias = classifier.get_weights()
         # MobileNetV3's classifier is a 1x1 convolution: the same weights in another shape.
-        model.layers[-1].set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
+        model.get_layer("scores").set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
     return model
 
 
