@@ -1,6 +1,25 @@
-"""``python -m snapship``."""
+"""The program: ``snapship`` and ``python -m snapship``.
 
-from snapship.start import main
+Nothing else is imported first, so that Ctrl-C is one line from the very start.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the program and ends the process."""
+    try:
+        from snapship.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("Interrupted.\n")
+        # As in failures.py, whose import may have been interrupted.
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -42,20 +43,19 @@ def demo(out: str, as_json: bool) -> None:
     from trainer import TrainConfig, train
     from trainer.progress.console import ConsoleProgress
 
+    say = partial(click.echo, err=as_json)
     folder = Path(out)
     _claim(folder)
-    _say(
-        as_json, f"Needs about a minute on two idle cores, 1 GB of memory and 5 MB in {folder}; no download."
-    )
+    say(f"Needs about a minute on two idle cores, 1 GB of memory and 5 MB in {folder}; no download.")
     started = time.perf_counter()
-    _say(as_json, f"1. Training a small CNN on {DATA} ...")
+    say(f"1. Training a small CNN on {DATA} ...")
     with ConsoleProgress(quiet=as_json) as progress:
         run = train(
             TrainConfig(data=DATA, model="small_cnn", out=folder / DATA, overwrite=True), progress=progress
         )
     top1 = run.record.metrics.val_top1
-    _say(as_json, f"   top-1 {100 * top1:.2f} % on {run.record.metrics.val_images} held-out digits")
-    _say(as_json, "2. Exporting to TFLite and ONNX, and checking each against the full model ...")
+    say(f"   top-1 {100 * top1:.2f} % on {run.record.metrics.val_images} held-out digits")
+    say("2. Exporting to TFLite and ONNX, and checking each against the full model ...")
     with StepProgress() as steps:
         bundle = export(
             ExportConfig(source=folder / DATA, out=folder / f"{DATA}.bundle", overwrite=True), steps
@@ -64,7 +64,7 @@ def demo(out: str, as_json: bool) -> None:
     assert report is not None
     if not as_json:
         print_report(report)
-    _say(as_json, "3. Classifying three held-out images on the device runtime ...")
+    say("3. Classifying three held-out images on the device runtime ...")
     images = _write_images(folder / "images")
     with quiet():
         classifier = Classifier.open(bundle.location)
@@ -132,7 +132,3 @@ def _where(folder: Path, used: str, seconds: float) -> None:
     click.echo(f"  snapship predict {bundle} {folder / 'images'}")
     click.echo(f"  snapship selftest {bundle}")
     click.echo(f"  snapship serve {bundle}")
-
-
-def _say(as_json: bool, line: str) -> None:
-    click.echo(line, err=as_json)

@@ -1,7 +1,4 @@
-"""Which package belongs to which extra, and the pip command that installs it.
-
-The version of the installed distribution.
-"""
+"""The installed version, which package belongs to which extra, and the pip command that installs it."""
 
 from __future__ import annotations
 
@@ -11,24 +8,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 
-
-@dataclass(frozen=True)
-class Package:
-    """A package that snapship needs.
-
-    Attributes:
-        name: The distribution, as pip knows it.
-        module: The module to import.
-    """
-
-    name: str
-    module: str
-
-    @property
-    def installed(self) -> bool:
-        """Whether it is installed; nothing is imported."""
-        return find_spec(self.module) is not None
-
+UNKNOWN = "0+unknown"
+"""The version in a checkout that is not installed."""
 
 _MODULES = {"Pillow": "PIL", "scikit-learn": "sklearn", "opencv-python-headless": "cv2"}
 """Modules that are not named like their distribution."""
@@ -64,9 +45,34 @@ OPTIONAL = {
 }
 """What an extra adds to commands that also run without it."""
 
-
 _NEWEST_OF_TENSORFLOW = (3, 13)
 """The newest Python that final releases of TensorFlow support (2.21)."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that snapship needs.
+
+    Attributes:
+        name: The distribution, as pip knows it.
+        module: The module to import.
+    """
+
+    name: str
+    module: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is installed; nothing is imported."""
+        return find_spec(self.module) is not None
+
+
+def version() -> str:
+    """Returns the installed version, or :data:`UNKNOWN`."""
+    try:
+        return metadata.version("snapship")
+    except metadata.PackageNotFoundError:
+        return UNKNOWN
 
 
 def packages() -> dict[str, tuple[Package, ...]]:
@@ -84,28 +90,6 @@ def packages() -> dict[str, tuple[Package, ...]]:
         if extra in found:
             found[extra].append(Package(name, _MODULES.get(name, name.replace("-", "_"))))
     return {extra: tuple(entries) for extra, entries in found.items()}
-
-
-def python_notes(missing: Iterable[str], python: tuple[int, int]) -> tuple[str, ...]:
-    """What pip does not say about packages that are missing on a newer Python.
-
-    Args:
-        missing: The packages that are not installed.
-        python: This Python's version.
-    """
-    if "tensorflow" not in missing or python <= _NEWEST_OF_TENSORFLOW:
-        return ()
-    shown, known = (".".join(map(str, version)) for version in (python, _NEWEST_OF_TENSORFLOW))
-    return (
-        f"TensorFlow's final releases are built for Python 3.11 to {known}, as of 2.21. On Python {shown} pip takes a "
-        "release candidate of 2.22, which depends on keras-nightly, or finds nothing: to train and export, use "
-        f"Python {known}. The device runtime, serverless and deploy need no TensorFlow.",
-    )
-
-
-def cure(extra: str) -> str:
-    """The pip command that installs an extra; the empty name is the base install."""
-    return f"pip install 'snapship[{extra}]'" if extra else "pip install snapship"
 
 
 def missing_package(module: str, command: str) -> tuple[Package, str] | None:
@@ -127,15 +111,23 @@ def missing_package(module: str, command: str) -> tuple[Package, str] | None:
     return None
 
 
-UNKNOWN = "0+unknown"
-"""The version in a checkout that is not installed."""
+def cure(extra: str) -> str:
+    """The pip command that installs an extra; the empty name is the base install."""
+    return f"pip install 'snapship[{extra}]'" if extra else "pip install snapship"
 
 
-def version() -> str:
-    """Returns the installed version, or :data:`UNKNOWN`."""
-    from importlib import metadata
+def python_notes(missing: Iterable[str], python: tuple[int, int]) -> tuple[str, ...]:
+    """What pip does not say about packages that are missing on a newer Python.
 
-    try:
-        return metadata.version("snapship")
-    except metadata.PackageNotFoundError:
-        return UNKNOWN
+    Args:
+        missing: The packages that are not installed.
+        python: This Python's version.
+    """
+    if "tensorflow" not in missing or python <= _NEWEST_OF_TENSORFLOW:
+        return ()
+    shown, known = (".".join(map(str, version)) for version in (python, _NEWEST_OF_TENSORFLOW))
+    return (
+        f"TensorFlow's final releases are built for Python 3.11 to {known}, as of 2.21. On Python {shown} pip takes a "
+        "release candidate of 2.22, which depends on keras-nightly, or finds nothing: to train and export, use "
+        f"Python {known}. The device runtime, serverless and deploy need no TensorFlow.",
+    )

@@ -24,6 +24,7 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
 
 @click.command(
     cls=GroupedCommand,
+    context_settings={"show_default": True},
     groups={
         "Model": "--model --weights --width --pixel-range",
         "Input": "--size --channels --fit",
@@ -35,108 +36,76 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
     },
 )
 @click.argument("data")
-@click.option("--model", default="mobilenet_v2", show_default=True, help="Architecture; see snapship models.")
+@click.option("--model", default="mobilenet_v2", help="Architecture; see snapship models.")
 @click.option("--out", required=True, help="Run folder to create.")
 @click.option(
-    "--size", type=int, help="Side of the model input in pixels. Default: depends on data and model."
-)
+    "--size", type=int,
+    help="Side of the model input in pixels. Default: depends on data and model.",
+)  # fmt: skip
 @click.option("--channels", type=int, help="3 for colour, 1 for gray. Default: depends on data and model.")
 @click.option(
-    "--fit",
-    default="stretch",
-    show_default=True,
+    "--fit", default="stretch",
     help="stretch: resize both sides; crop: resize the short side, then crop the centre.",
-)
+)  # fmt: skip
 @click.option(
-    "--weights",
-    default="imagenet",
-    show_default=True,
-    help="imagenet (downloaded once), none, or a Keras .h5 weights file; "
-    "for feature_extractor, a SavedModel folder.",
-)
+    "--weights", default="imagenet",
+    help="imagenet (downloaded once), none, or a Keras .h5 weights file; for feature_extractor, a SavedModel "
+    "folder.",
+)  # fmt: skip
+@click.option("--width", type=float, default=1.0, help="Width multiplier of the model's layers.")
 @click.option(
-    "--width", type=float, default=1.0, show_default=True, help="Width multiplier of the model's layers."
-)
-@click.option(
-    "--pixel-range",
-    metavar="RANGE",
+    "--pixel-range", metavar="RANGE",
     help="Pixel range that feature_extractor's SavedModel expects: 0..1 (default), -1..1 or 0..255.",
-)
+)  # fmt: skip
 @click.option(
-    "--epochs", type=int, help="Maximum number of epochs; with --fine-tune-epochs, for the head only."
-)
+    "--epochs", type=int,
+    help="Maximum number of epochs; with --fine-tune-epochs, for the head only.",
+)  # fmt: skip
 @click.option(
-    "--fine-tune-epochs",
-    type=int,
+    "--fine-tune-epochs", type=int,
     help="Maximum epochs of fine-tuning a pretrained model, after training its head; 0 to skip.",
-)
+)  # fmt: skip
 @click.option(
-    "--unfreeze",
-    default="all",
-    show_default=True,
-    metavar="N|all",
+    "--unfreeze", default="all", metavar="N|all",
     help="Layers to fine-tune: the last N of the backbone, on cached activations, or all.",
-)
+)  # fmt: skip
 @click.option(
-    "--views",
-    type=int,
-    default=2,
-    show_default=True,
+    "--views", type=int, default=2,
     help="Views per image cached for training on a frozen backbone; all but the first are augmented.",
-)
+)  # fmt: skip
 @click.option("--train-batch-norm", is_flag=True, help="Fine-tune batch normalisation too.")
-@click.option("--batch-size", type=int, default=32, show_default=True, help="Images per batch.")
+@click.option("--batch-size", type=int, default=32, help="Images per batch.")
 @click.option(
-    "--learning-rate",
-    metavar="RATE|auto",
+    "--learning-rate", metavar="RATE|auto",
     help="Peak learning rate of training from scratch or fine-tuning; auto runs a range test.",
-)
+)  # fmt: skip
 @click.option(
-    "--schedule",
-    default="cosine",
-    show_default=True,
+    "--schedule", default="cosine",
     help="Learning rate schedule: cosine (with warm-up), constant or plateau.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+)  # fmt: skip
+@click.option("--seed", type=int, default=0, help="Random seed.")
 @click.option(
-    "--patience", type=int, help="Epochs without a better val result after which a phase stops early."
-)
+    "--patience", type=int,
+    help="Epochs without a better val result after which a phase stops early.",
+)  # fmt: skip
 @click.option(
-    "--augment",
-    default="auto",
-    show_default=True,
-    metavar="NAMES",
+    "--augment", default="auto", metavar="NAMES",
     help=f"auto, none, or a comma-separated list of {', '.join(AUGMENTATIONS)}.",
-)
+)  # fmt: skip
+@click.option("--label-smoothing", type=float, default=0.0, help="Label smoothing factor, 0..1.")
+@click.option("--class-weights", default="none", help="none, or balanced to weight every class equally.")
 @click.option(
-    "--label-smoothing",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Label smoothing factor, 0..1.",
-)
-@click.option(
-    "--class-weights",
-    default="none",
-    show_default=True,
-    help="none, or balanced to weight every class equally.",
-)
-@click.option(
-    "--ema",
-    type=float,
-    default=0.0,
-    show_default=True,
+    "--ema", type=float, default=0.0,
     help="Momentum of the weight EMA, for example 0.99; 0 disables it.",
-)
+)  # fmt: skip
 @click.option(
-    "--precision",
-    default="float32",
-    show_default=True,
+    "--precision", default="float32",
     help="float32, mixed_bfloat16 or mixed_float16; the saved model is always float32.",
-)
+)  # fmt: skip
 @click.option(
-    "--logs", metavar="DIR", help="Folder for a CSV and TensorBoard events, updated after every epoch."
-)
+    "--logs", metavar="DIR",
+    help="Folder for a CSV and TensorBoard events, updated after every epoch.",
+)  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace the run folder if it exists.")
 @click.option("--fresh", is_flag=True, help="Start over instead of resuming an interrupted run.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)

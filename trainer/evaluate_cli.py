@@ -22,15 +22,14 @@ from trainer.evaluation.evaluation import Evaluation, measure, source_kind
 from trainer.progress.console import ConsoleProgress
 
 
-@click.command()
+@click.command(context_settings={"show_default": True})
 @click.argument("source", metavar="RUN_OR_BUNDLE")
 @click.argument("data")
-@click.option("--split", default="val", show_default=True, help="Images to use: val or all.")
+@click.option("--split", default="val", help="Images to use: val or all.")
 @click.option(
-    "--artifact",
-    metavar="KIND",
+    "--artifact", metavar="KIND",
     help="Model file of a bundle, for example tflite-int8. Default: chosen as on a device.",
-)
+)  # fmt: skip
 @click.option("--report", metavar="FILE", help="Write the results as a self-contained HTML page.")
 @click.option(
     "--explain", metavar="IMAGE", multiple=True,
@@ -41,7 +40,7 @@ from trainer.progress.console import ConsoleProgress
     help="Also measure under blur, darker and brighter light, JPEG, rotation, noise and shift: 35 more passes.",
 )  # fmt: skip
 @click.option(
-    "--robustness-images", type=click.IntRange(min=1), default=200, show_default=True,
+    "--robustness-images", type=click.IntRange(min=1), default=200,
     help="Maximum number of images for --robustness, drawn evenly from the classes.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout and nothing else.")
@@ -81,11 +80,9 @@ def evaluate(
     chosen = read_images(source, explain) if explain and source_kind(source) else ()
     with ConsoleProgress() as progress:
         found = measure(source, data, split, artifact=artifact, progress=progress)  # type: ignore[arg-type]
-        changed = (
-            measure_robustness(found.scored, images=robustness_images, progress=progress)
-            if robustness
-            else None
-        )
+        changed = None
+        if robustness:
+            changed = measure_robustness(found.scored, images=robustness_images, progress=progress)
         if page is not None:
             write_evaluation_report(page, found, changed, chosen, progress)
     if as_json:

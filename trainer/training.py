@@ -150,7 +150,7 @@ def fit_model(session: Session, spec: InputSpec) -> Any:
     kept = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
     try:
-        model = _build(config, spec, session.classes, config.weights if config.pretrained else None)
+        model = _build(config, spec, session.classes)
         # Logits with 8 bits of mantissa would be too coarse for the loss.
         model.get_layer(SCORES).dtype_policy = keras.dtype_policies.DTypePolicy("float32")
         (train_transfer if config.pretrained else train_plain)(model, session)
@@ -158,8 +158,8 @@ def fit_model(session: Session, spec: InputSpec) -> Any:
         keras.config.set_dtype_policy(kept)
     if config.precision == "float32":
         return model
-    # With the same weights argument, which decides what is built; the numbers are replaced below.
-    plain = _build(config, spec, session.classes, config.weights if config.pretrained else None)
+    # From the same weights, which decide what is built; the numbers are replaced below.
+    plain = _build(config, spec, session.classes)
     plain.set_weights(model.get_weights())
     for layer in plain.layers:
         if isinstance(layer, keras.layers.Normalization):
@@ -168,8 +168,9 @@ def fit_model(session: Session, spec: InputSpec) -> Any:
     return plain
 
 
-def _build(config: TrainConfig, spec: InputSpec, classes: int, weights: Any) -> Any:
+def _build(config: TrainConfig, spec: InputSpec, classes: int) -> Any:
     load_keras().utils.set_random_seed(config.seed)
+    weights = config.weights if config.pretrained else None
     return build(
         config.model, input_shape=spec.shape, classes=classes, weights=weights, width=config.width,
         pixel_range=config.pixel_range,

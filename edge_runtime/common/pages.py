@@ -1,7 +1,9 @@
-"""HTML pages from Jinja2 templates. No command of the device loads this."""
+"""HTML pages from Jinja2 templates, and the pictures in them. No command of the device loads this."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,3 +48,33 @@ def render_page(
     )
     environment.filters.update(filters or {})
     return as_utf8(environment.get_template(template.name).render(values))
+
+
+def fitted(picture: Any, side: int) -> Any:
+    """Returns a picture whose longest side is at most ``side`` pixels; a tiny one is enlarged sharply.
+
+    Args:
+        picture: A ``PIL.Image.Image``; it is changed.
+        side: In pixels.
+    """
+    from PIL import Image
+
+    if max(picture.size) < side // 2:
+        factor = side // max(picture.size)
+        size = (picture.width * factor, picture.height * factor)
+        return picture.resize(size, Image.Resampling.NEAREST)
+    picture.thumbnail((side, side), Image.Resampling.BILINEAR)
+    return picture
+
+
+def data_uri(picture: Any, kind: str = "JPEG", **options: Any) -> str:
+    """Returns a picture as a ``data:`` URI.
+
+    Args:
+        picture: A ``PIL.Image.Image``.
+        kind: ``JPEG`` or ``PNG``.
+        options: Pillow's for this kind.
+    """
+    stored = io.BytesIO()
+    picture.save(stored, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(stored.getvalue()).decode('ascii')}"

@@ -1,6 +1,6 @@
-"""Which steps will run, and why: decided from records alone, before any step runs.
+"""Decides which steps will run, and why, from ``recipe-state.json`` alone: before any step runs.
 
-``recipe-state.json``: which steps are done, with which inputs and outputs.
+The file records the inputs and outputs of every finished step.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from edge_runtime.bundle.bundle import file_sha256
 from edge_runtime.common.atomic_file import write_whole
-from edge_runtime.common.errors import UsageError
+from edge_runtime.common.errors import UsageError, first_line
 from edge_runtime.common.temporary import remove_abandoned
 from snapship.run.settings import RecipePaths
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from snapship.run.steps import Step
 
 
-_SHOWN = 3
-"""Changes that a reason names."""
-
 PREVIOUS = "previous_step"
 """The input that is the digest of the previous step's outputs."""
+
+_SHOWN = 3
+"""Changes that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,39 @@ class Decision:
     step: str
     runs: bool
     reason: str
+
+
+class FinishedStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A step that succeeded.
+
+    Attributes:
+        inputs: Settings, versions and content hashes by name.
+        outputs: SHA-256 of every file that it left, by path relative to the recipe's folder.
+        seconds: Its duration.
+    """
+
+    inputs: dict[str, Any]
+    outputs: dict[str, str]
+    seconds: float
+
+    @property
+    def digest(self) -> str:
+        """Hash of all outputs, an input of the next step; 64 hex digits."""
+        return hashlib.sha256(msgspec.json.encode(self.outputs, order="sorted")).hexdigest()
+
+
+class RecipeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``recipe-state.json``.
+
+    Attributes:
+        schema_version: 1.
+        recipe: The recipe's name.
+        steps: The finished steps by name.
+    """
+
+    schema_version: Literal[1]
+    recipe: str
+    steps: dict[str, FinishedStep] = msgspec.field(default_factory=dict)
 
 
 def make_plan(
@@ -109,55 +142,40 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join([*words, f"{more} more"] if more > 0 else words)
 
 
-def _change(name: str, before: Any, now: Any) -> str:
-    if name == PREVIOUS:
-        return "the output of the previous step changed"
-    if name.endswith("_sha256"):
-        return f"the {name.removesuffix('_sha256').replace('_', ' ')} changed"
-    return f"{name} {_shown(before)} -> {_shown(now)}"
+def changed_output(out: Path, outputs: dict[str, str]) -> str:
+    """Describes the first output that changed; empty when none did.
 
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "default"
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-_CURE = "Restore it, or pass --force to run every step again."
-
-
-class FinishedStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A step that succeeded.
-
-    Attributes:
-        inputs: Settings, versions and content hashes by name.
-        outputs: SHA-256 of every file that it left, by path relative to the recipe's folder.
-        seconds: Its duration.
+    Args:
+        out: The recipe's folder.
+        outputs: What :func:`hash_outputs` returned for the step.
     """
+    for name, sha256 in outputs.items():
+        try:
+            same = file_sha256(out / name) == sha256
+        except (OSError, ValueError):
+            return f"{name} is missing"
+        if not same:
+            return f"{name} was changed"
+    return "" if outputs else "it has no outputs"
 
-    inputs: dict[str, Any]
-    outputs: dict[str, str]
-    seconds: float
 
-    @property
-    def digest(self) -> str:
-        """Hash of all outputs, an input of the next step; 64 hex digits."""
-        return hashlib.sha256(msgspec.json.encode(self.outputs, order="sorted")).hexdigest()
+def hash_outputs(out: Path, places: Iterable[Path]) -> dict[str, str]:
+    """Hashes the files that a step left.
 
+    Args:
+        out: The recipe's folder.
+        places: Files and folders in it.
 
-class RecipeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``recipe-state.json``.
-
-    Attributes:
-        schema_version: 1.
-        recipe: The recipe's name.
-        steps: The finished steps by name.
+    Returns:
+        SHA-256 by path relative to ``out``, with ``/``.
     """
-
-    schema_version: Literal[1]
-    recipe: str
-    steps: dict[str, FinishedStep] = msgspec.field(default_factory=dict)
+    files = [
+        file
+        for place in places
+        for file in (sorted(place.rglob("*")) if place.is_dir() else [place])
+        if file.is_file()
+    ]
+    return {file.relative_to(out).as_posix(): file_sha256(file) for file in files}
 
 
 def read_state(paths: RecipePaths, recipe: str, force: bool) -> RecipeState:
@@ -186,9 +204,9 @@ def read_state(paths: RecipePaths, recipe: str, force: bool) -> RecipeState:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         if force:
             return new
-        reason = str(error).splitlines()[0]
         raise UsageError(
-            f"{paths.state.name} must follow its schema. Received: {paths.state} ({reason}). {_CURE}"
+            f"{paths.state.name} must follow its schema. Received: {paths.state} ({first_line(error)}). "
+            "Restore it, or pass --force to run every step again."
         ) from error
     if found.recipe != recipe:
         raise UsageError(
@@ -211,40 +229,19 @@ def write_state(paths: RecipePaths, state: RecipeState) -> None:
     write_whole(paths.state, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
 
 
-def hash_outputs(out: Path, places: Iterable[Path]) -> dict[str, str]:
-    """Hashes the files that a step left.
-
-    Args:
-        out: The recipe's folder.
-        places: Files and folders in it.
-
-    Returns:
-        SHA-256 by path relative to ``out``, with ``/``.
-    """
-    files = [
-        file
-        for place in places
-        for file in (sorted(place.rglob("*")) if place.is_dir() else [place])
-        if file.is_file()
-    ]
-    return {file.relative_to(out).as_posix(): file_sha256(file) for file in files}
+def _change(name: str, before: Any, now: Any) -> str:
+    if name == PREVIOUS:
+        return "the output of the previous step changed"
+    if name.endswith("_sha256"):
+        return f"the {name.removesuffix('_sha256').replace('_', ' ')} changed"
+    return f"{name} {_shown(before)} -> {_shown(now)}"
 
 
-def changed_output(out: Path, outputs: dict[str, str]) -> str:
-    """Describes the first output that changed; empty when none did.
-
-    Args:
-        out: The recipe's folder.
-        outputs: What :func:`hash_outputs` returned for the step.
-    """
-    for name, sha256 in outputs.items():
-        try:
-            same = file_sha256(out / name) == sha256
-        except (OSError, ValueError):
-            return f"{name} is missing"
-        if not same:
-            return f"{name} was changed"
-    return "" if outputs else "it has no outputs"
+def _shown(value: Any) -> str:
+    if value is None:
+        return "default"
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _check_empty(out: Path) -> None:

@@ -1,18 +1,14 @@
-"""Single images with their scores: mistakes, close calls, correct answers.
-
-Small pictures as data URIs for a page.
-"""
+"""Images for the pages: mistakes, close calls and correct answers, and their pictures as data URIs."""
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from edge_runtime.common.pages import data_uri, fitted
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from trainer.analysis.layers import FeatureMaps, Filters
@@ -23,6 +19,13 @@ ALL_CLASSES = 10
 """Maximum number of classes for which every score is shown; with more, the best and the true class."""
 
 _BEST = 5
+
+SIDE = 144
+"""Longest side of a picture, in pixels."""
+
+_TILE, _GAP = 56, 2
+_ACROSS = 8
+_QUALITY = 78
 
 
 @dataclass(frozen=True)
@@ -142,14 +145,6 @@ def surest_right(scores: Float32Array, targets: Int64Array, count: int) -> Int64
     return np.concatenate([leaders, rest])[:count]
 
 
-SIDE = 144
-"""Longest side of a picture, in pixels."""
-
-_TILE, _GAP = 56, 2
-_ACROSS = 8
-_QUALITY = 78
-
-
 def thumbnail(image: UInt8Array) -> str:
     """Returns the model's input as a picture: an enlarged PNG for tiny inputs, else a JPEG.
 
@@ -157,10 +152,9 @@ def thumbnail(image: UInt8Array) -> str:
         image: uint8 ``[height, width, 1 or 3]``.
     """
     picture: Any = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    if max(picture.size) < SIDE // 2:
-        return _uri(_enlarged(picture), "PNG")
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
-    return _uri(picture, "JPEG")
+    tiny = max(picture.size) < SIDE // 2
+    picture = fitted(picture, SIDE)
+    return data_uri(picture, "PNG", optimize=True) if tiny else data_uri(picture, quality=_QUALITY)
 
 
 def heat_overlay(image: UInt8Array, heat: Float32Array) -> str:
@@ -172,11 +166,8 @@ def heat_overlay(image: UInt8Array, heat: Float32Array) -> str:
     """
     from matplotlib import colormaps
 
-    picture: Any = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).convert("L")
-    if max(picture.size) < SIDE // 2:
-        picture = _enlarged(picture)
-    else:
-        picture.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
+    picture: Any = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    picture = fitted(picture.convert("L"), SIDE)
     peak = float(heat.max())
     scaled = heat / peak if peak > 0 else heat
     small = Image.fromarray(np.asarray(scaled, np.float32))
@@ -185,7 +176,7 @@ def heat_overlay(image: UInt8Array, heat: Float32Array) -> str:
     gray = np.asarray(picture, np.float32)[..., None]
     weight = (0.25 + 0.5 * share)[..., None]
     mixed = gray * (1 - weight) + colour * weight
-    return _uri(Image.fromarray(np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)), "JPEG")
+    return data_uri(Image.fromarray(np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)), quality=_QUALITY)
 
 
 def map_strip(maps: FeatureMaps) -> str:
@@ -204,7 +195,7 @@ def map_strip(maps: FeatureMaps) -> str:
         tile = Image.fromarray(np.rint(255 * (values - low) / max(high - low, 1e-12)).astype(np.uint8))
         how = Image.Resampling.NEAREST if columns < width else Image.Resampling.BILINEAR
         sheet.paste(tile.resize((width, height), how), (place * (width + _GAP), 0))
-    return _uri(sheet, "JPEG")
+    return data_uri(sheet, quality=_QUALITY)
 
 
 def filter_sheet(filters: Filters) -> str:
@@ -223,15 +214,4 @@ def filter_sheet(filters: Filters) -> str:
         picture = Image.fromarray(kernel[:, :, 0] if channels == 1 else kernel).convert("RGBA")
         corner = (place % across * (tile[0] + _GAP), place // across * (tile[1] + _GAP))
         sheet.paste(picture.resize(tile, Image.Resampling.NEAREST), corner)
-    return _uri(sheet, "PNG")
-
-
-def _enlarged(picture: Any) -> Any:
-    factor = max(1, SIDE // max(picture.size))
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-
-
-def _uri(picture: Any, kind: str) -> str:
-    stored = io.BytesIO()
-    picture.save(stored, kind, **({"quality": _QUALITY} if kind == "JPEG" else {"optimize": True}))
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(stored.getvalue()).decode('ascii')}"
+    return data_uri(sheet, "PNG", optimize=True)

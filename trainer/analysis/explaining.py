@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from edge_runtime.common.errors import first_line
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from trainer.analysis.cases import Case, case, heat_overlay, map_strip
@@ -90,8 +91,7 @@ def attempt(what: str, make: Callable[[], _Made]) -> tuple[_Made | None, str]:
         return None, f"{what}: not available. {error}"
     # The report of a finished run must not fail because of an unusual architecture.
     except Exception as error:
-        first = (str(error).strip().splitlines() or [""])[0][:160]
-        return None, f"{what}: not available. {type(error).__name__}: {first}"
+        return None, f"{what}: not available. {type(error).__name__}: {first_line(error, 160)}"
 
 
 def explain(

@@ -1,10 +1,8 @@
-"""Grad-CAM: where in an image the evidence for a class is.
+"""Grad-CAM: where in an image the evidence for a class is, on any Keras backend.
 
 Selvaraju et al. 2017 (arXiv 1610.02391), equations 1 and 2: the channels of the last
 feature map are weighted by the mean gradient of the class's score before the softmax,
 added up, and cut off below zero.
-
-The gradient of a scalar with respect to a model's input, on any Keras backend.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from trainer.analysis.cases import (
     surest_right,
     thumbnail,
 )
-from trainer.analysis.explaining import Explanations, Subject, attempt, explain
+from trainer.analysis.explaining import Subject, attempt, explain
 from trainer.analysis.layers import first_filters
 from trainer.analysis.plots import reliability_plot, robustness_plot
 from trainer.analysis.robustness import CORRUPTIONS, Robustness, corrupted, spread_over_classes
@@ -76,7 +76,7 @@ def common_parts(
     if len(listed) > TABLE_CLASSES:
         listed = sorted(listed, key=lambda entry: (entry.f1 or 0.0, entry.label))[:TABLE_CLASSES]
     whole = len(scored.labels) <= MATRIX_CLASSES
-    parts: dict[str, Any] = {
+    parts = {
         "evaluation": evaluation,
         "labels": scored.labels,
         "classes": listed,
@@ -91,20 +91,19 @@ def common_parts(
         "robustness_plot": robustness_plot(robustness) if robustness else "",
         "examples": _examples(scored, robustness) if robustness else [],
         "no_robustness": no_robustness,
-        "filters": None,
-        "filter_sheet": "",
-        "explanations": None,
-        "inside_notes": [NO_MODEL] if scored.model is None else [],
     }
+    filters, explanations, notes = None, None, [NO_MODEL]
     if scored.model is not None:
         filters, no_filters = attempt("Filters", lambda: first_filters(scored.model))
         chosen = subjects or _chosen(scored, mistakes)
-        explanations: Explanations = explain(scored.model, chosen, scored.labels, seconds)
-        parts["filters"] = filters
-        parts["filter_sheet"] = filter_sheet(filters) if filters else ""
-        parts["explanations"] = explanations
-        parts["inside_notes"] = [line for line in (no_filters, *explanations.missing) if line]
-    return parts
+        explanations = explain(scored.model, chosen, scored.labels, seconds)
+        notes = [line for line in (no_filters, *explanations.missing) if line]
+    return parts | {
+        "filters": filters,
+        "filter_sheet": filter_sheet(filters) if filters else "",
+        "explanations": explanations,
+        "inside_notes": notes,
+    }
 
 
 def key_figures(

@@ -73,20 +73,17 @@ def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
         width = bins[0].high - bins[0].low
         most = max(bin_.images for bin_ in bins)
         axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.9, linestyle="--", alpha=0.7, label="perfect")
-        first = True
-        for bin_ in bins:
-            if bin_.accuracy is None:
-                continue
+        shown = [bin_ for bin_ in bins if bin_.accuracy is not None]
+        for bin_ in shown:
             # Paler for bins with few images.
             axes.bar(
                 bin_.low, bin_.accuracy, width * 0.92, align="edge", color=_VAL,
-                alpha=0.3 + 0.7 * bin_.images / most, label="accuracy" if first else None,
+                alpha=0.3 + 0.7 * bin_.images / most, label="accuracy" if bin_ is shown[0] else None,
             )  # fmt: skip
             axes.annotate(
                 str(bin_.images), ((bin_.low + bin_.high) / 2, bin_.accuracy), (0, 2),
                 textcoords="offset points", ha="center", fontsize=6.5,
             )  # fmt: skip
-            first = False
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.08)
         axes.set_xlabel("confidence")

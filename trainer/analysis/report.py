@@ -1,9 +1,4 @@
-"""``report.html``: the result of a training run, as a self-contained page.
-
-The page of ``snapship evaluate --report``: where a run or a bundle fails.
-
-The pages of this package.
-"""
+"""The pages: ``report.html`` of a training run, and that of ``snapship evaluate --report``."""
 
 from __future__ import annotations
 
@@ -27,7 +22,7 @@ from trainer.analysis.plots import curve
 from trainer.analysis.robustness import FEWEST_IMAGES, Robustness, measure_robustness, seconds_per_image
 from trainer.core.backend import training_extra
 from trainer.core.cache import Pixels
-from trainer.evaluation.evaluation import Evaluation, Measurement, predict, source_kind
+from trainer.evaluation.evaluation import Evaluation, Measurement, scored_images, source_kind
 from trainer.evaluation.metrics import ScoredImages
 from trainer.progress import Event, Progress, silent
 from trainer.run import REPORT_FILE, EpochRow, RunRecord, read_run
@@ -41,6 +36,14 @@ ROBUSTNESS_SEVERITIES = ((1, 3, 5), (2, 4), (3,))
 _SHARE_OF_TRAINING, _LEAST_SECONDS, _MOST_SECONDS = 0.05, 5.0, 60.0
 """Time that robustness, and explaining, may each take: a share of the training time, within limits."""
 
+_FILTERS = {
+    "percent": lambda value: "-" if value is None else f"{100 * value:.1f} %",
+    "hundredths": lambda value: "-" if value is None else f"{100 * value:.1f}",
+}
+
+NamedImage = tuple[str, UInt8Array]
+"""An image's name, and its pixels at the model's input size."""
+
 
 def check_report_packages() -> None:
     """Checks before training that the report can be written after it.
@@ -51,6 +54,48 @@ def check_report_packages() -> None:
     for package in ("jinja2", "matplotlib"):
         if find_spec(package) is None:
             raise EnvironmentMissingError.of_extra("The report", package, training_extra())
+
+
+def check_report_file(path: Path) -> None:
+    """Refuses a report file that cannot be written, before anything slow starts.
+
+    Args:
+        path: The report file.
+
+    Raises:
+        UsageError: The name does not end in ``.html``, it is a folder, or it cannot be written.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(
+            f"The report must be an .html file. Received: --report {path}. Pass --report {path.stem}.html."
+        )
+    if path.is_dir():
+        raise UsageError(
+            f"The report must be a file. Received: --report {path}, a folder. "
+            f"Pass --report {path / 'report.html'}."
+        )
+    check_file(path, "--report")
+
+
+def read_images(source: str | os.PathLike[str], images: Sequence[str]) -> tuple[NamedImage, ...]:
+    """Reads the images to explain, before anything slow starts.
+
+    Args:
+        source: The run folder.
+        images: Paths.
+
+    Raises:
+        UsageError: ``source`` is a bundle.
+        ImageError: An image cannot be used.
+        RunError: The run is damaged.
+    """
+    if source_kind(source) == "bundle":
+        raise UsageError(
+            f"--explain requires a run folder. Received: the bundle {os.fspath(source)}, "
+            "whose model files output scores only. Pass the run folder."
+        )
+    spec = read_run(source).input
+    return tuple((image, pixels(image, spec)) for image in images)
 
 
 def write_report(
@@ -81,7 +126,7 @@ def write_report(
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
     check_report_packages()
-    scored = _scored(scores, pixels, model)
+    scored = scored_images(model, pixels, pixels.only("val"), scores)
     seconds = min(max(_SHARE_OF_TRAINING * record.metrics.seconds, _LEAST_SECONDS), _MOST_SECONDS)
     robustness, no_robustness = _robustness(scored, seconds)
     parts = common_parts(scored, evaluation, robustness, no_robustness, seconds=seconds)
@@ -104,17 +149,55 @@ def write_report(
     write_whole(folder / REPORT_FILE, text)
 
 
-def _scored(scores: Float32Array, pixels: Pixels, model: Any) -> ScoredImages:
-    val = pixels.only("val")
-    return ScoredImages(
-        labels=pixels.images.labels,
-        refs=tuple(pixels.images.items[place].ref for place in val),
-        scores=scores,
-        targets=pixels.labels[val],
-        pixels=lambda place: np.array(pixels.array[val[place]]),
-        predict=lambda array: predict(model, array, np.arange(len(array))),
-        model=model,
-    )
+def write_evaluation_report(
+    path: Path,
+    found: Measurement,
+    robustness: Robustness | None = None,
+    explain: Sequence[NamedImage] = (),
+    progress: Progress = silent,
+) -> None:
+    """Writes the page.
+
+    Args:
+        path: The HTML file; an existing one is replaced.
+        found: The evaluation to show.
+        robustness: Accuracy on corrupted images, if measured.
+        explain: Images to explain; if empty, some mistakes and correct answers are chosen.
+        progress: Progress callback.
+
+    Raises:
+        UsageError: The file cannot be written.
+        EnvironmentMissingError: Jinja2 or matplotlib is not installed.
+    """
+    progress(Event("report", 0, 0, f"writing {path}"))
+    scored = found.scored
+    subjects = []
+    if explain:
+        scores = scored.predict(np.stack([image for _, image in explain]))
+        subjects = [
+            Subject(image, name, row, None) for (name, image), row in zip(explain, scores, strict=True)
+        ]
+    parts = common_parts(scored, found.evaluation, robustness, "Not measured. Add --robustness.", subjects)
+    facts = key_figures(found.evaluation, found.input, ("images", f"{found.evaluation.n:,}"))
+    text = render("evaluation.html", parts | {"title": found.name, "found": found, "facts": facts,
+                                              "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                                              "skipped": found.evaluation.skipped, "counts": None,
+                                              "chosen_by_user": bool(explain)})  # fmt: skip
+    write_whole(path, text, "--report")
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """Renders a template of this package.
+
+    Args:
+        template: Its file name in ``templates/``.
+        values: What it shows.
+
+    Raises:
+        EnvironmentMissingError: Jinja2 is not installed.
+    """
+    path = Path(__file__).parent / "templates" / template
+    return render_page(path, values, purpose="The report", extra=training_extra(), filters=_FILTERS)
 
 
 def _robustness(scored: ScoredImages, seconds: float) -> tuple[Robustness | None, str]:
@@ -160,106 +243,3 @@ def _phase_text(phase: dict[str, Any]) -> str:
     return (
         f"{phase['name']}: up to {phase['epochs']} epochs, patience {phase['patience']}, learning rate {rate}"
     )
-
-
-NamedImage = tuple[str, UInt8Array]
-"""An image's name, and its pixels at the model's input size."""
-
-
-def check_report_file(path: Path) -> None:
-    """Refuses a report file that cannot be written, before anything slow starts.
-
-    Args:
-        path: The report file.
-
-    Raises:
-        UsageError: The name does not end in ``.html``, it is a folder, or it cannot be written.
-    """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(
-            f"The report must be an .html file. Received: --report {path}. Pass --report {path.stem}.html."
-        )
-    if path.is_dir():
-        raise UsageError(
-            f"The report must be a file. Received: --report {path}, a folder. "
-            f"Pass --report {path / 'report.html'}."
-        )
-    check_file(path, "--report")
-
-
-def read_images(source: str | os.PathLike[str], images: Sequence[str]) -> tuple[NamedImage, ...]:
-    """Reads the images to explain, before anything slow starts.
-
-    Args:
-        source: The run folder.
-        images: Paths.
-
-    Raises:
-        UsageError: ``source`` is a bundle.
-        ImageError: An image cannot be used.
-        RunError: The run is damaged.
-    """
-    if source_kind(source) == "bundle":
-        raise UsageError(
-            f"--explain requires a run folder. Received: the bundle {os.fspath(source)}, "
-            "whose model files output scores only. Pass the run folder."
-        )
-    spec = read_run(source).input
-    return tuple((image, pixels(image, spec)) for image in images)
-
-
-def write_evaluation_report(
-    path: Path,
-    found: Measurement,
-    robustness: Robustness | None = None,
-    explain: Sequence[NamedImage] = (),
-    progress: Progress = silent,
-) -> None:
-    """Writes the page.
-
-    Args:
-        path: The HTML file; an existing one is replaced.
-        found: The evaluation to show.
-        robustness: Accuracy on corrupted images, if measured.
-        explain: Images to explain; if empty, some mistakes and correct answers are chosen.
-        progress: Progress callback.
-
-    Raises:
-        UsageError: The file cannot be written.
-        EnvironmentMissingError: Jinja2 or matplotlib is not installed.
-    """
-    progress(Event("report", 0, 0, f"writing {path}"))
-    scored = found.scored
-    subjects = []
-    if explain:
-        scores = scored.predict(np.stack([image for _, image in explain]))
-        subjects = [
-            Subject(image, name, row, None) for (name, image), row in zip(explain, scores, strict=True)
-        ]
-    parts = common_parts(scored, found.evaluation, robustness, "Not measured. Add --robustness.", subjects)
-    facts = key_figures(found.evaluation, found.input, ("images", f"{found.evaluation.n:,}"))
-    text = render("evaluation.html", parts | {"title": found.name, "found": found, "facts": facts,
-                                              "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                                              "skipped": found.evaluation.skipped, "counts": None,
-                                              "chosen_by_user": bool(explain)})  # fmt: skip
-    write_whole(path, text, "--report")
-
-
-_FILTERS = {
-    "percent": lambda value: "-" if value is None else f"{100 * value:.1f} %",
-    "hundredths": lambda value: "-" if value is None else f"{100 * value:.1f}",
-}
-
-
-def render(template: str, values: dict[str, Any]) -> str:
-    """Renders a template of this package.
-
-    Args:
-        template: Its file name in ``templates/``.
-        values: What it shows.
-
-    Raises:
-        EnvironmentMissingError: Jinja2 is not installed.
-    """
-    path = Path(__file__).parent / "templates" / template
-    return render_page(path, values, purpose="The report", extra=training_extra(), filters=_FILTERS)

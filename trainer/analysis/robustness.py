@@ -1,12 +1,8 @@
-"""Robustness: accuracy on images with blur, noise and other corruptions.
-
-Corruptions of images, in five severities.
+"""Robustness: accuracy on images with blur, noise and other corruptions, in five severities.
 
 The families follow ImageNet-C (Hendrycks and Dietterich 2019, arXiv 1903.12261); the amounts
 are our own. Lengths are shares of the side, so that a severity means the same at 28 and at
 224 pixels.
-
-Draws a representative sample of images.
 """
 
 from __future__ import annotations
@@ -15,6 +11,7 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,9 +26,48 @@ from trainer.progress import Event, Progress, silent
 SEVERITIES = (1, 2, 3, 4, 5)
 """0 is the unchanged image."""
 
-_LEAST_BLUR_PIXELS = 0.35
+FEWEST_IMAGES = 30
+"""With fewer images a curve is mostly noise."""
 
+_CHUNK = 64
+_LEAST_BLUR_PIXELS = 0.35
 Change = Callable[[UInt8Array, float, np.random.Generator], UInt8Array]
+
+
+@dataclass(frozen=True)
+class RobustnessCurve:
+    """Accuracy under one family of corruptions.
+
+    Attributes:
+        family: Name of the family.
+        amounts: The amount at each severity, as text.
+        top1: Top-1 accuracy at each severity, 0..1.
+    """
+
+    family: str
+    amounts: tuple[str, ...]
+    top1: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Accuracy under every family.
+
+    Attributes:
+        images: Number of images, drawn evenly from the classes.
+        severities: The severities measured, of 1 to 5.
+        clean: Top-1 accuracy on the same images unchanged, 0..1.
+        curves: One per family.
+    """
+
+    images: int
+    severities: tuple[int, ...]
+    clean: float
+    curves: tuple[RobustnessCurve, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -59,6 +95,61 @@ class Corruption:
         return self.unit.format(self.amounts[severity - 1])
 
 
+def measure_robustness(
+    scored: ScoredImages,
+    *,
+    images: int = 200,
+    severities: Sequence[int] = SEVERITIES,
+    progress: Progress = silent,
+) -> Robustness:
+    """Measures the accuracy on corrupted copies of some images.
+
+    Args:
+        scored: Images and the model.
+        images: Maximum number of images.
+        severities: The severities to measure, of 1 to 5.
+        progress: Progress callback, called for every batch.
+    """
+    chosen = spread_over_classes(scored.targets, images)
+    targets = scored.targets[chosen]
+    tasks = list(product(CORRUPTIONS, severities, chosen.tolist()))
+    progress(Event("robustness", 0, len(tasks), f"robustness: {len(tasks)} corrupted images"))
+    answers = np.empty(len(tasks), np.int64)
+    for start in range(0, len(tasks), _CHUNK):
+        part = tasks[start : start + _CHUNK]
+        batch = np.stack(
+            [corrupted(scored.pixels(place), family, severity, place) for family, severity, place in part]
+        )
+        answers[start : start + len(batch)] = _answers(scored, batch, whole=start > 0)
+        progress(Event("robustness", start + len(batch), len(tasks)))
+    right = answers.reshape(len(CORRUPTIONS), len(severities), len(chosen)) == targets
+    curves = tuple(
+        RobustnessCurve(
+            family.name,
+            tuple(family.amount_text(severity) for severity in severities),
+            tuple(float(share) for share in shares),
+        )
+        for family, shares in zip(CORRUPTIONS, right.mean(axis=2), strict=True)
+    )
+    return Robustness(len(chosen), tuple(severities), top1(scored.scores[chosen], targets), curves)
+
+
+def seconds_per_image(scored: ScoredImages) -> float:
+    """Measures how many seconds one severity of every family takes per image.
+
+    Args:
+        scored: Images and the model.
+    """
+    images = np.stack([scored.pixels(place) for place in range(min(_CHUNK, len(scored.targets)))])
+    started = time.monotonic()
+    for family in CORRUPTIONS:
+        corrupted(images[0], family, 3, 0)
+    changing = time.monotonic() - started
+    started = time.monotonic()
+    scored.predict(images)
+    return changing + len(CORRUPTIONS) * (time.monotonic() - started) / len(images)
+
+
 def corrupted(image: UInt8Array, family: Corruption, severity: int, seed: int) -> UInt8Array:
     """Corrupts an image.
 
@@ -80,6 +171,41 @@ def corrupted(image: UInt8Array, family: Corruption, severity: int, seed: int) -
     if severity not in SEVERITIES:
         raise UsageError(f"severity must be 0 to 5. Received: {severity}. Choose one of these.")
     return family.change(image, family.amounts[severity - 1], np.random.default_rng(seed))
+
+
+def spread_over_classes(targets: Int64Array, count: int) -> Int64Array:
+    """Draws images evenly from the classes.
+
+    Takes one image of each class in turn until there are enough; a class that runs out is
+    skipped.
+
+    Args:
+        targets: int64 ``[n]``, the true classes.
+        count: Maximum number of images.
+
+    Returns:
+        Indices into ``targets``, int64, ascending.
+    """
+    random = np.random.default_rng(0)
+    order = random.permutation(len(targets))
+    # The turn in which each image is taken.
+    turn = np.empty(len(targets), np.int64)
+    seen: dict[int, int] = {}
+    for place in order:
+        label = int(targets[place])
+        turn[place] = seen.get(label, 0)
+        seen[label] = turn[place] + 1
+    chosen = order[np.argsort(turn[order], kind="stable")][:count]
+    return np.sort(chosen).astype(np.int64)
+
+
+def _answers(scored: ScoredImages, batch: UInt8Array, whole: bool) -> Int64Array:
+    """Predicted classes of a batch; ``whole`` pads it, since Keras compiles again for another shape."""
+    count = len(batch)
+    if whole and scored.model is not None and count < _CHUNK:
+        batch = np.concatenate([batch, np.repeat(batch[-1:], _CHUNK - count, axis=0)])
+    answers: Int64Array = scored.predict(batch)[:count].argmax(axis=1).astype(np.int64)
+    return answers
 
 
 def _blur(image: UInt8Array, amount: float, random: np.random.Generator) -> UInt8Array:
@@ -146,142 +272,3 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     Corruption("shift", (0.03, 0.06, 0.09, 0.13, 0.18), "{:.0%} of the side", _shift),
 )
 """Every family, in the order of the plot."""
-
-
-_CHUNK = 64
-
-FEWEST_IMAGES = 30
-"""With fewer images a curve is mostly noise."""
-
-
-@dataclass(frozen=True)
-class RobustnessCurve:
-    """Accuracy under one family of corruptions.
-
-    Attributes:
-        family: Name of the family.
-        amounts: The amount at each severity, as text.
-        top1: Top-1 accuracy at each severity, 0..1.
-    """
-
-    family: str
-    amounts: tuple[str, ...]
-    top1: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """Accuracy under every family.
-
-    Attributes:
-        images: Number of images, drawn evenly from the classes.
-        severities: The severities measured, of 1 to 5.
-        clean: Top-1 accuracy on the same images unchanged, 0..1.
-        curves: One per family.
-    """
-
-    images: int
-    severities: tuple[int, ...]
-    clean: float
-    curves: tuple[RobustnessCurve, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
-
-
-def measure_robustness(
-    scored: ScoredImages,
-    *,
-    images: int = 200,
-    severities: Sequence[int] = SEVERITIES,
-    progress: Progress = silent,
-) -> Robustness:
-    """Measures the accuracy on corrupted copies of some images.
-
-    Args:
-        scored: Images and the model.
-        images: Maximum number of images.
-        severities: The severities to measure, of 1 to 5.
-        progress: Progress callback, called for every batch.
-    """
-    chosen = spread_over_classes(scored.targets, images)
-    targets = scored.targets[chosen]
-    tasks = [
-        (family, severity, int(place))
-        for family in CORRUPTIONS
-        for severity in severities
-        for place in chosen
-    ]
-    progress(Event("robustness", 0, len(tasks), f"robustness: {len(tasks)} corrupted images"))
-    answers = np.empty(len(tasks), np.int64)
-    for start in range(0, len(tasks), _CHUNK):
-        batch = np.stack(
-            [
-                corrupted(scored.pixels(place), family, severity, place)
-                for family, severity, place in tasks[start : start + _CHUNK]
-            ]
-        )
-        answers[start : start + len(batch)] = _answers(scored, batch, whole=start > 0)
-        progress(Event("robustness", start + len(batch), len(tasks)))
-    right = answers.reshape(len(CORRUPTIONS), len(severities), len(chosen)) == targets
-    curves = tuple(
-        RobustnessCurve(
-            family.name,
-            tuple(family.amount_text(severity) for severity in severities),
-            tuple(float(share) for share in shares),
-        )
-        for family, shares in zip(CORRUPTIONS, right.mean(axis=2), strict=True)
-    )
-    return Robustness(len(chosen), tuple(severities), top1(scored.scores[chosen], targets), curves)
-
-
-def seconds_per_image(scored: ScoredImages) -> float:
-    """Measures how many seconds one severity of every family takes per image.
-
-    Args:
-        scored: Images and the model.
-    """
-    images = np.stack([scored.pixels(place) for place in range(min(_CHUNK, len(scored.targets)))])
-    started = time.monotonic()
-    for family in CORRUPTIONS:
-        corrupted(images[0], family, 3, 0)
-    changing = time.monotonic() - started
-    started = time.monotonic()
-    scored.predict(images)
-    return changing + len(CORRUPTIONS) * (time.monotonic() - started) / len(images)
-
-
-def _answers(scored: ScoredImages, batch: UInt8Array, whole: bool) -> Int64Array:
-    """Predicted classes of a batch; ``whole`` pads it, since Keras compiles again for another shape."""
-    count = len(batch)
-    if whole and scored.model is not None and count < _CHUNK:
-        batch = np.concatenate([batch, np.repeat(batch[-1:], _CHUNK - count, axis=0)])
-    answers: Int64Array = scored.predict(batch)[:count].argmax(axis=1).astype(np.int64)
-    return answers
-
-
-def spread_over_classes(targets: Int64Array, count: int) -> Int64Array:
-    """Draws images evenly from the classes.
-
-    Takes one image of each class in turn until there are enough; a class that runs out is
-    skipped.
-
-    Args:
-        targets: int64 ``[n]``, the true classes.
-        count: Maximum number of images.
-
-    Returns:
-        Indices into ``targets``, int64, ascending.
-    """
-    random = np.random.default_rng(0)
-    order = random.permutation(len(targets))
-    # The turn in which each image is taken.
-    turn = np.empty(len(targets), np.int64)
-    seen: dict[int, int] = {}
-    for place in order:
-        label = int(targets[place])
-        turn[place] = seen.get(label, 0)
-        seen[label] = turn[place] + 1
-    chosen = order[np.argsort(turn[order], kind="stable")][:count]
-    return np.sort(chosen).astype(np.int64)

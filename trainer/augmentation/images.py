@@ -1,11 +1,10 @@
-"""The layer that augments images, each resampled once.
+"""The layer that augments images, each resampled once, and RandAugment.
 
-RandAugment: a few random changes per image, all of the same strength.
-
-After Cubuk et al. 2020 (arXiv 1909.13719). Every image draws its own changes, the geometric
-ones are resampled together, and the whole costs a few milliseconds per batch;
-``keras.layers.RandAugment`` computes every change of every image and draws one set per batch.
-The paper's equalize and sharpness are left out: they need histograms and convolutions.
+RandAugment applies a few random changes to each image, all of the same strength, after Cubuk et
+al. 2020 (arXiv 1909.13719). Every image draws its own changes, the geometric ones are resampled
+together, and the whole costs a few milliseconds per batch; ``keras.layers.RandAugment`` computes
+every change of every image and draws one set per batch. The paper's equalize and sharpness are
+left out: they need histograms and convolutions.
 """
 
 from __future__ import annotations
@@ -29,6 +28,23 @@ from trainer.augmentation.transforms import (
     stretched,
 )
 from trainer.core.backend import load_keras
+
+CHANGES = (
+    "identity", "autocontrast", "brightness", "contrast", "colour", "posterize", "solarize",
+    "rotate", "shear_x", "shear_y", "shift_x", "shift_y",
+)  # fmt: skip
+"""The changes to draw from."""
+
+COUNT = 2
+"""Changes per image (N in the paper)."""
+
+STRENGTH = 0.3
+"""Share of the largest change, 0..1: the paper's M = 9 of 30."""
+
+_ROTATE = math.radians(30.0 / 0.3)
+_SHEAR = 0.3 / 0.3
+_SHIFT = 0.15 / 0.3
+"""Largest rotation, shear and shift; the strength of 0.3 gives 30 degrees, 0.3 and 15 %."""
 
 
 def image_layer(names: tuple[str, ...], seed: int, *, always: bool = False) -> Any:
@@ -88,24 +104,6 @@ def _layer_class() -> Any:
             return shape
 
     return ImageAugmentation
-
-
-CHANGES = (
-    "identity", "autocontrast", "brightness", "contrast", "colour", "posterize", "solarize",
-    "rotate", "shear_x", "shear_y", "shift_x", "shift_y",
-)  # fmt: skip
-"""The changes to draw from."""
-
-COUNT = 2
-"""Changes per image (N in the paper)."""
-
-STRENGTH = 0.3
-"""Share of the largest change, 0..1: the paper's M = 9 of 30."""
-
-_ROTATE = math.radians(30.0 / 0.3)
-_SHEAR = 0.3 / 0.3
-_SHIFT = 0.15 / 0.3
-"""Largest rotation, shear and shift; the strength of 0.3 gives 30 degrees, 0.3 and 15 %."""
 
 
 def rand_augmented(keras: Any, images: Any, map_: AffineMap, draw: Any, pick: Any) -> Any:

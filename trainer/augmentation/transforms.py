@@ -1,7 +1,4 @@
-"""Flip, rotation, zoom, crop, shift and shear as one affine map, so each image is resampled once.
-
-Changes of colour and brightness, per image; a neutral argument changes nothing.
-"""
+"""Transforms of single images: geometry as one affine map, so each is resampled once, and colour."""
 
 from __future__ import annotations
 
@@ -23,8 +20,18 @@ SHIFT_SHARE = 0.08
 ROTATION = math.radians(10.0)
 """Largest ``rotation``."""
 
+BRIGHTNESS = 0.2
+"""Largest share of the full range that ``brightness`` adds or subtracts."""
+
+CONTRAST = 0.3
+"""Largest relative change of the distance to the mean."""
+
 GEOMETRIC = ("crop", "flip", "rotation", "shift", "zoom")
 """The augmentations that are affine maps."""
+
+_FULL = 255.0
+_LUMA = (0.299, 0.587, 0.114)
+"""Rec. 601 weights of red, green and blue, as in Pillow's mode L."""
 
 
 class AffineMap:
@@ -111,17 +118,6 @@ def add_geometry(keras: Any, map_: AffineMap, names: tuple[str, ...], draw: Any)
         map_.move(draw(-SHIFT_SHARE, SHIFT_SHARE), draw(-SHIFT_SHARE, SHIFT_SHARE))
     if "flip" in names:
         map_.then(ops.where(draw(0.0, 1.0) < 0.5, -1.0, 1.0), 0.0, 0.0, 1.0)
-
-
-BRIGHTNESS = 0.2
-"""Largest share of the full range that ``brightness`` adds or subtracts."""
-
-CONTRAST = 0.3
-"""Largest relative change of the distance to the mean."""
-
-_FULL = 255.0
-_LUMA = (0.299, 0.587, 0.114)
-"""Rec. 601 weights of red, green and blue, as in Pillow's mode L."""
 
 
 def brightened(ops: Any, images: Any, share: Any) -> Any:

@@ -1,9 +1,8 @@
 """The pixel cache: every image is decoded once, however often it is trained on.
 
 All pixels come from :func:`edge_runtime.image.preprocess.pixels`, so training sees what the device
-sees. They are stored in one memory-mapped uint8 array, named by a hash of its sources.
-
-Downloads known data sets with Keras to where ``edge_runtime.dataset`` looks for them.
+sees. They are stored in one memory-mapped uint8 array, named by a hash of its sources. Known data
+sets are downloaded with Keras first, to where ``edge_runtime.dataset`` looks for them.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
 import PIL
 
-from edge_runtime.common.errors import DataError, EnvironmentMissingError, first_line
+from edge_runtime.common.errors import DataError, EnvironmentMissingError, SnapshipError, first_line
 from edge_runtime.common.temporary import temporary_file
 from edge_runtime.dataset import ARRAY_NAMES, ImageSet, array_file, decode_all
 from edge_runtime.image.preprocess import UInt8Array
@@ -33,6 +32,7 @@ _FORMAT = 2
 """Part of every file name; increase it when the format changes."""
 
 Int64Array = np.ndarray[Any, np.dtype[np.int64]]
+_Error = TypeVar("_Error", bound=SnapshipError)
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,7 @@ def cached_pixels(
         try:
             _store(images, spec, array_path, note_path, progress)
         except OSError as error:
-            raise DataError(
-                f"The pixel cache must be writable. Received: {folder} ({error.strerror or error}). "
-                "Free some space, or set XDG_CACHE_HOME to another folder."
-            ) from error
+            raise unwritable(DataError, "pixel cache", folder, error) from error
         stored = _load(array_path, note_path, len(images), spec)
         if stored is None:
             raise DataError(f"The pixel cache must be readable. Received: {array_path}. Delete it.")
@@ -133,9 +130,8 @@ def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path,
     failures: dict[int, str] = {}
     total = len(images)
     with temporary_file(array_path.parent) as made:
-        # The header has a fixed length, so the count can be corrected at the end.
-        header = _header(total, spec)
-        made.file.write(header)
+        # The header leaves room for any count, so it can be corrected at the end.
+        _write_header(made.file, total, spec)
         progress(Event("pixels", 0, total, f"decoding {total} images to {spec.width}x{spec.height}"))
         for index, (_, result) in enumerate(decode_all(images, spec)):
             if isinstance(result, str):
@@ -146,18 +142,16 @@ def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path,
         # Raises if too many images failed, before anything is stored.
         images.without({images.items[index].ref: reason for index, reason in failures.items()})
         made.file.seek(0)
-        made.file.write(_header(total - len(failures), spec).ljust(len(header)))
+        _write_header(made.file, total - len(failures), spec)
         with temporary_file(array_path.parent) as note:
             note.file.write(msgspec.json.encode(failures))
             note.move_to(note_path)
         made.move_to(array_path)
 
 
-def _header(count: int, spec: InputSpec) -> bytes:
-    """Header of a version 1.0 .npy file, padded to 128 bytes (numpy.lib.format)."""
-    shape = (count, *spec.shape)
-    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
-    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"
+def _write_header(file: BinaryIO, count: int, spec: InputSpec) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *spec.shape)}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent) -> None:
@@ -186,20 +180,26 @@ def ensure_downloaded(data: str | os.PathLike[str], progress: Progress = silent)
             f"The data set {name} must be downloaded once. Received: {first_line(error)}. "
             "Connect to a network, or use digits or your own folder."
         ) from error
-    _store_download(
-        array_file(name), {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
-    )
-
-
-def _store_download(path: Path, arrays: dict[str, Any]) -> None:
-    """Writes the file atomically."""
+    path = array_file(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_file(path.parent) as made:
-            np.savez_compressed(made.file, **arrays)
+            np.savez_compressed(made.file, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
             made.move_to(path)
     except OSError as error:
-        raise EnvironmentMissingError(
-            f"The data cache must be writable. Received: {path.parent} ({error.strerror or error}). "
-            "Free some space or set XDG_CACHE_HOME to another folder."
-        ) from error
+        raise unwritable(EnvironmentMissingError, "data cache", path.parent, error) from error
+
+
+def unwritable(kind: type[_Error], cache: str, folder: Path, error: OSError) -> _Error:
+    """Returns the error for a cache that cannot be written.
+
+    Args:
+        kind: Its class.
+        cache: What could not be written, for the message.
+        folder: Where it is.
+        error: The cause.
+    """
+    return kind(
+        f"The {cache} must be writable. Received: {folder} ({error.strerror or error}). "
+        "Free some space, or set XDG_CACHE_HOME to another folder."
+    )

@@ -7,7 +7,7 @@ Stages::
     sizes    from the headers                                   sizes
     report   counts and findings                                report
 
-The data checks before training, on the pixels that are decoded anyway.
+Training runs the quick checks, on the pixels that it decodes anyway.
 """
 
 from __future__ import annotations
@@ -75,6 +75,26 @@ def check_data(
     with _decoded(images, progress) as (kept, array, found, unreadable, refusal):
         progress(Event("copies", 0, 0, "looking for copies"))
         return _report(images, kept, array, found, unreadable, refusal, input_size)
+
+
+def data_warnings(images: ImageSet, pixels: Pixels, progress: Progress = silent) -> tuple[str, ...]:
+    """Checks the data quickly before training starts.
+
+    Reads the decoded pixels once, and the headers of a few files.
+
+    Args:
+        images: The data set as opened.
+        pixels: Its decoded images at the model's input size.
+        progress: Progress callback.
+
+    Returns:
+        One line per error and warning, the worst first, for example ``3 of 400 val images are
+        also in train (a leak), ...``. Empty if there are none.
+    """
+    progress(Event("checks", 0, 0, "checking the data"))
+    size = min(pixels.array.shape[1:3])
+    report = check_data(images, pixels, input_size=size, quick=True)
+    return tuple(finding.message for finding in report.findings if finding.level != "note")
 
 
 def _report(
@@ -153,23 +173,3 @@ def _without(images: ImageSet, failures: dict[str, str]) -> tuple[ImageSet, str]
         return images.without(failures), ""
     except DataError as error:
         return replace(images, items=kept), str(error)
-
-
-def data_warnings(images: ImageSet, pixels: Pixels, progress: Progress = silent) -> tuple[str, ...]:
-    """Checks the data quickly before training starts.
-
-    Reads the decoded pixels once, and the headers of a few files.
-
-    Args:
-        images: The data set as opened.
-        pixels: Its decoded images at the model's input size.
-        progress: Progress callback.
-
-    Returns:
-        One line per error and warning, the worst first, for example ``3 of 400 val images are
-        also in train (a leak), ...``. Empty if there are none.
-    """
-    progress(Event("checks", 0, 0, "checking the data"))
-    size = min(pixels.array.shape[1:3])
-    report = check_data(images, pixels, input_size=size, quick=True)
-    return tuple(finding.message for finding in report.findings if finding.level != "note")

@@ -1,12 +1,7 @@
-"""``snapship data``: parse, call, print.
-
-The page of the data checks, with copies side by side; opens offline.
-"""
+"""``snapship data``: parse, call, print; and its page, with copies side by side, which opens offline."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -14,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from PIL import Image
 
 from edge_runtime.common.atomic_file import check_file, write_whole
 from edge_runtime.common.errors import DataError, LeakError, SnapshipError
-from edge_runtime.common.pages import render_page
+from edge_runtime.common.pages import data_uri, fitted, render_page
 from edge_runtime.common.terminal import Column, print_table, printable
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.dataset.imageset import Item
@@ -29,10 +23,23 @@ from trainer.data_checks.duplicates import ImagePair
 from trainer.data_checks.report import DataReport
 from trainer.progress.console import ConsoleProgress
 
+MOST_PAIRS = 100
+"""Maximum number of pairs shown per kind; each takes about 20 kB."""
+
 _SHOWN = 5
 """Examples printed of each kind; --json and --report have all."""
 
 _SHOWN_CLASSES = 20
+_SIDE = 240
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair with its pictures as data URIs."""
+
+    pair: ImagePair
+    first: str
+    second: str
 
 
 @click.group()
@@ -78,8 +85,6 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
         images = open_dataset(data)
         found = check_data(images, input_size=size, progress=progress)
     if report is not None:
-        # Only the page needs Jinja2.
-
         write_page(report, found, images)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
@@ -94,6 +99,43 @@ def check(data: str, size: int, report: str | None, as_json: bool) -> None:
             f"No val image may also be in train. Received: {len(found.leaks)} in {found.source}, the first: "
             f"{found.leaks[0].first.ref} ({found.leaks[0].second.ref}). Remove them from one of the splits."
         )
+
+
+def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSet) -> None:
+    """Writes the page atomically.
+
+    Args:
+        path: The file to create or replace.
+        report: The findings.
+        images: The data set, to read the images from.
+
+    Raises:
+        EnvironmentMissingError: Jinja2 is not installed.
+        UsageError: The file cannot be written.
+    """
+    items = {item.ref: item for item in images.items}
+    sections = [
+        (title, words, _shown(pairs, images, items), max(0, len(pairs) - MOST_PAIRS))
+        for title, words, pairs in (
+            ("Leaks", "Val images that are also in train.", report.leaks),
+            ("Conflicts", "The same image under two labels.", report.conflicts),
+            ("Copies", "Copies in the same class and split.", report.repeats),
+        )
+        if pairs
+    ]
+    val = sum(entry.val for entry in report.classes)
+    largest = max((entry.train for entry in report.classes), default=1)
+    values = {"report": report, "sections": sections, "val": val, "largest": largest}
+    template = Path(__file__).parent / "templates" / "data.html"
+    text = render_page(template, values, purpose="The data report", extra="train")
+    write_whole(Path(path), text, "--report")
+
+
+def how(pair: ImagePair) -> str:
+    """Returns in a few words how two images are the same."""
+    if pair.exact:
+        return "equal"
+    return f"{'mirrored' if pair.mirrored else 'same image'}, {pair.difference:.0%} different"
 
 
 def _print(found: DataReport) -> None:
@@ -145,76 +187,17 @@ def _print_lines(title: str, lines: tuple[str, ...]) -> None:
         click.echo(f"and {len(lines) - _SHOWN:,} more {title}")
 
 
-def how(pair: ImagePair) -> str:
-    """Returns in a few words how two images are the same."""
-    if pair.exact:
-        return "equal"
-    return f"{'mirrored' if pair.mirrored else 'same image'}, {pair.difference:.0%} different"
-
-
-MOST_PAIRS = 100
-"""Maximum number of pairs shown per kind; each takes about 20 kB."""
-
-_SIDE = 240
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A pair with its pictures as data URIs."""
-
-    pair: ImagePair
-    first: str
-    second: str
-
-
-def write_page(path: str | os.PathLike[str], report: DataReport, images: ImageSet) -> None:
-    """Writes the page atomically.
-
-    Args:
-        path: The file to create or replace.
-        report: The findings.
-        images: The data set, to read the images from.
-
-    Raises:
-        EnvironmentMissingError: Jinja2 is not installed.
-        UsageError: The file cannot be written.
-    """
-    items = {item.ref: item for item in images.items}
-    sections = [
-        (title, words, _shown(pairs, images, items), max(0, len(pairs) - MOST_PAIRS))
-        for title, words, pairs in (
-            ("Leaks", "Val images that are also in train.", report.leaks),
-            ("Conflicts", "The same image under two labels.", report.conflicts),
-            ("Copies", "Copies in the same class and split.", report.repeats),
-        )
-        if pairs
-    ]
-    val = sum(entry.val for entry in report.classes)
-    largest = max((entry.train for entry in report.classes), default=1)
-    values = {"report": report, "sections": sections, "val": val, "largest": largest}
-    template = Path(__file__).parent / "templates" / "data.html"
-    text = render_page(template, values, purpose="The data report", extra="train")
-    write_whole(Path(path), text, "--report")
-
-
 def _shown(pairs: Sequence[ImagePair], images: ImageSet, items: Mapping[str, Item]) -> list[Shown]:
     return [
-        Shown(pair, *(_data_uri(images, items[picture.ref]) for picture in (pair.first, pair.second)))
+        Shown(pair, *(_pictured(images, items[picture.ref]) for picture in (pair.first, pair.second)))
         for pair in pairs[:MOST_PAIRS]
     ]
 
 
-def _data_uri(images: ImageSet, item: Item) -> str:
+def _pictured(images: ImageSet, item: Item) -> str:
     """The upright image as a data URI; empty if its file no longer exists."""
     try:
         picture = decoded(images.read(item), 1 if images.gray else 3)
     except SnapshipError:
         return ""
-    if max(picture.size) < _SIDE // 2:
-        factor = _SIDE // max(picture.size)
-        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    else:
-        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return data_uri(fitted(picture, _SIDE), quality=85)

@@ -3,15 +3,13 @@
 ::
 
     items -> contents        grouped by hash
-          -> near contents   descriptor, nearby, compare
+          -> near contents   descriptors of nearby.py, then confirmed by pixels
           -> pairs           each image with its closest copy of each kind
 
-Decides by their pixels whether two similar images are copies.
-
-Both are averaged down to at most 32 pixels per side, and brightness and contrast of one are
-fitted to the other; the residual is the difference. Measured on real photos at 64 pixels:
-copies (JPEG quality 30 to 95, half or a third of the size, 25 % brighter, mirrored) differ by
-at most 0.22, the most similar distinct photos by 0.38 or more; the closest two of 10,000
+To confirm a pair, both images are averaged down to at most 32 pixels per side, and brightness and
+contrast of one are fitted to the other; the residual is the difference. Measured on real photos at
+64 pixels: copies (JPEG quality 30 to 95, half or a third of the size, 25 % brighter, mirrored)
+differ by at most 0.22, the most similar distinct photos by 0.38 or more; the closest two of 10,000
 handwritten digits at 28 pixels by 0.17, of 1,797 at 8 pixels by 0.087.
 """
 
@@ -26,6 +24,36 @@ from edge_runtime.dataset import ImageSet, Item, Split
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from trainer.data_checks.nearby import LUMA, Near, blocks, near_pairs
+
+SIDE = 32
+"""Largest side compared, in pixels: finer detail changes with compression and resizing."""
+
+MAX_DIFFERENCE = 0.22
+"""Largest difference between copies, as a share of the contrast; 0 is equal, 1 unrelated."""
+
+MAX_DIFFERENCE_PLAIN = 0.1
+"""The same for images smaller than :data:`SIDE` or mostly background: many of those look alike."""
+
+TINY = 16
+"""Below this side in pixels, distinct images are even more alike."""
+
+MAX_DIFFERENCE_TINY = 0.07
+"""The same for images smaller than :data:`TINY`."""
+
+MIN_COSINE_SMALL = 0.99
+"""Small images with a lower cosine always exceed :data:`MAX_DIFFERENCE_PLAIN`; digits have many such pairs."""
+
+MAX_BACKGROUND = 0.5
+"""Share of pixels of about the same brightness from which an image is mostly background."""
+
+MAX_GAIN = 2.0
+"""Largest ratio between the contrasts of two copies."""
+
+GRAY = 2.0
+"""Mean distance of the channels, in levels, up to which an image is gray."""
+
+_BYTES = 4_000_000
+"""Pixels converted to float32 at a time, in bytes of uint8."""
 
 
 @dataclass(frozen=True)
@@ -128,86 +156,6 @@ def find_copies(images: ImageSet, pixels: UInt8Array, described: Float32Array) -
     )
 
 
-def _grouped(images: ImageSet, pixels: UInt8Array, described: Float32Array) -> _Contents:
-    members: dict[str, list[int]] = {}
-    for place, item in enumerate(images.items):
-        members.setdefault(item.sha256, []).append(place)
-    contents = _Contents(list(members.values()))
-    first = np.array([places[0] for places in contents.members], np.int64)
-    near = near_pairs(described[first])
-    # Compared by index in the data set, so that the pixels are not copied.
-    side = min(images.native_size) if images.native_size is not None else SIDE
-    kept, differences = confirm_copies(near.at(first), pixels, side)
-    content_of = {int(place): content for content, place in enumerate(first)}
-    for one, other, flipped, difference in zip(
-        kept.first.tolist(), kept.second.tolist(), kept.flipped.tolist(), differences.tolist(), strict=True
-    ):
-        for mine, its in ((one, other), (other, one)):
-            link = _Link(content_of[its], round(difference, 4), flipped, False)
-            contents.links.setdefault(content_of[mine], []).append(link)
-    return contents
-
-
-def _one_each(images: ImageSet, members: list[int]) -> list[int]:
-    """The first image of each class and split."""
-    seen: dict[tuple[int, Split], int] = {}
-    for place in members:
-        seen.setdefault((images.items[place].label, images.items[place].split), place)
-    return list(seen.values())
-
-
-def _closest(
-    images: ImageSet,
-    contents: _Contents,
-    chosen: list[list[int]],
-    content: int,
-    place: int,
-    partner: Callable[[Item, int, Item, int], bool],
-) -> ImagePair | None:
-    item = images.items[place]
-    for link in contents.around(content):
-        for other in chosen[link.content]:
-            if other != place and partner(item, place, images.items[other], other):
-                first, second = (_picture(images, entry) for entry in (item, images.items[other]))
-                return ImagePair(first, second, link.exact, link.mirrored, link.difference)
-    return None
-
-
-def _picture(images: ImageSet, item: Item) -> Picture:
-    return Picture(item.ref, images.labels[item.label], item.split)
-
-
-SIDE = 32
-"""Largest side compared, in pixels: finer detail changes with compression and resizing."""
-
-MAX_DIFFERENCE = 0.22
-"""Largest difference between copies, as a share of the contrast; 0 is equal, 1 unrelated."""
-
-MAX_DIFFERENCE_PLAIN = 0.1
-"""The same for images smaller than :data:`SIDE` or mostly background: many of those look alike."""
-
-TINY = 16
-"""Below this side in pixels, distinct images are even more alike."""
-
-MAX_DIFFERENCE_TINY = 0.07
-"""The same for images smaller than :data:`TINY`."""
-
-MIN_COSINE_SMALL = 0.99
-"""Small images with a lower cosine always exceed :data:`MAX_DIFFERENCE_PLAIN`; digits have many such pairs."""
-
-MAX_BACKGROUND = 0.5
-"""Share of pixels of about the same brightness from which an image is mostly background."""
-
-MAX_GAIN = 2.0
-"""Largest ratio between the contrasts of two copies."""
-
-GRAY = 2.0
-"""Mean distance of the channels, in levels, up to which an image is gray."""
-
-_BYTES = 4_000_000
-"""Pixels converted to float32 at a time, in bytes of uint8."""
-
-
 def confirm_copies(near: Near, pixels: UInt8Array, side: int = SIDE) -> tuple[Near, Float32Array]:
     """Keeps the pairs that are copies.
 
@@ -271,6 +219,55 @@ def is_gray(pixels: UInt8Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     for block in blocks(len(pixels), _step(sparse)):
         result[block] = _colour(sparse[block].astype(np.float32)) <= GRAY
     return result
+
+
+def _grouped(images: ImageSet, pixels: UInt8Array, described: Float32Array) -> _Contents:
+    members: dict[str, list[int]] = {}
+    for place, item in enumerate(images.items):
+        members.setdefault(item.sha256, []).append(place)
+    contents = _Contents(list(members.values()))
+    first = np.array([places[0] for places in contents.members], np.int64)
+    near = near_pairs(described[first])
+    # Compared by index in the data set, so that the pixels are not copied.
+    side = min(images.native_size) if images.native_size is not None else SIDE
+    kept, differences = confirm_copies(near.at(first), pixels, side)
+    content_of = {int(place): content for content, place in enumerate(first)}
+    for one, other, flipped, difference in zip(
+        kept.first.tolist(), kept.second.tolist(), kept.flipped.tolist(), differences.tolist(), strict=True
+    ):
+        for mine, its in ((one, other), (other, one)):
+            link = _Link(content_of[its], round(difference, 4), flipped, False)
+            contents.links.setdefault(content_of[mine], []).append(link)
+    return contents
+
+
+def _one_each(images: ImageSet, members: list[int]) -> list[int]:
+    """The first image of each class and split."""
+    seen: dict[tuple[int, Split], int] = {}
+    for place in members:
+        seen.setdefault((images.items[place].label, images.items[place].split), place)
+    return list(seen.values())
+
+
+def _closest(
+    images: ImageSet,
+    contents: _Contents,
+    chosen: list[list[int]],
+    content: int,
+    place: int,
+    partner: Callable[[Item, int, Item, int], bool],
+) -> ImagePair | None:
+    item = images.items[place]
+    for link in contents.around(content):
+        for other in chosen[link.content]:
+            if other != place and partner(item, place, images.items[other], other):
+                first, second = (_picture(images, entry) for entry in (item, images.items[other]))
+                return ImagePair(first, second, link.exact, link.mirrored, link.difference)
+    return None
+
+
+def _picture(images: ImageSet, item: Item) -> Picture:
+    return Picture(item.ref, images.labels[item.label], item.split)
 
 
 def _step(pixels: UInt8Array) -> int:

@@ -161,16 +161,17 @@ class DataReport:
 
     def _pictures(self) -> list[Finding]:
         found = []
-        for why, level, words in (
+        kinds: tuple[tuple[str, Level, str], ...] = (
             ("small", "warning", f"much smaller than the input of {self.input_size} pixels"),
             ("strip", "note", "more than 3 times as long as wide"),
-        ):
+        )
+        for why, level, words in kinds:
             odd = [entry for entry in self.sizes.odd if entry.why == why]
             if odd:
                 first = odd[0]
                 text = (f"{len(odd)} of {_images(self.sizes.looked_at)} {_are(len(odd))} {words}: {first.ref} is "
                         f"{first.width}x{first.height}.")  # fmt: skip
-                found.append(Finding("size", "warning" if level == "warning" else "note", len(odd), text))
+                found.append(Finding("size", level, len(odd), text))
         if self.gray:
             text = f"{_images(len(self.gray))} {_have(len(self.gray))} no colour, unlike the others: {self.gray[0]}."
             found.append(Finding("gray", "note", len(self.gray), text))

@@ -1,7 +1,4 @@
-"""Evaluates scores on labelled images; loads and runs a trained model.
-
-Evaluates a run folder with Keras, or a bundle with the device runtime.
-"""
+"""Evaluates a run folder with Keras, or a bundle with the device runtime, on labelled images."""
 
 from __future__ import annotations
 
@@ -27,12 +24,14 @@ from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.image.spec import InputSpec
 from trainer.core.backend import load_keras
-from trainer.core.cache import Int64Array, cached_pixels, ensure_downloaded
+from trainer.core.cache import Int64Array, Pixels, cached_pixels, ensure_downloaded
 from trainer.evaluation import metrics
 from trainer.evaluation.metrics import ScoredImages
 from trainer.fit.batches import predict_batches
 from trainer.progress import Event, Progress, silent
 from trainer.run import RunRecord, is_run, model_path, read_run, register_layers
+
+Part = Literal["val", "all"]
 
 
 @dataclass(frozen=True)
@@ -68,79 +67,6 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
-
-
-def evaluate_scores(
-    scores: Float32Array,
-    targets: Int64Array,
-    labels: tuple[str, ...],
-    seconds: float,
-    skipped: tuple[str, ...] = (),
-) -> Evaluation:
-    """Computes all metrics from scores.
-
-    Args:
-        scores: float32 ``[n, classes]``.
-        targets: int64 ``[n]``.
-        labels: Class names.
-        seconds: Wall-clock time.
-        skipped: Files that could not be used.
-    """
-    counts = metrics.confusion(scores, targets)
-    per_class = metrics.by_class(counts, labels)
-    return Evaluation(
-        n=len(targets),
-        top1=metrics.top1(scores, targets),
-        top5=metrics.top_k(scores, targets, 5),
-        loss=metrics.log_loss(scores, targets),
-        ece=metrics.calibration_error(scores, targets),
-        macro=metrics.macro(per_class),
-        per_class=per_class,
-        confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
-        reliability=metrics.reliability(scores, targets),
-        seconds=round(seconds, 2),
-        skipped=skipped,
-    )
-
-
-def load_model(source: str | os.PathLike[str]) -> Any:
-    """Loads the trained model of a run.
-
-    Args:
-        source: A run folder.
-
-    Raises:
-        RunError: ``source`` is not a run folder, or the model is damaged.
-        EnvironmentMissingError: Keras is not installed.
-    """
-    path = model_path(source)
-    keras = load_keras()
-    register_layers()
-    try:
-        return keras.models.load_model(path, compile=False)
-    # A damaged .keras file raises almost anything: errors of zip, JSON, HDF5 and Keras.
-    except Exception as error:
-        raise RunError(
-            f"A run's model must load. Received: {path} ({first_line(error)}). Restore the file or train again."
-        ) from error
-
-
-def predict(model: Any, array: UInt8Array, chosen: Int64Array, progress: Progress = silent) -> Float32Array:
-    """Returns the scores of images.
-
-    Args:
-        model: A ``keras.Model`` on raw pixels.
-        array: uint8 ``[n, height, width, channels]``.
-        chosen: Indices of the images, ascending.
-        progress: Progress callback, called for every batch.
-
-    Returns:
-        float32 ``[len(chosen), classes]``.
-    """
-    return np.concatenate(list(predict_batches(model, array, chosen, "evaluate", progress)))
-
-
-Part = Literal["val", "all"]
 
 
 @dataclass(frozen=True)
@@ -232,42 +158,105 @@ def measure(
             f"The data must have images to evaluate on. Received: none in the {split} split of {images.source}. "
             "Use --split all."
         )
-    if record is None:
-        return _measure_bundle(source, images, split, artifact, progress)
-    return _measure_run(source, record, images, split, progress, cache_dir)
-
-
-def _measure_run(
-    source: str | os.PathLike[str],
-    record: RunRecord,
-    images: ImageSet,
-    split: Part,
-    progress: Progress,
-    cache_dir: str | os.PathLike[str] | None,
-) -> Measurement:
     started = time.monotonic()
-    labels = record.labels
-    pixels = cached_pixels(images.relabelled(labels), record.input, cache_dir, progress)
-    progress(Event("evaluate", 0, 0, f"evaluating {len(pixels.images)} images"))
-    model = load_model(source)
-    scores = predict(model, pixels.array, np.arange(len(pixels.labels)), progress)
-    if scores.shape[1:] != (len(labels),):
-        raise RunError(
-            f"A run's model must have one output per label. Received: {scores.shape[1]} outputs, "
-            f"{len(labels)} labels in {source}. Train again."
-        )
-    skipped = pixels.images.skipped
-    evaluation = evaluate_scores(scores, pixels.labels, labels, time.monotonic() - started, skipped)
-    scored = ScoredImages(
-        labels=labels,
-        refs=tuple(item.ref for item in pixels.images.items),
+    if record is None:
+        name, made_of, spec, skipped, scored = _score_bundle(source, images, artifact, progress)
+    else:
+        name, made_of, spec = record.name, record.model, record.input
+        skipped, scored = _score_run(source, record, images, progress, cache_dir)
+    seconds = time.monotonic() - started
+    evaluation = evaluate_scores(scored.scores, scored.targets, scored.labels, seconds, skipped)
+    return Measurement(name, made_of, spec, images.source, split, evaluation, scored)
+
+
+def evaluate_scores(
+    scores: Float32Array,
+    targets: Int64Array,
+    labels: tuple[str, ...],
+    seconds: float,
+    skipped: tuple[str, ...] = (),
+) -> Evaluation:
+    """Computes all metrics from scores.
+
+    Args:
+        scores: float32 ``[n, classes]``.
+        targets: int64 ``[n]``.
+        labels: Class names.
+        seconds: Wall-clock time.
+        skipped: Files that could not be used.
+    """
+    counts = metrics.confusion(scores, targets)
+    per_class = metrics.by_class(counts, labels)
+    return Evaluation(
+        n=len(targets),
+        top1=metrics.top1(scores, targets),
+        top5=metrics.top_k(scores, targets, 5),
+        loss=metrics.log_loss(scores, targets),
+        ece=metrics.calibration_error(scores, targets),
+        macro=metrics.macro(per_class),
+        per_class=per_class,
+        confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
+        reliability=metrics.reliability(scores, targets),
+        seconds=round(seconds, 2),
+        skipped=skipped,
+    )
+
+
+def scored_images(model: Any, pixels: Pixels, chosen: Int64Array, scores: Float32Array) -> ScoredImages:
+    """Returns decoded images with a model's scores.
+
+    Args:
+        model: A ``keras.Model`` on raw pixels; None if it is not at hand.
+        pixels: The decoded images.
+        chosen: Indices of the scored ones, int64.
+        scores: float32 ``[len(chosen), classes]``.
+    """
+    return ScoredImages(
+        labels=pixels.images.labels,
+        refs=tuple(pixels.images.items[place].ref for place in chosen),
         scores=scores,
-        targets=pixels.labels,
-        pixels=lambda place: np.array(pixels.array[place]),
+        targets=pixels.labels[chosen],
+        pixels=lambda place: np.array(pixels.array[chosen[place]]),
         predict=lambda array: predict(model, array, np.arange(len(array))),
         model=model,
     )
-    return Measurement(record.name, record.model, record.input, images.source, split, evaluation, scored)
+
+
+def predict(model: Any, array: UInt8Array, chosen: Int64Array, progress: Progress = silent) -> Float32Array:
+    """Returns the scores of images.
+
+    Args:
+        model: A ``keras.Model`` on raw pixels.
+        array: uint8 ``[n, height, width, channels]``.
+        chosen: Indices of the images, ascending.
+        progress: Progress callback, called for every batch.
+
+    Returns:
+        float32 ``[len(chosen), classes]``.
+    """
+    return np.concatenate(list(predict_batches(model, array, chosen, "evaluate", progress)))
+
+
+def load_model(source: str | os.PathLike[str]) -> Any:
+    """Loads the trained model of a run.
+
+    Args:
+        source: A run folder.
+
+    Raises:
+        RunError: ``source`` is not a run folder, or the model is damaged.
+        EnvironmentMissingError: Keras is not installed.
+    """
+    path = model_path(source)
+    keras = load_keras()
+    register_layers()
+    try:
+        return keras.models.load_model(path, compile=False)
+    # A damaged .keras file raises almost anything: errors of zip, JSON, HDF5 and Keras.
+    except Exception as error:
+        raise RunError(
+            f"A run's model must load. Received: {path} ({first_line(error)}). Restore the file or train again."
+        ) from error
 
 
 def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
@@ -291,21 +280,42 @@ def source_kind(source: str | os.PathLike[str]) -> Literal["run", "bundle"]:
     )
 
 
-def _measure_bundle(
+def _score_run(
     source: str | os.PathLike[str],
+    record: RunRecord,
     images: ImageSet,
-    split: Part,
-    artifact: str | None,
     progress: Progress,
-) -> Measurement:
-    """Reads image by image, so that a device can evaluate a data set of any size."""
+    cache_dir: str | os.PathLike[str] | None,
+) -> tuple[tuple[str, ...], ScoredImages]:
+    """Scores images with a run's model; also returns the files that could not be used."""
+    labels = record.labels
+    pixels = cached_pixels(images.relabelled(labels), record.input, cache_dir, progress)
+    progress(Event("evaluate", 0, 0, f"evaluating {len(pixels.images)} images"))
+    model = load_model(source)
+    everything = np.arange(len(pixels.labels))
+    scores = predict(model, pixels.array, everything, progress)
+    if scores.shape[1:] != (len(labels),):
+        raise RunError(
+            f"A run's model must have one output per label. Received: {scores.shape[1]} outputs, "
+            f"{len(labels)} labels in {source}. Train again."
+        )
+    return pixels.images.skipped, scored_images(model, pixels, everything, scores)
+
+
+def _score_bundle(
+    source: str | os.PathLike[str], images: ImageSet, artifact: str | None, progress: Progress
+) -> tuple[str, str, InputSpec, tuple[str, ...], ScoredImages]:
+    """Scores image by image, so that a device can evaluate a data set of any size.
+
+    Returns:
+        The bundle's name, the artifact and its engine, its input, the files that could not be
+        used, and the images with their scores.
+    """
     from edge_runtime.classifier import Classifier
 
-    started = time.monotonic()
     # A named artifact is evaluated even if its check failed: that is how to find out why.
     classifier = Classifier.open(source, artifact, allow_failed=artifact is not None)
-    labels = tuple(classifier.labels)
-    images = images.relabelled(labels)
+    images = images.relabelled(tuple(classifier.labels))
     rows: list[Float32Array] = []
     failures: dict[str, str] = {}
     progress(Event("evaluate", 0, len(images), f"evaluating {len(images)} images"))
@@ -316,17 +326,13 @@ def _measure_bundle(
             failures[item.ref] = str(error)
         progress(Event("evaluate", place + 1, len(images)))
     kept = images.without(failures)
-    targets = np.array([item.label for item in kept.items], np.int64)
-    scores = np.stack(rows)
-    evaluation = evaluate_scores(scores, targets, labels, time.monotonic() - started, kept.skipped)
     scored = ScoredImages(
-        labels=labels,
+        labels=kept.labels,
         refs=tuple(item.ref for item in kept.items),
-        scores=scores,
-        targets=targets,
+        scores=np.stack(rows),
+        targets=np.array([item.label for item in kept.items], np.int64),
         pixels=lambda place: classifier.pixels(kept.read(kept.items[place])),
         predict=lambda array: np.stack([classifier.scores(image) for image in array]),
     )
     made_of = f"{classifier.artifact.kind} on {classifier.engine}"
-    name = classifier.bundle.manifest.name
-    return Measurement(name, made_of, classifier.input, images.source, split, evaluation, scored)
+    return classifier.bundle.manifest.name, made_of, classifier.input, kept.skipped, scored

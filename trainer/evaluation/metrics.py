@@ -1,7 +1,4 @@
-"""Metrics computed from scores and labels.
-
-Labelled images with a model's scores, from which the pages are made.
-"""
+"""Metrics computed from scores and labels, and the scored images that the pages show."""
 
 from __future__ import annotations
 
@@ -20,6 +17,30 @@ ECE_BINS = 15
 
 FLOOR = 1e-7
 """Smallest probability in a logarithm, as in Keras."""
+
+
+@dataclass(frozen=True)
+class ScoredImages:
+    """Labelled images with a model's scores.
+
+    Attributes:
+        labels: Class names in the order of the scores.
+        refs: Name of each image.
+        scores: float32 ``[n, classes]``, rows summing to 1.
+        targets: int64 ``[n]``, the true classes.
+        pixels: Returns the raw pixels of one image by index, uint8 ``[height, width, channels]``.
+        predict: Scores further images, uint8 ``[m, height, width, channels]`` to float32
+            ``[m, classes]``.
+        model: The ``keras.Model`` on raw pixels; None for a bundle.
+    """
+
+    labels: tuple[str, ...]
+    refs: tuple[str, ...]
+    scores: Float32Array
+    targets: Int64Array
+    pixels: Callable[[int], UInt8Array]
+    predict: Callable[[UInt8Array], Float32Array]
+    model: Any = None
 
 
 @dataclass(frozen=True)
@@ -202,27 +223,3 @@ def macro(per_class: tuple[ClassMetrics, ...]) -> MacroMetrics:
         precision=mean([entry.precision for entry in present]),
         f1=mean([entry.f1 for entry in present]),
     )
-
-
-@dataclass(frozen=True)
-class ScoredImages:
-    """Labelled images with a model's scores.
-
-    Attributes:
-        labels: Class names in the order of the scores.
-        refs: Name of each image.
-        scores: float32 ``[n, classes]``, rows summing to 1.
-        targets: int64 ``[n]``, the true classes.
-        pixels: Returns the raw pixels of one image by index, uint8 ``[height, width, channels]``.
-        predict: Scores further images, uint8 ``[m, height, width, channels]`` to float32
-            ``[m, classes]``.
-        model: The ``keras.Model`` on raw pixels; None for a bundle.
-    """
-
-    labels: tuple[str, ...]
-    refs: tuple[str, ...]
-    scores: Float32Array
-    targets: Int64Array
-    pixels: Callable[[int], UInt8Array]
-    predict: Callable[[UInt8Array], Float32Array]
-    model: Any = None

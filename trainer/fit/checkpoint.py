@@ -29,7 +29,7 @@ import numpy as np
 
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import remove_abandoned, temporary_file
-from trainer.core.cache import default_cache_dir
+from trainer.core.cache import default_cache_dir, unwritable
 
 KEPT_DAYS = 30
 """Days after which the checkpoint of an abandoned run is removed."""
@@ -86,7 +86,7 @@ class Checkpoint:
                 np.savez(made.file, **named)
                 made.move_to(self._path(phase))
         except OSError as error:
-            raise unwritable(self.folder, error) from error
+            raise unwritable(UsageError, "checkpoint folder", self.folder, error) from error
         self._saved_at = time.monotonic()
         self._cost_s = self._saved_at - started
 
@@ -145,7 +145,7 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise unwritable(UsageError, "checkpoint folder", root, error) from error
     with lock:
         _hold(lock, folder)
         _forget_old(root, folder)
@@ -155,19 +155,6 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
             checkpoint.remove()
         yield checkpoint
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def unwritable(folder: Path, error: OSError) -> UsageError:
-    """Returns the error for a run whose state cannot be saved.
-
-    Args:
-        folder: The checkpoint folder.
-        error: The cause.
-    """
-    return UsageError(
-        f"The checkpoint folder must be writable. Received: {folder} ({error.strerror or error}). "
-        "Free some space, or set XDG_CACHE_HOME to another folder."
-    )
 
 
 def _hold(lock: Any, folder: Path) -> None:

@@ -1,7 +1,4 @@
-"""One phase of training: fit, keep the best weights, stop early.
-
-Learning rate schedules, and the range test that finds a learning rate.
-"""
+"""One phase of training: find or schedule the learning rate, fit, keep the best weights, stop early."""
 
 from __future__ import annotations
 
@@ -22,6 +19,20 @@ from trainer.fit.training_model import accuracy, cross_entropy, loss, training_m
 from trainer.progress import Event
 from trainer.run import EpochRow
 
+WARMUP_SHARE = 0.15
+"""Share of a phase's steps that warm the learning rate up from zero."""
+
+PLATEAU_FACTOR = 0.3
+"""Factor on the learning rate at a plateau."""
+
+FINDER_RANGE = (1e-6, 1.0)
+"""Learning rates that the range test tries, rising exponentially."""
+
+FINDER_STEPS = 100
+"""Batches of the range test."""
+
+_SMOOTHING = 0.9
+_DIVERGED = 4.0
 _VAL_BATCH = 128
 
 
@@ -105,79 +116,6 @@ def run_phase(
     callback.save(finished=True)
     session.rows += callback.rows
     return callback.best
-
-
-def _finished(session: Session, phase: Phase, core: Any, saved: Saved) -> tuple[float, float]:
-    core.set_weights(list(saved.arrays))
-    session.rows += [EpochRow(**row) for row in saved.note["rows"]]
-    session.rates[phase.name] = saved.note["rate"]
-    session.progress(Event(phase.name, message=f"{phase.name}: already finished by the interrupted run"))
-    return saved.note["best"][0], saved.note["best"][1]
-
-
-def _model_to_fit(session: Session, core: Any, train: Feed, seeds: list[int]) -> Any:
-    """The model to fit: pixels are augmented here, activations were when they were computed."""
-    config, view = session.config, train.views[0]
-    names = session.augment if view.dtype == np.uint8 else ()
-    augment = image_layer(names, seeds[1]) if view.dtype == np.uint8 else None
-    targets = target_layer(
-        names, session.classes, seeds[2], smoothing=config.label_smoothing,
-        class_weights=session.class_weights(),
-    )  # fmt: skip
-    return training_model(core, tuple(view.shape[1:]), str(train.kind), augment, targets)
-
-
-def _optimizer(session: Session, rate: float, steps: int) -> Any:
-    keras = load_keras()
-    ema = session.config.ema
-    averaging = {"use_ema": True, "ema_momentum": ema} if ema else {}
-    return keras.optimizers.Adam(rate_schedule(session.config.schedule, rate, steps), **averaging)
-
-
-def _rate(session: Session, phase: Phase, model: Any, train: Feed) -> float:
-    """The phase's peak learning rate, found by a range test if none is set."""
-    if phase.learning_rate is not None:
-        return phase.learning_rate
-    keras = load_keras()
-    session.progress(Event(phase.name, message=f"{phase.name}: finding the learning rate"))
-    model.compile(
-        optimizer=keras.optimizers.Adam(1e-6), loss=loss, metrics=[accuracy], **compile_options(keras)
-    )
-    batches = fit_batches(train, batch_size=session.config.batch_size, seed=session.config.seed, shuffle=True)
-    rate = find_rate(model, batches)
-    session.progress(Event(phase.name, message=f"{phase.name}: learning rate {rate:.2g}"))
-    return rate
-
-
-def _reseed(core: Any, seed: int) -> None:
-    """Resets the seeds of dropout: a resumed run has not drawn the numbers of earlier phases."""
-    weights = {id(variable) for variable in core.weights}
-    states = [variable for variable in core.variables if id(variable) not in weights]
-    for place, state in enumerate(states):
-        state.assign(np.array([(seed + place) % 2**31, 0], np.uint32).reshape(state.shape))
-
-
-def _seeds(seed: int, phase: str) -> list[int]:
-    """Seeds of a phase, independent of what ran before it."""
-    sequence = np.random.SeedSequence([seed, *phase.encode()])
-    # 31 bits: JAX and Keras take signed seeds.
-    return [int(value) >> 1 for value in sequence.generate_state(3)]
-
-
-WARMUP_SHARE = 0.15
-"""Share of a phase's steps that warm the learning rate up from zero."""
-
-PLATEAU_FACTOR = 0.3
-"""Factor on the learning rate at a plateau."""
-
-FINDER_RANGE = (1e-6, 1.0)
-"""Learning rates that the range test tries, rising exponentially."""
-
-FINDER_STEPS = 100
-"""Batches of the range test."""
-
-_SMOOTHING = 0.9
-_DIVERGED = 4.0
 
 
 def rate_schedule(kind: str, peak: float, steps: int) -> Any:
@@ -270,6 +208,63 @@ def smoothed(losses: Sequence[float]) -> list[float]:
         mean = _SMOOTHING * mean + (1.0 - _SMOOTHING) * value
         result.append(mean / (1.0 - _SMOOTHING ** (place + 1)))
     return result
+
+
+def _finished(session: Session, phase: Phase, core: Any, saved: Saved) -> tuple[float, float]:
+    core.set_weights(list(saved.arrays))
+    session.rows += [EpochRow(**row) for row in saved.note["rows"]]
+    session.rates[phase.name] = saved.note["rate"]
+    session.progress(Event(phase.name, message=f"{phase.name}: already finished by the interrupted run"))
+    return saved.note["best"][0], saved.note["best"][1]
+
+
+def _model_to_fit(session: Session, core: Any, train: Feed, seeds: list[int]) -> Any:
+    """The model to fit: pixels are augmented here, activations were when they were computed."""
+    config, view = session.config, train.views[0]
+    names = session.augment if view.dtype == np.uint8 else ()
+    augment = image_layer(names, seeds[1]) if view.dtype == np.uint8 else None
+    targets = target_layer(
+        names, session.classes, seeds[2], smoothing=config.label_smoothing,
+        class_weights=session.class_weights(),
+    )  # fmt: skip
+    return training_model(core, tuple(view.shape[1:]), str(train.kind), augment, targets)
+
+
+def _optimizer(session: Session, rate: float, steps: int) -> Any:
+    keras = load_keras()
+    ema = session.config.ema
+    averaging = {"use_ema": True, "ema_momentum": ema} if ema else {}
+    return keras.optimizers.Adam(rate_schedule(session.config.schedule, rate, steps), **averaging)
+
+
+def _rate(session: Session, phase: Phase, model: Any, train: Feed) -> float:
+    """The phase's peak learning rate, found by a range test if none is set."""
+    if phase.learning_rate is not None:
+        return phase.learning_rate
+    keras = load_keras()
+    session.progress(Event(phase.name, message=f"{phase.name}: finding the learning rate"))
+    model.compile(
+        optimizer=keras.optimizers.Adam(1e-6), loss=loss, metrics=[accuracy], **compile_options(keras)
+    )
+    batches = fit_batches(train, batch_size=session.config.batch_size, seed=session.config.seed, shuffle=True)
+    rate = find_rate(model, batches)
+    session.progress(Event(phase.name, message=f"{phase.name}: learning rate {rate:.2g}"))
+    return rate
+
+
+def _reseed(core: Any, seed: int) -> None:
+    """Resets the seeds of dropout: a resumed run has not drawn the numbers of earlier phases."""
+    weights = {id(variable) for variable in core.weights}
+    states = [variable for variable in core.variables if id(variable) not in weights]
+    for place, state in enumerate(states):
+        state.assign(np.array([(seed + place) % 2**31, 0], np.uint32).reshape(state.shape))
+
+
+def _seeds(seed: int, phase: str) -> list[int]:
+    """Seeds of a phase, independent of what ran before it."""
+    sequence = np.random.SeedSequence([seed, *phase.encode()])
+    # 31 bits: JAX and Keras take signed seeds.
+    return [int(value) >> 1 for value in sequence.generate_state(3)]
 
 
 def _diverged(losses: Sequence[float]) -> bool:

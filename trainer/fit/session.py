@@ -1,7 +1,4 @@
-"""The state that all phases of a training run share.
-
-Logs to watch while training runs: a CSV and TensorBoard events.
-"""
+"""The state that all phases of a training run share, and its log: a CSV and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -21,6 +18,8 @@ from trainer.core.cache import Int64Array, Pixels
 from trainer.fit.checkpoint import Checkpoint
 from trainer.progress import Progress
 from trainer.run import HISTORY_FILE, EpochRow, history_csv
+
+_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 @dataclass
@@ -81,9 +80,6 @@ class Session:
         return tuple(len(labels) / (self.classes * max(1, count)) for count in counts)
 
 
-_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
-
-
 class EpochLog:
     """Writes ``history.csv`` and TensorBoard scalars to a folder, if one is given."""
 
@@ -126,13 +122,12 @@ class EpochLog:
                 self._writer.add_scalar(f"{rows[-1].phase}/{figure}", getattr(rows[-1], figure), len(rows))
             self._writer.flush()
         except OSError as error:
-            raise _unwritable(self._folder, error.strerror or str(error)) from error
+            raise UsageError(
+                f"--logs must be a writable folder. Received: {self._folder} ({error.strerror or error}). "
+                "Choose another."
+            ) from error
 
     def close(self) -> None:
         """Closes the event file."""
         if self._writer is not None:
             self._writer.close()
-
-
-def _unwritable(folder: Path, reason: str) -> UsageError:
-    return UsageError(f"--logs must be a writable folder. Received: {folder} ({reason}). Choose another.")

@@ -35,8 +35,9 @@ def training_model(core: Any, shape: tuple[int, ...], dtype: str, augment: Any, 
     keras = load_keras()
     image = keras.Input(shape, dtype=dtype, name="image")
     label = keras.Input((), dtype="int32", name="label")
-    x = augment(image) if augment is not None else _as_float(keras)(image)
-    x, target = targets((x, label))
+    # Activations are stored as float16; layers trained on them compute in their own precision.
+    entry = augment or keras.layers.Activation("linear", dtype="float32", name="as_float")
+    x, target = targets((entry(image), label))
     logits = core(x)
     output = keras.layers.Concatenate(dtype="float32", name="logits_and_targets")([logits, target])
     return keras.Model({"image": image, "label": label}, output)
@@ -93,11 +94,6 @@ def as_logits(model: Any) -> Iterator[None]:
         yield
     finally:
         layer.activation = kept
-
-
-def _as_float(keras: Any) -> Any:
-    """Activations are stored as float16; layers trained on them compute in their own precision."""
-    return keras.layers.Activation("linear", dtype="float32", name="as_float")
 
 
 def _parts(output: Any) -> tuple[Any, Any]:

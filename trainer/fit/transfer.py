@@ -1,21 +1,13 @@
-"""Transfer learning: training from pretrained weights, in two phases.
+"""Trains a model: all layers from random weights, or by transfer learning in two phases.
 
 1. Head: the backbone is frozen, so it runs once per image and view; the head is trained on
    the cached features, in seconds.
 2. Fine-tuning, at a far lower learning rate: the last layers of the backbone, on cached
    activations of the layer where the frozen part ends, or all layers on augmented pixels.
 
-By default batch normalisation keeps the statistics of the pretrained weights: those of a few
-hundred images would be worse.
-
-Training from scratch: one phase over the whole network.
-
-Freezes layers of a model, and splits it where the frozen part ends.
-
-Cached activations of a model's frozen layers, computed once per image and view.
-
-Training the layers after them then costs no pass through the frozen ones. Each view is one
-memory-mapped file.
+Training on cached activations costs no pass through the frozen layers; each view is one
+memory-mapped file. By default batch normalisation keeps the statistics of the pretrained
+weights: those of a few hundred images would be worse.
 """
 
 from __future__ import annotations
@@ -25,20 +17,32 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from edge_runtime.common.errors import DataError
+from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.common.temporary import temporary_file
 from trainer.augmentation import image_layer
 from trainer.augmentation.choices import MIXING
 from trainer.config.schedule import Phase, phases
 from trainer.core.backend import load_keras
-from trainer.core.cache import Int64Array, Pixels
+from trainer.core.cache import Int64Array, Pixels, unwritable
 from trainer.fit.batches import Feed, Rows, predict_batches
-from trainer.fit.checkpoint import unwritable
 from trainer.fit.phase import run_phase
 from trainer.fit.session import Session
 from trainer.fit.training_model import as_logits
 from trainer.models.pretrained import FEATURES
 from trainer.progress import Event, Progress
+
+
+def train_plain(model: Any, session: Session) -> None:
+    """Trains all layers.
+
+    Args:
+        model: A ``keras.Model`` on raw pixels.
+        session: The run.
+    """
+    train, val = pixel_feeds(session)
+    (phase,) = phases(session.config)
+    with as_logits(model):
+        run_phase(session, phase, model, train, val)
 
 
 def train_transfer(model: Any, session: Session) -> None:
@@ -56,93 +60,15 @@ def train_transfer(model: Any, session: Session) -> None:
             _fine_tune(model, phase, session, reached)
 
 
-def _fine_tune(model: Any, phase: Phase, session: Session, reached: tuple[float, float]) -> None:
-    config = session.config
-    first = set_trainable(model, config.unfreeze, config.train_batch_norm)
-    if not any(layer.trainable_weights for layer in backbone_layers(model)):
-        session.progress(
-            Event(phase.name, message=f"{phase.name}: skipped, no layer of the backbone is trainable")
-        )
-        return
-    cut = 0 if config.unfreeze == "all" else last_cut(model, first)
-    if cut > 0:
-        _on_activations(model, cut, phase, session, reached)
-        return
-    train, val = pixel_feeds(session)
-    run_phase(session, phase, model, train, val, to_beat=reached)
-
-
-def _on_activations(
-    model: Any, cut: int, phase: Phase, session: Session, reached: tuple[float, float] | None
-) -> tuple[float, float]:
-    """Trains the layers after the cut, on the cached activations of the layer at the cut."""
-    front, tail = split_model(model, cut)
-    pixels, folder = session.pixels, session.checkpoint.folder
-    augment = tuple(name for name in session.augment if name not in MIXING)
-    count = session.config.views if augment else 1
-    total = count * len(session.train) + len(session.val)
-    session.progress(
-        Event("features", 0, 0, f"{phase.name}: running {total} images through the {cut} frozen layers")
-    )
-
-    def activations(name: str, chosen: Any, view: int) -> Any:
-        return cached_activations(
-            front, pixels, chosen, folder / f"{phase.name}-{name}.npy", augment=augment if view else (),
-            seed=session.config.seed + view, progress=session.progress,
-        )  # fmt: skip
-
-    views = [activations(f"train-{view}", session.train, view) for view in range(count)]
-    val = activations("val", session.val, 0)
-    # One view that exceeds the range of float16 makes all of them float32.
-    kind = np.result_type(*views, val)
-    return run_phase(
-        session, phase, tail, Feed(views, pixels.labels[session.train], kind),
-        Feed((val,), pixels.labels[session.val], kind), to_beat=reached,
-    )  # fmt: skip
-
-
-def train_plain(model: Any, session: Session) -> None:
-    """Trains all layers.
-
-    Args:
-        model: A ``keras.Model`` on raw pixels.
-        session: The run.
-    """
-    train, val = pixel_feeds(session)
-    (phase,) = phases(session.config)
-    with as_logits(model):
-        run_phase(session, phase, model, train, val)
-
-
 def pixel_feeds(session: Session) -> tuple[Feed, Feed]:
     """Returns train and val pixels, read from the cache batch by batch.
 
     Args:
         session: The run.
     """
-    pixels = session.pixels
-    feeds = [
-        Feed((Rows(pixels.array, chosen),), pixels.labels[chosen]) for chosen in (session.train, session.val)
-    ]
-    return feeds[0], feeds[1]
-
-
-def backbone_layers(model: Any) -> list[Any]:
-    """Returns the layers between the image and the features, in topological order.
-
-    Args:
-        model: A ``keras.Model`` with a layer named :data:`~trainer.models.pretrained.FEATURES`.
-    """
-    return list(model.layers[1 : features_index(model) + 1])
-
-
-def features_index(model: Any) -> int:
-    """Returns the index in ``model.layers`` of the backbone's last layer.
-
-    Args:
-        model: As for :func:`backbone_layers`.
-    """
-    return [layer.name for layer in model.layers].index(FEATURES)
+    array, labels = session.pixels.array, session.pixels.labels
+    train, val = session.train, session.val
+    return Feed((Rows(array, train),), labels[train]), Feed((Rows(array, val),), labels[val])
 
 
 def set_trainable(model: Any, unfreeze: int | str, batch_norm: bool) -> int:
@@ -203,12 +129,6 @@ def split_model(model: Any, cut: int) -> tuple[Any, Any]:
     return keras.Model(model.input, tensor), keras.Model(tensor, model.output)
 
 
-def _parents(layer: Any) -> list[Any]:
-    """The layers whose outputs a layer was called on when the model was built."""
-    node = layer._inbound_nodes[0]
-    return [tensor._keras_history.operation for tensor in node.input_tensors]
-
-
 def cached_activations(
     front: Any,
     pixels: Pixels,
@@ -257,8 +177,77 @@ def cached_activations(
         # The reader of our progress output is gone; the folder is fine.
         raise
     except OSError as error:
-        raise unwritable(path.parent, error) from error
+        raise unwritable(UsageError, "checkpoint folder", path.parent, error) from error
     return np.lib.format.open_memmap(path, mode="r")
+
+
+def backbone_layers(model: Any) -> list[Any]:
+    """Returns the layers between the image and the features, in topological order.
+
+    Args:
+        model: A ``keras.Model`` with a layer named :data:`~trainer.models.pretrained.FEATURES`.
+    """
+    return list(model.layers[1 : features_index(model) + 1])
+
+
+def features_index(model: Any) -> int:
+    """Returns the index in ``model.layers`` of the backbone's last layer.
+
+    Args:
+        model: As for :func:`backbone_layers`.
+    """
+    return [layer.name for layer in model.layers].index(FEATURES)
+
+
+def _fine_tune(model: Any, phase: Phase, session: Session, reached: tuple[float, float]) -> None:
+    config = session.config
+    first = set_trainable(model, config.unfreeze, config.train_batch_norm)
+    if not any(layer.trainable_weights for layer in backbone_layers(model)):
+        session.progress(
+            Event(phase.name, message=f"{phase.name}: skipped, no layer of the backbone is trainable")
+        )
+        return
+    cut = 0 if config.unfreeze == "all" else last_cut(model, first)
+    if cut > 0:
+        _on_activations(model, cut, phase, session, reached)
+        return
+    train, val = pixel_feeds(session)
+    run_phase(session, phase, model, train, val, to_beat=reached)
+
+
+def _on_activations(
+    model: Any, cut: int, phase: Phase, session: Session, reached: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Trains the layers after the cut, on the cached activations of the layer at the cut."""
+    front, tail = split_model(model, cut)
+    pixels, folder = session.pixels, session.checkpoint.folder
+    augment = tuple(name for name in session.augment if name not in MIXING)
+    count = session.config.views if augment else 1
+    total = count * len(session.train) + len(session.val)
+    session.progress(
+        Event("features", 0, 0, f"{phase.name}: running {total} images through the {cut} frozen layers")
+    )
+
+    def activations(name: str, chosen: Any, view: int) -> Any:
+        return cached_activations(
+            front, pixels, chosen, folder / f"{phase.name}-{name}.npy", augment=augment if view else (),
+            seed=session.config.seed + view, progress=session.progress,
+        )  # fmt: skip
+
+    views = [activations(f"train-{view}", session.train, view) for view in range(count)]
+    val = activations("val", session.val, 0)
+    # One view that exceeds the range of float16 makes all of them float32.
+    kind = np.result_type(*views, val)
+    return run_phase(
+        session, phase, tail, Feed(views, pixels.labels[session.train], kind),
+        Feed((val,), pixels.labels[session.val], kind), to_beat=reached,
+    )  # fmt: skip
+
+
+def _parents(layer: Any) -> list[Any]:
+    """The layers whose outputs a layer was called on when the model was built."""
+    node = layer._inbound_nodes[0]
+    return [tensor._keras_history.operation for tensor in node.input_tensors]
 
 
 def _with_view(front: Any, augment: tuple[str, ...], seed: int) -> Any:

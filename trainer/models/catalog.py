@@ -87,7 +87,7 @@ _pretrained = partial(ModelInfo, reference=_IMAGENET, default_size=224, min_size
 _MODELS = {
     model.name: model
     for model in (
-        # From scratch, built by scratch.py.
+        # From scratch, built by registry.py.
         ModelInfo(
             name="bn_cnn", summary="Six convolutions with batch norm, L2 and dropout", parameters=552_298,
             reference=_SMALL_COLOUR, default_size=64, min_size=8,

@@ -1,6 +1,7 @@
-"""Builds architectures of keras.applications: flat, on raw pixels, with a new or the published head.
+"""Builds pretrained models, flat, on raw pixels: from keras.applications, or on a SavedModel.
 
-Builds ``feature_extractor``: a SavedModel as a frozen backbone, with a new head.
+A model of keras.applications gets a new head or keeps the published one; ``feature_extractor``
+is a SavedModel as a frozen backbone, with a new head.
 """
 
 from __future__ import annotations
@@ -21,11 +22,23 @@ IMAGENET_CLASSES = 1000
 FEATURES = "features"
 """Name of the backbone's last layer, whose output is the head's input."""
 
+FEATURE_EXTRACTOR = "feature_extractor"
+
+PixelRange = Literal["0..1", "-1..1", "0..255"]
+"""Values of black and white that a SavedModel expects. Nothing in its files says so."""
+
+DEFAULT_PIXEL_RANGE: PixelRange = "0..1"
+"""As specified by TF-Hub's common signatures for images."""
+
+_RESCALINGS: dict[str, tuple[float, float]] = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}
+
 _CAFFE_MEANS_RGB = (123.68, 116.779, 103.939)
 """ImageNet channel means of keras.applications.imagenet_utils, mode ``caffe``."""
 
 _EFFICIENTNET_STD = (0.229, 0.224, 0.225)
 """keras.applications.efficientnet divides by the roots of these when it loads its own weights."""
+
+_DROPOUT = 0.2
 
 
 def build_pretrained(
@@ -80,78 +93,12 @@ def build_pretrained(
         x = keras.layers.GlobalAveragePooling2D(name=FEATURES)(backbone.output)
     else:
         x = keras.layers.Flatten(name=FEATURES)(_before_dropout(keras, classifier.input))
-    x = keras.layers.Dropout(application.dropout, name="head_dropout")(x)
-    head = keras.layers.Dense(classes, activation="softmax", name="scores")
-    model = keras.Model(image, head(x), name=name)
+    model = _with_head(keras, image, x, application.dropout, classes, name)
     if with_head and classes == IMAGENET_CLASSES and classifier is not None:
         kernel, bias = classifier.get_weights()
         # MobileNetV3's classifier is a 1x1 convolution: the same weights in another shape.
-        head.set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
+        model.get_layer("scores").set_weights([kernel.reshape(-1, kernel.shape[-1]), bias])
     return model
-
-
-def _scaled(keras: Any, application: Application, image: Any) -> Any:
-    """Scales raw pixels as the published weights expect them."""
-    x = image
-    if image.shape[-1] == 1:
-        x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
-    if application.scaling == "unit":
-        return keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, name="rescale")(x)
-    if application.scaling == "caffe":
-        offset = [-mean for mean in _CAFFE_MEANS_RGB]
-        return keras.layers.Rescaling(1.0, offset=offset, name="rescale")(x)
-    return x
-
-
-def _adapt_input(backbone: Any, application: Application) -> None:
-    """Folds the application's preprocessing outside its layers into their weights."""
-    if application.scaling == "caffe":
-        first = backbone.get_layer(application.first_convolution)
-        kernel, *rest = first.get_weights()
-        first.set_weights([kernel[:, :, ::-1, :], *rest])
-    for layer in backbone.layers:
-        if application.function == "EfficientNetB0" and type(layer).__name__ == "Normalization":
-            mean, variance, *rest = layer.get_weights()
-            layer.set_weights([mean, variance * np.asarray(_EFFICIENTNET_STD, np.float32), *rest])
-            # The layer computes with copies of its weights, taken here.
-            layer.finalize_state()
-
-
-def _classifier(backbone: Any) -> Any:
-    """The last layer with weights."""
-    return next(layer for layer in reversed(backbone.layers) if layer.weights)
-
-
-def _before_dropout(keras: Any, tensor: Any) -> Any:
-    """The classifier's input in inference; dropout is part of the new head."""
-    layer = tensor._keras_history.operation
-    return layer.input if isinstance(layer, keras.layers.Dropout) else tensor
-
-
-FEATURE_EXTRACTOR = "feature_extractor"
-
-PixelRange = Literal["0..1", "-1..1", "0..255"]
-"""Values of black and white that a SavedModel expects. Nothing in its files says so."""
-
-DEFAULT_PIXEL_RANGE: PixelRange = "0..1"
-"""As specified by TF-Hub's common signatures for images."""
-
-_RESCALINGS: dict[str, tuple[float, float]] = {"0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}
-
-_DROPOUT = 0.2
-
-
-def check_pixel_range(pixel_range: str) -> None:
-    """Checks that a range is one of :data:`PixelRange`.
-
-    Args:
-        pixel_range: The user's value.
-
-    Raises:
-        UnknownNameError: The range is unknown.
-    """
-    if pixel_range not in get_args(PixelRange):
-        raise UnknownNameError.of("pixel_range", pixel_range, get_args(PixelRange))
 
 
 def build_extractor(
@@ -187,12 +134,9 @@ def build_extractor(
             f"{FEATURE_EXTRACTOR} must have a SavedModel. Received: weights={weights}. "
             "Pass --weights FOLDER of a SavedModel or an unpacked TF-Hub feature vector."
         )
-    height, width, channels = input_shape
-    backbone = freeze_saved_model(weights, (height, width, 3))
-    image = keras.Input((height, width, channels), name="image")
-    x = image
-    if channels == 1:
-        x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
+    backbone = freeze_saved_model(weights, (*input_shape[:2], 3))
+    image = keras.Input(input_shape, name="image")
+    x = _as_rgb(keras, image)
     if chosen in _RESCALINGS:
         scale, offset = _RESCALINGS[chosen]
         x = keras.layers.Rescaling(scale, offset=offset, name="rescale")(x)
@@ -201,7 +145,65 @@ def build_extractor(
     layer.set_weights(list(backbone.weights.values()))
     x = layer(x)
     pool = keras.layers.Flatten if len(backbone.output) == 2 else keras.layers.GlobalAveragePooling2D
-    x = pool(name=FEATURES)(x)
-    x = keras.layers.Dropout(_DROPOUT, name="head_dropout")(x)
+    return _with_head(keras, image, pool(name=FEATURES)(x), _DROPOUT, classes, FEATURE_EXTRACTOR)
+
+
+def check_pixel_range(pixel_range: str) -> None:
+    """Checks that a range is one of :data:`PixelRange`.
+
+    Args:
+        pixel_range: The user's value.
+
+    Raises:
+        UnknownNameError: The range is unknown.
+    """
+    if pixel_range not in get_args(PixelRange):
+        raise UnknownNameError.of("pixel_range", pixel_range, get_args(PixelRange))
+
+
+def _as_rgb(keras: Any, image: Any) -> Any:
+    """Repeats the channel of gray images."""
+    return keras.layers.Concatenate(name="gray_to_rgb")([image] * 3) if image.shape[-1] == 1 else image
+
+
+def _with_head(keras: Any, image: Any, features: Any, dropout: float, classes: int, name: str) -> Any:
+    """The model from the image to the scores."""
+    x = keras.layers.Dropout(dropout, name="head_dropout")(features)
     scores = keras.layers.Dense(classes, activation="softmax", name="scores")(x)
-    return keras.Model(image, scores, name=FEATURE_EXTRACTOR)
+    return keras.Model(image, scores, name=name)
+
+
+def _scaled(keras: Any, application: Application, image: Any) -> Any:
+    """Scales raw pixels as the published weights expect them."""
+    x = _as_rgb(keras, image)
+    if application.scaling == "unit":
+        return keras.layers.Rescaling(1.0 / 127.5, offset=-1.0, name="rescale")(x)
+    if application.scaling == "caffe":
+        offset = [-mean for mean in _CAFFE_MEANS_RGB]
+        return keras.layers.Rescaling(1.0, offset=offset, name="rescale")(x)
+    return x
+
+
+def _adapt_input(backbone: Any, application: Application) -> None:
+    """Folds the application's preprocessing outside its layers into their weights."""
+    if application.scaling == "caffe":
+        first = backbone.get_layer(application.first_convolution)
+        kernel, *rest = first.get_weights()
+        first.set_weights([kernel[:, :, ::-1, :], *rest])
+    for layer in backbone.layers:
+        if application.function == "EfficientNetB0" and type(layer).__name__ == "Normalization":
+            mean, variance, *rest = layer.get_weights()
+            layer.set_weights([mean, variance * np.asarray(_EFFICIENTNET_STD, np.float32), *rest])
+            # The layer computes with copies of its weights, taken here.
+            layer.finalize_state()
+
+
+def _classifier(backbone: Any) -> Any:
+    """The last layer with weights."""
+    return next(layer for layer in reversed(backbone.layers) if layer.weights)
+
+
+def _before_dropout(keras: Any, tensor: Any) -> Any:
+    """The classifier's input in inference; dropout is part of the new head."""
+    layer = tensor._keras_history.operation
+    return layer.input if isinstance(layer, keras.layers.Dropout) else tensor

@@ -1,9 +1,7 @@
-"""Builds an architecture by name.
+"""Builds an architecture by name; those trained from scratch are defined here.
 
-Architectures trained from scratch: the layers between the scaled image and the scores.
-
-Each function takes ``keras.layers`` and the scaled image, and returns the input of the
-final dense layer.
+Their functions take ``keras.layers`` and the scaled image, and return the input of the final
+dense layer.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from trainer.models.catalog import info
 from trainer.models.pretrained import FEATURE_EXTRACTOR, build_extractor, build_pretrained
 
 Weights = str | os.PathLike[str] | None
+Body = Callable[[Any, Any], Any]
 
 
 def build(
@@ -73,17 +72,28 @@ def build(
         raise UsageError(f"{name} must have width 1.0. Received: {width}. Leave the width out.")
     keras = load_keras()
     if name == FEATURE_EXTRACTOR:
-        return build_extractor(keras, (height, wide, channels), classes, chosen, pixel_range)
+        return build_extractor(keras, input_shape, classes, chosen, pixel_range)
     if model.application is not None:
-        return build_pretrained(
-            keras, name, model.application, (height, wide, channels), classes, chosen, width
-        )
+        return build_pretrained(keras, name, model.application, input_shape, classes, chosen, width)
     if chosen is not None:
         raise UsageError(f"{name} must start from random weights. Received: {chosen}. Pass weights=None.")
-    return build_scratch(keras, name, (height, wide, channels), classes)
+    return build_scratch(keras, name, input_shape, classes)
 
 
-Body = Callable[[Any, Any], Any]
+def build_scratch(keras: Any, name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
+    """Builds an architecture with random weights.
+
+    Args:
+        keras: The keras module.
+        name: One of :data:`BODIES`.
+        input_shape: Height, width and channels.
+        classes: Number of outputs.
+    """
+    image = keras.Input(input_shape, name="image")
+    x = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
+    x = BODIES[name](keras.layers, x)
+    scores = keras.layers.Dense(classes, activation="softmax", name="scores")(x)
+    return keras.Model(image, scores, name=name)
 
 
 def small_cnn(layers: Any, x: Any) -> Any:
@@ -95,20 +105,6 @@ def deep_cnn(layers: Any, x: Any) -> Any:
     """Three convolutions of 32, 64 and 64 channels."""
     x = layers.Conv2D(64, 3, activation="relu", name="conv3")(_two_convolutions(layers, x))
     return _dense(layers, x)
-
-
-def _two_convolutions(layers: Any, x: Any) -> Any:
-    x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
-    x = layers.MaxPooling2D(name="pool1")(x)
-    x = layers.Conv2D(64, 3, activation="relu", name="conv2")(x)
-    x = layers.MaxPooling2D(name="pool2")(x)
-    return x
-
-
-def _dense(layers: Any, x: Any) -> Any:
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(64, activation="relu", name="dense")(x)
-    return layers.Dropout(0.3, name="dropout")(x)
 
 
 def cifar_cnn(layers: Any, x: Any) -> Any:
@@ -178,6 +174,19 @@ def resnet18(layers: Any, x: Any) -> Any:
     return layers.GlobalAveragePooling2D(name="features")(x)
 
 
+def _two_convolutions(layers: Any, x: Any) -> Any:
+    x = layers.Conv2D(32, 3, activation="relu", name="conv1")(x)
+    x = layers.MaxPooling2D(name="pool1")(x)
+    x = layers.Conv2D(64, 3, activation="relu", name="conv2")(x)
+    return layers.MaxPooling2D(name="pool2")(x)
+
+
+def _dense(layers: Any, x: Any) -> Any:
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(64, activation="relu", name="dense")(x)
+    return layers.Dropout(0.3, name="dropout")(x)
+
+
 def _conv_norm(layers: Any, x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:
     x = layers.Conv2D(
         channels, kernel, strides=stride, padding="same", use_bias=False,
@@ -190,19 +199,3 @@ BODIES: dict[str, Body] = {
     body.__name__: body for body in (bn_cnn, cifar_cnn, deep_cnn, lenet5, resnet18, small_cnn)
 }
 """Body of every architecture by name."""
-
-
-def build_scratch(keras: Any, name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
-    """Builds an architecture with random weights.
-
-    Args:
-        keras: The keras module.
-        name: One of :data:`BODIES`.
-        input_shape: Height, width and channels.
-        classes: Number of outputs.
-    """
-    image = keras.Input(input_shape, name="image")
-    x = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
-    x = BODIES[name](keras.layers, x)
-    scores = keras.layers.Dense(classes, activation="softmax", name="scores")(x)
-    return keras.Model(image, scores, name=name)

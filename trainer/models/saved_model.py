@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.common.errors import UsageError
+from edge_runtime.common.errors import UsageError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.result import Float32Array
 from trainer.models.frozen_graph import FEATURES_NODE, IMAGE_NODE, check_operations
@@ -98,7 +98,7 @@ def freeze_saved_model(path: str | os.PathLike[str], shape: tuple[int, int, int]
     # TensorFlow's C++ side may raise anything here.
     except Exception as error:
         raise UsageError(
-            f"A SavedModel must load in TensorFlow. Received: {folder} ({_reason(error)}). Save it again."
+            f"A SavedModel must load in TensorFlow. Received: {folder} ({first_line(error, 160)}). Save it again."
         ) from error
     signature = tensorflow.TensorSpec((None, *shape), tensorflow.float32, name=IMAGE_NODE)
     refusals: list[str] = []
@@ -110,7 +110,7 @@ def freeze_saved_model(path: str | os.PathLike[str], shape: tuple[int, int, int]
             refusals.append(f"{label} returns {error}")
             continue
         except Exception as error:
-            refusals.append(f"{label}: {_reason(error)}")
+            refusals.append(f"{label}: {first_line(error, 160)}")
             continue
         return _frozen(traced, shape)
     accepted = _accepted(loaded)
@@ -250,8 +250,3 @@ def _as_placeholder(node: Any, shape: tuple[int, ...]) -> None:
     node.op = "Placeholder"
     del node.attr["value"]
     node.attr["shape"].shape.CopyFrom(tensorflow.TensorShape(shape).as_proto())
-
-
-def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[0][:160]

@@ -51,12 +51,9 @@ def check_weights_file(path: str | os.PathLike[str]) -> Path:
         raise UsageError(
             f"A weights file must be readable. Received: {file} ({error.strerror}). Check its permissions."
         ) from error
-    if head != _HDF5_SIGNATURE or file.suffix.lower() not in _SUFFIXES:
-        what = (
-            "another suffix"
-            if head == _HDF5_SIGNATURE
-            else f"{file.stat().st_size:,} bytes of another format"
-        )
+    known = head == _HDF5_SIGNATURE
+    if not known or file.suffix.lower() not in _SUFFIXES:
+        what = "another suffix" if known else f"{file.stat().st_size:,} bytes of another format"
         raise UsageError(
             f"A weights file must be HDF5 named .weights.h5 or .h5. Received: {file}, {what}. "
             "Save it with Keras' model.save_weights."

@@ -5,12 +5,10 @@
     run.json      RunRecord: configuration, labels, input, metrics, data hash, versions
     model.keras   the trained model, on raw RGB or gray pixels 0..255
     data.json     DataRecord: the split of every image, with content hashes
-    history.csv   one line per epoch
+    history.csv   one EpochRow per line
     report.html   the run as a page
 
 Does not load Keras.
-
-Training history: one row per epoch, for ``history.csv`` and the report's curves.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ import msgspec
 
 from edge_runtime.bundle.labels import settled, validated
 from edge_runtime.bundle.manifest import encode_json
-from edge_runtime.common.errors import BundleError, RunError
+from edge_runtime.common.errors import BundleError, RunError, first_line
 from edge_runtime.common.temporary import put_back
 from edge_runtime.image.spec import InputSpec
 
@@ -37,10 +35,7 @@ DATA_FILE = "data.json"
 HISTORY_FILE = "history.csv"
 REPORT_FILE = "report.html"
 RUN_FILES = (RUN_FILE, MODEL_FILE, DATA_FILE, HISTORY_FILE, REPORT_FILE)
-
 SCHEMA_VERSION: Literal[1] = 1
-
-_CURE = "Pass a folder created by: snapship train DATA --out RUN"
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +119,31 @@ class DataRecord(_Strict, frozen=True):
     labels: tuple[str, ...]
     items: tuple[DataItem, ...]
     skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch.
+
+    Attributes:
+        phase: ``train``, ``head`` or ``fine-tune``.
+        epoch: Counted from 1 within the phase.
+        loss: Mean training loss in nats, on augmented images if augmentation is on.
+        accuracy: Training accuracy, 0..1.
+        val_loss: Loss on val in nats.
+        val_accuracy: Top-1 on val, 0..1.
+        learning_rate: Learning rate at the end of the epoch.
+        seconds: Wall-clock time since training began.
+    """
+
+    phase: str
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
 
 
 class _Version(msgspec.Struct):
@@ -241,6 +261,23 @@ def write_data(folder: Path, record: DataRecord) -> None:
     (folder / DATA_FILE).write_bytes(encode_json(record))
 
 
+def history_csv(rows: Iterable[EpochRow]) -> str:
+    """Returns the content of ``history.csv``.
+
+    Args:
+        rows: Epochs in the order in which they ran.
+    """
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, [field.name for field in fields(EpochRow)], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        values = asdict(row).items()
+        writer.writerow(
+            {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in values}
+        )
+    return buffer.getvalue()
+
+
 def _bytes(folder: str | os.PathLike[str], file: str) -> bytes:
     if not is_run(folder):
         raise _no_run(folder)
@@ -254,58 +291,16 @@ def _bytes(folder: str | os.PathLike[str], file: str) -> bytes:
 
 def _no_run(folder: str | os.PathLike[str]) -> RunError:
     what = "which does not exist" if not Path(folder).exists() else f"which has no {RUN_FILE}"
-    return RunError(f"A run must be a folder with {RUN_FILE}. Received: {os.fspath(folder)}, {what}. {_CURE}")
+    return RunError(
+        f"A run must be a folder with {RUN_FILE}. Received: {os.fspath(folder)}, {what}. "
+        "Pass a folder created by: snapship train DATA --out RUN"
+    )
 
 
 def _decode(data: bytes, kind: type[_Record], name: str) -> _Record:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
         raise RunError(
-            f"{name} must follow its schema. Received: {reason}. Restore the file or train again."
+            f"{name} must follow its schema. Received: {first_line(error)}. Restore the file or train again."
         ) from error
-
-
-@dataclass(frozen=True)
-class EpochRow:
-    """One epoch.
-
-    Attributes:
-        phase: ``train``, ``head`` or ``fine-tune``.
-        epoch: Counted from 1 within the phase.
-        loss: Mean training loss in nats, on augmented images if augmentation is on.
-        accuracy: Training accuracy, 0..1.
-        val_loss: Loss on val in nats.
-        val_accuracy: Top-1 on val, 0..1.
-        learning_rate: Learning rate at the end of the epoch.
-        seconds: Wall-clock time since training began.
-    """
-
-    phase: str
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-    seconds: float
-
-
-def history_csv(rows: Iterable[EpochRow]) -> str:
-    """Returns the content of ``history.csv``.
-
-    Args:
-        rows: Epochs in the order in which they ran.
-    """
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(EpochRow)], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow(
-            {
-                name: f"{value:.6g}" if isinstance(value, float) else value
-                for name, value in asdict(row).items()
-            }
-        )
-    return buffer.getvalue()

@@ -77,7 +77,7 @@ def command_of(name: str) -> click.Command:
 
 
 def test_registered_commands_are_those_of_the_guide() -> None:
-    registered = {name: entry.target for name, entry in COMMANDS.items() if name in CLOUD}
+    registered = {name: f"{entry.module}:{name}" for name, entry in COMMANDS.items() if name in CLOUD}
     assert registered == {name: CLOUD[name] for name in registered}
 
 

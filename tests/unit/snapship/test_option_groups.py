@@ -17,8 +17,7 @@ MANY = 12
 
 
 def loaded(name: str) -> click.Command:
-    module, _, attribute = COMMANDS[name].target.partition(":")
-    command: click.Command = getattr(import_module(module), attribute)
+    command: click.Command = getattr(import_module(COMMANDS[name].module), name)
     return command
 
 

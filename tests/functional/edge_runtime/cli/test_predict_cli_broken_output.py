@@ -215,7 +215,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupts())
-from snapship.start import main
+from snapship.__main__ import main
 main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
@@ -226,4 +226,4 @@ main()
 
 
 def test_program_starts_where_nothing_is_imported() -> None:
-    assert 'snapship = "snapship.start:main"\n' in (ROOT / "pyproject.toml").read_text()
+    assert 'snapship = "snapship.__main__:main"\n' in (ROOT / "pyproject.toml").read_text()

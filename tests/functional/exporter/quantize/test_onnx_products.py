@@ -303,7 +303,7 @@ def test_a_check_on_a_cpu_without_vnni_compares_with_exact_kernels(
 ) -> None:
     out = tmp_path / "check.json"
     done = subprocess.run(
-        [sys.executable, "-c", "from snapship.start import main; main()", "check", *pair, "--json", str(out)],
+        [sys.executable, "-c", "from snapship.__main__ import main; main()", "check", *pair, "--json", str(out)],
         env=other_cpu, capture_output=True, text=True, check=False,
     )  # fmt: skip
     record = json.loads(out.read_text("utf-8"))

@@ -41,8 +41,7 @@ class _Module:
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_of_the_table_exists_and_has_an_example(name: str) -> None:
-    module, _, attribute = COMMANDS[name].target.partition(":")
-    command = getattr(import_module(module), attribute)
+    command = getattr(import_module(COMMANDS[name].module), name)
     assert isinstance(command, click.Command)
     shown = run(name, "--help")
     assert shown.exit_code == 0

@@ -14,7 +14,7 @@ import pytest
 from edge_runtime.common.errors import UsageError
 from trainer import models
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def layers(model: Any) -> list[str]:

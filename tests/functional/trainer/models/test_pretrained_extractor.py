@@ -287,4 +287,4 @@ def test_other_backends_are_told_to_use_tensorflow(mobilenet: tuple[Any, Path]) 
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[4])}
