@@ -45,28 +45,20 @@ def image_sets(config: ExportConfig, source: Source) -> ImageSets:
     Raises:
         DataError: The data cannot be read.
     """
+    own = None if config.calibration_data is None else open_dataset(config.calibration_data)
     if config.data is not None:
-        opened = open_dataset(config.data)
-        if config.calibration_data is None:
-            judging = choose_split(opened, "val")
-            calibration = opened.only("train")
-        else:
-            judging, calibration = opened, open_dataset(config.calibration_data)
+        images = open_dataset(config.data)
+        judging = choose_split(images, "val") if own is None else images
     elif source.run is not None:
         images = run_images(source.run)
         judging = choose_split(images, "val")
-        calibration = images.only("train")
-        if config.calibration_data is not None:
-            calibration = open_dataset(config.calibration_data)
-    elif config.calibration_data is not None:
-        return ImageSets(open_dataset(config.calibration_data), None)
     else:
-        return ImageSets(None, None)
-    return ImageSets(without_images_of(calibration, judging), judging)
+        return ImageSets(own, None)
+    return ImageSets(without_images_of(images.only("train") if own is None else own, judging), judging)
 
 
 def check_calibration(images: ImageSet | None) -> ImageSet:
-    """Checks that there are calibration images, before the full model is loaded and again at use.
+    """Returns the calibration images if there are any: checked before the full model is loaded, and at use.
 
     Args:
         images: The calibration side.
