@@ -118,7 +118,7 @@ class Tables:
         model: FullModel,
         count: int,
         stack: ExitStack,
-        tell: Progress,
+        progress: Progress,
     ) -> None:
         """Decodes the judging images.
 
@@ -128,18 +128,18 @@ class Tables:
             model: The full model.
             count: Number of calibration images.
             stack: Closes the tables.
-            tell: Progress callback.
+            progress: Progress callback.
         """
         self.judging: PixelTable | None = None
         self.calibrated = 0
         self.labelled = True
         self._sets, self._labels, self._model, self._count = sets, labels, model, count
-        self._stack, self._tell = stack, tell
+        self._stack, self._progress = stack, progress
         self._side: PixelTable | None = None
         if sets.judging is not None:
             named = sets.judging.relabelled(labels)
             self.judging = stack.enter_context(
-                decode_table(named, model.input, progress=tell, step="decoding judging images")
+                decode_table(named, model.input, progress=progress, step="decoding judging images")
             )
 
     def relabel(self, labels: tuple[str, ...]) -> None:
@@ -164,11 +164,11 @@ class Tables:
             try:
                 chosen = chosen.relabelled(self._labels)
             except DataError:
-                # Photos of other things can calibrate, but not tell which answers are right.
+                # Photos of other things can calibrate, but cannot show which answers are right.
                 self.labelled = False
             self._side = self._stack.enter_context(
                 decode_table(
-                    chosen, self._model.input, progress=self._tell, step="decoding calibration images"
+                    chosen, self._model.input, progress=self._progress, step="decoding calibration images"
                 )
             )
             self.calibrated = min(self._count, len(self._side.truth))

@@ -94,7 +94,7 @@ def parsed(model: bytes) -> Any:
 def packed(parsed_model: Any) -> bytes:
     """The objects as a FlatBuffer, each buffer aligned to 16 bytes as the schema asks.
 
-    Microcontrollers and accelerators use weights where they lie in the file.
+    Microcontrollers and accelerators read weights in place.
 
     Args:
         parsed_model: From :func:`parsed`.

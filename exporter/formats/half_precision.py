@@ -44,7 +44,7 @@ class Magnitude(Strict, frozen=True):
 
     Attributes:
         tensor: The tensor that holds it.
-        magnitude: Its absolute value; float32's largest where it is infinite or no number.
+        magnitude: Its absolute value; float32's largest if it is infinite or NaN.
         images: Images that were run.
     """
 
@@ -204,7 +204,7 @@ def _onnx_tensors(file: Path | bytes, inputs: list[Any], widths: Widths) -> Iter
 
 
 def _widen(model: Any) -> None:
-    """Makes float32 of every float16 in a model, in place, so that nothing is cut where it is stored."""
+    """Turns every float16 in a model into float32, in place, so that storing it clips nothing."""
     import onnx
 
     half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT

@@ -25,10 +25,10 @@ FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 
 
 def parsed(model: Path | bytes) -> Any:
-    """Parses an .onnx file, with the weights that lie in files beside it.
+    """Parses an .onnx file, with the weights from files beside it.
 
     Args:
-        model: Its path, or its bytes where it is whole.
+        model: Its path, or its bytes if it has no files beside it.
 
     Raises:
         EnvironmentMissingError: onnx is not installed.

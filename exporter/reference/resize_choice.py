@@ -4,7 +4,7 @@ The gate cannot see it: the full model and its artifacts get the same pixels, ho
 model is scored on the same images with both filters, and the two are compared image by image::
 
     gained, lost    images it gets right only with the other filter, only with the present one
-    clear           p at most 0.05 in a two-sided exact sign test; otherwise the images do not tell
+    clear           p at most 0.05 in a two-sided exact sign test; otherwise the images do not decide
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ResizesCompared:
 
     @property
     def suits(self) -> Resize | None:
-        """The filter that is clearly right more often; None if the images do not tell."""
+        """The filter that is clearly right more often; None if the images do not decide."""
         if self.p_value > CLEAR:
             return None
         return self.other if self.gained > self.lost else self.present

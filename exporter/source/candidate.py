@@ -71,7 +71,7 @@ class Candidate:
 def artifact_candidate(
     name: str, model: Path | bytes, format: Format, size: int, file: str, input: InputSpec
 ) -> Candidate:
-    """An artifact of a bundle as what is judged.
+    """An artifact of a bundle as a candidate.
 
     Args:
         name: The name of its kind; one that this version does not know counts as quantized.

@@ -63,7 +63,7 @@ def check_file(path: Path) -> None:
 
 
 def look_at(path: Path, input_range: InputRange = "0..255") -> LoadedModel:
-    """Loads a model file and finds what it takes and gives.
+    """Loads a model file and finds its input and output.
 
     Args:
         path: A ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` file, or a SavedModel's folder.
@@ -124,7 +124,7 @@ def _shown(model: LoadedModel) -> str:
 
 
 def prepared(model: LoadedModel, spec: InputSpec) -> LoadedModel:
-    """Gives a model its image size, and runs it on a few images to tell logits from scores.
+    """Sets a model's image size, and runs it on a few images to tell logits from scores.
 
     Args:
         model: The model.
@@ -173,7 +173,7 @@ def scorer_of(model: LoadedModel) -> Scorer:
 
 
 def external_candidate(model: LoadedModel) -> Candidate:
-    """A file as what is judged; one in this project's own form runs on the device engines as it is.
+    """A file as a candidate; one in this project's own form runs on the device engines as it is.
 
     Args:
         model: What :func:`prepared` returned.

@@ -30,7 +30,7 @@ def run_images(run: Path) -> ImageSet:
         run: A run folder.
 
     Raises:
-        DataError: They are gone or changed.
+        DataError: They are missing or changed.
         RunError: The run's record of them is damaged.
     """
     record = read_data(run)
@@ -60,7 +60,7 @@ def choose_split(images: ImageSet, split: Chosen) -> ImageSet:
         split: ``train``, ``val`` or ``all``.
 
     Raises:
-        DataError: There is none.
+        DataError: The split is empty.
     """
     chosen = images if split == "all" else images.only(split)
     if not len(chosen):

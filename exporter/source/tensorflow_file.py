@@ -92,7 +92,7 @@ def load_tensorflow_file(path: Path, input_range: InputRange, *, strict: bool = 
 
 def _check_convertible(path: Path, taken: _Sizes, given: _Sizes, quantized: str) -> None:
     if quantized:
-        # To compare with it would hide what its quantization cost.
+        # Comparing with it would hide what its quantization cost.
         raise ModelFileError(
             f"A full model must compute in float. Received: {path}, quantized by {quantized}. Export the float model "
             "that it was made from; snapship quantizes by itself."
