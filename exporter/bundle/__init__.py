@@ -1,1 +1,1 @@
-"""The bundle on disk: its files, its golden examples, and where it comes from."""
+"""The bundle on disk: its manifest and files, and its golden examples."""

@@ -1,7 +1,4 @@
-"""Writes a bundle: the manifest and the files it names.
-
-Provenance of a bundle, for its manifest.
-"""
+"""Writes a bundle: the manifest with its provenance, and the files that it names."""
 
 from __future__ import annotations
 
@@ -35,13 +32,15 @@ from edge_runtime.golden import GOLDEN_FILE
 from edge_runtime.image.spec import InputSpec
 from edge_runtime.updates.signature import SIGNATURE_FILE
 from exporter.formats.kinds import Kind
+from exporter.formats.tflite_metadata_tables import ZIP_TIME
 from exporter.judge.verdict import CHECK_FILE
 from exporter.source.full_model import Source
 from exporter.source.input_range import InputRange
 
 REPORT_FILE = "report.html"
 
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "pillow")
+"""Packages whose versions a bundle records."""
 
 
 def may_write(out: Path, overwrite: bool) -> None:
@@ -136,7 +135,7 @@ def bundle_in_making(out: Path) -> Iterator[Path]:
 
 
 def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
-    """Describes a model file; one that a device engine reads is loaded and run once.
+    """The manifest's entry of a model file; one that a device engine reads is loaded and run once.
 
     Args:
         kind: Its kind.
@@ -156,7 +155,8 @@ def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
         given = TensorSpec("scores", "float32", (kind.batch, classes))
     return Artifact(
         kind=kind.name,
-        file=kind_path(kind, file),
+        # With "/": a SavedModel has a folder of its own.
+        file=PurePosixPath(*file.parts[-1 - kind.ending.count("/") :]).as_posix(),
         format=kind.format,
         precision=kind.precision,
         sha256=file_sha256(file),
@@ -164,16 +164,6 @@ def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
         input=taken,
         output=given,
     )
-
-
-def kind_path(kind: Kind, file: Path) -> str:
-    """A model file's path in its bundle, with ``/``; a SavedModel has a folder of its own.
-
-    Args:
-        kind: Its kind.
-        file: The file.
-    """
-    return PurePosixPath(*file.parts[-1 - kind.ending.count("/") :]).as_posix()
 
 
 def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec]:
@@ -212,13 +202,10 @@ def write_zip(folder: Path, packed: IO[bytes]) -> None:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_TIME)
+                info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), ZIP_TIME)
                 info.compress_type = zipfile.ZIP_DEFLATED
                 info.external_attr = 0o644 << 16
                 archive.writestr(info, path.read_bytes())
-
-
-_PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "numpy", "pillow")
 
 
 def provenance(source: Source, calibrated: int, input_range: InputRange) -> Provenance:

@@ -1,12 +1,10 @@
-"""Writes the golden examples that ``snapship selftest`` replays.
-
-Golden replay: do the artifacts of a bundle reproduce their recorded results on this machine?
-"""
+"""Golden examples: images with the results they got here, which ``snapship selftest`` replays elsewhere."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,7 +57,7 @@ def write_golden(
         try:
             for place, (_, _, data) in enumerate(names):
                 found = engine.run(pixels(data, spec))
-                # JSON has no NaN; a replay then reports that there are no scores to compare.
+                # JSON has no NaN; without scores, a replay reports that there is nothing to compare.
                 if np.isfinite(found).all():
                     scores[place][kind.name] = tuple(float(score) for score in found)
         finally:
@@ -124,7 +122,7 @@ def replay_golden(bundle: Bundle, *, threads: int = 1) -> dict[str, GoldenReport
 def _report(replays: list[Replay]) -> GoldenReport:
     failed = [replay for replay in replays if replay.failed is not None]
     changes = [replay.max_abs_dp for replay in replays if replay.max_abs_dp is not None]
-    finite = [change for change in changes if change == change and change != float("inf")]
+    finite = list(filter(math.isfinite, changes))
     reason = ""
     if failed:
         first = failed[0]

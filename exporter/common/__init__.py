@@ -1,1 +1,1 @@
-"""TensorFlow and Keras at first use, and converter errors in words."""
+"""TensorFlow and Keras, imported at use, and the wording of errors, sizes and times."""

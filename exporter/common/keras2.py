@@ -1,7 +1,7 @@
 """Model files of Keras 2 (TensorFlow up to 2.15, Teachable Machine), opened in Keras 3.
 
 Keras 2 wrote keys with one legal value or without any effect on answers, and names that Keras 3
-refuses. Those are mended in a copy of the file; the weights and whatever could change an answer
+refuses. Those are repaired in a copy of the file; the weights and whatever could change an answer
 stay as they are, for Keras to take or to refuse.
 """
 
@@ -66,7 +66,7 @@ def for_keras3(path: Path) -> Iterator[Path]:
         path: A ``.keras`` or ``.h5`` file.
 
     Yields:
-        The file itself where nothing is to be mended or it cannot be read; else a mended copy.
+        The file itself if it needs no repair or cannot be read; otherwise a repaired copy.
 
     Raises:
         ModelFileError: Keras 3 would open it and give other answers.
@@ -75,16 +75,16 @@ def for_keras3(path: Path) -> Iterator[Path]:
     if not version.startswith("3") and _has_hard_sigmoid(config):
         raise ModelFileError(
             f"A full model must give the same answers in Keras 3. Received: {path} of Keras {version or 2} with "
-            "the activation hard_sigmoid, which Keras 3 computes otherwise. Run model.export(FOLDER) where it was "
+            "the activation hard_sigmoid, which Keras 3 computes differently. Run model.export(FOLDER) where it was "
             "made, and pass that SavedModel."
         )
-    mended = None if config is None else translated(config)
-    if mended == config:
+    repaired = None if config is None else translated(config)
+    if repaired == config:
         yield path
         return
     with temporary_folder() as folder:
         copy = folder / path.name
-        text = json.dumps(mended)
+        text = json.dumps(repaired)
         if zipfile.is_zipfile(path):
             _write_zip(path, copy, text)
         else:
@@ -97,7 +97,7 @@ def for_keras3(path: Path) -> Iterator[Path]:
 
 
 def translated(config: Any) -> Any:
-    """A model's configuration in the words of Keras 3.
+    """A model's configuration as Keras 3 would write it.
 
     Args:
         config: The parsed configuration of a model; it is not changed.
@@ -112,17 +112,17 @@ def translated(config: Any) -> Any:
             new += "_"
         names.add(new)
         plain[name] = new
-    return _mended(config, plain)
+    return _repaired(config, plain)
 
 
-def _mended(node: Any, names: dict[str, str]) -> Any:
+def _repaired(node: Any, names: dict[str, str]) -> Any:
     if isinstance(node, list):
-        return [_mended(entry, names) for entry in node]
+        return [_repaired(entry, names) for entry in node]
     if isinstance(node, str):
         return names.get(node, node)
     if not isinstance(node, dict):
         return node
-    found = {key: _mended(value, names) for key, value in node.items()}
+    found = {key: _repaired(value, names) for key, value in node.items()}
     kind, inner = found.get("class_name"), found.get("config")
     if not isinstance(kind, str) or not isinstance(inner, dict):
         return found
@@ -146,7 +146,7 @@ def _mended(node: Any, names: dict[str, str]) -> Any:
     if kind in _MODULES:
         layers = [layer for layer in found["config"].get("layers", ()) if isinstance(layer, dict)]
         for layer in layers[1:] if layers and layers[0].get("class_name") == "InputLayer" else ():
-            # Said by the input layer.
+            # The input layer has it.
             if layer.get("class_name") != "InputLayer" and isinstance(layer.get("config"), dict):
                 layer["config"].pop("batch_input_shape", None)
         if kind != "Sequential":
@@ -157,8 +157,8 @@ def _mended(node: Any, names: dict[str, str]) -> Any:
 def _rewire(model: dict[str, Any], layers: list[dict[str, Any]]) -> None:
     """Writes the connections of a functional model as Keras 3 does, in place.
 
-    Keras 2 counts the making of a nested model as its first call, and lists the only input or
-    output of a model. Keras 3 does neither: it takes the list for a model that gives a list.
+    Keras 2 counts the creation of a nested model as its first call, and writes a single input or
+    output as a list. Keras 3 does neither: to it, the list means that the model returns a list.
     """
     calls = [
         entry for layer in layers for node in layer.get("inbound_nodes") or () for entry in _entries(node)
@@ -176,7 +176,7 @@ def _rewire(model: dict[str, Any], layers: list[dict[str, Any]]) -> None:
         for call in calls_of[name]:
             call[1] -= made
         for end in given:
-            # Of a functional model Keras 3 takes one off itself, there alone.
+            # Keras 3 subtracts one by itself, but only here and only for a functional model.
             end[1] += (kind != "Sequential") - made
     for key, end in zip(("input_layers", "output_layers"), ends, strict=True):
         if isinstance(end, list) and len(end) == 1 and len(_entries(end)) == 1:
@@ -184,7 +184,7 @@ def _rewire(model: dict[str, Any], layers: list[dict[str, Any]]) -> None:
 
 
 def _entries(node: Any) -> list[list[Any]]:
-    """Of a list of ``[layer, call, tensor, ...]`` those that are; Keras 3 has mappings there."""
+    """The entries of a list that are ``[layer, call, tensor, ...]``; Keras 3 has mappings there."""
     if not isinstance(node, list):
         return []
     return [
@@ -198,7 +198,7 @@ def _entries(node: Any) -> list[list[Any]]:
 
 
 def _collect_names(node: Any, names: set[str]) -> None:
-    """The names of all layers."""
+    """Adds the names of all layers to ``names``."""
     if isinstance(node, list):
         for entry in node:
             _collect_names(entry, names)
@@ -223,10 +223,7 @@ def _has_hard_sigmoid(node: Any) -> bool:
 
 
 def _read(path: Path) -> tuple[Any, str]:
-    """The configuration in a file and its version of Keras.
-
-    None and "3" where there is none that can be read, which Keras then says.
-    """
+    """The configuration in a file and its version of Keras; None and "3" if Keras is to report the damage."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

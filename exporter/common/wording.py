@@ -1,6 +1,6 @@
-"""Why a converter refused a model, in words: the operation and its layer.
+"""Wording: sizes, times and drops, the same in every table, plot and report; and converter errors.
 
-Sizes, times and drops formatted for people, the same in tables, plots and reports.
+A converter names an operation; the user needs the layer to replace.
 """
 
 from __future__ import annotations
@@ -9,89 +9,16 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from edge_runtime.common.errors import ModelFileError
+
+_SECOND_MS = 1000.0
+_SMALL_MS = 0.1
+
 _TF_OPERATION = re.compile(r"tf\.([A-Za-z][A-Za-z0-9]*)")
 """How MLIR prints an operation: ``'tf.EagerPyFunc' op is neither a custom op nor a flex op``."""
 
 _OUTSIDE = ("HashTable", "LookupTable", "PyFunc", "Random", "Multinomial")
 """Parts of names of operations that depend on more than the graph: lookup tables, Python code, randomness."""
-
-
-def refused_operations(graph: Any, message: str) -> str:
-    """The operations named in a converter's message, with their layers, in words.
-
-    Args:
-        graph: The converted ``tf.Graph``.
-        message: The converter's message.
-
-    Returns:
-        Such as ``the operation EagerPyFunc in layer 'lambda'``; empty if the message names none.
-    """
-    named = list(dict.fromkeys(_TF_OPERATION.findall(message)))
-    return described(graph, named)
-
-
-def unknown_to(graph: Any, known: Collection[str]) -> str:
-    """The operations of a graph that a converter does not know, in words.
-
-    Args:
-        graph: A ``tf.Graph``.
-        known: Names of known operations.
-    """
-    used = [node.op for node in _nodes(graph) if node.op not in known]
-    return described(graph, list(dict.fromkeys(used)))
-
-
-def outside_operations(graph: Any) -> str:
-    """The operations of a graph that are not pure tensor arithmetic, in words; empty if there are none.
-
-    Args:
-        graph: A ``tf.Graph``.
-    """
-    named = [node.op for node in _nodes(graph) if any(part in node.op for part in _OUTSIDE)]
-    return described(graph, list(dict.fromkeys(named)))
-
-
-def has_operation(graph: Any, part: str) -> bool:
-    """Whether a graph has an operation with a matching name.
-
-    Args:
-        graph: A ``tf.Graph``.
-        part: Part of the name, such as ``FakeQuant``.
-    """
-    return any(part in node.op for node in _nodes(graph))
-
-
-def described(graph: Any, operations: list[str]) -> str:
-    """Up to three operations with their layers, in words.
-
-    Args:
-        graph: A ``tf.Graph``.
-        operations: Names such as ``EagerPyFunc``.
-    """
-    places: dict[str, str] = {}
-    for node in _nodes(graph):
-        if node.op in operations:
-            places.setdefault(node.op, _layer(node.name))
-    return " and ".join(
-        f"the operation {operation}{f' in layer {layer!r}' if layer else ''}"
-        for operation, layer in list(places.items())[:3]
-    )
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    definition = graph.as_graph_def()
-    yield from definition.node
-    for function in definition.library.function:
-        yield from function.node_def
-
-
-def _layer(name: str) -> str:
-    """A node's path without the model and the operation: ``functional_1/lambda/EagerPyFunc`` -> ``lambda``."""
-    return "/".join(name.split("/")[1:-1])
-
-
-_SECOND_MS = 1000.0
-_SMALL_MS = 0.1
 
 
 def size_text(count: int) -> str:
@@ -121,3 +48,82 @@ def drop_text(change: float) -> str:
         change: Top-1 minus the full model's, in fractions of 1.
     """
     return f"{round(-100 * change, 2) + 0.0:.2f}"
+
+
+def conversion_error(kind: str, reason: str) -> ModelFileError:
+    """The error for a model that a converter or quantizer refuses.
+
+    Args:
+        kind: The artifact's kind.
+        reason: The reason, in words; names an operation or a layer where it can.
+    """
+    return ModelFileError(
+        f"A model must convert to {kind}. Received: {reason}. "
+        "Replace what is named, or leave this artifact out with --artifacts."
+    )
+
+
+def refused_operations(graph: Any, message: str) -> str:
+    """The operations named in a converter's message, with their layers, in words.
+
+    Args:
+        graph: The converted ``tf.Graph``.
+        message: The converter's message.
+
+    Returns:
+        Such as ``the operation EagerPyFunc in layer 'lambda'``; empty if the message names none.
+    """
+    return _described(graph, _TF_OPERATION.findall(message))
+
+
+def unknown_to(graph: Any, known: Collection[str]) -> str:
+    """The operations of a graph that a converter does not know, in words.
+
+    Args:
+        graph: A ``tf.Graph``.
+        known: Names of known operations.
+    """
+    return _described(graph, {node.op for node in _nodes(graph)} - set(known))
+
+
+def outside_operations(graph: Any) -> str:
+    """The operations of a graph that are not pure tensor arithmetic, in words; empty if there are none.
+
+    Args:
+        graph: A ``tf.Graph``.
+    """
+    return _described(graph, {node.op for node in _nodes(graph) if any(part in node.op for part in _OUTSIDE)})
+
+
+def has_operation(graph: Any, part: str) -> bool:
+    """Whether a graph has an operation with a matching name.
+
+    Args:
+        graph: A ``tf.Graph``.
+        part: Part of the name, such as ``FakeQuant``.
+    """
+    return any(part in node.op for node in _nodes(graph))
+
+
+def _described(graph: Any, operations: Collection[str]) -> str:
+    """Up to three operations with their layers, in words, in the graph's order."""
+    places: dict[str, str] = {}
+    for node in _nodes(graph):
+        if node.op in operations:
+            places.setdefault(node.op, _layer(node.name))
+    return " and ".join(
+        f"the operation {operation}{f' in layer {layer!r}' if layer else ''}"
+        for operation, layer in list(places.items())[:3]
+    )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    definition = graph.as_graph_def()
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
+
+
+def _layer(name: str) -> str:
+    """A node's path without the model and the operation: ``functional_1/lambda/EagerPyFunc`` -> ``lambda``."""
+    return "/".join(name.split("/")[1:-1])

@@ -1,4 +1,4 @@
-"""Makes the files of a bundle: the full model is converted once, everything else is made from that.
+"""Makes the files of a bundle: the full model is converted once, and everything else is made from that.
 
 :data:`exporter.formats.kinds.KINDS` says what each kind is made from::
 
@@ -25,7 +25,7 @@ from edge_runtime.image.preprocess import UInt8Array
 from exporter.bundle.bundle_files import describe
 from exporter.formats.kinds import KINDS, Kind, resolve
 from exporter.quantize import QuantGraph
-from exporter.source.full_model import FullModel
+from exporter.source.full_model import FullModel, freeze
 
 _SHARED = {name for kind in KINDS.values() for name in kind.made_of} | {
     kind.name for kind in KINDS.values() if kind.graph
@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 
 class Builder:
-    """Makes the artifacts of one full model; what several are made from is made once.
+    """Makes the artifacts of one full model; intermediate results that several need are made once.
 
     Attributes:
         model: The full model.
@@ -152,12 +152,9 @@ class Builder:
                 with quiet():
                     # No engine reads the wrapping file itself.
                     open_engine(self.data(row.wraps), row.model_format, f"{kind} of {self.name}").close()
-            calibrates = "calibration" in row.made_of
-            step = (
-                f"calibrating {kind} on {len(self.calibration)} images"
-                if calibrates
-                else f"converting to {kind}"
-            )
+            step = f"converting to {kind}"
+            if "calibration" in row.made_of:
+                step = f"calibrating {kind} on {len(self.calibration)} images"
             made = self._once(kind, step, lambda: resolve(row.make)(*inputs))
         if kind in _SHARED:
             self._made[kind] = made
@@ -171,9 +168,10 @@ class Builder:
             data: The file, without metadata.
         """
         self._made[kind] = data
-        for row in [row for row in self.files if kind in (row.name, row.wraps)]:
-            self.files[row] = path = self._write(row)
-            self.entries[row] = describe(row, path, self.input, len(self.labels))
+        for row in self.files:
+            if kind in (row.name, row.wraps):
+                self.files[row] = path = self._write(row)
+                self.entries[row] = describe(row, path, self.input, len(self.labels))
 
     @cached_property
     def calibration(self) -> UInt8Array:
@@ -183,8 +181,6 @@ class Builder:
     @cached_property
     def frozen(self) -> Any:
         """The full model as one graph without variables, see :func:`exporter.source.full_model.freeze`."""
-        from exporter.source.full_model import freeze
-
         return self._once("frozen", "freezing the full model", lambda: freeze(self.model))
 
     def _input(self, name: str) -> Any:

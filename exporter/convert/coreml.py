@@ -1,6 +1,6 @@
 """Core ML artifacts, for iPhone and Mac: an image in, a label and scores out.
 
-Conversion runs anywhere, the model only on macOS and iOS, so its answers are not checked here.
+Conversion runs anywhere, but the model only on macOS and iOS, so its answers are not checked here.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from typing import Any
 
-from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
+from edge_runtime.common.errors import EnvironmentMissingError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.temporary import temporary_folder
 from exporter.bundle.bundle_files import write_zip
 from exporter.common.backend import load_tensorflow
+from exporter.common.wording import conversion_error
 from exporter.formats.flatbuffer import INPUT_NAME
 from exporter.source.full_model import FullModel, freeze
 
@@ -63,15 +63,8 @@ def convert_coreml(model: FullModel, labels: tuple[str, ...], name: str = "model
             )
     except Exception as error:
         # It raises NotImplementedError, KeyError and others while it walks the graph.
-        raise ModelFileError(
-            f"A model must convert to coreml. Received: {type(error).__name__}: {first_line(error, 300)}. "
-            "Replace what is named, or leave this artifact out with --artifacts."
-        ) from error
-    return _zipped(converted, name)
-
-
-def _zipped(converted: Any, name: str) -> bytes:
-    """A package is a folder; zipped, it has one hash."""
+        raise conversion_error("coreml", f"{type(error).__name__}: {first_line(error, 300)}") from error
+    # A package is a folder; zipped, it has one hash.
     packed = io.BytesIO()
     with temporary_folder() as folder:
         with quiet():

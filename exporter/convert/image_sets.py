@@ -45,28 +45,20 @@ def image_sets(config: ExportConfig, source: Source) -> ImageSets:
     Raises:
         DataError: The data cannot be read.
     """
+    own = None if config.calibration_data is None else open_dataset(config.calibration_data)
     if config.data is not None:
-        opened = open_dataset(config.data)
-        if config.calibration_data is None:
-            judging = choose_split(opened, "val")
-            calibration = opened.only("train")
-        else:
-            judging, calibration = opened, open_dataset(config.calibration_data)
+        images = open_dataset(config.data)
+        judging = choose_split(images, "val") if own is None else images
     elif source.run is not None:
         images = run_images(source.run)
         judging = choose_split(images, "val")
-        calibration = images.only("train")
-        if config.calibration_data is not None:
-            calibration = open_dataset(config.calibration_data)
-    elif config.calibration_data is not None:
-        return ImageSets(open_dataset(config.calibration_data), None)
     else:
-        return ImageSets(None, None)
-    return ImageSets(without_images_of(calibration, judging), judging)
+        return ImageSets(own, None)
+    return ImageSets(without_images_of(images.only("train") if own is None else own, judging), judging)
 
 
 def check_calibration(images: ImageSet | None) -> ImageSet:
-    """Checks that there are calibration images, before the full model is loaded and again at use.
+    """Returns the calibration images if there are any: checked before the full model is loaded, and at use.
 
     Args:
         images: The calibration side.
@@ -126,7 +118,7 @@ class Tables:
         model: FullModel,
         count: int,
         stack: ExitStack,
-        tell: Progress,
+        progress: Progress,
     ) -> None:
         """Decodes the judging images.
 
@@ -136,18 +128,18 @@ class Tables:
             model: The full model.
             count: Number of calibration images.
             stack: Closes the tables.
-            tell: Progress callback.
+            progress: Progress callback.
         """
         self.judging: PixelTable | None = None
         self.calibrated = 0
         self.labelled = True
         self._sets, self._labels, self._model, self._count = sets, labels, model, count
-        self._stack, self._tell = stack, tell
+        self._stack, self._progress = stack, progress
         self._side: PixelTable | None = None
         if sets.judging is not None:
             named = sets.judging.relabelled(labels)
             self.judging = stack.enter_context(
-                decode_table(named, model.input, progress=tell, step="decoding judging images")
+                decode_table(named, model.input, progress=progress, step="decoding judging images")
             )
 
     def relabel(self, labels: tuple[str, ...]) -> None:
@@ -172,11 +164,11 @@ class Tables:
             try:
                 chosen = chosen.relabelled(self._labels)
             except DataError:
-                # Photos of other things can calibrate, but not tell which answers are right.
+                # Photos of other things can calibrate, but cannot show which answers are right.
                 self.labelled = False
             self._side = self._stack.enter_context(
                 decode_table(
-                    chosen, self._model.input, progress=self._tell, step="decoding calibration images"
+                    chosen, self._model.input, progress=self._progress, step="decoding calibration images"
                 )
             )
             self.calibrated = min(self._count, len(self._side.truth))

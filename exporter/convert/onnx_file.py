@@ -10,11 +10,11 @@ from collections.abc import Callable
 from graphlib import TopologicalSorter
 from typing import Any
 
-from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
+from edge_runtime.common.errors import EnvironmentMissingError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.onnx import disable_telemetry
 from exporter.common.backend import load_tensorflow
-from exporter.common.wording import unknown_to
+from exporter.common.wording import conversion_error, unknown_to
 from exporter.formats.flatbuffer import INPUT_NAME, OUTPUT_NAME
 from exporter.formats.onnx_cleanup import fold_zero_pads, without_stale_shapes
 from exporter.source.full_model import FullModel, freeze
@@ -69,11 +69,8 @@ def convert_onnx(model: FullModel) -> bytes:
             onnx.checker.check_model(proto, full_check=True)
     except Exception as error:
         # tf2onnx raises KeyError, AttributeError and others of the graph that it walks.
-        reason = (
-            unknown_to(frozen.graph, _known_operations())
-            or f"{type(error).__name__}: {first_line(error, 300)}"
-        )
-        raise _refused("onnx-fp32", reason) from error
+        unknown = unknown_to(frozen.graph, _known_operations())
+        raise conversion_error("onnx-fp32", unknown or _shown(error)) from error
     data: bytes = proto.SerializeToString()
     return data
 
@@ -114,7 +111,7 @@ def convert_onnx_fp16(fp32: bytes) -> bytes:
             onnx.checker.check_model(proto, full_check=True)
     except Exception as error:
         # The pass raises ValueError and others, the checker its own.
-        raise _refused("onnx-fp16", f"{type(error).__name__}: {first_line(error, 300)}") from error
+        raise conversion_error("onnx-fp16", _shown(error)) from error
     data: bytes = proto.SerializeToString()
     return data
 
@@ -143,11 +140,8 @@ def _sort(graph: Any) -> None:
     graph.node.extend(nodes[index] for index in TopologicalSorter(needs).static_order())
 
 
-def _refused(kind: str, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"A model must convert to {kind}. Received: {reason}. "
-        "Replace what is named, or leave this artifact out with --artifacts."
-    )
+def _shown(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error, 300)}"
 
 
 def _known_operations() -> set[str]:
@@ -162,9 +156,9 @@ def _known_operations() -> set[str]:
 def _converted(frozen: Any) -> Any:
     """The function as an ONNX proto, without the copies of all weights that tf2onnx makes on its way.
 
-    It copies the graph before each optimizer, to go on without one that fails, and leaves the
-    copies to the garbage collector: 134 MB of weights took 9 GB, and half of the time. So it is
-    told to make none; should an optimizer fail, the slow way leaves it out.
+    It copies the graph before each optimizer, so that it can continue without one that fails, and leaves
+    the copies to the garbage collector: 134 MB of weights took 9 GB and half of the time. So it is
+    told to make none; if an optimizer fails, the slow way leaves that one out.
     """
     import tensorflow
     from tf2onnx.convert import _convert_common
@@ -201,7 +195,7 @@ def _optimizers() -> dict[str, Callable[[], Any]]:
 
     class Transposes(TransposeOptimizer):  # type: ignore[misc]
         def _add_handler(self, trans: Any, node: Any) -> Any:
-            # Of MobileNetV3's `x + 3` it takes the largest size of a scalar's shape, and fails;
+            # For MobileNetV3's `x + 3` it takes the maximum of a scalar's empty shape, and fails;
             # the file would keep a hundred transposes.
             constant = node.inputs[1]
             if constant.is_const() and not constant.get_tensor_value(as_list=False).shape:

@@ -6,17 +6,14 @@ One file, so that one hash covers it; frozen weights need no folder ``variables/
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.engines import Engine
 from edge_runtime.image.spec import InputSpec
 from exporter.common.backend import load_tensorflow
-from exporter.formats.flatbuffer import INPUT_NAME, OUTPUT_NAME
+from exporter.formats.flatbuffer import INPUT_NAME, OUTPUT_NAME, SIGNATURE
 from exporter.source.full_model import FullModel, freeze
-from exporter.source.tensorflow_file import SIGNATURE, load_tensorflow_file
-
-SAVED_MODEL_FILE = "saved_model.pb"
+from exporter.source.tensorflow_file import SAVED_MODEL_FILES, load_tensorflow_file
 
 _PREDICT = "tensorflow/serving/predict"
 """The name of TensorFlow Serving's method for signatures of tensors in, tensors out."""
@@ -35,16 +32,13 @@ def convert_saved_model(model: FullModel) -> bytes:
     Raises:
         ModelFileError: The model cannot be traced or frozen.
     """
-    from tensorflow.core.framework import graph_pb2
     from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
     tensorflow = load_tensorflow()
     frozen = freeze(model, batch=None)
-    graph: Any = graph_pb2.GraphDef()
-    graph.CopyFrom(frozen.graph.as_graph_def())
     saved = saved_model_pb2.SavedModel(saved_model_schema_version=1)
     meta = saved.meta_graphs.add()
-    meta.graph_def.CopyFrom(graph)
+    meta.graph_def.CopyFrom(frozen.graph.as_graph_def())
     meta.meta_info_def.tags.append(tensorflow.saved_model.SERVING)
     meta.meta_info_def.tensorflow_version = tensorflow.__version__
     signature = meta_graph_pb2.SignatureDef(method_name=_PREDICT)
@@ -72,5 +66,5 @@ def open_saved_model_artifact(model: Path | bytes, name: str, input: InputSpec, 
     if isinstance(model, Path):
         return load_tensorflow_file(model.parent, "0..255")
     with temporary_folder() as folder:
-        (folder / SAVED_MODEL_FILE).write_bytes(model)
+        (folder / SAVED_MODEL_FILES[0]).write_bytes(model)
         return load_tensorflow_file(folder, "0..255")

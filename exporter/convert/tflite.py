@@ -6,17 +6,17 @@ The int8 artifact is made from the float one, by :mod:`exporter.quantize`.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from edge_runtime.common.errors import ModelFileError, first_line
+from edge_runtime.common.errors import first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.backend import load_tensorflow
-from exporter.common.wording import refused_operations
+from exporter.common.wording import conversion_error, refused_operations
 from exporter.formats.flatbuffer import name_tensors, softmax_in_float
+from exporter.formats.half_precision import raw
 from exporter.quantize.calibration import check_images
 
 
@@ -32,8 +32,7 @@ def convert_fp32(frozen: Any) -> bytes:
     Raises:
         ModelFileError: The converter refuses the model.
     """
-    converter = _converter(frozen)
-    return name_tensors(_convert(converter, "tflite-fp32", frozen))
+    return name_tensors(_convert(_converter(frozen), "tflite-fp32", frozen))
 
 
 def convert_fp16(frozen: Any) -> bytes:
@@ -48,10 +47,8 @@ def convert_fp16(frozen: Any) -> bytes:
     Raises:
         ModelFileError: The converter refuses the model.
     """
-    tensorflow = load_tensorflow()
-    converter = _converter(frozen)
-    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tensorflow.float16]
+    converter = _converter(frozen, quantized=True)
+    converter.target_spec.supported_types = [load_tensorflow().float16]
     return name_tensors(_convert(converter, "tflite-fp16", frozen))
 
 
@@ -67,9 +64,7 @@ def convert_dynamic(frozen: Any) -> bytes:
     Raises:
         ModelFileError: The converter refuses the model.
     """
-    converter = _converter(frozen)
-    converter.optimizations = [load_tensorflow().lite.Optimize.DEFAULT]
-    return name_tensors(_convert(converter, "tflite-dynamic", frozen))
+    return name_tensors(_convert(_converter(frozen, quantized=True), "tflite-dynamic", frozen))
 
 
 def convert_int16x8(frozen: Any, pixels: UInt8Array) -> bytes:
@@ -92,30 +87,23 @@ def convert_int16x8(frozen: Any, pixels: UInt8Array) -> bytes:
     # it 0..255.
     first = np.array(check_images(pixels, tuple(frozen.inputs[0].shape[1:]))[:1])
     first[0, 0, 0], first[0, -1, -1] = 0, 255
-    converter = _calibrating(frozen, np.concatenate([pixels, first]))
+    images = np.concatenate([pixels, first])
+    converter = _converter(frozen, quantized=True)
+    converter.representative_dataset = lambda: ([raw(image)] for image in images)
     converter.target_spec.supported_ops = [
         load_tensorflow().lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ]
     return name_tensors(softmax_in_float(_convert(converter, "tflite-int16x8", frozen)))
 
 
-def _calibrating(frozen: Any, pixels: UInt8Array) -> Any:
-    """A converter that records the range of every tensor on images."""
-
-    def samples() -> Iterator[list[Any]]:
-        for image in pixels:
-            yield [image[np.newaxis].astype(np.float32)]
-
-    converter = _converter(frozen)
-    converter.optimizations = [load_tensorflow().lite.Optimize.DEFAULT]
-    converter.representative_dataset = samples
-    return converter
-
-
-def _converter(frozen: Any) -> Any:
-    """The deprecation warning is about functions with variables; this one has none."""
+def _converter(frozen: Any, *, quantized: bool = False) -> Any:
+    lite = load_tensorflow().lite
+    # Its deprecation warning is about functions with variables; this one has none.
     with quiet():
-        return load_tensorflow().lite.TFLiteConverter.from_concrete_functions([frozen])
+        converter = lite.TFLiteConverter.from_concrete_functions([frozen])
+    if quantized:
+        converter.optimizations = [lite.Optimize.DEFAULT]
+    return converter
 
 
 def _convert(converter: Any, kind: str, frozen: Any) -> bytes:
@@ -128,12 +116,5 @@ def _convert(converter: Any, kind: str, frozen: Any) -> bytes:
             converted: bytes = converter.convert()
     except (ConverterError, RuntimeError, ValueError) as error:
         reason = refused_operations(frozen.graph, str(error)) or first_line(error, 300)
-        raise _refused(kind, reason) from error
+        raise conversion_error(kind, reason) from error
     return converted
-
-
-def _refused(kind: str, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"A model must convert to {kind}. Received: {reason}. "
-        "Replace what is named, or leave this artifact out with --artifacts."
-    )

@@ -188,14 +188,13 @@ class DiagnosticsRunner:
         )
 
     def _variants(self, candidate: Candidate, integers: bool = False) -> tuple[Variant, ...]:
-        opener = candidate.opener
-        if opener is None:
+        if candidate.opener is None:
             return variants(candidate.model, candidate.format, candidate.name, quantized=integers)
         if not candidate.threaded:
             return ()
 
         def opened(threads: int) -> Callable[[], Run]:
-            return lambda: opener(threads).run
+            return lambda: candidate.open(threads).run
 
         return tuple(Variant("as judged", count, False, opened(count)) for count in thread_counts())
 

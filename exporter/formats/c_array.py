@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.image.spec import InputSpec
+from exporter.formats.flatbuffer import IDENTIFIER
 
 ALIGNMENT = 16
 """Bytes; TensorFlow Lite Micro reads weights in place and requires this."""
@@ -96,7 +97,7 @@ def tflite_in(header: bytes) -> bytes:
     text = header.decode("ascii", errors="replace")
     start = text.find("_int8_tflite[")
     model = bytes(int(pair, 16) for pair in _BYTE.findall(text[start:])) if start >= 0 else b""
-    if model[4:8] != b"TFL3":
+    if model[4:8] != IDENTIFIER:
         raise ModelFileError(
             "A C array must hold a .tflite file. Received: a header without one. Export it again."
         )

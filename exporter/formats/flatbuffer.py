@@ -14,7 +14,9 @@ OUTPUT_NAME = "scores"
 SIGNATURE = "serving_default"
 """Key of the one signature: what TensorFlow's tools look for when no other is named."""
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
+"""Bytes 4 to 7 of every .tflite file."""
+
 _BUFFER_ALIGNMENT = 16
 """``force_align`` of a buffer's data in TFLite's schema; flatbuffers' object API does not keep it."""
 
@@ -23,8 +25,7 @@ def name_tensors(model: bytes) -> bytes:
     """Calls the input ``image`` and the output ``scores``, and writes the signature ``serving_default``.
 
     The converter leaves names such as ``Identity_1`` and no signature. Apps find tensors by name,
-    ``get_signature_runner()`` and LiteRT's quantizer by signature. Giving a file twice gives what
-    giving it once does.
+    ``get_signature_runner()`` and LiteRT's quantizer by signature. A second call changes nothing.
 
     Args:
         model: A .tflite file with one input and one output.
@@ -54,11 +55,11 @@ def softmax_in_float(model: bytes) -> bytes:
 
     Returns:
         The same with ``DEQUANTIZE, SOFTMAX`` for ``SOFTMAX, DEQUANTIZE`` at its end;
-        the model itself where it does not end so.
+        the model itself if it has no such end.
     """
-    graph_file = parsed(model)
     from ai_edge_litert import schema_py_generated as schema
 
+    graph_file = parsed(model)
     graph = graph_file.subgraphs[0]
     codes = [graph_file.operatorCodes[operator.opcodeIndex].builtinCode for operator in graph.operators[-2:]]
     if codes != [schema.BuiltinOperator.SOFTMAX, schema.BuiltinOperator.DEQUANTIZE]:
@@ -93,21 +94,18 @@ def parsed(model: bytes) -> Any:
 def packed(parsed_model: Any) -> bytes:
     """The objects as a FlatBuffer, each buffer aligned to 16 bytes as the schema asks.
 
-    Microcontrollers and accelerators use weights where they lie in the file.
+    Microcontrollers and accelerators read weights in place.
 
     Args:
         parsed_model: From :func:`parsed`.
     """
     import flatbuffers
 
-    builder = flatbuffers.Builder(1024 + 2 * sum(_size(buffer) for buffer in parsed_model.buffers))
+    sizes = (len(buffer.data) for buffer in parsed_model.buffers if buffer.data is not None)
+    builder = flatbuffers.Builder(1024 + 2 * sum(sizes))
     parsed_model.buffers = [_aligned(buffer) for buffer in parsed_model.buffers]
-    builder.Finish(parsed_model.Pack(builder), file_identifier=_IDENTIFIER)
+    builder.Finish(parsed_model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
-
-
-def _size(buffer: Any) -> int:
-    return 0 if buffer.data is None else len(buffer.data)
 
 
 def _aligned(buffer: Any) -> Any:

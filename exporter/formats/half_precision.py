@@ -1,7 +1,7 @@
 """Whether a float16 file overflows when it is computed in float16.
 
-A CPU computes an fp16 file in float32 (LiteRT widens its weights, ONNX Runtime puts casts around what it
-has no float16 kernel for), so its answers here say nothing about a GPU or a phone's accelerator, for which
+A CPU computes an fp16 file in float32 (LiteRT widens its weights, ONNX Runtime adds casts around operations
+without a float16 kernel), so its answers here say nothing about a GPU or a phone's accelerator, for which
 the file is made. There every number above 65,504 becomes infinity, and soon all scores are NaN. So the
 file is computed in float32 with every tensor kept, and the largest magnitude is reported.
 
@@ -31,7 +31,7 @@ HALF_MAX = 65504.0
 SAMPLE = 32
 """Maximum number of images; magnitudes hardly differ between images, an overflow does by factors."""
 
-_LARGEST = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 Widths = Literal["float16", "any"]
 
@@ -44,7 +44,7 @@ class Magnitude(Strict, frozen=True):
 
     Attributes:
         tensor: The tensor that holds it.
-        magnitude: Its absolute value; float32's largest where it is infinite or no number.
+        magnitude: Its absolute value; float32's largest if it is infinite or NaN.
         images: Images that were run.
     """
 
@@ -133,7 +133,7 @@ def _magnitude(values: Any) -> float:
     if not values.size:
         return 0.0
     largest = max(abs(float(values.min())), abs(float(values.max())))
-    return min(largest, _LARGEST) if largest == largest else _LARGEST
+    return min(largest, FLOAT32_MAX) if largest == largest else FLOAT32_MAX
 
 
 def _tflite_tensors(
@@ -179,9 +179,7 @@ def _onnx_tensors(file: Path | bytes, inputs: list[Any], widths: Widths) -> Iter
     # Installed: the file could not have been opened without it.
     import onnx
 
-    looked_at = {onnx.TensorProto.FLOAT16}
-    if widths == "any":
-        looked_at.add(onnx.TensorProto.FLOAT)
+    looked_at = {onnx.TensorProto.FLOAT16, *([onnx.TensorProto.FLOAT] if widths == "any" else [])}
     weights = [entry for entry in model.graph.initializer if entry.data_type in looked_at]
     inferred = onnx.shape_inference.infer_shapes(model)
     half = {
@@ -206,7 +204,7 @@ def _onnx_tensors(file: Path | bytes, inputs: list[Any], widths: Widths) -> Iter
 
 
 def _widen(model: Any) -> None:
-    """Makes float32 of every float16 in a model, in place, so that nothing is cut where it is stored."""
+    """Turns every float16 in a model into float32, in place, so that storing it clips nothing."""
     import onnx
 
     half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT

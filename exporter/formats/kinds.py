@@ -43,8 +43,8 @@ class Kind:
             device engine reads the file as it is, or nothing here runs it.
         wraps: The kind whose file it contains.
         threaded: Whether its engine takes a number of threads; TensorFlow manages its own.
-        takes: Element type of the input, where no engine can tell.
-        batch: The batch dimension, where no engine can tell.
+        takes: Element type of the input, for files that no engine reads.
+        batch: The batch dimension, for files that no engine reads.
         extra: The extra that its converter needs.
         aliases: Other spellings, in lower case with ``-`` for ``_``.
     """
@@ -202,7 +202,7 @@ def parse_kinds(names: Iterable[str]) -> tuple[Kind, ...]:
 
     Raises:
         UnknownNameError: One is not known.
-        UsageError: There is none.
+        UsageError: No name was given.
     """
     wanted: set[str] = set()
     for name in names:

@@ -6,9 +6,7 @@ SavedModel    everything in its folder, as the weights are in variables/
 others        itself: a .keras file is one zip, .h5 and .tflite are single files
 ============= ==========================================================
 
-Weights of an .onnx file that are stored in files beside it, as PyTorch does for large models.
-
-Such a model is several files, and all count for its size and hash. A path outside the model's
+PyTorch stores the weights of a large .onnx file in files beside it. A path outside the model's
 folder is refused before any runtime opens it.
 """
 
@@ -17,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +69,20 @@ def model_sha256(model: Path) -> str:
     return files_sha256(model, model_files(model))
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where one tensor's data is stored.
+def import_onnx(task: str = "Looking into an .onnx file") -> Any:
+    """Imports onnx.
 
-    Attributes:
-        file: The file.
-        offset: First byte.
-        length: Bytes; None up to the end.
+    Args:
+        task: What needs it, for the message.
+
+    Raises:
+        EnvironmentMissingError: It is not installed.
     """
-
-    file: Path
-    offset: int
-    length: int | None
+    try:
+        import onnx
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra(task, "onnx", "export") from error
+    return onnx
 
 
 def parse_onnx(path: Path) -> Any:
@@ -97,10 +95,7 @@ def parse_onnx(path: Path) -> Any:
         EnvironmentMissingError: onnx is not installed.
         ModelFileError: It is damaged.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Looking into an .onnx file", "onnx", "export") from error
+    onnx = import_onnx()
     try:
         return onnx.load(path, load_external_data=False)
     except Exception as error:
@@ -120,7 +115,7 @@ def external_files(model: Any, path: Path) -> tuple[Path, ...]:
     Raises:
         ModelFileError: One is missing, too short, or outside the model's folder.
     """
-    return tuple(sorted({_place(tensor, path).file for tensor in _external_tensors(model)}))
+    return tuple(sorted({_place(tensor, path)[0] for tensor in _external_tensors(model)}))
 
 
 def read_external(model: Any, path: Path) -> Any:
@@ -136,14 +131,14 @@ def read_external(model: Any, path: Path) -> Any:
         ModelFileError: A file is missing, unreadable, too short, or outside the model's folder.
     """
     for tensor in list(_external_tensors(model)):
-        place = _place(tensor, path)
+        beside, offset, length = _place(tensor, path)
         try:
-            with open(place.file, "rb") as file:
-                file.seek(place.offset)
-                data = file.read() if place.length is None else file.read(place.length)
+            with open(beside, "rb") as file:
+                file.seek(offset)
+                data = file.read(-1 if length is None else length)
         except OSError as error:
             raise ModelFileError(
-                f"A file of weights must be readable. Received: {place.file} of {path} ({error.strerror}). "
+                f"A file of weights must be readable. Received: {beside} of {path} ({error.strerror}). "
                 "Copy it again."
             ) from error
         tensor.raw_data = data
@@ -165,7 +160,8 @@ def _external_tensors(message: Any) -> Iterator[Any]:
             yield from _external_tensors(entry)
 
 
-def _place(tensor: Any, path: Path) -> Place:
+def _place(tensor: Any, path: Path) -> tuple[Path, int, int | None]:
+    """Where a tensor's data is stored: the file, the first byte, and the length; None is up to the end."""
     said = {entry.key: entry.value for entry in tensor.external_data}
     location = said.get("location", "")
     file = path.parent / location
@@ -197,4 +193,4 @@ def _place(tensor: Any, path: Path) -> Place:
             f"A file of weights must be whole. Received: {file} of {path}, which ends before {tensor.name!r} does. "
             "Copy it again."
         )
-    return Place(file, offset, length)
+    return file, offset, length

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 NEARLY_ZERO = float(np.finfo(np.float32).tiny)
-"""1.2e-38, the smallest normal float32: pads as 0 does, and no optimizer takes it for 0."""
+"""1.2e-38, the smallest normal float32: pads as 0 does, but is not 0 to an optimizer."""
 
 _SPATIAL = slice(2, None)
 _NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax")
@@ -44,7 +44,7 @@ def without_stale_shapes(proto: Any) -> Any:
 def fold_zero_pads(proto: Any) -> Any:
     """Lets convolutions and poolings pad by themselves, in place, where that gives the same numbers.
 
-    A ``Pad`` goes if it writes zeros along height and width of ``[batch, channels, height, width]``
+    A ``Pad`` is removed if it writes zeros along height and width of ``[batch, channels, height, width]``
     and everything that reads it is a Conv, an AveragePool, or a MaxPool of numbers that are never
     negative. In front of another pooling it stays and writes :data:`NEARLY_ZERO`.
 
@@ -71,7 +71,7 @@ def fold_zero_pads(proto: Any) -> Any:
             graph.node.remove(pad)
         elif any(node.op_type in ("MaxPool", "AveragePool") for node in readers):
             _write_nearly_zero(graph, pad)
-    _drop_unread(graph)
+    drop_unread(graph)
     return proto
 
 
@@ -94,7 +94,7 @@ def _zeros_around(pad: Any, constants: dict[str, Any]) -> list[int] | None:
 
 def _can_pad(node: Any, tensor: str, amounts: list[int], never_negative: bool) -> bool:
     """Whether a node that reads a padded tensor gives the same when it pads by itself."""
-    said = _attributes(node)
+    said = attributes(node)
     if said.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID") or tensor in node.input[1:]:
         return False
     if node.op_type == "Conv":
@@ -118,7 +118,7 @@ def _can_pad(node: Any, tensor: str, amounts: list[int], never_negative: bool) -
 def _add_padding(node: Any, amounts: list[int]) -> None:
     import onnx
 
-    pads = [one + other for one, other in zip(_attributes(node).get("pads", [0] * 4), amounts, strict=True)]
+    pads = [one + other for one, other in zip(attributes(node).get("pads", [0] * 4), amounts, strict=True)]
     written = {"pads": pads, **({"count_include_pad": 1} if node.op_type == "AveragePool" else {})}
     kept = [entry for entry in node.attribute if entry.name not in ("auto_pad", *written)]
     del node.attribute[:]
@@ -148,8 +148,8 @@ def _write_nearly_zero(graph: Any, pad: Any) -> None:
     pad.input[:] = [*pad.input[:2], name]
 
 
-def _drop_unread(graph: Any) -> None:
-    """Removes the constants of paddings that are gone."""
+def drop_unread(graph: Any) -> None:
+    """Removes the constants that nothing reads, in place."""
     read = {name for node in graph.node for name in node.input} | _read_inside(graph)
     read |= {output.name for output in graph.output}
     for constant in [entry for entry in graph.initializer if entry.name not in read]:
@@ -165,7 +165,8 @@ def _read_inside(graph: Any) -> set[str]:
     return found
 
 
-def _attributes(node: Any) -> dict[str, Any]:
+def attributes(node: Any) -> dict[str, Any]:
+    """A node's attributes as Python values."""
     import onnx
 
     return {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}

@@ -1,8 +1,8 @@
-"""ONNX metadata: what a .onnx file says of itself in ``metadata_props``, text by key.
+"""ONNX metadata: what an .onnx file says about itself in ``metadata_props``, text by key.
 
 ONNX has no convention for labels. ``names``, ``task`` and ``imgsz`` follow Ultralytics, whose
 readers parse them with ``ast.literal_eval``: ``names`` is ``{0: 'cat', 1: 'dog'}``. ``labels``
-is the same as a JSON list, for everybody else.
+is the same as a JSON list, for all other readers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 
 from edge_runtime.bundle.labels import check_count, validated
 from edge_runtime.bundle.manifest import Preprocess
-from edge_runtime.common.errors import BundleError, EnvironmentMissingError, ModelFileError
+from edge_runtime.common.errors import BundleError, ModelFileError
 from edge_runtime.common.versions import OWN_NAME, own_version
 from edge_runtime.image.spec import InputSpec
+from exporter.formats.model_files import import_onnx
 
 MAX_IR_VERSION = 10
 """ONNX Runtime before 1.20 refuses newer files; no operator used here needs a newer one."""
@@ -30,8 +31,8 @@ def with_onnx_metadata(
 ) -> bytes:
     """Adds metadata to a classifier; keys that it had before are replaced, others stay.
 
-    The licence is left out: it is the owner's to choose. Scores do not change, and giving the
-    same arguments twice gives what giving them once does. Take hashes of the result.
+    The license is left out: it is the owner's choice. Scores do not change, and a second call with the
+    same arguments changes nothing. Take hashes of the result.
 
     Args:
         data: An .onnx file with one input ``[batch, height, width, channels]``, pixels 0..255,
@@ -44,19 +45,16 @@ def with_onnx_metadata(
 
     Raises:
         EnvironmentMissingError: onnx is not installed.
-        ModelFileError: It is no intact .onnx file, or its input is another.
+        ModelFileError: It is not an intact .onnx file, or it has another input.
         BundleError: The labels do not match its outputs.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Writing an .onnx file", "onnx", "export") from error
+    onnx = import_onnx("Writing an .onnx file")
     try:
         proto = onnx.load_model_from_string(data)
     except Exception as error:
         # protobuf's DecodeError; which module holds it depends on protobuf's implementation.
         raise ModelFileError(
-            f"Metadata must go into an .onnx file. Received: {len(data)} bytes that are none. Export it again."
+            f"Metadata must go into an .onnx file. Received: {len(data)} bytes of something else. Export it again."
         ) from error
     _check(proto, validated(labels), input)
     own = _properties(name, description, labels, input, kind)

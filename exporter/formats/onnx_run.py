@@ -1,6 +1,6 @@
-"""ONNX models run in memory with more outputs than they have.
+"""Runs ONNX models in memory with any tensor as an output, and probes the int8 kernels of this CPU.
 
-The int8 instructions of this CPU: they decide how fast int8 is and, for some files, the answers.
+The CPU's int8 instructions decide how fast an int8 file is and, for some files, its answers.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from edge_runtime.bundle.manifest import Strict
 from edge_runtime.common.errors import EnvironmentMissingError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.onnx import new_session
-from exporter.formats.model_files import parse_onnx, read_external
+from exporter.formats.model_files import import_onnx, parse_onnx, read_external
+
+FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+"""Flags of ``/proc/cpuinfo`` for instructions that multiply bytes; the last two are Arm's."""
 
 
 def parsed(model: Path | bytes) -> Any:
-    """Parses an .onnx file, with the weights that lie in files beside it.
+    """Parses an .onnx file, with the weights from files beside it.
 
     Args:
-        model: Its path, or its bytes where it is whole.
+        model: Its path, or its bytes if it has no files beside it.
 
     Raises:
         EnvironmentMissingError: onnx is not installed.
@@ -33,11 +36,7 @@ def parsed(model: Path | bytes) -> Any:
     """
     if isinstance(model, Path):
         return read_external(parse_onnx(model), model)
-    try:
-        import onnx
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("Looking into an .onnx file", "onnx", "export") from error
-    return onnx.load_model_from_string(model)
+    return import_onnx().load_model_from_string(model)
 
 
 def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:
@@ -45,10 +44,10 @@ def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:
 
     Args:
         model: The model.
-        names: Which tensors; all float tensors that nodes give if None.
+        names: Which tensors; None is every float tensor that a node produces.
 
     Returns:
-        The names, those that are outputs already too.
+        The names, including those that were outputs before.
     """
     import onnx
 
@@ -65,18 +64,14 @@ def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:
 
 
 def session_of(data: bytes) -> Any:
-    """A session that keeps quiet and computes what the file says, unfused.
+    """A silent session that computes what the file says, unfused.
 
     Args:
         data: An .onnx file.
     """
-    # Fusing QDQ pairs would take away the tensors that are read.
+    # Fusing QDQ pairs would remove the tensors that are read.
     with quiet():
         return new_session(data, min(4, os.cpu_count() or 1), as_written=True)
-
-
-FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
-"""Flags of ``/proc/cpuinfo`` for instructions that multiply bytes; the last two are Arm's."""
 
 
 class CpuReport(Strict, frozen=True):
@@ -128,7 +123,6 @@ def kernels_saturate() -> bool | None:
     """
     try:
         from onnx import TensorProto, helper, numpy_helper
-
     except ImportError:
         return None
     count = 64

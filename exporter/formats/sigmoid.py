@@ -14,6 +14,7 @@ import numpy as np
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
+from exporter.formats.model_files import parse_onnx
 
 End = Literal["sigmoid", "linear", "other", "unknown"]
 """A model's last operation: one sigmoid per output, unbounded numbers, or something else."""
@@ -67,8 +68,6 @@ def onnx_end(path: Path) -> End:
         EnvironmentMissingError: onnx is not installed.
         ModelFileError: It is damaged.
     """
-    from exporter.formats.model_files import parse_onnx
-
     graph = parse_onnx(path).graph
     makers = {name: node for node in graph.node for name in node.output}
     name = graph.output[0].name if graph.output else ""
@@ -123,7 +122,7 @@ def refuse_sigmoids(outputs: Float32Array, sums_to_one: bool, end: End, path: Pa
         path: Its file, for the message.
 
     Raises:
-        ModelFileError: It does.
+        ModelFileError: It is such a model.
     """
     inside = outputs.min() >= -1e-4 and outputs.max() <= 1.0 + 1e-4
     if end != "sigmoid" and (sums_to_one or not inside or end == "linear"):

@@ -4,14 +4,14 @@ Written out by hand from ``metadata_schema.fbs`` (identifier ``M001``) of Tensor
 MediaPipe: the generated module is 3,400 lines for 60 tables, and no current package ships it
 without the rest of MediaPipe. A slot is a field's position in its table's declaration.
 
-A .tflite file as its two halves: the model's FlatBuffer, and a zip of files appended to it.
-
-Interpreters read the first half and ignore the second; ``unzip`` does the opposite.
+Labels are not in these tables but in a zip appended to the model's FlatBuffer: interpreters read
+the first half of such a file and ignore the second; ``unzip`` does the opposite.
 """
 
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,15 +19,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge_runtime.common.errors import ModelFileError
+from exporter.formats.flatbuffer import IDENTIFIER
 
-IDENTIFIER = b"M001"
-ROOT = "ModelMetadata"
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""The date of every zip entry, so that the same content gives the same bytes."""
 
-COLOR_SPACES = {"UNKNOWN": 0, "RGB": 1, "GRAYSCALE": 2}
+_METADATA_IDENTIFIER = b"M001"
+_ROOT = "ModelMetadata"
+
+COLOR_SPACES = {"RGB": 1, "GRAYSCALE": 2}
 """``ColorSpaceType``."""
 
 TENSOR_AXIS_LABELS = 2
-"""``AssociatedFileType``: a file that names the entries along a tensor's axis, one a line."""
+"""``AssociatedFileType``: a file that names the entries along a tensor's axis, one per line."""
 
 Record = Mapping[str, Any]
 """A table as field name -> text, number, list of floats, record, or list of records."""
@@ -98,7 +102,7 @@ def packed(record: Record) -> bytes:
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
-    builder.Finish(_write(builder, ROOT, record), file_identifier=IDENTIFIER)
+    builder.Finish(_write(builder, _ROOT, record), file_identifier=_METADATA_IDENTIFIER)
     return bytes(builder.Output())
 
 
@@ -112,17 +116,14 @@ def unpacked(data: bytes) -> Record:
         The fields that are set and known here.
 
     Raises:
-        ValueError: It is no such FlatBuffer.
+        ValueError: It is not such a FlatBuffer.
     """
-    import struct
-
     from flatbuffers import encode, packer, table
 
-    if data[4:8] != IDENTIFIER:
-        raise ValueError(f"identifier {data[4:8]!r} instead of {IDENTIFIER!r}")
+    if data[4:8] != _METADATA_IDENTIFIER:
+        raise ValueError(f"identifier {data[4:8]!r} instead of {_METADATA_IDENTIFIER!r}")
     try:
-        root = table.Table(data, encode.Get(packer.uoffset, data, 0))
-        return _read(root, ROOT)
+        return _read(table.Table(data, encode.Get(packer.uoffset, data, 0)), _ROOT)
     except (struct.error, IndexError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"damaged: {error}") from error
 
@@ -166,11 +167,11 @@ def _read(table: Any, name: str) -> Record:
 
 
 def _read_value(table: Any, field: _Field) -> Any:
-    """A field's value; None where it is not set, or a union holds something else."""
+    """A field's value; None if it is not set, or a union holds something else."""
     from flatbuffers import number_types as types
     from flatbuffers.table import Table
 
-    # A vtable starts with two sizes of two bytes, then one entry of two bytes a slot.
+    # A vtable starts with two sizes of two bytes, then one entry of two bytes per slot.
     at = table.Offset(4 + 2 * field.slot)
     if not at:
         return None
@@ -190,11 +191,6 @@ def _read_value(table: Any, field: _Field) -> Any:
     return [_read(Table(table.Bytes, table.Indirect(start + 4 * index)), field.of) for index in range(count)]
 
 
-_IDENTIFIER = b"TFL3"
-
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-
-
 def split(data: bytes) -> tuple[bytes, dict[str, bytes]]:
     """The model without the appended files, and the files.
 
@@ -202,12 +198,12 @@ def split(data: bytes) -> tuple[bytes, dict[str, bytes]]:
         data: A .tflite file.
 
     Returns:
-        The model's FlatBuffer, and name -> content of the files; none where there is no intact zip.
+        The model's FlatBuffer, and name -> content of the files; empty without an intact zip.
 
     Raises:
-        ModelFileError: It is no .tflite file.
+        ModelFileError: It is not a .tflite file.
     """
-    if data[4:8] != _IDENTIFIER:
+    if data[4:8] != IDENTIFIER:
         raise ModelFileError(
             f"Metadata must go into a .tflite file. Received: {len(data)} bytes that begin "
             f"{data[:8].hex() or 'nowhere'}. Pass a file that the converter wrote."
@@ -233,7 +229,7 @@ def joined(model: bytes, files: Mapping[str, bytes]) -> bytes:
     file = io.BytesIO(model)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
-            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.create_system = 3
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)

@@ -72,7 +72,7 @@ def examine_kernels(
     worst = max(risky, key=lambda one: one.pair_sum).name
     try:
         with quiet():
-            engine = candidate.open_exact(threads)
+            engine = candidate.open(threads, exact=True)
     except ModelFileError:
         # For example a file with an operation on int8 activations, which has no exact form.
         return KernelsReport(len(found), len(risky), worst)

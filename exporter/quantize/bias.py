@@ -3,9 +3,8 @@
 A rounding error of the weights, ``dW = Wq - W``, shifts a layer's output by ``dW * x`` and so by
 ``dW * E[x]`` on average, which the bias can compensate: ``b' = b - dW * E[x]``, summed over the
 kernel (Nagel et al. 2019, Data-Free Quantization Through Weight Equalization and Bias
-Correction, section 4.2). ``E[x]`` is measured on calibration images here, per kernel position.
-
-Mean input of each position of a convolution kernel, including padding.
+Correction, section 4.2). ``E[x]`` is measured on calibration images here, separately for each position
+of a kernel, since the positions at its edge also see padding.
 """
 
 from __future__ import annotations
@@ -82,6 +81,19 @@ class Geometry:
     dilations: tuple[int, int]
     pads: tuple[int, int]
     output: tuple[int, int]
+
+
+def same_padding(size: int, given: int, kernel: int, stride: int, dilation: int) -> int:
+    """Zeros that ``SAME`` padding adds along one axis, on both sides together.
+
+    Args:
+        size: Of the input.
+        given: Size of the output.
+        kernel: Size of the kernel.
+        stride: Steps between outputs.
+        dilation: Steps between kernel elements.
+    """
+    return max((given - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
 
 
 def window_means(mean_map: Float32Array, kernel: tuple[int, int], geometry: Geometry) -> Float32Array:

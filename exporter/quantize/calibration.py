@@ -1,7 +1,4 @@
-"""Quality of a calibration: what it clips, and whether more images would change the result.
-
-Calibration images, checked before anything slow.
-"""
+"""Quality of a calibration: what it clips, and whether more images would change the result."""
 
 from __future__ import annotations
 
@@ -14,8 +11,8 @@ from edge_runtime.common.errors import UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
-from exporter.formats.half_precision import Magnitude
-from exporter.quantize.graph import QuantGraph
+from exporter.formats.half_precision import FLOAT32_MAX, Magnitude
+from exporter.quantize.graph import QuantGraph, calibrated_ranges
 from exporter.source.scoring import file_scores
 from exporter.statistics.drift import IntArray, agreement, floored_kl
 
@@ -24,6 +21,28 @@ HELD_OUT = 50
 
 WORST_TENSORS = 3
 """Number of tensors that are named."""
+
+
+def check_images(pixels: UInt8Array, shape: tuple[int, ...]) -> UInt8Array:
+    """Returns the images if they fit the model.
+
+    Args:
+        pixels: uint8 ``[n, height, width, channels]``.
+        shape: Input shape of the model, ``(height, width, channels)``.
+
+    Raises:
+        UsageError: There are none, or their size or type is wrong.
+    """
+    if not len(pixels):
+        raise UsageError(
+            "int8 artifacts need calibration images. Received: none. Pass --calibration-data with real images."
+        )
+    if pixels.shape[1:] != shape or pixels.dtype != "uint8":
+        raise UsageError(
+            f"Calibration images must be uint8 {['n', *shape]}, the model's input. "
+            f"Received: {pixels.dtype} {list(pixels.shape)}. Preprocess them with the model's input spec."
+        )
+    return pixels
 
 
 class ClippedTensor(Strict, frozen=True):
@@ -75,17 +94,6 @@ class CalibrationReport(Strict, frozen=True):
         return max(found) - min(found) if found else 0.0
 
 
-def class_counts(truth: IntArray, labels: Sequence[str]) -> dict[str, int]:
-    """Number of calibration images per class.
-
-    Args:
-        truth: Class indices, int64 ``[n]``.
-        labels: Class names.
-    """
-    counts = np.bincount(truth, minlength=len(labels))
-    return {label: int(count) for label, count in zip(labels, counts, strict=True)}
-
-
 def clipping(graph: QuantGraph, pixels: UInt8Array) -> tuple[float, tuple[ClippedTensor, ...]]:
     """Counts activations of the float model that lie half a step or more outside the calibrated ranges.
 
@@ -99,17 +107,14 @@ def clipping(graph: QuantGraph, pixels: UInt8Array) -> tuple[float, tuple[Clippe
     Raises:
         UsageError: The graph is not calibrated.
     """
-    if graph.ranges is None:
-        raise UsageError(
-            "Clipping is counted on a calibrated graph. Received: no ranges. Call calibrated() first."
-        )
+    ranges = calibrated_ranges(graph)
     outside: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for tensors in graph.tensors(pixels):
         for name, values in tensors.items():
-            if name not in graph.ranges:
+            if name not in ranges:
                 continue
-            low, high = graph.ranges[name]
+            low, high = ranges[name]
             # Values that still round to the last step are not clipped.
             half = (high - low) / 255.0 / 2.0
             cut = int(np.count_nonzero(values < low - half) + np.count_nonzero(values > high + half))
@@ -175,10 +180,9 @@ def calibration_report(
     if judging is not None:
         progress("trying fewer calibration images", 0, 0)
         sizes = by_size(graph, calibration, *judging)
-    return CalibrationReport(
-        len(calibration), class_counts(truth, labels), counted, clipped, worst, sizes,
-        largest_activation(graph, len(calibration)),
-    )  # fmt: skip
+    per_class = dict(zip(labels, np.bincount(truth, minlength=len(labels)).tolist(), strict=True))
+    largest = largest_activation(graph, len(calibration))
+    return CalibrationReport(len(calibration), per_class, counted, clipped, worst, sizes, largest)
 
 
 def largest_activation(graph: QuantGraph, images: int) -> Magnitude | None:
@@ -192,26 +196,4 @@ def largest_activation(graph: QuantGraph, images: int) -> Magnitude | None:
         return None
     ends = {name: max(abs(low), abs(high)) for name, (low, high) in graph.ranges.items()}
     name = max(ends, key=ends.__getitem__)
-    return Magnitude(name.split(";")[0], min(ends[name], float(np.finfo(np.float32).max)), images)
-
-
-def check_images(pixels: UInt8Array, shape: tuple[int, ...]) -> UInt8Array:
-    """Returns the images if they fit the model.
-
-    Args:
-        pixels: uint8 ``[n, height, width, channels]``.
-        shape: Input shape of the model, ``(height, width, channels)``.
-
-    Raises:
-        UsageError: There are none, or their size or type is wrong.
-    """
-    if not len(pixels):
-        raise UsageError(
-            "int8 artifacts need calibration images. Received: none. Pass --calibration-data with real images."
-        )
-    if pixels.shape[1:] != shape or pixels.dtype != "uint8":
-        raise UsageError(
-            f"Calibration images must be uint8 {['n', *shape]}, the model's input. "
-            f"Received: {pixels.dtype} {list(pixels.shape)}. Preprocess them with the model's input spec."
-        )
-    return pixels
+    return Magnitude(name.split(";")[0], min(ends[name], FLOAT32_MAX), images)

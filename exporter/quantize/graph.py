@@ -1,8 +1,7 @@
-"""The interface of repair to a model, whatever its file format: layers to change, int8 files to write.
+"""What repair needs of a model, whatever its file format: layers to change, int8 files to write.
 
-A graph is a float model file in memory. It is immutable: every step returns a new one.
-
-The int8 grid of weights: symmetric, per output channel.
+A graph is a float model file in memory. It is immutable: every step returns a new one. Its int8 file has
+one symmetric grid of weights per output channel.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from edge_runtime.bundle.manifest import Format
+from edge_runtime.common.errors import UsageError
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 
@@ -23,6 +23,12 @@ Ranges = dict[str, tuple[float, float]]
 
 INPUT_RANGE = (0.0, 255.0)
 """Input range of every int8 artifact: scale 1 and zero point 0, so pixels are used as they are."""
+
+LARGEST = 127.0
+"""Largest int8 weight; -128 is not used, so that the grid is symmetric (LiteRT's int8 specification)."""
+
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+"""Below this, a float32 scale loses digits and becomes 0: such weights are treated as zeros."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class LinearLayer:
 
 @dataclass(frozen=True)
 class OpError:
-    """Quantization error of one operation, given the inputs it has in the int8 model.
+    """Quantization error of one operation on the inputs that it has in the int8 model.
 
     Attributes:
         name: The operation's name.
@@ -170,11 +176,21 @@ class QuantGraph(Protocol):
         ...
 
 
-LARGEST = 127.0
-"""Largest int8 weight; -128 is not used, so that the grid is symmetric (LiteRT's int8 specification)."""
+def calibrated_ranges(graph: QuantGraph) -> Ranges:
+    """The ranges of a calibrated graph.
 
-SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
-"""Below this, a float32 scale loses digits and becomes 0: such weights are treated as zeros."""
+    Args:
+        graph: A graph.
+
+    Raises:
+        UsageError: It is not calibrated.
+    """
+    if graph.ranges is None:
+        raise UsageError(
+            "A graph must be calibrated before it is quantized or measured. Received: no ranges. "
+            "Call calibrated() first."
+        )
+    return graph.ranges
 
 
 def full_scales(weights: Float32Array) -> Float32Array:

@@ -9,7 +9,6 @@ CPU; see :mod:`exporter.quantize.onnx_products`.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,20 +16,29 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.bundle.manifest import Format
-from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
+from edge_runtime.common.errors import EnvironmentMissingError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.engines.onnx import disable_telemetry
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
-from exporter.formats.onnx_cleanup import without_stale_shapes
+from exporter.common.wording import conversion_error
+from exporter.formats.half_precision import raw
+from exporter.formats.onnx_cleanup import attributes, without_stale_shapes
 from exporter.formats.onnx_run import add_outputs, parsed, session_of
 from exporter.quantize.bias import corrected, layer_means, mean_maps
 from exporter.quantize.calibration import check_images
-from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges, on_grid
+from exporter.quantize.graph import (
+    INPUT_RANGE,
+    LinearLayer,
+    OpError,
+    QuantGraph,
+    Ranges,
+    calibrated_ranges,
+    on_grid,
+)
 from exporter.quantize.onnx_layers import (
     activation_of,
-    attributes,
     read_geometry,
     read_layers,
     shapes,
@@ -141,12 +149,12 @@ class OnnxGraph:
         names = add_outputs(model)
         session = session_of(model.SerializeToString())
         for image in images:
-            batch = np.asarray(image)[np.newaxis].astype(np.float32)
+            batch = raw(image)
             try:
                 found = session.run(names, {source.name: batch})
             except Exception as error:
                 # ONNX Runtime's exceptions have no common base class but Exception.
-                raise _refused(error) from error
+                raise conversion_error(_KIND, first_line(error, 300)) from error
             yield {source.name: batch, **dict(zip(names, found, strict=True))}
 
     def input_means(self, pixels: UInt8Array) -> dict[str, Float32Array]:
@@ -192,10 +200,7 @@ class OnnxGraph:
 
     def _with_grids(self, float_ops: Collection[str]) -> Any:
         """The QDQ model, still with a float input."""
-        if self.ranges is None:
-            raise UsageError(
-                "A graph must be calibrated before it is quantized. Received: no ranges. Call calibrated() first."
-            )
+        ranges = calibrated_ranges(self)
         disable_telemetry()
         from onnxruntime.quantization import CalibrationMethod, QuantType
         from onnxruntime.quantization.calibrate import TensorsData
@@ -205,7 +210,7 @@ class OnnxGraph:
         model = parsed(self.data)
         left_out = [node.name for node in model.graph.node if node.op_type in FLOAT_OPERATIONS]
         left_out += _with_activations(model, float_ops)
-        spans = {name: (np.float32(low), np.float32(high)) for name, (low, high) in self.ranges.items()}
+        spans = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
         try:
             with _silent():
                 quantizer = QDQQuantizer(
@@ -223,19 +228,16 @@ class OnnxGraph:
                 quantizer.quantize_model()
         except Exception as error:
             # The quantizer raises KeyError, RuntimeError and others of the graph that it walks.
-            raise _refused(error) from error
+            raise conversion_error(_KIND, first_line(error, 300)) from error
         return quantizer.model.model
 
 
 def _with_activations(model: Any, names: Collection[str]) -> list[str]:
-    """Operations and the activations behind them, which the quantizer would else quantize alone."""
+    """Operations and the activations behind them, which the quantizer would otherwise quantize alone."""
     found = []
-    for node in model.graph.node:
-        if node.name in names:
-            found.append(node.name)
-            activation = activation_of(model, node.output[0])
-            if activation is not None:
-                found.append(activation.name)
+    for node in [node for node in model.graph.node if node.name in names]:
+        activation = activation_of(model, node.output[0])
+        found += [node.name] if activation is None else [node.name, activation.name]
     return found
 
 
@@ -248,15 +250,14 @@ def _prepared(data: bytes) -> Any:
         raise EnvironmentMissingError.of_extra("Quantizing an .onnx file", "onnxruntime", "export") from error
     try:
         with _silent(), temporary_folder() as folder:
-            # By way of files: given a model in memory, the tool loses its constants (ONNX Runtime 1.31).
-            source, target = os.path.join(folder, "float.onnx"), os.path.join(folder, "prepared.onnx")
-            with open(source, "wb") as file:
-                file.write(data)
-            quant_pre_process(source, target, skip_symbolic_shape=True)
+            # Through files: given a model in memory, the tool loses its constants (ONNX Runtime 1.31).
+            source, target = folder / "float.onnx", folder / "prepared.onnx"
+            source.write_bytes(data)
+            quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
             model = onnx.load(target)
     except Exception as error:
         # ONNX Runtime's exceptions have no common base class but Exception.
-        raise _refused(error) from error
+        raise conversion_error(_KIND, first_line(error, 300)) from error
     used = {node.domain for node in model.graph.node}
     kept = [entry for entry in model.opset_import if entry.domain == "" or entry.domain in used]
     del model.opset_import[:]
@@ -266,7 +267,7 @@ def _prepared(data: bytes) -> Any:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Drops the quantizer's log lines: they warn of choices that are made here on purpose."""
+    """Drops the quantizer's log lines: they warn about choices that are deliberate here."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.CRITICAL)
@@ -275,10 +276,3 @@ def _silent() -> Iterator[None]:
             yield
     finally:
         root.setLevel(level)
-
-
-def _refused(error: Exception) -> ModelFileError:
-    return ModelFileError(
-        f"A model must quantize to {_KIND}. Received: {first_line(error, 300)}. "
-        "Replace the named operation, or leave this artifact out with --artifacts."
-    )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.result import Float32Array
-from exporter.quantize.bias import Geometry
+from exporter.formats.onnx_cleanup import attributes
+from exporter.quantize.bias import Geometry, same_padding
 from exporter.quantize.graph import LinearLayer
 
 _INPUT, _WEIGHTS, _BIAS = 0, 1, 2
@@ -40,13 +41,6 @@ def shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
         for info in (*graph.input, *graph.value_info, *graph.output)
         if info.type.tensor_type.HasField("shape")
     }
-
-
-def attributes(node: Any) -> dict[str, Any]:
-    """A node's attributes as Python values."""
-    import onnx
-
-    return {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
 
 
 def activation_of(model: Any, tensor: str) -> Any | None:
@@ -146,8 +140,7 @@ def read_geometry(model: Any) -> dict[str, Geometry]:
         how = said.get("auto_pad", b"NOTSET")
         if how in (b"SAME_UPPER", b"SAME_LOWER"):
             for axis in (0, 1):
-                reach = (given[axis] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1  # type: ignore[operator]
-                missing = max(reach - taken[axis], 0)
+                missing = same_padding(taken[axis], given[axis], kernel[axis], strides[axis], dilations[axis])  # type: ignore[arg-type]
                 pads[axis] = missing // 2 if how == b"SAME_UPPER" else missing - missing // 2
         found[node.name] = Geometry(
             (strides[0], strides[1]), (dilations[0], dilations[1]), (pads[0], pads[1]), (given[0], given[1])  # type: ignore[arg-type]

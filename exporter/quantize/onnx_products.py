@@ -1,9 +1,4 @@
-"""Finds the u8 x s8 operations of an .onnx file that can exceed 16 bits, and stores their weights as uint8.
-
-See :mod:`exporter.quantize.onnx_products`. This reads files, ours or not, in any of the forms that ONNX
-Runtime runs with integer kernels: QDQ (what this package writes), QOperator and dynamic.
-
-Pairs of products that fit 16 bits, so that an int8 .onnx file gives the same answers on every CPU.
+"""Pairs of products that fit 16 bits, so that an int8 .onnx file gives the same answers on every CPU.
 
 On x86 CPUs without VNNI, kernels multiply uint8 activations by int8 weights with ``vpmaddubsw``: it
 adds two neighbouring products in 16 bits and saturates. Two large weights of the same sign are
@@ -23,6 +18,9 @@ channels, so kernels widen each product before adding. Two solutions, both exact
     kernels add in 32 bits; but ONNX Runtime 1.31 has none that use VNNI, so an inference takes about
     twice as long on a CPU with VNNI (`benchmarks.quantization`). ONNX Runtime's option
     ``session.x64quantprecision`` does the same to a file while it loads.
+
+Files of any origin are read, in each form that ONNX Runtime runs with integer kernels: QDQ (what this
+package writes), QOperator and dynamic.
 """
 
 from __future__ import annotations
@@ -34,10 +32,13 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.result import Float32Array
+from exporter.formats.onnx_cleanup import attributes
 from exporter.quantize.graph import LARGEST, SMALLEST_SCALE
-from exporter.quantize.onnx_layers import attributes
 from exporter.quantize.onnx_steps import Steps, quantized_while_loading
 from exporter.statistics.drift import IntArray
+
+LARGEST_SUM = 128
+"""Largest sum of two neighbours of one sign, in steps: 255 * 128 fits int16, 255 * 129 does not."""
 
 ZERO_POINT = 128
 """Offset and zero point of uint8 weights."""
@@ -153,7 +154,7 @@ def _read_qdq(node: Any, steps: Steps) -> Any | None:
 
 
 def _read_integer(node: Any, steps: Steps) -> Any | None:
-    """The same for an operation on integers, which uses int8 activations unchanged."""
+    """Pair sums of an operation on integers, which uses int8 activations unchanged."""
     if node.op_type not in _INTEGER:
         return None
     place, zero_point = _INTEGER[node.op_type]
@@ -172,10 +173,6 @@ def _sums(node: Any, weights: Any) -> Any:
     by_rows = node.op_type in ("Gemm", "QGemm") and said.get("transB")
     # Each matrix of a stack is multiplied separately; neighbours are along the second to last axis.
     return pair_sums(weights if by_rows else np.moveaxis(weights, -1, 0))
-
-
-LARGEST_SUM = 128
-"""Largest sum of two neighbours of one sign, in steps: 255 * 128 fits int16, 255 * 129 does not."""
 
 
 def pair_sums(steps: np.ndarray[Any, Any]) -> IntArray:

@@ -1,25 +1,22 @@
-"""The int8 weights of an .onnx file, in whatever form a tool has written them.
+"""What ONNX Runtime makes of a QDQ file: the integers it multiplies, the operations it leaves in float.
 
-Before ONNX Runtime looks for integers to multiply, it folds constants and moves operations that only
-rearrange values. This finds what it multiplies in the end, without running it::
+Before it looks for integers to multiply, it folds constants and moves operations that only rearrange
+values. :class:`Steps` finds what it multiplies in the end, without running it::
 
     initializer, Constant or Identity      weights as most tools write them
     QuantizeLinear of a float constant     quantization-aware training, exported with its fake quantizers
     Transpose before or after the scale    PyTorch's dense layers
 
-Operations of a QDQ model that stay in float, and what ONNX Runtime does to them.
-
-Observed in ONNX Runtime 1.31.1 with default options: where a convolution or dense layer with float weights
+Observed in ONNX Runtime 1.31.1 with default options: if a convolution or dense layer with float weights
 stands between a DequantizeLinear and a QuantizeLinear, its optimizer quantizes the weights itself, with
 one scale for the whole tensor and the full int8 range (``WeightBiasQuantization``). An operation that was
 left in float because int8 hurts it is then worse than before, and its products can exceed 16 bits
-(:mod:`exporter.quantize.onnx_products`). An operation in between that changes no value prevents this.
+(:mod:`exporter.quantize.onnx_products`). An operation in between that changes no value prevents this
+(:func:`keep_float`).
 
-Local quantization error of each operation of a QDQ model.
-
-Next to each quantized operation, a float twin computes from the same inputs that the int8 model has
-there, as TensorFlow's QuantizationDebugger does for .tflite files. ONNX Runtime's ``qdq_loss_debug``
-compares a tensor before and after rounding, which ignores the weights.
+The local error of each operation is measured by a float twin that computes from the same inputs as the
+quantized one (:func:`twin_errors`), as TensorFlow's QuantizationDebugger does for .tflite files. ONNX
+Runtime's ``qdq_loss_debug`` compares a tensor before and after rounding, which ignores the weights.
 """
 
 from __future__ import annotations
@@ -30,12 +27,23 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.image.preprocess import UInt8Array
+from exporter.formats.half_precision import raw
+from exporter.formats.onnx_cleanup import attributes
 from exporter.formats.onnx_run import add_outputs, session_of
 from exporter.quantize.graph import OpError
-from exporter.quantize.onnx_layers import activation_of, attributes, constants
+from exporter.quantize.onnx_layers import activation_of, constants
 
-REARRANGING = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "MaxPool")
+_REARRANGING = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "MaxPool")
 """Operations that ONNX Runtime moves away from between an activation's scale and its multiplication."""
+
+_LOWEST = "lowest_float"
+"""Name of the constant with the lowest float32 value."""
+
+_QUANTIZED_IN_BETWEEN = ("Conv", "ConvTranspose", "Gemm")
+_ON_INTEGERS = ("Conv", "Gemm")
+
+_TWIN = "__float"
+"""What follows an operation's name in its float twin's."""
 
 
 class Steps:
@@ -65,18 +73,18 @@ class Steps:
             The node; None if the tensor is computed in another way.
         """
         node = self.makers.get(tensor)
-        while node is not None and node.op_type in REARRANGING:
+        while node is not None and node.op_type in _REARRANGING:
             node = self.makers.get(node.input[0])
         return node if node is not None and node.op_type == "DequantizeLinear" else None
 
     def scaled_weights(self, tensor: str) -> Any | None:
-        """The int8 weights of which a DequantizeLinear made a tensor, arranged as that is.
+        """The int8 weights that a DequantizeLinear scales to a tensor, in the tensor's arrangement.
 
         Args:
             tensor: Input of an operation.
 
         Returns:
-            int8; None where it is something else.
+            int8; None if it is something else.
         """
         node = self.makers.get(tensor)
         if node is None:
@@ -92,26 +100,26 @@ class Steps:
             tensor: What an integer operation or a DequantizeLinear reads.
 
         Returns:
-            int8; None where it is something else.
+            int8; None if it is something else.
         """
         node, values = self.makers.get(tensor), self.constant(tensor)
         if values is not None:
             return values if values.dtype == np.int8 else None
         if node is None:
             return None
-        return (
-            self._rounded(node) if node.op_type == "QuantizeLinear" else self._rearranged(node, self.weights)
-        )
+        if node.op_type == "QuantizeLinear":
+            return self._rounded(node)
+        return self._rearranged(node, self.weights)
 
     def dtype(self, node: Any, place: int) -> Any | None:
-        """The type of an input, as its zero point tells.
+        """The element type of an input, according to its zero point.
 
         Args:
             node: An operation.
             place: Which of its inputs is the zero point.
 
         Returns:
-            A NumPy type; None where the zero point is left out or computed, as those of uint8 are.
+            A NumPy type; None if the zero point is left out or computed, as those of uint8 are.
         """
         values = self.constant(node.input[place]) if len(node.input) > place else None
         return None if values is None else values.dtype
@@ -153,13 +161,6 @@ class Steps:
         return np.clip(np.round(values / scale) + zero_point, -128, 127).astype(np.int8)
 
 
-LOWEST = "lowest_float"
-"""Name of the constant with the lowest float32 value."""
-
-_QUANTIZED_IN_BETWEEN = ("Conv", "ConvTranspose", "Gemm")
-_ON_INTEGERS = ("Conv", "Gemm")
-
-
 def keep_float(model: Any) -> Any:
     """Puts a Max with the lowest float behind every operation that stays in float, in place.
 
@@ -175,11 +176,11 @@ def keep_float(model: Any) -> Any:
     kept = [node for node in graph.node if _float_weights(node, steps) is not None]
     if kept:
         lowest = np.array(np.finfo(np.float32).min, dtype=np.float32)
-        graph.initializer.append(onnx.numpy_helper.from_array(lowest, LOWEST))
+        graph.initializer.append(onnx.numpy_helper.from_array(lowest, _LOWEST))
     for node in kept:
         given, inner = node.output[0], f"{node.output[0]}_in_float"
         node.output[0] = inner
-        graph.node.append(onnx.helper.make_node("Max", [inner, LOWEST], [given], name=inner))
+        graph.node.append(onnx.helper.make_node("Max", [inner, _LOWEST], [given], name=inner))
     return model
 
 
@@ -212,9 +213,6 @@ def _float_weights(node: Any, steps: Steps) -> Any | None:
         return None
     weights = steps.constant(node.input[1])
     return weights if weights is not None and weights.dtype == np.float32 else None
-
-
-_TWIN = "__float"
 
 
 def twin_errors(float_model: Any, grids: Any, pixels: UInt8Array) -> tuple[OpError, ...]:
@@ -262,7 +260,7 @@ def twin_errors(float_model: Any, grids: Any, pixels: UInt8Array) -> tuple[OpErr
     source = grids.graph.input[0].name
     squares: dict[str, float] = defaultdict(float)
     for image in pixels:
-        values = session.run(names, {source: np.asarray(image)[np.newaxis].astype(np.float32)})
+        values = session.run(names, {source: raw(image)})
         found = dict(zip(names, values, strict=True))
         for name, (exact, coarse, _) in pairs.items():
             squares[name] += float(np.mean(np.square(found[exact] - found[coarse]), dtype=np.float64))

@@ -10,23 +10,30 @@ A padded convolution pads with zeros after the normalisation, so ``k`` must be w
 normalisation subtracts, in pixels. It is rounded to an integer, 128 for 127.5, which affects only the
 padding. Without padding ``k`` is 0.
 
-The pixels at the front of an int8 .onnx file; see :mod:`exporter.quantize.pixel_grid`.
+:func:`folded` is for both formats; the rest edits .onnx files, and
+:mod:`exporter.quantize.tflite_layers` .tflite files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from exporter.formats.onnx_cleanup import attributes, drop_unread
 from exporter.quantize.graph import LinearLayer, Ranges
-from exporter.quantize.onnx_layers import attributes, constants, read_layers, write_layers
+from exporter.quantize.onnx_layers import constants, read_layers, write_layers
+from exporter.statistics.drift import Float64Array
 
 _NEAR = 0.5
 """Largest difference, in pixel values, between the exact and the rounded padding."""
 
-Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+_SHIFT = "pixel_shift"
+"""Name of the node that shifts pixels by an integer, and of its constant."""
+
+_STEPS = {"Mul": "mul", "Add": "add", "Sub": "sub", "Div": "div"}
 
 
 @dataclass(frozen=True)
@@ -97,12 +104,6 @@ def folded(layer: LinearLayer, affine: Affine, *, padded: bool) -> tuple[LinearL
     return replace(layer, weights=weights, bias=bias.astype(np.float32)), shift
 
 
-SHIFT = "pixel_shift"
-"""Name of the node that shifts pixels by an integer."""
-
-_STEPS = {"Mul": "mul", "Add": "add", "Sub": "sub", "Div": "div"}
-
-
 def fold_normalisation(model: Any) -> Ranges:
     """Folds the normalisation of a float model into its first convolution, in place, if possible.
 
@@ -155,7 +156,7 @@ def fold_normalisation(model: Any) -> Ranges:
     layer, shift = found
     write_layers(model, {layer.name: layer})
     for gone in chain:
-        _reconnect(graph, gone.output[0], gone.input[0] if gone.input[0] not in known else gone.input[1])
+        _reconnect(graph.node, gone.output[0], gone.input[0] if gone.input[0] not in known else gone.input[1])
         graph.node.remove(gone)
     for moved in between:
         # Its values differ from the tensor of that name in the float file.
@@ -163,9 +164,9 @@ def fold_normalisation(model: Any) -> Ranges:
     if not shift:
         return {}
     shifted = f"{source.name}_shifted"
-    _reconnect(graph, source.name, shifted)
-    graph.initializer.append(onnx.numpy_helper.from_array(np.array(shift, dtype=np.float32), SHIFT))
-    graph.node.insert(0, onnx.helper.make_node("Add", [source.name, SHIFT], [shifted], name=SHIFT))
+    _reconnect(graph.node, source.name, shifted)
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(shift, dtype=np.float32), _SHIFT))
+    graph.node.insert(0, onnx.helper.make_node("Add", [source.name, _SHIFT], [shifted], name=_SHIFT))
     info = graph.value_info.add()
     info.CopyFrom(source)
     info.name = shifted
@@ -189,23 +190,20 @@ def with_uint8_input(model: Any) -> Any:
 
     graph = model.graph
     source = graph.input[0]
-    shift = next((node for node in graph.node if node.name == SHIFT), None)
+    shift = next((node for node in graph.node if node.name == _SHIFT), None)
     for tensor in (source.name, *(shift.output if shift is not None else ())):
         for node in [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == tensor]:
-            _reconnect(graph, node.output[0], source.name)
+            _reconnect(graph.node, node.output[0], source.name)
             graph.node.remove(node)
-    _drop_unread(graph)
+    _drop_unread_nodes(graph)
     source.type.tensor_type.elem_type = onnx.TensorProto.UINT8
     # An operation left in float reads the input directly.
     as_float = f"{source.name}_float"
-    waiting = [
+    in_float = [
         node for node in graph.node if source.name in node.input and node.op_type != "DequantizeLinear"
     ]
-    for node in waiting:
-        for place, name in enumerate(node.input):
-            if name == source.name:
-                node.input[place] = as_float
-    if waiting:
+    if in_float:
+        _reconnect(in_float, source.name, as_float)
         cast = onnx.helper.make_node(
             "Cast", [source.name], [as_float], name=as_float, to=onnx.TensorProto.FLOAT
         )
@@ -213,8 +211,8 @@ def with_uint8_input(model: Any) -> Any:
     return model
 
 
-def _reconnect(graph: Any, old: str, new: str) -> None:
-    for node in graph.node:
+def _reconnect(nodes: Iterable[Any], old: str, new: str) -> None:
+    for node in nodes:
         for place, name in enumerate(node.input):
             if name == old:
                 node.input[place] = new
@@ -224,12 +222,12 @@ def _rename(graph: Any, node: Any, name: str) -> None:
     for info in graph.value_info:
         if info.name == node.output[0]:
             info.name = name
-    _reconnect(graph, node.output[0], name)
+    _reconnect(graph.node, node.output[0], name)
     node.output[0] = name
 
 
-def _drop_unread(graph: Any) -> None:
-    """Removes nodes and constants that are no longer read."""
+def _drop_unread_nodes(graph: Any) -> None:
+    """Removes the nodes and constants that nothing reads any longer."""
     outputs = {output.name for output in graph.output}
     while True:
         read = outputs | {name for node in graph.node for name in node.input}
@@ -238,5 +236,4 @@ def _drop_unread(graph: Any) -> None:
             break
         for node in dead:
             graph.node.remove(node)
-    for constant in [entry for entry in graph.initializer if entry.name not in read]:
-        graph.initializer.remove(constant)
+    drop_unread(graph)

@@ -15,16 +15,26 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.bundle.manifest import Format
-from edge_runtime.common.errors import ModelFileError, UsageError, first_line
+from edge_runtime.common.errors import first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.litert import new_interpreter
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.backend import load_tensorflow
+from exporter.common.wording import conversion_error
 from exporter.formats.flatbuffer import name_tensors, packed, parsed
+from exporter.formats.half_precision import raw
 from exporter.quantize.bias import layer_means, mean_maps
 from exporter.quantize.calibration import check_images
-from exporter.quantize.graph import INPUT_RANGE, LinearLayer, OpError, QuantGraph, Ranges, on_grid
+from exporter.quantize.graph import (
+    INPUT_RANGE,
+    LinearLayer,
+    OpError,
+    QuantGraph,
+    Ranges,
+    calibrated_ranges,
+    on_grid,
+)
 from exporter.quantize.tflite_layers import (
     fold_normalisation,
     name_of,
@@ -92,9 +102,9 @@ class TfliteGraph:
         images = check_images(pixels, self._input_shape())
         try:
             with quiet():
-                with_ranges = Calibrator(self.data).calibrate(lambda: ([batch] for batch in _batches(images)))
+                with_ranges = Calibrator(self.data).calibrate(lambda: ([raw(image)] for image in images))
         except (RuntimeError, ValueError) as error:
-            raise _refused(error) from error
+            raise conversion_error(_KIND, first_line(error, 300)) from error
         graph = parsed(with_ranges).subgraphs[0]
         # Matched by position: the calibrator writes the same tensors in the same order.
         names = [tensor.name.decode() for tensor in parsed(self.data).subgraphs[0].tensors]
@@ -122,8 +132,8 @@ class TfliteGraph:
         images = check_images(pixels, self._input_shape())
         interpreter, watched = self._interpreter()
         place = interpreter.get_input_details()[0]["index"]
-        for batch in _batches(images):
-            interpreter.set_tensor(place, batch)
+        for image in images:
+            interpreter.set_tensor(place, raw(image))
             interpreter.invoke()
             yield {name: interpreter.get_tensor(index) for name, index in watched.items()}
 
@@ -141,7 +151,8 @@ class TfliteGraph:
         instrumented = self._mlir_quantized(enable_numeric_verify=True)
         with quiet():
             debugger = tensorflow.lite.experimental.QuantizationDebugger(
-                quant_debug_model_content=instrumented, debug_dataset=lambda: ([x] for x in _batches(images))
+                quant_debug_model_content=instrumented,
+                debug_dataset=lambda: ([raw(image)] for image in images),
             )
             debugger.run()
         table = io.StringIO()
@@ -167,13 +178,9 @@ class TfliteGraph:
         """The float file with the ranges where mlir_quantize expects them."""
         from tensorflow.lite.python.schema_py_generated import QuantizationParametersT
 
-        if self.ranges is None:
-            raise UsageError(
-                "A graph must be calibrated before it is quantized. Received: no ranges. Call calibrated() first."
-            )
-        model = parsed(self.data)
+        ranges, model = calibrated_ranges(self), parsed(self.data)
         for tensor in model.subgraphs[0].tensors:
-            span = self.ranges.get(tensor.name.decode())
+            span = ranges.get(tensor.name.decode())
             if span is not None:
                 tensor.quantization = tensor.quantization or QuantizationParametersT()
                 tensor.quantization.min = np.array([span[0]], dtype=np.float32)
@@ -190,7 +197,7 @@ class TfliteGraph:
                     self._with_ranges(), denylisted_ops=list(FLOAT_OPERATIONS), **options
                 )
         except (RuntimeError, ValueError) as error:
-            raise _refused(error) from error
+            raise conversion_error(_KIND, first_line(error, 300)) from error
         return data
 
     def _interpreter(self) -> tuple[Any, dict[str, int]]:
@@ -200,22 +207,10 @@ class TfliteGraph:
                 interpreter = new_interpreter(self.data, min(4, os.cpu_count() or 1), all_tensors=True)
                 interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise _refused(error) from error
+            raise conversion_error(_KIND, first_line(error, 300)) from error
         from tensorflow.lite.python.schema_py_generated import TensorType
 
         graph = parsed(self.data).subgraphs[0]
         places = [*graph.inputs, *(index for operator in graph.operators for index in operator.outputs)]
         kept = [int(place) for place in places if graph.tensors[place].type == TensorType.FLOAT32]
         return interpreter, {name_of(graph, place): place for place in kept}
-
-
-def _batches(pixels: UInt8Array) -> Iterator[Float32Array]:
-    for image in pixels:
-        yield np.asarray(image)[np.newaxis].astype(np.float32)
-
-
-def _refused(error: Exception) -> ModelFileError:
-    return ModelFileError(
-        f"A model must quantize to {_KIND}. Received: {first_line(error, 300)}. "
-        "Replace the named operation, or leave this artifact out with --artifacts."
-    )

@@ -1,7 +1,4 @@
-"""The linear layers of a parsed .tflite file: read, and written back.
-
-The pixel grid of a .tflite file; see :mod:`exporter.quantize.pixel_grid`.
-"""
+"""The linear layers of a parsed .tflite file: read and written back, with the normalisation folded in."""
 
 from __future__ import annotations
 
@@ -11,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.engines.result import Float32Array
-from exporter.quantize.bias import Geometry
+from exporter.quantize.bias import Geometry, same_padding
 from exporter.quantize.graph import LinearLayer, LinearOp, Ranges
 from exporter.quantize.pixel_grid import Affine, folded
 
 _ACTIVATIONS = {0: "none", 1: "relu", 2: "relu_n1_to_1", 3: "relu6", 4: "tanh"}
 _SAME = 0
 _INPUT, _WEIGHTS, _BIAS = 0, 1, 2
+
+SHIFTED = b"pixels_shifted"
+"""Name of the pixels, shifted by an integer."""
 
 
 def with_unique_names(model: Any) -> Any:
@@ -48,12 +48,12 @@ def read_layers(model: Any) -> tuple[LinearLayer, ...]:
         op = _linear_op(model, operator)
         if op is None:
             continue
-        weights = constant_of(model, operator.inputs[_WEIGHTS])
+        weights = _constant_of(model, operator.inputs[_WEIGHTS])
         if weights is None:
             continue
         bias = None
         if len(operator.inputs) > _BIAS and operator.inputs[_BIAS] >= 0:
-            bias = constant_of(model, operator.inputs[_BIAS])
+            bias = _constant_of(model, operator.inputs[_BIAS])
             if bias is None:
                 continue
         source, target = int(operator.inputs[_INPUT]), int(operator.outputs[0])
@@ -91,9 +91,9 @@ def write_layers(model: Any, changed: dict[str, LinearLayer]) -> None:
         weights = np.ascontiguousarray(
             layer.weights.transpose(3, 1, 2, 0) if op == "depthwise" else layer.weights
         )
-        replace_constant(model, operator, _WEIGHTS, weights.astype(np.float32))
+        _replace_constant(model, operator, _WEIGHTS, weights.astype(np.float32))
         if layer.bias is not None:
-            replace_constant(model, operator, _BIAS, layer.bias.astype(np.float32))
+            _replace_constant(model, operator, _BIAS, layer.bias.astype(np.float32))
 
 
 def read_geometry(model: Any) -> dict[str, Geometry]:
@@ -113,8 +113,10 @@ def read_geometry(model: Any) -> dict[str, Geometry]:
         pads = [0, 0]
         if options.padding == _SAME:
             for axis in (0, 1):
-                reach = (given[axis] - 1) * strides[axis] + (int(kernel[axis]) - 1) * dilations[axis] + 1
-                pads[axis] = max(reach - taken[axis], 0) // 2
+                missing = same_padding(
+                    taken[axis], given[axis], int(kernel[axis]), strides[axis], dilations[axis]
+                )
+                pads[axis] = missing // 2
         found[name_of(graph, operator.outputs[0])] = Geometry(strides, dilations, (pads[0], pads[1]), given)
     return found
 
@@ -127,16 +129,16 @@ def _linear_op(model: Any, operator: Any) -> LinearOp | None:
         BuiltinOperator.DEPTHWISE_CONV_2D: "depthwise",
         BuiltinOperator.FULLY_CONNECTED: "dense",
     }
-    return known.get(builtin_of(model, operator))
+    return known.get(_builtin_of(model, operator))
 
 
-def builtin_of(model: Any, operator: Any) -> int:
+def _builtin_of(model: Any, operator: Any) -> int:
     """An operation's kind, a number of the schema's ``BuiltinOperator``."""
     code = model.operatorCodes[operator.opcodeIndex]
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
-def constant_of(model: Any, index: int) -> Float32Array | None:
+def _constant_of(model: Any, index: int) -> Float32Array | None:
     """The value of a constant float32 tensor; None for any other tensor."""
     from ai_edge_litert.schema_py_generated import TensorType
 
@@ -160,8 +162,8 @@ def _readers(graph: Any, tensor: int) -> tuple[str, ...]:
     )
 
 
-def replace_constant(model: Any, operator: Any, place: int, values: Float32Array) -> None:
-    """Gives an operation its own constant: equal constants share a tensor, and tensors a buffer.
+def _replace_constant(model: Any, operator: Any, place: int, values: Float32Array) -> None:
+    """Gives an operation its own constant; before, equal constants may share a tensor, and tensors a buffer.
 
     Args:
         model: A parsed file, changed in place.
@@ -169,12 +171,7 @@ def replace_constant(model: Any, operator: Any, place: int, values: Float32Array
         place: Index of the input.
         values: The new constant.
     """
-    from ai_edge_litert.schema_py_generated import (
-        BufferT,
-        QuantizationParametersT,
-        TensorT,
-        TensorType,
-    )
+    from ai_edge_litert import schema_py_generated as schema
 
     graph = model.subgraphs[0]
     inputs = [int(index) for index in operator.inputs]
@@ -182,30 +179,21 @@ def replace_constant(model: Any, operator: Any, place: int, values: Float32Array
     if inputs[place] >= 0:
         tensor = copy(graph.tensors[inputs[place]])
     else:
-        tensor = TensorT()
-        tensor.type, tensor.shape, tensor.hasRank = TensorType.FLOAT32, np.array(values.shape, np.int32), True
-        tensor.quantization = QuantizationParametersT()
+        tensor = schema.TensorT(type=schema.TensorType.FLOAT32, hasRank=True)
+        tensor.quantization = schema.QuantizationParametersT()
     shared = inputs[place] < 0 or sum(inputs[place] in list(other.inputs) for other in graph.operators) > 1
     tensor.shape = np.array(values.shape, dtype=np.int32)
-    lone = not shared and sum(other.buffer == tensor.buffer for other in graph.tensors) == 1
-    if lone:
+    data = np.frombuffer(values.tobytes(), dtype=np.uint8)
+    if not shared and sum(other.buffer == tensor.buffer for other in graph.tensors) == 1:
         graph.tensors[inputs[place]] = tensor
-        model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), dtype=np.uint8)
+        model.buffers[tensor.buffer].data = data
         return
-    buffer = BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), dtype=np.uint8)
-    model.buffers.append(buffer)
+    model.buffers.append(schema.BufferT(data=data))
     tensor.buffer = len(model.buffers) - 1
     tensor.name = (tensor.name or b"constant") + f":{len(graph.tensors)}".encode()
     graph.tensors.append(tensor)
     inputs[place] = len(graph.tensors) - 1
     operator.inputs = np.array(inputs, dtype=np.int32)
-
-
-SHIFTED = b"pixels_shifted"
-"""Name of the pixels, shifted by an integer."""
-
-_SAME_PADDING = 0
 
 
 def fold_normalisation(model: Any) -> Ranges:
@@ -234,12 +222,12 @@ def fold_normalisation(model: Any) -> Ranges:
         if len(readers) != 1 or place in list(graph.outputs):
             return {}
         operator = readers[0]
-        step = names.get(builtin_of(model, operator))
+        step = names.get(_builtin_of(model, operator))
         if step is None:
             break
         if int(operator.inputs[0]) != place or operator.builtinOptions.fusedActivationFunction:
             return {}
-        constant = constant_of(model, operator.inputs[1])
+        constant = _constant_of(model, operator.inputs[1])
         after = None if constant is None else affine.then(step, constant.astype(np.float64))
         if after is None:
             return {}
@@ -249,11 +237,11 @@ def fold_normalisation(model: Any) -> Ranges:
     layer = layers.get(name_of(graph, operator.outputs[0]))
     if not chain or layer is None or layer.op == "dense":
         return {}
-    found = folded(layer, affine, padded=operator.builtinOptions.padding == _SAME_PADDING)
+    found = folded(layer, affine, padded=operator.builtinOptions.padding == _SAME)
     if found is None:
         return {}
     layer, shift = found
-    shifter = next((op for op in chain if names[builtin_of(model, op)] in ("add", "sub")), None)
+    shifter = next((op for op in chain if names[_builtin_of(model, op)] in ("add", "sub")), None)
     if shift and shifter is None:
         return {}
     write_layers(model, {layer.name: layer})
@@ -264,9 +252,9 @@ def fold_normalisation(model: Any) -> Ranges:
     if kept is None:
         operator.inputs = _with(operator.inputs, 0, source)
         return {}
-    sign = 1 if names[builtin_of(model, kept)] == "add" else -1
+    sign = 1 if names[_builtin_of(model, kept)] == "add" else -1
     kept.inputs = _with(kept.inputs, 0, source)
-    replace_constant(model, kept, 1, np.array(sign * shift, dtype=np.float32))
+    _replace_constant(model, kept, 1, np.array(sign * shift, dtype=np.float32))
     operator.inputs = _with(operator.inputs, 0, int(kept.outputs[0]))
     # Its values differ from the tensor of that name in the float file.
     graph.tensors[kept.outputs[0]].name = SHIFTED

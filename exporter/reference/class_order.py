@@ -12,7 +12,7 @@ known orders of a data set differ, the labelled images decide::
 
 The best order is used if it beats all rivals. An order that only some tools use (capital
 letters ignored, numbers inside names by value) does not block the usual ones: it counts only if
-it wins clearly. Two usual orders that cannot be told apart stay undecided.
+it wins clearly. If two usual orders cannot be distinguished, the order stays undecided.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ import numpy as np
 from edge_runtime.common.errors import UsageError
 from edge_runtime.dataset import class_order
 from edge_runtime.engines.result import Float32Array
-from exporter.reference.reference_check import IntArray, standing_of
+from exporter.reference.reference_check import standing_of
+from exporter.statistics.drift import IntArray
 
 SIGN_LEVEL = 1e-3
 """Largest p-value at which one order counts as better."""
@@ -49,6 +50,17 @@ class ClassOrder:
     words: str
     labels: tuple[str, ...]
     usual: bool
+
+    def indices(self, truth: IntArray, labels: Sequence[str]) -> IntArray:
+        """Class indices in this order.
+
+        Args:
+            truth: Class indices into ``labels``, int64 ``[n]``.
+            labels: The same names in another order.
+        """
+        places = {label: place for place, label in enumerate(self.labels)}
+        found: IntArray = np.array([places[label] for label in labels], dtype=np.int64)[truth]
+        return found
 
     def __str__(self) -> str:
         """For example ``sorted as text (1, 10, 11, 12, ...)``."""
@@ -71,7 +83,7 @@ class OrderFound:
     accuracies: tuple[tuple[ClassOrder, float], ...]
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The orders and their accuracies, for a sentence; the settled one first."""
         ranked = sorted(self.accuracies, key=lambda entry: entry[0] is not self.settled)
         return ", ".join(f"{100 * accuracy:.1f} % {order}" for order, accuracy in ranked)
@@ -85,7 +97,7 @@ class OrderFound:
         """
         return (
             f"{file} has no labels; the order of its classes is the one that fits the {images} labelled "
-            f"images: balanced accuracy {self.told}"
+            f"images: balanced accuracy {self.text}"
         )
 
 
@@ -98,11 +110,9 @@ def known_orders(labels: Sequence[str]) -> tuple[ClassOrder, ...]:
     Returns:
         One order if all tools agree; the first is that of training tools.
     """
-    numbers = class_order(labels) != tuple(sorted(labels))
-    found = [ClassOrder("as text", tuple(sorted(labels)), usual=True)]
-    if numbers:
-        found.append(ClassOrder("by number", class_order(labels), usual=True))
-    found += [
+    found = [
+        ClassOrder("as text", tuple(sorted(labels)), usual=True),
+        ClassOrder("by number", class_order(labels), usual=True),
         ClassOrder("with the numbers in them by value", _by(labels, _natural), usual=False),
         ClassOrder("without regard to case", _by(labels, str.casefold), usual=False),
         ClassOrder(
@@ -110,7 +120,7 @@ def known_orders(labels: Sequence[str]) -> tuple[ClassOrder, ...]:
             _by(labels, lambda label: _natural(label.casefold())),
             usual=False,
         ),
-        # As in folders of an old Mac: é as e and an accent.
+        # As in folders of an old Mac: é is e and an accent.
         ClassOrder(
             "with accents as signs of their own",
             _by(labels, lambda label: unicodedata.normalize("NFD", label)),
@@ -144,10 +154,7 @@ def find_order(scores: Float32Array, truth: IntArray, labels: Sequence[str]) -> 
     """
     orders = known_orders(labels)
     named = scores.argmax(axis=1)
-    rights = {}
-    for order in orders:
-        places = {label: place for place, label in enumerate(order.labels)}
-        rights[order] = named == np.array([places[label] for label in labels])[truth]
+    rights = {order: named == order.indices(truth, labels) for order in orders}
     found = {order: standing_of(right, truth).balanced_accuracy for order, right in rights.items()}
     # Ties go to the first, which is the most common.
     ranked = sorted(orders, key=lambda order: -found[order])
@@ -188,7 +195,7 @@ def undecided(found: OrderFound, *, file: str, source: str, images: int) -> Usag
     return UsageError(
         "The class names of a model must be known in the order of its outputs. Received: "
         f"{file} without labels, and {len(found.best.labels)} class names of {source} that tools sort "
-        f"differently, which {images} images do not settle: balanced accuracy {found.told}. "
+        f"differently, which {images} images do not settle: balanced accuracy {found.text}. "
         "Pass --labels FILE with one name per line, in the order of the outputs."
     )
 

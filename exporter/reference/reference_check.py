@@ -32,14 +32,12 @@ Any class sizes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from edge_runtime.engines.result import Float32Array
-
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+from exporter.statistics.drift import Float64Array, IntArray
 
 LEVEL = 0.05
 """A full model counts as better than guessing if its p-value is at most this."""
@@ -146,7 +144,8 @@ def chernoff_p_value(hits: IntArray, images: IntArray) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    sizes, weights = _grouped(images)
+    # Equal classes get equal g: the distinct sizes, and how many classes have each.
+    sizes, weights = (found.astype(np.float64) for found in np.unique(images, return_counts=True))
     count = len(images)
     reached = float(np.mean(hits / images))
     if reached <= 1.0 / count:
@@ -160,12 +159,6 @@ def chernoff_p_value(hits: IntArray, images: IntArray) -> float:
 
     found = minimize_scalar(exponent, bounds=(longest - 25.0, longest), method="bounded")
     return float(np.exp(min(0.0, float(found.fun))))
-
-
-def _grouped(images: IntArray) -> tuple[Float64Array, Float64Array]:
-    """The distinct class sizes, and how many classes have each: equal classes get equal g."""
-    sizes, classes = np.unique(images, return_counts=True)
-    return sizes.astype(np.float64), classes.astype(np.float64)
 
 
 def _worst_guesser(exponents: Float64Array, sizes: Float64Array, classes: Float64Array) -> float:

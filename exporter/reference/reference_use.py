@@ -2,9 +2,7 @@
 
 Two mistakes leave no trace: class names in another order than the model's outputs, and pixels in
 another range than the model expects. Either puts the full model at chance, and any artifact then
-passes in comparison.
-
-The options that affect how a full model is used, by where it comes from.
+passes in comparison. Which options can correct them depends on where the model comes from.
 """
 
 from __future__ import annotations
@@ -23,13 +21,14 @@ from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.image.spec import InputSpec
 from exporter.reference.class_order import ClassOrder, find_order, is_sorted, known_orders, undecided
-from exporter.reference.reference_check import IntArray, Standing, standing, standing_of
+from exporter.reference.reference_check import Standing, standing, standing_of
 from exporter.source.external import look_at, prepared, scorer_of
 from exporter.source.full_model import Source, load_source
 from exporter.source.images import PixelTable
 from exporter.source.input_range import RANGES, InputRange, check_range
 from exporter.source.loaded_model import LoadedModel
 from exporter.source.scoring import Scorer, full_scorer
+from exporter.statistics.drift import IntArray
 
 WeakReference = Literal["error", "allow"]
 """What to do with a full model that is no better than guessing: nothing can be judged against it."""
@@ -43,11 +42,11 @@ _GUESS_IMAGES = 200
 
 @dataclass(frozen=True)
 class ReferenceUse:
-    """How the full model is used, and what a user can change about it.
+    """How the full model is used, and which options can change that.
 
     Attributes:
         file: Its file, for messages.
-        cures: The options that apply, as the message names them.
+        cures: What to try, as the message says it.
         open_order: Whether the class names come only from the data, so that their order must be found.
         labels_option: The option that names the classes; None if the model has its own names.
         range_option: The option for the pixel range; None if it cannot be chosen.
@@ -102,20 +101,14 @@ def settle_reference(
         DataError: The full model is not better than guessing, and that is not allowed.
         UsageError: The images do not settle the order of the classes.
     """
-    if not use.open_order:
-        if weak == "error":
-            _refuse_weak(scores, table, use, progress)
-        return ()
-    found = find_order(scores, table.truth, table.images.labels)
-    if found.settled is None:
-        if weak == "error":
-            table.relabel(found.best.labels)
-            _refuse_weak(scores, table, use, progress)
-        raise undecided(found, file=use.file, source=table.images.source, images=len(table.truth))
-    table.relabel(found.settled.labels)
+    found = find_order(scores, table.truth, table.images.labels) if use.open_order else None
+    if found is not None:
+        table.relabel((found.settled or found.best).labels)
     if weak == "error":
         _refuse_weak(scores, table, use, progress)
-    if len(found.accuracies) == 1:
+    if found is not None and found.settled is None:
+        raise undecided(found, file=use.file, source=table.images.source, images=len(table.truth))
+    if found is None or len(found.accuracies) == 1:
         return ()
     return (found.note(use.file, len(table.truth)),)
 
@@ -154,16 +147,16 @@ def _better_guess(scores: Float32Array, table: PixelTable, use: ReferenceUse, pr
     if use.labels_option is not None:
         orders += [order for order in known_orders(names) if order.labels != names]
     rows = balanced_rows(table.truth, _GUESS_IMAGES)
-    tries: list[tuple[InputRange | None, Float32Array, IntArray]] = [(None, scores, table.truth)]
-    tries += [
-        (name, found, table.truth[rows])
-        for name, found in _other_ranges(np.asarray(table.pixels[rows]), use, progress)
+    others = _other_ranges(np.asarray(table.pixels[rows]), use, progress)
+    tries: list[tuple[InputRange | None, Float32Array, IntArray]] = [
+        (None, scores, table.truth),
+        *((name, found, table.truth[rows]) for name, found in others),
     ]
     best: tuple[Standing, InputRange | None, ClassOrder | None] | None = None
     for name, found, truth in tries:
         answers = found.argmax(axis=1)
         for order in orders:
-            wanted = truth if order is None else _reordered(truth, names, order)
+            wanted = truth if order is None else order.indices(truth, names)
             now = standing_of(answers == wanted, wanted)
             if now.p_value <= CLEARLY_RIGHT and (
                 best is None or now.balanced_accuracy > best[0].balanced_accuracy
@@ -212,22 +205,13 @@ def balanced_rows(truth: IntArray, count: int) -> IntArray:
     return rows
 
 
-def _reordered(truth: IntArray, names: tuple[str, ...], order: ClassOrder) -> IntArray:
-    places = {label: place for place, label in enumerate(order.labels)}
-    wanted: IntArray = np.array([places[name] for name in names], dtype=np.int64)[truth]
-    return wanted
-
-
-_RUN_CURES = "Pass --data with images like those it was trained on, train it longer"
-
-
 def use_of_run(run: Path) -> ReferenceUse:
     """A run's model, which has its labels and takes raw pixels.
 
     Args:
         run: The run folder.
     """
-    return ReferenceUse(str(run), _RUN_CURES)
+    return ReferenceUse(str(run), "Pass --data with images like those it was trained on, train it longer")
 
 
 def use_of_source(source: Source, input_range: InputRange, *, open_order: bool) -> ReferenceUse:
@@ -238,18 +222,8 @@ def use_of_source(source: Source, input_range: InputRange, *, open_order: bool) 
         input_range: The pixel range it expects.
         open_order: Whether the order of its classes must be found.
     """
-    if source.run is not None:
-        return use_of_run(source.run)
-    return ReferenceUse(
-        source.file.name,
-        "Pass --labels or --input-range as the model was trained",
-        open_order=open_order,
-        labels_option="--labels",
-        range_option="--input-range",
-        input_range=input_range,
-        scorer=lambda name: full_scorer(load_source(source, name)),
-        resize_cure=None if source.brings_pixels else "Pass",
-    )
+    cures = "Pass --labels or --input-range as the model was trained"
+    return _use(source, input_range, cures, None if source.brings_pixels else "Pass", open_order)
 
 
 def use_of_bundle(source: Source, input_range: InputRange) -> ReferenceUse:
@@ -259,16 +233,24 @@ def use_of_bundle(source: Source, input_range: InputRange) -> ReferenceUse:
         source: The full model.
         input_range: The pixel range it expects.
     """
+    cures = "Export it again with --labels or --input-range as the model was trained, pass other --data"
+    return _use(source, input_range, cures, "Export it again with")
+
+
+def _use(
+    source: Source, input_range: InputRange, cures: str, resize_cure: str | None, open_order: bool = False
+) -> ReferenceUse:
     if source.run is not None:
         return use_of_run(source.run)
     return ReferenceUse(
         source.file.name,
-        "Export it again with --labels or --input-range as the model was trained, pass other --data",
+        cures,
+        open_order=open_order,
         labels_option="--labels",
         range_option="--input-range",
         input_range=input_range,
         scorer=lambda name: full_scorer(load_source(source, name)),
-        resize_cure="Export it again with",
+        resize_cure=resize_cure,
     )
 
 

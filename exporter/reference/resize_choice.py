@@ -1,10 +1,10 @@
-"""Which resize filter an external model was trained with, as far as labelled images tell.
+"""Which resize filter an external model was trained with, as far as labelled images can tell.
 
 The gate cannot see it: the full model and its artifacts get the same pixels, however wrong. So the full
 model is scored on the same images with both filters, and the two are compared image by image::
 
     gained, lost    images it gets right only with the other filter, only with the present one
-    clear           p at most 0.05 in a two-sided exact sign test; otherwise the images do not tell
+    clear           p at most 0.05 in a two-sided exact sign test; otherwise the images do not decide
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from edge_runtime.common.progress import Progress
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.spec import InputSpec, Resize
 from exporter.reference.class_order import sign_p_value
-from exporter.reference.reference_check import IntArray
 from exporter.reference.reference_use import ReferenceUse, balanced_rows
 from exporter.source.images import PixelTable, decode_table
 from exporter.source.scoring import Scorer
+from exporter.statistics.drift import IntArray
 
 CLEAR = 0.05
 """Largest p-value at which one filter counts as better."""
@@ -61,7 +61,7 @@ class ResizesCompared:
 
     @property
     def suits(self) -> Resize | None:
-        """The filter that is clearly right more often; None if the images do not tell."""
+        """The filter that is clearly right more often; None if the images do not decide."""
         if self.p_value > CLEAR:
             return None
         return self.other if self.gained > self.lost else self.present
@@ -84,11 +84,11 @@ class ResizesCompared:
         if self.suits is None:
             found = f"right on {more} more with {better}" if more else "right on as many with either"
             return f"{self.images} images do not tell which resize suits {file}: {found} {counts}"
-        told = (
+        found = (
             f"{better} resizing suits {file}: right on {more} more of {self.images} images than with "
             f"{worse} {counts}"
         )
-        return f"{told}. {cure} --resize {better}." if better == self.other else told
+        return f"{found}. {cure} --resize {better}." if better == self.other else found
 
 
 def other_resize(present: Resize) -> Resize:

@@ -36,8 +36,8 @@ from exporter.quantize import QuantGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
 from exporter.repair import Evaluation, Goal, repair
 from exporter.source.full_model import FullModel
-from exporter.source.images import IntArray
 from exporter.source.scoring import full_scorer
+from exporter.statistics.drift import IntArray
 
 _T = TypeVar("_T")
 

@@ -1,1 +1,1 @@
-"""The model to export or check, opened: its pixels, its outputs, its scores of images."""
+"""Model files on disk and opened: the full model, and whatever is compared with it; with images and scores."""

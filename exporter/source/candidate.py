@@ -1,4 +1,4 @@
-"""The model files that a check judges."""
+"""A model file to judge, and how it is loaded."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from edge_runtime.image.spec import InputSpec
 from exporter.formats.half_precision import Feed, raw
 from exporter.formats.kinds import KINDS, resolve
 
-Opener = Callable[[int], Engine]
-"""Loads a file that no device engine reads as it is; the argument is threads of one inference."""
+Opener = Callable[[int, bool], Engine]
+"""Loads a file that no device engine reads as it is: threads of one inference, and whether to use kernels
+that add all products in 32 bits, which is for .onnx files alone."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class Candidate:
         format: The file's format.
         exact: Whether its scores must equal the full model's.
         bytes: Its size.
-        opener: Loads it, given a number of threads; None if a device engine reads it as it is.
-        exact_opener: Loads an .onnx file with exact kernels; None as above.
+        opener: Loads it; None if a device engine reads it as it is.
         feed: Turns an image into the file's input, to read the tensors inside.
         threaded: Whether its engine takes a number of threads.
     """
@@ -39,7 +39,6 @@ class Candidate:
     exact: bool
     bytes: int
     opener: Opener | None = None
-    exact_opener: Opener | None = None
     feed: Feed = raw
     threaded: bool = True
 
@@ -52,37 +51,27 @@ class Candidate:
             return f"no engine for .{self.format} is installed"
         return f"a {self.format} artifact runs on no engine of this machine"
 
-    def open(self, threads: int) -> Engine:
+    def open(self, threads: int, *, exact: bool = False) -> Engine:
         """Loads it.
 
         Args:
             threads: Threads of one inference.
+            exact: Use kernels that add all products in 32 bits, whatever the CPU; for .onnx files alone.
 
         Raises:
             ModelFileError: The engine refuses it.
         """
         if self.opener is not None:
-            return self.opener(threads)
+            return self.opener(threads, exact)
+        if exact:
+            return OnnxEngine(self.model, self.name, threads, exact=True)
         return open_engine(self.model, self.format, self.name, threads=threads)
-
-    def open_exact(self, threads: int) -> Engine:
-        """Loads an .onnx file with kernels that add all products in 32 bits, whatever the CPU.
-
-        Args:
-            threads: Threads of one inference.
-
-        Raises:
-            ModelFileError: The engine refuses it.
-        """
-        if self.exact_opener is not None:
-            return self.exact_opener(threads)
-        return OnnxEngine(self.model, self.name, threads, exact=True)
 
 
 def artifact_candidate(
     name: str, model: Path | bytes, format: Format, size: int, file: str, input: InputSpec
 ) -> Candidate:
-    """An artifact of a bundle as what is judged.
+    """An artifact of a bundle as a candidate.
 
     Args:
         name: The name of its kind; one that this version does not know counts as quantized.
@@ -98,7 +87,7 @@ def artifact_candidate(
     load = resolve(kind.load)
     return Candidate(
         name, model, format, kind.exact, size, threaded=kind.threaded,
-        opener=lambda threads: load(model, file, input, threads),
+        opener=lambda threads, exact: load(model, file, input, threads),
     )  # fmt: skip
 
 

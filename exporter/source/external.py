@@ -1,7 +1,4 @@
-"""Any two model files on the same raw pixels: ours or not, Keras, SavedModel, TFLite or ONNX.
-
-Class names stored in model files: ONNX's ``metadata_props``, TFLite's metadata.
-"""
+"""Two model files of any origin on the same raw pixels: Keras, SavedModel, TFLite or ONNX."""
 
 from __future__ import annotations
 
@@ -14,10 +11,9 @@ import msgspec
 import numpy as np
 
 from edge_runtime.bundle.labels import settled
-from edge_runtime.bundle.manifest import Format
 from edge_runtime.common.errors import ModelFileError, SnapshipError, UsageError, first_line
 from edge_runtime.dataset import ImageSet, distinct_labels
-from edge_runtime.engines import Engine, open_engine
+from edge_runtime.engines import open_engine
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.spec import Fit, InputSpec, Resize
 from exporter.common.backend import load_tensorflow
@@ -25,34 +21,32 @@ from exporter.formats.half_precision import raw
 from exporter.formats.model_files import model_files
 from exporter.formats.sigmoid import probes, refuse_sigmoids
 from exporter.source.candidate import Candidate
-from exporter.source.full_model import KERAS_SUFFIXES, FullModel, check_path
+from exporter.source.full_model import CONVERTED_SUFFIXES, KERAS_SUFFIXES, FullModel, check_path
 from exporter.source.input_range import InputRange
 from exporter.source.loaded_model import LoadedModel
 from exporter.source.loaders import load_model, reloaded
 from exporter.source.scoring import Scorer, engine_scorer, full_scorer
 from exporter.source.tensorflow_file import SAVED_MODEL_FILES, is_saved_model
 
-_FORMATS: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
-
 _SUM_TOLERANCE = 1e-2
 """How far float scores may be from summing to 1; float16 softmaxes of 1000 classes are off by some 1e-3."""
 
 
 def check_file(path: Path) -> None:
-    """Checks that there is a model file of a known kind; nothing is loaded.
+    """Checks that a model file exists and is of a known kind; nothing is loaded.
 
     Args:
         path: The file, or a SavedModel's folder.
 
     Raises:
         UsageError: It is another kind of file.
-        ModelFileError: It is not there, or empty.
+        ModelFileError: It does not exist, or is empty.
     """
     check_path(path)
-    known = (*KERAS_SUFFIXES, *_FORMATS)
+    known = (*KERAS_SUFFIXES, *CONVERTED_SUFFIXES)
     try:
         size = path.stat().st_size
-        if is_saved_model(path.parent if path.name in SAVED_MODEL_FILES else path):
+        if is_saved_model(_place(path)):
             return
     except OSError as error:
         raise ModelFileError(
@@ -69,7 +63,7 @@ def check_file(path: Path) -> None:
 
 
 def look_at(path: Path, input_range: InputRange = "0..255") -> LoadedModel:
-    """Loads a model file and finds what it takes and gives.
+    """Loads a model file and finds its input and output.
 
     Args:
         path: A ``.keras``, ``.h5``, ``.tflite`` or ``.onnx`` file, or a SavedModel's folder.
@@ -81,10 +75,14 @@ def look_at(path: Path, input_range: InputRange = "0..255") -> LoadedModel:
         EnvironmentMissingError: What runs it is not installed.
     """
     check_file(path)
-    place = path.parent if path.name in SAVED_MODEL_FILES else path
     # Before a runtime opens what the file names.
-    files = model_files(place)
-    return replace(load_model(place, input_range), files=files)
+    files = model_files(_place(path))
+    return replace(load_model(_place(path), input_range), files=files)
+
+
+def _place(path: Path) -> Path:
+    """The folder of a SavedModel, also where its file is named."""
+    return path.parent if path.name in SAVED_MODEL_FILES else path
 
 
 def common_input(
@@ -120,8 +118,13 @@ def common_input(
     return InputSpec(height=height, width=width, channels=int(channels), fit=fit, resize=resize)
 
 
+def _shown(model: LoadedModel) -> str:
+    sizes = "x".join(map(str, model.input.shape[1:]))
+    return f"{model.path.name} takes {sizes} and has {model.classes} classes"
+
+
 def prepared(model: LoadedModel, spec: InputSpec) -> LoadedModel:
-    """Gives a model its image size, and runs it on a few images to tell logits from scores.
+    """Sets a model's image size, and runs it on a few images to tell logits from scores.
 
     Args:
         model: The model.
@@ -170,12 +173,12 @@ def scorer_of(model: LoadedModel) -> Scorer:
 
 
 def external_candidate(model: LoadedModel) -> Candidate:
-    """A file as what is judged; one in this project's own form runs on the device engines as it is.
+    """A file as a candidate; one in this project's own form runs on the device engines as it is.
 
     Args:
         model: What :func:`prepared` returned.
     """
-    format = _FORMATS.get(model.path.suffix.lower()) if model.path.is_file() else None
+    format = CONVERTED_SUFFIXES.get(model.path.suffix.lower()) if model.path.is_file() else None
     adapted = True
     if format is not None and not model.softmax and model.input_range == "0..255":
         try:
@@ -184,9 +187,6 @@ def external_candidate(model: LoadedModel) -> Candidate:
         except SnapshipError:
             pass
 
-    def opener(threads: int) -> Engine:
-        return reloaded(model, threads)
-
     return Candidate(
         name=model.path.name,
         model=model.path,
@@ -194,8 +194,7 @@ def external_candidate(model: LoadedModel) -> Candidate:
         format=format or "saved-model",
         exact=False,
         bytes=model.bytes,
-        opener=opener if adapted else None,
-        exact_opener=partial(reloaded, model, exact=True) if adapted else None,
+        opener=partial(reloaded, model) if adapted else None,
         feed=model.feed if adapted and format is not None else raw,
         threaded=format is not None,
     )
@@ -211,11 +210,6 @@ def are_scores(outputs: Float32Array, step: float = 0.0) -> bool:
     tolerance = _SUM_TOLERANCE + step * outputs.shape[1] / 2
     sums = outputs.astype(np.float64).sum(axis=1)
     return bool(outputs.min() >= -1e-4 and np.abs(sums - 1.0).max() <= tolerance)
-
-
-def _shown(model: LoadedModel) -> str:
-    sizes = "x".join(map(str, model.input.shape[1:]))
-    return f"{model.path.name} takes {sizes} and has {model.classes} classes"
 
 
 def labels_of_files(

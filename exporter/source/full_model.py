@@ -1,6 +1,6 @@
-"""The source of an export: a run folder, or a Keras file or SavedModel with its labels.
+"""The full model: found on disk as the source of an export, loaded, and frozen for the converters.
 
-A full model as one graph without variables, which every artifact is made from.
+A source is a run folder, a Keras file or a SavedModel. Every artifact is made from its frozen graph.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.bundle.labels import check_count, parse_labels
+from edge_runtime.bundle.manifest import Format
 from edge_runtime.common.atomic_file import is_there
 from edge_runtime.common.errors import ModelFileError, RunError, UsageError, first_line
 from edge_runtime.common.native_output import quiet
@@ -31,7 +32,7 @@ from trainer.run import RunRecord, is_run, model_path, read_run
 
 KERAS_SUFFIXES = (".keras", ".h5")
 
-_CONVERTED_SUFFIXES = (".tflite", ".onnx")
+CONVERTED_SUFFIXES: dict[str, Format] = {".tflite": "tflite", ".onnx": "onnx"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Source:
         resize: Resize filter.
         run: The run folder, if it is one.
         record: The run's record, if it is one.
-        brings_pixels: Whether it defines its own preprocessing: a run, or a bundle's file.
+        brings_pixels: Whether it defines its own preprocessing, as a run or a bundle's file does.
     """
 
     name: str
@@ -133,26 +134,10 @@ def check_path(path: Path, what: str = "model") -> None:
 def _found(
     place: Path, labels: str | os.PathLike[str] | None, fit: Fit | None, resize: Resize | None
 ) -> Source:
-    pixels: tuple[Fit, Resize] = (fit or "stretch", resize or "antialiased")
     if place.name in SAVED_MODEL_FILES:
         place = place.parent
-    if is_saved_model(place) and not is_run(place):
-        names = None if labels is None else read_labels(labels)
-        own = own_input(place)
-        if own is not None:
-            what, spec = own
-            refuse_given(what, place, fit=fit, resize=resize)
-            pixels = spec.fit, spec.resize
-        return Source(
-            place.resolve().name,
-            place,
-            model_sha256(place),
-            place.name,
-            names,
-            *pixels,
-            brings_pixels=own is not None,
-        )
-    if place.is_dir() or is_run(place):
+    saved_model = is_saved_model(place)
+    if is_run(place) or (place.is_dir() and not saved_model):
         record, file = read_run(place), model_path(place)
         refuse_given("A run folder", place, labels=labels, fit=fit, resize=resize)
         return Source(
@@ -167,12 +152,32 @@ def _found(
             record,
             brings_pixels=True,
         )
+    own = own_input(place) if saved_model else None
+    pixels: tuple[Fit, Resize] = (fit or "stretch", resize or "antialiased")
+    if own is not None:
+        what, spec = own
+        refuse_given(what, place, fit=fit, resize=resize)
+        pixels = spec.fit, spec.resize
+    if not saved_model:
+        _check_keras_file(place)
+    return Source(
+        place.resolve().name if saved_model else place.stem,
+        place,
+        model_sha256(place),
+        place.name,
+        None if labels is None else read_labels(labels),
+        *pixels,
+        brings_pixels=own is not None,
+    )
+
+
+def _check_keras_file(place: Path) -> None:
     if not is_there(place):
         raise RunError(
             f"A source must exist. Received: {place}. Pass a run folder, or make one with: "
             "snapship train DATA --out RUN"
         )
-    if place.suffix.lower() in _CONVERTED_SUFFIXES:
+    if place.suffix.lower() in CONVERTED_SUFFIXES:
         raise UsageError(
             f"A source must be the full model, before conversion. Received: {place}. Export the Keras model "
             "or SavedModel that it was made from; to compare this file with that, run: snapship check --reference "
@@ -186,8 +191,6 @@ def _found(
         )
     if not place.stat().st_size:
         raise ModelFileError(f"A model file must have content. Received: {place}, 0 bytes. Save it again.")
-    names = None if labels is None else read_labels(labels)
-    return Source(place.stem, place, model_sha256(place), place.name, names, *pixels)
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -201,7 +204,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
         BundleError: It has no labels, or an empty one.
     """
     try:
-        # As a data set names them, so that ImageNet's two cranes stay distinct in both.
+        # Made distinct as in a data set, which ImageNet's two cranes need.
         return distinct_labels(parse_labels(Path(path).read_text(encoding="utf-8"), os.fspath(path)))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"

@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
@@ -18,9 +17,9 @@ from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.dataset import ImageSet, Item, decode_all, open_dataset
 from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.image.spec import InputSpec
+from exporter.statistics.drift import IntArray
 from trainer.run import read_data
 
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Chosen = Literal["val", "train", "all"]
 
 
@@ -31,7 +30,7 @@ def run_images(run: Path) -> ImageSet:
         run: A run folder.
 
     Raises:
-        DataError: They are gone or changed.
+        DataError: They are missing or changed.
         RunError: The run's record of them is damaged.
     """
     record = read_data(run)
@@ -46,10 +45,10 @@ def run_images(run: Path) -> ImageSet:
             lost.append(known.ref)
     if lost:
         raise DataError(
-            f"A run's images must be there unchanged. Received: {len(lost)} of {len(record.items)} missing or "
+            f"A run's images must be unchanged. Received: {len(lost)} of {len(record.items)} missing or "
             f"changed in {record.source}, the first is {lost[0]}. Restore them, or pass --data."
         )
-    # The record's classes, not the folder's: one that was added since concerns nobody here.
+    # The record's classes, not the folder's: a class that was added since is not the run's.
     return replace(images, labels=record.labels, items=tuple(kept))
 
 
@@ -61,7 +60,7 @@ def choose_split(images: ImageSet, split: Chosen) -> ImageSet:
         split: ``train``, ``val`` or ``all``.
 
     Raises:
-        DataError: There is none.
+        DataError: The split is empty.
     """
     chosen = images if split == "all" else images.only(split)
     if not len(chosen):
@@ -92,7 +91,7 @@ def balanced(images: ImageSet, count: int) -> ImageSet:
 
 
 def without_images_of(images: ImageSet, others: ImageSet) -> ImageSet:
-    """Leaves out whatever has the same content as an image of another set.
+    """Leaves out every image that also occurs in another set, by content.
 
     Args:
         images: A set.
@@ -111,7 +110,7 @@ def set_sha256(images: ImageSet) -> str:
 class PixelTable:
     """Images decoded once, in a memory-mapped file without a name, so that any number of them fits.
 
-    Use as a context manager: the file goes at its end, or with the process.
+    Use as a context manager: the file is deleted at its end, or with the process.
 
     Attributes:
         pixels: uint8 ``[n, height, width, channels]``.
@@ -128,12 +127,7 @@ class PixelTable:
     def __enter__(self) -> PixelTable:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def relabel(self, labels: Sequence[str]) -> None:
@@ -149,7 +143,7 @@ class PixelTable:
         self.truth = np.array([item.label for item in self.images.items], dtype=np.int64)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Releases the file."""
         self.pixels = np.empty((0, *self.pixels.shape[1:]), dtype=np.uint8)
 
 

@@ -1,7 +1,4 @@
-"""Which numbers a model of somebody else's takes for a pixel.
-
-The preprocessing of our own models: that of their run, or of the bundle they are in.
-"""
+"""Preprocessing before the model: the pixel range of an external one, the run's or bundle's input of our own."""
 
 from __future__ import annotations
 

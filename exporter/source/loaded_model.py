@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class LoadedModel:
         step: Size of one step of a quantized output, 0 for a float one.
         end: What its last operation gives.
         labels: Class names in the order of the scores, as the file itself has them; often empty.
-        files: All files it consists of: itself, a folder's files, weights beside an .onnx file.
+        files: All files it consists of: itself, a folder's files, the weights beside an .onnx file.
         softmax: Whether its outputs are logits.
     """
 
@@ -79,10 +79,12 @@ class LoadedModel:
     @property
     def notes(self) -> tuple[str, ...]:
         """How its inputs and outputs are adapted, for people."""
-        logits = (f"{self.path.name} gives logits: softmax applied",) if self.softmax else ()
-        if self.input_range == "0..255":
-            return logits
-        return (*logits, f"{self.path.name} takes pixels in {self.input_range}")
+        notes = []
+        if self.softmax:
+            notes.append(f"{self.path.name} gives logits: softmax applied")
+        if self.input_range != "0..255":
+            notes.append(f"{self.path.name} takes pixels in {self.input_range}")
+        return tuple(notes)
 
     def spec(self, fit: Fit = "stretch", resize: Resize = "antialiased") -> InputSpec:
         """Its input, for a model whose sizes are fixed.
@@ -104,7 +106,7 @@ class LoadedModel:
         return scores
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Releases the file."""
         self.outputs, self.call, self.keras = _closed, None, None
 
 
@@ -112,50 +114,27 @@ def _closed(batch: Any) -> Float32Array:
     raise AssertionError("closed")
 
 
-@dataclass(frozen=True)
-class ImageAxes:
-    """How a file's input holds an image.
-
-    Attributes:
-        height: Rows; None if any will do.
-        width: Columns; None if any will do.
-        channels: 1 or 3.
-        first: Whether the channels come first, as in PyTorch.
-    """
-
-    height: int | None
-    width: int | None
-    channels: int
-    first: bool
-
-    @property
-    def input(self) -> TensorSpec:
-        """The raw pixels that such an image is made from."""
-        return TensorSpec(
-            "image", "uint8", (1, self.height or "any", self.width or "any", self.channels), 1.0, 0
-        )
-
-    def arranged(self, image: Any) -> Any:
-        """One image ``[height, width, channels]`` as a batch in the file's order."""
-        return np.ascontiguousarray(image.transpose(2, 0, 1) if self.first else image)[np.newaxis]
-
-
-def axes_of(path: Path, shape: list[int | None]) -> ImageAxes:
-    """Finds which of an input's sizes are the image's.
+def image_of(path: Path, shape: Sequence[int | None]) -> tuple[TensorSpec, bool]:
+    """The image that a file's input holds.
 
     Args:
         path: The file, for messages.
         shape: The input's sizes, None where one is free.
 
+    Returns:
+        The raw pixels that such an image is made from, ``"any"`` where a size is free; and whether the
+        file has the channels first, as in PyTorch.
+
     Raises:
         ModelFileError: It is not a batch of one image.
     """
     if len(shape) == 4 and shape[0] in (None, 1):
+        _, one, two, last = shape
         # If both could be channels, as in [1, 3, 3, 3], last is what TensorFlow writes.
-        if shape[3] in (1, 3):
-            return ImageAxes(shape[1], shape[2], int(shape[3]), first=False)
-        if shape[1] in (1, 3):
-            return ImageAxes(shape[2], shape[3], int(shape[1]), first=True)
+        first = last not in (1, 3)
+        height, width, channels = (two, last, one) if first else (one, two, last)
+        if channels in (1, 3):
+            return TensorSpec("image", "uint8", (1, height or "any", width or "any", channels), 1.0, 0), first
     shown = [size if size is not None else "any" for size in shape]
     raise ModelFileError(
         "A model must take one image, [1, height, width, channels] or [1, channels, height, width], with 1 "
@@ -163,7 +142,17 @@ def axes_of(path: Path, shape: list[int | None]) -> ImageAxes:
     )
 
 
-def scores_of(path: Path, shape: list[Any]) -> TensorSpec:
+def as_batch(image: Any, first: bool) -> Any:
+    """One image ``[height, width, channels]`` as a batch in a file's order.
+
+    Args:
+        image: A NumPy array.
+        first: Whether the file has the channels first.
+    """
+    return np.ascontiguousarray(image.transpose(2, 0, 1) if first else image)[np.newaxis]
+
+
+def scores_of(path: Path, shape: Sequence[Any]) -> TensorSpec:
     """The scores that a file's output holds.
 
     Args:

@@ -1,7 +1,7 @@
-"""Loads model files of any origin: what each takes for an image, and its outputs as float32.
+"""Loads model files of any origin: what each takes as an image, and its outputs as float32.
 
 The device engines refuse what is not in this project's form; here, arithmetic around the file
-brings it there. For exports and checks only: it is written for any file, not for speed.
+converts it. For exports and checks only: it is written for any file, not for speed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from edge_runtime.common.errors import ModelFileError, UsageError, first_line
@@ -23,7 +24,7 @@ from exporter.formats.onnx_metadata import onnx_labels
 from exporter.formats.sigmoid import onnx_end, tflite_end
 from exporter.formats.tflite_metadata import tflite_labels
 from exporter.source.input_range import RANGES, InputRange, check_range, normalisation, scaling
-from exporter.source.loaded_model import LoadedModel, axes_of, scores_of
+from exporter.source.loaded_model import LoadedModel, as_batch, image_of, scores_of
 from exporter.source.tensorflow_file import load_tensorflow_file
 
 _ONNX_DTYPES = {
@@ -37,7 +38,7 @@ _LEAST_COVER = 0.6
 """Pixels must use this share of a quantized input's range."""
 
 _MOST_CLIPPED = 0.2
-"""Share of the pixels' range that may lie outside of it: calibration images need not hold black and white."""
+"""Share of the pixels' range that may lie outside it: calibration images need not contain black and white."""
 
 
 def load_model(
@@ -70,7 +71,7 @@ def load_model(
     return load_tensorflow_file(path, input_range)
 
 
-def reloaded(model: LoadedModel, threads: int, *, exact: bool = False) -> LoadedModel:
+def reloaded(model: LoadedModel, threads: int, exact: bool = False) -> LoadedModel:
     """Loads a model again, adapted in the same way.
 
     Args:
@@ -91,10 +92,11 @@ def _load_tflite(
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         check_single_tensors(len(inputs), len(outputs), str(path))
         signature = [int(entry) for entry in inputs[0].get("shape_signature", inputs[0]["shape"])]
-        axes = axes_of(path, [entry if entry > 0 else None for entry in signature])
-        if size is not None and (axes.height is None or axes.width is None):
-            axes = replace(axes, height=size[0], width=size[1])
-            shape = (axes.channels, *size) if axes.first else (*size, axes.channels)
+        taken, first = image_of(path, [entry if entry > 0 else None for entry in signature])
+        channels = int(taken.shape[3])
+        if size is not None and "any" in taken.shape:
+            taken = msgspec.structs.replace(taken, shape=(1, *size, channels))
+            shape = (channels, *size) if first else (*size, channels)
             interpreter.resize_tensor_input(inputs[0]["index"], [1, *shape])
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
@@ -102,7 +104,7 @@ def _load_tflite(
             f"A .tflite file must load in LiteRT. Received: {path} ({first_line(error)}). Export it again."
         ) from error
     output = interpreter.get_output_details()[0]
-    quantized = _quantizer(path, inputs[0], input_range, axes.channels)
+    quantized = _quantizer(path, inputs[0], input_range, channels)
     scale, zero_point = output["quantization"]
 
     def outputs_of(batch: Any) -> Float32Array:
@@ -116,10 +118,10 @@ def _load_tflite(
         path,
         "litert",
         input_range,
-        axes.input,
+        taken,
         scores_of(path, [int(entry) for entry in output["shape"]]),
         outputs_of,
-        lambda pixels: axes.arranged(quantized(pixels)),
+        lambda pixels: as_batch(quantized(pixels), first),
         step=float(scale),
         end=tflite_end(data),
         labels=tflite_labels(data),
@@ -131,34 +133,35 @@ def _load_onnx(path: Path, input_range: InputRange, threads: int, exact: bool) -
     session = load_session(path, str(path), threads, exact=exact)
     inputs, outputs = session.get_inputs(), session.get_outputs()
     check_single_tensors(len(inputs), len(outputs), str(path))
-    axes = axes_of(path, [size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape])
-    scores = scores_of(path, outputs[0].shape)
+    sizes = [size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape]
+    taken, first = image_of(path, sizes)
+    output = scores_of(path, outputs[0].shape)
     dtype, given = _ONNX_DTYPES.get(inputs[0].type), _ONNX_DTYPES.get(outputs[0].type)
     if dtype is None or given is None:
         raise ModelFileError(
             "A classifier must take and give float or uint8 numbers. Received: "
             f"{path} with {inputs[0].type} -> {outputs[0].type}. Export it with a float input and output."
         )
-    scaled = scaling(input_range, axes.channels)
-    fetch, taken = [outputs[0].name], inputs[0].name
+    scaled = scaling(input_range, int(taken.shape[3]))
 
     def feed(pixels: UInt8Array) -> Any:
-        return axes.arranged(pixels if dtype == "uint8" else scaled(pixels.astype(np.float32)).astype(dtype))
+        image = pixels if dtype == "uint8" else scaled(pixels.astype(np.float32)).astype(dtype)
+        return as_batch(image, first)
 
     def outputs_of(batch: Any) -> Float32Array:
-        found: Float32Array = session.run(fetch, {taken: batch})[0].reshape(-1).astype(np.float32)
-        return found
+        found = session.run([outputs[0].name], {inputs[0].name: batch})[0]
+        scores: Float32Array = found.reshape(-1).astype(np.float32)
+        return scores
 
-    labels = onnx_labels(session.get_modelmeta().custom_metadata_map)
     return LoadedModel(
         path,
         "onnxruntime",
         input_range,
-        axes.input,
-        scores,
+        taken,
+        output,
         outputs_of,
         feed,
-        labels=labels,
+        labels=onnx_labels(session.get_modelmeta().custom_metadata_map),
         end=onnx_end(path),
     )
 

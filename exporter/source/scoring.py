@@ -1,4 +1,4 @@
-"""Scores many images with any model: the full model, or an artifact on its device engine."""
+"""Scores many images: with the full model in batches, or with an artifact on its device engine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Loads Keras files and SavedModels: the full models of exports, and one side of a comparison.
+"""Loads Keras files and SavedModels: the full models of exports, and either side of a comparison.
 
-Converts models trained in mixed precision back to float32.
+A model trained in mixed precision computes in float32 from here on.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from edge_runtime.engines.base import check_single_tensors
 from edge_runtime.engines.result import Float32Array
 from exporter.common.backend import load_keras, load_keras_model, load_tensorflow
 from exporter.common.wording import has_operation, outside_operations
+from exporter.formats.flatbuffer import SIGNATURE
 from exporter.formats.sigmoid import keras_end, single_output
 from exporter.source.input_range import InputRange, scaling
-from exporter.source.loaded_model import LoadedModel, axes_of, scores_of
+from exporter.source.loaded_model import LoadedModel, image_of, scores_of
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Either of them makes a folder a SavedModel."""
 
-SIGNATURE = "serving_default"
-
 _Sizes: TypeAlias = tuple[int | None, ...]
 _Opened: TypeAlias = tuple[Any | None, Callable[[Any], Any], _Sizes, _Sizes, str]
-"""The Keras model or None, the function as it is in the file, the sizes of its input and output (None
-where one is free), and what quantized it, empty for a float model."""
+"""The Keras model or None; the function as it is in the file; the sizes of its input and output, None
+where one is free; and what quantized it, empty for a float model."""
 
 
 def is_saved_model(path: Path) -> bool:
@@ -56,12 +55,12 @@ def load_tensorflow_file(path: Path, input_range: InputRange, *, strict: bool = 
     )
     if strict:
         _check_convertible(path, taken, given, quantized)
-    axes, output = axes_of(path, list(taken)), scores_of(path, list(given))
-    scaled, classes = scaling(input_range, axes.channels), output.shape[1]
+    (image, first), output = image_of(path, taken), scores_of(path, given)
+    scaled, classes = scaling(input_range, int(image.shape[3])), output.shape[1]
 
-    def call(image: Any) -> Any:
-        seen = scaled(tensorflow.cast(image, tensorflow.float32))
-        seen = tensorflow.transpose(seen, (0, 3, 1, 2)) if axes.first else seen
+    def call(pixels: Any) -> Any:
+        seen = scaled(tensorflow.cast(pixels, tensorflow.float32))
+        seen = tensorflow.transpose(seen, (0, 3, 1, 2)) if first else seen
         scores = tensorflow.cast(function(seen), tensorflow.float32)
         return scores if len(given) == 2 else tensorflow.reshape(scores, (-1, classes))
 
@@ -82,7 +81,7 @@ def load_tensorflow_file(path: Path, input_range: InputRange, *, strict: bool = 
         path,
         "tensorflow",
         input_range,
-        axes.input,
+        image,
         output,
         outputs,
         call=call if taken[0] is None else None,
@@ -93,7 +92,7 @@ def load_tensorflow_file(path: Path, input_range: InputRange, *, strict: bool = 
 
 def _check_convertible(path: Path, taken: _Sizes, given: _Sizes, quantized: str) -> None:
     if quantized:
-        # To compare with it would hide what its quantization cost.
+        # Comparing with it would hide what its quantization cost.
         raise ModelFileError(
             f"A full model must compute in float. Received: {path}, quantized by {quantized}. Export the float model "
             "that it was made from; snapship quantizes by itself."
@@ -177,7 +176,7 @@ def _open_saved_model(folder: Path) -> _Opened:
     return None, call, _sizes(taken.shape), _sizes(given.shape), rounds
 
 
-def _sizes(shape: Any) -> tuple[int | None, ...]:
+def _sizes(shape: Any) -> _Sizes:
     return () if shape.rank is None else tuple(shape.as_list())
 
 

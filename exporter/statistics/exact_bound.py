@@ -19,11 +19,10 @@ size(d) falls as d rises, and for every margin
 - what passes at a margin passes at every wider one.
 
 One rule covers every result and any number of images. The upper end of the interval is this bound with
-the two models swapped. The size is itself bounded from above (:mod:`exporter.statistics.exact_bound`),
-and drops are searched in steps of 1e-6, a ten-thousandth of a point; both make the bound slightly lower.
+the two models swapped. The size is itself bounded from above (see below), and drops are searched in
+steps of 1e-6, a ten-thousandth of a point; both make the bound slightly lower.
 
-How probable a set of results can be if the artifact is truly worse by a given drop.
-
+The size of a set of results is how probable it can be if the artifact is truly worse by a given drop.
 Of n images, L are lost and W won with rates pL and pW, so (L, W) is trinomial. Given the drop
 d = pL - pW, one rate remains unknown: q, the smaller of the two, anywhere in 0 .. (1 - |d|) / 2. The
 size of a set of results is its largest probability for any q. Between grid points it is bounded, not
@@ -51,11 +50,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from exporter.statistics.drift import IntArray
+from exporter.statistics.drift import Float64Array, IntArray
 from exporter.statistics.paired_score import at_least_as_good, score_bound
 
 LEVEL = 0.05
@@ -63,6 +61,23 @@ LEVEL = 0.05
 
 STEPS = 1_000_000
 """Steps of a drop in 1: bounds are whole steps."""
+
+ALLOWANCE = 1e-5
+"""Minimum that is added to the largest probability found."""
+
+_ROUNDING = 1e-8
+_NODES = 30
+_FINE = 64 * _NODES
+_INTERVALS = 0.35
+"""Intervals per root of n: fewer need more nodes, more need fewer; this is fastest."""
+
+_RHO = np.geomspace(1.5, 12.0, 24)
+_CORNERS = 8
+"""Corners of the polygon around the upper half of an ellipse; the lower half mirrors it."""
+
+_DEVIATIONS, _MORE = 6.5, 25.0
+"""Numbers of discordant images this far from their mean, in standard deviations and images more,
+have a probability below 2e-9 together, by Bernstein's inequality."""
 
 
 @lru_cache(maxsize=4096)
@@ -133,26 +148,6 @@ def _first(excess: Callable[[int], float], low: int, high: int, above: float, be
     return high
 
 
-FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-
-ALLOWANCE = 1e-5
-"""Minimum that is added to the largest probability found."""
-
-_ROUNDING = 1e-8
-_NODES = 30
-_FINE = 64 * _NODES
-_INTERVALS = 0.35
-"""Intervals per root of n: fewer need more nodes, more need fewer; this is fastest."""
-
-_RHO = np.geomspace(1.5, 12.0, 24)
-_CORNERS = 8
-"""Corners of the polygon around the upper half of an ellipse; the lower half mirrors it."""
-
-_DEVIATIONS, _MORE = 6.5, 25.0
-"""Numbers of discordant images this far from their mean, in standard deviations and images more,
-have a probability below 2e-9 together, by Bernstein's inequality."""
-
-
 class Region:
     """A set of results of n images that contains, with each, all that lost fewer or won more.
 
@@ -187,7 +182,7 @@ class Region:
         self._edge_ways = np.where(possible, ways, -np.inf)
         self._edge_lost, self._edge_won = edge.astype(np.float64), (images - edge).astype(np.float64)
 
-    def probability(self, lost_rate: FloatArray, won_rate: FloatArray) -> FloatArray:
+    def probability(self, lost_rate: Float64Array, won_rate: Float64Array) -> Float64Array:
         """Probability of the region.
 
         Args:
@@ -221,7 +216,7 @@ class Region:
         inside[:, :1] = bdtr(most, first, share) if most >= 0 else 0.0
         np.cumsum(change, axis=1, out=inside[:, 1:])
         inside[:, 1:] += inside[:, :1]
-        found: FloatArray = np.sum(discordant * inside, axis=1)
+        found: Float64Array = np.sum(discordant * inside, axis=1)
         return found
 
 
@@ -246,7 +241,7 @@ def size(region: Region, drop: float) -> float:
     return largest
 
 
-def interpolation_errors(n: int, drop: float, edges: FloatArray) -> FloatArray:
+def interpolation_errors(n: int, drop: float, edges: Float64Array) -> Float64Array:
     """Bounds on how far the interpolants are from the probability (step 2 above).
 
     Args:
@@ -265,12 +260,12 @@ def interpolation_errors(n: int, drop: float, edges: FloatArray) -> FloatArray:
     rate = middle[:, np.newaxis, np.newaxis] + half[:, np.newaxis, np.newaxis] * corners
     total = np.abs(rate) + np.abs(rate + abs(drop)) + np.abs(1.0 - abs(drop) - 2.0 * rate)
     log_error = n * np.log(total.max(axis=2)) - (_NODES - 1) * np.log(_RHO) + np.log(4.0 / (_RHO - 1.0))
-    found: FloatArray = np.exp(log_error.min(axis=1))
+    found: Float64Array = np.exp(log_error.min(axis=1))
     return found
 
 
 @lru_cache(maxsize=1)
-def _interpolation() -> tuple[FloatArray, FloatArray, float]:
+def _interpolation() -> tuple[Float64Array, Float64Array, float]:
     """Nodes in -1..1, the matrix that interpolates, and step 3's factor less one."""
     angles = (np.arange(_NODES) + 0.5) * np.pi / _NODES
     # Both ends as well, where the probability is often largest.

@@ -151,7 +151,7 @@ def test_scores_that_are_no_numbers_are_an_error(
 ) -> None:
     path = digits_bundle / KINDS["tflite-fp32"]
     broken = Candidate(
-        "bad", path, "tflite", False, 1, lambda threads: _Broken(open_engine(path, "tflite", "bad"))
+        "bad", path, "tflite", False, 1, lambda threads, exact: _Broken(open_engine(path, "tflite", "bad"))
     )
     bad = int(np.sum(reference.argmax(axis=1) == 3))
     with pytest.raises(ModelFileError, match=rf"NaN.*from bad on {bad} of 60 images"):

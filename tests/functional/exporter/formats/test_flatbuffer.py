@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edge_runtime.engines import open_engine
 from edge_runtime.image.spec import InputSpec
 from exporter.formats.flatbuffer import name_tensors, packed, parsed
-from exporter.formats.tflite_metadata import read_tflite_metadata, with_tflite_metadata
+from exporter.formats.tflite_metadata import tflite_labels, with_tflite_metadata
 
 FILES = ("digits_fp32.tflite", "digits_int8.tflite")
 LABELS = tuple("0123456789")
@@ -49,9 +49,7 @@ def test_signature_gives_the_scores_of_the_file_without_one(signed: tuple[Path, 
 
 
 def test_signature_stays_beside_the_metadata(signed: tuple[Path, Path]) -> None:
-    found = read_tflite_metadata(signed[1].read_bytes())
-    assert found is not None
-    assert found.labels == LABELS
+    assert tflite_labels(signed[1].read_bytes()) == LABELS
 
 
 def test_signature_twice_is_signature_once(digits_bundle: Path) -> None:

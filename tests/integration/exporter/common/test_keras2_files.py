@@ -35,7 +35,7 @@ def test_file_of_keras_2_gives_the_answers_that_it_gave_there(name: str, suffix:
 
 
 def test_activation_with_another_formula_is_refused() -> None:
-    with pytest.raises(ModelFileError, match=r"hard_sigmoid, which Keras 3 computes otherwise.*SavedModel"):
+    with pytest.raises(ModelFileError, match=r"hard_sigmoid, which Keras 3 computes differently.*SavedModel"):
         load_source(find_source(FILES / "hard_sigmoid.h5"))
 
 

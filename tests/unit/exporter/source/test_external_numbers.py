@@ -10,7 +10,7 @@ import pytest
 from edge_runtime.common.errors import ModelFileError, UnknownNameError, UsageError
 from exporter.source.external import are_scores
 from exporter.source.input_range import check_range, normalisation
-from exporter.source.loaded_model import axes_of, scores_of
+from exporter.source.loaded_model import image_of, scores_of
 
 FILE = Path("model.onnx")
 
@@ -45,19 +45,19 @@ def test_imagenet_is_for_colour() -> None:
         ([None, 3, 224, 192], (224, 192, 3, True)),
         ([1, 1, 28, 28], (28, 28, 1, True)),
         ([1, 28, 28, 1], (28, 28, 1, False)),
-        ([None, None, None, 3], (None, None, 3, False)),
+        ([None, None, None, 3], ("any", "any", 3, False)),
         ([1, 3, 3, 3], (3, 3, 3, False)),
     ],
 )
 def test_axes(shape: list[int | None], expected: tuple[object, ...]) -> None:
-    found = axes_of(FILE, shape)
-    assert (found.height, found.width, found.channels, found.first) == expected
+    image, first = image_of(FILE, shape)
+    assert (image.dtype, *image.shape, first) == ("uint8", 1, *expected)
 
 
 @pytest.mark.parametrize("shape", [[1, 224, 224], [1, 64, 64, 4], [8, 64, 64, 3], [1, None, None, None], []])
 def test_input_that_is_no_image(shape: list[int | None]) -> None:
     with pytest.raises(ModelFileError, match="one image") as caught:
-        axes_of(FILE, shape)
+        image_of(FILE, shape)
     assert "\n" not in str(caught.value)
 
 

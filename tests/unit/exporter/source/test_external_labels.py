@@ -10,13 +10,13 @@ import pytest
 from edge_runtime.common.errors import UsageError
 from edge_runtime.dataset import ImageSet, Item
 from exporter.source.external import labels_of_files
-from exporter.source.loaded_model import LoadedModel, axes_of, scores_of
+from exporter.source.loaded_model import LoadedModel, image_of, scores_of
 
 
 def model(name: str, *labels: str, classes: int = 3) -> LoadedModel:
     path = Path(name)
     return LoadedModel(
-        path, "onnxruntime", "0..255", axes_of(path, [1, 8, 8, 3]).input, scores_of(path, [1, classes]), np.ravel,
+        path, "onnxruntime", "0..255", image_of(path, [1, 8, 8, 3])[0], scores_of(path, [1, classes]), np.ravel,
         labels=labels,
     )  # fmt: skip
 
