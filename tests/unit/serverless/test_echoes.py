@@ -309,7 +309,7 @@ QUOTING = (
     ROOT / "serverless" / "aws.py",
     *(
         ROOT / "edge_runtime" / f"{name}.py"
-        for name in ("errors", "manifest", "labels", "options", "bundle_store")
+        for name in ("common/errors", "bundle/manifest", "bundle/labels", "options", "bundle/store")
     ),
 )
 
