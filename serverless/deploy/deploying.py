@@ -18,11 +18,11 @@ that call through it; if the self-test then fails, the stack is removed again.
 **Who may call changes in step 7.** A version that was published for ``--auth aws-iam`` checks
 nobody itself: behind an open URL it would serve everyone. So everything that callers and the old
 version depend on stays unchanged until the new one has passed: the URL, the queue, the buckets,
-and every permission of the role (traffic/templates.py). A URL that admits fewer callers is changed before
-the alias moves, one that admits more after it. Both happen in change sets of their own, because
-AWS chooses the order within one, also when it fails half-way. Events come and go with the alias;
-permissions that only the old version needs go last. A rollback moves nothing but the alias, so it
-refuses a version that was made for other callers, keys, buckets or results.
+and every permission of the role (traffic/templates.py). A URL that admits fewer callers is changed
+before the alias moves, one that admits more after it. Both happen in change sets of their own,
+because AWS chooses the order within one, also when it fails half-way. Events come and go with the
+alias; permissions that only the old version needs go last. A rollback moves nothing but the alias,
+so it refuses a version that was made for other callers, keys, buckets or results.
 
 **Where the state is.** The alias says which version is live. The versions that were live before
 are in the stack's template (``Metadata``), because it changes together with the alias. There is no

@@ -168,9 +168,9 @@ def path_of(event: dict[str, Any], path: str, base_path: str) -> str:
     """
     # A load balancer sends neither; an HTTP API sends "$default" if no specific route matches.
     template = event.get("resource") or str(event.get("routeKey") or "").partition(" ")[2]
-    told = _filled(template, event.get("pathParameters"))
-    if told is not None and (told == "/" or path.rstrip("/").endswith(told.rstrip("/"))):
-        path = told
+    filled = _filled(template, event.get("pathParameters"))
+    if filled is not None and (filled == "/" or path.rstrip("/").endswith(filled.rstrip("/"))):
+        path = filled
     elif event.get("resource") in (None, "$default"):
         path = _without_stage(path, event)
     if base_path and (path == base_path or path.startswith(f"{base_path}/")):

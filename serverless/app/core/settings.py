@@ -108,7 +108,7 @@ class AppConfig:
         cors_origins: Origins whose pages may call.
         log: ``json`` writes one line per request to stdout.
         metrics_namespace: Namespace of the CloudWatch metrics in that line; empty for none.
-        base_path: Path prefix that a proxy leaves in place, such as ``/api``.
+        base_path: Path prefix that a proxy leaves in place, e.g. ``/api``.
         s3_buckets: Buckets whose events are processed.
         results: Where the results of S3 events go; empty for beside the object.
     """

@@ -3,10 +3,11 @@
 It is written on condition that there is none yet (``If-None-Match: *``), so S3 picks one of several
 simultaneous writers. A thread renews it every minute; a lock that was not renewed for five minutes
 was left by a killed process, and is taken over on condition that it has not changed (``If-Match``).
+
 If the holder was a process of this machine, its end is noticed at once, provided the system can tell
-machines and processes apart . Host
-name and process id are not enough for that: containers of one image share them, and ids are reused.
-Linux also reports the boot id, the namespace of the process ids, and when a process started.
+machines and processes apart. Host name and process id are not enough for that: containers of one
+image share them, and ids are reused. Linux also reports the boot id, the namespace of the process
+ids, and when a process started.
 
 The lock is always in the bucket of the account and region, even if ``--bucket`` names another one
 for the packages: everybody who changes a name must look in the same place.
