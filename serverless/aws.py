@@ -238,6 +238,21 @@ def answered(what: str) -> Iterator[None]:
         raise found from error
 
 
+class Ignoring:
+    """Suppresses AWS's errors with one of the codes, e.g. of something that is already gone."""
+
+    def __init__(self, *codes: str) -> None:
+        """Takes codes as :func:`code_of` gives them."""
+        self._codes = codes
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, type: object, error: BaseException | None, trace: object) -> bool:
+        """Whether the error is suppressed."""
+        return error is not None and code_of(error) in self._codes
+
+
 def code_of(error: BaseException) -> str:
     """AWS's code of an error, such as ``NoSuchKey``; empty for any other exception."""
     response = getattr(error, "response", None)

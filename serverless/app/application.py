@@ -121,11 +121,9 @@ def app_of(config: AppConfig) -> Starlette:
 
 def _service(config: AppConfig) -> Service:
     """The service of the bundle, which is opened unless it already is."""
-    from serverless.app.core.readiness import make_selftest
     from serverless.app.core.service import Service, describe, workers_of
 
-    bundle = config.bundle
-    owns_model = False
+    bundle, owns_model = config.bundle, False
     if isinstance(bundle, Classifier | Service):
         extra = ("workers", "inline") if isinstance(bundle, Service) else ("max_pixels",)
         given = [name for name in (*_OPENING, *extra) if getattr(config, name) != getattr(AppConfig, name)]
@@ -148,13 +146,5 @@ def _service(config: AppConfig) -> Service:
             max_pixels=config.max_pixels or MAX_PIXELS,
         )
     workers = workers_of(config.workers)
-    served, info = describe(bundle, workers)
-    return Service(
-        bundle,
-        served,
-        workers=workers,
-        owns_model=owns_model,
-        inline=config.inline,
-        info=info,
-        selftest=make_selftest(bundle, config.threads),
-    )
+    behind = describe(bundle, workers, config.threads)
+    return Service(behind, workers=workers, owns_model=owns_model, inline=config.inline)

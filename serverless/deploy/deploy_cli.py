@@ -13,7 +13,7 @@ from edge_runtime.common.errors import SnapshipError, UsageError
 from edge_runtime.common.temporary import temporary_files_together
 from edge_runtime.common.terminal import Column, GroupedCommand, print_table
 from serverless.deploy.config.deployment import DeployConfig, Deployment
-from serverless.deploy.config.rules import Arch, Auth, Front, PythonVersion
+from serverless.deploy.config.rules import Auth, Front
 from serverless.deploy.manage import cli_options
 from serverless.deploy.manage.cli_options import console
 
@@ -76,10 +76,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--package", type=click.Path(path_type=Path), metavar="ZIP", help="Deploy a zip made by snapship package."
 )
 @click.option("--artifact", metavar="KIND", help="E.g. tflite-int8; default: the best one for the cloud.")
-@click.option("--arch", type=click.Choice(get_args(Arch)), default=Deployment.arch, show_default=True)
-@click.option(
-    "--python", type=click.Choice(get_args(PythonVersion)), default=Deployment.python, show_default=True
-)
+@cli_options.target
 @click.option(
     "--memory", "memory_mb", type=int, default=Deployment.memory_mb, show_default=True, metavar="MB",
     help="1769 MB give one vCPU.",
@@ -104,7 +101,10 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--cors-origin", "cors_origins", multiple=True, metavar="ORIGIN",
     help="Origin allowed to call from a browser; repeatable.",
 )  # fmt: skip
-@click.option("--front", type=click.Choice(get_args(Front)), default=Deployment.front, show_default=True)
+@click.option(
+    "--front", type=click.Choice(get_args(Front)), default=Deployment.front, show_default=True,
+    help="What serves the URL: a function URL, or an HTTP API of API Gateway.",
+)  # fmt: skip
 @click.option(
     "--canary", callback=_share, default="0%", metavar="SHARE",
     help="Share of the calls that a new version gets first, e.g. 10%.",

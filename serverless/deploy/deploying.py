@@ -18,11 +18,11 @@ that call through it; if the self-test then fails, the stack is removed again.
 **Who may call changes in step 7.** A version that was published for ``--auth aws-iam`` checks
 nobody itself: behind an open URL it would serve everyone. So everything that callers and the old
 version depend on stays unchanged until the new one has passed: the URL, the queue, the buckets,
-and every permission of the role (handover.py). A URL that admits fewer callers is changed before
-the alias moves, one that admits more after it. Both happen in change sets of their own, because
-AWS chooses the order within one, also when it fails half-way. Events come and go with the alias;
-permissions that only the old version needs go last. A rollback moves nothing but the alias, so it
-refuses a version that was made for other callers, keys, buckets or results.
+and every permission of the role (traffic/templates.py). A URL that admits fewer callers is changed
+before the alias moves, one that admits more after it. Both happen in change sets of their own,
+because AWS chooses the order within one, also when it fails half-way. Events come and go with the
+alias; permissions that only the old version needs go last. A rollback moves nothing but the alias,
+so it refuses a version that was made for other callers, keys, buckets or results.
 
 **Where the state is.** The alias says which version is live. The versions that were live before
 are in the stack's template (``Metadata``), because it changes together with the alias. There is no
@@ -41,10 +41,7 @@ again, how far it got, since each step does nothing if it is already done. In de
 **The way back.** Old versions are kept (``DeletionPolicy`` in the template), so a rollback only
 points the alias at one, at once and without an upload. After a failed self-test or an alarm, the
 stack contains the new version but all calls go to the old one; the next deployment replaces it.
-
-The result of a deployment, and how to call it.
-
-After a rollout: deletes versions and packages that nobody can roll back to.
+Versions and packages that nobody can roll back to are deleted after each rollout.
 """
 
 from __future__ import annotations
@@ -78,6 +75,34 @@ from serverless.deploy.traffic.stages import Context, deploy_first, deploy_next,
 from serverless.deploy.traffic.templates import KEPT_VERSIONS
 
 _MB = 1024 * 1024
+
+
+class DeployResult(msgspec.Struct, frozen=True):
+    """The result of a deployment.
+
+    Attributes:
+        name: The deployment's name.
+        status: ``created``, ``updated`` or ``unchanged``.
+        url: The endpoint's URL, with a trailing slash.
+        version: The live version.
+        previous: The version that was live before; None after the first deployment.
+        region: The AWS region.
+        account: The AWS account.
+        auth: Who may call.
+        curl: A command that classifies a photo.
+        api_key: The secret of a key that was created; shown only this once.
+    """
+
+    name: str
+    status: Literal["created", "updated", "unchanged"]
+    url: str
+    version: str
+    previous: str | None
+    region: str
+    account: str
+    auth: str
+    curl: str
+    api_key: str | None = None
 
 
 def deploy(
@@ -127,14 +152,10 @@ def _settled(context: Context) -> Stack | None:
     found = stack.describe(aws, name)
     if found is not None:
         check_owner(found, context.deployment.name)
-    if found is not None and found.busy:
-        # We hold the lock, so this is left over from a deployment that was interrupted.
-        context.begin(f"Waiting for AWS to finish {found.status}")
-        try:
-            waiting.settle(aws, name, context.progress)
-        except DeployError as error:
-            context.progress(f"The previous deployment failed: {error}")
-        found = stack.describe(aws, name)
+        if found.busy:
+            context.begin("Waiting for AWS to finish an interrupted deployment")
+            waiting.settle_previous(aws, found, context.progress)
+            found = stack.describe(aws, name)
     if found is not None and found.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
         context.begin("Removing the remains of a failed first deployment")
         waiting.remove(aws, found, context.progress)
@@ -238,34 +259,6 @@ def _stoppable(context: Context) -> Iterator[None]:
             else "AWS finishes the step on its own; run the same command again to continue."
         )
         raise StoppedError(f"Interrupted while {step}. {cure}") from error
-
-
-class DeployResult(msgspec.Struct, frozen=True):
-    """The result of a deployment.
-
-    Attributes:
-        name: The deployment's name.
-        status: ``created``, ``updated`` or ``unchanged``.
-        url: The endpoint's URL, with a trailing slash.
-        version: The live version.
-        previous: The version that was live before; None after the first deployment.
-        region: The AWS region.
-        account: The AWS account.
-        auth: Who may call.
-        curl: A command that classifies a photo.
-        api_key: The secret of a key that was created; shown only this once.
-    """
-
-    name: str
-    status: Literal["created", "updated", "unchanged"]
-    url: str
-    version: str
-    previous: str | None
-    region: str
-    account: str
-    auth: str
-    curl: str
-    api_key: str | None = None
 
 
 def curl_command(url: str, deployment: Deployment, region: str) -> str:

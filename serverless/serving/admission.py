@@ -1,10 +1,7 @@
 """Admission control around the app: size of headers, deadline of a body, memory of all bodies.
 
-Problem details of requests that never reach the app.
-
-Errors of a request that is refused while it arrives.
-
-::
+A request that never reaches the app gets problem details too, see :class:`Refusal`. One that is
+refused while its body arrives gets them from the app::
 
     SlowRequestError    HTTP 408   the body took too long
     BusyError           HTTP 503   too many bytes of requests are in memory
@@ -36,6 +33,16 @@ _ABSOLUTE = re.compile("https?://[^/]*", re.IGNORECASE)
 
 RETRY_SECONDS = 1
 """When to retry a request for which there was no room; others are read within seconds."""
+
+
+class SlowRequestError(UsageError):
+    """A request that did not arrive in time."""
+
+    http_status = 408
+
+
+class BusyError(UnavailableError):
+    """A request for which there is currently no room."""
 
 
 class Admission:
@@ -234,13 +241,3 @@ class Refusal:
         # A closed log or a full disk must not hold back the response.
         with contextlib.suppress(OSError):
             log_event(RequestRecord("http", self.id, status=self.status, error="refused"), namespace="")
-
-
-class SlowRequestError(UsageError):
-    """A request that did not arrive in time."""
-
-    http_status = 408
-
-
-class BusyError(UnavailableError):
-    """A request for which there is currently no room."""

@@ -1,7 +1,4 @@
-"""``snapship serve``: serves a bundle as an HTTP endpoint on this machine.
-
-``snapship keys``: creates and tests the API keys of an endpoint.
-"""
+"""``snapship serve``, an HTTP endpoint on this machine; ``snapship keys``, the API keys of an endpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +14,7 @@ from edge_runtime.common.errors import EnvironmentMissingError, GateFailedError,
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.terminal import GroupedCommand
 from edge_runtime.image.preprocess import MAX_BYTES, MAX_PIXELS
-from serverless.app.core.keys import MAX_SECRET, new_key, parse
+from serverless.app.core.keys import MAX_SECRET, KeySource, new_key, parse
 from serverless.serving.limits import (
     MAX_CONNECTIONS,
     OPEN_TO_ALL,
@@ -30,13 +27,12 @@ from serverless.serving.limits import (
 
 if TYPE_CHECKING:
     from edge_runtime.updates import Swap
-    from serverless.app.core.keys import KeySource
-
 
 MAX_KEYS_BYTES = 100_000
 """Maximum size of a file of API keys; 32 entries are 8 kB."""
 
 
+# The options of opening a bundle are passed on by name.
 @click.command(
     cls=GroupedCommand,
     groups={
@@ -110,16 +106,13 @@ def serve(
     bundle: Path,
     host: str,
     port: int,
-    artifact: str | None,
-    engine: str,
-    threads: int,
-    allow_failed: bool,
     api_keys: Path | None,
     cors_origins: tuple[str, ...],
     max_bytes: int,
     max_pixels: int,
     timeout_s: float,
     max_connections: int,
+    **opening: Any,
 ) -> None:
     """Serve BUNDLE over HTTP: a page at /, POST /classify, GET /health and more, see /openapi.json.
 
@@ -145,14 +138,7 @@ def serve(
     with listen(host, port) as sock:
         with quiet():
             service = ReloadingService(
-                bundle,
-                artifact=artifact,
-                engine=engine,
-                threads=threads,
-                allow_failed=allow_failed,
-                max_bytes=max_bytes,
-                max_pixels=max_pixels,
-                on_swap=_tell_swap,
+                bundle, max_bytes=max_bytes, max_pixels=max_pixels, on_swap=_echo_swap, **opening
             )
             app = create_app(
                 service,
@@ -173,7 +159,7 @@ def serve(
         run(app, sock, limits)
 
 
-def _tell_swap(swap: Swap) -> None:
+def _echo_swap(swap: Swap) -> None:
     # A bundle that was refused is in the log.
     if swap.error is None:
         click.echo(f"Now serving {swap.location}", err=True)
@@ -188,8 +174,6 @@ def keys_in(path: Path) -> KeySource:
     Raises:
         UsageError: It cannot be read, is too large, or contains an invalid entry.
     """
-    from serverless.app.core.keys import KeySource
-
     return KeySource(lambda: _entries(path), f"--api-keys {path}", rereads=True)
 
 
@@ -214,7 +198,7 @@ def _entries(path: Path) -> str:
 
 @click.group()
 def keys() -> None:
-    """Make API keys for an endpoint, and try them.
+    """Make API keys for an endpoint, and check them.
 
     \b
     Example:

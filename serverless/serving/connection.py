@@ -1,7 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol with what it lacks: a deadline for headers and a limit on connections.
-
-Limits the number of connections.
-"""
+"""Uvicorn's HTTP/1.1 protocol with what it lacks: a deadline for headers and a limit on connections."""
 
 from __future__ import annotations
 
@@ -20,6 +17,10 @@ from serverless.serving.lingering import LingeringTransport
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+EVICTABLE_AFTER_S = 1.0
+"""A connection idle for this long may be dropped for a new one; one with a request in progress stays."""
 
 
 def limited_protocol(app: ASGIApp, limits: ServerLimits) -> type[H11Protocol]:
@@ -120,7 +121,7 @@ class LimitedConnection(H11Protocol):
             self._refuse(400, f"A request must be HTTP/1.1. Received: {reason}. Check the client.")
 
     def idle_s(self, now: float) -> float:
-        """Seconds without a request, see :class:`serverless.serving.connection.HeldConnection`."""
+        """Seconds without a request, see :class:`HeldConnection`."""
         return now - self._idle_since if self.conn.their_state is h11.IDLE else 0.0
 
     def drop(self) -> None:
@@ -172,10 +173,6 @@ class LimitedConnection(H11Protocol):
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
         self._lingering.close()
-
-
-EVICTABLE_AFTER_S = 1.0
-"""A connection idle for this long may be dropped for a new one; one with a request in progress stays."""
 
 
 class HeldConnection(Protocol):

@@ -10,7 +10,6 @@ from typing import Any
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.updates.live import LiveClassifier, Swap
-from serverless.app.core.readiness import Readiness, make_selftest
 from serverless.app.core.service import ServedModel, Service, describe, workers_of
 
 
@@ -47,14 +46,7 @@ class ReloadingService(Service):
         self._serving = threading.Event()
         self._live = LiveClassifier(bundle, threads=threads, on_swap=self._swapped, **opening)
         with self._live.lent() as classifier:
-            served, info = describe(classifier, self._workers)
-            super().__init__(
-                classifier,
-                served,
-                workers=self._workers,
-                info=info,
-                selftest=make_selftest(classifier, threads),
-            )
+            super().__init__(self._described(classifier), workers=self._workers)
         self._known = [self._current]
         self._serving.set()
 
@@ -75,12 +67,14 @@ class ReloadingService(Service):
             for behind in self._known:
                 if behind.model is classifier:
                     return behind
-            served, info = describe(classifier, self._workers)
-            readiness = Readiness(make_selftest(classifier, self._inference_threads))
-            readiness.start()
+            behind = self._described(classifier)
+            behind.readiness.start()
             # The previous one may still be needed by a request that has just been lent it.
-            self._known = [self._known[-1], ServedModel(classifier, served, info, readiness)]
-            return self._known[-1]
+            self._known = [self._known[-1], behind]
+            return behind
+
+    def _described(self, classifier: Classifier) -> ServedModel:
+        return describe(classifier, self._workers, self._inference_threads)
 
     def _swapped(self, swap: Swap) -> None:
         if swap.error is None and self._serving.is_set():

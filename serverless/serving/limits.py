@@ -1,7 +1,4 @@
-"""Limits per client and for all clients of a server.
-
-The address a server listens on.
-"""
+"""The limits of a server, per client and for all of them, and the address it listens on."""
 
 from __future__ import annotations
 
@@ -37,6 +34,9 @@ BUFFERED_BYTES = 256_000_000
 MOST_CONNECTIONS = 10_000
 
 MOST_SECONDS = 3600.0
+
+OPEN_TO_ALL = "Anyone who can reach this address can use it: there is no access control."
+"""Warning for an address reachable from other machines without API keys."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,6 @@ class ServerLimits:
     def room(self) -> int:
         """Total bytes of all bodies in memory; never less than two bodies."""
         return max(self.buffered_bytes, 2 * self.max_bytes)
-
-
-OPEN_TO_ALL = "Anyone who can reach this address can use it: there is no access control."
-"""Warning for an address reachable from other machines without API keys."""
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,12 +1,10 @@
-"""``multipart/form-data`` as clients really send it: which parts are images, which are text.
+"""Bodies as clients really send them: forms, images as text, and what was compressed or altered.
 
-A part is an image if it has a file name, a binary type, or bytes that are not text: React Native,
-Node's buffers and many HTTP libraries send files without a name. A browser sends an unfilled file
-input as a nameless, empty file, which is ignored.
+A part of a ``multipart/form-data`` body is an image if it has a file name, a binary type, or bytes
+that are not text: React Native, Node's buffers and many HTTP libraries send files without a name. A
+browser sends an unfilled file input as a nameless, empty file, which is ignored.
 
 Everything stays in memory, within the body's limit: strangers' photos must not reach the disk.
-
-Decodes images from text (base64 in all its variants) and rejects encoded or altered bodies.
 """
 
 from __future__ import annotations
@@ -40,6 +38,26 @@ _PRINTED = bytes({*b"\t\n\f\r", *range(0x20, 0x100)})
 """Bytes of text in single-byte encodings; every image contains others too."""
 
 _CURL = "With curl use: -F image=@photo.jpg"
+
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+
+_ADDRESS = re.compile(r"(https?|ftp|file|s3|gs|blob):", re.IGNORECASE)
+
+_PERCENT = re.compile("%(2B|2F|3D)", re.IGNORECASE)
+
+_BOM = "\ufeff"
+
+# What encoders write besides the alphabet, and the URL-safe alphabet (RFC 4648 section 5).
+_PLAIN = {**dict.fromkeys(map(ord, f" \t\r\n{_BOM}")), ord("-"): "+", ord("_"): "/"}
+
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"{\0": "UTF-16",
+    b"\0{": "UTF-16",
+}
 
 
 @dataclass
@@ -243,27 +261,6 @@ class _Collector:
 
 def _decoded(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
-
-
-_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
-
-_ADDRESS = re.compile(r"(https?|ftp|file|s3|gs|blob):", re.IGNORECASE)
-
-_PERCENT = re.compile("%(2B|2F|3D)", re.IGNORECASE)
-
-_BOM = "\ufeff"
-
-# What encoders write besides the alphabet, and the URL-safe alphabet (RFC 4648 section 5).
-_PLAIN = {**dict.fromkeys(map(ord, f" \t\r\n{_BOM}")), ord("-"): "+", ord("_"): "/"}
-
-_MAGIC = {
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-    b"{\0": "UTF-16",
-    b"\0{": "UTF-16",
-}
 
 
 def check_content_encoding(encoding: str) -> None:

@@ -1,13 +1,11 @@
 """API keys: a random secret for the client, a salted hash of it for the server.
 
 An entry is one line, ``NAME:scrypt:N:R:P:SALT:HASH`` with salt and hash in hex; several
-are separated by commas or line breaks. To rotate: add an entry, hand out its secret,
-remove the old entry. The entries alone do not allow anyone to call.
+are separated by commas or line breaks. The entries alone do not allow anyone to call. They come
+from the environment, a file, or an SSM parameter; the last two are reread regularly.
 
-Where the API keys come from: the environment, a file, or an SSM parameter that is reread regularly.
-
-To rotate without a deployment: add the new entry to the parameter, wait :data:`REREAD_SECONDS`, hand
-out the new secret, then remove the old entry.
+To rotate: add the new entry (to a file or parameter without a deployment; then wait
+:data:`REREAD_SECONDS`), hand out the new secret, then remove the old entry.
 """
 
 from __future__ import annotations
@@ -48,6 +46,11 @@ MAX_MEMORY = 64 * 1024 * 1024
 
 REMEMBERED = 1024
 """Number of wrong secrets remembered, so that they are not hashed again."""
+
+REREAD_SECONDS = 300.0
+"""Maximum age of the keys before the source is reread."""
+
+_log = logging.getLogger("snapship.serverless")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -222,12 +225,6 @@ def _parse_entry(entry: str, place: int, source: str) -> Key:
         f"{source} must be entries NAME:scrypt:N:R:P:SALT:HASH, with N a power of 2 and at most "
         f"{MAX_MEMORY:,} bytes of work. Received: {reason}. Make one with: snapship keys new NAME"
     )
-
-
-REREAD_SECONDS = 300.0
-"""Maximum age of the keys before the source is reread."""
-
-_log = logging.getLogger("snapship.serverless")
 
 
 class KeySource:

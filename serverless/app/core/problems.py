@@ -1,8 +1,6 @@
-"""Errors as ``application/problem+json`` (RFC 9457).
+"""Errors of the endpoint and their ``application/problem+json`` (RFC 9457); the path of a request.
 
-Errors that only the endpoint raises; the others are in ``edge_runtime``.
-
-::
+Errors that only the endpoint raises; the others are in ``edge_runtime``::
 
     UsageError                 HTTP 400   the request is malformed: broken JSON, broken multipart
     └── UnprocessableError     HTTP 422   it is readable but breaks a rule
@@ -12,9 +10,7 @@ Errors that only the endpoint raises; the others are in ``edge_runtime``.
     └── UnavailableError       HTTP 503   temporarily unavailable; says why and when to retry
         └── NotReadyError                 the self-test is running, or failed
 
-The path of an event's request, without what a gateway or a custom domain puts before it.
-
-::
+The path of an event's request, without what a gateway or a custom domain puts before it::
 
     REST API, payload 1.0   the path may begin with the base path of a custom domain, and with the
                             stage; ``resource`` and its parameters give the rest
@@ -38,6 +34,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from edge_runtime.common.errors import SnapshipError, UsageError
 from edge_runtime.common.text import quoted
@@ -45,57 +42,6 @@ from serverless.app.core.schema import Problem
 from serverless.app.core.telemetry import record_of, request_id
 
 PROBLEM_TYPE = "application/problem+json"
-
-
-def problem_of(error: Exception, id: str = "") -> Problem:
-    """Describes an error without revealing anything about the server.
-
-    Args:
-        error: Any exception. The message of a :class:`SnapshipError` below 500, and of an
-            :class:`UnavailableError`, is meant for the client; everything else stays in the server's log.
-        id: The request id; empty inside a list of results.
-    """
-    if isinstance(error, UnavailableError) or (isinstance(error, SnapshipError) and error.http_status < 500):
-        words = re.sub("(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
-        kind = f"urn:snapship:{words.replace(' ', '-')}"
-        return Problem(kind, words.capitalize(), error.http_status, str(error), id)
-    status = error.http_status if isinstance(error, SnapshipError) else 500
-    detail = "The server could not answer this request; its log has the reason under the request id."
-    return Problem("about:blank", HTTPStatus(status).phrase, status, detail, id)
-
-
-def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Turns problem details into a response."""
-    body = msgspec.json.encode(problem)
-    return Response(body, problem.status, dict(headers or {}), media_type=PROBLEM_TYPE)
-
-
-async def on_snapship_error(request: Request, error: Exception) -> Response:
-    """Answers an error that snapship raised on purpose."""
-    problem = problem_of(error, request_id(request.scope))
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
-    if problem.status >= 500 and not headers:
-        # A failure of the server: the outermost middleware answers and logs it.
-        raise error
-    # Only the class: the message may repeat what was sent.
-    record_of(request.scope).error = type(error).__name__
-    return problem_response(problem, headers)
-
-
-async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Answers what Starlette refuses: an unknown path, a wrong method."""
-    assert isinstance(error, HTTPException)
-    detail = error.detail
-    if error.status_code == 404:
-        path = request.scope["path"]
-        detail = f"The path must exist. Received: {quoted(path)}. See /openapi.json for the available paths."
-        detail += base_path_hint(path)
-    elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        detail = f"The method must be allowed here. Received: {quoted(request.method)}. Use {allowed}."
-    title = HTTPStatus(error.status_code).phrase
-    problem = Problem("about:blank", title, error.status_code, detail, request_id(request.scope))
-    return problem_response(problem, error.headers)
 
 
 class UnprocessableError(UsageError):
@@ -142,6 +88,68 @@ class NotReadyError(UnavailableError):
     """An endpoint that must not receive traffic, for now or for good."""
 
 
+def problem_of(error: Exception, id: str = "") -> Problem:
+    """Describes an error without revealing anything about the server.
+
+    Args:
+        error: Any exception. The message of a :class:`SnapshipError` below 500, and of an
+            :class:`UnavailableError`, is meant for the client; everything else stays in the server's log.
+        id: The request id; empty inside a list of results.
+    """
+    if isinstance(error, UnavailableError) or (isinstance(error, SnapshipError) and error.http_status < 500):
+        words = re.sub("(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+        kind = f"urn:snapship:{words.replace(' ', '-')}"
+        return Problem(kind, words.capitalize(), error.http_status, str(error), id)
+    status = error.http_status if isinstance(error, SnapshipError) else 500
+    detail = "The server could not answer this request; its log has the reason under the request id."
+    return Problem("about:blank", HTTPStatus(status).phrase, status, detail, id)
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Turns problem details into a response."""
+    body = msgspec.json.encode(problem)
+    return Response(body, problem.status, dict(headers or {}), media_type=PROBLEM_TYPE)
+
+
+def refusal(scope: Scope, error: SnapshipError, headers: Mapping[str, str] | None = None) -> Response:
+    """Answers a request that is refused, and logs why.
+
+    Args:
+        scope: The request's ASGI scope.
+        error: The reason. Only its class is logged, since its message may repeat what was sent.
+        headers: Additional headers.
+    """
+    record_of(scope).error = type(error).__name__
+    return problem_response(problem_of(error, request_id(scope)), headers)
+
+
+async def on_snapship_error(request: Request, error: Exception) -> Response:
+    """Answers an error that snapship raised on purpose."""
+    assert isinstance(error, SnapshipError)
+    if isinstance(error, UnavailableError):
+        return refusal(request.scope, error, {"Retry-After": str(error.retry_after)})
+    if error.http_status >= 500:
+        # A failure of the server: the outermost middleware answers and logs it.
+        raise error
+    return refusal(request.scope, error)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answers what Starlette refuses: an unknown path, a wrong method."""
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == 404:
+        path = request.scope["path"]
+        detail = f"The path must exist. Received: {quoted(path)}. See /openapi.json for the available paths."
+        detail += base_path_hint(path)
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = f"The method must be allowed here. Received: {quoted(request.method)}. Use {allowed}."
+    title = HTTPStatus(error.status_code).phrase
+    problem = Problem("about:blank", title, error.status_code, detail, request_id(request.scope))
+    return problem_response(problem, error.headers)
+
+
 PATHS = ("/", "/classify", "/health", "/ready", "/labels", "/info", "/openapi.json")
 """Paths of the app's routes."""
 
@@ -160,9 +168,9 @@ def path_of(event: dict[str, Any], path: str, base_path: str) -> str:
     """
     # A load balancer sends neither; an HTTP API sends "$default" if no specific route matches.
     template = event.get("resource") or str(event.get("routeKey") or "").partition(" ")[2]
-    told = _filled(template, event.get("pathParameters"))
-    if told is not None and (told == "/" or path.rstrip("/").endswith(told.rstrip("/"))):
-        path = told
+    filled = _filled(template, event.get("pathParameters"))
+    if filled is not None and (filled == "/" or path.rstrip("/").endswith(filled.rstrip("/"))):
+        path = filled
     elif event.get("resource") in (None, "$default"):
         path = _without_stage(path, event)
     if base_path and (path == base_path or path.startswith(f"{base_path}/")):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -65,29 +67,23 @@ async def read_classify_request(request: Request, max_images: int) -> ClassifyRe
         ImageTooLargeError: The body is over its limit (413).
     """
     # Before the body: a wrong query is refused without waiting for the upload.
-    query = request.query_params
-    top_k = parse_top_k(query["top_k"]) if "top_k" in query else None
-    threshold = parse_threshold(query["score_threshold"]) if "score_threshold" in query else None
+    options = _options(request.query_params)
     check_content_encoding(request.headers.get("content-encoding", ""))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        order = await _from_form(request, max_images)
+        form = await read_form(request, max_images)
+        parsed = ClassifyRequest(form.images, several=len(form.images) > 1, **_options(form.texts))
     elif kind == "application/json":
         body = await request.body()
         # Not Starlette's run_in_threadpool, whose first use costs a Lambda function 50 ms.
-        order = await asyncio.get_running_loop().run_in_executor(None, from_json, body, max_images)
+        parsed = await asyncio.get_running_loop().run_in_executor(None, from_json, body, max_images)
     elif kind in _BINARY or kind.startswith("image/"):
-        order = ClassifyRequest((await request.body(),))
+        parsed = ClassifyRequest((await request.body(),))
     elif kind == "application/x-www-form-urlencoded":
-        order = _default_of_curl(await request.body())
+        parsed = _default_of_curl(await request.body())
     else:
         raise _no_image_type(quoted(kind))
-    return ClassifyRequest(
-        order.images,
-        order.top_k if top_k is None else top_k,
-        order.score_threshold if threshold is None else threshold,
-        order.several,
-    )
+    return replace(parsed, **options)
 
 
 def from_json(body: bytes, max_images: int) -> ClassifyRequest:
@@ -152,15 +148,10 @@ def parse_threshold(text: str) -> float:
     return float(text)
 
 
-async def _from_form(request: Request, max_images: int) -> ClassifyRequest:
-    form = await read_form(request, max_images)
-    texts = form.texts
-    return ClassifyRequest(
-        form.images,
-        parse_top_k(texts["top_k"]) if "top_k" in texts else None,
-        parse_threshold(texts["score_threshold"]) if "score_threshold" in texts else None,
-        several=len(form.images) > 1,
-    )
+def _options(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The options in a query or in a form's text fields."""
+    parsers = {"top_k": parse_top_k, "score_threshold": parse_threshold}
+    return {name: parse(texts[name]) for name, parse in parsers.items() if name in texts}
 
 
 def _default_of_curl(body: bytes) -> ClassifyRequest:

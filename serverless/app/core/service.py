@@ -6,10 +6,10 @@ import asyncio
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
@@ -20,7 +20,7 @@ from edge_runtime.engines.result import Result
 from edge_runtime.image.preprocess import FORMATS, ImageSource, UInt8Array
 from edge_runtime.options import ResultOptions
 from serverless.app.core.problems import problem_of
-from serverless.app.core.readiness import Readiness
+from serverless.app.core.readiness import Readiness, make_selftest
 from serverless.app.core.schema import Answer, Answers, Failed, ModelInfo, Served, Timing, classified
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class ServedModel:
 
     model: Model
     served: Served
-    info: ModelInfo | None
-    readiness: Readiness
+    info: ModelInfo | None = None
+    readiness: Readiness = field(default_factory=lambda: Readiness(None))
 
 
 class Service:
@@ -95,28 +95,22 @@ class Service:
 
     def __init__(
         self,
-        model: Model,
-        served: Served,
+        behind: ServedModel,
         *,
         workers: int,
         owns_model: bool = False,
         inline: bool = False,
-        info: ModelInfo | None = None,
-        selftest: Callable[[], int] | None = None,
     ) -> None:
         """Starts no thread yet.
 
         Args:
-            model: The classifier.
-            served: Its name.
+            behind: The model, and its description.
             workers: Images classified at once.
             owns_model: Whether :meth:`close` also closes the model.
             inline: Whether a request's only image is classified on the event loop, for a function that
                 handles one request at a time; a round trip to a thread costs up to a few ms.
-            info: The artifact as its bundle describes it.
-            selftest: Replays golden examples, see :class:`~serverless.app.core.readiness.Readiness`.
         """
-        self._current = ServedModel(model, served, info, Readiness(selftest))
+        self._current = behind
         self._owns_model = owns_model
         self._inline = inline
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="snapship-serve")
@@ -281,12 +275,13 @@ def workers_of(workers: int | None) -> int:
     return min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
 
 
-def describe(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
-    """Prepares a classifier for its workers; returns its name and its description.
+def describe(classifier: Classifier, workers: int, threads: int) -> ServedModel:
+    """Prepares a classifier for its workers, and describes it.
 
     Args:
         classifier: An open classifier.
         workers: Images classified at once.
+        threads: Threads of one inference, for the self-test.
 
     Raises:
         UsageError: workers is not positive.
@@ -297,7 +292,8 @@ def describe(classifier: Classifier, workers: int) -> tuple[Served, ModelInfo]:
     info = ModelInfo(
         entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics
     )
-    return Served(classifier.bundle.manifest.name, entry.kind), info
+    served = Served(classifier.bundle.manifest.name, entry.kind)
+    return ServedModel(classifier, served, info, Readiness(make_selftest(classifier, threads)))
 
 
 def _size(image: bytes) -> tuple[int | None, int | None]:

@@ -24,8 +24,6 @@ SNAPSHIP_METRICS_NAMESPACE   namespace of the metrics in CloudWatch, default ``s
 ===========================  ====================================================
 
 An empty variable counts as unset.
-
-Origins of web pages as browsers send them: scheme, host and port only.
 """
 
 from __future__ import annotations
@@ -69,6 +67,11 @@ LARGEST = 999_999_999
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
+# Scheme, host and port, as browsers send them (RFC 6454 section 6.2): lower case, not even a trailing slash.
+_ORIGIN = re.compile(
+    r"https?://(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:]{2,39}\])(?::[0-9]{1,5})?"
+)
+
 _RESULTS = re.compile(rf"s3://{_BUCKET.pattern}(/[^\x00-\x1f]{{0,900}})?")
 
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}/?")
@@ -105,7 +108,7 @@ class AppConfig:
         cors_origins: Origins whose pages may call.
         log: ``json`` writes one line per request to stdout.
         metrics_namespace: Namespace of the CloudWatch metrics in that line; empty for none.
-        base_path: Path prefix that a proxy leaves in place, such as ``/api``.
+        base_path: Path prefix that a proxy leaves in place, e.g. ``/api``.
         s3_buckets: Buckets whose events are processed.
         results: Where the results of S3 events go; empty for beside the object.
     """
@@ -302,12 +305,6 @@ def _number(environ: Mapping[str, str], variable: str, default: int, largest: in
             f"Set it to {default} or unset it."
         )
     return int(text)
-
-
-# RFC 6454 section 6.2: lower case, no path, not even a trailing slash.
-_ORIGIN = re.compile(
-    r"https?://(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:]{2,39}\])(?::[0-9]{1,5})?"
-)
 
 
 def checked_origins(origins: Iterable[str], name: str = "cors_origins") -> tuple[str, ...]:

@@ -7,10 +7,9 @@ The metrics are ``Requests``, ``Errors`` (HTTP 5xx), ``Latency`` in ms and ``Col
 ``Function``; CloudWatch takes them from the line itself:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-One id per request, in its response and in the log.
-
-The client's ``x-request-id`` if it is well-formed, so that a trace spans several services;
-otherwise Lambda's own id, which its log lines carry anyway; otherwise a random one.
+Each request has one id, in its response and in the log: the client's ``x-request-id`` if it is
+well-formed, so that a trace spans several services; otherwise Lambda's own id, which its log lines
+carry anyway; otherwise a random one.
 """
 
 from __future__ import annotations
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "snapship"
 
+REQUEST_ID_HEADER = "x-request-id"
+
 MAX_TEXT = 200
 """Maximum characters of a text in a line."""
 
@@ -54,6 +55,9 @@ METRICS = [
     {"Name": "Latency", "Unit": "Milliseconds"},
     {"Name": "ColdStarts", "Unit": "Count"},
 ]
+
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+"""Excludes anything that could break a log line or a header."""
 
 _lock = threading.Lock()
 _warm = False
@@ -197,12 +201,6 @@ def line(record: RequestRecord, *, namespace: str, cold_start: bool) -> str:
         }
     # The standard library's json, since it escapes everything beyond ASCII.
     return json.dumps(content, separators=(",", ":"))
-
-
-REQUEST_ID_HEADER = "x-request-id"
-
-_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-"""Excludes anything that could break a log line or a header."""
 
 
 def choose_id(scope: Scope) -> str:

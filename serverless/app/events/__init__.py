@@ -5,10 +5,8 @@ Imported at the first such event; of its modules only those that the event needs
 ::
 
     kinds       the table of event kinds; a new one is a row there and a module with its handler
-    dispatch    finds the kind of an event and calls its handler
-    foreign     events of unsupported services, refused by name
-    reading     converts JSON to structs
-    invocation  what each handler needs: service, configuration, log
+    dispatch    finds the kind of an event and calls its handler; refuses other services by name
+    invocation  what each handler needs: service, configuration, log, reading JSON
     direct      {"image": ...}: the answer of POST /classify
     warmup      {"warmup": true} and schedules; {"selftest": true}
     s3          an object was created

@@ -1,9 +1,7 @@
 """Finds the kind of an event and hands the event to that kind's handler.
 
-Events of unsupported services, recognized by what AWS puts into each.
-
-They are refused by raising, never answered: most of these services take any answer for success
-and drop the event.
+Events of unsupported services are recognized by what AWS puts into each. They are refused by
+raising, never answered: most of these services take any answer for success and drop the event.
 """
 
 from __future__ import annotations
@@ -19,6 +17,54 @@ from serverless.app.events.kinds import EVENT_KINDS
 if TYPE_CHECKING:
     from serverless.app.core.service import Service
     from serverless.app.core.settings import AppConfig
+
+
+_QUEUE = "Send S3 events or messages through SQS or SNS instead."
+
+_SOURCES = {
+    "aws:kinesis": "Kinesis Data Streams",
+    "aws:dynamodb": "DynamoDB Streams",
+    "aws:kafka": "Amazon MSK",
+    "SelfManagedKafka": "Apache Kafka",
+    "aws:mq": "Amazon MQ",
+    "aws:amq": "Amazon MQ",
+    "aws:rmq": "Amazon MQ (RabbitMQ)",
+    "aws:docdb": "DocumentDB",
+    "aws:ses": "SES",
+    "aws:codecommit": "CodeCommit",
+    **{kind.source: kind.service for kind in EVENT_KINDS.values() if kind.source},
+}
+"""Services by their ``eventSource``: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html."""
+
+_MEMBERS: tuple[tuple[frozenset[str], str, str], ...] = (
+    (
+        frozenset({"invocationId", "job", "tasks"}),
+        "S3 Batch Operations",
+        'Send {"bucket": ..., "key": ...} for each object of the manifest to an SQS queue instead.',
+    ),
+    (
+        frozenset({"getObjectContext"}),
+        "S3 Object Lambda",
+        "It changes objects while they are read; classify them with an S3 event instead.",
+    ),
+    (frozenset({"awslogs"}), "CloudWatch Logs", _QUEUE),
+    (frozenset({"alarmArn", "alarmData"}), "a CloudWatch alarm", _QUEUE),
+    (frozenset({"deliveryStreamArn", "records"}), "Data Firehose", _QUEUE),
+    (frozenset({"rmqMessagesByQueue"}), "Amazon MQ (RabbitMQ)", _QUEUE),
+    (frozenset({"triggerSource", "userPoolId"}), "a Cognito user pool", _QUEUE),
+    (frozenset({"RequestType", "ResponseURL"}), "a CloudFormation custom resource", _QUEUE),
+    (frozenset({"CodePipeline.job"}), "CodePipeline", _QUEUE),
+    (
+        frozenset({"requestPayload", "responsePayload"}),
+        "a Lambda destination",
+        "Invoke the function with its responsePayload instead.",
+    ),
+)
+"""Members that only this service's events have, the service, and the cure."""
+
+_PIPES = (
+    "Connect the queue to the function by an event source mapping, or let the pipe write to an SQS queue."
+)
 
 
 def handle(event: Any, context: Any, service: Service, config: AppConfig) -> Any:
@@ -71,54 +117,6 @@ def kind_of(event: Any) -> str:
     if "detail-type" in event:
         raise refused(f"{quoted(event['detail-type'])} of {quoted(event.get('source'))}")
     return "direct"
-
-
-_QUEUE = "Send S3 events or messages through SQS or SNS instead."
-
-_SOURCES = {
-    "aws:kinesis": "Kinesis Data Streams",
-    "aws:dynamodb": "DynamoDB Streams",
-    "aws:kafka": "Amazon MSK",
-    "SelfManagedKafka": "Apache Kafka",
-    "aws:mq": "Amazon MQ",
-    "aws:amq": "Amazon MQ",
-    "aws:rmq": "Amazon MQ (RabbitMQ)",
-    "aws:docdb": "DocumentDB",
-    "aws:ses": "SES",
-    "aws:codecommit": "CodeCommit",
-    **{kind.source: kind.service for kind in EVENT_KINDS.values() if kind.source},
-}
-"""Services by their ``eventSource``: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html."""
-
-_MEMBERS: tuple[tuple[frozenset[str], str, str], ...] = (
-    (
-        frozenset({"invocationId", "job", "tasks"}),
-        "S3 Batch Operations",
-        'Send {"bucket": ..., "key": ...} for each object of the manifest to an SQS queue instead.',
-    ),
-    (
-        frozenset({"getObjectContext"}),
-        "S3 Object Lambda",
-        "It changes objects while they are read; classify them with an S3 event instead.",
-    ),
-    (frozenset({"awslogs"}), "CloudWatch Logs", _QUEUE),
-    (frozenset({"alarmArn", "alarmData"}), "a CloudWatch alarm", _QUEUE),
-    (frozenset({"deliveryStreamArn", "records"}), "Data Firehose", _QUEUE),
-    (frozenset({"rmqMessagesByQueue"}), "Amazon MQ (RabbitMQ)", _QUEUE),
-    (frozenset({"triggerSource", "userPoolId"}), "a Cognito user pool", _QUEUE),
-    (frozenset({"RequestType", "ResponseURL"}), "a CloudFormation custom resource", _QUEUE),
-    (frozenset({"CodePipeline.job"}), "CodePipeline", _QUEUE),
-    (
-        frozenset({"requestPayload", "responsePayload"}),
-        "a Lambda destination",
-        "Invoke the function with its responsePayload instead.",
-    ),
-)
-"""Members that only this service's events have, the service, and the cure."""
-
-_PIPES = (
-    "Connect the queue to the function by an event source mapping, or let the pipe write to an SQS queue."
-)
 
 
 def refusal_of(event: Any) -> UsageError | None:

@@ -1,7 +1,4 @@
-"""One invocation of the function: what its handler needs, and its log lines.
-
-Converts an event's JSON to a struct; a one-line error names the invalid field.
-"""
+"""One invocation of the function: what its handler needs, its log lines, and reading its JSON."""
 
 from __future__ import annotations
 
@@ -21,6 +18,8 @@ from serverless.app.core.schema import Answer, Answers
 from serverless.app.core.service import Service, answer_to
 from serverless.app.core.settings import AppConfig
 from serverless.app.core.telemetry import RequestRecord, log_event
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,6 @@ class Invocation:
         top_k = request.top_k or self.config.top_k
         found = [self.service.try_one(image, top_k, request.options) for image in request.images]
         return answer_to(request, found, self.service.served, record, start)
-
-
-T = TypeVar("T")
 
 
 def read(content: Any, kind: type[T], rule: str, cure: str = "Send it unchanged.") -> T:

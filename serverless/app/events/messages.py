@@ -57,16 +57,16 @@ def process(body: str, id: str, kind: str, invocation: Invocation) -> None:
     """
     try:
         content, inner = _opened(body)
-        door = _door(content)
+        kind_of_content = _kind_of_content(content)
     except SnapshipError:
         with invocation.logged(kind, id):
             raise
-    if door == "s3":
+    if kind_of_content == "s3":
         s3.handle(content, invocation, kind, id)
         return
     with invocation.logged(kind, id) as record:
-        if door == "object":
-            objects.process(_ordered(content), invocation, record)
+        if kind_of_content == "object":
+            objects.process(_object_in(content), invocation, record)
             return
         result: msgspec.Struct
         bucket, prefix = objects.split(invocation.config.results)
@@ -108,7 +108,7 @@ def _read(body: str) -> dict[str, Any]:
     return content
 
 
-def _door(content: dict[str, Any]) -> str:
+def _kind_of_content(content: dict[str, Any]) -> str:
     """``s3``, ``object`` or ``image``.
 
     Raises:
@@ -130,12 +130,11 @@ def _not_understood(received: str) -> UnprocessableError:
     return UnprocessableError(f"{_RULE} Received: {received}. Send one of these.")
 
 
-def _ordered(content: dict[str, Any]) -> objects.S3Object:
+def _object_in(content: dict[str, Any]) -> objects.S3Object:
     rule = (
         'A message that names an object must be {"bucket": ..., "key": ...}, optionally with '
         "version_id, top_k and score_threshold."
     )
-    order = read(content, ObjectRequest, rule, "Correct that field.")
     return objects.S3Object(
-        order.bucket, order.key, order.version_id, None, order.top_k, order.score_threshold
+        **msgspec.structs.asdict(read(content, ObjectRequest, rule, "Correct that field."))
     )

@@ -118,15 +118,11 @@ def created_objects(event: dict[str, Any]) -> list[S3Object]:
     if "detail-type" in event:
         return _bridged(event)
     records = read(event, _Notification, _RULE).records
+    created = [one.s3 for one in records if one.event_name.startswith(CREATED)]
+    # The key is form-encoded here, and not in EventBridge's events.
     return [
-        S3Object(
-            one.s3.bucket.name,
-            unquote_plus(one.s3.object.key),
-            one.s3.object.version_id or "",
-            one.s3.object.size,
-        )
-        for one in records
-        if one.event_name.startswith(CREATED)
+        S3Object(one.bucket.name, unquote_plus(one.object.key), one.object.version_id or "", one.object.size)
+        for one in created
     ]
 
 
@@ -140,7 +136,6 @@ def _bridged(event: dict[str, Any]) -> list[S3Object]:
             f"{_RULE} Received: {quoted(kind)}. Let the rule match the detail-type {CREATED_OBJECT}."
         )
     detail = read(event, _EventBridge, _RULE).detail
-    # Here the key is not encoded; a notification form-encodes it.
     return [
         S3Object(detail.bucket.name, detail.object.key, detail.object.version_id or "", detail.object.size)
     ]

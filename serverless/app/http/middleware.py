@@ -1,10 +1,11 @@
-"""The outermost middleware: every response has a request id and a log line; no exception escapes.
+"""What every request passes before its route.
 
-The size limit of a request's body, enforced while it is read and before anything is decoded.
+::
 
-API key authentication: every path except :data:`OPEN_PATHS` needs a key.
-
-Cross-origin requests: off by default, allowed only for the configured origins.
+    RequestMiddleware   outermost: a request id and a log line for each, and no exception escapes
+    CorsMiddleware      cross-origin requests, off unless origins are configured
+    KeyMiddleware       API keys: every path except OPEN_PATHS needs one
+    limit_body          the size of a body, enforced while it is read and before anything is decoded
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -22,8 +24,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_runtime.common.errors import ImageTooLargeError
 from edge_runtime.common.text import quoted
-from serverless.app.core.keys import KeySource
-from serverless.app.core.problems import ForbiddenError, UnauthorizedError, problem_of, problem_response
+from serverless.app.core.problems import (
+    ForbiddenError,
+    UnauthorizedError,
+    problem_of,
+    problem_response,
+    refusal,
+)
 from serverless.app.core.settings import Log
 from serverless.app.core.telemetry import (
     NAMESPACE,
@@ -32,11 +39,27 @@ from serverless.app.core.telemetry import (
     ensure_id,
     log_event,
     record_of,
-    request_id,
 )
+
+if TYPE_CHECKING:
+    # Its module is not loaded in an app without keys.
+    from serverless.app.core.keys import KeySource
 
 CLIENT_LEFT = 499
 """Logged when the client closed the connection early; nothing is sent. As nginx does."""
+
+KEY_HEADER = "x-api-key"
+
+OPEN_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json"})
+"""These reveal nothing about the model except whether it is ready; any path not listed needs a key."""
+
+REREAD_WAIT_SECONDS = 3.0
+"""How long a request waits for keys being reread before the old ones decide."""
+
+MAX_AGE_SECONDS = 600
+"""How long a browser may cache the response to its preflight."""
+
+_CURE = f"Send the key as header {KEY_HEADER}, or as Authorization: Bearer KEY."
 
 _log = logging.getLogger("snapship.serverless")
 
@@ -104,58 +127,48 @@ class RequestMiddleware:
                 log_event(record, namespace=self._namespace)
 
 
-def limit_body(request: Request, max_bytes: int, record: RequestRecord) -> Request:
-    """Returns the request with a limit on its body.
+class CorsMiddleware(CORSMiddleware):
+    """Starlette's CORS middleware with refusals as problem details; a preflight needs no key."""
 
-    A ``Content-Length`` over the limit is refused before the first byte is read; a body without
-    one, or one longer than declared, as soon as it exceeds the limit.
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        """Wraps an app.
 
-    Args:
-        request: A request whose body has not been read.
-        max_bytes: Size limit of the body.
-        record: Receives the number of bytes read.
+        Args:
+            app: An ASGI app.
+            origins: Exact origins, see :mod:`serverless.app.core.settings`.
+        """
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=(KEY_HEADER, "authorization", "content-type", REQUEST_ID_HEADER),
+            expose_headers=(REQUEST_ID_HEADER, "retry-after"),
+            max_age=MAX_AGE_SECONDS,
+        )
 
-    Returns:
-        A request whose body raises ImageTooLargeError (HTTP 413) on reading.
-    """
-    return Request(request.scope, _counting(request, max_bytes, record))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a preflight, and adds CORS headers to any other response."""
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            headers = Headers(scope=scope)
+            if "origin" in headers and "access-control-request-method" in headers:
+                response = self._preflight(headers, scope)
+                await response(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
-
-def _counting(request: Request, max_bytes: int, record: RequestRecord) -> Receive:
-    receive = request.receive
-    declared = request.headers.get("content-length", "")
-    received = 0
-
-    async def counted() -> Message:
-        nonlocal received
-        if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
-            raise _too_large(f"Content-Length {int(declared[:20]):,}", max_bytes)
-        message = await receive()
-        received += len(message.get("body", b""))
-        record.bytes = received
-        if received > max_bytes:
-            raise _too_large(f"{received:,} or more", max_bytes)
-        return message
-
-    return counted
-
-
-def _too_large(size: str, max_bytes: int) -> ImageTooLargeError:
-    return ImageTooLargeError(
-        f"A request's body must have at most {max_bytes:,} bytes. Received: {size}. "
-        "Send a smaller image, or fewer in one request."
-    )
-
-
-KEY_HEADER = "x-api-key"
-
-OPEN_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json"})
-"""These reveal nothing about the model except whether it is ready; any path not listed needs a key."""
-
-REREAD_WAIT_SECONDS = 3.0
-"""How long a request waits for keys being reread before the old ones decide."""
-
-_CURE = f"Send the key as header {KEY_HEADER}, or as Authorization: Bearer KEY."
+    def _preflight(self, headers: Headers, scope: Scope) -> Response:
+        response = self.preflight_response(request_headers=headers)
+        if response.status_code == 200:
+            # Starlette's response is a plain-text OK, which some gateways would send as base64.
+            plain = ("content-length", "content-type")
+            kept = {name: value for name, value in response.headers.items() if name not in plain}
+            return Response(status_code=204, headers=kept)
+        error = ForbiddenError(
+            "A page may call from an allowed origin, with GET or POST and the documented headers. "
+            f"Received: origin {quoted(headers['origin'])}, method "
+            f"{quoted(headers['access-control-request-method'])}. Have the origin added to the endpoint."
+        )
+        return refusal(scope, error, {"Vary": response.headers.get("vary", "Origin")})
 
 
 class KeyMiddleware:
@@ -183,12 +196,9 @@ class KeyMiddleware:
         try:
             name = await self._name_of(scope)
         except UnauthorizedError as error:
-            record_of(scope).error = type(error).__name__
-            problem = problem_of(error, request_id(scope))
             # RFC 6750 section 3: error is left out where no key was sent.
             challenge = 'Bearer realm="snapship"' + (', error="invalid_token"' if error.wrong else "")
-            response = problem_response(problem, {"WWW-Authenticate": challenge})
-            await response(scope, receive, send)
+            await refusal(scope, error, {"WWW-Authenticate": challenge})(scope, receive, send)
             return
         record_of(scope).key = name
         await self._app(scope, receive, send)
@@ -232,54 +242,44 @@ def presented_key(scope: Scope) -> str | None:
     return bearer
 
 
-METHODS = ("GET", "POST")
+def limit_body(request: Request, max_bytes: int, record: RequestRecord) -> Request:
+    """Returns the request with a limit on its body.
 
-MAX_AGE_SECONDS = 600
-"""How long a browser may cache the response to its preflight."""
+    A ``Content-Length`` over the limit is refused before the first byte is read; a body without
+    one, or one longer than declared, as soon as it exceeds the limit.
+
+    Args:
+        request: A request whose body has not been read.
+        max_bytes: Size limit of the body.
+        record: Receives the number of bytes read.
+
+    Returns:
+        A request whose body raises ImageTooLargeError (HTTP 413) on reading.
+    """
+    return Request(request.scope, _counting(request, max_bytes, record))
 
 
-class CorsMiddleware(CORSMiddleware):
-    """Starlette's CORS middleware with refusals as problem details; a preflight needs no key."""
+def _counting(request: Request, max_bytes: int, record: RequestRecord) -> Receive:
+    receive = request.receive
+    declared = request.headers.get("content-length", "")
+    received = 0
 
-    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
-        """Wraps an app.
+    async def counted() -> Message:
+        nonlocal received
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+            raise _too_large(f"Content-Length {int(declared[:20]):,}", max_bytes)
+        message = await receive()
+        received += len(message.get("body", b""))
+        record.bytes = received
+        if received > max_bytes:
+            raise _too_large(f"{received:,} or more", max_bytes)
+        return message
 
-        Args:
-            app: An ASGI app.
-            origins: Exact origins, see :mod:`serverless.app.core.settings`.
-        """
-        super().__init__(
-            app,
-            allow_origins=origins,
-            allow_methods=METHODS,
-            allow_headers=(KEY_HEADER, "authorization", "content-type", REQUEST_ID_HEADER),
-            expose_headers=(REQUEST_ID_HEADER, "retry-after"),
-            max_age=MAX_AGE_SECONDS,
-        )
+    return counted
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a preflight, and adds CORS headers to any other response."""
-        if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            headers = Headers(scope=scope)
-            if "origin" in headers and "access-control-request-method" in headers:
-                response = self._preflight(headers, scope)
-                await response(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
 
-    def _preflight(self, headers: Headers, scope: Scope) -> Response:
-        response = self.preflight_response(request_headers=headers)
-        if response.status_code == 200:
-            # Starlette's response is a plain-text OK, which some gateways would send as base64.
-            plain = ("content-length", "content-type")
-            kept = {name: value for name, value in response.headers.items() if name not in plain}
-            return Response(status_code=204, headers=kept)
-        error = ForbiddenError(
-            "A page may call from an allowed origin, with GET or POST and the documented headers. "
-            f"Received: origin {quoted(headers['origin'])}, method "
-            f"{quoted(headers['access-control-request-method'])}. Have the origin added to the endpoint."
-        )
-        record_of(scope).error = type(error).__name__
-        return problem_response(
-            problem_of(error, request_id(scope)), {"Vary": response.headers.get("vary", "Origin")}
-        )
+def _too_large(size: str, max_bytes: int) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"A request's body must have at most {max_bytes:,} bytes. Received: {size}. "
+        "Send a smaller image, or fewer in one request."
+    )

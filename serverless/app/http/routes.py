@@ -1,7 +1,4 @@
-"""The routes: what each one reads and returns.
-
-The page of ``GET /``: one file that sends requests only to this endpoint.
-"""
+"""The routes: what each one reads and returns, and the page of ``GET /``."""
 
 from __future__ import annotations
 
@@ -31,7 +28,10 @@ from serverless.app.core.schema import Health, Info, Labels, Limits
 from serverless.app.core.service import Service, answer_to
 from serverless.app.core.settings import AppConfig
 from serverless.app.core.telemetry import record_of
-from serverless.app.http.middleware import RequestMiddleware, limit_body
+from serverless.app.http.middleware import CorsMiddleware, KeyMiddleware, RequestMiddleware, limit_body
+
+PAGE = Path(__file__).with_name("page.html")
+"""One file, which sends requests only to this endpoint."""
 
 
 def build(service: Service, config: AppConfig) -> Starlette:
@@ -46,10 +46,11 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
     async def classify(request: Request) -> Response:
         start, record = time.perf_counter(), record_of(request.scope)
-        order = await read_classify_request(limit_body(request, config.max_bytes, record), config.max_images)
-        record.add_request(len(order.images), start)
-        found = await service.classify(order.images, order.top_k or config.top_k, order.options)
-        return _json(answer_to(order, found, service.served, record, start))
+        body = limit_body(request, config.max_bytes, record)
+        parsed = await read_classify_request(body, config.max_images)
+        record.add_request(len(parsed.images), start)
+        found = await service.classify(parsed.images, parsed.top_k or config.top_k, parsed.options)
+        return _json(answer_to(parsed, found, service.served, record, start))
 
     async def health(request: Request) -> Response:
         if keys is not None:
@@ -92,8 +93,8 @@ def build(service: Service, config: AppConfig) -> Starlette:
         return Response(described(), media_type="application/json")
 
     async def page(request: Request) -> Response:
-
-        return page_response()
+        html, headers = _page()
+        return Response(html, headers=headers, media_type="text/html")
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -103,13 +104,8 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
     middleware = [Middleware(RequestMiddleware, log=config.log, metrics_namespace=config.metrics_namespace)]
     if config.cors_origins:
-        # This and the next are imported here, since they are off by default.
-        from serverless.app.http.middleware import CorsMiddleware
-
         middleware.append(Middleware(CorsMiddleware, origins=config.cors_origins))
     if keys is not None:
-        from serverless.app.http.middleware import KeyMiddleware
-
         middleware.append(Middleware(KeyMiddleware, source=keys))
     app = Starlette(
         routes=[
@@ -133,15 +129,6 @@ def build(service: Service, config: AppConfig) -> Starlette:
 
 def _json(content: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")
-
-
-PAGE = Path(__file__).with_name("page.html")
-
-
-def page_response() -> Response:
-    """The page, under a policy that allows only its own script and style."""
-    html, headers = _page()
-    return Response(html, headers=headers, media_type="text/html")
 
 
 @cache

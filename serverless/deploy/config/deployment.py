@@ -1,8 +1,6 @@
-"""The desired endpoint: one record, checked before anything slow or remote happens.
+"""What ``snapship deploy`` is given: the desired endpoint, and how to get there.
 
-The rules are in :mod:`serverless.deploy.config.rules`.
-
-Everything that ``snapship deploy`` is given.
+Checked before anything slow or remote happens; the rules are in :mod:`serverless.deploy.config.rules`.
 """
 
 from __future__ import annotations

@@ -66,16 +66,15 @@ _PARAMETER = re.compile("/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
 _VARIABLE = re.compile("[A-Za-z][A-Za-z0-9_]+", re.ASCII)
 _RESULTS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<prefix>[A-Za-z0-9!_.'()/-]*/)?")
 
-_OPTIONS = {
-    "memory_mb": "--memory MB",
-    "timeout_s": "--timeout S",
-    "storage_mb": "--storage MB",
-    "reserved_concurrency": "--reserved N",
-    "provisioned_concurrency": "--provisioned N",
-    "warm_up_minutes": "--warm-up-minutes N",
-    "alarm_p99_ms": "--alarm-p99-ms MS",
+_RANGES = {
+    "memory_mb": (MEMORY_MB, "MB", "--memory MB"),
+    "timeout_s": (TIMEOUT_S, "s", "--timeout S"),
+    "storage_mb": (STORAGE_MB, "MB", "--storage MB"),
+    "reserved_concurrency": (CONCURRENCY, "calls at a time", "--reserved N"),
+    "provisioned_concurrency": (CONCURRENCY, "instances", "--provisioned N"),
+    "warm_up_minutes": (WARM_UP_MINUTES, "minutes", "--warm-up-minutes N"),
 }
-"""Options of ``snapship deploy`` that set a number, by field."""
+"""Limits, unit and option of ``snapship deploy`` for each number, by field."""
 
 _OURS = {
     "SNAPSHIP_BUNDLE": "the bundle of the package",
@@ -120,15 +119,13 @@ def _check_choices(deployment: Deployment) -> None:
 
 
 def _check_numbers(deployment: Deployment) -> None:
-    _within("memory_mb", deployment.memory_mb, MEMORY_MB, "MB")
-    _within("timeout_s", deployment.timeout_s, TIMEOUT_S, "s")
-    _within("storage_mb", deployment.storage_mb, STORAGE_MB, "MB")
-    _within("reserved_concurrency", deployment.reserved_concurrency, CONCURRENCY, "calls at a time")
-    _within("provisioned_concurrency", deployment.provisioned_concurrency, CONCURRENCY, "instances")
-    _within("warm_up_minutes", deployment.warm_up_minutes, WARM_UP_MINUTES, "minutes")
-    _within(
-        "alarm_p99_ms", deployment.alarm_p99_ms, (1, deployment.timeout_s * 1000 - 1), "ms, below the timeout"
-    )
+    latencies = ((1, deployment.timeout_s * 1000 - 1), "ms, below the timeout", "--alarm-p99-ms MS")
+    for what, ((low, high), unit, option) in {**_RANGES, "alarm_p99_ms": latencies}.items():
+        value = getattr(deployment, what)
+        if value is not None and not low <= value <= high:
+            raise LimitError(
+                f"{what} must be {low} to {high} {unit}. Received: {value}. Pass a value in that range: {option}."
+            )
     if deployment.retention_days not in RETENTION_DAYS:
         raise LimitError(
             f"retention_days must be one of {', '.join(map(str, RETENTION_DAYS))}. "
@@ -272,12 +269,4 @@ def _check_environment(deployment: Deployment) -> None:
         raise LimitError(
             f"All variables must have at most {ENVIRONMENT_BYTES} bytes, names and values together. "
             f"Received: {size}. Pass fewer --env, and keep keys in an SSM parameter: --keys-parameter NAME."
-        )
-
-
-def _within(what: str, value: int | None, limits: tuple[int, int], unit: str) -> None:
-    low, high = limits
-    if value is not None and not low <= value <= high:
-        raise LimitError(
-            f"{what} must be {low} to {high} {unit}. Received: {value}. Pass a value in that range: {_OPTIONS[what]}."
         )

@@ -4,8 +4,8 @@ Stages::
 
     prices      the price table, with its date and source
     measuring   a fresh process starts the app and classifies golden images
-    formulas    memory -> CPU share -> time -> GB-seconds -> dollars
-    estimating  a row per memory size, and the cheapest that is good enough
+    estimating  memory -> CPU share -> time -> GB-seconds -> dollars, a row per memory size,
+                and the cheapest that is good enough
 """
 
 from serverless.deploy.cost.estimating import Estimate, Load, Row, estimate

@@ -120,20 +120,11 @@ def record(found: Estimate, measured: RequestProfile, prices: Prices) -> dict[st
         measured: The measurement behind it.
         prices: The price table.
     """
-    table = {
-        "date": prices.date,
-        "region": prices.region,
-        "source": prices.source,
-        "verified": prices.verified,
-    }
+    load = asdict(found.load)
     return {
-        "requests": found.load.requests,
-        "arch": found.load.arch,
-        "front": found.load.front,
-        "cold_share": found.load.cold_share,
-        "free_tier": found.load.free_tier,
-        "p99_limit_ms": found.load.p99_ms,
-        "prices": table,
+        "p99_limit_ms": load.pop("p99_ms"),
+        **load,
+        "prices": {name: getattr(prices, name) for name in ("date", "region", "source", "verified")},
         "measured": asdict(measured),
         "rows": [asdict(row) for row in found.rows],
         "cheapest_mb": found.cheapest_mb,
@@ -142,7 +133,7 @@ def record(found: Estimate, measured: RequestProfile, prices: Prices) -> dict[st
 
 
 def _print(found: Estimate, measured: RequestProfile, prices: Prices) -> None:
-    columns = [
+    names = [
         "memory MB",
         "vCPU",
         "ms",
@@ -153,10 +144,8 @@ def _print(found: Estimate, measured: RequestProfile, prices: Prices) -> None:
         "logs, alarms $",
         "total $",
     ]
-    print_table(
-        [*(Column(name, right=True) for name in columns), Column("")],
-        [_cells(row, found) for row in found.rows],
-    )
+    columns = [*(Column(name, right=True) for name in names), Column("")]
+    print_table(columns, [_cells(row, found) for row in found.rows])
     click.echo("")
     click.echo(_advice(found, measured))
     timed = f"{measured.requests} requests timed here" if measured.requests else "duration as given"

@@ -1,8 +1,7 @@
-"""The cost of each memory size, and the cheapest that is good enough.
+"""The cost of each memory size, and the cheapest that is good enough: memory to CPU, time and money.
 
-From Lambda's memory to CPU, time and money. The sources are pages of AWS's documentation.
-
-As Lambda counts, an MB has 2^20 bytes and a GB has 1,024 MB.
+The sources of the formulas are pages of AWS's documentation. As Lambda counts, an MB has 2^20 bytes
+and a GB has 1,024 MB.
 """
 
 from __future__ import annotations
@@ -25,6 +24,12 @@ HEADROOM = 1.5
 
 WORTH = 1.05
 """How much a faster size may cost, in costs of the cheapest."""
+
+MAX_CPUS = 6
+"""vCPUs of a function with maximum memory (Lambda: configure function memory)."""
+
+ALARM_METRICS = 3
+"""Metrics that the alarms of a deployment without events watch: two kinds of errors, and duration."""
 
 
 @dataclass(frozen=True)
@@ -186,13 +191,6 @@ def _row(measured: RequestProfile, load: Load, prices: Prices, memory_mb: int) -
         fits=measured.peak_mb * HEADROOM <= memory_mb,
         fast=load.p99_ms is None or p99 <= load.p99_ms,
     )
-
-
-MAX_CPUS = 6
-"""vCPUs of a function with maximum memory (Lambda: configure function memory)."""
-
-ALARM_METRICS = 3
-"""Metrics that the alarms of a deployment without events watch: two kinds of errors, and duration."""
 
 
 def cpus(memory_mb: int) -> float:

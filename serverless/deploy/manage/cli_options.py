@@ -1,6 +1,6 @@
-"""Options that the cloud's commands share.
+"""Options that the cloud's commands share, and their progress.
 
-Progress of the cloud's commands: lines on stderr and, on a terminal, a spinner with the current step.
+Progress is lines on stderr and, on a terminal, a spinner with the current step.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 import msgspec
 
 from edge_runtime.common.terminal import live_console, printable
+from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.rules import Arch, PythonVersion
 from serverless.deploy.stack.stack import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,6 +26,19 @@ def where(command: Command) -> Command:
     profile = click.option("--profile", metavar="NAME", help="Profile of ~/.aws; default: AWS's default.")
     region = click.option("--region", metavar="REGION", help="E.g. eu-central-1; default: AWS's default.")
     return region(profile(command))
+
+
+def target(command: Command) -> Command:
+    """Adds ``--arch`` and ``--python``, of the function and its package."""
+    arch = click.option(
+        "--arch", type=click.Choice(get_args(Arch)), default=Deployment.arch, show_default=True,
+        help="Architecture of the function.",
+    )  # fmt: skip
+    python = click.option(
+        "--python", type=click.Choice(get_args(PythonVersion)), default=Deployment.python, show_default=True,
+        help="Python version of the function.",
+    )  # fmt: skip
+    return arch(python(command))
 
 
 def as_json(command: Command) -> Command:

@@ -17,9 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_runtime.common.errors import UsageError
-from serverless.aws import Connection, CredentialsError, MissingResourceError, answered, code_of
+from serverless.aws import Connection, CredentialsError, Ignoring, MissingResourceError, answered
 from serverless.deploy.config.deployment import NAME_TAG, Deployment
-from serverless.deploy.config.errors import DeployError
 from serverless.deploy.manage.status import check_owner, code_bucket_of
 from serverless.deploy.stack import keys_parameter, lock, stack, versions, waiting
 from serverless.deploy.stack.bucket import (
@@ -184,12 +183,7 @@ def _remove(removal: Removal, aws: Connection, progress: Progress) -> None:
         delete(place, objects(place, ""))
     found = removal.stack
     if found is not None:
-        if found.busy:
-            progress(f"Waiting for AWS to finish {found.status}")
-            try:
-                waiting.settle(aws, found.name, progress)
-            except DeployError as error:
-                progress(f"The previous deployment failed: {error}")
+        waiting.settle_previous(aws, found, progress)
         progress(f"Deleting {found.name}")
         waiting.remove(aws, found, progress)
     for bucket in removal.left:
@@ -209,11 +203,7 @@ def _remove(removal: Removal, aws: Connection, progress: Progress) -> None:
 def _forget_lock(locks: CodeBucket, name: str) -> None:
     """Deletes old versions of the lock object, unless somebody has taken the lock since."""
     key = lock.lock_key(name)
-    s3 = locks.aws.client("s3")
-    with answered("Checking the lock"):
-        try:
-            s3.head_object(**locks.owner, Key=key)
-        except s3.exceptions.ClientError as error:
-            if code_of(error) not in ("404", "NoSuchKey"):
-                raise
-            delete(locks, objects(locks, key))
+    with answered("Checking the lock"), Ignoring("404", "NoSuchKey"):
+        locks.aws.client("s3").head_object(**locks.owner, Key=key)
+        return
+    delete(locks, objects(locks, key))

@@ -1,6 +1,6 @@
-"""Classifies an image with a deployment: through Lambda's API, or through its URL.
+"""Calls a deployment, through Lambda's API or its URL, and reads its log.
 
-The function's log: one JSON object per line, as written by serverless/app/core/telemetry.py.
+The log has one JSON object per line, as written by serverless/app/core/telemetry.py.
 """
 
 from __future__ import annotations
@@ -26,6 +26,16 @@ PAYLOAD_BYTES = 6 * 1024 * 1024
 """Maximum payload of a synchronous invocation (Lambda quotas); base64 makes an image a third larger."""
 
 HTTP_TIMEOUT_S = 60
+
+POLL_SECONDS = 2.0
+
+OVERLAP_MS = 30_000
+"""How far a later poll of the log goes back, as lines of several instances arrive out of order."""
+
+_REMEMBERED = 20_000
+"""How many ids of printed lines are remembered, so that none is printed twice."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def event_of(image: bytes, top_k: int | None) -> dict[str, Any]:
@@ -151,14 +161,8 @@ def _object(body: bytes, name: str) -> dict[str, Any]:
 
 
 def _problem(status: int, content: dict[str, Any], name: str) -> Exception:
-    said = str(
-        content.get("detail")
-        or content.get("Message")
-        or content.get("message")
-        or content.get("title")
-        or ""
-    )
-    received = f"HTTP {status}: {said[:500] or 'no reason'}"
+    said = next(filter(None, map(content.get, ("detail", "Message", "message", "title"))), "no reason")
+    received = f"HTTP {status}: {str(said)[:500]}"
     if status in (401, 403):
         return CredentialsError(
             f"The call must be allowed. Received: {received.rstrip('.')}. Check the key, or the permissions "
@@ -169,17 +173,6 @@ def _problem(status: int, content: dict[str, Any], name: str) -> Exception:
     return DeployError(
         f"The function must answer. Received: {received.rstrip('.')}. Read the log: snapship logs {name}"
     )
-
-
-POLL_SECONDS = 2.0
-
-OVERLAP_MS = 30_000
-"""How far a later poll goes back, as lines of several instances arrive out of order."""
-
-_REMEMBERED = 20_000
-"""How many ids of printed lines are remembered, so that none is printed twice."""
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds_of(text: str) -> int:

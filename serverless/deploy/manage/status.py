@@ -1,7 +1,4 @@
-"""Deployment status: live version, rollback candidates, alarms.
-
-Looks up the deployment of a name in an account and region.
-"""
+"""Looks up deployments: live version, rollback candidates, alarms."""
 
 from __future__ import annotations
 
@@ -16,6 +13,31 @@ from serverless.deploy.stack import lock, stack, versions
 from serverless.deploy.stack.bucket import CodeBucket, code_bucket, exists
 from serverless.deploy.stack.stack import Stack, Template
 from serverless.deploy.traffic import stages, templates
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A deployment that exists.
+
+    Attributes:
+        name: Its name.
+        stack: Its stack.
+        template: The stack's template.
+    """
+
+    name: str
+    stack: Stack
+    template: Template
+
+    @property
+    def function(self) -> str:
+        """The function's name."""
+        return self.stack.name
+
+    @property
+    def url(self) -> str:
+        """The endpoint's URL with a trailing slash; empty before it has one."""
+        return self.stack.outputs.get("Url", "")
 
 
 class VersionStatus(msgspec.Struct, frozen=True):
@@ -158,31 +180,6 @@ def _share(live: versions.Traffic | None, number: str) -> float:
     if number == live.version:
         return 1.0 - sum(live.others.values())
     return live.others.get(number, 0.0)
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A deployment that exists.
-
-    Attributes:
-        name: Its name.
-        stack: Its stack.
-        template: The stack's template.
-    """
-
-    name: str
-    stack: Stack
-    template: Template
-
-    @property
-    def function(self) -> str:
-        """The function's name."""
-        return self.stack.name
-
-    @property
-    def url(self) -> str:
-        """The endpoint's URL with a trailing slash; empty before it has one."""
-        return self.stack.outputs.get("Url", "")
 
 
 def look_up(aws: Connection, name: str) -> Endpoint:

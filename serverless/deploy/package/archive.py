@@ -1,12 +1,7 @@
-"""Checks the output path of a package before the work starts.
+"""The written package: its place, its reproducible zip, its size, and Lambda's limits on that.
 
-Writes reproducible zips: the same files give the same bytes on any day, in any folder, for any user.
-
-Limits of AWS Lambda on packages.
-
+The same files give the same bytes of a zip on any day, in any folder, for any user. Limits:
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-
-The size of each part of a package.
 """
 
 from __future__ import annotations
@@ -26,6 +21,27 @@ from serverless.deploy.package.tree import RECORD_FILE, Tree
 
 TASK_FOLDER = "task"
 """The folder of a build context with the package's files."""
+
+TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can store."""
+
+MODE = 0o100644
+"""A plain file that anyone may read, as Lambda runs a function as a user of its own."""
+
+LEVEL = 6
+"""Of 9; the highest levels take three times as long for half a percent."""
+_UNIX = 3
+
+DIRECT_ZIP_BYTES = 50 * 1024 * 1024
+"""Maximum zip size in a request; a larger zip goes through S3."""
+
+UNZIPPED_BYTES = 250 * 1024 * 1024
+"""Maximum size of a function's files, with all its layers."""
+
+IMAGE_BYTES = 10 * 1024**3
+"""Maximum size of a container image, uncompressed."""
+
+_MB = 1024 * 1024
 
 
 def check_zip_path(out: Path, overwrite: bool) -> None:
@@ -74,17 +90,6 @@ def check_context_path(folder: Path, overwrite: bool) -> None:
             )
 
 
-TIME = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can store."""
-
-MODE = 0o100644
-"""A plain file that anyone may read, as Lambda runs a function as a user of its own."""
-
-LEVEL = 6
-"""Of 9; the highest levels take three times as long for half a percent."""
-_UNIX = 3
-
-
 def write_zip(file: IO[bytes], files: Mapping[str, bytes]) -> dict[str, int]:
     """Writes files sorted by name, with a fixed time, mode and compression.
 
@@ -106,18 +111,6 @@ def write_zip(file: IO[bytes], files: Mapping[str, bytes]) -> dict[str, int]:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, files[name], compresslevel=LEVEL)
         return {info.filename: info.compress_size for info in archive.infolist()}
-
-
-DIRECT_ZIP_BYTES = 50 * 1024 * 1024
-"""Maximum zip size in a request; a larger zip goes through S3."""
-
-UNZIPPED_BYTES = 250 * 1024 * 1024
-"""Maximum size of a function's files, with all its layers."""
-
-IMAGE_BYTES = 10 * 1024**3
-"""Maximum size of a container image, uncompressed."""
-
-_MB = 1024 * 1024
 
 
 def check_unzipped(total: int, sizes: Sequence[PartSize]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from edge_runtime.common.temporary import temporary_files_together
 from edge_runtime.common.terminal import Column, print_table, printable
-from serverless.deploy.config.rules import Arch, PythonVersion
 from serverless.deploy.manage import cli_options
 from serverless.deploy.manage.cli_options import console
 from serverless.deploy.package.config import PackageConfig, WrittenPackage
@@ -28,14 +27,7 @@ _MB = 1024 * 1024
     "--image", type=click.Path(path_type=Path), metavar="DIR",
     help="Write a Dockerfile and its build context instead.",
 )  # fmt: skip
-@click.option(
-    "--arch", type=click.Choice(get_args(Arch)), default=PackageConfig.arch, show_default=True,
-    help="Architecture of the function.",
-)  # fmt: skip
-@click.option(
-    "--python", type=click.Choice(get_args(PythonVersion)), default=PackageConfig.python, show_default=True,
-    help="Python version of the function.",
-)  # fmt: skip
+@cli_options.target
 @click.option("--artifact", metavar="KIND", help="E.g. tflite-int8; default: the best that passed.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing zip or build context.")
 @cli_options.as_json

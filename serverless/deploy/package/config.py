@@ -1,7 +1,4 @@
-"""What to package, and for which function.
-
-The result of packaging.
-"""
+"""What to package and for which function, and the result."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""Finds the function's Python on this machine, as bytecode depends on the minor version.
+"""What a package does with the function's own Python, if this machine has it: compile and replay.
 
-Compiles a package's modules, so that a cold start does not have to.
+Compiling spares each cold start the work. It needs the function's minor version, on which bytecode
+depends, and uses ``unchecked-hash``, as all files of a zip have the same time and nobody edits a
+function's source in place. The compiled files contain the function's folder on Lambda.
 
-Uses ``unchecked-hash``, as all files of a zip have the same time and nobody edits a function's source
-in place. The compiled files contain the function's folder on Lambda.
-
-Replays the golden images from the packaged files, in an isolated process.
+The golden images are replayed from the packaged files, in an isolated process.
 """
 
 from __future__ import annotations
@@ -22,12 +21,32 @@ from pathlib import Path
 from serverless.deploy.config.errors import SelfCheckError
 from serverless.deploy.config.rules import Arch, PythonVersion
 
-_SECONDS = 20
+TASK_ROOT = "/var/task"
+"""Where Lambda unpacks a function."""
+
+_PROBE_SECONDS = 20
+_COMPILE_SECONDS = 300
+_REPLAY_SECONDS = 300
 _PROBE = (
     "import platform, sys; v = sys.version_info; "
     "print(sys.implementation.name, v.releaselevel, f'{v.major}.{v.minor}', platform.python_version())"
 )
+_SCRIPT = Path(__file__).with_name("replay_script.py")
+_PASSED_ON = ("LD_LIBRARY_PATH", "TMPDIR")
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+# One process, a fixed order and a fixed hash seed, so that the same source gives the same bytes.
+_PROGRAM = """
+import compileall, pathlib, py_compile, sys
+root = sys.argv[1]
+ok = True
+for path in sorted(pathlib.Path(root).rglob("*.py")):
+    ok &= bool(compileall.compile_file(
+        path, quiet=1, force=True, stripdir=root, prependdir=sys.argv[2],
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    ))
+sys.exit(not ok)
+"""
 
 
 @dataclass(frozen=True)
@@ -83,14 +102,7 @@ def _candidates(python: PythonVersion) -> Iterator[Path]:
 
 def _version(path: Path, python: PythonVersion) -> str | None:
     try:
-        done = subprocess.run(
-            [str(path), "-I", "-S", "-c", _PROBE],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        done = _run([str(path), "-I", "-S", "-c", _PROBE], _PROBE_SECONDS)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     words = done.stdout.split()
@@ -98,25 +110,6 @@ def _version(path: Path, python: PythonVersion) -> str | None:
     if done.returncode != 0 or words[:3] != ["cpython", "final", python]:
         return None
     return words[3]
-
-
-TASK_ROOT = "/var/task"
-"""Where Lambda unpacks a function."""
-
-_COMPILE_SECONDS = 300
-
-# One process, a fixed order and a fixed hash seed, so that the same source gives the same bytes.
-_PROGRAM = """
-import compileall, pathlib, py_compile, sys
-root = sys.argv[1]
-ok = True
-for path in sorted(pathlib.Path(root).rglob("*.py")):
-    ok &= bool(compileall.compile_file(
-        path, quiet=1, force=True, stripdir=root, prependdir=sys.argv[2],
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    ))
-sys.exit(not ok)
-"""
 
 
 def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
@@ -134,18 +127,8 @@ def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
     """
     command = [str(interpreter.path), "-S", "-s", "-P", "-B", "-c", _PROGRAM, str(root), TASK_ROOT]
     try:
-        done = subprocess.run(
-            command,
-            # Nothing else from this environment, as Python's settings could change the bytes.
-            env={"PYTHONHASHSEED": "0"},
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_COMPILE_SECONDS,
-            check=False,
-        )
+        # Nothing else from this environment, as Python's settings could change the bytes.
+        done = _run(command, _COMPILE_SECONDS, root, {"PYTHONHASHSEED": "0"})
     except subprocess.TimeoutExpired as error:
         raise _compile_failed(f"timeout after {_COMPILE_SECONDS} s", interpreter) from error
     if done.returncode != 0:
@@ -159,11 +142,6 @@ def _compile_failed(reason: str, interpreter: Interpreter) -> SelfCheckError:
         f"Every module of a package must compile. Received: {reason} (Python {interpreter.version}). "
         "Use the package versions in snapship's constraints."
     )
-
-
-_SCRIPT = Path(__file__).with_name("replay_script.py")
-_REPLAY_SECONDS = 300
-_PASSED_ON = ("LD_LIBRARY_PATH", "TMPDIR")
 
 
 def selfcheck(root: Path, interpreter: Interpreter) -> int:
@@ -183,17 +161,7 @@ def selfcheck(root: Path, interpreter: Interpreter) -> int:
     command = [str(interpreter.path), "-I", "-S", "-B", str(_SCRIPT), str(root)]
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
-        done = subprocess.run(
-            command,
-            env={**environment, "LC_ALL": "C.UTF-8"},
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_REPLAY_SECONDS,
-            check=False,
-        )
+        done = _run(command, _REPLAY_SECONDS, root, {**environment, "LC_ALL": "C.UTF-8"})
     except subprocess.TimeoutExpired as error:
         raise _failed(f"no answer after {_REPLAY_SECONDS} s") from error
     try:
@@ -204,6 +172,22 @@ def selfcheck(root: Path, interpreter: Interpreter) -> int:
     if "problem" in answer:
         raise _failed(str(answer["problem"])[:500])
     return int(answer["replayed"])
+
+
+def _run(
+    command: list[str], seconds: int, folder: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env=env,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+    )
 
 
 def _failed(reason: str) -> SelfCheckError:

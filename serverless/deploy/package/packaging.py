@@ -8,14 +8,13 @@
                          target's    images
                          Python      replayed
 
-The output appears only when everything is done.
-
-A Dockerfile and its build context: the files of the zip, for Lambda or any container host.
+The output appears only when everything is done. A build context is a Dockerfile with the files of
+the zip, for Lambda or any container host.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +48,33 @@ from serverless.deploy.package.wheels import Requirement, Wheel, cache_folder, f
 
 Progress = Callable[[str], None]
 """Called with the name of each step as it starts."""
+
+CONTAINER_FILE = "snapship_container.py"
+"""The program that a container host other than Lambda starts."""
+
+_PLATFORMS: dict[Arch, str] = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+_SCRIPT = Path(__file__).with_name("container_script.py")
+
+_DOCKERFILE = """\
+# Made by snapship package --image. Build:  docker build --platform {platform} -t NAME .
+# On Lambda:     push it to Amazon ECR and create the function from it ({arch}).
+# Anywhere else: docker run --rm -p 8000:8000 --entrypoint python{python} NAME {script}
+#                then POST http://127.0.0.1:8000/classify; PORT and SNAPSHIP_* variables set it up.
+# hadolint ignore=DL3029 - the files below are for this architecture only
+FROM --platform={platform} public.ecr.aws/lambda/python:{python}
+
+# Already pruned, compiled and pinned: nothing is installed here, so the build needs no package index.
+COPY {task}/ ${{LAMBDA_TASK_ROOT}}/
+
+# One thread: numpy's linear algebra is not used, and starting its threads takes time.
+# No telemetry from ONNX Runtime.
+ENV OPENBLAS_NUM_THREADS=1 ORT_DISABLE_TELEMETRY=1 PYTHONUNBUFFERED=1
+
+# An unprivileged user. Lambda ignores this and runs every image as a user of its own.
+USER 1000:1000
+
+CMD ["serverless.app.handler"]
+"""
 
 
 @dataclass(frozen=True)
@@ -105,7 +131,8 @@ def package(config: PackageConfig, progress: Progress = lambda step: None) -> Wr
         with folder_replaced(path, "--image", synced=False) as aside:
             made = _make(plan, progress)
             progress(f"Writing {len(made.tree.files):,} files")
-            write_context(aside, made.tree.files, config)
+            _write_files(made.tree, aside / TASK_FOLDER)
+            (aside / "Dockerfile").write_text(dockerfile(config), encoding="utf-8")
     upload = archive.upload_note(size)
     return WrittenPackage(
         path=path,
@@ -131,7 +158,7 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
     progress(f"Pruning {len(wheels)} packages")
     own = own_code(own_version(), config.arch, server=config.image is not None)
     if config.image is not None:
-        own |= container_files()
+        own[CONTAINER_FILE] = _SCRIPT.read_bytes()
     tree = build(plan.bundle, plan.artifact, wheels, own)
     linkage.check(tree.files, config.arch)
     # Before the slow steps, and again with the files they add.
@@ -181,7 +208,13 @@ def _finished(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, p
             "Install it, or put it on the PATH, and package again."
         )
         return _Made(tree, 0, (slow, f"Not replayed: {program} was not found on this machine."))
-    _unpack(tree, place)
+    try:
+        _write_files(tree, place)
+    except OSError as error:
+        raise UsageError(
+            f"The temporary folder must have room for {_total(tree) / 1024 / 1024:,.0f} MB. "
+            f"Received: {place} ({error.strerror}). Free some space, or set TMPDIR to another folder."
+        ) from error
     progress(f"Compiling with Python {interpreter.version}")
     compiled = precompile(place, interpreter)
     tree = tree.with_files(compiled, {file: tree.parts[_source(file)] for file in compiled})
@@ -198,18 +231,11 @@ def _finished(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, p
     return _Made(tree, checked)
 
 
-def _unpack(tree: Tree, place: Path) -> None:
-    try:
-        for file, data in tree.files.items():
-            path = place / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-    except OSError as error:
-        size = _total(tree) / 1024 / 1024
-        raise UsageError(
-            f"The temporary folder must have room for {size:,.0f} MB. Received: {place} ({error.strerror}). "
-            "Free some space, or set TMPDIR to another folder."
-        ) from error
+def _write_files(tree: Tree, folder: Path) -> None:
+    for file, data in tree.files.items():
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def _source(compiled: str) -> str:
@@ -217,39 +243,6 @@ def _source(compiled: str) -> str:
     folder, _, name = compiled.rpartition("/")
     parent = folder.removesuffix("__pycache__")
     return f"{parent}{name.split('.', 1)[0]}.py"
-
-
-CONTAINER_FILE = "snapship_container.py"
-"""The program that a container host other than Lambda starts."""
-
-_PLATFORMS: dict[Arch, str] = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
-_SCRIPT = Path(__file__).with_name("container_script.py")
-
-_DOCKERFILE = """\
-# Made by snapship package --image. Build:  docker build --platform {platform} -t NAME .
-# On Lambda:     push it to Amazon ECR and create the function from it ({arch}).
-# Anywhere else: docker run --rm -p 8000:8000 --entrypoint python{python} NAME {script}
-#                then POST http://127.0.0.1:8000/classify; PORT and SNAPSHIP_* variables set it up.
-# hadolint ignore=DL3029 - the files below are for this architecture only
-FROM --platform={platform} public.ecr.aws/lambda/python:{python}
-
-# Already pruned, compiled and pinned: nothing is installed here, so the build needs no package index.
-COPY {task}/ ${{LAMBDA_TASK_ROOT}}/
-
-# One thread: numpy's linear algebra is not used, and starting its threads takes time.
-# No telemetry from ONNX Runtime.
-ENV OPENBLAS_NUM_THREADS=1 ORT_DISABLE_TELEMETRY=1 PYTHONUNBUFFERED=1
-
-# An unprivileged user. Lambda ignores this and runs every image as a user of its own.
-USER 1000:1000
-
-CMD ["serverless.app.handler"]
-"""
-
-
-def container_files() -> dict[str, bytes]:
-    """Files of the image that are not in the zip, by path."""
-    return {CONTAINER_FILE: _SCRIPT.read_bytes()}
 
 
 def dockerfile(config: PackageConfig) -> str:
@@ -265,18 +258,3 @@ def dockerfile(config: PackageConfig) -> str:
         task=TASK_FOLDER,
         script=CONTAINER_FILE,
     )
-
-
-def write_context(folder: Path, files: Mapping[str, bytes], config: PackageConfig) -> None:
-    """Writes a build context.
-
-    Args:
-        folder: An empty folder.
-        files: Content of the package's files by path.
-        config: The architecture and the Python version.
-    """
-    for file, data in files.items():
-        path = folder / TASK_FOLDER / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    (folder / "Dockerfile").write_text(dockerfile(config), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""The files of a package, in memory: snapship's code, the bundle with one artifact, and pruned wheels.
+"""The files of a package, in memory: snapship's code, pruned wheels, and a part of the bundle.
 
-The part of a bundle that a function needs: one artifact, the golden images, and nothing else.
+That part is one artifact and the golden images.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ RECORD_FILE = "snapship-package.json"
 _CLOUD = ("__init__.py", "aws.py", "py.typed", "app/")
 """The part of ``serverless`` that runs in the cloud; the rest runs on the machine that deploys."""
 
-_NOT_RUN = frozenset({".c", ".h", ".pyi"})
-"""Files for compilers and type checkers."""
-
 _SERVER = "serving/"
 """The part of it that serves HTTP, in a container."""
+
+_NOT_RUN = frozenset({".c", ".h", ".pyi"})
+"""Files for compilers and type checkers."""
 
 
 class WheelRecord(Strict, frozen=True):

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serverless.aws import Connection, CredentialsError, MissingResourceError, answered, code_of
+from serverless.aws import Connection, CredentialsError, Ignoring, MissingResourceError, answered, code_of
 from serverless.deploy.config.errors import DeployError
+from serverless.deploy.template.events import NOT_PUBLIC
 
 OLD_LOCK_DAYS = 1
 """How long overwritten versions of a lock are kept; renewal writes one per minute."""
@@ -156,14 +157,10 @@ def upload(
     """
     s3 = bucket.aws.client("s3")
     with answered(f"Uploading {path.name}"):
-        try:
-            found = s3.head_object(**bucket.owner, Key=key)
+        with Ignoring("404", "NoSuchKey"):
             # An object of another size is an incomplete upload by other means.
-            if found["ContentLength"] == path.stat().st_size:
+            if s3.head_object(**bucket.owner, Key=key)["ContentLength"] == path.stat().st_size:
                 return False
-        except s3.exceptions.ClientError as error:
-            if code_of(error) not in ("404", "NoSuchKey"):
-                raise
         s3.upload_file(
             str(path),
             bucket.name,
@@ -237,12 +234,7 @@ def _is_protected(bucket: CodeBucket, s3: Any) -> bool:
 def _protect(bucket: CodeBucket, s3: Any) -> None:
     s3.put_public_access_block(
         **bucket.owner,
-        PublicAccessBlockConfiguration={
-            "BlockPublicAcls": True,
-            "IgnorePublicAcls": True,
-            "BlockPublicPolicy": True,
-            "RestrictPublicBuckets": True,
-        },
+        PublicAccessBlockConfiguration=NOT_PUBLIC,
     )
     s3.put_bucket_encryption(
         **bucket.owner,

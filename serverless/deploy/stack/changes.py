@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serverless.aws import Connection, answered, code_of
+from serverless.aws import Connection, Ignoring, answered
 from serverless.deploy.config.errors import DeployError, LimitError
 from serverless.deploy.stack.stack import Progress, Stack, Template, describe
 from serverless.deploy.stack.waiting import FIRST_POLL_SECONDS, POLL_SECONDS, event_ids, settle
@@ -185,11 +185,7 @@ def _abandoned(aws: Connection, name: str) -> bool:
 
 
 def _discard(aws: Connection, id: str, name: str) -> None:
-    cloudformation = aws.client("cloudformation")
-    with answered("Deleting a change set"):
-        try:
-            cloudformation.delete_change_set(ChangeSetName=id, StackName=name)
-        except cloudformation.exceptions.ClientError as error:
-            # Executing one deletes all others.
-            if code_of(error) not in ("ChangeSetNotFound", "ChangeSetNotFoundException"):
-                raise
+    # Executing one deletes all others.
+    gone = Ignoring("ChangeSetNotFound", "ChangeSetNotFoundException")
+    with answered("Deleting a change set"), gone:
+        aws.client("cloudformation").delete_change_set(ChangeSetName=id, StackName=name)

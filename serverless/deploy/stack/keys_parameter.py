@@ -5,7 +5,7 @@ CloudFormation cannot create an encrypted parameter, so it is not part of the st
 
 from __future__ import annotations
 
-from serverless.aws import Connection, MissingResourceError, answered, code_of
+from serverless.aws import Connection, Ignoring, MissingResourceError, answered
 from serverless.deploy.config.deployment import NAME_TAG
 
 FIRST_KEY = "first"
@@ -46,22 +46,17 @@ def ensure(aws: Connection, parameter: str, name: str) -> str | None:
         return None
     from serverless.app.core.keys import new_key
 
-    ssm = aws.client("ssm")
     secret, entry = new_key(FIRST_KEY)
-    with answered(f"Writing the parameter {parameter}"):
-        try:
-            ssm.put_parameter(
-                Name=parameter,
-                Description=f"snapship: salted hashes of the API keys of {name}",
-                Value=entry,
-                Type="SecureString",
-                Tags=[{"Key": NAME_TAG, "Value": name}],
-            )
-        except ssm.exceptions.ClientError as error:
-            if code_of(error) != "ParameterAlreadyExists":
-                raise
-            return None
-    return secret
+    with answered(f"Writing the parameter {parameter}"), Ignoring("ParameterAlreadyExists"):
+        aws.client("ssm").put_parameter(
+            Name=parameter,
+            Description=f"snapship: salted hashes of the API keys of {name}",
+            Value=entry,
+            Type="SecureString",
+            Tags=[{"Key": NAME_TAG, "Value": name}],
+        )
+        return secret
+    return None
 
 
 def exists(aws: Connection, parameter: str) -> bool:
@@ -85,10 +80,5 @@ def remove(aws: Connection, parameter: str) -> None:
         aws: The account and region.
         parameter: Its name.
     """
-    ssm = aws.client("ssm")
-    with answered(f"Deleting the parameter {parameter}"):
-        try:
-            ssm.delete_parameter(Name=parameter)
-        except ssm.exceptions.ClientError as error:
-            if code_of(error) != "ParameterNotFound":
-                raise
+    with answered(f"Deleting the parameter {parameter}"), Ignoring("ParameterNotFound"):
+        aws.client("ssm").delete_parameter(Name=parameter)

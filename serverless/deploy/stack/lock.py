@@ -3,16 +3,14 @@
 It is written on condition that there is none yet (``If-None-Match: *``), so S3 picks one of several
 simultaneous writers. A thread renews it every minute; a lock that was not renewed for five minutes
 was left by a killed process, and is taken over on condition that it has not changed (``If-Match``).
+
 If the holder was a process of this machine, its end is noticed at once, provided the system can tell
-machines and processes apart (process.py).
+machines and processes apart. Host name and process id are not enough for that: containers of one
+image share them, and ids are reused. Linux also reports the boot id, the namespace of the process
+ids, and when a process started.
 
 The lock is always in the bucket of the account and region, even if ``--bucket`` names another one
 for the packages: everybody who changes a name must look in the same place.
-
-Identifies a process across machines, to tell a lock holder that ended from one that runs elsewhere.
-
-Host name and process id are not enough: containers of one image share them, and ids are reused.
-Linux also reports the boot id, the namespace of the process ids, and when a process process_started.
 """
 
 from __future__ import annotations
@@ -26,17 +24,24 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from edge_runtime.common.errors import SnapshipError
-from serverless.aws import answered, code_of
+from serverless.aws import Ignoring, answered
 from serverless.deploy.config.errors import LockedError
 from serverless.deploy.stack.bucket import CodeBucket
 
 EXPIRES_S = 300
 RENEW_S = 60
+
+_CHANGED = ("PreconditionFailed", "412", "NoSuchKey", "404")
+"""Codes of a conditional request whose object has changed or is gone."""
+
+_PROC = Path("/proc")
+
+_START = 19
+"""Index of the start time among the fields of ``/proc/PID/stat`` after the name (proc_pid_stat(5): 22)."""
 
 
 class Holder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,8 +55,8 @@ class Holder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         doing: The command, e.g. ``snapship deploy``.
         since: Start, in seconds of Unix time.
         until: When the lock expires if it is not renewed, in seconds of Unix time.
-        place: The machine, see :func:`serverless.deploy.stack.lock.machine`.
-        started: The process, see :func:`serverless.deploy.stack.lock.process_started`.
+        place: The machine, see :func:`machine`.
+        started: The process, see :func:`process_started`.
     """
 
     id: str
@@ -101,12 +106,8 @@ class Lock:
         self._thread.join()
         if self._lost is None:
             s3 = self._bucket.aws.client("s3")
-            with answered("Releasing the lock"):
-                try:
-                    s3.delete_object(**self._bucket.owner, Key=self._key, IfMatch=self._etag)
-                except s3.exceptions.ClientError as error:
-                    if code_of(error) not in ("PreconditionFailed", "412", "NoSuchKey", "404"):
-                        raise
+            with answered("Releasing the lock"), Ignoring(*_CHANGED):
+                s3.delete_object(**self._bucket.owner, Key=self._key, IfMatch=self._etag)
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEW_S):
@@ -146,20 +147,10 @@ def held(bucket: CodeBucket, name: str, doing: str) -> Iterator[Lock]:
     Raises:
         LockedError: Somebody else holds it; the message says who, and since when.
     """
-    now = time.time()
-    pid = os.getpid()
-    holder = Holder(
-        uuid.uuid4().hex,
-        _user(),
-        socket.gethostname(),
-        pid,
-        doing,
-        now,
-        now + EXPIRES_S,
-        machine(),
-        process_started(pid),
-    )
-    key = lock_key(name)
+    now, pid, key = time.time(), os.getpid(), lock_key(name)
+    process = (machine(), process_started(pid))
+    id, host = uuid.uuid4().hex, socket.gethostname()
+    holder = Holder(id, _user(), host, pid, doing, now, now + EXPIRES_S, *process)
     lock = Lock(bucket, key, holder, _take(bucket, key, name, holder))
     try:
         yield lock
@@ -222,45 +213,31 @@ def _busy(name: str, holder: Holder) -> LockedError:
 
 def _put(bucket: CodeBucket, key: str, holder: Holder, **condition: str) -> str | None:
     """The new object's ETag; None if the condition does not hold."""
-    s3: Any = bucket.aws.client("s3")
-    with answered("Taking the lock"):
-        try:
-            body = msgspec.json.encode(holder)
-            etag: str = s3.put_object(
-                **bucket.owner, Key=key, Body=body, ContentType="application/json", **condition
-            )["ETag"]
-        except s3.exceptions.ClientError as error:
-            # ConditionalRequestConflict: two conditional writes at the same moment.
-            if code_of(error) in (
-                "PreconditionFailed",
-                "412",
-                "ConditionalRequestConflict",
-                "409",
-                "NoSuchKey",
-            ):
-                return None
-            raise
-    return etag
+    s3 = bucket.aws.client("s3")
+    body = msgspec.json.encode(holder)
+    # ConditionalRequestConflict: two conditional writes at the same moment.
+    with answered("Taking the lock"), Ignoring(*_CHANGED, "ConditionalRequestConflict", "409"):
+        etag: str = s3.put_object(
+            **bucket.owner, Key=key, Body=body, ContentType="application/json", **condition
+        )["ETag"]
+        return etag
+    return None
 
 
 def _get(bucket: CodeBucket, key: str) -> tuple[Holder, str] | None:
-    s3 = bucket.aws.client("s3")
-    with answered("Reading the lock"):
-        try:
-            found = s3.get_object(**bucket.owner, Key=key)
-        except s3.exceptions.ClientError as error:
-            if code_of(error) in ("NoSuchKey", "NoSuchBucket", "404"):
-                return None
-            raise
+    found = None
+    with answered("Reading the lock"), Ignoring("NoSuchKey", "NoSuchBucket", "404"):
+        found = bucket.aws.client("s3").get_object(**bucket.owner, Key=key)
         body = found["Body"].read()
+    if found is None:
+        return None
     try:
-        return msgspec.json.decode(body, type=Holder), found["ETag"]
+        holder = msgspec.json.decode(body, type=Holder)
     except msgspec.DecodeError:
         # Written by another version of snapship, or damaged: it expires by its age.
         written = found["LastModified"].timestamp()
-        return Holder("", "somebody", "another version", 0, "a change", written, written + EXPIRES_S), found[
-            "ETag"
-        ]
+        holder = Holder("", "somebody", "another version", 0, "a change", written, written + EXPIRES_S)
+    return holder, found["ETag"]
 
 
 def _user() -> str:
@@ -268,12 +245,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return "somebody"
-
-
-_PROC = Path("/proc")
-
-_START = 19
-"""Index of the start time among the fields of ``/proc/PID/stat`` after the name (proc_pid_stat(5): 22)."""
 
 
 def machine() -> str:
@@ -286,7 +257,7 @@ def machine() -> str:
 
 
 def process_started(pid: int) -> str:
-    """When a process of this machine process_started, in ticks; empty if there is none or it cannot be found out.
+    """When a process of this machine started, in ticks; empty if there is none or it cannot be found out.
 
     Args:
         pid: The process id.

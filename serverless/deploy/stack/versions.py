@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serverless.aws import Connection, answered, code_of
+from serverless.aws import Connection, Ignoring, answered
 from serverless.deploy.config.rules import AUTH_VARIABLE
 from serverless.deploy.template.function import ALIAS_NAME
 
@@ -87,13 +87,10 @@ def published(aws: Connection, function: str) -> tuple[Version, ...]:
         function: The function's name.
     """
     found = []
-    lambda_ = aws.client("lambda")
-    with answered(f"Listing the versions of {function}"):
-        try:
-            for page in lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function):
-                found += [_version(entry) for entry in page["Versions"] if entry["Version"] != "$LATEST"]
-        except lambda_.exceptions.ResourceNotFoundException:
-            return ()
+    pages = aws.client("lambda").get_paginator("list_versions_by_function")
+    with answered(f"Listing the versions of {function}"), _absent():
+        for page in pages.paginate(FunctionName=function):
+            found += [_version(entry) for entry in page["Versions"] if entry["Version"] != "$LATEST"]
     return tuple(sorted(found, key=lambda version: int(version.number)))
 
 
@@ -104,14 +101,13 @@ def traffic(aws: Connection, function: str) -> Traffic | None:
         aws: The account and region.
         function: The function's name.
     """
-    lambda_ = aws.client("lambda")
-    with answered(f"Looking up the live version of {function}"):
-        try:
-            found = lambda_.get_alias(FunctionName=function, Name=ALIAS_NAME)
-        except lambda_.exceptions.ResourceNotFoundException:
-            return None
-    weights = (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
-    return Traffic(found["FunctionVersion"], {number: share for number, share in weights.items() if share})
+    with answered(f"Looking up the live version of {function}"), _absent():
+        found = aws.client("lambda").get_alias(FunctionName=function, Name=ALIAS_NAME)
+        weights = (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+        return Traffic(
+            found["FunctionVersion"], {number: share for number, share in weights.items() if share}
+        )
+    return None
 
 
 def selftest(aws: Connection, function: str, version: str) -> SelftestResult:
@@ -158,13 +154,10 @@ def checks_keys(aws: Connection, function: str) -> bool:
         function: The function's name.
     """
     lambda_ = aws.client("lambda")
-    with answered(f"Looking up the live version of {function}"):
-        try:
-            found = lambda_.get_function_configuration(FunctionName=function, Qualifier=ALIAS_NAME)
-        except lambda_.exceptions.ResourceNotFoundException:
-            return False
-    variables = (found.get("Environment") or {}).get("Variables") or {}
-    return bool(variables.get("SNAPSHIP_AUTH") == "api-key")
+    with answered(f"Looking up the live version of {function}"), _absent():
+        found = lambda_.get_function_configuration(FunctionName=function, Qualifier=ALIAS_NAME)
+        return bool(_variables(found).get("SNAPSHIP_AUTH") == "api-key")
+    return False
 
 
 def delete(aws: Connection, function: str, version: str) -> bool:
@@ -178,15 +171,20 @@ def delete(aws: Connection, function: str, version: str) -> bool:
     Returns:
         Whether it is gone; False while an alias points at it.
     """
-    lambda_ = aws.client("lambda")
-    with answered(f"Deleting version {version} of {function}"):
-        try:
-            lambda_.delete_function(FunctionName=function, Qualifier=version)
-        except lambda_.exceptions.ClientError as error:
-            if code_of(error) not in ("ResourceConflictException", "ResourceNotFoundException"):
-                raise
-            return code_of(error) == "ResourceNotFoundException"
-    return True
+    with answered(f"Deleting version {version} of {function}"), Ignoring("ResourceConflictException"):
+        with _absent():
+            aws.client("lambda").delete_function(FunctionName=function, Qualifier=version)
+        return True
+    return False
+
+
+def _absent() -> Ignoring:
+    """For calls about something that may not exist."""
+    return Ignoring("ResourceNotFoundException")
+
+
+def _variables(function: Mapping[str, Any]) -> dict[str, str]:
+    return (function.get("Environment") or {}).get("Variables") or {}
 
 
 def _version(entry: Mapping[str, Any]) -> Version:
@@ -194,7 +192,7 @@ def _version(entry: Mapping[str, Any]) -> Version:
         sha256 = base64.b64decode(entry.get("CodeSha256", ""), validate=True).hex()
     except ValueError:
         sha256 = ""
-    variables = (entry.get("Environment") or {}).get("Variables") or {}
+    variables = _variables(entry)
     return Version(
         number=entry["Version"],
         published=str(entry.get("LastModified", "")),

@@ -54,6 +54,23 @@ def settle(
     return found
 
 
+def settle_previous(aws: Connection, stack: Stack, progress: Progress) -> None:
+    """Waits until AWS has finished what an interrupted deployment started; reports its failure.
+
+    Args:
+        aws: The account and region.
+        stack: The stack, whose lock is held.
+        progress: Progress callback, called per resource.
+    """
+    if not stack.busy:
+        return
+    progress(f"Waiting for AWS to finish {stack.status}")
+    try:
+        settle(aws, stack.name, progress)
+    except DeployError as error:
+        progress(f"The previous deployment failed: {error}")
+
+
 def remove(aws: Connection, stack: Stack, progress: Progress) -> None:
     """Deletes a stack and waits until it is gone.
 

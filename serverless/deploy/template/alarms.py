@@ -57,7 +57,7 @@ def resources(deployment: Deployment, *, lost_events: bool) -> dict[str, Any]:
 
 
 def _alarm(deployment: Deployment, description: str, **metric: Any) -> dict[str, Any]:
-    topic = deployment.alarm_topic
+    actions = None if deployment.alarm_topic is None else [deployment.alarm_topic]
     return {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
@@ -70,7 +70,7 @@ def _alarm(deployment: Deployment, description: str, **metric: Any) -> dict[str,
             "DatapointsToAlarm": 1,
             "ComparisonOperator": "GreaterThanThreshold",
             "TreatMissingData": "notBreaching",
-            **({} if topic is None else {"AlarmActions": [topic], "OKActions": [topic]}),
+            **function.some(AlarmActions=actions, OKActions=actions),
         },
     }
 

@@ -1,4 +1,4 @@
-"""Builds the template from its parts.
+"""Builds the template from its parts, tags its resources, and says what each is for.
 
 One file per part::
 
@@ -9,10 +9,6 @@ One file per part::
     alarms     errors, latency, lost events
 
 Every caller calls the alias ``live``, so moving the alias moves all of them.
-
-The purpose of each resource of a template, for people who look before they deploy.
-
-Tags on every resource that supports them.
 """
 
 from __future__ import annotations
@@ -24,6 +20,40 @@ from typing import Any
 from serverless.deploy.config.deployment import NAME_TAG, Deployment
 from serverless.deploy.template import alarms, events, front, function, role
 from serverless.deploy.template.function import Code
+
+_PURPOSES = {
+    "LogGroup": "the function's log, kept for --retention-days",
+    "Function": "runs the classifier",
+    "LiveAlias": "points to the version that callers get",
+    "Role": "permissions of the function, and no more",
+    "FunctionUrl": "the HTTPS URL",
+    "PublicUrl": "lets anyone use the URL",
+    "PublicInvoke": "lets anyone call the function through the URL",
+    "HttpApi": "the HTTPS URL",
+    "HttpIntegration": "passes requests to the function",
+    "HttpRoute": "every path and method, and who may call",
+    "HttpPreflight": "answers browsers' unsigned preflight requests",
+    "HttpStage": "publishes the API",
+    "HttpInvoke": "lets the API call the function",
+    "ErrorAlarm": "goes off when a call fails",
+    "LatencyAlarm": "goes off when calls are slow",
+    "LostEventAlarm": "goes off when the dead-letter queue is not empty",
+    **events.PURPOSES,
+}
+"""What each resource is for, by logical id; for people who look before they deploy."""
+
+_AS_LIST = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::Events::Rule",
+    "AWS::IAM::Role",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+}
+_AS_MAP = {"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"}
+"""Resource types with tags, by the form of those tags."""
 
 
 def template(deployment: Deployment, code: Code) -> dict[str, Any]:
@@ -93,34 +123,13 @@ def _parameters(code: Code) -> dict[str, Any]:
             "SHA-256 of the package in base64: openssl dgst -sha256 -binary lambda.zip | base64",
         )
     return {
-        name: {"Type": "String", "Description": text, **({} if value is None else {"Default": value})}
+        name: {"Type": "String", "Description": text, **function.some(Default=value)}
         for name, (value, text) in described.items()
     }
 
 
 def _output(description: str, value: Any) -> dict[str, Any]:
     return {"Description": description, "Value": value}
-
-
-_PURPOSES = {
-    "LogGroup": "the function's log, kept for --retention-days",
-    "Function": "runs the classifier",
-    "LiveAlias": "points to the version that callers get",
-    "Role": "permissions of the function, and no more",
-    "FunctionUrl": "the HTTPS URL",
-    "PublicUrl": "lets anyone use the URL",
-    "PublicInvoke": "lets anyone call the function through the URL",
-    "HttpApi": "the HTTPS URL",
-    "HttpIntegration": "passes requests to the function",
-    "HttpRoute": "every path and method, and who may call",
-    "HttpPreflight": "answers browsers' unsigned preflight requests",
-    "HttpStage": "publishes the API",
-    "HttpInvoke": "lets the API call the function",
-    "ErrorAlarm": "goes off when a call fails",
-    "LatencyAlarm": "goes off when calls are slow",
-    "LostEventAlarm": "goes off when the dead-letter queue is not empty",
-    **events.PURPOSES,
-}
 
 
 def purpose(name: str) -> str:
@@ -132,19 +141,6 @@ def purpose(name: str) -> str:
     if re.fullmatch("Version[0-9a-f]{16}", name):
         return "this code and configuration, immutable"
     return _PURPOSES[name]
-
-
-_AS_LIST = {
-    "AWS::CloudWatch::Alarm",
-    "AWS::Events::Rule",
-    "AWS::IAM::Role",
-    "AWS::Lambda::EventSourceMapping",
-    "AWS::Lambda::Function",
-    "AWS::Logs::LogGroup",
-    "AWS::S3::Bucket",
-    "AWS::SQS::Queue",
-}
-_AS_MAP = {"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage"}
 
 
 def tagged(resources: dict[str, Any], deployment: Deployment) -> dict[str, Any]:

@@ -38,6 +38,10 @@ DEAD_LETTER_DAYS = 14
 RETRIES = 2
 """Of an event from a bucket: the maximum of Lambda."""
 
+NOT_PUBLIC = dict.fromkeys(
+    ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+)
+"""Public access block of a bucket."""
 
 PURPOSES = {
     DEAD_LETTERS: "events that kept failing, for two weeks",
@@ -197,12 +201,7 @@ def _own_bucket(name: str) -> dict[str, Any]:
                     ]
                 },
                 "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-                "PublicAccessBlockConfiguration": {
-                    "BlockPublicAcls": True,
-                    "BlockPublicPolicy": True,
-                    "IgnorePublicAcls": True,
-                    "RestrictPublicBuckets": True,
-                },
+                "PublicAccessBlockConfiguration": NOT_PUBLIC,
             },
         },
     }

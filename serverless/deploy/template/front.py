@@ -10,12 +10,11 @@ from serverless.deploy.template.function import arn
 
 URL = "FunctionUrl"
 API = "HttpApi"
-PREFLIGHT = "HttpPreflight"
 
 IDS = frozenset(
     {
         URL, "PublicUrl", "PublicInvoke",
-        API, "HttpIntegration", "HttpRoute", PREFLIGHT, "HttpStage", "HttpInvoke",
+        API, "HttpIntegration", "HttpRoute", "HttpPreflight", "HttpStage", "HttpInvoke",
     }
 )  # fmt: skip
 """Logical ids of every resource that a URL may need."""
@@ -80,7 +79,7 @@ def _function_url(deployment: Deployment) -> dict[str, Any]:
 
 def _http_api(deployment: Deployment) -> dict[str, Any]:
     signed = deployment.auth == "aws-iam"
-    return _preflight(deployment) | {
+    found = {
         API: {
             "Type": "AWS::ApiGatewayV2::Api",
             "Properties": {
@@ -98,15 +97,7 @@ def _http_api(deployment: Deployment) -> dict[str, Any]:
                 "PayloadFormatVersion": "2.0",
             },
         },
-        "HttpRoute": {
-            "Type": "AWS::ApiGatewayV2::Route",
-            "Properties": {
-                "ApiId": {"Ref": API},
-                "RouteKey": "$default",
-                "AuthorizationType": "AWS_IAM" if signed else "NONE",
-                "Target": {"Fn::Sub": "integrations/${HttpIntegration}"},
-            },
-        },
+        "HttpRoute": _route("$default", "AWS_IAM" if signed else "NONE"),
         "HttpStage": {
             "Type": "AWS::ApiGatewayV2::Stage",
             "Properties": {"ApiId": {"Ref": API}, "StageName": "$default", "AutoDeploy": True},
@@ -117,22 +108,21 @@ def _http_api(deployment: Deployment) -> dict[str, Any]:
             {"SourceArn": arn("execute-api", f"${{{API}}}/*")},
         ),
     }
+    if signed and deployment.cors_origins:
+        # Preflight requests are unsigned: a signed $default route would reject them.
+        found["HttpPreflight"] = _route("OPTIONS /{proxy+}", "NONE")
+    return found
 
 
-def _preflight(deployment: Deployment) -> dict[str, Any]:
-    """A route for preflight requests, which are unsigned: a signed $default route would reject them."""
-    if deployment.auth != "aws-iam" or not deployment.cors_origins:
-        return {}
+def _route(key: str, auth: str) -> dict[str, Any]:
     return {
-        PREFLIGHT: {
-            "Type": "AWS::ApiGatewayV2::Route",
-            "Properties": {
-                "ApiId": {"Ref": API},
-                "RouteKey": "OPTIONS /{proxy+}",
-                "AuthorizationType": "NONE",
-                "Target": {"Fn::Sub": "integrations/${HttpIntegration}"},
-            },
-        }
+        "Type": "AWS::ApiGatewayV2::Route",
+        "Properties": {
+            "ApiId": {"Ref": API},
+            "RouteKey": key,
+            "AuthorizationType": auth,
+            "Target": {"Fn::Sub": "integrations/${HttpIntegration}"},
+        },
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from serverless.deploy.config.deployment import Deployment
 from serverless.deploy.config.rules import results_place
 from serverless.deploy.template import function
-from serverless.deploy.template.function import arn
+from serverless.deploy.template.function import arn, some
 
 
 def resources(deployment: Deployment, more: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -23,7 +23,6 @@ def resources(deployment: Deployment, more: Sequence[dict[str, Any]]) -> dict[st
         more: Statements for its events.
     """
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    boundary = deployment.permissions_boundary
     statements = [_logs(), *_keys(deployment), *_results(deployment), *more]
     return {
         function.ROLE: {
@@ -37,7 +36,7 @@ def resources(deployment: Deployment, more: Sequence[dict[str, Any]]) -> dict[st
                         "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
                     }
                 ],
-                **({} if boundary is None else {"PermissionsBoundary": boundary}),
+                **some(PermissionsBoundary=deployment.permissions_boundary),
             },
         }
     }

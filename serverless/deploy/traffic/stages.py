@@ -1,9 +1,4 @@
-"""Steps 4 to 7 of deploying.py, on AWS: publish, self-test, canary, shift.
-
-The context that the steps of a deployment share.
-
-Watches a deployment's alarms while a new version gets a share of the calls.
-"""
+"""Steps 4 to 7 of deploying.py, on AWS: publish, self-test, canary, shift."""
 
 from __future__ import annotations
 
@@ -19,7 +14,8 @@ from serverless.deploy.config.deployment import DeployConfig, Deployment
 from serverless.deploy.config.errors import DeployError, RolledBackError
 from serverless.deploy.stack import changes, stack, versions, waiting
 from serverless.deploy.stack.lock import Lock
-from serverless.deploy.stack.stack import Progress, Resource, Template
+from serverless.deploy.stack.stack import Progress, Template
+from serverless.deploy.template import alarms
 from serverless.deploy.template.building import tags
 from serverless.deploy.traffic import templates
 
@@ -28,6 +24,47 @@ PERMISSIONS_S = 120.0
 about two minutes have been observed (aws-sdk-cpp issue 1947)."""
 
 RETRY_S = 10.0
+
+POLL_SECONDS = 10.0
+"""Between two looks at the alarms, which evaluate whole minutes."""
+
+
+@dataclass
+class Context:
+    """A deployment in progress.
+
+    Attributes:
+        config: What to deploy, and how.
+        aws: The account and region.
+        progress: Progress callback.
+        step: The current step.
+        lock: Held once there is a code bucket.
+    """
+
+    config: DeployConfig
+    aws: Connection
+    progress: Progress
+    step: str = ""
+    lock: Lock | None = None
+
+    @property
+    def deployment(self) -> Deployment:
+        """The desired endpoint."""
+        return self.config.deployment
+
+    def begin(self, step: str) -> None:
+        """Starts a step: checks the lock and reports the step.
+
+        Args:
+            step: The step, as the beginning of a sentence.
+
+        Raises:
+            LockedError: Somebody else has taken over the lock.
+        """
+        if self.lock is not None:
+            self.lock.check()
+        self.step = step
+        self.progress(step)
 
 
 def deploy_first(context: Context, final: Template, *, create: bool) -> str:
@@ -105,8 +142,7 @@ def deploy_next(
             f"All calls still go to version {old}; fix the bundle and deploy again."
         )
     if config.canary > 0:
-        names = alarm_names(list(stack.resources(context.aws, context.deployment.stack).values()))
-        _canary(context, held, number, old, names)
+        _canary(context, held, number, old)
     _shift_traffic(context, held, final, number, (*history, old))
     return number
 
@@ -147,8 +183,10 @@ def _check_canary(context: Context, old: str) -> None:
         )
 
 
-def _canary(context: Context, held: Template, number: str, old: str, names: tuple[str, ...]) -> None:
-    config = context.config
+def _canary(context: Context, held: Template, number: str, old: str) -> None:
+    config, there = context.config, stack.resources(context.aws, context.deployment.stack)
+    # Not the alarm for lost events: old dead letters say nothing about a version.
+    names = [there[id].physical_id for id in (alarms.ERRORS, alarms.LATENCY) if id in there]
     ringing = [alarm for alarm in states(context.aws, names) if alarm.state == "ALARM"]
     if ringing:
         raise RolledBackError(
@@ -217,48 +255,6 @@ def _selftest(context: Context, number: str) -> versions.SelftestResult:
     return result
 
 
-@dataclass
-class Context:
-    """A deployment in progress.
-
-    Attributes:
-        config: What to deploy, and how.
-        aws: The account and region.
-        progress: Progress callback.
-        step: The current step.
-        lock: Held once there is a code bucket.
-    """
-
-    config: DeployConfig
-    aws: Connection
-    progress: Progress
-    step: str = ""
-    lock: Lock | None = None
-
-    @property
-    def deployment(self) -> Deployment:
-        """The desired endpoint."""
-        return self.config.deployment
-
-    def begin(self, step: str) -> None:
-        """Starts a step: checks the lock and reports the step.
-
-        Args:
-            step: The step, as the beginning of a sentence.
-
-        Raises:
-            LockedError: Somebody else has taken over the lock.
-        """
-        if self.lock is not None:
-            self.lock.check()
-        self.step = step
-        self.progress(step)
-
-
-POLL_SECONDS = 10.0
-"""Our alarms evaluate whole minutes, so this is often enough."""
-
-
 class Alarm(msgspec.Struct, frozen=True):
     """The state of an alarm.
 
@@ -273,44 +269,31 @@ class Alarm(msgspec.Struct, frozen=True):
     reason: str
 
 
-def states(aws: Connection, alarm_names: Sequence[str]) -> tuple[Alarm, ...]:
+def states(aws: Connection, names: Sequence[str]) -> tuple[Alarm, ...]:
     """Looks up alarms.
 
     Args:
         aws: The account and region.
-        alarm_names: Their alarm_names; missing alarms are left out.
+        names: Their names; missing alarms are left out.
     """
-    if not alarm_names:
+    if not names:
         return ()
     with answered("Looking up the alarms"):
-        found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(alarm_names))["MetricAlarms"]
+        found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
     return tuple(
         Alarm(entry["AlarmName"], entry["StateValue"], " ".join(entry.get("StateReason", "").split()))
         for entry in found
     )
 
 
-def alarm_names(resources: Sequence[Resource]) -> tuple[str, ...]:
-    """Names of a stack's error and latency alarms; old dead letters say nothing about a version.
-
-    Args:
-        resources: The stack's resources.
-    """
-    return tuple(
-        entry.physical_id
-        for entry in resources
-        if entry.type == "AWS::CloudWatch::Alarm" and entry.logical_id in ("ErrorAlarm", "LatencyAlarm")
-    )
-
-
 def watch(
-    aws: Connection, alarm_names: Sequence[str], minutes: float, lock: Lock, progress: Progress
+    aws: Connection, names: Sequence[str], minutes: float, lock: Lock, progress: Progress
 ) -> Alarm | None:
     """Watches alarms until one goes off or the time is up.
 
     Args:
         aws: The account and region.
-        alarm_names: The alarms.
+        names: The alarms.
         minutes: How long to watch.
         lock: Checked meanwhile.
         progress: Progress callback, called once a minute.
@@ -322,7 +305,7 @@ def watch(
     reported = -1
     while True:
         lock.check()
-        for alarm in states(aws, alarm_names):
+        for alarm in states(aws, names):
             if alarm.state == "ALARM":
                 return alarm
         passed = time.monotonic() - begin

@@ -1,15 +1,12 @@
-"""Edits of a deployment's template, and what can be read from it. Pure data, no AWS.
+"""Templates between the live state and the final one, and what can be read from a template.
 
-======================  ==================================================================
-:func:`without_alias`   everything but the alias and what depends on it: a first version
-                        that can only be called by its number
-:func:`with_alias_at`   the alias at a version number, which gets all traffic
-:func:`with_history`    with the numbers of the versions that were live, for rollback
-======================  ==================================================================
-
-Templates between the live state and the final one. Pure data, no AWS.
+Pure data, no AWS.
 
 =========================  ==================================================================
+:func:`without_alias`      everything but the alias and what depends on it: a first version
+                           that can only be called by its number
+:func:`with_alias_at`      the alias at a version number, which gets all traffic
+:func:`with_history`       with the numbers of the versions that were live, for rollback
 :func:`with_new_version`   the new version added to what is live; nothing changes for callers,
                            events and the old version
 :func:`with_canary`        the same, with a share of the calls for the new version
@@ -43,6 +40,8 @@ KEPT_VERSIONS = 5
 
 _ALIAS = "AWS::Lambda::Alias"
 _VERSION = "AWS::Lambda::Version"
+_ALARM = "AWS::CloudWatch::Alarm"
+_RESERVED = "ReservedConcurrentExecutions"
 
 
 def version_id(template: Template) -> str:
@@ -138,15 +137,11 @@ def code_bucket_name(template: Template) -> str:
     for entry in template.get("Resources", {}).values():
         code = entry.get("Properties", {}).get("Code") if entry["Type"] == "AWS::Lambda::Function" else None
         if isinstance(code, dict) and "S3Bucket" in code:
-            return _default(template, code["S3Bucket"])
+            name = code["S3Bucket"]
+            if isinstance(name, dict):
+                name = template.get("Parameters", {}).get(name.get("Ref"), {}).get("Default", "")
+            return str(name)
     return ""
-
-
-def _default(template: Template, value: Any) -> str:
-    """A text, or the default of the parameter it refers to."""
-    if isinstance(value, dict):
-        return str(template.get("Parameters", {}).get(value.get("Ref"), {}).get("Default", ""))
-    return str(value)
 
 
 def _only(template: Template, type: str) -> str:
@@ -189,11 +184,6 @@ def _walk(node: Any) -> Iterator[str]:
             yield from _walk(value)
 
 
-_ALARM = "AWS::CloudWatch::Alarm"
-_VERSION_TYPE = "AWS::Lambda::Version"
-_RESERVED = "ReservedConcurrentExecutions"
-
-
 def with_new_version(current: Template, final: Template, old: str) -> Template:
     """Adds the new version to what is live.
 
@@ -205,7 +195,7 @@ def with_new_version(current: Template, final: Template, old: str) -> Template:
     made, whole = with_alias_at(current, old), copy.deepcopy(final)
     resources, new = made["Resources"], whole["Resources"]
     version = version_id(final)
-    for name in [name for name, entry in resources.items() if entry["Type"] == _VERSION_TYPE]:
+    for name in [name for name, entry in resources.items() if entry["Type"] == _VERSION]:
         del resources[name]
     runs = new[function.FUNCTION]["Properties"]
     runs.pop(_RESERVED, None)

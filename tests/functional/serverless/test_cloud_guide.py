@@ -86,7 +86,7 @@ def test_outputs_and_suffixes_in_the_text_are_those_of_the_template() -> None:
     made = template(deployment, Code(None, None, "ab" * 32))
     (sentence,) = re.findall(r"The outputs are (.*?)\. These", GUIDE)
     assert set(re.findall(r"`(\w+)`", sentence)) == set(made["Outputs"])
-    (sentence,) = re.findall(r"Every object that ends in (.*?) \(lower", GUIDE)
+    (sentence,) = re.findall(r"ends in (.*?) \(lower", GUIDE)
     assert tuple(re.findall(r"`(\.\w+)`", sentence)) == IMAGE_SUFFIXES
     assert set(made["Parameters"]) == {"CodeBucket", "CodeKey"}
 

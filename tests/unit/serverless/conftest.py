@@ -18,7 +18,7 @@ from edge_runtime.image.preprocess import ImageSource, UInt8Array
 from edge_runtime.options import ResultOptions
 from serverless.app import create_app
 from serverless.app.core.schema import Served
-from serverless.app.core.service import Service
+from serverless.app.core.service import ServedModel, Service
 
 
 class FakeModel:
@@ -55,7 +55,7 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def service(model: FakeModel) -> Service:
-    return Service(model, Served("pets", "tflite-fp32"), workers=2, owns_model=True)
+    return Service(ServedModel(model, Served("pets", "tflite-fp32")), workers=2, owns_model=True)
 
 
 @pytest.fixture

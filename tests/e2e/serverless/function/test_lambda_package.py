@@ -196,7 +196,7 @@ def test_every_module_is_compiled_for_the_function(
         # PEP 552: the magic number, then 1 for a hash that is not compared at import.
         assert compiled.read_bytes()[:8] == magic + b"\x01\x00\x00\x00", source
     name = f"bundle.cpython-{made.python.replace('.', '')}.pyc"
-    inside = (root / "edge_runtime" / "__pycache__" / name).read_bytes()
+    inside = (root / "edge_runtime" / "bundle" / "__pycache__" / name).read_bytes()
     assert b"/var/task/edge_runtime/bundle/bundle.py" in inside
 
 

@@ -16,7 +16,7 @@ from serverless.app import create_app
 from serverless.app.core.problems import NotReadyError
 from serverless.app.core.readiness import Readiness
 from serverless.app.core.schema import Ready, Served
-from serverless.app.core.service import Service
+from serverless.app.core.service import ServedModel, Service
 
 Ask = Callable[..., httpx.Response]
 
@@ -30,7 +30,9 @@ def get(app: Starlette, path: str) -> httpx.Response:
 
 
 def app_with(model: Any, selftest: Callable[[], int] | None) -> Starlette:
-    service = Service(model, Served("pets", "tflite-fp32"), workers=1, selftest=selftest)
+    service = Service(
+        ServedModel(model, Served("pets", "tflite-fp32"), readiness=Readiness(selftest)), workers=1
+    )
     return create_app(service, max_bytes=1000, max_images=3)
 
 

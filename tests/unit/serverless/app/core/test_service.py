@@ -14,7 +14,7 @@ from edge_runtime.common.errors import ImageError, ModelFileError
 from edge_runtime.engines.result import Result
 from edge_runtime.image.preprocess import ImageSource
 from serverless.app.core.schema import Served
-from serverless.app.core.service import Service
+from serverless.app.core.service import ServedModel, Service
 
 
 def test_the_model_never_runs_on_the_event_loop(service: Service, model: Any) -> None:
@@ -24,7 +24,7 @@ def test_the_model_never_runs_on_the_event_loop(service: Service, model: Any) ->
 
 
 def test_a_function_classifies_where_it_is_and_several_images_side_by_side(model: Any) -> None:
-    service = Service(model, Served("pets", "x"), workers=2, inline=True)
+    service = Service(ServedModel(model, Served("pets", "x")), workers=2, inline=True)
     asyncio.run(service.classify([b"x"], 5))
     assert model.threads == {threading.get_ident()}
     model.threads.clear()

@@ -18,7 +18,7 @@ from serverless.app import create_app
 from serverless.app.core import telemetry
 from serverless.app.core.keys import from_text, new_key
 from serverless.app.core.schema import Served
-from serverless.app.core.service import Service
+from serverless.app.core.service import ServedModel, Service
 from serverless.app.core.telemetry import MAX_TEXT, MAX_TRACE, RequestRecord, line, log_event
 
 Log = Callable[..., dict[str, Any]]
@@ -153,7 +153,7 @@ def test_a_model_with_a_strange_label(model: Any, log: Log, monkeypatch: pytest.
         return result.__class__((best,), 1.0)
 
     monkeypatch.setattr(model, "classify", strange)
-    service = Service(model, Served("pets", "x"), workers=1)
+    service = Service(ServedModel(model, Served("pets", "x")), workers=1)
     found = log(
         "POST", "/classify", create_app(service, max_bytes=1000, max_images=3, log="json"), content=b"x"
     )

@@ -15,7 +15,7 @@ from serverless.app.http.openapi import document
 
 @pytest.fixture(scope="module")
 def guide() -> str:
-    return (Path(__file__).parents[3] / "docs" / "http-api.md").read_text(encoding="utf-8")
+    return (Path(__file__).parents[5] / "docs" / "http-api.md").read_text(encoding="utf-8")
 
 
 def section(guide: str, title: str) -> str:

@@ -16,7 +16,7 @@ from serverless.app.core.keys import new_key
 from serverless.app.core.settings import AppConfig
 from serverless.app.entry import Handler, load_handler
 
-EVENTS = Path(__file__).parent / "events"
+EVENTS = Path(__file__).parents[1] / "events"
 
 KINDS = ("apigateway_v1", "apigateway_v2", "function_url", "alb", "alb_multi_value")
 

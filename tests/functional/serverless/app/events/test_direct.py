@@ -19,7 +19,7 @@ from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.golden import GOLDEN_FILE
 from serverless.app.entry import Handler, load_handler
 
-EVENTS = Path(__file__).parent / "events"
+EVENTS = Path(__file__).parents[2] / "events"
 
 CONTEXT = SimpleNamespace(aws_request_id="8476a536-e9f4-11e8-9739-2dfe598c3fcd")
 

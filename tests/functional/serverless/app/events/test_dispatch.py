@@ -16,7 +16,7 @@ import pytest
 from edge_runtime import Classifier
 from serverless.app.entry import Handler, load_handler
 
-EVENTS = Path(__file__).parent / "events"
+EVENTS = Path(__file__).parents[2] / "events"
 
 KINDS = ("apigateway_v1", "apigateway_v2", "function_url", "alb", "alb_multi_value")
 

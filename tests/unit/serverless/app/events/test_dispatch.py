@@ -16,7 +16,7 @@ from serverless.app.events.kinds import EVENT_KINDS, EventKind
 from serverless.app.events.objects import S3Object, is_skipped, result_place
 from serverless.app.events.s3 import created_objects
 
-EVENTS = Path(__file__).parents[2] / "functional" / "serverless" / "events"
+EVENTS = Path(__file__).parents[4] / "functional" / "serverless" / "events"
 
 
 def event(name: str) -> Any:
