@@ -238,8 +238,8 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
-        report = found.with_notes(self._notes).report.with_unmade(self._unmade).with_repairs(self._repairs)
-        return replace(found, report=report.with_calibrations(repair.calibrations()))
+        report = found.report.with_notes(self._notes).with_unmade(self._unmade)
+        return replace(found, report=report.with_repairs(self._repairs, repair.calibrations()))
 
     def _candidate(self, kind: Kind, file: Path) -> Candidate:
         return artifact_candidate(
