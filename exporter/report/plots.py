@@ -130,12 +130,16 @@ def pareto_plot(report: ParetoReport) -> str:
         handles.append(drawn_point)
     for plot, title in zip(plots, ("size, MB", "latency, ms, one thread"), strict=True):
         plot.set_xlabel(title)
-        plot.set_xlim(left=0)
-        plot.margins(x=0.1, y=0.2)
+        plot.margins(y=0.2)
+        # Room for the marker of the largest.
+        plot.set_xlim(0, 1.05 * plot.get_xlim()[1])
+        plot.locator_params(axis="x", nbins=6)
         plot.grid(color=NEUTRAL, alpha=0.25)
         plot.set_axisbelow(True)
         plot.yaxis.get_major_formatter().set_useOffset(False)
     plots[0].set_ylabel("top-1, %")
+    for plot in plots:
+        _end_at_100(plot)
     legend(drawn, handles, [point.name for point in report.points], columns=min(4, len(handles)))
     return svg(drawn)
 
@@ -267,6 +271,7 @@ def calibration_plot(reports: Mapping[str, CalibrationReport]) -> str:
         plot.set_ylabel(title)
         plot.grid(color=NEUTRAL, alpha=0.25)
         plot.yaxis.get_major_formatter().set_useOffset(False)
+    _end_at_100(plots[0])
     legend(drawn, lines, list(reports), columns=min(4, len(lines)))
     return svg(drawn)
 
@@ -324,6 +329,12 @@ def legend(drawn: Any, handles: list[Any], names: list[str], columns: int) -> No
 def _note(plot: Any, text: str, end: float, row: int) -> None:
     """Writes beside the end of a bar."""
     plot.annotate(text, (end, row), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=8)
+
+
+def _end_at_100(plot: Any) -> None:
+    """Ends an axis of percentages just above 100, with room for a marker: there is nothing beyond."""
+    low, high = plot.get_ylim()
+    plot.set_ylim(low, min(high, 100 + 0.05 * (100 - low)))
 
 
 def svg(drawn: Any) -> str:
