@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from edge_runtime.common.atomic_file import check_file, write_whole
 from edge_runtime.common.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
@@ -147,7 +148,7 @@ def _write(command: CheckCommand, found: CheckResult, since: BaselineReport | No
     if command.json_file is not None:
         record = found.report.to_dict()
         if since is not None:
-            record["baseline"] = since.to_dict()
+            record["baseline"] = msgspec.to_builtins(since)
         text = json.dumps(record, indent=2)
         if command.json_file == "-":
             click.echo(text)

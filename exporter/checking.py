@@ -194,9 +194,9 @@ def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
         names = names or images.labels
     spec = common_input(one, two, fit, resize)
     if len(names) != one.classes:
-        told = "--labels" if given else full if record is not None else images.source
+        origin = "--labels" if given else full if record is not None else images.source
         raise BundleError(
-            f"Labels must match the models' outputs. Received: {len(names)} labels in {told}, {one.classes} "
+            f"Labels must match the models' outputs. Received: {len(names)} labels in {origin}, {one.classes} "
             "outputs. Pass --labels FILE with a name for every output, in their order."
         )
     sides = prepared(one, spec), prepared(two, spec)

@@ -202,7 +202,7 @@ def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tu
 
 
 def _unseen_half(candidate: Candidate, judged: list[Candidate], table: PixelTable) -> str:
-    """Says that a float16 file that nothing here runs, such as Core ML's, overflows: a float file shows it."""
+    """A warning that a float16 file no engine here can run, such as Core ML's, overflows; a float file shows it."""
     floats = [one for one in judged if one.exact and one.format in ("tflite", "onnx")]
     if not floats or candidate.name not in KINDS or KINDS[candidate.name].precision != "fp16":
         return ""

@@ -23,7 +23,7 @@ def hot(best: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def judged(made_report: Callable[..., CheckReport]) -> Callable[[int], tuple[Judgement, PixelTable]]:
-    """A right full model, and an artifact that names so many images of class 2 (of 100) wrong."""
+    """A right full model, and an artifact that gets that many of the 100 images of class 2 wrong."""
 
     def make(wrong: int) -> tuple[Judgement, PixelTable]:
         truth = np.arange(N, dtype=np.int64) % CLASSES
@@ -42,7 +42,7 @@ def judged(made_report: Callable[..., CheckReport]) -> Callable[[int], tuple[Jud
 Made = Callable[[int], tuple[Judgement, PixelTable]]
 
 
-def test_agreement_below_what_is_asked_fails(judged: Made) -> None:
+def test_agreement_below_the_threshold_fails(judged: Made) -> None:
     found, table = judged(8)
     report = with_thresholds(found, table, CheckConfig("some.bundle", agreement=0.985)).report
     assert (report.verdict, report.artifacts["onnx-fp32"].verdict) == ("fail", "pass")

@@ -98,7 +98,7 @@ def test_names_that_are_no_file_names(name: str) -> None:
         (("tflite-int8",), "size", set()),
     ],
 )
-def test_kinds_that_were_asked_for_one_by_one(
+def test_kinds_that_were_named_one_by_one(
     artifacts: tuple[str, ...] | None, best: Best | None, named: set[str]
 ) -> None:
     config = ExportConfig("run", "out", best=best)
