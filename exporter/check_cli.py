@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from edge_runtime.common.atomic_file import check_file, write_whole
 from edge_runtime.common.errors import GateFailedError, InconclusiveError, SnapshipError, UsageError
@@ -15,18 +17,18 @@ from edge_runtime.common.temporary import temporary_files_together
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from exporter.check_options import CheckCommand, check_options
 from exporter.checking import CheckResult, run_check
-from exporter.judge.baseline import Baseline, compare_with_baseline, read_baseline, write_baseline
+from exporter.judge.baseline import compare_with_baseline, read_baseline, write_baseline
 from exporter.judge.baseline_report import BaselineReport
 from exporter.report.github import (
     OUTPUT_VARIABLE,
     SUMMARY_VARIABLE,
     append_for_runner,
     github_annotations,
-    junit_xml,
     output_lines,
     step_summary,
     workflow_command,
 )
+from exporter.report.junit import junit_xml
 from exporter.report.printing import print_baseline, print_report
 
 
@@ -74,7 +76,13 @@ def check(**given: Any) -> None:
 def _check(given: dict[str, Any]) -> None:
     command = CheckCommand.of(given)
     _check_outputs(command)
-    last = _last(command)
+    last, since = None, None
+    # A baseline that cannot be used is no error if a new one is about to be accepted.
+    lenient = suppress(SnapshipError) if command.accept else nullcontext()
+    if command.baseline is not None:
+        # Before the slow part, so that a missing file fails early.
+        with lenient:
+            last = read_baseline(command.baseline)
     with StepProgress() as progress:
         found = run_check(
             command.config,
@@ -82,7 +90,11 @@ def _check(given: dict[str, Any]) -> None:
             diagnostics=command.diagnostics,
             progress=progress,
         )
-    since = None if last is None else _compare(command, found, last)
+    if last is not None:
+        with lenient:
+            since = compare_with_baseline(
+                last, found.report, found.outcomes, name=str(command.baseline), growth=command.growth
+            )
     if command.json_file != "-":
         print_report(found.report)
         if since is not None:
@@ -122,30 +134,6 @@ def _check_outputs(command: CheckCommand) -> None:
             append_for_runner(variable, "")
 
 
-def _last(command: CheckCommand) -> Baseline | None:
-    """The baseline; read before the slow part, so that a missing file fails early."""
-    if command.baseline is None:
-        return None
-    try:
-        return read_baseline(command.baseline)
-    except SnapshipError:
-        if command.accept:
-            return None
-        raise
-
-
-def _compare(command: CheckCommand, found: CheckResult, last: Baseline) -> BaselineReport | None:
-    """Changes since the baseline; None if it does not match and a new one is being accepted."""
-    try:
-        return compare_with_baseline(
-            last, found.report, found.outcomes, name=str(command.baseline), growth=command.growth
-        )
-    except SnapshipError:
-        if command.accept:
-            return None
-        raise
-
-
 def _write(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
     if command.report is not None and found.page is not None:
         write_whole(Path(command.report), found.page, "--report")
@@ -160,7 +148,7 @@ def _write(command: CheckCommand, found: CheckResult, since: BaselineReport | No
     if command.json_file is not None:
         record = found.report.to_dict()
         if since is not None:
-            record["baseline"] = since.to_dict()
+            record["baseline"] = msgspec.to_builtins(since)
         text = json.dumps(record, indent=2)
         if command.json_file == "-":
             click.echo(text)

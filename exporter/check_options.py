@@ -121,13 +121,13 @@ _GATE = (
         default=DEFAULT_MARGIN,
         show_default=True,
         metavar="DROP",
-        help="Largest top-1 drop that passes, such as 0.02 for 2 points.",
+        help="Largest top-1 drop that passes, e.g. 0.02 for 2 points.",
     ),
     click.option(
         "--agreement",
         type=float,
         metavar="SHARE",
-        help="Also fail if fewer images than this share get the full model's answer, such as 0.97.",
+        help="Also fail if fewer images than this share get the full model's answer, e.g. 0.97.",
     ),
     click.option(
         "--worst-class",
@@ -175,7 +175,7 @@ _BASELINE = (
         "--growth",
         type=float,
         metavar="SHARE",
-        help="Also fail if a file grew by more than this share since the baseline, such as 0.1.",
+        help="Also fail if a file grew by more than this share since the baseline, e.g. 0.1.",
     ),
 )
 _OUTPUT = (

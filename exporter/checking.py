@@ -65,11 +65,6 @@ class CheckResult:
     outcomes: Outcomes
     page: str | None = None
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Findings about the models' outputs, in words."""
-        return self.report.notes
-
 
 def check(
     bundle: str | os.PathLike[str] | CheckConfig, *, progress: Progress | None = None, **options: Any
@@ -199,9 +194,9 @@ def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
         names = names or images.labels
     spec = common_input(one, two, fit, resize)
     if len(names) != one.classes:
-        told = "--labels" if given else full if record is not None else images.source
+        origin = "--labels" if given else full if record is not None else images.source
         raise BundleError(
-            f"Labels must match the models' outputs. Received: {len(names)} labels in {told}, {one.classes} "
+            f"Labels must match the models' outputs. Received: {len(names)} labels in {origin}, {one.classes} "
             "outputs. Pass --labels FILE with a name for every output, in their order."
         )
     sides = prepared(one, spec), prepared(two, spec)
@@ -241,12 +236,13 @@ def _judged(
             input=full.input,
             progress=progress,
         )
+        report = found.report.with_notes(notes)
         if bundle is not None:
             progress("replaying golden examples", 0, 0)
-            found = found.with_golden(replay_golden(bundle, threads=config.threads))
             saved = saved_report(bundle)
-            found = replace(found, report=found.report.with_unmade({} if saved is None else saved.unmade))
-        found = with_thresholds(found.with_notes(notes), table, config.thresholds)
+            report = report.with_golden(replay_golden(bundle, threads=config.threads))
+            report = report.with_unmade({} if saved is None else saved.unmade)
+        found = with_thresholds(replace(found, report=report), table, config)
         text = render_report(subject.name, found, table) if page else None
         return CheckResult(found.report, outcomes_of(found, table), text)
 

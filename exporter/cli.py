@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.common.temporary import temporary_files_together
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
-from edge_runtime.image.spec import Fit, Resize
 from exporter import exporting
 from exporter.bundle.bundle_files import REPORT_FILE
-from exporter.config.export_config import DEFAULT_AGREEMENT, Best, ExportConfig, Repair, why
-from exporter.evidence.classes import MissingClasses
+from exporter.config.export_config import DEFAULT_AGREEMENT, ExportConfig, why
 from exporter.formats.kinds import DEFAULT_KINDS, KINDS
 from exporter.judge.verdict import CheckReport, saved_report
-from exporter.reference.reference_use import WeakReference
 from exporter.report.printing import print_artifacts, print_pareto, print_report
-from exporter.source.input_range import RANGES, InputRange
+from exporter.source.input_range import RANGES
 
 
 def _split(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -124,34 +122,11 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option(
     "--golden", default=5, show_default=True, metavar="N", help="Number of golden examples to store."
 )
-@click.option("--check/--no-check", "check_", default=True, help="Compare each artifact with the full model.")
+@click.option("--check/--no-check", default=True, help="Compare each artifact with the full model.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @temporary_files_together()
-def export(
-    source: str,
-    out: str,
-    artifacts: tuple[str, ...],
-    data: str | None,
-    calibration_data: str | None,
-    calibration: int,
-    labels: str | None,
-    fit: Fit | None,
-    resize: Resize | None,
-    name: str | None,
-    margin: float,
-    best: Best | None,
-    repair: Repair,
-    agreement: float,
-    missing_classes: MissingClasses,
-    weak_reference: WeakReference,
-    input_range: InputRange,
-    quick: bool,
-    golden: int,
-    check_: bool,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
+def export(quick: bool, as_json: bool, **given: Any) -> None:
     """Writes a bundle: RUN's model as TFLite and ONNX, checked against the original.
 
     RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 if the
@@ -167,29 +142,7 @@ def export(
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
       snapship export model.keras --data photos/ --input-range -1..1 --resize plain --out model.bundle
     """
-    config = ExportConfig(
-        source=source,
-        out=out,
-        artifacts=artifacts,
-        data=data,
-        calibration_data=calibration_data,
-        calibration=calibration,
-        labels=labels,
-        fit=fit,
-        resize=resize,
-        name=name,
-        margin=margin,
-        best=best,
-        repair=repair,
-        agreement=agreement,
-        missing_classes=missing_classes,
-        weak_reference=weak_reference,
-        input_range=input_range,
-        evidence="quick" if quick else "full",
-        golden=golden,
-        check=check_,
-        overwrite=overwrite,
-    )
+    config = ExportConfig(evidence="quick" if quick else "full", **given)
     with StepProgress() as progress:
         exported = exporting.export_bundle(config, progress)
     if as_json:

@@ -47,9 +47,9 @@ from exporter.reference.reference_use import ReferenceUse, order_is_open, settle
 from exporter.reference.resize_choice import resize_notes
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.report.report import render_report
-from exporter.source.candidate import Candidate, artifact_candidate
+from exporter.source.candidate import artifact_candidate
 from exporter.source.full_model import FullModel, Source, check_path, find_source, load_source
-from exporter.source.images import PixelTable, balanced
+from exporter.source.images import balanced
 from exporter.source.scoring import full_scorer
 
 
@@ -223,7 +223,12 @@ class _Export:
         repair = ArtifactRepair(self._config, self._model, self._labels, builder, self._tables, self._tell)
         repair.run()
         self._repairs = repair.reports()
-        candidates = [self._candidate(kind, file) for kind, file in self._files.items()]
+        candidates = [
+            artifact_candidate(
+                kind.name, file, kind.format, file.stat().st_size, file.name, self._model.input
+            )
+            for kind, file in self._files.items()
+        ]
         if table is None or reference is None or all(one.unusable for one in candidates):
             return None
         found = judge(
@@ -238,13 +243,8 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
-        report = found.with_notes(self._notes).report.with_unmade(self._unmade).with_repairs(self._repairs)
-        return replace(found, report=report.with_calibrations(repair.calibrations()))
-
-    def _candidate(self, kind: Kind, file: Path) -> Candidate:
-        return artifact_candidate(
-            kind.name, file, kind.format, file.stat().st_size, file.name, self._model.input
-        )
+        report = found.report.with_notes(self._notes).with_unmade(self._unmade)
+        return replace(found, report=report.with_repairs(self._repairs, repair.calibrations()))
 
     def _only_the_best(self, judgement: Judgement, best: Best) -> Judgement:
         picked = pick(judgement.report.artifacts, best, self._config.margin)
@@ -285,17 +285,13 @@ class _Export:
         report = judgement.report.with_golden(replay_golden(Bundle.open(self._folder)))
         if self._config.best is not None:
             report.only([kind.name for kind in self._shipped]).raise_for_verdict()
-        page = render_report(self._name, replace(judgement, report=report), self._table)
+        assert self._tables.judging is not None
+        page = render_report(self._name, replace(judgement, report=report), self._tables.judging)
         (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
         kept = report.only([kind.name for kind in self._shipped])
         (self._folder / CHECK_FILE).write_bytes(encode_json(kept))
         entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)
         write_manifest(self._folder, msgspec.structs.replace(manifest, artifacts=entries))
-
-    @property
-    def _table(self) -> PixelTable:
-        assert self._tables.judging is not None
-        return self._tables.judging
 
 
 def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:

@@ -1,7 +1,4 @@
-"""Configuration of a check.
-
-Thresholds of a check beyond top-1: agreement, and the loss of the worst class.
-"""
+"""The configuration of a check, and its thresholds beyond top-1: agreement, and the loss of the worst class."""
 
 from __future__ import annotations
 
@@ -9,19 +6,18 @@ import os
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-import msgspec
 import numpy as np
 
 from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.image.spec import Fit, Resize
 from exporter.evidence.classes import MissingClasses
 from exporter.judge.judging import Judgement
-from exporter.judge.verdict import ArtifactReport, pareto_of
+from exporter.judge.verdict import ArtifactReport
 from exporter.reference.reference_use import WeakReference
 from exporter.source.images import Chosen, PixelTable
 from exporter.source.input_range import InputRange, check_range
 from exporter.statistics.drift import BoolArray, IntArray
-from exporter.statistics.gate import DEFAULT_MARGIN, check_margin, overall, paired_interval
+from exporter.statistics.gate import DEFAULT_MARGIN, check_margin, paired_interval
 
 Inconclusive = Literal["error", "pass", "fail"]
 
@@ -47,7 +43,10 @@ class CheckConfig:
         split: Which split of ``data`` to judge on.
         margin: Largest top-1 drop that passes, in fractions of 1.
         agreement: Smallest share of images with the full model's answer, 0..1; None means no requirement.
-        worst_class: Largest drop of any single class, in fractions of 1; None means no requirement.
+        worst_class: Largest drop of any single class, in fractions of 1; None means no requirement. A class
+            with few images is noisy, so it fails only if its own exact 95 % bound excludes a smaller drop.
+            A class that lost exactly this much fails in at most 5 % of all cases; with many such
+            classes, some will.
         threads: Threads per inference.
         inconclusive: How to treat an inconclusive verdict: ``error`` (exit 3), ``pass`` or ``fail``.
         missing_classes: How to treat a class without images: ``error`` or ``allow``.
@@ -84,7 +83,12 @@ class CheckConfig:
         check_margin(self.margin)
         if not 1 <= self.threads <= 1024:
             raise UsageError(f"threads must be 1 to 1024. Received: {self.threads}. Pass --threads 1.")
-        self.thresholds  # noqa: B018 - validates its shares now
+        for option, share in (("agreement", self.agreement), ("worst-class", self.worst_class)):
+            if share is not None and not 0.0 < share <= 1.0:
+                raise UsageError(
+                    f"--{option} must be above 0 and at most 1 (0.97 is 97 %). Received: {share:g}. "
+                    "Pass a fraction of 1."
+                )
         self._check_names()
         self._check_subject()
 
@@ -125,67 +129,30 @@ class CheckConfig:
                 )
 
     @property
-    def thresholds(self) -> Thresholds:
-        """Requirements beyond top-1."""
-        return Thresholds(agreement=self.agreement, worst_class=self.worst_class)
-
-    @property
     def subject(self) -> str:
         """The path of the bundle or candidate, as given by the user."""
         return os.fspath(self.candidate or self.bundle or "")
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Requirements on every artifact; None means no requirement.
-
-    Attributes:
-        agreement: Smallest share of images with the full model's answer, 0..1.
-        worst_class: Largest drop of any single class, in fractions of 1. A class with few images is
-            noisy, so it fails only if its own exact 95 % bound excludes a smaller drop. A class that
-            lost exactly this much fails in at most 5 % of all cases; with many such classes, some will.
-    """
-
-    agreement: float | None = None
-    worst_class: float | None = None
-
-    def __post_init__(self) -> None:
-        """Rejects invalid shares.
-
-        Raises:
-            UsageError: One is not between 0 and 1.
-        """
-        for option, share in (("agreement", self.agreement), ("worst-class", self.worst_class)):
-            if share is not None and not 0.0 < share <= 1.0:
-                raise UsageError(
-                    f"--{option} must be above 0 and at most 1 (0.97 is 97 %). Received: {share:g}. "
-                    "Pass a fraction of 1."
-                )
-
-
-def with_thresholds(found: Judgement, table: PixelTable, thresholds: Thresholds) -> Judgement:
+def with_thresholds(found: Judgement, table: PixelTable, config: CheckConfig) -> Judgement:
     """Fails the artifacts that do not meet the thresholds; the others are unchanged.
 
     Args:
         found: The verdicts of the gate.
         table: The images they were judged on.
-        thresholds: The requirements.
+        config: The requirements on every artifact.
     """
-    if thresholds == Thresholds():
+    if config.agreement is None and config.worst_class is None:
         return found
     right = found.reference.argmax(axis=1) == table.truth
     artifacts = {}
     for name, one in found.report.artifacts.items():
         right_now = found.scores[name].argmax(axis=1) == table.truth
-        unmet = _unmet(one, right, right_now, table.truth, table.images.labels, thresholds)
+        unmet = _unmet(one, right, right_now, table.truth, table.images.labels, config)
         if unmet:
             one = one.failing("; ".join(unmet))
         artifacts[name] = one
-    verdict = overall([one.verdict for one in artifacts.values()])
-    report = msgspec.structs.replace(
-        found.report, verdict=verdict, artifacts=artifacts, pareto=pareto_of(artifacts)
-    )
-    return replace(found, report=report)
+    return replace(found, report=found.report.with_artifacts(artifacts))
 
 
 def _unmet(
@@ -194,29 +161,29 @@ def _unmet(
     right_now: BoolArray,
     truth: IntArray,
     labels: tuple[str, ...],
-    thresholds: Thresholds,
+    config: CheckConfig,
 ) -> list[str]:
     unmet = []
-    if thresholds.agreement is not None and report.agreement < thresholds.agreement:
+    if config.agreement is not None and report.agreement < config.agreement:
         unmet.append(
             f"it agrees with the full model on {100 * report.agreement:.2f} % of the images, "
-            f"{100 * thresholds.agreement:g} % are required"
+            f"{100 * config.agreement:g} % are required"
         )
-    if thresholds.worst_class is not None:
+    if config.worst_class is not None:
         worse = []
         for index in np.unique(truth):
             chosen = truth == index
             lost = int(np.sum(right & ~right_now & chosen))
             won = int(np.sum(~right & right_now & chosen))
             n = int(chosen.sum())
-            if lost - won <= thresholds.worst_class * n:
+            if lost - won <= config.worst_class * n:
                 # The bound never exceeds the observed drop, so most of a thousand classes take no time.
                 continue
             upper = paired_interval(lost, won, n)[1]
-            if upper < -thresholds.worst_class:
+            if upper < -config.worst_class:
                 worse.append((upper, f"{labels[index]} (at least {-100 * upper:.2f})"))
         if worse:
             named = ", ".join(text for _, text in sorted(worse)[:3])
             more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
-            unmet.append(f"classes lost more than {100 * thresholds.worst_class:g} points: {named}{more}")
+            unmet.append(f"classes lost more than {100 * config.worst_class:g} points: {named}{more}")
     return unmet

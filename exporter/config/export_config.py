@@ -1,7 +1,4 @@
-"""The configuration of an export.
-
-``--best size|latency``: picks the artifact to ship.
-"""
+"""The configuration of an export, and which artifact ``--best size|latency`` ships."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """Diagnostics in addition to the verdict: what changed, where, and at which step.
 
-Pure functions of the scores, one per file::
+Pure functions of the scores::
 
-    temperature  classes  parity  pareto  attribution
+    temperature  classes
 
 Measurements that run files again, by :class:`~exporter.evidence.diagnostics.DiagnosticsRunner`::
 
-    preprocessing  engines  layers  golden
+    preprocessing  engines  layers
 """
 
 from exporter.evidence.classes import MissingClasses, check_classes

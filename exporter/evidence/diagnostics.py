@@ -1,11 +1,8 @@
 """Runs the slow diagnostics, one artifact after another.
 
 They never affect a verdict, so a failed measurement must not fail the check: it is recorded with the
-reason.
-
-Where the disagreements of an artifact come from.
-
-From the full model's answer to the device's, one step at a time::
+reason. The attribution says where the disagreements of an artifact come from, from the full model's answer
+to the device's, one step at a time::
 
     full model's pixels -> device's pixels   preprocessing   zero by contract
     full model -> float file                 conversion
@@ -134,13 +131,8 @@ class DiagnosticsRunner:
                 if self._spec is None
                 else "the images are arrays, so nothing is decoded"
             )
-        found = None
-        for path in self._device:
-            one = self._through(candidate, engine, path, "preprocessing")
-            if found is None or (one.changed, one.dp) > (found.changed, found.dp):
-                found = one
-        assert found is not None
-        return found
+        steps = [self._through(candidate, engine, path, "preprocessing") for path in self._device]
+        return max(steps, key=lambda one: (one.changed, one.dp))
 
     def _through(
         self, candidate: Candidate, engine: Engine, path: Preprocessed, name: StepName

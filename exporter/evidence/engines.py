@@ -1,7 +1,4 @@
-"""The same file with other kernels and thread counts: are the answers equal, and how fast is it?
-
-Other ways to run a file: without optimised kernels, and with more threads.
-"""
+"""The same file without optimised kernels, and with more threads: equal answers, and how fast?"""
 
 from __future__ import annotations
 
@@ -25,7 +22,30 @@ from edge_runtime.image.preprocess import UInt8Array
 from exporter.evidence.record import EngineReport
 from exporter.statistics.drift import agreement
 
+THREADS = (1, 2, 4)
+"""Thread counts to compare, up to one more than the machine has cores."""
+
 _FEWEST = 4
+
+Run = Callable[[UInt8Array], Float32Array]
+"""Scores one image: uint8 ``[height, width, channels]`` to float32 ``[classes]``."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run a file.
+
+    Attributes:
+        engine: The interpreter and its kernels, in words.
+        threads: Threads of one inference.
+        plain: Whether its kernels are the unoptimised ones.
+        open: Loads the file; each call makes another interpreter.
+    """
+
+    engine: str
+    threads: int
+    plain: bool
+    open: Callable[[], Run]
 
 
 def engine_reports(
@@ -65,30 +85,6 @@ def engine_reports(
         )
         for variant, table, times in zip(variants, found, taken, strict=True)
     )
-
-
-THREADS = (1, 2, 4)
-"""Thread counts to compare, up to one more than the machine has cores."""
-
-Run = Callable[[UInt8Array], Float32Array]
-"""Scores one image: uint8 ``[height, width, channels]`` to float32 ``[classes]``."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to run a file.
-
-    Attributes:
-        engine: The interpreter and its kernels, in words.
-        threads: Threads of one inference.
-        plain: Whether its kernels are the unoptimised ones.
-        open: Loads the file; each call makes another interpreter.
-    """
-
-    engine: str
-    threads: int
-    plain: bool
-    open: Callable[[], Run]
 
 
 def thread_counts() -> tuple[int, ...]:

@@ -2,12 +2,6 @@
 
 Both run on the same images and keep every tensor; tensors are matched by name. The error of
 a tensor is accumulated from the input on, so that the first layer of a jump is the culprit.
-
-A float file and a quantized one whose tensors are compared, whatever their format.
-
-Tensors of two ONNX files, side by side.
-
-Tensors of two TFLite files, side by side.
 """
 
 from __future__ import annotations
@@ -28,6 +22,8 @@ from edge_runtime.image.preprocess import UInt8Array
 from exporter.evidence.record import LayerReport, LayersReport
 from exporter.formats.onnx_run import add_outputs, parsed
 
+FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
 MOST_IN_RECORD = 30
 """Tensors kept in check.json; the report plots all."""
 
@@ -35,6 +31,37 @@ _FEWEST = 4
 
 NO_ERROR_DB = 200.0
 """The value of a tensor without any error: JSON has no infinity."""
+
+_CLIPS = ("Clip", "Relu")
+
+
+@dataclass(frozen=True)
+class TensorPair:
+    """One tensor that both files have.
+
+    Attributes:
+        name: Its name in the float file.
+        op: The operation that makes it.
+        scale: Its quantization scale; None for a float tensor.
+    """
+
+    name: str
+    op: str
+    scale: float | None
+
+
+class PairedFiles(Protocol):
+    """A float file and a quantized one, opened to compare tensors.
+
+    Attributes:
+        pairs: The tensors that both have, in execution order.
+    """
+
+    pairs: tuple[TensorPair, ...]
+
+    def run(self, image: UInt8Array) -> Iterable[tuple[FloatArray, FloatArray]]:
+        """Runs both on an image ``[height, width, channels]``; yields float and dequantized values."""
+        ...
 
 
 class ErrorSums:
@@ -87,13 +114,10 @@ def open_pair(format: Format, float_file: Path | bytes, quantized: Path | bytes)
     Returns:
         None if the file has no quantized activations, or the format cannot be inspected.
     """
-    found: PairedFiles
-    if format == "tflite":
-        found = TflitePair(float_file, quantized)
-    elif format == "onnx":
-        found = OnnxPair(float_file, quantized)
-    else:
+    pairs: dict[Format, type[TflitePair] | type[OnnxPair]] = {"tflite": TflitePair, "onnx": OnnxPair}
+    if format not in pairs:
         return None
+    found: PairedFiles = pairs[format](float_file, quantized)
     return found if any(pair.scale is not None for pair in found.pairs) else None
 
 
@@ -131,41 +155,6 @@ def worst_first(rows: tuple[LayerReport, ...], float_file: str, n: int) -> Layer
     """
     ranked = sorted(rows, key=lambda row: row.sqnr_db)[:MOST_IN_RECORD]
     return LayersReport(float_file=float_file, n=n, tensors=len(rows), worst=tuple(ranked))
-
-
-FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
-
-
-@dataclass(frozen=True)
-class TensorPair:
-    """One tensor that both files have.
-
-    Attributes:
-        name: Its name in the float file.
-        op: The operation that makes it.
-        scale: Its quantization scale; None for a float tensor.
-    """
-
-    name: str
-    op: str
-    scale: float | None
-
-
-class PairedFiles(Protocol):
-    """A float file and a quantized one, opened to compare tensors.
-
-    Attributes:
-        pairs: The tensors that both have, in execution order.
-    """
-
-    pairs: tuple[TensorPair, ...]
-
-    def run(self, image: UInt8Array) -> Iterable[tuple[FloatArray, FloatArray]]:
-        """Runs both on an image ``[height, width, channels]``; yields float and dequantized values."""
-        ...
-
-
-_CLIPS = ("Clip", "Relu")
 
 
 class OnnxPair:
@@ -218,7 +207,7 @@ class OnnxPair:
         self._quantized = _session(found, [other for _, other in self._names])
 
     def run(self, image: UInt8Array) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Runs both; see :class:`exporter.evidence.layers.PairedFiles`."""
+        """Runs both; see :class:`PairedFiles`."""
         tables = []
         for session, side in ((self._float, 0), (self._quantized, 1)):
             taken = session.get_inputs()[0]
@@ -261,24 +250,20 @@ class TflitePair:
         self._float, self._quantized = _interpreter(float_file), _interpreter(quantized)
         true, found = _made(self._float), _made(self._quantized)
         pairs, self._places = [], []
-        for name, (_, index, _) in true.items():
+        for name, (_, index, original) in true.items():
             if name not in found:
                 continue
             op, place, detail = found[name]
             scales = detail["quantization_parameters"]["scales"]
             integer = np.issubdtype(detail["dtype"], np.integer)
-            if (integer and len(scales) != 1) or not np.array_equal(self._shape(name, true), detail["shape"]):
+            if (integer and len(scales) != 1) or not np.array_equal(original["shape"], detail["shape"]):
                 continue
             pairs.append(TensorPair(name.split(";")[0], op, float(scales[0]) if integer else None))
             self._places.append((index, place))
         self.pairs = tuple(pairs)
 
-    @staticmethod
-    def _shape(name: str, true: dict[str, tuple[str, int, Any]]) -> Any:
-        return true[name][2]["shape"]
-
     def run(self, image: UInt8Array) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Runs both; see :class:`exporter.evidence.layers.PairedFiles`."""
+        """Runs both; see :class:`PairedFiles`."""
         for interpreter in (self._float, self._quantized):
             taken = interpreter.get_input_details()[0]
             interpreter.set_tensor(taken["index"], image[np.newaxis].astype(taken["dtype"]))

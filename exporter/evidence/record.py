@@ -1,7 +1,4 @@
-"""The diagnostics as stored in ``check.json``; every field is optional in the file.
-
-Which diagnostics a check runs in addition to the verdict.
-"""
+"""The diagnostics as stored in ``check.json``, where every field is optional, and which of them to run."""
 
 from __future__ import annotations
 

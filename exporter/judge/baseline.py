@@ -2,7 +2,8 @@
 
 The file belongs in version control. For each artifact it records which images were classified correctly,
 one bit per image, so that a later check of the same images can be compared in pairs, by the bound of
-the gate. It contains no time and no latency: accepting an unchanged result changes no byte.
+the gate. Images are ordered by content, not by file name, so that rows match. The file contains no time
+and no latency: accepting an unchanged result changes no byte.
 
 ::
 
@@ -23,11 +24,6 @@ statements about images like these.
 
 Other images, or other classes of the same images, cannot be compared in pairs: that is an
 error, never a silent comparison of two averages.
-
-Which images the models of a check classified correctly, for image-by-image comparison with later checks.
-
-Images are ordered by content, not by file name, so that two checks of the same images give matching
-rows.
 """
 
 from __future__ import annotations
@@ -45,12 +41,11 @@ from edge_runtime.bundle.manifest import Strict, decode_json
 from edge_runtime.common.atomic_file import write_whole
 from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.dataset import Item
-from edge_runtime.engines.result import Float32Array
 from exporter.judge.baseline_report import BaselineReport, Change
 from exporter.judge.judging import Judgement
 from exporter.judge.verdict import CheckReport
 from exporter.source.images import PixelTable, set_sha256
-from exporter.statistics.drift import BoolArray, IntArray
+from exporter.statistics.drift import BoolArray
 from exporter.statistics.gate import GateVerdict, decide, overall, paired_interval
 
 _SCHEMA = 1
@@ -62,7 +57,7 @@ class AcceptedArtifact(Strict, frozen=True):
     Attributes:
         agreement: Share of images with the full model's answer, 0..1.
         bytes: Size of its file.
-        right: Which images it classified correctly, hex digits of :func:`exporter.judge.baseline.pack`.
+        right: Which images it classified correctly, hex digits of :func:`pack`.
         top1: Its top-1, 0..1.
     """
 
@@ -90,6 +85,22 @@ class Baseline(Strict, frozen=True):
     reference_top1: float
     schema_version: int
     truth_sha256: str
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Correct and wrong answers of every artifact.
+
+    Attributes:
+        data_sha256: Hash of the images' contents, as in ``check.json``.
+        truth_sha256: Hash of their true classes by name, in the order of ``right``.
+        right: By artifact, bool ``[n]``: whether the image is classified correctly, ordered by image
+            content.
+    """
+
+    data_sha256: str
+    truth_sha256: str
+    right: Mapping[str, BoolArray]
 
 
 def compare_with_baseline(
@@ -206,7 +217,11 @@ def read_baseline(path: str | os.PathLike[str]) -> Baseline:
         # The cure in the schema error is about bundles.
         reason = str(error).partition(". Restore")[0]
         raise BundleError(f"{reason}. Restore the file, or make it again with --accept.") from error
-    if baseline.schema_version != _SCHEMA or baseline.n < 1 or _empty(baseline):
+    if (
+        baseline.schema_version != _SCHEMA
+        or baseline.n < 1
+        or any(found.bytes < 1 for found in baseline.artifacts.values())
+    ):
         raise BundleError(
             f"A baseline must be of schema {_SCHEMA}, with images and files. Received: schema "
             f"{baseline.schema_version}, {baseline.n} images in {os.fspath(path)}. Make it again with --accept."
@@ -216,10 +231,6 @@ def read_baseline(path: str | os.PathLike[str]) -> Baseline:
 
 def _same_images(baseline: Baseline, outcomes: Outcomes) -> bool:
     return (baseline.data_sha256, baseline.truth_sha256) == (outcomes.data_sha256, outcomes.truth_sha256)
-
-
-def _empty(baseline: Baseline) -> bool:
-    return any(found.bytes < 1 for found in baseline.artifacts.values())
 
 
 def write_baseline(
@@ -261,22 +272,6 @@ def write_baseline(
     write_whole(Path(path), text + b"\n", "--baseline")
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """Correct and wrong answers of every artifact.
-
-    Attributes:
-        data_sha256: Hash of the images' contents, as in ``check.json``.
-        truth_sha256: Hash of their true classes by name, in the order of ``right``.
-        right: By artifact, bool ``[n]``: whether the image is classified correctly, ordered by image
-            content.
-    """
-
-    data_sha256: str
-    truth_sha256: str
-    right: Mapping[str, BoolArray]
-
-
 def outcomes_of(found: Judgement, table: PixelTable) -> Outcomes:
     """Collects the outcomes of a check.
 
@@ -289,7 +284,7 @@ def outcomes_of(found: Judgement, table: PixelTable) -> Outcomes:
     return Outcomes(
         data_sha256=set_sha256(table.images),
         truth_sha256=hashlib.sha256(names.encode()).hexdigest(),
-        right={name: _right(scores, table.truth)[order] for name, scores in found.scores.items()},
+        right={name: (scores.argmax(axis=1) == table.truth)[order] for name, scores in found.scores.items()},
     )
 
 
@@ -332,8 +327,3 @@ def unpack(packed: str, n: int) -> BoolArray:
             "hex digits. Restore the file."
         )
     return np.unpackbits(np.frombuffer(data, dtype=np.uint8), count=n).astype(bool)
-
-
-def _right(scores: Float32Array, truth: IntArray) -> BoolArray:
-    right: BoolArray = scores.argmax(axis=1) == truth
-    return right

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from edge_runtime.bundle.manifest import Strict
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
 from exporter.statistics.gate import GateVerdict
@@ -57,11 +53,6 @@ class BaselineReport(Strict, frozen=True):
     gone: tuple[str, ...]
     skipped: tuple[str, ...]
     reference_change: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return plain
 
     def raise_for_verdict(self, inconclusive: str = "error") -> None:
         """Raises the error the command exits with.

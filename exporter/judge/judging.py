@@ -1,12 +1,9 @@
-"""Runs artifacts on images and judges each against the full model's scores.
-
-The parity matrix: every artifact against the full model and against each other.
-"""
+"""Runs artifacts on images and judges each against the full model's scores, and all against each other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
@@ -21,7 +18,7 @@ from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.spec import InputSpec
 from exporter.evidence.classes import MissingClasses, check_classes, class_reports
 from exporter.evidence.diagnostics import DiagnosticsRunner
-from exporter.evidence.record import DiagnosticOptions, GoldenReport, LayerReport, ParityReport
+from exporter.evidence.record import DiagnosticOptions, LayerReport, ParityReport
 from exporter.evidence.temperature import temperature_report
 from exporter.formats.half_precision import Magnitude, half_magnitude
 from exporter.formats.kinds import KINDS
@@ -33,6 +30,9 @@ from exporter.source.images import PixelTable, set_sha256
 from exporter.source.scoring import engine_scorer, latencies_ms
 from exporter.statistics.drift import agreement
 from exporter.statistics.gate import compare, overall
+
+FULL_MODEL = "full model"
+"""Its name in tables, beside those of the artifacts."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,6 @@ class Judgement:
     reference: Float32Array
     scores: Mapping[str, Float32Array]
     tensors: Mapping[str, tuple[LayerReport, ...]] = field(default_factory=dict)
-
-    def with_notes(self, notes: tuple[str, ...]) -> Judgement:
-        """Adds findings about the models' outputs.
-
-        Args:
-            notes: In words.
-        """
-        return replace(self, report=msgspec.structs.replace(self.report, notes=self.report.notes + notes))
-
-    def with_golden(self, replays: Mapping[str, GoldenReport]) -> Judgement:
-        """Adds golden replays; an artifact whose results cannot be reproduced fails.
-
-        Args:
-            replays: The result of :func:`exporter.bundle.golden.replay_golden`.
-        """
-        return replace(self, report=self.report.with_golden(replays))
 
 
 def judge(
@@ -140,15 +124,12 @@ def judge(
             )
             with quiet():
                 found = runner.run(candidate, engines[name], integers=kernels is not None)
-            one = ArtifactReport.of(
-                compared(scores[name]),
+            half, unseen = _half(candidate, table)
+            one = ArtifactReport(
+                **msgspec.structs.asdict(compared(scores[name])),
                 bytes=candidate.bytes,
                 latency_ms=latency[name],
                 engine=engines[name].name,
-            )
-            half, unseen = _half(candidate, table)
-            one = msgspec.structs.replace(
-                with_kernels(one, kernels),
                 temperature=temperature_report(scores[name], table.truth),
                 attribution=found.attribution,
                 engines=found.engines,
@@ -156,6 +137,7 @@ def judge(
                 half=half,
                 missing=found.missing + unseen,
             )
+            one = with_kernels(one, kernels)
             reports[name] = one.failing(half.text) if half is not None and half.overflows else one
             if found.tensors:
                 tensors[name] = found.tensors
@@ -220,7 +202,7 @@ def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tu
 
 
 def _unseen_half(candidate: Candidate, judged: list[Candidate], table: PixelTable) -> str:
-    """Says that a float16 file that nothing here runs, such as Core ML's, overflows: a float file shows it."""
+    """A warning that a float16 file no engine here can run, such as Core ML's, overflows; a float file shows it."""
     floats = [one for one in judged if one.exact and one.format in ("tflite", "onnx")]
     if not floats or candidate.name not in KINDS or KINDS[candidate.name].precision != "fp16":
         return ""
@@ -241,9 +223,6 @@ def _check_shapes(engine: Engine, name: str, table: PixelTable, classes: int) ->
             f"An artifact must have the shapes of the full model. Received: {name} with {list(taken)} -> "
             f"{given}, full model {list(table.pixels.shape[1:])} -> {classes}. Compare files of the same model."
         )
-
-
-FULL_MODEL = "full model"
 
 
 def parity_report(reference: Float32Array, scores: Mapping[str, Float32Array]) -> ParityReport:

@@ -1,6 +1,6 @@
-"""The result of a check, as written to ``check.json``.
+"""The result of a check, as written to ``check.json``, with its Pareto set.
 
-The Pareto set: artifacts that no other beats in size, latency and accuracy at once.
+The set has the artifacts that no other beats in size, latency and accuracy at once.
 """
 
 from __future__ import annotations
@@ -84,18 +84,6 @@ class ArtifactReport(Comparison, frozen=True):
     kernels: KernelsReport | None = None
     half: Magnitude | None = None
     missing: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, found: Comparison, *, bytes: int, latency_ms: float, engine: str) -> ArtifactReport:
-        """Combines a comparison with further measurements.
-
-        Args:
-            found: The comparison.
-            bytes: Size of the file.
-            latency_ms: Median of one inference.
-            engine: Name of the interpreter.
-        """
-        return cls(**msgspec.structs.asdict(found), bytes=bytes, latency_ms=latency_ms, engine=engine)
 
     def failing(self, reason: str) -> ArtifactReport:
         """The same report with the verdict ``fail``.
@@ -186,14 +174,27 @@ class CheckReport(Strict, frozen=True):
                 return msgspec.structs.replace(found, golden=replay)
             return msgspec.structs.replace(found.failing(f"golden replay: {replay.reason}"), golden=replay)
 
-        artifacts = {kind: judged(kind, found) for kind, found in self.artifacts.items()}
+        return self.with_artifacts({kind: judged(kind, found) for kind, found in self.artifacts.items()})
+
+    def with_artifacts(self, artifacts: dict[str, ArtifactReport]) -> CheckReport:
+        """Replaces the artifacts; the verdict and the Pareto set follow.
+
+        Args:
+            artifacts: The new report of each, by kind.
+        """
         verdict = overall([found.verdict for found in artifacts.values()])
         changed = msgspec.structs.replace(self, artifacts=artifacts, verdict=verdict)
-        return (
-            changed
-            if self.pareto is None
-            else changed.with_pareto(next((point.name for point in self.pareto.points if point.picked), ""))
-        )
+        if self.pareto is None:
+            return changed
+        return changed.with_pareto(next((point.name for point in self.pareto.points if point.picked), ""))
+
+    def with_notes(self, notes: tuple[str, ...]) -> CheckReport:
+        """Adds findings about the models' outputs.
+
+        Args:
+            notes: In words.
+        """
+        return msgspec.structs.replace(self, notes=self.notes + notes)
 
     def with_unmade(self, unmade: Mapping[str, str]) -> CheckReport:
         """Adds artifacts that could not be made; they do not affect the verdict.
@@ -211,25 +212,17 @@ class CheckReport(Strict, frozen=True):
         """
         return msgspec.structs.replace(self, pareto=pareto_of(self.artifacts, picked))
 
-    def with_repairs(self, repairs: Mapping[str, RepairReport]) -> CheckReport:
-        """Adds how artifacts were repaired.
+    def with_repairs(
+        self, repairs: Mapping[str, RepairReport], calibrations: Mapping[str, CalibrationReport]
+    ) -> CheckReport:
+        """Adds how artifacts were repaired, and how good their calibration was.
 
         Args:
             repairs: By kind; kinds that were not judged are left out.
+            calibrations: Likewise.
         """
-        return self._with("repair", repairs)
-
-    def with_calibrations(self, calibrations: Mapping[str, CalibrationReport]) -> CheckReport:
-        """Adds the calibration reports.
-
-        Args:
-            calibrations: By kind; kinds that were not judged are left out.
-        """
-        return self._with("calibration", calibrations)
-
-    def _with(self, field: str, values: Mapping[str, Any]) -> CheckReport:
         artifacts = {
-            kind: msgspec.structs.replace(found, **{field: values[kind]}) if kind in values else found
+            kind: msgspec.structs.replace(found, repair=repairs.get(kind), calibration=calibrations.get(kind))
             for kind, found in self.artifacts.items()
         }
         return msgspec.structs.replace(self, artifacts=artifacts)

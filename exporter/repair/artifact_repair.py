@@ -4,12 +4,11 @@ The judging images are not used here. Only the gate reads them, once, after the 
 stopped as soon as they pass would look until it is lucky. What needs repair, what helps and when to stop
 is decided on close-ups of calibration-side images, by the rules of :class:`exporter.repair.Goal`.
 
-Close-ups of calibration images, about as hard for the full model as images it has not seen.
-
-Images of the calibration side are usually training images. The full model is confident on them, and int8
-changes answers only where it is not: for a fine-tuned MobileNetV2, the int8 file changed 3.2 % of the
-answers on new images, none on training images, and 5.0 % on corner crops of 60 % of those. So repair steps
-are judged on corner crops, as small as possible while nine of ten answers of the full model stay the same.
+Why close-ups: images of the calibration side are usually training images. The full model is confident on
+them, and int8 changes answers only where it is not: for a fine-tuned MobileNetV2, the int8 file changed
+3.2 % of the answers on new images, none on training images, and 5.0 % on corner crops of 60 % of those. So
+repair steps are judged on corner crops, as small as possible while nine of ten answers of the full model
+stay the same: about as hard for it as images it has not seen.
 """
 
 from __future__ import annotations
@@ -39,6 +38,13 @@ from exporter.source.full_model import FullModel
 from exporter.source.scoring import full_scorer
 from exporter.statistics.drift import IntArray
 
+SIDES = (0.9, 0.8, 0.7, 0.6, 0.5)
+"""Sides of the crops to try, as fractions of the image, largest first."""
+
+SETTLED = 0.9
+"""Share of the full model's answers that must stay the same."""
+
+_TRIED_ON = 50
 _T = TypeVar("_T")
 
 
@@ -150,23 +156,20 @@ class ArtifactRepair:
     def _truth(self) -> IntArray:
         return self._tables.calibration_side().truth if self._tables.labelled else _answers(self._reference)
 
-    @cached_property
-    def _tuned_model(self) -> FullModel:
-        from exporter.repair.qat import fine_tuned
-
-        # Images that judge repairs must not be trained on, if there are others.
-        rows, side = self._tables.repair_rows, self._tables.calibration_side()
-        trained = slice(0, rows.start or None)
-        return fine_tuned(
-            self._model, side.pixels[trained], self._reference[trained], progress=self._progress
-        )
-
     def _fine_tuned(self, kind: str) -> QuantGraph:
         return self._tuned.graph(kind)
 
     @cached_property
     def _tuned(self) -> Builder:
-        return self._builder.for_model(self._tuned_model)
+        from exporter.repair.qat import fine_tuned
+
+        # Images that judge repairs must not be trained on, if there are others.
+        rows, side = self._tables.repair_rows, self._tables.calibration_side()
+        trained = slice(0, rows.start or None)
+        tuned = fine_tuned(
+            self._model, side.pixels[trained], self._reference[trained], progress=self._progress
+        )
+        return self._builder.for_model(tuned)
 
     def _made(self) -> list[str]:
         """The kinds that can be repaired, themselves or what wraps them."""
@@ -185,15 +188,6 @@ def _answers(scores: Float32Array) -> IntArray:
 def _with_wrapping(found: dict[str, _T]) -> dict[str, _T]:
     """Adds what was found of a file to the kinds that wrap it."""
     return found | {row.name: found[row.wraps] for row in KINDS.values() if row.wraps in found}
-
-
-SIDES = (0.9, 0.8, 0.7, 0.6, 0.5)
-"""Sides of the crops to try, as fractions of the image, largest first."""
-
-SETTLED = 0.9
-"""Share of the full model's answers that must stay the same."""
-
-_TRIED_ON = 50
 
 
 def close_ups(pixels: UInt8Array, score: Callable[[UInt8Array], Float32Array]) -> UInt8Array:

@@ -9,8 +9,6 @@ Stages::
 
 The copy itself never becomes part of an artifact: it only simulates int8 during training.
 
-The weights trained by quantization-aware fine-tuning, each in its own unit.
-
 The weights of a network differ in size by factors of a thousand, so no single learning rate fits all of
 them. What is trained is therefore the change of each weight, in steps of its int8 grid.
 """
@@ -54,10 +52,15 @@ A rate that suits a coarse grid, where a weight must move far to round the other
 TEMPERATURE = 2.0
 """Softens the scores of both models: a confident answer carries little information (Hinton et al. 2015)."""
 
+GRID = 127.0
+"""Steps from 0 to the largest weight of an output channel."""
+
+ACTIVATION_STEPS = 256.0
+NORMALISED_STEPS = 32.0
+"""Steps per standard deviation of a normalised output, roughly: 8 of these fill a range."""
+
 _LEAST_SCORE = 1e-6
 """Lower limit of scores, so that one that is almost 0 does not outweigh all others."""
-
-_STEP = "fine-tuning for int8"
 
 
 def fine_tuned(
@@ -113,7 +116,7 @@ def fine_tuned(
                 rate /= RETREAT
                 trainer.go_back(kept)
                 calibrate()
-        progress(_STEP, done + 1, steps)
+        progress("fine-tuning for int8", done + 1, steps)
     tuned = _with_weights(model.keras, copy)
     return replace(model, keras=tuned, call=lambda image: tuned(image, training=False))
 
@@ -271,14 +274,6 @@ def _with_weights(original: Any, copy: QatCopy) -> Any:
             [keras.ops.convert_to_numpy(tuned.get(id(variable), variable)) for variable in original.weights]
         )
     return made
-
-
-GRID = 127.0
-"""Steps from 0 to the largest weight of an output channel."""
-
-ACTIVATION_STEPS = 256.0
-NORMALISED_STEPS = 32.0
-"""Steps per standard deviation of a normalised output, roughly: 8 of these fill a range."""
 
 
 class TunedWeight:

@@ -1,19 +1,18 @@
 """A copy of a Keras model that rounds every tensor as the int8 artifact does.
 
-The copy has the layers of the original, and a layer of :func:`~exporter.repair.qat_copy.range_layer`
-behind each tensor that the converters keep in int8: none between a convolution and the batch
-normalisation and ReLU that are folded into it, and none behind layers that only move values.
+The copy has the layers of the original, and a layer of :func:`range_layer` behind each tensor that the
+converters keep in int8: none between a convolution and the batch normalisation and ReLU that are folded
+into it, and none behind layers that only move values.
 
 Kernels are not rounded here but passed in rounded, see :mod:`exporter.repair.qat`.
 
-Rounding to an int8 grid with gradients, for quantization-aware fine-tuning.
-
-The gradient is the straight-through estimator (Jacob et al. 2018, Quantization and Training of
+The gradient of the rounding is the straight-through estimator (Jacob et al. 2018, Quantization and Training of
 Neural Networks for Efficient Integer-Arithmetic-Only Inference): 1 inside the range and 0 outside.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -35,6 +34,9 @@ KERNELS: dict[str, dict[str, int]] = {
 }
 """Layers with quantized kernels: the kernels, and how many of their last axes are output channels."""
 
+LEAST_WIDTH = 1e-6
+"""Minimum width of a range, for tensors that are always 0."""
+
 _NORMALISATION = "BatchNormalization"
 _NOTHING_AT_INFERENCE = {
     "ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "Identity",
@@ -49,6 +51,14 @@ _RELUS = {"Relu", "Relu6"}
 _FOLDED_INTO: dict[str, tuple[Stage, ...]] = {
     "normalisation": ("linear",),
     "relu": ("linear", "normalised", "sum"),
+}
+_AFTER: dict[str, Stage | None] = {
+    "linear": "linear",
+    "normalisation": "normalised",
+    "sum": "sum",
+    # Float in every artifact.
+    "softmax": None,
+    "moving": None,
 }
 
 
@@ -206,20 +216,6 @@ class _Copier:
         return "linear" if kind in KERNELS else "other"
 
 
-_AFTER: dict[str, Stage | None] = {
-    "linear": "linear",
-    "normalisation": "normalised",
-    "sum": "sum",
-    # Float in every artifact.
-    "softmax": None,
-    "moving": None,
-}
-
-
-LEAST_WIDTH = 1e-6
-"""Minimum width of a range, for tensors that are always 0."""
-
-
 def rounded_kernel(kernel: Any, axes: int) -> Any:
     """Rounds a kernel to int8, symmetric, with one scale per output channel.
 
@@ -235,19 +231,12 @@ def rounded_kernel(kernel: Any, axes: int) -> Any:
     """
     keras = load_keras()
     ops = keras.ops
-    flat = ops.reshape(kernel, (-1, _channels(kernel, axes)))
+    flat = ops.reshape(kernel, (-1, math.prod(kernel.shape[-axes:])))
     largest = ops.maximum(ops.stop_gradient(ops.max(ops.abs(flat), axis=0)), LEAST_WIDTH)
     rounded = keras.quantizers.fake_quant_with_min_max_vars(
         flat, -largest, largest, narrow_range=True, axis=1
     )
     return ops.reshape(rounded, kernel.shape)
-
-
-def _channels(kernel: Any, axes: int) -> int:
-    count = 1
-    for size in kernel.shape[-axes:]:
-        count *= int(size)
-    return count
 
 
 @cache

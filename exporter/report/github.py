@@ -1,6 +1,4 @@
-"""The result of a check in the formats that build servers read.
-
-GitHub Actions: annotations, the step summary, and outputs for later steps.
+"""The result of a check for GitHub Actions: annotations, the step summary, and outputs for later steps.
 
 Workflow commands and their escaping are those of the runner's ``actions/toolkit``
 (``packages/core/src/command.ts``): ``%``, CR and LF in a message, ``:`` and ``,`` as well in
@@ -19,11 +17,7 @@ from edge_runtime.common.text import as_utf8
 from exporter.common.wording import drop_text, size_text
 from exporter.judge.baseline_report import BaselineReport
 from exporter.judge.verdict import CheckReport
-from exporter.report.junit import junit_xml
 from exporter.statistics.gate import GateVerdict, overall
-
-__all__ = ["github_annotations", "junit_xml", "output_lines", "step_summary"]
-
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 """Names the file that takes the step's Markdown."""

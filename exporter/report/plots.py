@@ -1,9 +1,4 @@
-"""Plots comparing all artifacts of a check, as inline SVG.
-
-Plots of individual models: confidence calibration, errors per layer, and calibration size.
-
-Figures of a report: matplotlib as inline SVG in the colours of the page.
-"""
+"""The plots of a report: matplotlib as inline SVG, in colours that suit the light and the dark page."""
 
 from __future__ import annotations
 
@@ -27,6 +22,158 @@ _COLUMNS = 3
 _FEWEST_IN_BIN = 8
 _NAMED = 3
 _MOST_DB = 80.0
+
+COLOURS = {"pass": "#1a7f4b", "inconclusive": "#b7791f", "fail": "#c0392b", "unchecked": "#8a94a6"}
+"""By verdict."""
+
+SERIES = ("#3b6fd4", "#d9822b", "#2a9d8f", "#c44e8a", "#7a5cc2", "#8c6d31", "#5b9bd5", "#6b8e23")
+"""Colours of data series; readable on light and dark cards."""
+
+NEUTRAL = "#8a94a6"
+INK = "#5b6472"
+
+WIDE_INCHES = 10.6
+HALF_INCHES = 5.2
+"""Widths of a card on the page, so that text appears at its nominal size."""
+
+_STYLE = {"svg.fonttype": "none", "font.size": 9, "svg.hashsalt": "snapship"}
+
+_STEPS: dict[StepName, str] = {
+    "preprocessing": SERIES[2],
+    "conversion": SERIES[0],
+    "quantization": SERIES[1],
+    "conversion and quantization": SERIES[5],
+    "engine": SERIES[4],
+}
+
+
+def interval_plot(report: CheckReport) -> str:
+    """Each artifact's top-1 change with its 90 % interval, against the margin.
+
+    Args:
+        report: The result of a check.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    names = list(report.artifacts)
+    drawn, (plot,) = figure(0.9 + 0.42 * len(names))
+    for row, name in enumerate(names):
+        found = report.artifacts[name]
+        colour = COLOURS[found.verdict]
+        plot.plot([100 * found.bound, 100 * found.upper], [row, row], color=colour, linewidth=3, alpha=0.55)
+        plot.plot([100 * found.delta], [row], "o", color=colour, markersize=7)
+    plot.axvline(0, color=NEUTRAL, linewidth=1)
+    plot.axvline(-100 * report.margin, color=COLOURS["fail"], linewidth=1.2, linestyle="--")
+    plot.set_yticks(range(len(names)), names)
+    plot.set_ylim(len(names) - 0.5, -0.5)
+    plot.set_xlabel("top-1 change, points (dashed: margin)")
+    return svg(drawn)
+
+
+def size_latency_plot(report: CheckReport) -> str:
+    """Each artifact's size and latency, one beside the other.
+
+    Args:
+        report: The result of a check.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    names = list(report.artifacts)
+    drawn, plots = figure(0.9 + 0.42 * len(names), columns=2)
+    rows = range(len(names))
+    found = [report.artifacts[name] for name in names]
+    columns = (
+        ("MB", [one.bytes / 1e6 for one in found], [size_text(one.bytes) for one in found]),
+        (
+            "ms, one thread",
+            [one.latency_ms for one in found],
+            [latency_text(one.latency_ms) for one in found],
+        ),
+    )
+    for plot, (title, values, texts) in zip(plots, columns, strict=True):
+        plot.barh(rows, values, color=[COLOURS[one.verdict] for one in found], height=0.55)
+        plot.set_ylim(len(names) - 0.5, -0.5)
+        plot.set_xlabel(title)
+        plot.locator_params(axis="x", nbins=4)
+        for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+            _note(plot, text, value, row)
+        # Room for the text of the longest bar.
+        plot.set_xlim(0, 1.6 * max(values))
+    plots[0].set_yticks(rows, names)
+    plots[1].set_yticks([])
+    return svg(drawn)
+
+
+def pareto_plot(report: ParetoReport) -> str:
+    """Top-1 over size and over latency; the Pareto set is filled.
+
+    Args:
+        report: The artifacts.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    drawn, plots = figure(3.6, columns=2, width_inches=WIDE_INCHES)
+    handles = []
+    for place, point in enumerate(report.points):
+        colour = SERIES[place % len(SERIES)]
+        marker = "os^Dvp"[place // len(SERIES) % 6]
+        for plot, cost in zip(plots, (point.bytes / 1e6, point.latency_ms), strict=True):
+            (drawn_point,) = plot.plot(
+                [cost], [100 * point.top1], marker, markersize=9, color=colour, linestyle="none",
+                markerfacecolor=colour if point.on_front else "none", markeredgewidth=1.6, alpha=0.9,
+            )  # fmt: skip
+            if point.picked:
+                plot.plot([cost], [100 * point.top1], "o", markersize=17, color=INK, markerfacecolor="none")
+        handles.append(drawn_point)
+    for plot, title in zip(plots, ("size, MB", "latency, ms, one thread"), strict=True):
+        plot.set_xlabel(title)
+        plot.margins(y=0.2)
+        # Room for the marker of the largest.
+        plot.set_xlim(0, 1.05 * plot.get_xlim()[1])
+        plot.locator_params(axis="x", nbins=6)
+        plot.grid(color=NEUTRAL, alpha=0.25)
+        plot.set_axisbelow(True)
+        plot.yaxis.get_major_formatter().set_useOffset(False)
+    plots[0].set_ylabel("top-1, %")
+    for plot in plots:
+        _end_at_100(plot)
+    legend(drawn, handles, [point.name for point in report.points], columns=min(4, len(handles)))
+    return svg(drawn)
+
+
+def attribution_plot(report: CheckReport) -> str:
+    """Share of images whose answer changes at each step, one bar per artifact.
+
+    Args:
+        report: What a check found; at least one artifact has an attribution.
+
+    Returns:
+        An ``<svg>`` element.
+    """
+    rows = [(name, found.attribution) for name, found in report.artifacts.items() if found.attribution]
+    drawn, (plot,) = figure(1.3 + 0.42 * len(rows), width_inches=WIDE_INCHES)
+    used: dict[str, object] = {}
+    for row, (_, attribution) in enumerate(rows):
+        left = 0.0
+        for one in attribution.steps:
+            if one.name not in _STEPS:
+                continue
+            share = 100 * one.changed / max(1, one.n)
+            bar = plot.barh([row], [share], left=left, color=_STEPS[one.name], height=0.55)
+            used.setdefault(one.name, bar)
+            left += share
+        text = "no answer changes" if left == 0 else f"{left:.2g} %"
+        _note(plot, text, left, row)
+    plot.set_yticks(range(len(rows)), [name for name, _ in rows])
+    plot.set_ylim(len(rows) - 0.5, -0.5)
+    plot.set_xlim(0, max(1.0, 1.12 * plot.get_xlim()[1]))
+    plot.set_xlabel("images whose answer changes at this step, %")
+    names = [name for name in _STEPS if name in used]
+    legend(drawn, [used[name] for name in names], list(names), columns=len(names))
+    return svg(drawn)
 
 
 def reliability_plot(models: Mapping[str, Float32Array], truth: IntArray) -> str:
@@ -124,24 +271,9 @@ def calibration_plot(reports: Mapping[str, CalibrationReport]) -> str:
         plot.set_ylabel(title)
         plot.grid(color=NEUTRAL, alpha=0.25)
         plot.yaxis.get_major_formatter().set_useOffset(False)
+    _end_at_100(plots[0])
     legend(drawn, lines, list(reports), columns=min(4, len(lines)))
     return svg(drawn)
-
-
-COLOURS = {"pass": "#1a7f4b", "inconclusive": "#b7791f", "fail": "#c0392b", "unchecked": "#8a94a6"}
-"""By verdict."""
-
-SERIES = ("#3b6fd4", "#d9822b", "#2a9d8f", "#c44e8a", "#7a5cc2", "#8c6d31", "#5b9bd5", "#6b8e23")
-"""Colours of data series; readable on light and dark cards."""
-
-NEUTRAL = "#8a94a6"
-INK = "#5b6472"
-
-WIDE_INCHES = 10.6
-HALF_INCHES = 5.2
-"""Widths of a card on the page, so that text appears at its nominal size."""
-
-_STYLE = {"svg.fonttype": "none", "font.size": 9, "svg.hashsalt": "snapship"}
 
 
 def figure(
@@ -194,6 +326,17 @@ def legend(drawn: Any, handles: list[Any], names: list[str], columns: int) -> No
     )  # fmt: skip
 
 
+def _note(plot: Any, text: str, end: float, row: int) -> None:
+    """Writes beside the end of a bar."""
+    plot.annotate(text, (end, row), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=8)
+
+
+def _end_at_100(plot: Any) -> None:
+    """Ends an axis of percentages just above 100, with room for a marker: there is nothing beyond."""
+    low, high = plot.get_ylim()
+    plot.set_ylim(low, min(high, 100 + 0.05 * (100 - low)))
+
+
 def svg(drawn: Any) -> str:
     """The figure as an ``<svg>`` element; deterministic for equal figures."""
     import matplotlib
@@ -204,141 +347,3 @@ def svg(drawn: Any) -> str:
     text = stored.getvalue()
     # The metadata contains nothing but the address of the RDF vocabulary.
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-
-
-_STEPS: dict[StepName, str] = {
-    "preprocessing": SERIES[2],
-    "conversion": SERIES[0],
-    "quantization": SERIES[1],
-    "conversion and quantization": SERIES[5],
-    "engine": SERIES[4],
-}
-
-
-def interval_plot(report: CheckReport) -> str:
-    """Each artifact's top-1 change with its 90 % interval, against the margin.
-
-    Args:
-        report: The result of a check.
-
-    Returns:
-        An ``<svg>`` element.
-    """
-    names = list(report.artifacts)
-    drawn, (plot,) = figure(0.9 + 0.42 * len(names))
-    for row, name in enumerate(names):
-        found = report.artifacts[name]
-        colour = COLOURS[found.verdict]
-        plot.plot([100 * found.bound, 100 * found.upper], [row, row], color=colour, linewidth=3, alpha=0.55)
-        plot.plot([100 * found.delta], [row], "o", color=colour, markersize=7)
-    plot.axvline(0, color=NEUTRAL, linewidth=1)
-    plot.axvline(-100 * report.margin, color=COLOURS["fail"], linewidth=1.2, linestyle="--")
-    plot.set_yticks(range(len(names)), names)
-    plot.set_ylim(len(names) - 0.5, -0.5)
-    plot.set_xlabel("top-1 change, points (dashed: margin)")
-    return svg(drawn)
-
-
-def size_latency_plot(report: CheckReport) -> str:
-    """Each artifact's size and latency, one beside the other.
-
-    Args:
-        report: The result of a check.
-
-    Returns:
-        An ``<svg>`` element.
-    """
-    names = list(report.artifacts)
-    drawn, plots = figure(0.9 + 0.42 * len(names), columns=2)
-    rows = range(len(names))
-    found = [report.artifacts[name] for name in names]
-    columns = (
-        ("MB", [one.bytes / 1e6 for one in found], [size_text(one.bytes) for one in found]),
-        (
-            "ms, one thread",
-            [one.latency_ms for one in found],
-            [latency_text(one.latency_ms) for one in found],
-        ),
-    )
-    for plot, (title, values, texts) in zip(plots, columns, strict=True):
-        plot.barh(rows, values, color=[COLOURS[one.verdict] for one in found], height=0.55)
-        plot.set_ylim(len(names) - 0.5, -0.5)
-        plot.set_xlabel(title)
-        plot.locator_params(axis="x", nbins=4)
-        for row, (value, text) in enumerate(zip(values, texts, strict=True)):
-            plot.annotate(
-                text, (value, row), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=8
-            )
-        # Room for the text of the longest bar.
-        plot.set_xlim(0, 1.6 * max(values))
-    plots[0].set_yticks(rows, names)
-    plots[1].set_yticks([])
-    return svg(drawn)
-
-
-def pareto_plot(report: ParetoReport) -> str:
-    """Top-1 over size and over latency; the Pareto set is filled.
-
-    Args:
-        report: The artifacts.
-
-    Returns:
-        An ``<svg>`` element.
-    """
-    drawn, plots = figure(3.6, columns=2, width_inches=WIDE_INCHES)
-    handles = []
-    for place, point in enumerate(report.points):
-        colour = SERIES[place % len(SERIES)]
-        marker = "os^Dvp"[place // len(SERIES) % 6]
-        for plot, cost in zip(plots, (point.bytes / 1e6, point.latency_ms), strict=True):
-            (drawn_point,) = plot.plot(
-                [cost], [100 * point.top1], marker, markersize=9, color=colour, linestyle="none",
-                markerfacecolor=colour if point.on_front else "none", markeredgewidth=1.6, alpha=0.9,
-            )  # fmt: skip
-            if point.picked:
-                plot.plot([cost], [100 * point.top1], "o", markersize=17, color=INK, markerfacecolor="none")
-        handles.append(drawn_point)
-    for plot, title in zip(plots, ("size, MB", "latency, ms, one thread"), strict=True):
-        plot.set_xlabel(title)
-        plot.set_xlim(left=0)
-        plot.margins(x=0.1, y=0.2)
-        plot.grid(color=NEUTRAL, alpha=0.25)
-        plot.set_axisbelow(True)
-        plot.yaxis.get_major_formatter().set_useOffset(False)
-    plots[0].set_ylabel("top-1, %")
-    legend(drawn, handles, [point.name for point in report.points], columns=min(4, len(handles)))
-    return svg(drawn)
-
-
-def attribution_plot(report: CheckReport) -> str:
-    """Share of images whose answer changes at each step, one bar per artifact.
-
-    Args:
-        report: What a check found; at least one artifact has an attribution.
-
-    Returns:
-        An ``<svg>`` element.
-    """
-    rows = [(name, found.attribution) for name, found in report.artifacts.items() if found.attribution]
-    drawn, (plot,) = figure(1.3 + 0.42 * len(rows), width_inches=WIDE_INCHES)
-    used: dict[str, object] = {}
-    for row, (_, attribution) in enumerate(rows):
-        left = 0.0
-        for one in attribution.steps:
-            if one.name not in _STEPS:
-                continue
-            share = 100 * one.changed / max(1, one.n)
-            bar = plot.barh([row], [share], left=left, color=_STEPS[one.name], height=0.55)
-            used.setdefault(one.name, bar)
-            left += share
-        text = "no answer changes" if left == 0 else f"{left:.2g} %"
-        plot.annotate(
-            text, (left, row), (4, 0), textcoords="offset points", va="center", color=INK, fontsize=8
-        )
-    plot.set_yticks(range(len(rows)), [name for name, _ in rows])
-    plot.set_ylim(len(rows) - 0.5, -0.5)
-    plot.set_xlim(0, max(1.0, 1.12 * plot.get_xlim()[1]))
-    plot.set_xlabel("images whose answer changes at this step, %")
-    names = [name for name in _STEPS if name in used]
-    legend(drawn, [used[name] for name in names], list(names), columns=len(names))
-    return svg(drawn)

@@ -1,9 +1,4 @@
-"""The tables that ``export``, ``check`` and ``demo`` print.
-
-Warnings about a calibration, in words.
-
-Changes since the baseline, printed for people.
-"""
+"""The tables that ``export``, ``check`` and ``demo`` print: results, artifacts, and changes since a baseline."""
 
 from __future__ import annotations
 
@@ -21,6 +16,15 @@ from exporter.judge.verdict import ArtifactReport, CheckReport
 from exporter.quantize.calibration import CalibrationReport
 
 _MOST_NAMED = 5
+MOST_CLIPPED = 0.001
+"""Share of activations outside the ranges above which a user is warned.
+
+With the true min/max of two hundred varied images, about one in ten thousand lies outside.
+"""
+
+MOST_SPREAD = 0.01
+"""Difference in agreement between numbers of calibration images above which a user is warned."""
+
 VERDICT_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 
 
@@ -30,15 +34,6 @@ def print_report(report: CheckReport) -> None:
     Args:
         report: The result of a check.
     """
-    columns = [
-        Column("artifact"),
-        Column("size", right=True),
-        Column("top-1", right=True),
-        Column("drop (95 % bound)", right=True),
-        Column("agreement", right=True),
-        Column("latency", right=True),
-        Column("verdict"),
-    ]
     full: list[Cell] = ["full model", "", f"{100 * report.reference.top1:.2f} %", "", "", "", ""]
     rows: list[list[Cell]] = [full]
     for name, found in report.artifacts.items():
@@ -54,6 +49,7 @@ def print_report(report: CheckReport) -> None:
             ]
         )
     rows += [[name, "", "", "", "", "", ("not made", VERDICT_STYLES["fail"])] for name in report.unmade]
+    columns = _columns("artifact", "size", "top-1", "drop (95 % bound)", "agreement", "latency")
     print_table(columns, rows)
     for name, found in report.artifacts.items():
         if found.verdict != "pass":
@@ -106,13 +102,6 @@ def print_pareto(points: Sequence[ParetoPoint]) -> None:
     Args:
         points: What was tried.
     """
-    columns = [
-        Column("tried"),
-        Column("size", right=True),
-        Column("latency", right=True),
-        Column("top-1", right=True),
-        Column("verdict"),
-    ]
     rows: list[list[Cell]] = [
         [
             f"{point.name}{' *' if point.on_front else ''}",
@@ -123,7 +112,7 @@ def print_pareto(points: Sequence[ParetoPoint]) -> None:
         ]
         for point in points
     ]
-    print_table(columns, rows)
+    print_table(_columns("tried", "size", "latency", "top-1"), rows)
 
 
 def print_artifacts(manifest: Manifest, unmade: Mapping[str, str]) -> None:
@@ -140,16 +129,6 @@ def print_artifacts(manifest: Manifest, unmade: Mapping[str, str]) -> None:
     print_table([Column("artifact"), Column("file"), Column("size", right=True)], rows)
     for name, why in unmade.items():
         click.echo(f"{name}: not made. {why}")
-
-
-MOST_CLIPPED = 0.001
-"""Share of activations outside the ranges above which a user is warned.
-
-With the true min/max of two hundred varied images, about one in ten thousand lies outside.
-"""
-
-MOST_SPREAD = 0.01
-"""Difference in agreement between numbers of calibration images above which a user is warned."""
 
 
 def calibration_warnings(report: CalibrationReport) -> tuple[str, ...]:
@@ -186,14 +165,6 @@ def print_baseline(since: BaselineReport) -> None:
         since: The comparison with the baseline.
     """
     click.echo("Since the baseline:")
-    columns = [
-        Column("artifact"),
-        Column("top-1", right=True),
-        Column("won / lost", right=True),
-        Column("agreement", right=True),
-        Column("size", right=True),
-        Column("verdict"),
-    ]
     rows: list[list[Cell]] = [["full model", f"{100 * since.reference_change:+.2f}", "", "", "", ""]]
     for kind, one in since.artifacts.items():
         rows.append(
@@ -209,7 +180,12 @@ def print_baseline(since: BaselineReport) -> None:
     rows += [[kind, "", "", "", "", ("gone", VERDICT_STYLES["fail"])] for kind in since.gone]
     rows += [[kind, "", "", "", "", "new"] for kind in since.added]
     rows += [[kind, "", "", "", "", "not checked"] for kind in since.skipped]
-    print_table(columns, rows)
+    print_table(_columns("artifact", "top-1", "won / lost", "agreement", "size"), rows)
     for kind, one in since.artifacts.items():
         if one.verdict != "pass":
             click.echo(f"{kind}: {one.reason}")
+
+
+def _columns(name: str, *numbers: str) -> list[Column]:
+    """A name, numbers, and the verdict."""
+    return [Column(name), *(Column(number, right=True) for number in numbers), Column("verdict")]

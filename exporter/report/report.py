@@ -1,6 +1,6 @@
 """``report.html``: the result of a check as a single page that opens offline.
 
-Prediction flips: images whose answer changed, with the scores of both models.
+It ends with the prediction flips: images whose answer changed, with the scores of both models.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ from exporter.report.plots import (
 from exporter.report.printing import calibration_warnings
 from exporter.source.images import PixelTable
 
+MOST_FLIPS = 24
 _MOST_CLASSES = 40
+_THUMBNAIL_PIXELS = 112
+_TOP = 3
+
+Outcome = Literal["lost", "won", "other"]
+_ORDER: tuple[Outcome, ...] = ("lost", "won", "other")
 
 _FILTERS: dict[str, Callable[..., str]] = {
     "points": lambda value: f"{100 * value:+.2f}",
@@ -138,14 +144,6 @@ def _classes(report: CheckReport) -> Section:
     return Section("classes", "Classes", {"rows": rows[:_MOST_CLASSES], "count": len(rows)})
 
 
-MOST_FLIPS = 24
-_THUMBNAIL_PIXELS = 112
-_TOP = 3
-
-Outcome = Literal["lost", "won", "other"]
-_ORDER: tuple[Outcome, ...] = ("lost", "won", "other")
-
-
 @dataclass(frozen=True)
 class Score:
     """A line of a score list.
@@ -243,8 +241,6 @@ def thumbnail(pixels: UInt8Array) -> str:
         Image.Resampling.NEAREST if small else Image.Resampling.BILINEAR,
     )
     stored = io.BytesIO()
-    if picture.mode == "RGB":
-        picture.save(stored, "JPEG", quality=80)
-        return f"data:image/jpeg;base64,{base64.b64encode(stored.getvalue()).decode()}"
-    picture.save(stored, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(stored.getvalue()).decode()}"
+    kind, options = ("jpeg", {"quality": 80}) if picture.mode == "RGB" else ("png", {})
+    picture.save(stored, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(stored.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""Reports of checks that nobody made."""
+"""Check reports made by hand."""
 
 from __future__ import annotations
 

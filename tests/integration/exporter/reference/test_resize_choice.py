@@ -178,8 +178,8 @@ def test_check_of_files_takes_it_and_measures_both(
     assert "Pass --resize plain." in wrong.output
     right = checked(model, alone, photos, resize="plain")
     assert right.report.reference.top1 == 1.0
-    assert "Pass" not in right.notes[-1]
-    asked = checked(model, alone, photos, resize="plain", quick=True).notes
+    assert "Pass" not in right.report.notes[-1]
+    asked = checked(model, alone, photos, resize="plain", quick=True).report.notes
     assert not any("resizing" in note for note in asked)
 
 
@@ -190,10 +190,10 @@ def test_check_of_a_bundle_uses_its_own_and_measures_both(
     options: dict[str, Any] = {"data": photos, "weak_reference": "allow"}
     assert (
         run_check(CheckConfig(antialiased.location, **options), diagnostics=False)
-        .notes[0]
+        .report.notes[0]
         .endswith("Export it again with --resize plain.")
     )
-    assert run_check(CheckConfig(plain.location, **options, quick=True)).notes == ()
+    assert run_check(CheckConfig(plain.location, **options, quick=True)).report.notes == ()
 
 
 def test_a_bundle_s_file_and_a_run_bring_their_own(

@@ -97,7 +97,7 @@ def test_what_disagrees_on_calibration_images_is_repaired(ruined: ExportConfig, 
     bundle = export(replace(ruined, out=tmp_path / "x.bundle"))
     int8, array = (found_in(bundle)[kind] for kind in BROKEN)
     assert int8.repair is not None
-    first, last = int8.repair.rungs[0], [rung for rung in int8.repair.rungs if rung.kept][-1]
+    first, last = int8.repair.rungs[0], [step for step in int8.repair.rungs if step.kept][-1]
     assert (first.name, first.passed, last.passed) == ("per-channel int8", False, True)
     assert last.agreement > first.agreement + 0.1
     assert (int8.verdict, int8.agreement >= 0.975) == ("pass", True)
@@ -105,7 +105,7 @@ def test_what_disagrees_on_calibration_images_is_repaired(ruined: ExportConfig, 
     assert (array.kl, array.max_abs_dp, array.won, array.lost) == (
         int8.kl, int8.max_abs_dp, int8.won, int8.lost,
     )  # fmt: skip
-    kept = tuple(rung.name for rung in int8.repair.rungs[1:] if rung.kept)
+    kept = tuple(step.name for step in int8.repair.rungs[1:] if step.kept)
     assert kept
     assert repairs_of(bundle) == dict.fromkeys(BROKEN, kept)
 

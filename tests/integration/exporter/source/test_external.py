@@ -128,7 +128,7 @@ def test_pair_of_files_of_the_same_network(
     assert report.latency_ms > 0
     if allowed < 0.01:
         assert report.agreement == 1.0
-    softened = [note.split()[0] for note in found.notes if "softmax applied" in note]
+    softened = [note.split()[0] for note in found.report.notes if "softmax applied" in note]
     logits = {"full.keras", "full_saved", "logits.tflite", "uint8.tflite", "nchw.onnx"}
     assert softened == [name for name in (reference, candidate) if name in logits]
 

@@ -76,7 +76,7 @@ def test_improvement_of_one_image_passes_where_the_gate_could_not_decide(made_re
     assert found.verdict == "pass"
 
 
-def test_size_is_reported_and_fails_only_when_asked(accepted: Baseline, made_report: Made) -> None:
+def test_size_is_reported_and_fails_only_with_growth(accepted: Baseline, made_report: Made) -> None:
     bigger = made_report({"tflite-int8": {"bytes": 1200}})
     same = outcomes(tflite_int8=right(40))
     found = compare_with_baseline(accepted, bigger, same)

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 
 from edge_runtime.bundle.manifest import WorstClass, decode_json, encode_json
-from edge_runtime.common.errors import GateFailedError, InconclusiveError, UnknownNameError, UsageError
-from exporter.config.export_config import Best, ExportConfig, valid_name
-from exporter.formats.kinds import KINDS, parse_kinds
-from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport
+from edge_runtime.common.errors import GateFailedError, InconclusiveError
+from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport, on_front
 from exporter.statistics.gate import GateVerdict
 
 
@@ -67,59 +63,18 @@ def test_report_survives_writing_and_reading() -> None:
     assert msgspec.json.encode(plain)
 
 
-def test_kinds_keep_the_order_of_tables() -> None:
-    assert [kind.name for kind in parse_kinds(["onnx-fp32", "tflite-fp32", "onnx-fp32"])] == [
-        "tflite-fp32",
-        "onnx-fp32",
-    ]
-    assert KINDS["tflite-int8"].file("flowers") == "flowers_int8.tflite"
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "words"),
-    [
-        ({"artifacts": ("tflite-int4",)}, UnknownNameError, "tflite-fp32"),
-        ({"artifacts": ()}, UsageError, "artifact"),
-        ({"calibration": 0}, UsageError, "calibration"),
-        ({"golden": -1}, UsageError, "golden"),
-        ({"margin": 0.0}, UsageError, "margin"),
-        ({"name": "a/b"}, UsageError, "name"),
-    ],
-)
-def test_config_refuses_before_anything_slow(
-    options: dict[str, object], error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error, match=words):
-        ExportConfig(source="runs/x", out="x.bundle", **options)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["", ".hidden", "-x", "a b", "ä", "a" * 81, "a\\b"])
-def test_names_that_are_no_file_names(name: str) -> None:
-    assert not valid_name(name)
-
-
-@pytest.mark.parametrize(
-    ("artifacts", "best", "named"),
-    [
-        (None, None, set()),
-        (("all",), None, set()),
-        (("ALL", "w8a16"), None, {"tflite-int16x8"}),
-        (("tflite_int8", "onnx"), None, {"tflite-int8", "onnx-fp32"}),
-        (("tflite-int8",), "size", set()),
-    ],
-)
-def test_kinds_that_were_asked_for_one_by_one(
-    artifacts: tuple[str, ...] | None, best: Best | None, named: set[str]
-) -> None:
-    config = ExportConfig("run", "out", best=best)
-    if artifacts is not None:
-        config = replace(config, artifacts=artifacts)
-    assert config.named == named
-
-
 def test_failing_keeps_what_it_failed_for() -> None:
     passed, failed = report("pass", "fail").artifacts.values()
     assert (passed.failing("it overflows").verdict, passed.failing("it overflows").reason) == (
         "fail", "it overflows",
     )  # fmt: skip
     assert failed.failing("it overflows").reason == "because fail; it overflows"
+
+
+def test_pareto_set_by_hand() -> None:
+    points = [(10.0, 5.0, -0.9), (3.0, 2.0, -0.89), (3.0, 3.0, -0.89), (4.0, 1.0, -0.8), (11.0, 6.0, -0.9)]
+    assert on_front(points) == [True, True, False, True, False]
+
+
+def test_equals_do_not_beat_each_other() -> None:
+    assert on_front([(1.0, 1.0, -0.5), (1.0, 1.0, -0.5)]) == [True, True]

@@ -12,7 +12,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 
 from exporter.judge.baseline_report import BaselineReport, Change
 from exporter.judge.verdict import CheckReport
-from exporter.report.github import junit_xml
+from exporter.report.junit import junit_xml
 
 Made = Callable[..., CheckReport]
 

@@ -65,7 +65,7 @@ def test_page_escapes_names_and_shows_what_changed(digits_bundle: Path, table: P
     assert "://" not in page.replace("http://www.w3.org", "")
 
 
-RUNGS = (
+STEPS = (
     RepairStep("per-channel int8", True, False, -0.02, 0.91, 0.03, 2_000_000, "<b>start</b>"),
     RepairStep("bias correction", True, True, -0.01, 0.96, 0.02, 2_000_000),
     RepairStep("float operations", False, False, -0.01, 0.93, 0.04, 2_100_000, "two of them"),
@@ -83,8 +83,8 @@ def test_every_section_is_there_where_there_is_something_to_say(
     reference[np.arange(40), table.truth] = 0.91
     with table:
         found = judged(digits_bundle, table, reference)
-        report = found.report.with_repairs({"tflite-int8": RepairReport("tflite-int8", RUNGS)})
-        report = report.with_calibrations({"tflite-int8": CALIBRATION})
+        repaired = {"tflite-int8": RepairReport("tflite-int8", STEPS)}
+        report = found.report.with_repairs(repaired, {"tflite-int8": CALIBRATION})
         report = report.with_golden({"tflite-int8": GoldenReport(False, 5, 0.2, 0.05, "1 of 5 differ")})
         report = report.with_unmade({"onnx-int8": "A file must <load>."})
         found = replace(found, report=report.with_pareto("tflite-int8"))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from edge_runtime.bundle.manifest import encode_json
 from edge_runtime.common.errors import DataError, UsageError
@@ -109,7 +110,7 @@ def test_verdict_in_check_json_follows_from_its_numbers(data: st.DataObject, mar
         before[row] = 1 if row < won else 0
         after[row] = 1 if won <= row < won + lost else 0
     found = compare(scores(before), scores(after), truth, LABELS, margin=margin)
-    artifact = ArtifactReport.of(found, bytes=1000, latency_ms=1.0, engine="litert")
+    artifact = ArtifactReport(**asdict(found), bytes=1000, latency_ms=1.0, engine="litert")
     reference = ReferenceReport("model.keras", 0.9, 0.02, "1" * 64)
     report = CheckReport(found.verdict, margin, n, "made", "0" * 64, reference, {"tflite-int8": artifact})
     written = json.loads(encode_json(report))

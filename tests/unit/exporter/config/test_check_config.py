@@ -7,7 +7,7 @@ import pytest
 
 from edge_runtime.common.errors import UsageError
 from edge_runtime.dataset import ImageSet, Item
-from exporter.config.check_config import Thresholds, with_thresholds
+from exporter.config.check_config import CheckConfig, with_thresholds
 from exporter.judge.judging import Judgement
 from exporter.judge.verdict import CheckReport
 from exporter.source.images import PixelTable
@@ -23,7 +23,7 @@ def hot(best: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def judged(made_report: Callable[..., CheckReport]) -> Callable[[int], tuple[Judgement, PixelTable]]:
-    """A right full model, and an artifact that names so many images of class 2 (of 100) wrong."""
+    """A right full model, and an artifact that gets that many of the 100 images of class 2 wrong."""
 
     def make(wrong: int) -> tuple[Judgement, PixelTable]:
         truth = np.arange(N, dtype=np.int64) % CLASSES
@@ -42,27 +42,29 @@ def judged(made_report: Callable[..., CheckReport]) -> Callable[[int], tuple[Jud
 Made = Callable[[int], tuple[Judgement, PixelTable]]
 
 
-def test_agreement_below_what_is_asked_fails(judged: Made) -> None:
+def test_agreement_below_the_threshold_fails(judged: Made) -> None:
     found, table = judged(8)
-    report = with_thresholds(found, table, Thresholds(agreement=0.985)).report
+    report = with_thresholds(found, table, CheckConfig("some.bundle", agreement=0.985)).report
     assert (report.verdict, report.artifacts["onnx-fp32"].verdict) == ("fail", "pass")
     assert report.artifacts["tflite-int8"].verdict == "fail"
     assert "98.00 %" in report.artifacts["tflite-int8"].reason
-    assert with_thresholds(found, table, Thresholds(agreement=0.98)).report.verdict == "pass"
+    assert with_thresholds(found, table, CheckConfig("some.bundle", agreement=0.98)).report.verdict == "pass"
 
 
 def test_worst_class_fails_only_where_a_smaller_drop_is_excluded(judged: Made) -> None:
     # 8 of 100 lost: at least 3.93 points (95 %).
     found, table = judged(8)
-    failed = with_thresholds(found, table, Thresholds(worst_class=0.03)).report
+    failed = with_thresholds(found, table, CheckConfig("some.bundle", worst_class=0.03)).report
     assert failed.verdict == "fail"
     assert "c (at least 3.93)" in failed.artifacts["tflite-int8"].reason
-    assert with_thresholds(found, table, Thresholds(worst_class=0.04)).report.verdict == "pass"
+    assert (
+        with_thresholds(found, table, CheckConfig("some.bundle", worst_class=0.04)).report.verdict == "pass"
+    )
 
 
 def test_no_thresholds_change_nothing(judged: Made) -> None:
     found, table = judged(50)
-    assert with_thresholds(found, table, Thresholds()) is found
+    assert with_thresholds(found, table, CheckConfig("some.bundle")) is found
 
 
 @pytest.mark.parametrize(
@@ -70,4 +72,4 @@ def test_no_thresholds_change_nothing(judged: Made) -> None:
 )
 def test_thresholds_must_be_shares(thresholds: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="fraction of 1"):
-        Thresholds(**thresholds)
+        CheckConfig("some.bundle", **thresholds)

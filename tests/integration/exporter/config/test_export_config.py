@@ -1,4 +1,4 @@
-"""``--best``, on real exports; which of many is picked is told in tests/unit."""
+"""``--best`` on real exports; the unit tests say which of many is picked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence of real files on real interpreters."""
+"""Verdicts and diagnostics of real files on real interpreters."""
 
 from __future__ import annotations
 

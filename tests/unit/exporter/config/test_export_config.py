@@ -1,13 +1,15 @@
-"""Which artifact is the best, from reports of checks that nobody made."""
+"""What can be exported, and which artifact is the best, from reports made by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from edge_runtime.common.errors import GateFailedError, InconclusiveError
-from exporter.config.export_config import pick, why
+from edge_runtime.common.errors import GateFailedError, InconclusiveError, UnknownNameError, UsageError
+from exporter.config.export_config import Best, ExportConfig, pick, valid_name, why
+from exporter.formats.kinds import KINDS, parse_kinds
 from exporter.judge.verdict import CheckReport
 
 Made = Callable[..., CheckReport]
@@ -53,3 +55,53 @@ def test_why_names_what_was_picked_and_how_many_were_tried(made_report: Made) ->
     report = made_report({"a": "pass", "b": {"bytes": 2_000_000, "latency_ms": 0.5}}).with_pareto("b")
     assert report.pareto is not None
     assert why(report.pareto.points).startswith("Picked b (2.00 MB, 0.50 ms) of 2 tried")
+
+
+def test_kinds_keep_the_order_of_tables() -> None:
+    assert [kind.name for kind in parse_kinds(["onnx-fp32", "tflite-fp32", "onnx-fp32"])] == [
+        "tflite-fp32",
+        "onnx-fp32",
+    ]
+    assert KINDS["tflite-int8"].file("flowers") == "flowers_int8.tflite"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"artifacts": ("tflite-int4",)}, UnknownNameError, "tflite-fp32"),
+        ({"artifacts": ()}, UsageError, "artifact"),
+        ({"calibration": 0}, UsageError, "calibration"),
+        ({"golden": -1}, UsageError, "golden"),
+        ({"margin": 0.0}, UsageError, "margin"),
+        ({"name": "a/b"}, UsageError, "name"),
+    ],
+)
+def test_config_refuses_before_anything_slow(
+    options: dict[str, object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        ExportConfig(source="runs/x", out="x.bundle", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "-x", "a b", "ä", "a" * 81, "a\\b"])
+def test_names_that_are_no_file_names(name: str) -> None:
+    assert not valid_name(name)
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "best", "named"),
+    [
+        (None, None, set()),
+        (("all",), None, set()),
+        (("ALL", "w8a16"), None, {"tflite-int16x8"}),
+        (("tflite_int8", "onnx"), None, {"tflite-int8", "onnx-fp32"}),
+        (("tflite-int8",), "size", set()),
+    ],
+)
+def test_kinds_that_were_named_one_by_one(
+    artifacts: tuple[str, ...] | None, best: Best | None, named: set[str]
+) -> None:
+    config = ExportConfig("run", "out", best=best)
+    if artifacts is not None:
+        config = replace(config, artifacts=artifacts)
+    assert config.named == named
