@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.edge_model import edge_model, edge_parser, facts
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from edge_runtime import Classifier
-from edge_runtime.first_answer import resident_bytes
+from edge_runtime.cold_start import resident_bytes
 
 MODULE = "benchmarks.edge_throughput"
 KIND = "tflite-int8"

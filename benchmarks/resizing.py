@@ -23,7 +23,7 @@ from benchmarks.tiny import TINY_WIDTH, tiny_photos
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.engines import open_engine
-from edge_runtime.image.spec import Fit, InputSpec, Resize
+from edge_runtime.image.input_spec import Fit, InputSpec, Resize
 from exporter import ExportConfig, export
 from exporter.common.backend import load_keras
 from exporter.reference.resize_choice import ResizesCompared

@@ -16,8 +16,8 @@ from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import SnapshipError
 from edge_runtime.engines.result import Prediction, Result
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 
 if TYPE_CHECKING:
     from edge_runtime.golden import SelfTest, selftest

@@ -46,7 +46,7 @@ def bilinear(
     down: object,
     /,
 ) -> None:
-    """Resizes as ``edge_runtime.image.fitting`` says, and lets other threads run.
+    """Resizes as ``edge_runtime.image.resize_and_crop`` says, and lets other threads run.
 
     Args:
         source: The picture's rows, as :func:`resize` takes them, or of one byte a pixel.

@@ -255,7 +255,7 @@ def _cold_start(bundle: Bundle, case: _Case, image: Path) -> tuple[float, int]:
     words = [str(bundle.location), case.artifact.kind, case.engine, str(case.threads), str(image)]
     before = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "edge_runtime.first_answer", *words],
+        [sys.executable, "-m", "edge_runtime.cold_start", *words],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as child:  # fmt: skip
         assert child.stdout is not None

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.common.errors import ImageError, ModelFileError, UsageError
+from edge_runtime.engine_pool import EnginePool
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.engines.result import Float32Array, Result, rank
 from edge_runtime.engines.selection import choose
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import MAX_BYTES, MAX_PIXELS, ImageSource, UInt8Array, pixels
-from edge_runtime.image.spec import InputSpec
-from edge_runtime.pool import EnginePool
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -22,8 +22,8 @@ from edge_runtime.bundle.manifest import Artifact, Strict, decode_json
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import BundleError, SnapshipError
 from edge_runtime.engines import usable
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array, decoded, pixels
-from edge_runtime.image.spec import InputSpec
 
 GOLDEN_FILE = "golden/golden.json"
 

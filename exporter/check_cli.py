@@ -29,7 +29,7 @@ from exporter.report.github import (
     workflow_command,
 )
 from exporter.report.junit import junit_xml
-from exporter.report.printing import print_baseline, print_report
+from exporter.report.terminal_tables import print_baseline, print_report
 
 
 @click.command(

@@ -13,8 +13,8 @@ from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.image.spec import InputSpec
-from exporter.bundle.golden import replay_golden
+from edge_runtime.image.input_spec import InputSpec
+from exporter.bundle.golden_files import replay_golden
 from exporter.config.check_config import CheckConfig, with_thresholds
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions
@@ -48,7 +48,7 @@ from exporter.source.input_range import InputRange, check_range, pixels_of
 from exporter.source.loaded_model import LoadedModel
 from exporter.source.scoring import Scorer, full_scorer
 from exporter.source.tensorflow_file import is_saved_model
-from trainer.run import MODEL_FILE, is_run, model_path, read_run
+from trainer.run.record import MODEL_FILE, is_run, model_path, read_run
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from exporter.bundle.bundle_files import REPORT_FILE
 from exporter.config.export_config import DEFAULT_AGREEMENT, ExportConfig, why
 from exporter.formats.kinds import DEFAULT_KINDS, KINDS
 from exporter.judge.verdict import CheckReport, saved_report
-from exporter.report.printing import print_artifacts, print_pareto, print_report
+from exporter.report.terminal_tables import print_artifacts, print_pareto, print_report
 from exporter.source.input_range import RANGES
 
 

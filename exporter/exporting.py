@@ -34,7 +34,7 @@ from exporter.bundle.bundle_files import (
     provenance,
     write_manifest,
 )
-from exporter.bundle.golden import replay_golden, write_golden
+from exporter.bundle.golden_files import replay_golden, write_golden
 from exporter.config.export_config import Best, ExportConfig, pick, valid_name
 from exporter.convert.builder import Builder
 from exporter.convert.image_sets import Tables, bundle_labels, check_calibration, image_sets

@@ -6,7 +6,7 @@
 # runs QLinearConv or QGemm. An operation that was left out of quantization because it loses too much is quantized
 # more coarsely than the rest, with no message. Identity in between is removed first; Max with the lowest float is not.
 #
-# Met when an exporter's repair left the worst operations in float. exporter/quantize/onnx_steps.py
+# Met when an exporter's repair left the worst operations in float. exporter/quantize/onnx_weights.py
 # works around it. The model is valid, opset 17; half of its output channels have weights 50 times smaller, and the
 # output's grid is theirs.
 #

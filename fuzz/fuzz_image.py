@@ -8,8 +8,8 @@ import atheris
 
 with atheris.instrument_imports(include=["edge_runtime", "PIL"]):
     from edge_runtime.common.errors import ImageError
+    from edge_runtime.image.input_spec import InputSpec
     from edge_runtime.image.preprocess import pixels
-    from edge_runtime.image.spec import InputSpec
 
 SPECS = (
     InputSpec(8, 8),

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 import click
 
 from snapship.commands import COMMANDS, SECTIONS
+from snapship.error_exit import debug_text, failure_of
 from snapship.extras import version
-from snapship.failures import debug_text, failure_of
 
 
 class _KeptError(Exception):

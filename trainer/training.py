@@ -26,7 +26,7 @@ from edge_runtime.common.atomic_folder import check_folder
 from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.common.versions import versions_of
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from trainer.analysis.report import check_report_packages, write_report
 from trainer.augmentation import resolve_augmentations
 from trainer.config.schedule import describe_plan, resolved_config
@@ -42,7 +42,7 @@ from trainer.fit.transfer import train_plain, train_transfer
 from trainer.models import build
 from trainer.models.weights import check_weights, weights_sha256
 from trainer.progress import Event, Progress, silent
-from trainer.run import (
+from trainer.run.record import (
     HISTORY_FILE,
     MODEL_FILE,
     SCHEMA_VERSION,
@@ -54,7 +54,7 @@ from trainer.run import (
     write_data,
     write_run,
 )
-from trainer.run.publish import check_out, new_run_folder
+from trainer.run.run_folder import check_out, new_run_folder
 
 _PACKAGES = ("snapship", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
 

@@ -13,7 +13,7 @@ import msgspec
 from edge_runtime.bundle.labels import check_count, validated
 from edge_runtime.common.errors import BundleError
 from edge_runtime.common.text import as_utf8, quoted, shortened
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any, cast
 import click
 
 from edge_runtime.classifier import MAX_WORKERS, Classifier
-from edge_runtime.cli.listing import STDIN, image_files
+from edge_runtime.cli.image_inputs import STDIN, image_files
 from edge_runtime.cli.options import FilledPath, engine_options, limit_options, result_options
 from edge_runtime.common.atomic_file import check_file
 from edge_runtime.common.errors import UsageError
@@ -179,7 +179,7 @@ def predict(
 
 def _tell_version(bundle: str) -> None:
     """Notes that a later ``snapship pull`` does not affect this process."""
-    from edge_runtime.updates.home import is_version
+    from edge_runtime.updates.version_folder import is_version
 
     place = os.path.realpath(bundle)
     if is_version(place):

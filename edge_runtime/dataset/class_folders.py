@@ -15,6 +15,16 @@ from collections.abc import Mapping
 from edge_runtime.bundle.labels import settled
 from edge_runtime.common.errors import DataError
 from edge_runtime.common.text import as_utf8
+from edge_runtime.dataset.ambiguous_folders import (
+    CURE,
+    command,
+    content_of,
+    or_the_only_set,
+    refuse_flat,
+    refuse_flat_sides,
+    refuse_flat_val,
+    refuse_parts,
+)
 from edge_runtime.dataset.files import Files, looks_like_image
 from edge_runtime.dataset.imageset import Split, class_order
 from edge_runtime.dataset.layout import (
@@ -28,17 +38,7 @@ from edge_runtime.dataset.layout import (
     may_be_parts,
     split_name,
 )
-from edge_runtime.dataset.sides import find_sides, inner_folder, is_unlabelled, only_side
-from edge_runtime.dataset.unclear import (
-    CURE,
-    command,
-    content_of,
-    or_the_only_set,
-    refuse_flat,
-    refuse_flat_sides,
-    refuse_flat_val,
-    refuse_parts,
-)
+from edge_runtime.dataset.split_folders import find_sides, inner_folder, is_unlabelled, only_side
 
 _Placed = list[tuple[str, int, Split | None]]
 

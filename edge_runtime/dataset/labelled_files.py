@@ -15,8 +15,8 @@ from edge_runtime.common.errors import DataError, ImageError
 from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.files import Files
 from edge_runtime.dataset.imageset import ImageSet, Item, Split, by_content, no_image_left, refuse_unreadable
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array, pixels
-from edge_runtime.image.spec import InputSpec
 
 
 def from_files(

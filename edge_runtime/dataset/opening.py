@@ -12,12 +12,12 @@ from edge_runtime.common.atomic_file import is_there
 from edge_runtime.common.errors import BundleError, DataError, reason_of
 from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.arrays import ARRAY_NAMES, is_idx_folder, open_digits, open_downloaded, open_idx
-from edge_runtime.dataset.beside import check_tables_agree, open_tables, table_of
 from edge_runtime.dataset.class_folders import read_class_folders
 from edge_runtime.dataset.files import DiskFiles, Files, ZipFiles
 from edge_runtime.dataset.imageset import ImageSet
 from edge_runtime.dataset.labelled_files import from_files
 from edge_runtime.dataset.layout import Folder, tree
+from edge_runtime.dataset.sidecar_tables import check_tables_agree, open_tables, table_of
 from edge_runtime.dataset.table import from_csv
 from edge_runtime.dataset.table_rows import TABLE_SUFFIXES
 from edge_runtime.image.preprocess import MAX_BYTES

@@ -12,8 +12,8 @@ from __future__ import annotations
 from PIL import Image
 
 from edge_runtime.image import fast_jpeg
-from edge_runtime.image.fitting import LARGE_PIXELS, fit_pixels, fit_rows, fits_rows
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
+from edge_runtime.image.resize_and_crop import LARGE_PIXELS, fit_pixels, fit_rows, fits_rows
 
 _FRAME, _SCAN, _JFIF, _ICC, _QUANTIZATION = 0xC0, 0xDA, 0xE0, 0xE2, 0xDB
 _WITHOUT_MEANING = frozenset({0xC4, 0xDD, 0xFE})

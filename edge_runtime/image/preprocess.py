@@ -30,11 +30,21 @@ from PIL import Image, UnidentifiedImageError
 
 from edge_runtime.common.errors import ImageError, ImageFormatError, ImageTooLargeError, first_line
 from edge_runtime.image import fast_jpeg
-from edge_runtime.image.colour import eight_bit_colour, fix_transparency, upright_transposition
-from edge_runtime.image.decode_cost import BoundedFile, check_cost, check_pixels, check_structure, keep_blocks
-from edge_runtime.image.fitting import LARGE_PIXELS, by_channel, fit, fit_pixels
+from edge_runtime.image.decode_limits import (
+    BoundedFile,
+    check_cost,
+    check_pixels,
+    check_structure,
+    keep_blocks,
+)
+from edge_runtime.image.input_spec import InputSpec
+from edge_runtime.image.orientation_and_colour import (
+    eight_bit_colour,
+    fix_transparency,
+    upright_transposition,
+)
 from edge_runtime.image.plain_jpeg import plain_pixels
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.resize_and_crop import LARGE_PIXELS, by_channel, fit, fit_pixels
 from edge_runtime.image.tiff import corrected, gray_scale, readable
 
 UInt8Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]

@@ -1,6 +1,6 @@
 /* Bilinear resize without antialiasing: each pixel of the result from the four that surround its centre.
 
-   All of it is whole numbers, weights in parts of 2048, rounded once at the end: edge_runtime/image/fitting.py, which
+   All of it is whole numbers, weights in parts of 2048, rounded once at the end: edge_runtime/image/resize_and_crop.py, which
    makes the tables of taps, does the same with NumPy, to the same bits. */
 
 #include "native.h"

@@ -37,10 +37,17 @@ from edge_runtime.common.errors import (
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.selection import choose
 from edge_runtime.golden import SelfTest, selftest, verify_files
-from edge_runtime.updates.home import ARCHIVE, BUNDLE, VersionFolder, VersionRecord, locked_versions, writable
 from edge_runtime.updates.signature import PublicKey, Signature, check_signature, read_signature, version_of
 from edge_runtime.updates.sources import MAX_BYTES, check_source, fetch, shown
 from edge_runtime.updates.unpacking import copy_body, copy_head
+from edge_runtime.updates.version_folder import (
+    ARCHIVE,
+    BUNDLE,
+    VersionFolder,
+    VersionRecord,
+    locked_versions,
+    writable,
+)
 
 After = Callable[[str], None]
 """Called with the name of each finished step."""

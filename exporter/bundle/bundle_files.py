@@ -29,7 +29,7 @@ from edge_runtime.common.temporary import put_back, remove_abandoned, temporary_
 from edge_runtime.common.versions import own_version, versions_of
 from edge_runtime.engines import ENGINES, open_engine
 from edge_runtime.golden import GOLDEN_FILE
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.updates.signature import SIGNATURE_FILE
 from exporter.formats.kinds import Kind
 from exporter.formats.tflite_metadata_tables import ZIP_TIME

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from edge_runtime.common.errors import UnknownNameError, UsageError
-from edge_runtime.image.spec import Fit, Resize
+from edge_runtime.image.input_spec import Fit, Resize
 from exporter.evidence.classes import MissingClasses
 from exporter.judge.judging import Judgement
 from exporter.judge.verdict import ArtifactReport

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from edge_runtime.common.errors import GateFailedError, InconclusiveError, UnknownNameError, UsageError
-from edge_runtime.image.spec import Fit, Resize
+from edge_runtime.image.input_spec import Fit, Resize
 from exporter.common.wording import latency_text, size_text
 from exporter.evidence.classes import MissingClasses
 from exporter.evidence.record import ParetoPoint

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.engines import Engine
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_tensorflow
 from exporter.formats.flatbuffer import INPUT_NAME, OUTPUT_NAME, SIGNATURE
 from exporter.source.full_model import FullModel, freeze

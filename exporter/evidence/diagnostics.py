@@ -27,8 +27,8 @@ import numpy as np
 from edge_runtime.common.errors import SnapshipError, first_line
 from edge_runtime.engines import Engine
 from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
-from edge_runtime.image.spec import InputSpec
 from exporter.evidence.engines import Run, Variant, engine_reports, thread_counts, variants
 from exporter.evidence.layers import layer_reports, open_pair, worst_first
 from exporter.evidence.preprocessing import Preprocessed, device_paths, encoded, stock_path

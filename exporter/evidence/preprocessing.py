@@ -15,9 +15,9 @@ from edge_runtime.common.errors import SnapshipError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.dataset import ImageSet
 from edge_runtime.image import fast_jpeg
-from edge_runtime.image.fitting import fit, kept_part
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array, pixels, upright_colour
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.resize_and_crop import fit, kept_part
 from exporter.common.backend import load_tensorflow
 
 

@@ -133,7 +133,7 @@ class EngineReport(Strict, frozen=True):
 
 
 class KernelsReport(Strict, frozen=True):
-    """What a quantized .onnx file requires of CPU kernels; see :mod:`exporter.quantize.onnx_products`.
+    """What a quantized .onnx file requires of CPU kernels; see :mod:`exporter.quantize.onnx_saturation`.
 
     Attributes:
         operations: Its operations on uint8 activations and int8 weights.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.engines import Engine, open_engine
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.flatbuffer import IDENTIFIER
 
 ALIGNMENT = 16

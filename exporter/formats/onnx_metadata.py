@@ -16,7 +16,7 @@ from edge_runtime.bundle.labels import check_count, validated
 from edge_runtime.bundle.manifest import Preprocess
 from edge_runtime.common.errors import BundleError, ModelFileError
 from edge_runtime.common.versions import OWN_NAME, own_version
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.model_files import import_onnx
 
 MAX_IR_VERSION = 10

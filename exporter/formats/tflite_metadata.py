@@ -14,7 +14,7 @@ from typing import Any
 from edge_runtime.bundle.labels import LABELS_FILE, check_count, labels_text, parse_labels, validated
 from edge_runtime.common.errors import ModelFileError, SnapshipError
 from edge_runtime.common.versions import OWN_NAME, own_version
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats import tflite_metadata_tables as tables
 from exporter.formats.flatbuffer import packed, parsed
 from exporter.formats.tflite_metadata_tables import joined, split

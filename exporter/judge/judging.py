@@ -15,7 +15,7 @@ from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines import Engine
 from edge_runtime.engines.result import Float32Array
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.evidence.classes import MissingClasses, check_classes, class_reports
 from exporter.evidence.diagnostics import DiagnosticsRunner
 from exporter.evidence.record import DiagnosticOptions, LayerReport, ParityReport
@@ -23,7 +23,7 @@ from exporter.evidence.temperature import temperature_report
 from exporter.formats.half_precision import Magnitude, half_magnitude
 from exporter.formats.kinds import KINDS
 from exporter.formats.onnx_run import cpu_report
-from exporter.judge.kernels import examine_kernels, with_kernels
+from exporter.judge.cpu_kernels import examine_kernels, with_kernels
 from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, set_sha256

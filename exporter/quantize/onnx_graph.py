@@ -3,7 +3,7 @@
 ``quant_pre_process`` folds operations between convolutions, so that the effective weights are quantized;
 then QDQ with per-channel int8 weights and uint8 activations, which run twice as fast on x86 with VNNI
 as int8 activations. The grid of the weights is chosen so that the file gives the same answers on every
-CPU; see :mod:`exporter.quantize.onnx_products`.
+CPU; see :mod:`exporter.quantize.onnx_saturation`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from exporter.quantize.onnx_layers import (
     with_unique_names,
     write_layers,
 )
-from exporter.quantize.onnx_products import narrow_scales, with_unsigned_weights
-from exporter.quantize.onnx_steps import keep_float, twin_errors
+from exporter.quantize.onnx_saturation import narrow_scales, with_unsigned_weights
+from exporter.quantize.onnx_weights import keep_float, twin_errors
 from exporter.quantize.pixel_grid import fold_normalisation, with_uint8_input
 
 FLOAT_OPERATIONS = ("Softmax",)

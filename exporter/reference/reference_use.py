@@ -18,8 +18,8 @@ from edge_runtime.common.errors import DataError, SnapshipError
 from edge_runtime.common.progress import Progress
 from edge_runtime.dataset import ImageSet
 from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
-from edge_runtime.image.spec import InputSpec
 from exporter.reference.class_order import ClassOrder, find_order, is_sorted, known_orders, undecided
 from exporter.reference.reference_check import Standing, standing, standing_of
 from exporter.source.external import look_at, prepared, scorer_of

@@ -16,7 +16,7 @@ import numpy as np
 
 from edge_runtime.common.progress import Progress
 from edge_runtime.engines.result import Float32Array
-from edge_runtime.image.spec import InputSpec, Resize
+from edge_runtime.image.input_spec import InputSpec, Resize
 from exporter.reference.class_order import sign_p_value
 from exporter.reference.reference_use import ReferenceUse, balanced_rows
 from exporter.source.images import PixelTable, decode_table

@@ -1,6 +1,5 @@
 """Repair: brings an int8 artifact back to the accuracy of the full model, cheapest remedy first."""
 
-from exporter.repair.accuracy_repair import Repaired, repair
-from exporter.repair.goal import Evaluation, Goal
+from exporter.repair.repair_steps import Evaluation, Goal, Repaired, repair
 
 __all__ = ["Evaluation", "Goal", "Repaired", "repair"]

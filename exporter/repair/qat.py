@@ -28,8 +28,8 @@ from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.backend import load_keras, load_tensorflow
-from exporter.repair.goal import StepUnavailable
 from exporter.repair.qat_copy import QatCopy, copy_with_ranges, rounded_kernel
+from exporter.repair.repair_steps import StepUnavailable
 from exporter.source.full_model import FullModel
 
 STEPS = 100

@@ -15,12 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from edge_runtime.common.pages import render_page
+from edge_runtime.common.html_page import render_page
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.wording import latency_text, size_text
+from exporter.judge.cpu_kernels import kernels_text
 from exporter.judge.judging import FULL_MODEL, Judgement
-from exporter.judge.kernels import kernels_text
 from exporter.judge.verdict import CheckReport
 from exporter.report.plots import (
     attribution_plot,
@@ -31,7 +31,7 @@ from exporter.report.plots import (
     reliability_plot,
     size_latency_plot,
 )
-from exporter.report.printing import calibration_warnings
+from exporter.report.terminal_tables import calibration_warnings
 from exporter.source.images import PixelTable
 
 MOST_FLIPS = 24

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_runtime.bundle.manifest import Format
 from edge_runtime.engines import ENGINES, Engine, open_engine, usable
 from edge_runtime.engines.onnx import OnnxEngine
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.half_precision import Feed, raw
 from exporter.formats.kinds import KINDS, resolve
 

@@ -15,11 +15,11 @@ from edge_runtime.common.errors import ModelFileError, SnapshipError, UsageError
 from edge_runtime.dataset import ImageSet, distinct_labels
 from edge_runtime.engines import open_engine
 from edge_runtime.engines.result import Float32Array
-from edge_runtime.image.spec import Fit, InputSpec, Resize
+from edge_runtime.image.input_spec import Fit, InputSpec, Resize
 from exporter.common.backend import load_tensorflow
 from exporter.formats.half_precision import raw
 from exporter.formats.model_files import model_files
-from exporter.formats.sigmoid import probes, refuse_sigmoids
+from exporter.formats.sigmoid_outputs import probes, refuse_sigmoids
 from exporter.source.candidate import Candidate
 from exporter.source.full_model import CONVERTED_SUFFIXES, KERAS_SUFFIXES, FullModel, check_path
 from exporter.source.input_range import InputRange

@@ -20,15 +20,15 @@ from edge_runtime.common.errors import ModelFileError, RunError, UsageError, fir
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.text import as_utf8, is_utf8
 from edge_runtime.dataset import distinct_labels
-from edge_runtime.image.spec import Fit, InputSpec, Resize
+from edge_runtime.image.input_spec import Fit, InputSpec, Resize
 from exporter.common.backend import load_tensorflow
 from exporter.common.wording import outside_operations
 from exporter.formats.flatbuffer import INPUT_NAME, OUTPUT_NAME
 from exporter.formats.model_files import model_sha256
-from exporter.formats.sigmoid import End, probes, refuse_sigmoids
+from exporter.formats.sigmoid_outputs import End, probes, refuse_sigmoids
 from exporter.source.input_range import InputRange, own_input, refuse_given
 from exporter.source.tensorflow_file import SAVED_MODEL_FILES, is_saved_model, load_tensorflow_file
-from trainer.run import RunRecord, is_run, model_path, read_run
+from trainer.run.record import RunRecord, is_run, model_path, read_run
 
 KERAS_SUFFIXES = (".keras", ".h5")
 

@@ -15,10 +15,10 @@ import numpy as np
 from edge_runtime.common.errors import DataError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.dataset import ImageSet, Item, decode_all, open_dataset
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
-from edge_runtime.image.spec import InputSpec
 from exporter.statistics.drift import IntArray
-from trainer.run import read_data
+from trainer.run.record import read_data
 
 Chosen = Literal["val", "train", "all"]
 

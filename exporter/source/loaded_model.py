@@ -12,11 +12,11 @@ import numpy as np
 from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.input_spec import Fit, InputSpec, Resize
 from edge_runtime.image.preprocess import UInt8Array
-from edge_runtime.image.spec import Fit, InputSpec, Resize
 from exporter.formats.half_precision import Feed, raw
 from exporter.formats.model_files import files_sha256
-from exporter.formats.sigmoid import End, single_output
+from exporter.formats.sigmoid_outputs import End, single_output
 from exporter.source.input_range import InputRange
 
 

@@ -21,7 +21,7 @@ from edge_runtime.engines.onnx import load_session
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.formats.onnx_metadata import onnx_labels
-from exporter.formats.sigmoid import onnx_end, tflite_end
+from exporter.formats.sigmoid_outputs import onnx_end, tflite_end
 from exporter.formats.tflite_metadata import tflite_labels
 from exporter.source.input_range import RANGES, InputRange, check_range, normalisation, scaling
 from exporter.source.loaded_model import LoadedModel, as_batch, image_of, scores_of

@@ -17,7 +17,7 @@ from edge_runtime.engines.result import Float32Array
 from exporter.common.backend import load_keras, load_keras_model, load_tensorflow
 from exporter.common.wording import has_operation, outside_operations
 from exporter.formats.flatbuffer import SIGNATURE
-from exporter.formats.sigmoid import keras_end, single_output
+from exporter.formats.sigmoid_outputs import keras_end, single_output
 from exporter.source.input_range import InputRange, scaling
 from exporter.source.loaded_model import LoadedModel, image_of, scores_of
 

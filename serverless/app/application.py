@@ -48,7 +48,7 @@ def create_app(
 
     Args:
         bundle: A folder or zip; an open classifier, which stays open when the app ends; or a
-            service, such as :class:`serverless.serving.following.ReloadingService`.
+            service, such as :class:`serverless.serving.bundle_reload.ReloadingService`.
         artifact: Its kind, e.g. ``tflite-int8``; None takes the best that runs here.
         engine: ``auto``, ``litert`` or ``onnxruntime``.
         threads: Threads of one inference.

@@ -17,7 +17,7 @@ import msgspec
 from edge_runtime.common.errors import EnvironmentMissingError
 from edge_runtime.common.text import shortened
 from serverless.app.application import app_of
-from serverless.app.core.problems import PROBLEM_TYPE, UnprocessableError, path_of, problem_of
+from serverless.app.core.http_problems import PROBLEM_TYPE, UnprocessableError, path_of, problem_of
 from serverless.app.core.settings import AppConfig
 from serverless.app.core.telemetry import REQUEST_ID_HEADER, RequestRecord, choose_id, log_event
 

@@ -12,7 +12,7 @@ import click
 from edge_runtime.common.errors import SnapshipError, UsageError
 from edge_runtime.common.temporary import temporary_files_together
 from edge_runtime.common.terminal import Column, GroupedCommand, print_table
-from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.deployment_config import DeployConfig, Deployment
 from serverless.deploy.config.rules import Auth, Front
 from serverless.deploy.manage import cli_options
 from serverless.deploy.manage.cli_options import console

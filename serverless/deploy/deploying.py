@@ -53,10 +53,10 @@ from typing import Literal
 import msgspec
 
 from serverless.aws import Connection
-from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.deployment_config import DeployConfig, Deployment
 from serverless.deploy.config.errors import DeployError, StoppedError
 from serverless.deploy.manage.status import check_owner
-from serverless.deploy.package_source import PackageZip, zip_to_deploy
+from serverless.deploy.package_to_deploy import PackageZip, zip_to_deploy
 from serverless.deploy.stack import keys_parameter, lock, stack, versions, waiting
 from serverless.deploy.stack.bucket import (
     CodeBucket,
@@ -70,9 +70,15 @@ from serverless.deploy.stack.bucket import (
 )
 from serverless.deploy.stack.stack import Progress, Stack
 from serverless.deploy.template import Code, template
-from serverless.deploy.traffic import templates
-from serverless.deploy.traffic.stages import Context, deploy_first, deploy_next, update_stack, version_number
-from serverless.deploy.traffic.templates import KEPT_VERSIONS
+from serverless.deploy.traffic import stage_templates
+from serverless.deploy.traffic.canary_stages import (
+    Context,
+    deploy_first,
+    deploy_next,
+    update_stack,
+    version_number,
+)
+from serverless.deploy.traffic.stage_templates import KEPT_VERSIONS
 
 _MB = 1024 * 1024
 
@@ -204,19 +210,19 @@ def _rolled_out(
     final = template(deployment, code)
     current = stack.template_of(aws, deployment.stack) if before is not None else None
     live = versions.traffic(aws, deployment.stack) if before is not None else None
-    history = templates.history_of(current) if current is not None else ()
+    history = stage_templates.history_of(current) if current is not None else ()
     if live is None or current is None:
         number = deploy_first(context, final, create=before is None)
         return _done(context, "created", number, None, secret)
     previous = history[-1] if history else None
     is_there = version_number(context, final) == live.version and not live.others
-    if is_there and templates.same(current, final):
+    if is_there and stage_templates.same(current, final):
         context.progress("No changes")
         return _done(context, "unchanged", live.version, previous, secret)
     if is_there:
         # The version stays; what changes is around it, e.g. alarms or who may call.
         context.begin("Updating the settings around the live version")
-        update_stack(context, templates.with_history(final, history))
+        update_stack(context, stage_templates.with_history(final, history))
         return _done(context, "updated", live.version, previous, secret)
     number = deploy_next(context, final, current, live, history)
     delete_unused(context, number, (*history, live.version), bucket)

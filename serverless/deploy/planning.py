@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from serverless.aws import Connection
-from serverless.deploy.config.deployment import DeployConfig
+from serverless.deploy.config.deployment_config import DeployConfig
 from serverless.deploy.manage.status import check_owner
-from serverless.deploy.package_source import contents_sha256, zip_to_deploy
+from serverless.deploy.package_to_deploy import contents_sha256, zip_to_deploy
 from serverless.deploy.stack import changes, keys_parameter, stack
 from serverless.deploy.stack.bucket import code_bucket, code_key, exists
 from serverless.deploy.stack.stack import Progress, Template
 from serverless.deploy.template import Code, purpose, template
 from serverless.deploy.template.building import tags
-from serverless.deploy.traffic import templates
+from serverless.deploy.traffic import stage_templates
 
 
 class PlanStep(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ def plan(config: DeployConfig, aws: Connection, progress: Progress) -> Plan:
         steps += [
             PlanStep("Add", name, entry["Type"], purpose(name)) for name, entry in final["Resources"].items()
         ]
-    elif create or not templates.same(stack.template_of(aws, deployment.stack), final):
+    elif create or not stage_templates.same(stack.template_of(aws, deployment.stack), final):
         change = changes.propose(aws, deployment.stack, final, tags(deployment), create=create)
         changes.discard(aws, change)
         steps += [

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge_runtime.common.errors import UsageError
-from serverless.app.core.problems import PROBLEM_TYPE, UnavailableError
-from serverless.app.core.schema import Problem
+from serverless.app.core.api_schema import Problem
+from serverless.app.core.http_problems import PROBLEM_TYPE, UnavailableError
 from serverless.app.core.telemetry import REQUEST_ID_HEADER, RequestRecord, choose_id, log_event
 from serverless.serving.limits import ServerLimits
 

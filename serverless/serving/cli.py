@@ -132,7 +132,7 @@ def serve(
     if find_spec("uvicorn") is None:
         raise EnvironmentMissingError.of_extra("snapship serve", "uvicorn", "serverless")
     from serverless.app.application import create_app
-    from serverless.serving.following import ReloadingService
+    from serverless.serving.bundle_reload import ReloadingService
     from serverless.serving.server import run
 
     with listen(host, port) as sock:

@@ -13,7 +13,7 @@ from edge_runtime.common.text import shortened
 from serverless.app.core.telemetry import choose_id, ensure_id
 from serverless.serving.admission import Admission, Refusal
 from serverless.serving.limits import ServerLimits
-from serverless.serving.lingering import LingeringTransport
+from serverless.serving.lingering_close import LingeringTransport
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

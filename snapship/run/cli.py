@@ -68,7 +68,7 @@ def run(
         raise UsageError(
             "A run needs a recipe. Received: none. Pass a .toml file or a name from: snapship run --list"
         )
-    from exporter.report.printing import print_report
+    from exporter.report.terminal_tables import print_report
     from snapship.run.console import ConsoleProgress, plan_lines
     from snapship.run.running import plan_recipe, run_recipe
 

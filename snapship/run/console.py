@@ -10,7 +10,7 @@ import click
 from edge_runtime.common.progress import Progress
 from edge_runtime.common.terminal import StepProgress, printable
 from snapship.run.plan import Decision
-from snapship.run.settings import ResolvedRecipe
+from snapship.run.resolved_recipe import ResolvedRecipe
 
 if TYPE_CHECKING:
     from trainer import Progress as TrainProgress

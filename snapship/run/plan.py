@@ -18,7 +18,7 @@ from edge_runtime.bundle.bundle import file_sha256
 from edge_runtime.common.atomic_file import write_whole
 from edge_runtime.common.errors import UsageError, first_line
 from edge_runtime.common.temporary import remove_abandoned
-from snapship.run.settings import RecipePaths
+from snapship.run.resolved_recipe import RecipePaths
 
 if TYPE_CHECKING:
     from snapship.run.steps import Step

@@ -30,7 +30,7 @@ from snapship.run.plan import (
     write_state,
 )
 from snapship.run.recipe import read_recipe, toml_text
-from snapship.run.settings import ResolvedRecipe, portable, resolve
+from snapship.run.resolved_recipe import ResolvedRecipe, portable, resolve
 from snapship.run.steps import Step, steps_of
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _run_step(
 def _result(recipe: ResolvedRecipe, plan: tuple[Decision, ...], state: RecipeState) -> RecipeResult:
     from edge_runtime.bundle.manifest import decode_json
     from exporter import CheckReport
-    from trainer.run import read_run
+    from trainer.run.record import read_run
 
     paths = recipe.paths
     report: CheckReport = decode_json(paths.check_json.read_bytes(), CheckReport, str(paths.check_json))

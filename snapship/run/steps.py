@@ -17,7 +17,7 @@ from edge_runtime.common.errors import UsageError
 from edge_runtime.dataset import ARRAY_NAMES, array_file, open_dataset
 from snapship.extras import version
 from snapship.run.console import RecipeProgress
-from snapship.run.settings import ResolvedRecipe
+from snapship.run.resolved_recipe import ResolvedRecipe
 from trainer.models.weights import weights_sha256
 
 NOT_DOWNLOADED = "not downloaded yet"

@@ -12,9 +12,9 @@ import numpy as np
 from edge_runtime.common.errors import first_line
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
-from trainer.analysis.cases import Case, case, heat_overlay, map_strip
 from trainer.analysis.gradcam import GradCam
 from trainer.analysis.layers import FeatureMapper, NothingToShowError
+from trainer.analysis.notable_images import Case, case, heat_overlay, map_strip
 
 _Made = TypeVar("_Made")
 

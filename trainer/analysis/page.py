@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.image.spec import InputSpec
-from trainer.analysis.cases import (
+from edge_runtime.image.input_spec import InputSpec
+from trainer.analysis.explaining import Subject, attempt, explain
+from trainer.analysis.layers import first_filters
+from trainer.analysis.notable_images import (
     cases,
     closest_calls,
     filter_sheet,
@@ -17,8 +19,6 @@ from trainer.analysis.cases import (
     surest_right,
     thumbnail,
 )
-from trainer.analysis.explaining import Subject, attempt, explain
-from trainer.analysis.layers import first_filters
 from trainer.analysis.plots import reliability_plot, robustness_plot
 from trainer.analysis.robustness import CORRUPTIONS, Robustness, corrupted, spread_over_classes
 from trainer.evaluation.evaluation import Evaluation

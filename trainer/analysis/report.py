@@ -13,7 +13,7 @@ import numpy as np
 
 from edge_runtime.common.atomic_file import check_file, write_whole
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
-from edge_runtime.common.pages import render_page
+from edge_runtime.common.html_page import render_page
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array, pixels
 from trainer.analysis.explaining import Subject
@@ -25,7 +25,7 @@ from trainer.core.cache import Pixels
 from trainer.evaluation.evaluation import Evaluation, Measurement, scored_images, source_kind
 from trainer.evaluation.metrics import ScoredImages
 from trainer.progress import Event, Progress, silent
-from trainer.run import REPORT_FILE, EpochRow, RunRecord, read_run
+from trainer.run.record import REPORT_FILE, EpochRow, RunRecord, read_run
 
 ROBUSTNESS_IMAGES = 150
 """Maximum number of val images that are corrupted and scored again."""

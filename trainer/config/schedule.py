@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from trainer.augmentation.choices import resolve_augmentations
 from trainer.config.train_config import TrainConfig
 from trainer.models.catalog import info

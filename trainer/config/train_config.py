@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
 from edge_runtime.common.errors import UnknownNameError, UsageError
-from edge_runtime.image.spec import Fit, InputSpec
+from edge_runtime.image.input_spec import Fit, InputSpec
 from trainer.augmentation.choices import MIXING, parse_augmentations
 from trainer.models.catalog import info
 from trainer.models.pretrained import check_pixel_range

@@ -23,8 +23,8 @@ import PIL
 from edge_runtime.common.errors import DataError, EnvironmentMissingError, SnapshipError, first_line
 from edge_runtime.common.temporary import temporary_file
 from edge_runtime.dataset import ARRAY_NAMES, ImageSet, array_file, decode_all
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
-from edge_runtime.image.spec import InputSpec
 from trainer.core.backend import load_keras
 from trainer.progress import Event, Progress, silent
 

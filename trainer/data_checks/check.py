@@ -22,11 +22,11 @@ import numpy as np
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet, decode_all
 from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
-from edge_runtime.image.spec import InputSpec
 from trainer.core.cache import Pixels
 from trainer.data_checks.duplicates import find_copies, is_gray
-from trainer.data_checks.nearby import descriptors
+from trainer.data_checks.near_duplicates import descriptors
 from trainer.data_checks.report import MOST_GRAY, ClassCount, DataReport
 from trainer.data_checks.sizes import Size, header_sizes, recording_sizes, summarize_sizes
 from trainer.progress import Event, Progress, silent

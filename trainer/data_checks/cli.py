@@ -12,7 +12,7 @@ import click
 
 from edge_runtime.common.atomic_file import check_file, write_whole
 from edge_runtime.common.errors import DataError, LeakError, SnapshipError
-from edge_runtime.common.pages import data_uri, fitted, render_page
+from edge_runtime.common.html_page import data_uri, fitted, render_page
 from edge_runtime.common.terminal import Column, print_table, printable
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.dataset.imageset import Item

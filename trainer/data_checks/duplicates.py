@@ -23,7 +23,7 @@ import numpy as np
 from edge_runtime.dataset import ImageSet, Item, Split
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
-from trainer.data_checks.nearby import LUMA, Near, blocks, near_pairs
+from trainer.data_checks.near_duplicates import LUMA, Near, blocks, near_pairs
 
 SIDE = 32
 """Largest side compared, in pixels: finer detail changes with compression and resizing."""
@@ -128,7 +128,7 @@ def find_copies(images: ImageSet, pixels: UInt8Array, described: Float32Array) -
     Args:
         images: The set.
         pixels: uint8 ``[len(images), height, width, channels]``.
-        described: float32 ``[len(images), 63]``, from :func:`trainer.data_checks.nearby.descriptors`.
+        described: float32 ``[len(images), 63]``, from :func:`trainer.data_checks.near_duplicates.descriptors`.
     """
     contents = _grouped(images, pixels, described)
     index = {place: content for content, members in enumerate(contents.members) for place in members}

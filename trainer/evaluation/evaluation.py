@@ -21,15 +21,15 @@ from edge_runtime.common.errors import (
 )
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
-from edge_runtime.image.spec import InputSpec
 from trainer.core.backend import load_keras
 from trainer.core.cache import Int64Array, Pixels, cached_pixels, ensure_downloaded
 from trainer.evaluation import metrics
 from trainer.evaluation.metrics import ScoredImages
 from trainer.fit.batches import predict_batches
 from trainer.progress import Event, Progress, silent
-from trainer.run import RunRecord, is_run, model_path, read_run, register_layers
+from trainer.run.record import RunRecord, is_run, model_path, read_run, register_layers
 
 Part = Literal["val", "all"]
 

@@ -17,7 +17,7 @@ from trainer.fit.checkpoint import Saved
 from trainer.fit.session import Session
 from trainer.fit.training_model import accuracy, cross_entropy, loss, training_model
 from trainer.progress import Event
-from trainer.run import EpochRow
+from trainer.run.record import EpochRow
 
 WARMUP_SHARE = 0.15
 """Share of a phase's steps that warm the learning rate up from zero."""
@@ -95,7 +95,7 @@ def run_phase(
         )
     session.rates[phase.name] = rate
     # Not at the top: its module loads Keras, this one does not.
-    from trainer.fit.callback import PhaseCallback
+    from trainer.fit.phase_callback import PhaseCallback
 
     callback = PhaseCallback(
         session, phase, core, images=len(train.labels), rate=rate, to_beat=to_beat, plateau=plateau

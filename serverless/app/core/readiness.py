@@ -15,8 +15,8 @@ from collections.abc import Callable
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import GateFailedError
 from edge_runtime.common.text import shortened
-from serverless.app.core.problems import NotReadyError
-from serverless.app.core.schema import Ready
+from serverless.app.core.api_schema import Ready
+from serverless.app.core.http_problems import NotReadyError
 
 WAIT_SECONDS = 10.0
 """How long a request waits for the self-test; a gateway waits for 29 s."""

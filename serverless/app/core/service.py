@@ -19,12 +19,12 @@ from edge_runtime.common.errors import SnapshipError
 from edge_runtime.engines.result import Result
 from edge_runtime.image.preprocess import FORMATS, ImageSource, UInt8Array
 from edge_runtime.options import ResultOptions
-from serverless.app.core.problems import problem_of
+from serverless.app.core.api_schema import Answer, Answers, Failed, ModelInfo, Served, Timing, classified
+from serverless.app.core.http_problems import problem_of
 from serverless.app.core.readiness import Readiness, make_selftest
-from serverless.app.core.schema import Answer, Answers, Failed, ModelInfo, Served, Timing, classified
 
 if TYPE_CHECKING:
-    from serverless.app.core.requests import ClassifyRequest
+    from serverless.app.core.request_reading import ClassifyRequest
     from serverless.app.core.telemetry import RequestRecord
 
 MAX_WORKERS = 4

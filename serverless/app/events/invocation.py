@@ -12,9 +12,9 @@ import msgspec
 
 from edge_runtime.common.errors import ImageError, UsageError
 from edge_runtime.common.text import shortened
-from serverless.app.core.problems import ForbiddenError, UnprocessableError
-from serverless.app.core.requests import ClassifyRequest
-from serverless.app.core.schema import Answer, Answers
+from serverless.app.core.api_schema import Answer, Answers
+from serverless.app.core.http_problems import ForbiddenError, UnprocessableError
+from serverless.app.core.request_reading import ClassifyRequest
 from serverless.app.core.service import Service, answer_to
 from serverless.app.core.settings import AppConfig
 from serverless.app.core.telemetry import RequestRecord, log_event

@@ -9,9 +9,9 @@ import msgspec
 
 from edge_runtime.common.errors import SnapshipError
 from edge_runtime.common.text import quoted
-from serverless.app.core.problems import UnprocessableError
+from serverless.app.core.http_problems import UnprocessableError
 from serverless.app.events.invocation import Invocation, read
-from serverless.app.events.objects import SKIPPED, S3Object, process
+from serverless.app.events.s3_objects import SKIPPED, S3Object, process
 
 CREATED = "ObjectCreated:"
 """Prefix of the notification events that a new object causes."""

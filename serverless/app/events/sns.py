@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from serverless.app.events import messages
+from serverless.app.events import message_body
 from serverless.app.events.invocation import Invocation, read
 
 
 class _Notification(msgspec.Struct):
     message: str = msgspec.field(name="Message")
-    message_id: messages.MessageId = msgspec.field(name="MessageId")
+    message_id: message_body.MessageId = msgspec.field(name="MessageId")
 
 
 class _Record(msgspec.Struct):
@@ -28,7 +28,7 @@ class _Event(msgspec.Struct):
 
 
 def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, int]:
-    """Processes the messages, of which SNS sends one at a time.
+    """Processes the message_body, of which SNS sends one at a time.
 
     Args:
         event: As SNS sends it.
@@ -45,7 +45,7 @@ def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, int]:
     failed: Exception | None = None
     for record in found:
         try:
-            messages.process(record.sns.message, record.sns.message_id, "sns", invocation)
+            message_body.process(record.sns.message, record.sns.message_id, "sns", invocation)
         except Exception as error:
             failed = failed or error
     if failed is not None:

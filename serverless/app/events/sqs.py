@@ -1,6 +1,6 @@
 """A batch of messages from SQS; failed ones are reported, so that SQS redelivers only these.
 
-The content of a message is handled by :mod:`serverless.app.events.messages`.
+The content of a message is handled by :mod:`serverless.app.events.message_body`.
 
 The event source must have ``ReportBatchItemFailures``. A message that can never succeed fails too:
 the queue's redrive policy moves it to the dead-letter queue, where it is noticed.
@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from serverless.app.events import messages
+from serverless.app.events import message_body
 from serverless.app.events.invocation import Invocation, read
 
 
 class _Message(msgspec.Struct):
     body: str
-    message_id: messages.MessageId = msgspec.field(name="messageId")
+    message_id: message_body.MessageId = msgspec.field(name="messageId")
     arn: str = msgspec.field(name="eventSourceARN", default="")
 
 
@@ -44,7 +44,7 @@ def handle(event: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
     failed: list[str] = []
     for index, message in enumerate(batch):
         try:
-            messages.process(message.body, message.message_id, "sqs", invocation)
+            message_body.process(message.body, message.message_id, "sqs", invocation)
         except Exception:
             # Its log line says why.
             failed.append(message.message_id)

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_runtime.common.errors import ImageTooLargeError
 from edge_runtime.common.text import quoted
-from serverless.app.core.problems import (
+from serverless.app.core.http_problems import (
     ForbiddenError,
     UnauthorizedError,
     problem_of,

@@ -2,7 +2,7 @@
 
 https://spec.openapis.org/oas/v3.1.1.html. What a struct cannot express is written out here:
 the status codes of a route, the forms of a body, and the union in
-:class:`~serverless.app.core.schema.Answers`.
+:class:`~serverless.app.core.api_schema.Answers`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from serverless.app.core import schema
-from serverless.app.core.problems import PROBLEM_TYPE
+from serverless.app.core import api_schema
+from serverless.app.core.http_problems import PROBLEM_TYPE
 from serverless.app.core.telemetry import REQUEST_ID_HEADER
 from serverless.app.http.middleware import KEY_HEADER
 
@@ -23,13 +23,13 @@ VERSION = "3.1.1"
 _SCHEMAS = "#/components/schemas/"
 
 _STRUCTS = (
-    schema.Answer,
-    schema.Failed,
-    schema.Health,
-    schema.Info,
-    schema.Labels,
-    schema.Problem,
-    schema.Ready,
+    api_schema.Answer,
+    api_schema.Failed,
+    api_schema.Health,
+    api_schema.Info,
+    api_schema.Labels,
+    api_schema.Problem,
+    api_schema.Ready,
 )
 
 _PIXEL = (
@@ -56,7 +56,7 @@ _ABOUT = (
 )
 
 
-def document(limits: schema.Limits, version: str, top_k: int, *, keyed: bool) -> dict[str, Any]:
+def document(limits: api_schema.Limits, version: str, top_k: int, *, keyed: bool) -> dict[str, Any]:
     """Makes the document.
 
     Args:
@@ -97,7 +97,7 @@ def document(limits: schema.Limits, version: str, top_k: int, *, keyed: bool) ->
     }
 
 
-def _classify(limits: schema.Limits, top_k: int, keyed: bool) -> dict[str, Any]:
+def _classify(limits: api_schema.Limits, top_k: int, keyed: bool) -> dict[str, Any]:
     answers = {"schema": {"anyOf": [_ref("Answer"), _ref("Answers")]}}
     operation = _operation("classify", "Classify one or several images", {"application/json": answers})
     operation["parameters"] = [
@@ -143,7 +143,7 @@ def _choices(top_k: int) -> dict[str, dict[str, Any]]:
         "top_k": {
             "type": "integer",
             "minimum": 1,
-            "maximum": schema.MAX_TOP_K,
+            "maximum": api_schema.MAX_TOP_K,
             "default": top_k,
             "description": "How many classes to return, best first.",
         },
@@ -201,7 +201,7 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": _SCHEMAS + name}
 
 
-def _schemas(limits: schema.Limits, top_k: int) -> dict[str, Any]:
+def _schemas(limits: api_schema.Limits, top_k: int) -> dict[str, Any]:
     _, found = msgspec.json.schema_components(_STRUCTS, ref_template=_SCHEMAS + "{name}")
     found["Answers"] = _answers(found["Answer"]["properties"])
     found["Classified"] = _without(found["Answer"], "model", "timing_ms")
@@ -215,11 +215,11 @@ def _schemas(limits: schema.Limits, top_k: int) -> dict[str, Any]:
 
 def _answers(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Written out, since msgspec encodes its union but cannot describe it."""
-    assert schema.Answers.__struct_fields__ == ("results", "model", "timing_ms")
+    assert api_schema.Answers.__struct_fields__ == ("results", "model", "timing_ms")
     results = {"type": "array", "items": {"anyOf": [_ref("Classified"), _ref("Failed")]}, "minItems": 1}
     return {
         "title": "Answers",
-        "description": schema.Answers.__doc__,
+        "description": api_schema.Answers.__doc__,
         "type": "object",
         "properties": {"results": results, "model": answer["model"], "timing_ms": answer["timing_ms"]},
         "required": ["results", "model", "timing_ms"],
@@ -232,15 +232,15 @@ def _without(entry: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {
         **entry,
         "title": "Classified",
-        "description": schema.Classified.__doc__,
+        "description": api_schema.Classified.__doc__,
         "properties": properties,
         "required": required,
     }
 
 
-def _image_request(limits: schema.Limits, top_k: int) -> dict[str, Any]:
+def _image_request(limits: api_schema.Limits, top_k: int) -> dict[str, Any]:
     """The struct's fields, with the rule that exactly one of ``image`` and ``images`` is set."""
-    assert schema.ImageRequest.__struct_fields__ == ("image", "images", "top_k", "score_threshold")
+    assert api_schema.ImageRequest.__struct_fields__ == ("image", "images", "top_k", "score_threshold")
     text = {
         "type": "string",
         "contentEncoding": "base64",
@@ -254,4 +254,4 @@ def _image_request(limits: schema.Limits, top_k: int) -> dict[str, Any]:
         forms.append(
             {"type": "object", "properties": properties, "required": [name], "additionalProperties": False}
         )
-    return {"title": "ImageRequest", "description": schema.ImageRequest.__doc__, "oneOf": forms}
+    return {"title": "ImageRequest", "description": api_schema.ImageRequest.__doc__, "oneOf": forms}

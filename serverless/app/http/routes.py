@@ -22,9 +22,9 @@ from starlette.routing import Route
 from edge_runtime.common.errors import SnapshipError
 from edge_runtime.common.versions import own_version
 from edge_runtime.image.preprocess import FORMATS
-from serverless.app.core.problems import on_http_exception, on_snapship_error
-from serverless.app.core.requests import read_classify_request
-from serverless.app.core.schema import Health, Info, Labels, Limits
+from serverless.app.core.api_schema import Health, Info, Labels, Limits
+from serverless.app.core.http_problems import on_http_exception, on_snapship_error
+from serverless.app.core.request_reading import read_classify_request
 from serverless.app.core.service import Service, answer_to
 from serverless.app.core.settings import AppConfig
 from serverless.app.core.telemetry import record_of

@@ -14,7 +14,7 @@ from serverless.app.core.settings import checked_origins
 from serverless.deploy.config.errors import LimitError
 
 if TYPE_CHECKING:
-    from serverless.deploy.config.deployment import Deployment
+    from serverless.deploy.config.deployment_config import Deployment
 
 Arch = Literal["x86_64", "arm64"]
 """Architecture of a function, as AWS spells it."""
@@ -26,7 +26,7 @@ Auth = Literal["aws-iam", "api-key", "none"]
 Front = Literal["url", "http-api"]
 
 AUTH_VARIABLE = "SNAPSHIP_ENDPOINT_AUTH"
-"""Variable of the function with the value of :attr:`serverless.deploy.config.deployment.Deployment.auth`."""
+"""Variable of the function with the value of :attr:`serverless.deploy.config.deployment_config.Deployment.auth`."""
 
 MEMORY_MB = (128, 10_240)
 """Memory of a function, in MB of 2^20 bytes."""

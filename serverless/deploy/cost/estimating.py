@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_runtime.common.errors import UsageError
-from serverless.deploy.config.deployment import ONE_CPU_MB
+from serverless.deploy.config.deployment_config import ONE_CPU_MB
 from serverless.deploy.config.errors import LimitError
 from serverless.deploy.config.rules import MEMORY_MB, Arch, Front
 from serverless.deploy.cost.measuring import RequestProfile

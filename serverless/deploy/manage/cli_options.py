@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from edge_runtime.common.terminal import live_console, printable
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.config.rules import Arch, PythonVersion
 from serverless.deploy.stack.stack import Progress
 

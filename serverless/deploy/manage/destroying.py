@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from edge_runtime.common.errors import UsageError
 from serverless.aws import Connection, CredentialsError, Ignoring, MissingResourceError, answered
-from serverless.deploy.config.deployment import NAME_TAG, Deployment
+from serverless.deploy.config.deployment_config import NAME_TAG, Deployment
 from serverless.deploy.manage.status import check_owner, code_bucket_of
 from serverless.deploy.stack import keys_parameter, lock, stack, versions, waiting
 from serverless.deploy.stack.bucket import (

@@ -6,13 +6,13 @@ import msgspec
 
 from edge_runtime.common.errors import UsageError
 from serverless.aws import Connection
-from serverless.deploy.config.deployment import NAME_TAG
+from serverless.deploy.config.deployment_config import NAME_TAG
 from serverless.deploy.config.errors import DeployError
 from serverless.deploy.manage.status import Endpoint, look_up
 from serverless.deploy.stack import changes, lock, versions, waiting
 from serverless.deploy.stack.bucket import code_bucket, ensure
 from serverless.deploy.stack.stack import Progress
-from serverless.deploy.traffic import templates
+from serverless.deploy.traffic import stage_templates
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -60,9 +60,9 @@ def rollback(name: str, aws: Connection, progress: Progress, *, to: str | None =
         target = _target(aws, found, live, to)
         left = next(iter(live.others), live.version) if target == live.version else live.version
         progress(f"Sending all calls to version {target}; version {left} gets none")
-        before = templates.history_of(found.template)
+        before = stage_templates.history_of(found.template)
         older = before[: before.index(target)] if target in before else before
-        wanted = templates.with_history(templates.with_alias_at(found.template, target), older)
+        wanted = stage_templates.with_history(stage_templates.with_alias_at(found.template, target), older)
         change = changes.propose(aws, found.stack.name, wanted, _tags(found), create=False)
         changes.apply(aws, change, progress)
     return Rollback(name, target, left, found.url)
@@ -78,7 +78,7 @@ def _target(aws: Connection, found: Endpoint, live: versions.Traffic, to: str | 
 
 def _check_settings(found: Endpoint, live: versions.Version, target: versions.Version) -> None:
     """Only the alias moves, so the settings around the version must be those it was made for."""
-    guarded = templates.requires_signature(found.template)
+    guarded = stage_templates.requires_signature(found.template)
     now = {"--auth": "aws-iam" if guarded else live.auth, **live.settings}
     for option, value in {"--auth": target.auth, **target.settings}.items():
         if option == "--keys-parameter" and not value:
@@ -104,7 +104,7 @@ def _number(there: list[str], found: Endpoint, live: versions.Traffic, to: str |
         return live.version
     older = [
         number
-        for number in templates.history_of(found.template)
+        for number in stage_templates.history_of(found.template)
         if number in there and number != live.version
     ]
     if not older:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import msgspec
 
 from serverless.aws import Connection, MissingResourceError
-from serverless.deploy.config.deployment import NAME_TAG, Deployment
+from serverless.deploy.config.deployment_config import NAME_TAG, Deployment
 from serverless.deploy.config.errors import DeployError
 from serverless.deploy.stack import lock, stack, versions
 from serverless.deploy.stack.bucket import CodeBucket, code_bucket, exists
 from serverless.deploy.stack.stack import Stack, Template
-from serverless.deploy.traffic import stages, templates
+from serverless.deploy.traffic import canary_stages, stage_templates
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Status(msgspec.Struct, frozen=True):
     python: str
     arch: str
     versions: tuple[VersionStatus, ...]
-    alarms: tuple[stages.Alarm, ...]
+    alarms: tuple[canary_stages.Alarm, ...]
     busy: str | None
 
 
@@ -115,7 +115,7 @@ def status(name: str, aws: Connection) -> Status:
     found = look_up(aws, name)
     live = versions.traffic(aws, found.function)
     published = versions.published(aws, found.function)
-    before = set(templates.history_of(found.template))
+    before = set(stage_templates.history_of(found.template))
     serving = next(
         (version for version in published if live is not None and version.number == live.version), None
     )
@@ -147,7 +147,7 @@ def status(name: str, aws: Connection) -> Status:
             )
             for version in published
         ),
-        alarms=stages.states(aws, names),
+        alarms=canary_stages.states(aws, names),
         busy=f"{holder.doing} by {holder.user} on {holder.host}" if holder is not None else None,
     )
 
@@ -169,7 +169,7 @@ def auth_of(found: Endpoint, aws: Connection) -> str:
         found: The deployment.
         aws: The account and region.
     """
-    if templates.requires_signature(found.template):
+    if stage_templates.requires_signature(found.template):
         return "aws-iam"
     return "api-key" if versions.checks_keys(aws, found.function) else "none"
 
@@ -212,7 +212,7 @@ def code_bucket_of(aws: Connection, template: Template) -> CodeBucket:
         aws: The account and region.
         template: The template of a stack.
     """
-    own, named = code_bucket(aws), templates.code_bucket_name(template)
+    own, named = code_bucket(aws), stage_templates.code_bucket_name(template)
     return own if named in ("", own.name) else code_bucket(aws, named)
 
 

@@ -17,7 +17,7 @@ from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import put_back
 from serverless.deploy.config.errors import LimitError
 from serverless.deploy.package.config import PartSize
-from serverless.deploy.package.tree import RECORD_FILE, Tree
+from serverless.deploy.package.package_files import RECORD_FILE, Tree
 
 TASK_FOLDER = "task"
 """The folder of a build context with the package's files."""

@@ -27,7 +27,7 @@ from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.common.versions import own_version
 from edge_runtime.engines.selection import choose
 from serverless.deploy.config.rules import Arch
-from serverless.deploy.package import archive, linkage
+from serverless.deploy.package import archive, shared_libraries
 from serverless.deploy.package.archive import (
     TASK_FOLDER,
     check_context_path,
@@ -43,7 +43,7 @@ from serverless.deploy.package.interpreters import (
     runs_here,
     selfcheck,
 )
-from serverless.deploy.package.tree import OWN, RECORD_FILE, Tree, build, own_code, record
+from serverless.deploy.package.package_files import OWN, RECORD_FILE, Tree, build, own_code, record
 from serverless.deploy.package.wheels import Requirement, Wheel, cache_folder, fetch, missing, requirements
 
 Progress = Callable[[str], None]
@@ -160,7 +160,7 @@ def _make(plan: _Plan, progress: Progress) -> _Made:
     if config.image is not None:
         own[CONTAINER_FILE] = _SCRIPT.read_bytes()
     tree = build(plan.bundle, plan.artifact, wheels, own)
-    linkage.check(tree.files, config.arch)
+    shared_libraries.check(tree.files, config.arch)
     # Before the slow steps, and again with the files they add.
     _check_size(tree, config)
     with temporary_folder() as place:

@@ -2,7 +2,7 @@
 
 Patterns are those of fnmatch, where ``*`` also matches ``/``. The golden images, replayed from what is
 left, verify the list. Libraries that nothing links to any more are removed automatically
-(:mod:`serverless.deploy.package.linkage`).
+(:mod:`serverless.deploy.package.shared_libraries`).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ CloudFormation cannot create an encrypted parameter, so it is not part of the st
 from __future__ import annotations
 
 from serverless.aws import Connection, Ignoring, MissingResourceError, answered
-from serverless.deploy.config.deployment import NAME_TAG
+from serverless.deploy.config.deployment_config import NAME_TAG
 
 FIRST_KEY = "first"
 """Name of the key that deploy creates if there is none."""

@@ -39,7 +39,7 @@ class Version:
         memory_mb: Its memory.
         python: E.g. ``python3.12``.
         arch: Its architecture.
-        auth: Who may call it, as in :class:`~serverless.deploy.config.deployment.Deployment`.
+        auth: Who may call it, as in :class:`~serverless.deploy.config.deployment_config.Deployment`.
         settings: Values of the options that its environment depends on, by option.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.template import events, function
 
 ERRORS = "ErrorAlarm"

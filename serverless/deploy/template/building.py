@@ -17,7 +17,7 @@ import json
 import re
 from typing import Any
 
-from serverless.deploy.config.deployment import NAME_TAG, Deployment
+from serverless.deploy.config.deployment_config import NAME_TAG, Deployment
 from serverless.deploy.template import alarms, events, front, function, role
 from serverless.deploy.template.function import Code
 
@@ -68,7 +68,7 @@ def template(deployment: Deployment, code: Code) -> dict[str, Any]:
 
     Returns:
         Plain data, for :func:`text`. All calls go to the new version;
-        :mod:`serverless.deploy.traffic.templates` derives the templates of a canary from it.
+        :mod:`serverless.deploy.traffic.stage_templates` derives the templates of a canary from it.
     """
     version = function.logical_id_of_version(deployment, code)
     sources = events.sources(deployment)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.common.errors import UsageError
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 
 FUNCTION = "Function"
 LOG_GROUP = "LogGroup"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.config.rules import results_place
 from serverless.deploy.template import function
 from serverless.deploy.template.function import arn, some

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.kinds import KINDS
 from exporter.formats.tflite_metadata import with_tflite_metadata
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.template import Code, template, text
-from serverless.deploy.traffic import templates
+from serverless.deploy.traffic import stage_templates
 
 CODE = Code("packages", "flowers.zip", "ab" * 32)
 LIVE = Code("packages", "flowers-before.zip", "cd" * 32)
@@ -67,10 +67,10 @@ def test_cfn_lint_finds_nothing_in_any_template_and_something_in_a_broken_one(
         unpackaged = template(Deployment("flowers", **options), Code(None, None, "ab" * 32, zipped=False))
         (tmp_path / f"{name}-template-only.json").write_text(text(unpackaged), encoding="utf-8")
         # What is deployed on the way there, and during a canary.
-        held = templates.with_new_version(template(Deployment("flowers"), LIVE), made, "3")
+        held = stage_templates.with_new_version(template(Deployment("flowers"), LIVE), made, "3")
         (tmp_path / f"{name}-held-back.json").write_text(text(held), encoding="utf-8")
         (tmp_path / f"{name}-canary.json").write_text(
-            text(templates.with_canary(held, 0.1)), encoding="utf-8"
+            text(stage_templates.with_canary(held, 0.1)), encoding="utf-8"
         )
     broken = template(Deployment("flowers", auth="none"), CODE)
     broken["Resources"]["Function"]["Properties"]["Runtime"] = "python9.9"

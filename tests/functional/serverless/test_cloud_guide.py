@@ -20,7 +20,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from serverless.app import create_app
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.template import Code, template
 from serverless.deploy.template.events import IMAGE_SUFFIXES
 from snapship.commands import COMMANDS

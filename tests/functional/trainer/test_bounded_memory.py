@@ -13,7 +13,7 @@ import hashlib, io, resource, sys
 import numpy as np
 from PIL import Image
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from trainer.core.cache import cached_pixels
 from trainer.data_checks import data_warnings, check_data
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.planted import NORMALISATION, READER, planted
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_keras
 from exporter.convert.tflite import convert_fp32
 from exporter.quantize import TfliteGraph

@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from snapship.cli import cli
 from trainer import models
 from trainer.analysis.robustness import CORRUPTIONS
-from trainer.run import RunMetrics, RunRecord, write_run
+from trainer.run.record import RunMetrics, RunRecord, write_run
 
 
 def run(*words: str | Path) -> Result:

@@ -17,8 +17,8 @@ from edge_runtime.bundle.labels import labels_text
 from edge_runtime.bundle.manifest import Artifact, GoldenRef, Manifest, Provenance, TensorSpec, encode_json
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.golden import Golden, GoldenExample, image_hashes
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array, pixels
-from edge_runtime.image.spec import InputSpec
 
 LABELS = ("red", "green", "blue")
 SPEC = InputSpec(height=8, width=8)

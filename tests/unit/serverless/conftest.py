@@ -17,7 +17,7 @@ from edge_runtime.engines.result import Prediction, Result
 from edge_runtime.image.preprocess import ImageSource, UInt8Array
 from edge_runtime.options import ResultOptions
 from serverless.app import create_app
-from serverless.app.core.schema import Served
+from serverless.app.core.api_schema import Served
 from serverless.app.core.service import ServedModel, Service
 
 

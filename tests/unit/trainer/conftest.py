@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.image.spec import InputSpec
-from trainer.run import RUN_FILE, DataItem, DataRecord, RunMetrics, RunRecord, write_data, write_run
+from edge_runtime.image.input_spec import InputSpec
+from trainer.run.record import RUN_FILE, DataItem, DataRecord, RunMetrics, RunRecord, write_data, write_run
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from serverless.aws import Connection
-from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.deployment_config import DeployConfig, Deployment
 from serverless.deploy.config.errors import StoppedError
 from serverless.deploy.deploy_cli import deploy
 from serverless.deploy.deploying import deploy as run
-from serverless.deploy.traffic import stages
+from serverless.deploy.traffic import canary_stages
 
 BUCKET = "snapship-code-123456789012-eu-central-1"
 
@@ -114,7 +114,7 @@ def test_failed_selftest_leaves_what_was_live(cloud: Any) -> None:
 def test_a_role_that_is_not_known_everywhere_yet_is_given_time(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "RETRY_S", 0.0)
+    monkeypatch.setattr(canary_stages, "RETRY_S", 0.0)
     cloud.will_answer({"passed": False, "detail": "AccessDenied: ssm:GetParameter"}, {"passed": True})
     said: list[str] = []
     run(DeployConfig(Deployment("flowers"), package=cloud.zipped("one")), Connection(), said.append)

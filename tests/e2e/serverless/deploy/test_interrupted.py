@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from serverless.aws import Connection
-from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.deployment_config import DeployConfig, Deployment
 from serverless.deploy.deploying import deploy as run
 from serverless.deploy.stack.lock import EXPIRES_S, Holder
 
@@ -29,8 +29,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from serverless.aws import Connection
-from serverless.deploy.config.deployment import Deployment
-from serverless.deploy.config.deployment import DeployConfig
+from serverless.deploy.config.deployment_config import Deployment
+from serverless.deploy.config.deployment_config import DeployConfig
 from serverless.deploy.deploying import deploy
 
 def say(line):

@@ -65,7 +65,7 @@ def test_rollback_never_goes_to_a_version_that_failed(cloud: Any) -> None:
 
 
 def test_old_versions_are_tidied_up(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serverless.deploy.traffic.templates.KEPT_VERSIONS", 2)
+    monkeypatch.setattr("serverless.deploy.traffic.stage_templates.KEPT_VERSIONS", 2)
     monkeypatch.setattr("serverless.deploy.deploying.KEPT_VERSIONS", 2)
     for number in range(4):
         cloud.deploy(f"code-{number}")

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.common.errors import SnapshipError
 from serverless.aws import Connection
-from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.deployment_config import DeployConfig, Deployment
 from serverless.deploy.config.errors import StoppedError
 from serverless.deploy.config.rules import Auth
 from serverless.deploy.deploying import deploy as run

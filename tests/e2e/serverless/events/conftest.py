@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from serverless.app.entry import Handler, load_handler
-from serverless.app.events import objects
+from serverless.app.events import s3_objects
 
 EVENTS = Path(__file__).parents[3] / "functional" / "serverless" / "events"
 
@@ -41,9 +41,9 @@ def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }.items():
         monkeypatch.setenv(name, value)
-    objects.s3.cache_clear()
+    s3_objects.s3.cache_clear()
     yield
-    objects.s3.cache_clear()
+    s3_objects.s3.cache_clear()
 
 
 @pytest.fixture

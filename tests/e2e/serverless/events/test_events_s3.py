@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier, SnapshipError
-from serverless.app.core.problems import ForbiddenError
+from serverless.app.core.http_problems import ForbiddenError
 from serverless.app.entry import Handler
-from serverless.app.events import objects
+from serverless.app.events import s3_objects
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1")
 
@@ -173,7 +173,7 @@ def test_what_aws_does_not_do_is_raised_so_that_lambda_retries(
         function(SNAPSHIP_S3_BUCKETS="gone")(put_event("0.png", "gone"), CONTEXT)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    objects.s3.cache_clear()
+    s3_objects.s3.cache_clear()
     with pytest.raises(SnapshipError, match=r"127\.0\.0\.1:9"):
         function()(put_event("0.png"), CONTEXT)
     assert [(line["status"], line["Errors"], line["level"]) for line in log()] == [(500, 1, "ERROR")] * 3
@@ -203,7 +203,7 @@ def test_the_client_is_made_once(function: Load, s3: Any, put_event: Event, pict
     handler = function()
     s3.put_object(Bucket="pets", Key="0.png", Body=pictures[0])
     handler({"warmup": True}, CONTEXT)
-    assert objects.s3.cache_info().currsize == 0
+    assert s3_objects.s3.cache_info().currsize == 0
     for _ in range(3):
         handler(put_event("0.png"), CONTEXT)
-    assert objects.s3.cache_info().misses == 1
+    assert s3_objects.s3.cache_info().misses == 1

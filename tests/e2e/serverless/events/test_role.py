@@ -22,8 +22,8 @@ import pytest
 
 from serverless.app.core.keys import new_key
 from serverless.app.entry import Handler
-from serverless.app.events import objects
-from serverless.deploy.config.deployment import Deployment
+from serverless.app.events import s3_objects
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.template import Code, template
 
 UNSEEN = {
@@ -77,7 +77,7 @@ def calls(moto: str, aws: None, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        objects.s3.cache_clear()
+        s3_objects.s3.cache_clear()
         yield noted
         server.shutdown()
 

@@ -21,9 +21,9 @@ from serverless.deploy.config.errors import DownloadError, LimitError, SelfCheck
 from serverless.deploy.config.rules import Arch
 from serverless.deploy.package import PackageConfig, WrittenPackage, package
 from serverless.deploy.package.interpreters import Interpreter
-from serverless.deploy.package.linkage import MACHINES, linkage
+from serverless.deploy.package.package_files import read_record
 from serverless.deploy.package.prune import RULES
-from serverless.deploy.package.tree import read_record
+from serverless.deploy.package.shared_libraries import MACHINES, linkage
 from serverless.deploy.package.wheels import fetch, requirements
 
 ROOT = Path(__file__).resolve().parents[4]

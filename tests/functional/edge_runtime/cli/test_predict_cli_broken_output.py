@@ -15,7 +15,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from edge_runtime import Classifier
-from snapship.failures import failure_of
+from snapship.error_exit import failure_of
 
 ROOT = Path(__file__).resolve().parents[4]
 ATTEMPTS = 10

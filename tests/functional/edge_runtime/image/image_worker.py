@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.common.errors import ImageError
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 
 SPEC = InputSpec(height=224, width=224)
 

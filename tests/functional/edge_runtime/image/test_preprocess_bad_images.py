@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.common.errors import ImageError
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import FORMATS, MAX_PIXELS, pixels
-from edge_runtime.image.spec import InputSpec
 
 HERE = Path(__file__).parent
 MAX_MEGABYTES = 300

@@ -9,7 +9,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from edge_runtime.engines import open_engine
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.flatbuffer import name_tensors, packed, parsed
 from exporter.formats.tflite_metadata import tflite_labels, with_tflite_metadata
 

@@ -15,7 +15,7 @@ from PIL import Image
 import exporter.judge.judging
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.dataset import open_dataset
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter import CheckConfig
 from exporter.checking import run_check
 from exporter.convert.onnx_file import convert_onnx_fp16

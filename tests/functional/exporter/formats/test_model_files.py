@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime.common.errors import ModelFileError
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.half_precision import half_magnitude
 from exporter.formats.model_files import external_files, parse_onnx
 from exporter.formats.onnx_run import parsed

@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edge_runtime.common.errors import BundleError, ModelFileError
 from edge_runtime.engines import open_engine
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.onnx_metadata import onnx_labels, with_onnx_metadata
 from exporter.formats.tflite_metadata import read_tflite_metadata, tflite_labels, with_tflite_metadata
 from exporter.formats.tflite_metadata_tables import COLOR_SPACES, split

@@ -14,7 +14,7 @@ from edge_runtime.bundle.manifest import decode_json, encode_json
 from edge_runtime.common.errors import DataError, ModelFileError
 from edge_runtime.dataset import open_dataset
 from edge_runtime.engines import Engine, open_engine
-from exporter.bundle.golden import replay_golden
+from exporter.bundle.golden_files import replay_golden
 from exporter.evidence import DiagnosticOptions
 from exporter.evidence.engines import thread_counts
 from exporter.evidence.layers import layer_reports, open_pair

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.engines.result import Float32Array
 from exporter.quantize import OnnxGraph
-from exporter.quantize.onnx_products import products
+from exporter.quantize.onnx_saturation import products
 from exporter.source.scoring import file_scores
 
 SIDE, CLASSES = 12, 4

@@ -82,8 +82,8 @@ def test_digits_that_look_alike_are_no_copies(shared: Path) -> None:
 
 @pytest.mark.parametrize("native_size", [(28, 28), None])
 def test_enlarged_digits_are_no_copies_either(shared: Path, native_size: tuple[int, int] | None) -> None:
+    from edge_runtime.image.input_spec import InputSpec
     from edge_runtime.image.preprocess import pixels
-    from edge_runtime.image.spec import InputSpec
     from trainer.core.cache import Pixels
 
     images = open_dataset(shared / "data" / "mnist")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.common.errors import ModelFileError
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_keras, load_tensorflow
 from exporter.convert.builder import Builder
 from exporter.formats.c_array import tflite_in

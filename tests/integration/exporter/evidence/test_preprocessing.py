@@ -13,7 +13,7 @@ from PIL import Image
 
 from edge_runtime import Bundle
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.evidence.preprocessing import device_paths, stock_path
 from exporter.evidence.record import AttributionStep
 from exporter.judge.judging import judge

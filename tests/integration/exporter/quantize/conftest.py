@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_keras
 from exporter.convert.onnx_file import convert_onnx
 from exporter.convert.tflite import convert_fp32

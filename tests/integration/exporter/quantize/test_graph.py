@@ -9,7 +9,7 @@ import pytest
 from edge_runtime.common.errors import UsageError
 from edge_runtime.engines.selection import open_engine
 from exporter.quantize import QuantGraph
-from exporter.quantize.onnx_products import products
+from exporter.quantize.onnx_saturation import products
 from exporter.source.scoring import engine_scorer
 from exporter.statistics.drift import agreement, floored_kl
 

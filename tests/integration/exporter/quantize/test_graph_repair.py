@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.dataset import open_dataset
 from edge_runtime.engines.selection import open_engine
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_keras
 from exporter.convert.tflite import convert_fp32
 from exporter.quantize import QuantGraph, TfliteGraph

@@ -10,13 +10,13 @@ import pytest
 
 from edge_runtime.common.errors import UsageError
 from edge_runtime.engines import open_engine
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_keras
 from exporter.convert.tflite import convert_fp32
 from exporter.quantize import TfliteGraph
-from exporter.repair.goal import StepUnavailable
 from exporter.repair.qat import fine_tuned
 from exporter.repair.qat_copy import copy_with_ranges, range_layer, rounded_kernel
+from exporter.repair.repair_steps import StepUnavailable
 from exporter.source.full_model import FullModel, freeze
 from exporter.source.scoring import engine_scorer, full_scorer
 from exporter.statistics.drift import agreement, floored_kl

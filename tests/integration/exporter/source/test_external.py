@@ -14,7 +14,7 @@ from PIL import Image
 
 from edge_runtime.common.errors import BundleError, ModelFileError, SnapshipError, UsageError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter import CheckConfig
 from exporter.checking import CheckResult, run_check
 from exporter.common.backend import load_keras, load_tensorflow

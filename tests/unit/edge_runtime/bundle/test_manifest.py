@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.bundle.manifest import Preprocess, encode_json, read_manifest
 from edge_runtime.common.errors import BundleError
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 
 Edit = Callable[[dict[str, Any]], Any]
 

@@ -23,7 +23,7 @@ from edge_runtime.bundle.manifest import (
     read_manifest,
 )
 from edge_runtime.common.errors import BundleError
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 
 QUICK = settings(
     max_examples=100, deadline=None, derandomize=True, database=None,

@@ -29,7 +29,7 @@ from pathlib import Path
 from edge_runtime.common import atomic_folder, temporary
 from edge_runtime.common.atomic_file import write_whole
 from exporter.bundle.bundle_files import bundle_in_making
-from trainer.run.publish import new_run_folder, check_out
+from trainer.run.run_folder import new_run_folder, check_out
 
 CHANGES, which, exchanges, place = json.loads(sys.argv[1])
 if not exchanges:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_runtime.common.errors import SnapshipError, UnknownNameError, UsageError
 from edge_runtime.common.text import MAX_MESSAGE, MAX_QUOTED, bounded, cut, quoted, shortened
 from edge_runtime.options import ResultOptions
-from serverless.app.core.problems import UnauthorizedError
+from serverless.app.core.http_problems import UnauthorizedError
 
 # Half characters too, which JSON can write and UTF-8 cannot.
 TEXTS = st.builds(

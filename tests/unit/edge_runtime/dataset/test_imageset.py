@@ -10,8 +10,8 @@ import pytest
 
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import class_order, decode_all, distinct_labels, open_dataset
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 
 WriteClasses = Callable[[Path, Mapping[str, int]], Path]
 SPEC = InputSpec(height=4, width=5)

@@ -13,7 +13,7 @@ import pytest
 from edge_runtime.bundle.labels import labels_text, parse_labels
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import decode_all, open_dataset
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 
 WriteClasses = Callable[[Path, Mapping[str, int]], Path]
 Picture = Callable[[int], bytes]

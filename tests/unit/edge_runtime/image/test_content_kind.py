@@ -13,8 +13,8 @@ from PIL import Image
 
 from edge_runtime.common.errors import ImageError, ImageFormatError
 from edge_runtime.image.content_kind import content_kind
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 
 SPEC = InputSpec(8, 8)
 NOISE = np.random.default_rng(3).integers(0, 256, (40, 40, 3), dtype=np.uint8)

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from edge_runtime.common.errors import ImageError
-from edge_runtime.image import fast_jpeg, fitting, plain_jpeg, preprocess, resize
+from edge_runtime.image import fast_jpeg, plain_jpeg, preprocess, resize, resize_and_crop
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.plain_jpeg import plain_pixels, plain_size
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 
 SPEC = InputSpec(height=24, width=32)
 LIMIT = 1_000_000
@@ -52,7 +52,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         pytest.skip("needs the extra fast and the compiled part")
     if request.param == "pillow":
         monkeypatch.setattr(resize, "usable", lambda: False)
-        monkeypatch.setattr(fitting, "usable", lambda: False)
+        monkeypatch.setattr(resize_and_crop, "usable", lambda: False)
     return str(request.param)
 
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from edge_runtime.common.errors import ImageError, ImageFormatError, ImageTooLargeError
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 
 RGB = InputSpec(height=8, width=8)
 GRAY = InputSpec(height=8, width=8, channels=1)

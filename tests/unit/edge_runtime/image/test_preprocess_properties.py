@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 
 from edge_runtime.common.errors import ImageError
-from edge_runtime.image import fitting, preprocess
+from edge_runtime.image import preprocess, resize_and_crop
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 MODES = (
@@ -171,7 +171,7 @@ def test_large_pictures_are_bit_equal_to_small_ones(
     expected = pixels(picture, spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preprocess, "LARGE_PIXELS", 0)
-        patch.setattr(fitting, "_COLOUR_STRIP_PIXELS", 100)
+        patch.setattr(resize_and_crop, "_COLOUR_STRIP_PIXELS", 100)
         np.testing.assert_array_equal(pixels(picture, spec), expected)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_runtime.image import resize
-from edge_runtime.image.fitting import fit, fit_pixels
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
+from edge_runtime.image.resize_and_crop import fit, fit_pixels
 
 _native = pytest.importorskip(
     "edge_runtime._native", reason="not compiled here: no C compiler at installation"

@@ -16,8 +16,8 @@ from PIL import Image
 
 from edge_runtime.common.errors import ImageFormatError
 from edge_runtime.image import preprocess
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import decoded, pixels
-from edge_runtime.image.spec import InputSpec
 from edge_runtime.image.tiff import readable
 
 WIDTH, HEIGHT = 64, 8

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.common.errors import ModelFileError
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.c_array import c_array, identifier, tflite_in
 
 MODEL = b"\x1c\0\0\0TFL3" + np.random.default_rng(0).bytes(5003)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from exporter.reference import resize_choice
 from exporter.reference.reference_use import ReferenceUse, use_of_run
 from exporter.reference.resize_choice import ResizesCompared, compare_resizes, resize_notes

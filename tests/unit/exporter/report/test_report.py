@@ -21,8 +21,8 @@ from exporter.evidence.record import (
 from exporter.formats.half_precision import Magnitude
 from exporter.judge.judging import Candidate, Judgement, judge
 from exporter.quantize.calibration import CalibrationReport, CalibrationSize, ClippedTensor
-from exporter.report.printing import print_report
 from exporter.report.report import flips, render_report
+from exporter.report.terminal_tables import print_report
 from exporter.source.images import PixelTable
 
 LABELS = tuple("0123456789")

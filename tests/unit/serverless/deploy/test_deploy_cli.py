@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge_runtime.common.errors import SnapshipError, UsageError
-from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.deployment_config import DeployConfig, Deployment
 from serverless.deploy.deploy_cli import deploy
 from serverless.deploy.deploying import curl_command
 from serverless.deploy.manage.cli import destroy, invoke, logs, rollback, status

@@ -21,7 +21,7 @@ from snapship.run.plan import (
     whole_inputs,
     write_state,
 )
-from snapship.run.settings import RecipePaths
+from snapship.run.resolved_recipe import RecipePaths
 
 NAMES = ("train", "export", "check")
 

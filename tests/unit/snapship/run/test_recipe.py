@@ -9,7 +9,7 @@ import pytest
 from edge_runtime.common.errors import SnapshipError, UnknownNameError, UsageError
 from snapship.run import builtin_names, read_recipe
 from snapship.run.recipe import TABLES
-from snapship.run.settings import resolve
+from snapship.run.resolved_recipe import resolve
 
 
 def written(folder: Path, text: str, name: str = "mine.toml") -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.common.errors import UnknownNameError, UsageError
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from trainer.config.schedule import describe_plan, phases, resolved_config
 from trainer.config.train_config import TrainConfig
 

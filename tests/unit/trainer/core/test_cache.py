@@ -14,8 +14,8 @@ import pytest
 
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import open_dataset
+from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
-from edge_runtime.image.spec import InputSpec
 from trainer.core.cache import cached_pixels, default_cache_dir
 from trainer.progress import Event
 
@@ -149,7 +149,7 @@ def test_folder_that_cannot_be_made_is_a_one_line_error(tmp_path: Path, photos: 
 KILLED = """
 import os, signal, sys
 from edge_runtime.dataset import open_dataset
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from trainer.core.cache import cached_pixels
 
 def kill(event):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet, Item, open_dataset
-from edge_runtime.image.spec import InputSpec
+from edge_runtime.image.input_spec import InputSpec
 from trainer.core.cache import cached_pixels
 from trainer.data_checks import DataReport, check_data, data_warnings
 from trainer.data_checks import __all__ as names

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.common.errors import RunError
-from trainer.run import (
+from trainer.run.record import (
     DATA_FILE,
     MODEL_FILE,
     RUN_FILE,

@@ -13,9 +13,9 @@ import pytest
 from starlette.applications import Starlette
 
 from serverless.app import create_app
-from serverless.app.core.problems import NotReadyError
+from serverless.app.core.api_schema import Ready, Served
+from serverless.app.core.http_problems import NotReadyError
 from serverless.app.core.readiness import Readiness
-from serverless.app.core.schema import Ready, Served
 from serverless.app.core.service import ServedModel, Service
 
 Ask = Callable[..., httpx.Response]

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from edge_runtime.common.errors import ImageError, ModelFileError
 from edge_runtime.engines.result import Result
 from edge_runtime.image.preprocess import ImageSource
-from serverless.app.core.schema import Served
+from serverless.app.core.api_schema import Served
 from serverless.app.core.service import ServedModel, Service
 
 

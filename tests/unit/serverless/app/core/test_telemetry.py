@@ -16,8 +16,8 @@ from starlette.applications import Starlette
 
 from serverless.app import create_app
 from serverless.app.core import telemetry
+from serverless.app.core.api_schema import Served
 from serverless.app.core.keys import from_text, new_key
-from serverless.app.core.schema import Served
 from serverless.app.core.service import ServedModel, Service
 from serverless.app.core.telemetry import MAX_TEXT, MAX_TRACE, RequestRecord, line, log_event
 

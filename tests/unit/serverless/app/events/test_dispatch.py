@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from edge_runtime.common.errors import UsageError
-from serverless.app.core.problems import UnprocessableError
+from serverless.app.core.http_problems import UnprocessableError
 from serverless.app.events.dispatch import kind_of
 from serverless.app.events.kinds import EVENT_KINDS, EventKind
-from serverless.app.events.objects import S3Object, is_skipped, result_place
 from serverless.app.events.s3 import created_objects
+from serverless.app.events.s3_objects import S3Object, is_skipped, result_place
 
 EVENTS = Path(__file__).parents[4] / "functional" / "serverless" / "events"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serverless.app.core import settings
-from serverless.app.core.schema import Limits
+from serverless.app.core.api_schema import Limits
 from serverless.app.core.telemetry import RequestRecord, line
 from serverless.app.http.openapi import document
 

@@ -15,12 +15,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from serverless.app.core import schema
+from serverless.app.core import api_schema
 from serverless.app.http.openapi import document
 
 Ask = Callable[..., httpx.Response]
 
-LIMITS = schema.Limits(1000, 3, 50_000)
+LIMITS = api_schema.Limits(1000, 3, 50_000)
 
 
 @pytest.fixture
@@ -82,11 +82,11 @@ def test_keys_are_asked_for_where_they_are_needed(described: dict[str, Any]) -> 
 def test_the_structs_and_the_document_agree(described: dict[str, Any]) -> None:
     """Of those that are written out by hand; msgspec makes the others."""
     schemas = described["components"]["schemas"]
-    assert tuple(schemas["Answers"]["properties"]) == schema.Answers.__struct_fields__
-    assert tuple(schemas["Classified"]["properties"]) == schema.Classified.__struct_fields__
+    assert tuple(schemas["Answers"]["properties"]) == api_schema.Answers.__struct_fields__
+    assert tuple(schemas["Classified"]["properties"]) == api_schema.Classified.__struct_fields__
     for form in schemas["ImageRequest"]["oneOf"]:
-        assert set(form["properties"]) == set(schema.ImageRequest.__struct_fields__)
-    assert schemas["Scored"]["required"] == list(schema.Scored.__struct_fields__)
+        assert set(form["properties"]) == set(api_schema.ImageRequest.__struct_fields__)
+    assert schemas["Scored"]["required"] == list(api_schema.Scored.__struct_fields__)
 
 
 def test_it_carries_the_apps_own_limits() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serverless.deploy.config.errors import DownloadError
-from serverless.deploy.package.tree import pruned
+from serverless.deploy.package.package_files import pruned
 from serverless.deploy.package.wheels import Requirement, Wheel, cache_folder, fetch, missing
 
 WANTED = (Requirement("some-package", "1.5"),)

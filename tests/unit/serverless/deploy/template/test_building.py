@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.common.errors import UsageError
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.template import Code, logical_id_of_version, purpose, template
 
 CODE = Code("packages", "flowers.zip", "ab" * 32)

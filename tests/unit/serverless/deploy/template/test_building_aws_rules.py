@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.common.errors import UsageError
-from serverless.deploy.config.deployment import DeployConfig, Deployment
+from serverless.deploy.config.deployment_config import DeployConfig, Deployment
 from serverless.deploy.template import Code, template
 
 CODE = Code("code", "key.zip", "0" * 64)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serverless.app.core.settings import AppConfig
-from serverless.deploy.config.deployment import NAME_TAG, Deployment
+from serverless.deploy.config.deployment_config import NAME_TAG, Deployment
 from serverless.deploy.config.rules import ENVIRONMENT_BYTES, RETENTION_DAYS
 from serverless.deploy.template import Code, purpose, template, text
 

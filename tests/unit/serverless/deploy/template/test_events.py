@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serverless.deploy.config.deployment import Deployment
+from serverless.deploy.config.deployment_config import Deployment
 from serverless.deploy.template import Code, template
 
 

@@ -1,0 +1,132 @@
+"""Does an .onnx file give the same answers on every CPU?
+
+A file whose u8 x s8 products can exceed 16 bits (:mod:`exporter.quantize.onnx_saturation`) gives other
+answers on x86 CPUs without VNNI. This is read from the file, so that any CPU reveals it. The images
+are then scored twice: with the default kernels, which count, and with exact ones. The effect on the
+verdict::
+
+    nothing can overflow             nothing
+    the kernels of this CPU saturate the worse of the two verdicts
+    those of other CPUs would        at best inconclusive: this CPU cannot tell
+    no exact kernels for the file    at best inconclusive
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+
+from edge_runtime.common.errors import ModelFileError
+from edge_runtime.common.native_output import quiet
+from edge_runtime.common.progress import Progress
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from exporter.evidence.record import KernelsReport
+from exporter.formats.onnx_run import kernels_saturate
+from exporter.judge.verdict import ArtifactReport
+from exporter.source.candidate import Candidate
+from exporter.source.scoring import engine_scorer
+from exporter.statistics.gate import Comparison, overall
+
+_CURE = "export it again, or store its weights as uint8"
+
+
+def examine_kernels(
+    candidate: Candidate,
+    pixels: UInt8Array,
+    scores: Float32Array,
+    compared: Callable[[Float32Array], Comparison],
+    *,
+    threads: int,
+    progress: Progress,
+) -> KernelsReport | None:
+    """Reads which kernels a file needs, and scores images with exact ones if it can overflow.
+
+    Args:
+        candidate: The artifact.
+        pixels: Judging images, uint8 ``[n, height, width, channels]``.
+        scores: The artifact's scores with default kernels, float32 ``[n, classes]``.
+        compared: Runs the gate on other scores of the same images.
+        threads: Threads of one inference.
+        progress: Progress callback.
+
+    Returns:
+        None for a file without such operations, and for other formats.
+
+    Raises:
+        EnvironmentMissingError: onnx is not installed.
+    """
+    from exporter.formats.onnx_run import parsed
+    from exporter.quantize.onnx_saturation import products
+
+    if candidate.format != "onnx" or candidate.exact:
+        return None
+    found = products(parsed(candidate.model))
+    risky = [one for one in found if not one.fits]
+    if not found:
+        return None
+    if not risky:
+        return KernelsReport(len(found), 0)
+    worst = max(risky, key=lambda one: one.pair_sum).name
+    try:
+        with quiet():
+            engine = candidate.open(threads, exact=True)
+    except ModelFileError:
+        # For example a file with an operation on int8 activations, which has no exact form.
+        return KernelsReport(len(found), len(risky), worst)
+    try:
+        exact = engine_scorer(engine, scores.shape[1])(
+            pixels, progress, f"checking {candidate.name} with exact kernels"
+        )
+    finally:
+        engine.close()
+    result = compared(exact)
+    return KernelsReport(
+        operations=len(found),
+        overflowing=len(risky),
+        worst=worst,
+        changed=int(np.sum(exact.argmax(axis=1) != scores.argmax(axis=1))),
+        exact_top1=result.top1,
+        exact_verdict=result.verdict,
+        max_abs_dp=float(np.max(np.abs(exact.astype(np.float64) - scores))),
+    )
+
+
+def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> ArtifactReport:
+    """Adds the findings to an artifact's report and verdict.
+
+    Args:
+        report: The artifact as the gate judged it.
+        kernels: The result of :func:`examine_kernels`.
+    """
+    if kernels is None or not kernels.depends_on_cpu:
+        return msgspec.structs.replace(report, kernels=kernels)
+    other = kernels.exact_verdict if kernels_saturate() else None
+    verdict = overall([report.verdict, other or "inconclusive"])
+    if verdict != report.verdict:
+        return msgspec.structs.replace(
+            report, kernels=kernels, verdict=verdict, reason=kernels_text(kernels), images_needed=None
+        )
+    # More images alone would not settle it.
+    also = f"; {kernels_text(kernels)}" if verdict == "inconclusive" else ""
+    return msgspec.structs.replace(report, kernels=kernels, reason=report.reason + also)
+
+
+def kernels_text(kernels: KernelsReport) -> str:
+    """The finding in one line; empty if every CPU gives the same answers.
+
+    Args:
+        kernels: The findings.
+    """
+    if not kernels.depends_on_cpu:
+        return ""
+    where = f"products of {kernels.overflowing} of {kernels.operations} operations can pass 16 bits"
+    if kernels.max_abs_dp:
+        assert kernels.exact_top1 is not None
+        return (
+            f"the kernels of this CPU saturate: {where}, and {kernels.changed} answers differ from those of "
+            f"exact kernels (top-1 {100 * kernels.exact_top1:.2f} %); {_CURE}"
+        )
+    return f"{where}: x86 CPUs without VNNI may give other answers; {_CURE}"

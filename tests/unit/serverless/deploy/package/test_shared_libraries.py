@@ -1,0 +1,85 @@
+"""What compiled files need, on a real one and on small ones made here."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from serverless.deploy.config.errors import SelfCheckError
+from serverless.deploy.package.shared_libraries import MACHINES, check, linkage, orphans
+
+
+def library(*needed: str, machine: int = MACHINES["x86_64"]) -> bytes:
+    """A file with an ELF header, one segment of all of it, and the libraries that it needs."""
+    header, segment, base = 64, 56, 0x1000
+    strings, offsets = b"\0", []
+    for name in needed:
+        offsets.append(len(strings))
+        strings += name.encode() + b"\0"
+    start = header + 2 * segment
+    dynamic_bytes = 16 * (len(needed) + 2)
+    table = base + start + dynamic_bytes
+    dynamic = b"".join(struct.pack("<qQ", 1, offset) for offset in offsets)
+    dynamic += struct.pack("<qQ", 5, table) + struct.pack("<qQ", 0, 0)
+    total = start + dynamic_bytes + len(strings)
+    load = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, total, total, 0x1000)
+    moving = struct.pack(
+        "<IIQQQQQQ", 2, 4, start, base + start, base + start, dynamic_bytes, dynamic_bytes, 8
+    )
+    elf = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHI", 3, machine, 1)
+    elf += struct.pack("<QQQIHHHHHH", 0, header, 0, 0, 64, segment, 2, 0, 0, 0)
+    return elf + load + moving + dynamic + strings
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its compiled files are not ELF")
+def test_linkage_of_a_real_file() -> None:
+    (path,) = Path(msgspec.__file__).parent.glob("_core*.so")
+    found = linkage(path.read_bytes())
+    assert found is not None
+    assert found.machine in MACHINES.values()
+    assert "libc.so.6" in found.needed
+
+
+def test_linkage_of_a_made_file() -> None:
+    found = linkage(library("liba.so", "libm.so.6"))
+    assert found is not None
+    assert found.needed == ("liba.so", "libm.so.6")
+    assert linkage(b"import numpy") is None
+
+
+@pytest.mark.parametrize("length", [20, 70, 130, 200])
+def test_linkage_of_a_damaged_file_is_told(length: int) -> None:
+    with pytest.raises(SelfCheckError, match="must be whole"):
+        linkage(library("liba.so")[:length])
+
+
+def test_orphans_are_bundled_libraries_that_no_module_reaches() -> None:
+    files = {
+        "PIL/_imaging.so": library("libtiff.so", "libc.so.6"),
+        "pillow.libs/libtiff.so": library("libz-1.so"),
+        "pillow.libs/libz-1.so": library(),
+        # Two that need each other, and nobody needs them.
+        "pillow.libs/libfreetype.so": library("libharfbuzz.so"),
+        "pillow.libs/libharfbuzz.so": library("libfreetype.so", "libz-1.so"),
+        "PIL/Image.py": b"x = 1",
+    }
+    assert orphans(files) == {"pillow.libs/libfreetype.so", "pillow.libs/libharfbuzz.so"}
+
+
+def test_check_finds_a_library_that_was_left_out() -> None:
+    files = {"a/b.so": library("libtiff.so", "libstdc++.so.6"), "a.libs/libtiff.so": library()}
+    check(files, "x86_64")
+    del files["a.libs/libtiff.so"]
+    with pytest.raises(SelfCheckError, match=r"a/b\.so without libtiff\.so"):
+        check(files, "x86_64")
+
+
+def test_check_finds_another_processor() -> None:
+    files = {"a/b.so": library(machine=MACHINES["arm64"])}
+    check(files, "arm64")
+    with pytest.raises(SelfCheckError, match="must be for x86_64"):
+        check(files, "x86_64")
