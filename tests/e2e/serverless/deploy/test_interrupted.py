@@ -153,12 +153,12 @@ def test_a_lock_of_a_container_of_the_same_name_holds(cloud: Any) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
-    gone, here = int(ended.stdout), {"host": socket.gethostname(), "place": lock.place()}
+    gone, here = int(ended.stdout), {"host": socket.gethostname(), "place": lock.machine()}
     for other in (
         {**here, "pid": gone, "started": "1", "place": "another boot pid:[1]"},
         {**here, "pid": gone, "started": "1", "place": ""},
         {**here, "pid": gone, "started": ""},
-        {**here, "pid": os.getpid(), "started": lock.started(os.getpid())},
+        {**here, "pid": os.getpid(), "started": lock.process_started(os.getpid())},
     ):
         hold(cloud, **other)
         assert cloud.deploy("two", passed=None).code == 2, other
