@@ -17,7 +17,7 @@ def main() -> None:
     except KeyboardInterrupt:
         if sys.stderr is not None:
             sys.stderr.write("Interrupted.\n")
-        # As in failures.py, whose import may have been interrupted.
+        # As in error_exit.py, whose import may have been interrupted.
         sys.exit(130)
 
 

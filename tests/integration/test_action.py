@@ -64,7 +64,7 @@ def test_action_is_composite_and_pins_what_others_wrote() -> None:
 
 def test_outputs_are_those_that_the_check_writes(tmp_path: Path) -> None:
     named = set(re.findall(r"steps\.check\.outputs\.(\w+)", str(ACTION["outputs"])))
-    source = (ROOT / "exporter" / "outputs" / "github.py").read_text(encoding="utf-8")
+    source = (ROOT / "exporter" / "report" / "github.py").read_text(encoding="utf-8")
     assert named
     assert {name for name in named if f'f"{name}=' in source} == named
     assert step("Check")["id"] == "check"

@@ -3,7 +3,7 @@
 ::
 
     items -> contents        grouped by hash
-          -> near contents   descriptors of nearby.py, then confirmed by pixels
+          -> near contents   descriptors of near_duplicates.py, then confirmed by pixels
           -> pairs           each image with its closest copy of each kind
 
 To confirm a pair, both images are averaged down to at most 32 pixels per side, and brightness and

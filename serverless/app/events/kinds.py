@@ -54,7 +54,7 @@ EVENT_KINDS = {
         EventKind("sns", "sns:handle", "SNS", "aws:sns"),
         EventKind("warmup", "warmup:handle", matches=_is_warm_up),
         EventKind("selftest", "warmup:selftest", matches=_is_selftest),
-        EventKind("direct", "direct:handle"),
+        EventKind("direct", "direct_invocation:handle"),
     )
 }
 """In the order in which they are tried; what matches none is ``direct``."""
