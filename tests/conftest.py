@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-MOTO_START_SECONDS = 30
+MOTO_START_SECONDS = 120
 
 # Tests that import ONNX Runtime themselves, and programs that they start, send no telemetry either.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
