@@ -23,7 +23,7 @@ _FEW = 4
 """Replacement characters that text may contain by chance; a converted image has more."""
 
 
-class Kind(NamedTuple):
+class ContentKind(NamedTuple):
     """A kind of content.
 
     Attributes:
@@ -42,61 +42,61 @@ _UNPACK = "Unpack it and send the image in it."
 _RASTER = "Render it to a PNG first."
 _DAMAGED = "Its header is damaged: replace the file."
 _DECODE = "Decode it and send the bytes."
-_TEXT_MODE = Kind("a PNG whose line ends were changed", "Copy it again in binary mode.")
+_TEXT_MODE = ContentKind("a PNG whose line ends were changed", "Copy it again in binary mode.")
 
-_MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
-    (0, b"\xff\xd8\xff", Kind("a JPEG", _DAMAGED)),
-    (0, b"GIF8", Kind("a GIF", _DAMAGED)),
-    (8, b"WEBP", Kind("a WebP", _DAMAGED)),
+_MAGIC: tuple[tuple[int, bytes, ContentKind], ...] = (
+    (0, b"\xff\xd8\xff", ContentKind("a JPEG", _DAMAGED)),
+    (0, b"GIF8", ContentKind("a GIF", _DAMAGED)),
+    (8, b"WEBP", ContentKind("a WebP", _DAMAGED)),
     (0, b"\x89PNG\n\x1a\n", _TEXT_MODE),
     (0, b"\x89PNG\r\n\x1a\r\n", _TEXT_MODE),
     (0, b"\x89PNG\r\r\n\x1a\r\n", _TEXT_MODE),
-    (0, b"\x89PNG", Kind("a PNG", _DAMAGED)),
-    (0, b"\x1f\x8b", Kind("gzip data", "Decompress it first.")),
-    (0, b"\x28\xb5\x2f\xfd", Kind("zstd data", "Decompress it first.")),
-    (0, b"BZh", Kind("bzip2 data", "Decompress it first.")),
-    (0, b"\xfd7zXZ\0", Kind("xz data", "Decompress it first.")),
-    (0, b"PK\x03\x04", Kind("a zip archive or an office document", _UNPACK)),
-    (0, b"PK\x05\x06", Kind("an empty zip archive", _UNPACK)),
-    (0, b"7z\xbc\xaf\x27\x1c", Kind("a 7z archive", _UNPACK)),
-    (0, b"Rar!\x1a\x07", Kind("a RAR archive", _UNPACK)),
-    (257, b"ustar", Kind("a tar archive", _UNPACK)),
-    (0, b"\xff\x0a", Kind("a JPEG XL", _CONVERT)),
-    (0, b"\0\0\0\x0cJXL \r\n\x87\n", Kind("a JPEG XL", _CONVERT)),
-    (0, b"\0\0\0\x0cjP  \r\n\x87\n", Kind("a JPEG 2000", _CONVERT)),
-    (0, b"\xff\x4f\xff\x51", Kind("a JPEG 2000", _CONVERT)),
-    (0, b"II\xbc\x01", Kind("a JPEG XR", _CONVERT)),
-    (0, b"8BPS", Kind("a Photoshop document (PSD)", _CONVERT)),
-    (0, b"gimp xcf", Kind("a GIMP document (XCF)", _CONVERT)),
-    (0, b"%PDF", Kind("a PDF", _RASTER)),
-    (0, b"%!PS", Kind("PostScript", _RASTER)),
-    (0, b"\xc5\xd0\xd3\xc6", Kind("PostScript", _RASTER)),
-    (0, b"\0\0\x01\0", Kind("an icon (ICO)", _CONVERT)),
-    (0, b"\0\0\x02\0", Kind("a cursor (CUR)", _CONVERT)),
-    (0, b"icns", Kind("an icon (ICNS)", _CONVERT)),
-    (0, b"qoif", Kind("a QOI image", _CONVERT)),
-    (0, b"DDS ", Kind("a DDS texture", _CONVERT)),
-    (0, b"\x76\x2f\x31\x01", Kind("an OpenEXR image", _CONVERT)),
-    (0, b"#?RADIANCE", Kind("a Radiance HDR image", _CONVERT)),
-    (0, b"SIMPLE  =", Kind("a FITS image", _CONVERT)),
-    (128, b"DICM", Kind("a DICOM image", "Export it as a PNG first.")),
-    (0, b"FUJIFILMCCD-RAW", Kind("a raw photo (RAF)", _DEVELOP)),
-    (0, b"IIRO", Kind("a raw photo (ORF)", _DEVELOP)),
-    (0, b"IIRS", Kind("a raw photo (ORF)", _DEVELOP)),
-    (0, b"MMOR", Kind("a raw photo (ORF)", _DEVELOP)),
-    (0, b"IIU\0", Kind("a raw photo (RW2)", _DEVELOP)),
-    (0, b"\x1a\x45\xdf\xa3", Kind("a WebM or Matroska video", _FRAME)),
-    (8, b"AVI ", Kind("an AVI video", _FRAME)),
-    (0, b"\0\0\x01\xba", Kind("an MPEG video", _FRAME)),
-    (0, b"\x93NUMPY", Kind("a NumPy array (.npy)", "Load it and pass the array, or save it as a PNG.")),
-    (0, b"\x89HDF", Kind("an HDF5 file", _UNPACK)),
-    (4, b"TFL3", Kind("a TFLite model", "Pass an image.")),
-    (0, b"\0\x05\x16\x07", Kind("a macOS companion file (._ name)", "Use the file without ._ in its name.")),
-    (0, b"\xd0\xcf\x11\xe0", Kind("an old office document or Thumbs.db", "Pass an image.")),
-    (0, b"L\0\0\0\x01\x14\x02\0", Kind("a Windows shortcut", "Pass the file that it points to.")),
-    (0, b"version https://git-lfs", Kind("a Git LFS pointer", "Run: git lfs pull")),
-    (0, b"/annex/objects/", Kind("a git-annex pointer", "Run: git annex get")),
-    (0, b"HTTP/1.", Kind("a whole HTTP response", "Pass only its body.")),
+    (0, b"\x89PNG", ContentKind("a PNG", _DAMAGED)),
+    (0, b"\x1f\x8b", ContentKind("gzip data", "Decompress it first.")),
+    (0, b"\x28\xb5\x2f\xfd", ContentKind("zstd data", "Decompress it first.")),
+    (0, b"BZh", ContentKind("bzip2 data", "Decompress it first.")),
+    (0, b"\xfd7zXZ\0", ContentKind("xz data", "Decompress it first.")),
+    (0, b"PK\x03\x04", ContentKind("a zip archive or an office document", _UNPACK)),
+    (0, b"PK\x05\x06", ContentKind("an empty zip archive", _UNPACK)),
+    (0, b"7z\xbc\xaf\x27\x1c", ContentKind("a 7z archive", _UNPACK)),
+    (0, b"Rar!\x1a\x07", ContentKind("a RAR archive", _UNPACK)),
+    (257, b"ustar", ContentKind("a tar archive", _UNPACK)),
+    (0, b"\xff\x0a", ContentKind("a JPEG XL", _CONVERT)),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", ContentKind("a JPEG XL", _CONVERT)),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", ContentKind("a JPEG 2000", _CONVERT)),
+    (0, b"\xff\x4f\xff\x51", ContentKind("a JPEG 2000", _CONVERT)),
+    (0, b"II\xbc\x01", ContentKind("a JPEG XR", _CONVERT)),
+    (0, b"8BPS", ContentKind("a Photoshop document (PSD)", _CONVERT)),
+    (0, b"gimp xcf", ContentKind("a GIMP document (XCF)", _CONVERT)),
+    (0, b"%PDF", ContentKind("a PDF", _RASTER)),
+    (0, b"%!PS", ContentKind("PostScript", _RASTER)),
+    (0, b"\xc5\xd0\xd3\xc6", ContentKind("PostScript", _RASTER)),
+    (0, b"\0\0\x01\0", ContentKind("an icon (ICO)", _CONVERT)),
+    (0, b"\0\0\x02\0", ContentKind("a cursor (CUR)", _CONVERT)),
+    (0, b"icns", ContentKind("an icon (ICNS)", _CONVERT)),
+    (0, b"qoif", ContentKind("a QOI image", _CONVERT)),
+    (0, b"DDS ", ContentKind("a DDS texture", _CONVERT)),
+    (0, b"\x76\x2f\x31\x01", ContentKind("an OpenEXR image", _CONVERT)),
+    (0, b"#?RADIANCE", ContentKind("a Radiance HDR image", _CONVERT)),
+    (0, b"SIMPLE  =", ContentKind("a FITS image", _CONVERT)),
+    (128, b"DICM", ContentKind("a DICOM image", "Export it as a PNG first.")),
+    (0, b"FUJIFILMCCD-RAW", ContentKind("a raw photo (RAF)", _DEVELOP)),
+    (0, b"IIRO", ContentKind("a raw photo (ORF)", _DEVELOP)),
+    (0, b"IIRS", ContentKind("a raw photo (ORF)", _DEVELOP)),
+    (0, b"MMOR", ContentKind("a raw photo (ORF)", _DEVELOP)),
+    (0, b"IIU\0", ContentKind("a raw photo (RW2)", _DEVELOP)),
+    (0, b"\x1a\x45\xdf\xa3", ContentKind("a WebM or Matroska video", _FRAME)),
+    (8, b"AVI ", ContentKind("an AVI video", _FRAME)),
+    (0, b"\0\0\x01\xba", ContentKind("an MPEG video", _FRAME)),
+    (0, b"\x93NUMPY", ContentKind("a NumPy array (.npy)", "Load it and pass the array, or save it as a PNG.")),
+    (0, b"\x89HDF", ContentKind("an HDF5 file", _UNPACK)),
+    (4, b"TFL3", ContentKind("a TFLite model", "Pass an image.")),
+    (0, b"\0\x05\x16\x07", ContentKind("a macOS companion file (._ name)", "Use the file without ._ in its name.")),
+    (0, b"\xd0\xcf\x11\xe0", ContentKind("an old office document or Thumbs.db", "Pass an image.")),
+    (0, b"L\0\0\0\x01\x14\x02\0", ContentKind("a Windows shortcut", "Pass the file that it points to.")),
+    (0, b"version https://git-lfs", ContentKind("a Git LFS pointer", "Run: git lfs pull")),
+    (0, b"/annex/objects/", ContentKind("a git-annex pointer", "Run: git annex get")),
+    (0, b"HTTP/1.", ContentKind("a whole HTTP response", "Pass only its body.")),
 )  # fmt: skip
 """Offset, bytes there, and the kind of content."""
 
@@ -116,7 +116,7 @@ _FORM_FIELD = re.compile(rb"([A-Za-z0-9_.-]{1,40})=(.{16,})", re.DOTALL)
 _ERROR_CODE = re.compile(r"<Error>\s*<Code>([A-Za-z]{1,40})</Code>")
 
 
-def content_kind(data: bytes) -> Kind:
+def content_kind(data: bytes) -> ContentKind:
     """Identifies bytes that no decoder accepted.
 
     Args:
@@ -128,7 +128,7 @@ def content_kind(data: bytes) -> Kind:
         or _by_magic(head)
         or _tiff(data)
         or _text(head)
-        or Kind(f"{len(data):,} bytes that start {data[:8].hex(' ')}", _CONVERT)
+        or ContentKind(f"{len(data):,} bytes that start {data[:8].hex(' ')}", _CONVERT)
     )
 
 
@@ -148,38 +148,38 @@ def went_through_text(data: bytes) -> bool:
     )
 
 
-def _by_magic(head: bytes) -> Kind | None:
+def _by_magic(head: bytes) -> ContentKind | None:
     if not head.strip(b"\0"):
-        return Kind("only zero bytes", "Copy or download it again.")
+        return ContentKind("only zero bytes", "Copy or download it again.")
     if head[4:8] == b"ftyp":
         return _media(head)
     return next((kind for at, magic, kind in _MAGIC if head.startswith(magic, at)), None)
 
 
-def _media(head: bytes) -> Kind:
+def _media(head: bytes) -> ContentKind:
     """HEIC, AVIF and videos share one container, with different brands."""
     size = int.from_bytes(head[:4], "big")
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(size, 256), 4))]
     if b"avif" in brands or b"avis" in brands:
-        return Kind("an AVIF", _CONVERT)
+        return ContentKind("an AVIF", _CONVERT)
     if brands[0] == b"crx ":
-        return Kind("a raw photo (CR3)", _DEVELOP)
+        return ContentKind("a raw photo (CR3)", _DEVELOP)
     if _HEIF_BRANDS.intersection(brands):
-        return Kind("a HEIC photo", "Convert it to JPEG first, or set the phone to save JPEG.")
-    return Kind("an MP4 or MOV video", _FRAME)
+        return ContentKind("a HEIC photo", "Convert it to JPEG first, or set the phone to save JPEG.")
+    return ContentKind("an MP4 or MOV video", _FRAME)
 
 
-def _tiff(data: bytes) -> Kind | None:
+def _tiff(data: bytes) -> ContentKind | None:
     directory = first_directory(data)
     if directory is None:
         return None
     tags = {tag for tag, *_ in directory.entries}
     if not tags.issuperset(_SIZE_TAGS) or directory.count > len(directory.entries):
-        return Kind("a TIFF", _DAMAGED)
+        return ContentKind("a TIFF", _DAMAGED)
     photometric = short_values(data, directory, 262)
     if 50706 in tags or photometric in ((32803,), (34892,)):
-        return Kind("a raw photo (DNG or similar)", _DEVELOP)
-    return Kind(
+        return ContentKind("a raw photo (DNG or similar)", _DEVELOP)
+    return ContentKind(
         f"a TIFF of {_samples(data, directory)}", "Save it as RGB or gray of 8 bits per sample, or as a PNG."
     )
 
@@ -195,19 +195,19 @@ def _samples(data: bytes, directory: Directory) -> str:
     return f"{count} {kind}{'sample' if count == 1 else 'samples'} of {bits[0]} bits per pixel ({way})"
 
 
-def _mangled(head: bytes) -> Kind | None:
+def _mangled(head: bytes) -> ContentKind | None:
     """An image that was treated as text: its bytes over 127 are lost or became two each."""
     if _REPLACEMENT in head[:8] or (head.startswith(_ASCII_MAGIC) and went_through_text(head)):
-        return Kind("an image converted to UTF-8 text, which changed its bytes", _OWN_BYTES)
+        return ContentKind("an image converted to UTF-8 text, which changed its bytes", _OWN_BYTES)
     if _LOST.match(head):
-        return Kind("an image converted to ASCII text, which lost bytes", _OWN_BYTES)
+        return ContentKind("an image converted to ASCII text, which lost bytes", _OWN_BYTES)
     if head.startswith(_MARK) and (inner := _image(head[len(_MARK) :])):
-        return Kind(f"{inner} behind a byte-order mark", _OWN_BYTES)
+        return ContentKind(f"{inner} behind a byte-order mark", _OWN_BYTES)
     if head[:1] > b"\x7f":
         text = head[:64].decode("utf-8", "ignore")
         for encoding in ("latin-1", "cp1252"):
             if inner := _image(text.encode(encoding, "ignore")):
-                return Kind(f"{inner} that was encoded as UTF-8 text", _OWN_BYTES)
+                return ContentKind(f"{inner} that was encoded as UTF-8 text", _OWN_BYTES)
     return None
 
 
@@ -221,46 +221,50 @@ def _image(data: bytes) -> str:
     return found.name if found else ""
 
 
-def _text(head: bytes) -> Kind | None:
+def _text(head: bytes) -> ContentKind | None:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         inside = _text(head.decode("utf-16", "replace").encode()) if len(head) > 2 else None
-        return Kind(f"UTF-16 text{f', {inside.name}' if inside else ''}", inside.cure if inside else _CONVERT)
+        return ContentKind(
+            f"UTF-16 text{f', {inside.name}' if inside else ''}", inside.cure if inside else _CONVERT
+        )
     head = head.removeprefix(_MARK).lstrip()
     text = head.decode("utf-8", "replace")
     if head[:1] == b"<":
         return _markup(text)
     if match := _DATA_URL.match(head):
         kind = f" of {match[1].decode()}" if match[1] else ""
-        return Kind(f"a data: URL{kind}", "Decode what follows the comma and send the bytes.")
+        return ContentKind(f"a data: URL{kind}", "Decode what follows the comma and send the bytes.")
     if head[:7].lower() in (b"http://", b"https:/"):
-        return Kind("a URL", "Download it and pass the image.")
+        return ContentKind("a URL", "Download it and pass the image.")
     if head[:2] in (b"b'", b'b"'):
-        return Kind("bytes as Python prints them", "Send the bytes, not their repr().")
+        return ContentKind("bytes as Python prints them", "Send the bytes, not their repr().")
     return _form(head) or _encoded(head) or _json(text, head) or _plain(text, head)
 
 
-def _markup(text: str) -> Kind:
+def _markup(text: str) -> ContentKind:
     start = text[:1024].lower()
     if "<svg" in start:
-        return Kind("an SVG drawing", _RASTER)
+        return ContentKind("an SVG drawing", _RASTER)
     if "<html" in start or "<!doctype html" in start:
-        return Kind("an HTML page", "Read the error in it, then pass an image.")
+        return ContentKind("an HTML page", "Read the error in it, then pass an image.")
     if match := _ERROR_CODE.search(text):
-        return Kind(f"an S3 error ({match[1]})", "Fix that and download it again.")
-    return Kind("XML", "Pass an image.")
+        return ContentKind(f"an S3 error ({match[1]})", "Fix that and download it again.")
+    return ContentKind("XML", "Pass an image.")
 
 
-def _form(head: bytes) -> Kind | None:
+def _form(head: bytes) -> ContentKind | None:
     if head.startswith(b"--") and b"content-disposition" in head[:512].lower():
-        return Kind("a multipart form", "Pass only the file's bytes, or send it as multipart/form-data.")
+        return ContentKind(
+            "a multipart form", "Pass only the file's bytes, or send it as multipart/form-data."
+        )
     match = _FORM_FIELD.match(head)
     # Only a field whose value is an image: other text may contain an = too.
     if match and (inner := _encoded(match[2].replace(b"%2F", b"/").replace(b"%2B", b"+"))):
-        return Kind(f"a form field with {inner.name}", _DECODE)
+        return ContentKind(f"a form field with {inner.name}", _DECODE)
     return None
 
 
-def _encoded(head: bytes) -> Kind | None:
+def _encoded(head: bytes) -> ContentKind | None:
     """Base64 or hexadecimal digits of known content, quoted or not."""
     quoted = head[:1] in (b'"', b"'")
     run = re.sub(rb"[\s\"']|\\n", b"", head[:400])
@@ -272,7 +276,7 @@ def _encoded(head: bytes) -> Kind | None:
     if re.fullmatch(rb"[0-9a-fA-F]+", digits) and (
         name := _image(bytes.fromhex(digits[: 2 * (len(digits) // 2)].decode()))
     ):
-        return Kind(f"hexadecimal text of {name}", _DECODE)
+        return ContentKind(f"hexadecimal text of {name}", _DECODE)
     try:
         raw = base64.b64decode(
             digits[: 4 * (len(digits) // 4)], altchars=b"-_" if re.search(rb"[-_]", digits) else None
@@ -282,22 +286,22 @@ def _encoded(head: bytes) -> Kind | None:
     url = "base64url" if re.search(rb"[-_]", digits) else "base64"
     if name := _image(raw):
         where = ", in quotes" if quoted else ""
-        return Kind(f"{url} text of {name}{where}", _DECODE)
+        return ContentKind(f"{url} text of {name}{where}", _DECODE)
     # Not a known image, but not prose either, with so many characters and no space.
     if len(digits) >= 200:
-        return Kind(f"{url} text", _DECODE)
+        return ContentKind(f"{url} text", _DECODE)
     return None
 
 
-def _json(text: str, head: bytes) -> Kind | None:
+def _json(text: str, head: bytes) -> ContentKind | None:
     if re.match(rb'\{\s*("|\})|\[\s*[\[{"\d\]-]', head):
         cure = 'Pass the image\'s bytes; the endpoint takes {"image": BASE64} as application/json.'
-        return Kind(f"JSON that starts {text[:16]!r}", cure)
+        return ContentKind(f"JSON that starts {text[:16]!r}", cure)
     return None
 
 
-def _plain(text: str, head: bytes) -> Kind | None:
+def _plain(text: str, head: bytes) -> ContentKind | None:
     start = text[:16]
     if len(head) and all(sign.isprintable() or sign in "\t\r\n" for sign in start) and "\ufffd" not in start:
-        return Kind(f"text that starts {start!r}", "Pass an image.")
+        return ContentKind(f"text that starts {start!r}", "Pass an image.")
     return None

@@ -33,7 +33,7 @@ from exporter.evidence.record import RepairReport
 from exporter.formats.kinds import KINDS, REPAIRABLE_KINDS
 from exporter.quantize import QuantGraph
 from exporter.quantize.calibration import CalibrationReport, calibration_report
-from exporter.repair import Evaluation, Goal, repair
+from exporter.repair import Goal, RepairEvaluation, repair
 from exporter.source.full_model import FullModel
 from exporter.source.scoring import full_scorer
 from exporter.statistics.drift import IntArray
@@ -133,7 +133,7 @@ class ArtifactRepair:
         return _with_wrapping(found)
 
     @cached_property
-    def _evaluation(self) -> Evaluation:
+    def _evaluation(self) -> RepairEvaluation:
         table, rows = self._tables.calibration_side(), self._tables.repair_rows
         score = full_scorer(self._model)
         pixels = close_ups(table.pixels[rows], score)
@@ -142,7 +142,7 @@ class ArtifactRepair:
         truth = np.tile(known, len(pixels) // len(known))
         if not self._tables.labelled:
             truth = _answers(reference)
-        return Evaluation(pixels, truth, reference, self._labels, self._config.margin, self._progress)
+        return RepairEvaluation(pixels, truth, reference, self._labels, self._config.margin, self._progress)
 
     @cached_property
     def _reference(self) -> Float32Array:

@@ -10,7 +10,7 @@ Steps::
     quantization-aware fine-tuning   minutes: only if the gate would still fail
 
 Every decision (whether to repair at all, which step to keep, when to stop) is made on the same images
-of the calibration side, by the rules of :class:`~exporter.repair.repair_steps.Goal`. The images that judge the
+of the calibration side, by the rules of :class:`Goal`. The images that judge the
 artifact in the end are never used here: each look at them would be another chance for a bad file to
 pass by luck (with three looks, a file that is worse by exactly the margin passes in 12 % of cases
 instead of 5 %). The price is that a repair cannot know what the gate will say.
@@ -95,7 +95,7 @@ def repair(
 
     Args:
         graph: The float model, calibrated or not.
-        evaluate: Compares int8 files with the full model, such as an :class:`~exporter.repair.repair_steps.Evaluation`.
+        evaluate: Compares int8 files with the full model, such as a :class:`RepairEvaluation`.
         calibration_pixels: Images for ranges and means, uint8 ``[n, height, width, channels]``.
         goal: When a file is good enough.
         fine_tune: Returns a model fine-tuned for int8; None where that is impossible.
@@ -312,7 +312,7 @@ Evaluate: TypeAlias = Callable[[bytes, Format, str], Comparison]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class RepairEvaluation:
     """Compares int8 files with the full model, on images of the calibration side.
 
     Attributes:

@@ -69,7 +69,7 @@ def run(
             "A run needs a recipe. Received: none. Pass a .toml file or a name from: snapship run --list"
         )
     from exporter.report.terminal_tables import print_report
-    from snapship.run.console import ConsoleProgress, plan_lines
+    from snapship.run.console import RecipeConsole, plan_lines
     from snapship.run.running import plan_recipe, run_recipe
 
     options: dict[str, Any] = {
@@ -84,7 +84,7 @@ def run(
         else:
             click.echo("\n".join(plan_lines(resolved, plan)))
         return
-    result = run_recipe(recipe, **options, progress=ConsoleProgress(to_stderr=as_json))
+    result = run_recipe(recipe, **options, progress=RecipeConsole(to_stderr=as_json))
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     else:

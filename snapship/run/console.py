@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.common.progress import Progress
+from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.common.terminal import StepProgress, printable
 from snapship.run.plan import Decision
 from snapship.run.resolved_recipe import ResolvedRecipe
@@ -48,10 +48,10 @@ class RecipeProgress:
 
     def working(self) -> AbstractContextManager[Progress]:
         """The progress callback of export and check."""
-        return nullcontext(lambda step, done, total: None)
+        return nullcontext(no_progress)
 
 
-class ConsoleProgress(RecipeProgress):
+class RecipeConsole(RecipeProgress):
     """Prints lines on stdout, or on stderr where stdout is for a document."""
 
     def __init__(self, to_stderr: bool) -> None:

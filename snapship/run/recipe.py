@@ -56,7 +56,7 @@ class Recipe:
     tables: dict[str, dict[str, Any]]
 
 
-class Key(NamedTuple):
+class RecipeKey(NamedTuple):
     """A key of a table.
 
     Attributes:
@@ -68,7 +68,7 @@ class Key(NamedTuple):
     default: Any
 
 
-def keys(table: str) -> dict[str, Key]:
+def keys(table: str) -> dict[str, RecipeKey]:
     """The keys of a table, in the order of their definition.
 
     Args:
@@ -85,7 +85,7 @@ def keys(table: str) -> dict[str, Key]:
             default = None if field.default is MISSING else field.default
             if field.default_factory is not MISSING:
                 default = field.default_factory()
-            found[field.name] = Key(hints[field.name], default)
+            found[field.name] = RecipeKey(hints[field.name], default)
     return found
 
 

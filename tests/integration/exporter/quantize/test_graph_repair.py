@@ -14,7 +14,7 @@ from exporter.convert.tflite import convert_fp32
 from exporter.quantize import QuantGraph, TfliteGraph
 from exporter.quantize.bias import corrected
 from exporter.quantize.calibration import calibration_report
-from exporter.repair import Evaluation, Goal, Repaired, repair
+from exporter.repair import Goal, Repaired, RepairEvaluation, repair
 from exporter.source.full_model import FullModel, freeze
 from exporter.source.images import balanced, decode_table
 from exporter.source.scoring import engine_scorer, full_scorer
@@ -27,7 +27,7 @@ LABELS = tuple("0123456789")
 def repaired(of: Any, format: str, wanted: float) -> Repaired:
     return repair(
         of.graph(format),
-        Evaluation(of.pixels, of.truth, of.scores, LABELS, 0.02),
+        RepairEvaluation(of.pixels, of.truth, of.scores, LABELS, 0.02),
         calibration_pixels=of.digits.calibration(),
         goal=Goal(margin=0.02, agreement=wanted),
     )
@@ -111,7 +111,7 @@ def test_repair_brings_back_mobilenet_with_planted_outliers(shared: Path) -> Non
     with decode_table(balanced(images, 60), spec) as table:
         result = repair(
             TfliteGraph(convert_fp32(freeze(full))),
-            Evaluation(table.pixels, table.truth, full_scorer(full)(table.pixels), images.labels, 0.02),
+            RepairEvaluation(table.pixels, table.truth, full_scorer(full)(table.pixels), images.labels, 0.02),
             calibration_pixels=table.pixels[:30],
             goal=Goal(margin=0.02, agreement=0.95),
         )
