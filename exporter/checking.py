@@ -20,9 +20,10 @@ from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions
 from exporter.formats.model_files import model_sha256
 from exporter.judge.baseline import Outcomes, outcomes_of
-from exporter.judge.judging import Judgement, check_numbers, judge
+from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
 from exporter.judge.verdict import CHECK_FILE, CheckReport, saved_report
-from exporter.reference.reference_use import (
+from exporter.reference.resize_choice import resize_notes
+from exporter.reference.usage_check import (
     ReferenceUse,
     order_is_open,
     settle_reference,
@@ -30,7 +31,6 @@ from exporter.reference.reference_use import (
     use_of_file,
     use_of_run,
 )
-from exporter.reference.resize_choice import resize_notes
 from exporter.report.report import render_report
 from exporter.source.candidate import Candidate, artifact_candidate
 from exporter.source.external import (
@@ -48,7 +48,7 @@ from exporter.source.input_range import InputRange, check_range, pixels_of
 from exporter.source.loaded_model import LoadedModel
 from exporter.source.scoring import Scorer, full_scorer
 from exporter.source.tensorflow_file import is_saved_model
-from trainer.run.record import MODEL_FILE, is_run, model_path, read_run
+from trainer.run.run_json import MODEL_FILE, is_run, model_path, read_run
 
 
 @dataclass(frozen=True)

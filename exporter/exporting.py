@@ -41,10 +41,10 @@ from exporter.convert.image_sets import Tables, bundle_labels, check_calibration
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
 from exporter.formats.kinds import Kind
-from exporter.judge.judging import Judgement, check_numbers, judge
+from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
 from exporter.judge.verdict import CHECK_FILE, CheckReport
-from exporter.reference.reference_use import ReferenceUse, order_is_open, settle_reference, use_of_source
 from exporter.reference.resize_choice import resize_notes
+from exporter.reference.usage_check import ReferenceUse, order_is_open, settle_reference, use_of_source
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.report.report import render_report
 from exporter.source.candidate import artifact_candidate

@@ -3,7 +3,7 @@
 ::
 
     trainer ─────┐
-    exporter ────┼──> edge_runtime      (exporter also reads trainer.run.record)
+    exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json)
     serverless ──┘
     snapship ──> each of them, imported only by the command that needs it
 """
@@ -28,7 +28,7 @@ HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edge_runtime": (),
     "trainer": ("edge_runtime",),
-    "exporter": ("edge_runtime", "trainer.run.record"),
+    "exporter": ("edge_runtime", "trainer.run.run_json"),
     "serverless": ("edge_runtime",),
     "snapship": ("edge_runtime", "trainer", "exporter", "serverless"),
 }
@@ -273,7 +273,7 @@ def test_doctor_loads_nothing_that_it_looks_for() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "trainer.run.record",
+        "trainer.run.run_json",
         "serverless.app",
         "trainer.cli",
         "exporter.cli",

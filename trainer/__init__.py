@@ -4,7 +4,7 @@ from trainer import models
 from trainer.config.train_config import TrainConfig
 from trainer.evaluation.evaluation import Evaluation, evaluate
 from trainer.progress import Event, Progress
-from trainer.run.record import DataRecord, RunMetrics, RunRecord, model_path, read_data, read_run
+from trainer.run.run_json import DataRecord, RunMetrics, RunRecord, model_path, read_data, read_run
 from trainer.training import Run, train
 
 __all__ = [

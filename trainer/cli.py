@@ -16,7 +16,7 @@ from trainer import models as zoo
 from trainer.augmentation.choices import AUGMENTATIONS
 from trainer.config.train_config import TrainConfig
 from trainer.progress.console import ConsoleProgress
-from trainer.run.record import REPORT_FILE
+from trainer.run.run_json import REPORT_FILE
 from trainer.training import train as run_training
 
 _JSON_HELP = "Print one JSON document to stdout and nothing else."

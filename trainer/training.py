@@ -42,7 +42,8 @@ from trainer.fit.transfer import train_plain, train_transfer
 from trainer.models import build
 from trainer.models.weights import check_weights, weights_sha256
 from trainer.progress import Event, Progress, silent
-from trainer.run.record import (
+from trainer.run.run_folder import check_out, new_run_folder
+from trainer.run.run_json import (
     HISTORY_FILE,
     MODEL_FILE,
     SCHEMA_VERSION,
@@ -54,7 +55,6 @@ from trainer.run.record import (
     write_data,
     write_run,
 )
-from trainer.run.run_folder import check_out, new_run_folder
 
 _PACKAGES = ("snapship", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
 

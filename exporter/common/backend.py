@@ -12,7 +12,7 @@ from typing import Any
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
 from edge_runtime.common.native_output import quiet
 from exporter.common.keras2 import for_keras3
-from trainer.run.record import register_layers
+from trainer.run.run_json import register_layers
 
 _CAUSE = re.compile(
     r"Could not locate \w+ '[^']{1,80}'|Requested the deserialization of a `Lambda` layer"

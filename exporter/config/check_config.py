@@ -11,9 +11,9 @@ import numpy as np
 from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.image.input_spec import Fit, Resize
 from exporter.evidence.classes import MissingClasses
-from exporter.judge.judging import Judgement
+from exporter.judge.judge_artifacts import Judgement
 from exporter.judge.verdict import ArtifactReport
-from exporter.reference.reference_use import WeakReference
+from exporter.reference.usage_check import WeakReference
 from exporter.source.images import Chosen, PixelTable
 from exporter.source.input_range import InputRange, check_range
 from exporter.statistics.drift import BoolArray, IntArray

@@ -14,7 +14,7 @@ from exporter.evidence.classes import MissingClasses
 from exporter.evidence.record import ParetoPoint
 from exporter.formats.kinds import ALL, DEFAULT_KINDS, SEARCHED_KINDS, Kind, parse_kinds
 from exporter.judge.verdict import ArtifactReport
-from exporter.reference.reference_use import WeakReference
+from exporter.reference.usage_check import WeakReference
 from exporter.source.input_range import InputRange, check_range
 from exporter.statistics.gate import DEFAULT_MARGIN, check_margin
 

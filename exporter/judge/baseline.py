@@ -42,7 +42,7 @@ from edge_runtime.common.atomic_file import write_whole
 from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.dataset import Item
 from exporter.judge.baseline_report import BaselineReport, Change
-from exporter.judge.judging import Judgement
+from exporter.judge.judge_artifacts import Judgement
 from exporter.judge.verdict import CheckReport
 from exporter.source.images import PixelTable, set_sha256
 from exporter.statistics.drift import BoolArray

@@ -18,7 +18,7 @@ from edge_runtime.common.progress import Progress
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.input_spec import InputSpec, Resize
 from exporter.reference.class_order import sign_p_value
-from exporter.reference.reference_use import ReferenceUse, balanced_rows
+from exporter.reference.usage_check import ReferenceUse, balanced_rows
 from exporter.source.images import PixelTable, decode_table
 from exporter.source.scoring import Scorer
 from exporter.statistics.drift import IntArray

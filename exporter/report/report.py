@@ -20,7 +20,7 @@ from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.wording import latency_text, size_text
 from exporter.judge.cpu_kernels import kernels_text
-from exporter.judge.judging import FULL_MODEL, Judgement
+from exporter.judge.judge_artifacts import FULL_MODEL, Judgement
 from exporter.judge.verdict import CheckReport
 from exporter.report.plots import (
     attribution_plot,

@@ -28,7 +28,7 @@ from exporter.formats.model_files import model_sha256
 from exporter.formats.sigmoid_outputs import End, probes, refuse_sigmoids
 from exporter.source.input_range import InputRange, own_input, refuse_given
 from exporter.source.tensorflow_file import SAVED_MODEL_FILES, is_saved_model, load_tensorflow_file
-from trainer.run.record import RunRecord, is_run, model_path, read_run
+from trainer.run.run_json import RunRecord, is_run, model_path, read_run
 
 KERAS_SUFFIXES = (".keras", ".h5")
 

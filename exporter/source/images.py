@@ -18,7 +18,7 @@ from edge_runtime.dataset import ImageSet, Item, decode_all, open_dataset
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.statistics.drift import IntArray
-from trainer.run.record import read_data
+from trainer.run.run_json import read_data
 
 Chosen = Literal["val", "train", "all"]
 

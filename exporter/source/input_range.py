@@ -13,7 +13,7 @@ from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.common.errors import ModelFileError, SnapshipError, UnknownNameError, UsageError
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.input_spec import Fit, InputSpec, Resize
-from trainer.run.record import is_run, read_run
+from trainer.run.run_json import is_run, read_run
 
 InputRange = Literal["0..255", "0..1", "-1..1", "imagenet"]
 """What pixels 0..255 become before the model.

@@ -211,7 +211,7 @@ def _run_step(
 def _result(recipe: ResolvedRecipe, plan: tuple[Decision, ...], state: RecipeState) -> RecipeResult:
     from edge_runtime.bundle.manifest import decode_json
     from exporter import CheckReport
-    from trainer.run.record import read_run
+    from trainer.run.run_json import read_run
 
     paths = recipe.paths
     report: CheckReport = decode_json(paths.check_json.read_bytes(), CheckReport, str(paths.check_json))

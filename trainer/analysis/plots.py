@@ -11,7 +11,7 @@ from edge_runtime.common.errors import EnvironmentMissingError
 from trainer.analysis.robustness import Robustness
 from trainer.core.backend import training_extra
 from trainer.evaluation.metrics import ReliabilityBin
-from trainer.run.record import EpochRow
+from trainer.run.run_json import EpochRow
 
 _INK = "#010203"
 """Placeholder for currentColor, which matplotlib does not know."""

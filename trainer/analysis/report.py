@@ -25,7 +25,7 @@ from trainer.core.cache import Pixels
 from trainer.evaluation.evaluation import Evaluation, Measurement, scored_images, source_kind
 from trainer.evaluation.metrics import ScoredImages
 from trainer.progress import Event, Progress, silent
-from trainer.run.record import REPORT_FILE, EpochRow, RunRecord, read_run
+from trainer.run.run_json import REPORT_FILE, EpochRow, RunRecord, read_run
 
 ROBUSTNESS_IMAGES = 150
 """Maximum number of val images that are corrupted and scored again."""

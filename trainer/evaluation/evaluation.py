@@ -29,7 +29,7 @@ from trainer.evaluation import metrics
 from trainer.evaluation.metrics import ScoredImages
 from trainer.fit.batches import predict_batches
 from trainer.progress import Event, Progress, silent
-from trainer.run.record import RunRecord, is_run, model_path, read_run, register_layers
+from trainer.run.run_json import RunRecord, is_run, model_path, read_run, register_layers
 
 Part = Literal["val", "all"]
 

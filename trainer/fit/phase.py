@@ -17,7 +17,7 @@ from trainer.fit.checkpoint import Saved
 from trainer.fit.session import Session
 from trainer.fit.training_model import accuracy, cross_entropy, loss, training_model
 from trainer.progress import Event
-from trainer.run.record import EpochRow
+from trainer.run.run_json import EpochRow
 
 WARMUP_SHARE = 0.15
 """Share of a phase's steps that warm the learning rate up from zero."""

@@ -13,7 +13,7 @@ from trainer.core.backend import load_keras
 from trainer.fit.checkpoint import Saved
 from trainer.fit.session import Session
 from trainer.progress import Event
-from trainer.run.record import EpochRow
+from trainer.run.run_json import EpochRow
 
 _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 

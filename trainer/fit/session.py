@@ -17,7 +17,7 @@ from trainer.core.backend import training_extra
 from trainer.core.cache import Int64Array, Pixels
 from trainer.fit.checkpoint import Checkpoint
 from trainer.progress import Progress
-from trainer.run.record import HISTORY_FILE, EpochRow, history_csv
+from trainer.run.run_json import HISTORY_FILE, EpochRow, history_csv
 
 _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 

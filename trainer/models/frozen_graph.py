@@ -2,7 +2,7 @@
 
 The layer's configuration holds the graph without its weights; its variables hold the weights.
 So the file is self-contained, and Keras copies, counts and saves the layer like any other.
-Call :func:`trainer.run.record.register_layers` before loading such a file.
+Call :func:`trainer.run.run_json.register_layers` before loading such a file.
 """
 
 from __future__ import annotations

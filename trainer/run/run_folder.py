@@ -11,7 +11,7 @@ from edge_runtime.common.atomic_file import usable_path
 from edge_runtime.common.atomic_folder import folder_replaced
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import put_back, remove_abandoned
-from trainer.run.record import RUN_FILE, RUN_FILES
+from trainer.run.run_json import RUN_FILE, RUN_FILES
 
 
 def check_out(out: str | os.PathLike[str], overwrite: bool) -> Path:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from snapship.cli import cli
 from trainer import Run, models
-from trainer.run.record import MODEL_FILE, RUN_FILE
+from trainer.run.run_json import MODEL_FILE, RUN_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
 Photos = Callable[..., Path]

@@ -16,7 +16,7 @@ from edge_runtime.image.input_spec import InputSpec
 from snapship.cli import cli
 from trainer import models
 from trainer.analysis.robustness import CORRUPTIONS
-from trainer.run.record import RunMetrics, RunRecord, write_run
+from trainer.run.run_json import RunMetrics, RunRecord, write_run
 
 
 def run(*words: str | Path) -> Result:

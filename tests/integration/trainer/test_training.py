@@ -15,7 +15,7 @@ from edge_runtime.common.errors import DataError, SnapshipError, UsageError
 from edge_runtime.dataset import open_dataset
 from trainer import Event, Run, TrainConfig, evaluate, read_data, read_run, train
 from trainer.evaluation.evaluation import load_model
-from trainer.run.record import RUN_FILES
+from trainer.run.run_json import RUN_FILES
 
 Photos = Callable[..., Path]
 

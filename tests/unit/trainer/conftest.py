@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime.image.input_spec import InputSpec
-from trainer.run.record import RUN_FILE, DataItem, DataRecord, RunMetrics, RunRecord, write_data, write_run
+from trainer.run.run_json import RUN_FILE, DataItem, DataRecord, RunMetrics, RunRecord, write_data, write_run
 
 
 @pytest.fixture

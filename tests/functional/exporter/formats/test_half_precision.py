@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-import exporter.judge.judging
+import exporter.judge.judge_artifacts
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.dataset import open_dataset
 from edge_runtime.image.input_spec import InputSpec
@@ -21,7 +21,7 @@ from exporter.checking import run_check
 from exporter.convert.onnx_file import convert_onnx_fp16
 from exporter.evidence.record import DiagnosticOptions
 from exporter.formats.half_precision import HALF_MAX, SAMPLE, Magnitude, half_magnitude
-from exporter.judge.judging import judge
+from exporter.judge.judge_artifacts import judge
 from exporter.report.report import render_report
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, decode_table
@@ -181,7 +181,7 @@ def test_float_file_that_cannot_be_looked_into_ends_no_check(
             "A float16 file must run with all its tensors kept. Received: x. Export it again."
         )
 
-    monkeypatch.setattr(exporter.judge.judging, "half_magnitude", refused)
+    monkeypatch.setattr(exporter.judge.judge_artifacts, "half_magnitude", refused)
     candidates = [
         Candidate("onnx-fp32", file(), "onnx", True, 1),
         Candidate("coreml", b"", "coreml", False, 1),

@@ -86,7 +86,7 @@ def test_what_cannot_be_built_is_refused(options: dict[str, Any], words: str) ->
 
 
 @pytest.mark.parametrize(
-    "module", ["trainer", "trainer.run.record", "trainer.cli", "trainer.models", "trainer.config.schedule"]
+    "module", ["trainer", "trainer.run.run_json", "trainer.cli", "trainer.models", "trainer.config.schedule"]
 )
 def test_import_loads_no_keras(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"

@@ -16,7 +16,7 @@ from edge_runtime.dataset import ImageSet, Item
 from edge_runtime.image.input_spec import InputSpec
 from exporter.evidence.preprocessing import device_paths, stock_path
 from exporter.evidence.record import AttributionStep
-from exporter.judge.judging import judge
+from exporter.judge.judge_artifacts import judge
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, decode_table
 

@@ -22,7 +22,7 @@ from edge_runtime.golden import selftest
 from exporter import CheckConfig, ExportConfig, check, export
 from exporter.checking import CheckResult, run_check
 from exporter.common.backend import load_keras
-from exporter.reference.reference_use import use_of_source
+from exporter.reference.usage_check import use_of_source
 from exporter.source.full_model import find_source
 from exporter.source.input_range import own_input
 from serverless.app import create_app

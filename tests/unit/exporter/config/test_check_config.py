@@ -8,7 +8,7 @@ import pytest
 from edge_runtime.common.errors import UsageError
 from edge_runtime.dataset import ImageSet, Item
 from exporter.config.check_config import CheckConfig, with_thresholds
-from exporter.judge.judging import Judgement
+from exporter.judge.judge_artifacts import Judgement
 from exporter.judge.verdict import CheckReport
 from exporter.source.images import PixelTable
 

@@ -14,8 +14,8 @@ import pytest
 from edge_runtime.dataset import ImageSet, Item
 from edge_runtime.image.input_spec import InputSpec
 from exporter.reference import resize_choice
-from exporter.reference.reference_use import ReferenceUse, use_of_run
 from exporter.reference.resize_choice import ResizesCompared, compare_resizes, resize_notes
+from exporter.reference.usage_check import ReferenceUse, use_of_run
 from exporter.source.images import PixelTable, decode_table
 
 SPEC = InputSpec(8, 8)

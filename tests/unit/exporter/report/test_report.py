@@ -19,7 +19,7 @@ from exporter.evidence.record import (
     RepairStep,
 )
 from exporter.formats.half_precision import Magnitude
-from exporter.judge.judging import Candidate, Judgement, judge
+from exporter.judge.judge_artifacts import Candidate, Judgement, judge
 from exporter.quantize.calibration import CalibrationReport, CalibrationSize, ClippedTensor
 from exporter.report.report import flips, render_report
 from exporter.report.terminal_tables import print_report

@@ -12,7 +12,7 @@ from edge_runtime import InputSpec, pixels
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet, Item, open_dataset
 from exporter.source.images import balanced, choose_split, decode_table, run_images, without_images_of
-from trainer.run.record import DataItem, DataRecord, write_data
+from trainer.run.run_json import DataItem, DataRecord, write_data
 
 
 def image_set(counts: dict[int, int], split: str = "train", broken: int = 0) -> ImageSet:

@@ -17,7 +17,7 @@ from edge_runtime.dataset.imageset import Item
 from trainer.analysis.report import write_report
 from trainer.core.cache import Pixels
 from trainer.evaluation.evaluation import evaluate_scores
-from trainer.run.record import EpochRow, RunRecord
+from trainer.run.run_json import EpochRow, RunRecord
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from trainer.run.record import EpochRow, history_csv
+from trainer.run.run_json import EpochRow, history_csv
 
 
 def test_one_line_an_epoch_under_a_header() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.common.errors import RunError
-from trainer.run.record import (
+from trainer.run.run_json import (
     DATA_FILE,
     MODEL_FILE,
     RUN_FILE,

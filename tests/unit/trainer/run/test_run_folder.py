@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.common.errors import DataError, UsageError
-from trainer.run.record import RUN_FILE
 from trainer.run.run_folder import check_out, new_run_folder
+from trainer.run.run_json import RUN_FILE
 
 
 def make_run(

@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.common.progress import Progress
 from edge_runtime.dataset import ImageSet, Item, class_order
-from exporter.reference.reference_use import (
+from exporter.reference.usage_check import (
     ReferenceUse,
     balanced_rows,
     order_is_open,

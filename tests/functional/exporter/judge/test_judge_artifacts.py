@@ -18,7 +18,7 @@ from exporter.bundle.golden_files import replay_golden
 from exporter.evidence import DiagnosticOptions
 from exporter.evidence.engines import thread_counts
 from exporter.evidence.layers import layer_reports, open_pair
-from exporter.judge.judging import Judgement, judge
+from exporter.judge.judge_artifacts import Judgement, judge
 from exporter.judge.verdict import CheckReport
 from exporter.report.report import render_report
 from exporter.source.candidate import Candidate, float_sibling

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporter.judge.judging import FULL_MODEL, parity_report
+from exporter.judge.judge_artifacts import FULL_MODEL, parity_report
 
 
 def answers(*best: int, classes: int = 3) -> np.ndarray:
