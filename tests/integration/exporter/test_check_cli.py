@@ -99,7 +99,7 @@ def test_bad_usage_is_one_line(exported: Path, digits_run: Run, tmp_path: Path) 
     before = sorted(tmp_path.rglob("*"))
     run = digits_run.path
     for arguments, words in (
-        (["check"], "no bundle"),
+        (["check"], "a bundle or a candidate"),
         (["check", "missing.bundle"], "must exist"),
         (["check", exported, "--margin", "0"], "margin"),
         (["check", exported, "--data", "one"], "must hold images"),
