@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.options import parser, rounds
+from benchmarks.options import parser, rounds_in_words
 from benchmarks.plain_keras import Plain, PlainOutcome, train_plainly
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
@@ -204,7 +204,7 @@ def _result(
         name=f"accuracy-{name}",
         group="accuracy",
         title="Accuracy and time of training",
-        method=METHOD.format(rounds=rounds(options.repeats)),
+        method=METHOD.format(rounds=rounds_in_words(options.repeats)),
         command=command,
         created=now(),
         quick=options.quick,

@@ -140,7 +140,7 @@ def _compared(keras: Any, options: Any, folder: Path, facts: dict[str, str], com
         method=METHOD.format(
             model=config.model, size=config.size, train=train_images, val=val_images, epochs=config.epochs,
             unfreeze=config.unfreeze, fine_tune=config.fine_tune_epochs, views=config.views,
-            rounds=rounds(options.repeats),
+            rounds=rounds_in_words(options.repeats),
         ),
         command=command,
         created=now(),

@@ -168,7 +168,7 @@ def _result(
         title="Seconds of an export",
         method=METHOD.format(
             artifacts=", ".join(ARTIFACTS), images=options.images, size=options.size, classes=classes,
-            epochs=options.epochs, rounds=rounds(options.repeats),
+            epochs=options.epochs, rounds=rounds_in_words(options.repeats),
         ),
         command=command,
         created=now(),

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.device_loop import device_loop
 from benchmarks.machine import device, machine
-from benchmarks.options import parser, rounds
+from benchmarks.options import parser, rounds_in_words
 from benchmarks.result import Column, Figure, Result, command_line, now, write_result
 from trainer import models
 from trainer.augmentation import image_layer, target_layer
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
         title="Feeding the device",
         method=METHOD.format(
             device=on if on != "CPU" else "CPU, since there is no GPU", images=options.images,
-            steps=options.steps, rounds=rounds(options.repeats),
+            steps=options.steps, rounds=rounds_in_words(options.repeats),
         ),
         command=command_line(MODULE, arguments),
         created=now(),

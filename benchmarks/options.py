@@ -48,7 +48,7 @@ def check_photos(made: argparse.ArgumentParser, options: argparse.Namespace) -> 
         made.error("--data and --weights are needed, but for --quick")
 
 
-def rounds(repeats: int) -> str:
+def rounds_in_words(repeats: int) -> str:
     """How a result of that many rounds was summarised, in words.
 
     Args:

@@ -157,7 +157,7 @@ def test_what_cannot_be_done_is_refused_before_anything_slow(
         ((untrained, "digits", "--report", page, "--explain", "nowhere.jpg"), "nowhere.jpg"),
         ((untrained, "digits", "--report", page, "--explain", text), "text.png"),
         ((digits_bundle, "digits", "--report", page, "--explain", photo), "Pass the run folder"),
-        ((untrained, "digits", "--artifact", "tflite-int8"), "must be one of a bundle"),
+        ((untrained, "digits", "--artifact", "tflite-int8"), "An artifact requires a bundle"),
     ):
         result = run("evaluate", *words)
         assert result.exit_code == 2, (words, result.output)

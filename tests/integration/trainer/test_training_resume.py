@@ -94,7 +94,7 @@ def test_transfer_killed_in_each_phase_ends_with_the_same_model(tmp_path: Path, 
                "--weights", str(tmp_path / "own.weights.h5"))  # fmt: skip
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     said = run_whole(arguments(data, undisturbed, *options), tmp_path / "cache_a")
-    assert "fine-tune: 45 images through the" in said
+    assert "fine-tune: running 45 images through the" in said
     command = arguments(data, killed, *options)
     kill_at(command, tmp_path / "cache_b", "head epoch 2")
     kill_at(command, tmp_path / "cache_b", "fine-tune: up to")
