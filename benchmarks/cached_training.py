@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import machine
-from benchmarks.options import check_photos, parser
+from benchmarks.options import check_photos, parser, rounds_in_words
 from benchmarks.phase_clock import PHASES, PhaseClock
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
