@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.util import find_spec
 
 UNKNOWN = "0+unknown"
@@ -69,6 +68,9 @@ class Package:
 
 def version() -> str:
     """Returns the installed version, or :data:`UNKNOWN`."""
+    # At use: it costs a third of what --help takes.
+    from importlib import metadata
+
     try:
         return metadata.version("snapship")
     except metadata.PackageNotFoundError:
@@ -77,6 +79,8 @@ def version() -> str:
 
 def packages() -> dict[str, tuple[Package, ...]]:
     """Packages by extra, in the order of :data:`NEEDED_BY`; empty in a checkout that is not installed."""
+    from importlib import metadata
+
     found: dict[str, list[Package]] = {extra: [] for extra in NEEDED_BY}
     try:
         requirements = metadata.requires("snapship") or []

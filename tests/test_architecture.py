@@ -248,7 +248,13 @@ def test_importing_the_runtime_loads_no_interpreter_and_no_terminal() -> None:
 
 
 def test_help_loads_no_house() -> None:
-    banned = INTERPRETERS | CLOUD | TRAINING | OTHER_HOUSES | {"edge_runtime", "numpy", "PIL", "rich"}
+    banned = (
+        INTERPRETERS
+        | CLOUD
+        | TRAINING
+        | OTHER_HOUSES
+        | {"edge_runtime", "numpy", "PIL", "rich", "importlib.metadata"}
+    )
     assert not modules_after(command("--help")) & banned
 
 
