@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import urllib.request
 import zipfile
@@ -148,22 +147,9 @@ def moto(function_url: str, moto_server: Callable[..., AbstractContextManager[st
 
 
 @pytest.fixture
-def cloud(moto: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cloud:
+def cloud(moto: str, use_aws_at: Callable[[str], None], tmp_path: Path) -> Cloud:
     """An empty account, which boto3 finds by AWS's own variables."""
     post(moto, "/moto-api/reset")
     post(moto, "/moto-api/config", {"lambda": {"use_docker": False}})
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ENDPOINT_URL": moto,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_MAX_ATTEMPTS": "1",
-        "NO_PROXY": "127.0.0.1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_aws_at(moto)
     return Cloud(moto, tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,22 +24,12 @@ def moto(moto_server: Callable[..., AbstractContextManager[str]]) -> Iterator[st
 
 
 @pytest.fixture(autouse=True)
-def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(moto: str, use_aws_at: Callable[[str], None]) -> Iterator[None]:
     """An account that is empty before each test."""
     import urllib.request
 
     urllib.request.urlopen(urllib.request.Request(f"{moto}/moto-api/reset", method="POST")).close()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ENDPOINT_URL": moto,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_aws_at(moto)
     s3_objects.s3.cache_clear()
     yield
     s3_objects.s3.cache_clear()

@@ -21,7 +21,7 @@ from exporter.checking import run_check
 from exporter.convert.onnx_file import convert_onnx_fp16
 from exporter.evidence.record import DiagnosticOptions
 from exporter.formats.half_precision import HALF_MAX, SAMPLE, Magnitude, half_magnitude
-from exporter.judge.judge_artifacts import judge
+from exporter.judge.judge_artifacts import Judgement, judge
 from exporter.report.report import render_report
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, decode_table
@@ -133,23 +133,30 @@ def table(photos: Path) -> Iterator[PixelTable]:
         yield table
 
 
-def test_check_fails_a_float16_file_that_answers_right_here(table: PixelTable) -> None:
-    files = {"onnx-fp32": file(), "onnx-fp16": convert_onnx_fp16(file())}
-    candidates = [
-        Candidate(kind, data, "onnx", kind == "onnx-fp32", len(data)) for kind, data in files.items()
-    ]
-    candidates.append(Candidate("coreml", b"", "coreml", False, 1))
+def judged_by_the_first(
+    candidates: list[Candidate], table: PixelTable, diagnostics: DiagnosticOptions | None = None
+) -> Judgement:
+    """Judges candidates; the scores of the first stand for the full model's."""
     engine = candidates[0].open(1)
     reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
-    found = judge(
+    return judge(
         candidates,
         reference,
         table,
         file="m",
         sha256="0" * 64,
         margin=0.2,
-        diagnostics=DiagnosticOptions.quick(),
+        diagnostics=diagnostics or DiagnosticOptions.quick(),
     )
+
+
+def test_check_fails_a_float16_file_that_answers_right_here(table: PixelTable) -> None:
+    files = {"onnx-fp32": file(), "onnx-fp16": convert_onnx_fp16(file())}
+    candidates = [
+        Candidate(kind, data, "onnx", kind == "onnx-fp32", len(data)) for kind, data in files.items()
+    ]
+    candidates.append(Candidate("coreml", b"", "coreml", False, 1))
+    found = judged_by_the_first(candidates, table)
     full, half = (found.report.artifacts[kind] for kind in files)
     assert (full.verdict, full.half) == ("pass", None)
     # A CPU computes it in float32, so that its answers alone would pass.
@@ -163,12 +170,8 @@ def test_check_fails_a_float16_file_that_answers_right_here(table: PixelTable) -
 def test_float16_file_has_no_integer_kernels_to_compare(table: PixelTable) -> None:
     data = convert_onnx_fp16(file(gain=1.5))
     candidate = Candidate("onnx-fp16", data, "onnx", False, len(data))
-    engine = candidate.open(1)
-    reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
     options = replace(DiagnosticOptions.quick(), engines=True, seconds=0.05)
-    found = judge(
-        [candidate], reference, table, file="m", sha256="0" * 64, margin=0.2, diagnostics=options
-    ).report
+    found = judged_by_the_first([candidate], table, options).report
     engines = {row.engine for row in found.artifacts["onnx-fp16"].engines}
     assert engines == {"onnxruntime", "onnxruntime, graph as written"}
 
@@ -186,17 +189,7 @@ def test_float_file_that_cannot_be_looked_into_ends_no_check(
         Candidate("onnx-fp32", file(), "onnx", True, 1),
         Candidate("coreml", b"", "coreml", False, 1),
     ]
-    engine = candidates[0].open(1)
-    reference = np.stack([engine.run(np.asarray(image)) for image in table.pixels])
-    found = judge(
-        candidates,
-        reference,
-        table,
-        file="m",
-        sha256="0" * 64,
-        margin=0.2,
-        diagnostics=DiagnosticOptions.quick(),
-    ).report
+    found = judged_by_the_first(candidates, table).report
     assert found.artifacts["onnx-fp32"].verdict == "pass"
     (why,) = found.artifacts["onnx-fp32"].missing
     assert why.startswith("half precision: A float16 file")

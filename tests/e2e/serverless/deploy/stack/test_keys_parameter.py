@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -34,21 +33,9 @@ def moto(moto_server: Callable[..., AbstractContextManager[str]]) -> Iterator[st
 
 
 @pytest.fixture
-def ssm(moto: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def ssm(moto: str, use_aws_at: Callable[[str], None]) -> Any:
     boto3 = pytest.importorskip("boto3", reason="needs boto3, which is not installed")
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ENDPOINT_URL": moto,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        # A test that waits for a server that is gone should not wait long.
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_aws_at(moto)
     return boto3.client("ssm")
 
 
