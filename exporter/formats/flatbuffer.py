@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines.c_header import IDENTIFIER
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
@@ -13,9 +14,6 @@ OUTPUT_NAME = "scores"
 
 SIGNATURE = "serving_default"
 """Key of the one signature: what TensorFlow's tools look for when no other is named."""
-
-IDENTIFIER = b"TFL3"
-"""Bytes 4 to 7 of every .tflite file."""
 
 _BUFFER_ALIGNMENT = 16
 """``force_align`` of a buffer's data in TFLite's schema; flatbuffers' object API does not keep it."""
