@@ -72,6 +72,28 @@ def softmax_in_float(model: bytes) -> bytes:
     return packed(graph_file)
 
 
+def operators(model: bytes) -> tuple[str, ...]:
+    """Names of the operators that a model uses, such as ``CONV_2D``, each once, in order of first use.
+
+    Args:
+        model: A .tflite file.
+
+    Raises:
+        ModelFileError: It is damaged.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    graph_file = parsed(model)
+    used = (
+        graph_file.operatorCodes[operator.opcodeIndex]
+        for graph in graph_file.subgraphs
+        for operator in graph.operators
+    )
+    # Files of before 2021 have the number in the first field alone, newer ones in both while it fits.
+    return tuple(dict.fromkeys(names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in used))
+
+
 def parsed(model: bytes) -> Any:
     """A model's FlatBuffer as objects (``ModelT`` of TFLite's schema).
 
