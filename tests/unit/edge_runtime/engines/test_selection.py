@@ -143,7 +143,7 @@ def test_microcontroller_engine_runs_only_if_it_is_named(monkeypatch: pytest.Mon
         open_engine(b"", "tflite", "m.tflite")
     with pytest.raises(UsageError, match="Pass --engine tflite-micro, or export"):
         open_engine(b"", "c-array", "m.h")
-    with pytest.raises(UsageError, match="engine litert for m.h .c-array.. Use: tflite-micro"):
+    with pytest.raises(UsageError, match=r"engine litert for m.h \(c-array\). Use: tflite-micro"):
         open_engine(b"", "c-array", "m.h", engine="litert")
 
 
