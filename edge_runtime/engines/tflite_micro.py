@@ -3,6 +3,8 @@
 Its package holds the portable kernels that a microcontroller runs unless its maker replaces them. They
 give the scores of LiteRT's reference kernels, which differ from those of XNNPACK by some hundredths on an
 int8 file: whoever replays golden examples compares with :func:`open_reference`. Slow; never chosen by itself.
+
+It trusts its file: a damaged one can end the process. A bundle's files are verified before it sees them.
 """
 
 from __future__ import annotations
