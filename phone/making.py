@@ -5,22 +5,28 @@
     outputs    may they be written?             nothing is read before
     bundle     open, verify, choose             edge_runtime
     contents   engine, pages, reduced bundle    phone.app, phone.engine
-    outputs    folder, single file, APK         each whole, or not at all
+    outputs    folder, single file, APK, ...    each whole, or not at all
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.common.atomic_file import check_file, write_whole
-from edge_runtime.common.errors import UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from phone.app.app_folder import check_place, write_app
 from phone.app.app_json import App
-from phone.app.contents import app_files
+from phone.app.contents import BUNDLE_FOLDER, app_files
 from phone.app.reduced_bundle import KINDS, chosen_artifact
+from phone.single_file.page import single_file_page
+
+_GZIP_LEVEL = 6
+"""Of most static hosts."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +36,18 @@ class PhoneConfig:
     Attributes:
         bundle: A folder or zip.
         out: The app's folder; None for none.
+        single_file: An HTML file that contains the whole app; None for none.
         artifact: The artifact to put in, one of :data:`phone.app.reduced_bundle.KINDS`.
+        allow_failed: Also take one that failed its check.
         engine: Folder of the engine's packages; None for the cache, or npm.
-        single_file: An HTML file that contains the whole app.
-        allow_failed: Also take an artifact that failed its check.
     """
 
     bundle: Path
     out: Path | None = None
-    artifact: str = KINDS[0]
-    engine: Path | None = None
     single_file: Path | None = None
+    artifact: str = KINDS[0]
     allow_failed: bool = False
+    engine: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,20 +55,18 @@ class Made:
     """What was made.
 
     Attributes:
-        app: ``app.json`` of it.
-        bytes: Size of all its files.
-        compressed: The same as a static host sends them, each compressed by gzip.
-        model_bytes: Size of the model inside.
-        outputs: The written path, by option.
-        examples: How many golden examples the phone replays.
+        app: Its ``app.json``.
+        artifact: The manifest's entry of the model inside.
+        bytes: Size of all files.
+        download: The same compressed by gzip, as most hosts send them.
+        outputs: What was written, by option.
     """
 
     app: App
+    artifact: Artifact
     bytes: int
-    compressed: int
-    model_bytes: int
-    examples: int
-    outputs: dict[str, Path] = field(default_factory=dict)
+    download: int
+    outputs: dict[str, Path]
 
 
 def make_app(config: PhoneConfig, progress: Progress = no_progress) -> Made:
@@ -79,26 +83,15 @@ def make_app(config: PhoneConfig, progress: Progress = no_progress) -> Made:
         UsageError: An output cannot be written, or an option does not fit the bundle.
         BundleError: The bundle is damaged, or has no golden examples.
         GateFailedError: The artifact failed its check.
-        EnvironmentMissingError: The engine's files, or a package, cannot be had.
+        EnvironmentMissingError: The engine's files cannot be had.
     """
     _check_outputs(config)
     progress(f"Reading {config.bundle}", 0, 0)
     bundle = Bundle.open(config.bundle)
     artifact = chosen_artifact(bundle, config.artifact, allow_failed=config.allow_failed)
     app, files = app_files(bundle, artifact, config.engine, progress)
-    outputs: dict[str, Path] = {}
-    if config.out is not None:
-        progress(f"Writing {config.out}", 0, 0)
-        write_app(files, config.out)
-        outputs["out"] = config.out
-    return Made(
-        app=app,
-        bytes=sum(map(len, files.values())),
-        compressed=0,
-        model_bytes=artifact.bytes,
-        examples=sum(path.startswith("bundle/golden/") for path in files) - 1,
-        outputs=outputs,
-    )
+    outputs = _write(config, files, progress)
+    return Made(app, artifact, sum(map(len, files.values())), _download(files), outputs)
 
 
 def _check_outputs(config: PhoneConfig) -> None:
@@ -107,3 +100,24 @@ def _check_outputs(config: PhoneConfig) -> None:
         check_place(config.out)
     if config.single_file is not None:
         check_file(config.single_file, "--single-file")
+
+
+def _write(config: PhoneConfig, files: Mapping[str, bytes], progress: Progress) -> dict[str, Path]:
+    outputs = {}
+    if config.out is not None:
+        progress(f"Writing {config.out}", 0, 0)
+        write_app(files, config.out)
+        outputs["out"] = config.out
+    if config.single_file is not None:
+        progress(f"Writing {config.single_file}", 0, 0)
+        write_whole(config.single_file, single_file_page(files), "--single-file")
+        outputs["single-file"] = config.single_file
+    return outputs
+
+
+def _download(files: Mapping[str, bytes]) -> int:
+    # The golden examples are images, which gzip leaves as they are.
+    return sum(
+        len(data) if path.startswith(f"{BUNDLE_FOLDER}golden/") else len(gzip.compress(data, _GZIP_LEVEL))
+        for path, data in files.items()
+    )

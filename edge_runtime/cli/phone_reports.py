@@ -39,7 +39,7 @@ def bundle_and_reports(paths: Sequence[str], reports: Sequence[str]) -> tuple[st
         raise UsageError(
             f"selftest takes one bundle. Received: {len(bundles)}, {shortened(', '.join(bundles), 200)}. Pass one."
         )
-    return (bundles or [None])[0], [Path(path) for path in (*reports, *paths) if path not in bundles]
+    return next(iter(bundles), None), [Path(path) for path in (*reports, *paths) if path not in bundles]
 
 
 def show_phone_reports(bundle: str | None, files: Sequence[Path], *, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def show_phone_reports(bundle: str | None, files: Sequence[Path], *, as_json: bo
         assert first is not None
         raise GateFailedError(
             f"Every phone must give the same answers. Received: {len(different)} of {len(read)} differ, first "
-            f"{file} at stage {first.failed} on {shortened(first.file)}. Update the browser of that phone, or use another."
+            f"{file} at stage {first.failed} on {shortened(first.file)}. Use another browser there."
         )
 
 
@@ -113,7 +113,9 @@ def _warnings(read: _Read) -> list[str]:
         "sets of golden examples": {report.app.golden_sha256 for _, report in read},
         "versions of the app": {report.app.version for _, report in read},
     }
-    found = [f"the reports are about {len(values)} {what}" for what, values in facts.items() if len(values) > 1]
+    found = [
+        f"the reports are about {len(values)} {what}" for what, values in facts.items() if len(values) > 1
+    ]
     repeated = [agent for agent, count in Counter(_phone(report) for _, report in read).items() if count > 1]
     if repeated:
         found.append(f"{len(repeated)} of the phones reported more than once, first {repeated[0][0]}")

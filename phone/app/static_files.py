@@ -5,15 +5,14 @@ from __future__ import annotations
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-BOOTSTRAP = "single_file.js"
-"""Starts the app that is one HTML file; not part of the folder."""
+BOOTSTRAP, WORKER_BOOTSTRAP = "single_file.js", "single_file_worker.js"
+"""Start the app that is one HTML file; not part of the folder."""
 
 
 def static_files() -> dict[str, bytes]:
     """The files by path."""
-    found = dict(_walk(web(), ""))
-    found.pop(BOOTSTRAP, None)
-    return found
+    left_out = (BOOTSTRAP, WORKER_BOOTSTRAP)
+    return {path: data for path, data in _walk(web(), "") if path not in left_out}
 
 
 def web() -> Traversable:

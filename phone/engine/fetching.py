@@ -19,7 +19,15 @@ from phone.engine.pinned import BARE_IMPORT, JPEG, LICENSE_OF_JPEG, LITERT, PACK
 NPM_TIMEOUT_S = 300.0
 """For 12 MB; npm itself gives up on one file after a minute and one more try."""
 
-_OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH")
+_OFFLINE = (
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ETIMEDOUT",
+    "ENETUNREACH",
+    "EHOSTUNREACH",
+)
 
 
 def engine_files(folder: Path | None, progress: Progress = no_progress) -> tuple[dict[str, bytes], str]:

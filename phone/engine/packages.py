@@ -71,9 +71,7 @@ def read_archives(archives: Iterable[Path], source: str) -> Contents:
         raise UsageError(
             f"{source} must give every package. Received: none for {', '.join(missing)}. Pass --engine DIR."
         )
-    return {
-        pinned.name: checked(pinned, _reader(read[pinned.name], source), source) for pinned in PACKAGES
-    }
+    return {pinned.name: checked(pinned, _reader(read[pinned.name], source), source) for pinned in PACKAGES}
 
 
 def checked(pinned: Pinned, read: Callable[[str], bytes], source: str) -> dict[str, bytes]:
@@ -133,7 +131,9 @@ def _unpacked(folder: Path, pinned: Pinned) -> Callable[[str], bytes] | None:
 
 def _packed(folder: Path, pinned: Pinned) -> Callable[[str], bytes] | None:
     scope, _, short = pinned.name.removeprefix("@").partition("/")
-    for archive in sorted(folder.glob(f"{scope}-{short}-*.tgz"), key=lambda path: pinned.version not in path.name):
+    for archive in sorted(
+        folder.glob(f"{scope}-{short}-*.tgz"), key=lambda path: pinned.version not in path.name
+    ):
         files = _read_archive(archive)
         if _package(files.get(_MANIFEST, b""), archive).name == pinned.name:
             return _reader(files, f"{archive}")

@@ -93,9 +93,7 @@ JPEG = Pinned(
             "engine/jpeg/mozjpeg_dec.wasm",
         ),
         File("LICENSE", "8c3690b09c168f196446cf5904332023bbc15eb92b6a7cee470ac829e6a65d20"),
-        File(
-            "codec/LICENSE.codec.md", "8213556ea36ce3a0f2883db06238463e2452fdad68e3d2e2e4ace2189477a37e"
-        ),
+        File("codec/LICENSE.codec.md", "8213556ea36ce3a0f2883db06238463e2452fdad68e3d2e2e4ace2189477a37e"),
     ),
 )
 

@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = READ_TIMEOUT_S
     server: AppServer
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path).lstrip("/") or START_PAGE
         data = self.server.read(path)
         if data is None:
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Prints no line per request: a start has 30."""
