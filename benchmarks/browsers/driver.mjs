@@ -59,11 +59,8 @@ const commands = {
   async view({page, width, height, dark, scale}) {
     await pages.get(page).page.setViewport({width, height, deviceScaleFactor: scale});
     // Firefox has it from a pref of the whole browser.
-    if (pages.get(page).page.browser().process()?.spawnargs.some((word) => word.startsWith('--remote-debugging-port'))) {
-      await pages.get(page).page.emulateMediaFeatures?.([
-        {name: 'prefers-color-scheme', value: dark ? 'dark' : 'light'},
-      ]).catch(() => {});
-    }
+    const scheme = {name: 'prefers-color-scheme', value: dark ? 'dark' : 'light'};
+    await pages.get(page).page.emulateMediaFeatures([scheme]).catch(() => {});
   },
 
   open: async ({page, url, seconds}) => {
@@ -71,7 +68,10 @@ const commands = {
   },
 
   reload: async ({page, seconds}) => {
-    await pages.get(page).page.reload({waitUntil: 'load', timeout: seconds * 1000});
+    const {page: found} = pages.get(page);
+    await found.reload({waitUntil: 'load', timeout: seconds * 1000});
+    // Chromium's own page, which says that the server is gone, counts as loaded.
+    if ((await found.evaluate('location.protocol')) === 'chrome-error:') throw new Error('no page was loaded');
   },
 
   value: ({page, expression}) =>

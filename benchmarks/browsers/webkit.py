@@ -38,6 +38,9 @@ KEYS = {
     "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Shift": "\ue008",
 }  # fmt: skip
 
+GUARD = '"$@" & read -r _; kill -9 0'
+"""A shell that ends a program, with all that it started, when this process ends, however it does."""
+
 _VIOLATIONS = """globalThis.driverViolations = []; addEventListener('securitypolicyviolation', (event) =>
   driverViolations.push(`${event.effectiveDirective} blocked ${event.blockedURI} (${event.sourceFile})`))"""
 
@@ -80,10 +83,8 @@ class WebKitBrowser:
         self._profile = profile or Path(self._temporary.name) / "shared"
         self._tabs: list[_WebKitPage] = []
         read, write = os.pipe()
-        self._display = subprocess.Popen(
-            [display, "-displayfd", str(write), "-screen", "0", "1600x1400x24", "-nolisten", "tcp"],
-            pass_fds=(write,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        screen = ("-screen", "0", "1600x4000x24", "-nolisten", "tcp")
+        self._display = _guarded([display, "-displayfd", str(write), *screen], pass_fds=(write,))
         os.close(write)
         ready, _, _ = select.select([read], [], [], START_SECONDS)
         self._number = os.read(read, 16).decode().strip() if ready else ""
@@ -110,7 +111,6 @@ class WebKitBrowser:
             "NO_AT_BRIDGE": "1",
             # There is no GPU, and none is looked for.
             "LIBGL_ALWAYS_SOFTWARE": "1",
-            "WEBKIT_DISABLE_DMABUF_RENDERER": "1",
             "no_proxy": "*",
         }
         page = _WebKitPage(self._driver, self._browser, environment)
@@ -133,10 +133,7 @@ class _WebKitPage:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-        self._process = subprocess.Popen(
-            [driver, f"--port={port}"], env=environment, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        self._process = _guarded([driver, f"--port={port}"], env=environment)
         self._client = httpx.Client(
             base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS + 30, trust_env=False
         )
@@ -246,6 +243,13 @@ class _WebKitPage:
                 self._send("DELETE", "")
         _end(self._process)
         self._client.close()
+
+
+def _guarded(words: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["sh", "-c", GUARD, "sh", *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True, **options,
+    )  # fmt: skip
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
