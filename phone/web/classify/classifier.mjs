@@ -4,14 +4,12 @@
  * Whatever can be loaded at the same time is: the core, the engine's script and module, the bundle and the
  * model arrive, are verified and compiled side by side.
  */
-import {decodeInBrowser, pictureOf} from './browser_decoder.mjs';
 import {inBundle, readApp, readBundle, verifiedReader} from './bundle.mjs';
 import {CORE_FILE, Core} from './core.mjs';
+import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
 import {ClassifyError} from './errors.mjs';
-import {readHeader} from './formats.mjs';
 import {verify} from './hashes.mjs';
-import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder} from './jpeg_decoder.mjs';
 import {pixelsOf} from './pixels.mjs';
 
 /** Results per image. */
@@ -33,8 +31,7 @@ export class Classifier {
     this.bundle = bundle;
     this.engine = engine;
     this.read = verifiedReader(files, app, Promise.resolve(core));
-    this.decoder = /** @type {'browser' | 'own'} */ ('browser');
-    this.jpegDecoder = null;
+    this.decoders = new Decoders(files, this.read);
   }
 
   /**
@@ -91,35 +88,6 @@ export class Classifier {
     };
   }
 
-  /** @param {'browser' | 'own'} decoder What decodes JPEGs from now on. */
-  async useDecoder(decoder) {
-    if (decoder === 'own' && !this.jpegDecoder) {
-      const [bytes] = await Promise.all([this.read(JPEG_MODULE), this.read(JPEG_SCRIPT)]);
-      try {
-        const [script, module] = await Promise.all([
-          import(this.files.url(JPEG_SCRIPT)), WebAssembly.compile(bytes),
-        ]);
-        this.jpegDecoder = new JpegDecoder(script.default, module);
-      } catch (error) {
-        throw engineError(error);
-      }
-    }
-    this.decoder = decoder;
-  }
-
-  /**
-   * @param {Uint8Array} bytes An encoded image.
-   * @returns {Promise<{picture: import('./browser_decoder.mjs').Picture, type: string, decoder: 'browser' | 'own'}>}
-   */
-  async decode(bytes) {
-    const header = readHeader(bytes);
-    const {type} = header;
-    if (this.decoder === 'own' && type === 'jpeg') {
-      return {picture: await this.jpegDecoder.decode(bytes, header), type, decoder: 'own'};
-    }
-    return {picture: await decodeInBrowser(bytes, header), type, decoder: 'browser'};
-  }
-
   /**
    * Classifies a photo.
    *
@@ -127,7 +95,7 @@ export class Classifier {
    */
   async classify(blob) {
     const start = performance.now();
-    const {picture, type, decoder} = await this.decode(new Uint8Array(await blob.arrayBuffer()));
+    const {picture, type, decoder} = await this.decoders.decode(new Uint8Array(await blob.arrayBuffer()));
     return this.finish(picture, type, decoder, start);
   }
 
@@ -138,8 +106,7 @@ export class Classifier {
    */
   async classifyFrame(frame) {
     const start = performance.now();
-    const video = /** @type {any} */ (frame);
-    const picture = pictureOf(frame, video.displayWidth ?? video.width, video.displayHeight ?? video.height, true);
+    const picture = this.decoders.frame(frame);
     return this.finish(picture, 'frame', 'browser', start);
   }
 

@@ -32,8 +32,9 @@ export function serve(scope, start) {
   /** @type {Record<string, (...args: any[]) => Promise<any>>} */
   const requests = {
     open: async ({decoder = 'browser'} = {}) => {
-      await (await opened()).useDecoder(decoder);
-      return classifier?.info;
+      const ready = await opened();
+      await ready.decoders.choose(decoder);
+      return ready.info;
     },
     replay: async () => {
       const ready = await opened();

@@ -37,7 +37,7 @@ export function keptPart(width, height, input) {
  * Resizes a picture while it comes out of its decoder.
  *
  * @param {import('./core.mjs').Core} core
- * @param {import('./browser_decoder.mjs').Picture} picture Closed afterwards.
+ * @param {import('./decode/browser_decoder.mjs').Picture} picture Closed afterwards.
  * @param {Input} input
  * @param {boolean} hashed Whether to hash the picture, which only a replay needs.
  * @returns {{pixels: Uint8Array, decoded: string}} `[height, width, channels]`, and the hash of the upright

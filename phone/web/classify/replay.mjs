@@ -37,15 +37,18 @@ export async function replay(classifier, onProgress) {
   const examples = await replayOnce(classifier, golden, (done) => onProgress(done, total));
   const differing = examples.filter(({failed}) => failed !== null);
   const onlyDecoder = differing.length > 0 && differing.every(({failed}) => failed === 'decode');
-  if (!onlyDecoder || classifier.decoder === 'own') return {examples, firstTry: null};
+  if (!onlyDecoder || classifier.decoders.chosen === 'own') {
+    await classifier.decoders.settle();
+    return {examples, firstTry: null};
+  }
 
   const firstTry = {
     decoder: 'browser', failed: 'decode', file: differing[0].file, differing: differing.length,
   };
-  await classifier.useDecoder('own');
+  await classifier.decoders.choose('own');
   const again = await replayOnce(classifier, golden, (done) => onProgress(total + done, 2 * total));
   if (again.filter(({failed}) => failed !== null).length < differing.length) return {examples: again, firstTry};
-  await classifier.useDecoder('browser');
+  await classifier.decoders.choose('browser');
   return {examples, firstTry: null};
 }
 
@@ -85,7 +88,7 @@ async function stages(classifier, example, tolerance) {
   if (await sha256(bytes, core) !== example.sha256) return finding('file', 'the file has another sha256');
   let made;
   try {
-    made = pixelsOf(core, (await classifier.decode(bytes)).picture, bundle.input, true);
+    made = pixelsOf(core, (await classifier.decoders.decode(bytes, true)).picture, bundle.input, true);
   } catch (error) {
     if (error instanceof ClassifyError && error.code === 'core') throw error;
     return finding('decode', reason(error));

@@ -8,7 +8,7 @@
  * @returns {object}
  */
 export function phoneReport(classifier, found, page, ms) {
-  const {app, bundle, decoder} = classifier;
+  const {app, bundle, decoders} = classifier;
   return {
     schema_version: 1,
     made_by: 'snapship phone',
@@ -27,7 +27,7 @@ export function phoneReport(classifier, found, page, ms) {
       secure_context: globalThis.isSecureContext === true,
     },
     engine: app.engine,
-    decoder,
+    decoder: decoders.chosen,
     passed: found.examples.length > 0 && found.examples.every(({failed}) => failed === null),
     examples: found.examples,
     first_try: found.firstTry,

@@ -5,7 +5,7 @@
  * takes a few megabytes beyond the decoder's own memory.
  */
 import {damaged} from './formats.mjs';
-import {reason} from './errors.mjs';
+import {reason} from '../errors.mjs';
 import {withoutProfiles} from './profiles.mjs';
 
 /** Pixels of a band: small enough for a processor's cache. */

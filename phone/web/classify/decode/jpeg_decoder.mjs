@@ -4,14 +4,25 @@
  * It knows no colour profiles and turns by EXIF. Its memory never shrinks, so a new instance is made after a
  * large photo, and after a damaged one, which may leave it in any state.
  */
-import {reason} from './errors.mjs';
-import {damaged} from './formats.mjs';
+import {reason} from '../errors.mjs';
+import {damaged, jpegSegments} from './formats.mjs';
 
 export const JPEG_SCRIPT = 'engine/jpeg/mozjpeg_dec.js';
 export const JPEG_MODULE = 'engine/jpeg/mozjpeg_dec.wasm';
 
 const LARGE_PIXELS = 2_000_000;
 const BAND_PIXELS = 1 << 17;
+
+/**
+ * @param {Uint8Array} bytes A JPEG.
+ * @returns {boolean} Not with four colours (CMYK), which it refuses.
+ */
+export function isReadable(bytes) {
+  for (const {marker, start} of jpegSegments(bytes)) {
+    if (marker >= 0xc0 && marker <= 0xc2) return bytes[start + 9] !== 4;
+  }
+  return true;
+}
 
 /** Decodes JPEGs. */
 export class JpegDecoder {

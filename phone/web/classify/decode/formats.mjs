@@ -4,7 +4,7 @@
  * The runtime reads JPEG, PNG, WebP, BMP, GIF, TIFF and PPM. No browser reads PPM and only one reads TIFF, so
  * both are refused here; and so is what some browsers read and the runtime does not, such as AVIF and HEIC.
  */
-import {ClassifyError} from './errors.mjs';
+import {ClassifyError} from '../errors.mjs';
 
 export const FORMATS = 'JPEG, PNG, WebP, GIF or BMP';
 
