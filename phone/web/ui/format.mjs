@@ -1,0 +1,39 @@
+/** Numbers and dates as people of the chosen language read them. */
+
+import {currentLanguage} from './i18n.mjs';
+
+/** @param {number} share From 0 to 1. */
+export function percent(share, digits = share > 0.995 || share < 0.1 ? 1 : 0) {
+  const style = {style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits};
+  return new Intl.NumberFormat(currentLanguage(), style).format(share);
+}
+
+/** @param {number} bytes @returns {string} Such as 9.3 MB. */
+export function megabytes(bytes, digits = 1) {
+  const style = {minimumFractionDigits: digits, maximumFractionDigits: digits};
+  return `${new Intl.NumberFormat(currentLanguage(), style).format(bytes / 1e6)} MB`;
+}
+
+/** @param {number} value @returns {string} */
+export function number(value) {
+  return new Intl.NumberFormat(currentLanguage()).format(value);
+}
+
+/** @param {number} value A difference of probabilities, such as 3.6e-7. */
+export function difference(value) {
+  if (value === 0) {
+    return '0';
+  }
+  return value >= 0.001 ? number(Math.round(value * 1e4) / 1e4) : value.toExponential(1).replace('e-', ' × 10⁻')
+    .replace(/⁻(\d+)$/, (_, power) => '⁻' + [...power].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join(''));
+}
+
+/** @param {number} time Milliseconds since 1970. */
+export function dateTime(time) {
+  return new Intl.DateTimeFormat(currentLanguage(), {dateStyle: 'medium', timeStyle: 'short'}).format(time);
+}
+
+/** @param {string} label @returns {string} A class name to read: underscores become spaces. */
+export function className(label) {
+  return label.replaceAll('_', ' ');
+}
