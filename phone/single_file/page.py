@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from edge_runtime.bundle.manifest import encode_json
-from phone.app.app_json import APP_FILE, SERVICE_WORKER, App, FileEntry, file_entries, version_of
+from phone.app.app_json import APP_FILE, SERVICE_WORKER, App, FileEntry, file_entries
 from phone.app.static_files import BOOTSTRAP, WORKER_BOOTSTRAP, web
 from phone.app.web_manifest import WEB_MANIFEST
 from phone.engine.pinned import RELATIVE_IMPORT
@@ -73,7 +73,8 @@ def _embedded_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
 def _own_app_json(files: Mapping[str, bytes], changed: Mapping[str, bytes]) -> bytes:
     app = msgspec.json.decode(files[APP_FILE], type=App)
     entries: dict[str, FileEntry] = app.files | file_entries(changed)
-    return encode_json(msgspec.structs.replace(app, files=entries, version=version_of(entries)))
+    # The version stays: it is the same app in another form, and its reports are comparable.
+    return encode_json(msgspec.structs.replace(app, files=entries))
 
 
 def _script(name: str) -> str:
