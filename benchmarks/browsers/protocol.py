@@ -72,9 +72,7 @@ class Browser(Protocol):
 
     name: Name
 
-    def page(
-        self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False
-    ) -> Tab:
+    def page(self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False) -> Tab:
         """Opens a tab.
 
         Args:

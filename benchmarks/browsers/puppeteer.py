@@ -169,9 +169,7 @@ class PuppeteerBrowser:
             profile=str(profile) if profile else None,
         )
 
-    def page(
-        self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False
-    ) -> Tab:
+    def page(self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False) -> Tab:
         """See :class:`benchmarks.browsers.protocol.Browser`."""
         number = self._driver.send(
             "page",

@@ -93,9 +93,7 @@ class WebKitBrowser:
             self.close()
             raise BrowserError("Xvfb did not start")
 
-    def page(
-        self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False
-    ) -> Tab:
+    def page(self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False) -> Tab:
         """See :class:`benchmarks.browsers.protocol.Browser`; ``dark`` is that of the browser or of the tab."""
         home = self._profile if shared else Path(tempfile.mkdtemp(dir=self._temporary.name))
         home.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,9 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_without_npm(no_cache: Path, digits_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_npm(
+    no_cache: Path, digits_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     found = phone(digits_bundle, tmp_path / "app")
     assert found.exit_code == 4
@@ -122,7 +124,10 @@ def test_without_npm(no_cache: Path, digits_bundle: Path, tmp_path: Path, monkey
     ("script", "words"),
     [
         ("echo 'npm ERR! code ENOTFOUND' >&2; exit 1", "the registry cannot be reached (ENOTFOUND)"),
-        ("echo 'npm ERR! code E404' >&2; echo 'npm ERR! 404 Not Found' >&2; exit 1", "code E404; 404 Not Found"),
+        (
+            "echo 'npm ERR! code E404' >&2; echo 'npm ERR! 404 Not Found' >&2; exit 1",
+            "code E404; 404 Not Found",
+        ),
         ("exit 3", "exit code 3"),
         ("exit 0", "Received: none for @litertjs/core@2.5.3"),
         ("echo x > litertjs-core-2.5.3.tgz", "as npm pack writes it"),
