@@ -57,7 +57,7 @@ def test_keys_of_every_kind_sign_the_same_each_time(
 def test_password_opens_an_encrypted_key(tmp_path: Path) -> None:
     file = write(tmp_path / "key.pem", rsa.generate_private_key(65537, 2048), PASSWORD)
     assert SigningKey.load(file, PASSWORD).digest == "sha256"
-    with pytest.raises(UsageError, match="needs its password. Received: .*SNAPSHIP_APK_PASSWORD"):
+    with pytest.raises(UsageError, match=r"needs its password\. Received: .*SNAPSHIP_APK_PASSWORD"):
         SigningKey.load(file)
     with pytest.raises(UsageError, match="a password that does not fit"):
         SigningKey.load(file, "other")
@@ -83,7 +83,7 @@ def test_keystore_of_keytool(make: Callable[..., Path], tmp_path: Path) -> None:
         SigningKey.load(tmp_path / "PKCS12", "secret2")
     with pytest.raises(UsageError, match="needs its password"):
         SigningKey.load(tmp_path / "PKCS12")
-    with pytest.raises(UsageError, match="Java keystore of the old kind. Convert it: keytool"):
+    with pytest.raises(UsageError, match=r"Java keystore of the old kind\. Convert it: keytool"):
         SigningKey.load(tmp_path / "JKS", "secret1")
 
 
