@@ -14,7 +14,7 @@ ENGINES := litert onnxruntime tflite-runtime
 # AWS's own runtime parts, a mock of AWS, a template linter and a fuzzer of HTTP APIs.
 CLOUD := lambda moto cfn-lint schemathesis
 
-.PHONY: help demo quick test acceptance check format docs picture wasm clean
+.PHONY: help demo quick test acceptance check format docs picture wasm dex clean
 
 help:
 	@echo "make demo        train, export, check and predict on embedded data (5 GB of disk, 5 minutes the first time)"
@@ -98,6 +98,10 @@ format: $(READY)
 docs: $(READY)
 	$(BIN)/python -m snapship.clidocs
 	$(BIN)/python -m benchmarks.house --docs
+
+# The Android app's shell, committed; smali is in Debian's libsmali-java. One job: more are not deterministic.
+dex:
+	smali a --api 24 --jobs 1 -o phone/apk/classes.dex phone/apk/smali
 
 CHROMIUM ?= chromium
 PICTURE := docs/images/report.png

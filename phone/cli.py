@@ -20,6 +20,7 @@ from phone.serving.serving import serve_app
     groups={
         "App": "--artifact --allow-failed --engine",
         "Output": "--out --single-file --json",
+        "Android": "--apk --apk-key --apk-package",
         "Try it": "--serve --host --port",
     },
 )
@@ -50,6 +51,24 @@ from phone.serving.serving import serve_app
     metavar="FILE.html",
     help="Write the whole app as one HTML file, which opens from disk.",
 )
+@click.option(
+    "--apk",
+    type=FilledPath(path_type=Path),
+    metavar="FILE.apk",
+    help="Write an Android app that contains the web app; needs no Android tools.",
+)
+@click.option(
+    "--apk-key",
+    type=FilledPath(path_type=Path),
+    metavar="FILE",
+    help="Key that signs it: PEM or PKCS#12, its password in SNAPSHIP_APK_PASSWORD. Default: a debug key of yours, "
+    "made once.",
+)
+@click.option(
+    "--apk-package",
+    metavar="NAME",
+    help="Its application id, e.g. org.example.flowers; keep it for updates. Default: app.snapship.NAME.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--serve", is_flag=True, help="Then serve the folder on this machine until Ctrl-C.")
 @click.option(
@@ -72,6 +91,9 @@ def phone(
     engine: Path | None,
     out: Path | None,
     single_file: Path | None,
+    apk: Path | None,
+    apk_key: Path | None,
+    apk_package: str | None,
     as_json: bool,
     serve: bool,
     host: str,
@@ -87,14 +109,17 @@ def phone(
     Example:
       snapship phone flowers.bundle --out flowers-app
       snapship phone flowers.bundle --out flowers-app --serve
-      snapship phone flowers.bundle --single-file flowers.html
+      snapship phone flowers.bundle --single-file flowers.html --apk flowers.apk
     """
-    if out is None and (serve or single_file is None):
+    if out is None and (serve or (single_file is None and apk is None)):
         out = Path(f"{_name_of(bundle)}-app")
     config = PhoneConfig(
         bundle=bundle,
         out=out,
         single_file=single_file,
+        apk=apk,
+        apk_key=apk_key,
+        apk_package=apk_package,
         artifact=artifact,
         allow_failed=allow_failed,
         engine=engine,

@@ -18,7 +18,9 @@ from pathlib import Path
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.common.atomic_file import check_file, write_whole
+from edge_runtime.common.errors import UsageError
 from edge_runtime.common.progress import Progress, no_progress
+from phone.android_shell import AndroidShell
 from phone.app.app_folder import check_place, write_app
 from phone.app.app_json import App
 from phone.app.contents import BUNDLE_FOLDER, app_files
@@ -37,6 +39,9 @@ class PhoneConfig:
         bundle: A folder or zip.
         out: The app's folder; None for none.
         single_file: An HTML file that contains the whole app; None for none.
+        apk: An Android package that contains the app; None for none.
+        apk_key: The key that signs it; None for the user's debug key.
+        apk_package: Its application id; None makes one of the bundle's name.
         artifact: The artifact to put in, one of :data:`phone.app.reduced_bundle.KINDS`.
         allow_failed: Also take one that failed its check.
         engine: Folder of the engine's packages; None for the cache, or npm.
@@ -45,6 +50,9 @@ class PhoneConfig:
     bundle: Path
     out: Path | None = None
     single_file: Path | None = None
+    apk: Path | None = None
+    apk_key: Path | None = None
+    apk_package: str | None = None
     artifact: str = KINDS[0]
     allow_failed: bool = False
     engine: Path | None = None
@@ -89,8 +97,13 @@ def make_app(config: PhoneConfig, progress: Progress = no_progress) -> Made:
     progress(f"Reading {config.bundle}", 0, 0)
     bundle = Bundle.open(config.bundle)
     artifact = chosen_artifact(bundle, config.artifact, allow_failed=config.allow_failed)
+    shell = _shell(config, bundle)
     app, files = app_files(bundle, artifact, config.engine, progress)
     outputs = _write(config, files, progress)
+    if shell is not None and config.apk is not None:
+        progress(f"Writing {config.apk}", 0, 0)
+        shell.write(app, files, config.apk)
+        outputs["apk"] = config.apk
     return Made(app, artifact, sum(map(len, files.values())), _download(files), outputs)
 
 
@@ -100,6 +113,18 @@ def _check_outputs(config: PhoneConfig) -> None:
         check_place(config.out)
     if config.single_file is not None:
         check_file(config.single_file, "--single-file")
+    if config.apk is not None:
+        check_file(config.apk, "--apk")
+    elif config.apk_key is not None or config.apk_package is not None:
+        raise UsageError(
+            "--apk-key and --apk-package belong to --apk. Received: no --apk. Pass --apk FILE.apk, or leave them out."
+        )
+
+
+def _shell(config: PhoneConfig, bundle: Bundle) -> AndroidShell | None:
+    if config.apk is None:
+        return None
+    return AndroidShell.of(bundle.manifest, config.apk_key, config.apk_package)
 
 
 def _write(config: PhoneConfig, files: Mapping[str, bytes], progress: Progress) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,36 @@ def test_output_is_refused_before_the_bundle_is_read(tmp_path: Path) -> None:
 def test_a_gray_model_is_supported(digits_app: Path) -> None:
     manifest = json.loads((digits_app / "bundle/manifest.json").read_text())
     assert manifest["input"]["channels"] == 1
+
+
+def test_apk_alone(digits_bundle: Path, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    apk = tmp_path / "digits.apk"
+    words = ("phone", digits_bundle, "--engine", engine, "--apk")
+    found = run(*words, apk, "--apk-package", "org.example.digits")
+    assert found.exit_code == 0, found.output
+    with zipfile.ZipFile(apk) as package:
+        inside = {name.removeprefix("assets/www/") for name in package.namelist() if "assets/www/" in name}
+    assert {"index.html", "app.json", "bundle/manifest.json", "core.wasm"} <= inside
+    # No folder: it was not asked for.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config", "digits.apk"]
+    first = apk.read_bytes()
+    assert run(*words, apk, "--apk-package", "org.example.digits").exit_code == 0
+    assert apk.read_bytes() == first
+
+
+def test_apk_options_that_cannot_be_used_write_nothing(
+    own_digits_bundle: Path, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+    words = ("phone", own_digits_bundle, "--engine", engine, "--out", tmp_path / "app")
+    one_line(run(*words, "--apk-key", key), 2, "belong to --apk")
+    one_line(run(*words, "--apk", tmp_path / "a.apk", "--apk-key", key), 2, str(key))
+    one_line(run(*words, "--apk", tmp_path / "a.apk", "--apk-package", "flowers"), 2, "'flowers'")
+    one_line(run(*words, "--apk", tmp_path), 2, "--apk")
+    edit(own_digits_bundle / "manifest.json", lambda record: record["provenance"].update(created="long ago"))
+    one_line(run(*words, "--apk", tmp_path / "a.apk"), 2, "'long ago'")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.bundle", "key.pem"]
