@@ -267,7 +267,9 @@ def test_a_gray_model_is_supported(digits_app: Path) -> None:
     assert manifest["input"]["channels"] == 1
 
 
-def test_apk_alone(digits_bundle: Path, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apk_alone(
+    digits_bundle: Path, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     apk = tmp_path / "digits.apk"
