@@ -14,7 +14,7 @@ ENGINES := litert onnxruntime tflite-runtime
 # AWS's own runtime parts, a mock of AWS, a template linter and a fuzzer of HTTP APIs.
 CLOUD := lambda moto cfn-lint schemathesis
 
-.PHONY: help demo quick test acceptance check format docs dex picture clean
+.PHONY: help demo quick test acceptance check format docs dex picture wasm clean
 
 help:
 	@echo "make demo        train, export, check and predict on embedded data (5 GB of disk, 5 minutes the first time)"
@@ -24,6 +24,7 @@ help:
 	@echo "make check       lint, format, types and known vulnerabilities of the dependencies"
 	@echo "make format      rewrite the source in the project's format"
 	@echo "make docs        write docs/cli.md from the commands' help, and the tables of docs/architecture.md"
+	@echo "make wasm        build phone/web/core.wasm, the C core for browsers (needs clang and lld)"
 	@echo "make picture     the README's picture of report.html (needs chromium)"
 
 $(READY): pyproject.toml constraints.txt $(wildcard edge_runtime/native/*)
@@ -109,6 +110,15 @@ picture: demo
 	file://$(CURDIR)/snapship-demo/digits.bundle/report.html
 	$(BIN)/python -c 'import sys; from PIL import Image; \
 	Image.open(sys.argv[1]).convert("RGB").quantize(64, dither=0).save(sys.argv[1], optimize=True)' $(PICTURE)
+
+# The core without a C library, for browsers. The file is committed; a test builds it again and compares.
+CLANG ?= clang
+WASM ?= phone/web/core.wasm
+CORE := $(filter-out %/python.c %/jni.c,$(sort $(wildcard edge_runtime/native/*.c)))
+wasm:
+	$(CLANG) --target=wasm32 -std=gnu11 -O2 -fno-unroll-loops -msimd128 -mbulk-memory -ffp-contract=off -ffreestanding \
+	-nostdlib -Wall -Wextra -Werror -Wl,--no-entry,--stack-first,-z,stack-size=32768,--strip-all $(CORE) -o $(WASM)
+	@chmod 644 $(WASM)
 
 clean:
 	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache
