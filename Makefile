@@ -14,7 +14,7 @@ ENGINES := litert onnxruntime tflite-runtime
 # AWS's own runtime parts, a mock of AWS, a template linter and a fuzzer of HTTP APIs.
 CLOUD := lambda moto cfn-lint schemathesis
 
-.PHONY: help demo quick test acceptance check format docs picture wasm dex clean
+.PHONY: help demo quick test acceptance check format docs dex picture wasm clean
 
 help:
 	@echo "make demo        train, export, check and predict on embedded data (5 GB of disk, 5 minutes the first time)"

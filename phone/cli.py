@@ -20,7 +20,7 @@ from phone.serving.serving import serve_app
     groups={
         "App": "--artifact --allow-failed --engine",
         "Output": "--out --single-file --json",
-        "Android": "--apk --apk-key --apk-package",
+        "Android": "--apk --apk-key --android-project --android-package",
         "Try it": "--serve --host --port",
     },
 )
@@ -65,9 +65,15 @@ from phone.serving.serving import serve_app
     "made once.",
 )
 @click.option(
-    "--apk-package",
+    "--android-project",
+    type=FilledPath(path_type=Path),
+    metavar="DIR",
+    help="Write a Gradle project of a native app instead of the web app, to build and change in Android Studio.",
+)
+@click.option(
+    "--android-package",
     metavar="NAME",
-    help="Its application id, e.g. org.example.flowers; keep it for updates. Default: app.snapship.NAME.",
+    help="Application id of both, e.g. org.example.flowers; keep it for updates. Default: app.snapship.NAME.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--serve", is_flag=True, help="Then serve the folder on this machine until Ctrl-C.")
@@ -93,7 +99,8 @@ def phone(
     single_file: Path | None,
     apk: Path | None,
     apk_key: Path | None,
-    apk_package: str | None,
+    android_project: Path | None,
+    android_package: str | None,
     as_json: bool,
     serve: bool,
     host: str,
@@ -111,7 +118,7 @@ def phone(
       snapship phone flowers.bundle --out flowers-app --serve
       snapship phone flowers.bundle --single-file flowers.html --apk flowers.apk
     """
-    if out is None and (serve or (single_file is None and apk is None)):
+    if out is None and (serve or not (single_file or apk or android_project)):
         out = Path(f"{_name_of(bundle)}-app")
     config = PhoneConfig(
         bundle=bundle,
@@ -119,7 +126,8 @@ def phone(
         single_file=single_file,
         apk=apk,
         apk_key=apk_key,
-        apk_package=apk_package,
+        android_project=android_project,
+        android_package=android_package,
         artifact=artifact,
         allow_failed=allow_failed,
         engine=engine,

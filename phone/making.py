@@ -17,14 +17,17 @@ from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.common.atomic_file import check_file, write_whole
+from edge_runtime.common.atomic_file import check_file, usable_path, write_whole
+from edge_runtime.common.atomic_folder import check_folder
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.progress import Progress, no_progress
-from phone.android_shell import AndroidShell
+from phone.android_shell import AndroidShell, signing_key
+from phone.apk.signing_key import SigningKey
 from phone.app.app_folder import check_place, write_app
 from phone.app.app_json import App
 from phone.app.contents import BUNDLE_FOLDER, app_files
 from phone.app.reduced_bundle import KINDS, chosen_artifact
+from phone.gradle.writing import check_place as check_project_place
 from phone.single_file.page import single_file_page
 
 _GZIP_LEVEL = 6
@@ -41,7 +44,8 @@ class PhoneConfig:
         single_file: An HTML file that contains the whole app; None for none.
         apk: An Android package that contains the app; None for none.
         apk_key: The key that signs it; None for the user's debug key.
-        apk_package: Its application id; None makes one of the bundle's name.
+        android_project: Folder for a Gradle project of a native app; None for none.
+        android_package: The application id of both; None makes one of the bundle's name.
         artifact: The artifact to put in, one of :data:`phone.app.reduced_bundle.KINDS`.
         allow_failed: Also take one that failed its check.
         engine: Folder of the engine's packages; None for the cache, or npm.
@@ -52,7 +56,8 @@ class PhoneConfig:
     single_file: Path | None = None
     apk: Path | None = None
     apk_key: Path | None = None
-    apk_package: str | None = None
+    android_project: Path | None = None
+    android_package: str | None = None
     artifact: str = KINDS[0]
     allow_failed: bool = False
     engine: Path | None = None
@@ -97,13 +102,17 @@ def make_app(config: PhoneConfig, progress: Progress = no_progress) -> Made:
     progress(f"Reading {config.bundle}", 0, 0)
     bundle = Bundle.open(config.bundle)
     artifact = chosen_artifact(bundle, config.artifact, allow_failed=config.allow_failed)
-    shell = _shell(config, bundle)
+    shell, key = _android(config, bundle)
     app, files = app_files(bundle, artifact, config.engine, progress)
     outputs = _write(config, files, progress)
-    if shell is not None and config.apk is not None:
+    if config.apk is not None and shell is not None and key is not None:
         progress(f"Writing {config.apk}", 0, 0)
-        shell.write(app, files, config.apk)
+        shell.write_apk(app, files, config.apk, key)
         outputs["apk"] = config.apk
+    if config.android_project is not None and shell is not None:
+        progress(f"Writing {config.android_project}", 0, 0)
+        shell.write_project(app, files, config.android_project)
+        outputs["android-project"] = config.android_project
     return Made(app, artifact, sum(map(len, files.values())), _download(files), outputs)
 
 
@@ -115,16 +124,26 @@ def _check_outputs(config: PhoneConfig) -> None:
         check_file(config.single_file, "--single-file")
     if config.apk is not None:
         check_file(config.apk, "--apk")
-    elif config.apk_key is not None or config.apk_package is not None:
+    elif config.apk_key is not None:
         raise UsageError(
-            "--apk-key and --apk-package belong to --apk. Received: no --apk. Pass --apk FILE.apk, or leave them out."
+            "--apk-key belongs to --apk. Received: no --apk. Pass --apk FILE.apk, or leave it out."
+        )
+    if config.android_project is not None:
+        with usable_path(config.android_project, "--android-project"):
+            check_project_place(config.android_project)
+        check_folder(config.android_project, "--android-project")
+    if config.android_package is not None and config.apk is None and config.android_project is None:
+        raise UsageError(
+            "--android-package belongs to --apk and --android-project. Received: neither. Pass one of them."
         )
 
 
-def _shell(config: PhoneConfig, bundle: Bundle) -> AndroidShell | None:
-    if config.apk is None:
-        return None
-    return AndroidShell.of(bundle.manifest, config.apk_key, config.apk_package)
+def _android(config: PhoneConfig, bundle: Bundle) -> tuple[AndroidShell | None, SigningKey | None]:
+    """What may be refused is made before the engine is fetched and anything written."""
+    if config.apk is None and config.android_project is None:
+        return None, None
+    shell = AndroidShell.of(bundle.manifest, config.android_package)
+    return shell, signing_key(config.apk_key) if config.apk is not None else None
 
 
 def _write(config: PhoneConfig, files: Mapping[str, bytes], progress: Progress) -> dict[str, Path]:

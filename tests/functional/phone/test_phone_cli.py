@@ -274,7 +274,7 @@ def test_apk_alone(
     monkeypatch.chdir(tmp_path)
     apk = tmp_path / "digits.apk"
     words = ("phone", digits_bundle, "--engine", engine, "--apk")
-    found = run(*words, apk, "--apk-package", "org.example.digits")
+    found = run(*words, apk, "--android-package", "org.example.digits")
     assert found.exit_code == 0, found.output
     with zipfile.ZipFile(apk) as package:
         inside = {name.removeprefix("assets/www/") for name in package.namelist() if "assets/www/" in name}
@@ -282,7 +282,7 @@ def test_apk_alone(
     # No folder: it was not asked for.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config", "digits.apk"]
     first = apk.read_bytes()
-    assert run(*words, apk, "--apk-package", "org.example.digits").exit_code == 0
+    assert run(*words, apk, "--android-package", "org.example.digits").exit_code == 0
     assert apk.read_bytes() == first
 
 
@@ -293,10 +293,27 @@ def test_apk_options_that_cannot_be_used_write_nothing(
     key = tmp_path / "key.pem"
     key.write_text("no key")
     words = ("phone", own_digits_bundle, "--engine", engine, "--out", tmp_path / "app")
-    one_line(run(*words, "--apk-key", key), 2, "belong to --apk")
+    one_line(run(*words, "--apk-key", key), 2, "belongs to --apk")
+    one_line(run(*words, "--android-package", "org.example"), 2, "Received: neither")
     one_line(run(*words, "--apk", tmp_path / "a.apk", "--apk-key", key), 2, str(key))
-    one_line(run(*words, "--apk", tmp_path / "a.apk", "--apk-package", "flowers"), 2, "'flowers'")
+    one_line(run(*words, "--apk", tmp_path / "a.apk", "--android-package", "flowers"), 2, "'flowers'")
     one_line(run(*words, "--apk", tmp_path), 2, "--apk")
     edit(own_digits_bundle / "manifest.json", lambda record: record["provenance"].update(created="long ago"))
     one_line(run(*words, "--apk", tmp_path / "a.apk"), 2, "'long ago'")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.bundle", "key.pem"]
+
+
+def test_android_project_alone(digits_bundle: Path, engine: Path, tmp_path: Path) -> None:
+    project = tmp_path / "android"
+    words = ("phone", digits_bundle, "--engine", engine, "--android-project", project)
+    found = run(*words, "--android-package", "org.example.digits")
+    assert found.exit_code == 0, found.output
+    assert json.loads((project / "app/src/main/assets/bundle/manifest.json").read_text())["name"] == "digits"
+    assert '"org.example.digits"' in (project / "app/build.gradle.kts").read_text()
+    assert run("selftest", project / "app/src/main/assets/bundle").exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["android"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "build.gradle.kts").write_text("somebody's")
+    one_line(run("phone", digits_bundle, "--android-project", other), 2, "--android-project")
+    assert [path.name for path in other.iterdir()] == ["build.gradle.kts"]
