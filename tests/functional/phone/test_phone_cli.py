@@ -147,7 +147,8 @@ def test_any_name_of_a_bundle(own_digits_bundle: Path, engine: Path, tmp_path: P
     manifest = json.loads((tmp_path / "app/manifest.webmanifest").read_text(encoding="utf-8"))
     assert manifest["name"] == name
     assert 0 < len(manifest["short_name"]) <= 12
-    assert "evil" not in page.read_text() and "</script><b>" not in page.read_text()
+    assert "evil" not in page.read_text()
+    assert "</script><b>" not in page.read_text()
 
 
 def only_onnx(bundle: Path) -> None:
