@@ -26,4 +26,8 @@ export function showAllClasses(all) {
   openDialog(byId('all-classes-dialog'));
   render();
   byId('class-list').parentElement.scrollTop = 0;
+  if (matchMedia('(pointer: fine)').matches) {
+    // Not on a phone: its keyboard would cover the list.
+    byId('class-search').focus();
+  }
 }

@@ -2,8 +2,17 @@
 
 import {currentLanguage} from './i18n.mjs';
 
-/** @param {number} share From 0 to 1. */
-export function percent(share, digits = share > 0.995 || share < 0.1 ? 1 : 0) {
+/**
+ * @param {number} share From 0 to 1.
+ * @param {number} [digits]
+ */
+export function percent(share, digits = share < 0.1 ? 1 : 0) {
+  if (share > 0 && share < 0.0005) {
+    return `< ${percent(0.001)}`;
+  }
+  if (share < 1 && share >= 0.995 && digits === 0) {
+    return `> ${percent(0.99)}`;
+  }
   const style = {style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits};
   return new Intl.NumberFormat(currentLanguage(), style).format(share);
 }
@@ -30,7 +39,9 @@ export function difference(value) {
 
 /** @param {number} time Milliseconds since 1970. */
 export function dateTime(time) {
-  return new Intl.DateTimeFormat(currentLanguage(), {dateStyle: 'medium', timeStyle: 'short'}).format(time);
+  const year = new Date(time).getFullYear() === new Date().getFullYear() ? {} : {year: 'numeric'};
+  const style = {day: 'numeric', month: 'short', ...year, hour: 'numeric', minute: '2-digit'};
+  return new Intl.DateTimeFormat(currentLanguage(), style).format(time);
 }
 
 /** @param {string} label @returns {string} A class name to read: underscores become spaces. */

@@ -97,6 +97,9 @@ function showReady(report) {
 async function startModel() {
   setState('state', 'loading');
   showProgress('wait');
+  const app = await files.json('app.json');
+  byId('app-name').textContent = app.name;
+  document.title = app.name;
   if (canSave()) {
     await saveForOffline((done, total) => showProgress('save', done, total));
     renderInstall();
@@ -106,12 +109,11 @@ async function startModel() {
     showProgress(stage === 'load' && saved ? 'start' : stage, done, total);
   }});
   showProgress('start');
-  const app = await files.json('app.json');
-  const remembered = rememberedReport(app.version);
+  // A saved version answers now; it may be another than the server's of a moment ago.
+  const {version} = await files.json('app.json');
+  const remembered = rememberedReport(version);
   opened = await client.open({decoder: remembered?.decoder ?? 'browser'});
   setState('version', opened.app.version);
-  byId('app-name').textContent = opened.name;
-  document.title = opened.name;
   setModel(opened);
   showReady(remembered ?? await replay());
   setTimeout(() => void checkForUpdate(isIdle), UPDATE_AFTER_MS);

@@ -79,7 +79,9 @@ export function markShown(item) {
   for (const [id, {button, row}] of tiles) {
     button.setAttribute('aria-pressed', String(id === item.id));
     if (id === item.id) {
-      row.scrollIntoView({block: 'nearest', inline: 'nearest'});
+      // Not scrollIntoView: it would move the page as well.
+      const list = byId('queue-list');
+      list.scrollLeft = row.offsetLeft - list.offsetLeft - (list.clientWidth - row.clientWidth) / 2;
     }
   }
 }
