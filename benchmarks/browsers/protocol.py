@@ -113,7 +113,7 @@ class Tab:
         self._page.reload()
 
     def value(self, expression: str) -> Any:
-        """What an expression gives, awaited; as JSON carries it, so ``undefined`` is None.
+        """What an expression gives, awaited; as JSON carries it: ``undefined`` is None, a function is True.
 
         Raises:
             BrowserError: It throws.
