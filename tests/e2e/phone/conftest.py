@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.browsers.image_kinds import drawn
@@ -16,6 +19,7 @@ from benchmarks.browsers.puppeteer import Driver, PuppeteerBrowser
 from benchmarks.browsers.site import Site
 from benchmarks.browsers.webkit import WebKitBrowser
 from benchmarks.phone_model import jpegs, phone_bundle
+from edge_runtime import Classifier
 from phone.making import PhoneConfig, make_app
 
 ENGINES: tuple[Name, ...] = ("chromium", "firefox", "webkit")
@@ -101,7 +105,13 @@ def real() -> Path | None:
 def bundle(real: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """ImageNet's MobileNetV2 as int8; where there are no weights, a small network."""
     photos, weights = (real / "data" / "imagenet-sample", real / WEIGHTS) if real else (None, None)
-    return phone_bundle(tmp_path_factory.mktemp("model"), photos, weights)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Its parent is that of all workers: the slow part is done once.
+        folder = folder.parent
+    with (folder / "phone-model.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return phone_bundle(folder / "phone-model", photos, weights)
 
 
 @pytest.fixture(scope="session")
@@ -132,6 +142,13 @@ def make(phone_packages: Path) -> Callable[..., Path]:
 def app(bundle: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app of the bundle. Read only."""
     return make(bundle, tmp_path_factory.mktemp("app") / "app")
+
+
+@pytest.fixture(scope="session")
+def expected(bundle: Path, photos: list[Path]) -> np.ndarray:
+    """The runtime's scores of the photos, float32 ``[photos, classes]``."""
+    with Classifier.open(bundle, "tflite-int8") as classifier:
+        return np.stack([classifier.scores(photo) for photo in photos])
 
 
 @pytest.fixture(scope="session")
