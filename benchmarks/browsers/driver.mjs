@@ -74,8 +74,9 @@ const commands = {
     if ((await found.evaluate('location.protocol')) === 'chrome-error:') throw new Error('no page was loaded');
   },
 
+  // A function has no JSON, and is there.
   value: ({page, expression}) =>
-    pages.get(page).page.evaluate(`(async () => JSON.stringify((await (${expression})) ?? null))()`),
+    pages.get(page).page.evaluate(`(async () => JSON.stringify((await (${expression})) ?? null) ?? 'true')()`),
 
   click: async ({page, selector}) => {
     const found = await pages.get(page).page.$(selector);

@@ -14,6 +14,7 @@ PATIENCE_SECONDS = 90.0
 """How long a page may take. Machines that test are busy; a good answer comes at once."""
 
 _POLL_SECONDS = 0.05
+_CLICK_SECONDS = 10.0
 
 
 class BrowserError(AssertionError):
@@ -111,7 +112,7 @@ class Tab:
         self._page.reload()
 
     def value(self, expression: str) -> Any:
-        """What an expression gives, awaited; as JSON carries it, so ``undefined`` is None.
+        """What an expression gives, awaited; as JSON carries it: ``undefined`` is None, a function is True.
 
         Raises:
             BrowserError: It throws.
@@ -135,8 +136,9 @@ class Tab:
         """
         end = time.monotonic() + seconds
         while True:
-            if found := self.value(expression):
-                return found
+            found = self.value(f"(async (value) => [!!value, value])(await ({expression}))")
+            if found[0]:
+                return found[1]
             if time.monotonic() > end:
                 text = self.value("document.body?.innerText ?? ''")
                 raise BrowserError(
@@ -149,8 +151,16 @@ class Tab:
         return str(self.call("(selector) => document.querySelector(selector).innerText", selector))
 
     def click(self, selector: str) -> None:
-        """Clicks as a user does: the element must be visible."""
-        self._page.click(selector)
+        """Clicks as a user does: waits a moment until the element is there and visible."""
+        end = time.monotonic() + _CLICK_SECONDS
+        while True:
+            try:
+                self._page.click(selector)
+                return
+            except BrowserError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(_POLL_SECONDS)
 
     def key(self, name: str, *, shift: bool = False) -> None:
         """Presses and releases a key, e.g. ``Tab``, ``Enter``, ``ArrowDown``, ``a``."""

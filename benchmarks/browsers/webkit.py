@@ -187,7 +187,7 @@ class _WebKitPage:
     def evaluate(self, expression: str) -> str:
         script = (
             "const done = arguments[arguments.length - 1];"
-            f"(async () => JSON.stringify((await ({expression})) ?? null))()"
+            f"(async () => JSON.stringify((await ({expression})) ?? null) ?? 'true')()"
             ".then((value) => done({value}), (error) => done({error: `${error} ${error?.stack ?? ''}`}))"
         )
         found = self._send("POST", "execute/async", script=script, args=[])

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from benchmarks.browsers.image_kinds import drawn
 from benchmarks.browsers.protocol import Browser, Missing, Name
 from benchmarks.browsers.puppeteer import Driver, PuppeteerBrowser
 from benchmarks.browsers.site import Site
 from benchmarks.browsers.webkit import WebKitBrowser
+from benchmarks.phone_model import jpegs, phone_bundle
+from edge_runtime import Classifier
+from phone.making import PhoneConfig, make_app
 
 ENGINES: tuple[Name, ...] = ("chromium", "firefox", "webkit")
+
+ROOT = Path(__file__).resolve().parents[3]
+WEIGHTS = "weights/mobilenet_v2_1.0_224_imagenet.weights.h5"
+PHOTOS = 60
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +92,66 @@ def host() -> Iterator[Callable[..., Site]]:
             return site
 
         yield serve
+
+
+@pytest.fixture(scope="session")
+def real() -> Path | None:
+    """The folder of real photos and weights; None where there are none, and drawn ones take their place."""
+    folder = ROOT.parent / "shared"
+    return folder if (folder / "data" / "imagenet-sample").is_dir() and (folder / WEIGHTS).is_file() else None
+
+
+@pytest.fixture(scope="session")
+def bundle(real: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ImageNet's MobileNetV2 as int8; where there are no weights, a small network."""
+    photos, weights = (real / "data" / "imagenet-sample", real / WEIGHTS) if real else (None, None)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Its parent is that of all workers: the slow part is done once.
+        folder = folder.parent
+    with (folder / "phone-model.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return phone_bundle(folder / "phone-model", photos, weights)
+
+
+@pytest.fixture(scope="session")
+def photos(real: Path | None, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """60 JPEGs: photos, or drawn ones."""
+    if real:
+        return jpegs(real / "data" / "imagenet-sample", PHOTOS)
+    folder = tmp_path_factory.mktemp("drawn")
+    made = []
+    for number in range(PHOTOS):
+        made.append(folder / f"{number}.jpg")
+        drawn(200 + 3 * number, 320 - number).save(made[-1], quality=90)
+    return made
+
+
+@pytest.fixture(scope="session")
+def make(phone_packages: Path) -> Callable[..., Path]:
+    """Makes an app of a bundle, as ``snapship phone`` does."""
+
+    def made(bundle: Path, out: Path, **options: Any) -> Path:
+        make_app(PhoneConfig(bundle, out, engine=phone_packages, **options))
+        return out
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def app(bundle: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app of the bundle. Read only."""
+    return make(bundle, tmp_path_factory.mktemp("app") / "app")
+
+
+@pytest.fixture(scope="session")
+def expected(bundle: Path, photos: list[Path]) -> np.ndarray:
+    """The runtime's scores of the photos, float32 ``[photos, classes]``."""
+    with Classifier.open(bundle, "tflite-int8") as classifier:
+        return np.stack([classifier.scores(photo) for photo in photos])
+
+
+@pytest.fixture(scope="session")
+def pages() -> Path:
+    """Pages that use the app's modules without the app."""
+    return Path(__file__).with_name("pages")
