@@ -9,8 +9,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACCEPTANCE := $(VENV)/acceptance
-# One environment per device engine, with no other engine in it.
-ENGINES := litert onnxruntime tflite-runtime
+# One environment per device engine, with no other engine in it; tflite-micro's has LiteRT, to compare with.
+ENGINES := litert onnxruntime tflite-runtime tflite-micro
 # AWS's own runtime parts, a mock of AWS, a template linter and a fuzzer of HTTP APIs.
 CLOUD := lambda moto cfn-lint schemathesis
 

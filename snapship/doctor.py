@@ -201,7 +201,7 @@ def _engines() -> tuple[str, ...]:
     from edge_runtime.engines import ENGINES, available
 
     return tuple(
-        f"{name} ({'float ' if entry.precisions else ''}.{entry.format})"
+        f"{name} ({'float ' if entry.precisions and 'int8' not in entry.precisions else ''}.{entry.format})"
         for name, entry in ENGINES.items()
         if available(name)
     )
