@@ -7,12 +7,13 @@
  * `v-<version>/`, so that the page can replay the golden examples there before it moves the pointer.
  *
  * Messages from the page; each is answered on the port that comes with it:
- *   {type: 'check', skip: [versions]}  -> {type: 'current'} | {type: 'loaded', version} | {type: 'offline'}
- *                                         | {type: 'refused', version}: published, but in `skip`
- *                                         | {type: 'failed', reason}; before it {type: 'progress', done, total}
- *   {type: 'use', version}             -> {type: 'used'} | {type: 'failed', reason}; the old version is deleted
- *   {type: 'drop', version}            -> {type: 'dropped'}
- *   {type: 'claim'}                    -> {type: 'claimed'}
+ *   {type: 'check', skip: [versions]}  looks for a new version, and saves it:
+ *       {type: 'progress', done, total}, then {type: 'loaded', version}; or {type: 'current'},
+ *       {type: 'offline'}, {type: 'refused', version} for a version in `skip`
+ *   {type: 'use', version}             serves it, and deletes the old one: {type: 'used'}
+ *   {type: 'drop', version}            deletes it, if it is not served: {type: 'dropped'}
+ *   {type: 'claim'}                    controls the page that asks: {type: 'claimed'}
+ *   What went wrong: {type: 'failed', reason}.
  * Messages to every page: {type: 'install', done, total}, {type: 'install-failed', reason} while the
  * first version is saved, {type: 'moved', version} when the pointer has moved.
  *
@@ -25,10 +26,21 @@ const STATE_CACHE = `snapship ${BASE.pathname} state`;
 const VERSION_PREFIX = `snapship ${BASE.pathname} version `;
 const STATE_URL = new URL('snapship-state.json', BASE).href;
 const TYPES = {
-  html: 'text/html; charset=utf-8', css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8',
-  mjs: 'text/javascript; charset=utf-8', json: 'application/json', webmanifest: 'application/manifest+json',
-  txt: 'text/plain; charset=utf-8', wasm: 'application/wasm', png: 'image/png', jpg: 'image/jpeg',
-  jpeg: 'image/jpeg', webp: 'image/webp', gif: 'image/gif', bmp: 'image/bmp', tflite: 'application/octet-stream',
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  mjs: 'text/javascript; charset=utf-8',
+  json: 'application/json',
+  webmanifest: 'application/manifest+json',
+  txt: 'text/plain; charset=utf-8',
+  wasm: 'application/wasm',
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+  gif: 'image/gif',
+  bmp: 'image/bmp',
+  tflite: 'application/octet-stream',
 };
 const AT_ONCE = 4;
 
@@ -170,7 +182,10 @@ async function install() {
   }
   try {
     const published = await publishedApp();
-    await fill(published, throttled((done, total) => void tellAll({type: 'install', done, total})));
+    await fill(
+      published,
+      throttled((done, total) => void tellAll({type: 'install', done, total})),
+    );
     await writeState(withReady({current: null, ready: []}, published.app.version));
   } catch (error) {
     await tellAll({type: 'install-failed', reason: String(error?.message ?? error)});
@@ -215,9 +230,12 @@ async function check(skip, onProgress) {
 async function handle(message, port) {
   switch (message.type) {
     case 'check':
-      return check(message.skip ?? [], throttled((done, total) => {
-        port.postMessage({type: 'progress', done, total});
-      }));
+      return check(
+        message.skip ?? [],
+        throttled((done, total) => {
+          port.postMessage({type: 'progress', done, total});
+        }),
+      );
     case 'use':
       await writeState(withCurrent(await readState(), message.version));
       await tellAll({type: 'moved', version: message.version});
@@ -238,7 +256,11 @@ self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim(
 
 self.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url);
-  if (event.request.method !== 'GET' || url.origin !== BASE.origin || !url.pathname.startsWith(BASE.pathname)) {
+  if (
+    event.request.method !== 'GET' ||
+    url.origin !== BASE.origin ||
+    !url.pathname.startsWith(BASE.pathname)
+  ) {
     return;
   }
   event.respondWith(answer(event.request, decodeURIComponent(url.pathname.slice(BASE.pathname.length))));

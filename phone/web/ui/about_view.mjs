@@ -1,6 +1,6 @@
 /** The page about the model and the app. */
 
-import {byId, element, fillList} from './dom.mjs';
+import {byId, element, fillList, openDialog} from './dom.mjs';
 import {megabytes, number, percent} from './format.mjs';
 import {changeLanguage, currentLanguage, LANGUAGES, onLanguage, t, tn} from './i18n.mjs';
 
@@ -11,8 +11,10 @@ function qualityText({metrics}) {
     return t('about.no_metrics');
   }
   const right = tn('about.top1', metrics.n, {top1: percent(metrics.top1, 1)});
-  const same = typeof metrics.agreement === 'number'
-    ? ` ${t('about.agreement', {agreement: percent(metrics.agreement, 1)})}` : '';
+  const same =
+    typeof metrics.agreement === 'number'
+      ? ` ${t('about.agreement', {agreement: percent(metrics.agreement, 1)})}`
+      : '';
   return right + same;
 }
 
@@ -38,6 +40,12 @@ function render() {
   ]);
 }
 
+/** In a dialog: an installed app has no way back from another page. */
+async function showLicences(files) {
+  byId('licences-text').textContent = new TextDecoder().decode(await files.bytes('LICENSES.txt'));
+  openDialog(byId('licences-dialog'));
+}
+
 /** @param {Object} opened What client.open returned, with the decoder in use. */
 export function showModel(opened) {
   model = opened;
@@ -46,9 +54,13 @@ export function showModel(opened) {
 
 /** Wires the choice of the language. */
 export function startAbout(files) {
-  byId('licences').href = files.url('LICENSES.txt');
+  byId('licences').addEventListener('click', () => void showLicences(files));
   const select = byId('language');
-  select.replaceChildren(...Object.entries(LANGUAGES).map(([value, text]) => element('option', {value, textContent: text, lang: value})));
+  select.replaceChildren(
+    ...Object.entries(LANGUAGES).map(([value, text]) =>
+      element('option', {value, textContent: text, lang: value}),
+    ),
+  );
   select.value = currentLanguage();
   select.addEventListener('change', () => void changeLanguage(files, select.value));
   onLanguage(render);

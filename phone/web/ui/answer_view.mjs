@@ -36,8 +36,12 @@ export function showPicture(picture, description = '') {
   image.alt = description;
   byId('empty').hidden = Boolean(picture);
   if (pictureUrl) {
-    image.onload = () => image.classList.toggle('tiny', Math.max(image.naturalWidth, image.naturalHeight) < 100);
-    image.onerror = () => { image.hidden = true; byId('empty').hidden = false; };
+    image.onload = () =>
+      image.classList.toggle('tiny', Math.max(image.naturalWidth, image.naturalHeight) < 100);
+    image.onerror = () => {
+      image.hidden = true;
+      byId('empty').hidden = false;
+    };
     image.src = pictureUrl;
   } else {
     image.removeAttribute('src');
@@ -83,7 +87,12 @@ function render() {
   const best = answer.best.slice(0, BARS);
   const [{label, index, score}] = best;
   Object.assign(panel.dataset, {
-    label, index, score, decoder: answer.decoder, width: answer.width, height: answer.height,
+    label,
+    index,
+    score,
+    decoder: answer.decoder,
+    width: answer.width,
+    height: answer.height,
   });
   byId('answer-name').textContent = kind === 'live' ? t('answer.live') : name;
   byId('answer-label').textContent = className(label);
@@ -98,7 +107,10 @@ function sentence({label, score}) {
   return t('answer.spoken', {label: className(label), score: percent(score)});
 }
 
-/** @param {{kind: string, name?: string, picture?: Blob|null, answer?: Object, error?: any, kept?: boolean}} next */
+/**
+ * @param {{kind: string, name?: string, picture?: Blob|null, answer?: Object, error?: any,
+ *   kept?: boolean}} next
+ */
 export function showAnswer(next) {
   shown = next;
   render();
@@ -139,7 +151,9 @@ async function shareAnswer() {
   const lines = answer.best.slice(0, 3).map(({label, score}) => `${className(label)} ${percent(score)}`);
   const text = `${lines.join(', ')} (${appName})`;
   const small = picture ? await smallPicture(picture, SHARED_SIDE) : null;
-  const file = small ? new File([small], `${(name || 'photo').replace(/\.[^.]*$/, '')}.jpg`, {type: small.type}) : null;
+  const file = small
+    ? new File([small], `${(name || 'photo').replace(/\.[^.]*$/, '')}.jpg`, {type: small.type})
+    : null;
   await share({title: className(answer.best[0].label), text, file}, () => copyText(text));
 }
 
@@ -153,6 +167,8 @@ export function setModel(model) {
 export function startAnswerView() {
   shown = {kind: 'none'};
   byId('share-button').addEventListener('click', () => void shareAnswer());
-  byId('all-classes-button').addEventListener('click', () => showAllClasses(ranked(shown.answer.scores, labels)));
+  byId('all-classes-button').addEventListener('click', () =>
+    showAllClasses(ranked(shown.answer.scores, labels)),
+  );
   onLanguage(render);
 }

@@ -1,4 +1,4 @@
-/** A list of classes with a bar each. Rows are kept and changed in place, so that live answers do not flicker. */
+/** Lists of classes with a bar each. Rows are changed in place, so that live answers do not flicker. */
 
 import {element} from './dom.mjs';
 import {className, percent} from './format.mjs';
@@ -12,8 +12,15 @@ export function renderBars(list, best) {
     list.lastChild.remove();
   }
   while (list.children.length < best.length) {
-    list.append(element('li', {}, element('span', {className: 'name'}),
-      element('span', {className: 'value'}), element('span', {className: 'track'})));
+    list.append(
+      element(
+        'li',
+        {},
+        element('span', {className: 'name'}),
+        element('span', {className: 'value'}),
+        element('span', {className: 'track'}),
+      ),
+    );
   }
   best.forEach(({index, label, score}, place) => {
     const row = list.children[place];
@@ -29,8 +36,9 @@ export function renderBars(list, best) {
 
 /** All classes, best first; equal scores in the order of the labels. */
 export function ranked(scores, labels) {
-  return Array.from(scores, (score, index) => ({index, label: labels[index], score}))
-    .sort((a, b) => b.score - a.score || a.index - b.index);
+  return Array.from(scores, (score, index) => ({index, label: labels[index], score})).sort(
+    (a, b) => b.score - a.score || a.index - b.index,
+  );
 }
 
 /** Those whose name contains every word that was typed. */

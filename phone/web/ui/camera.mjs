@@ -1,7 +1,9 @@
 /** The camera: live answers, and a shutter that hands over a still for the exact path. */
 
+import {canvasIsHonest} from './canvas_probe.mjs';
 import {byId, setState, state} from './dom.mjs';
 import {cameraErrorText} from './error_texts.mjs';
+import {t} from './i18n.mjs';
 import {toast} from './toast.mjs';
 
 /** A phone that answers faster than this would only warm the hand. */
@@ -33,8 +35,15 @@ async function answerFrames(own) {
   const video = byId('video');
   while (stream === own) {
     await nextFrame(video);
-    if (stream !== own || state('camera') !== 'live' || video.readyState < 2 || state('state') !== 'ready') {
-      await new Promise((resolve) => { setTimeout(resolve, FRAME_EVERY_MS); });
+    if (
+      stream !== own ||
+      state('camera') !== 'live' ||
+      video.readyState < 2 ||
+      state('state') !== 'ready'
+    ) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, FRAME_EVERY_MS);
+      });
       continue;
     }
     const began = performance.now();
@@ -51,7 +60,9 @@ async function answerFrames(own) {
       return;
     }
     const left = FRAME_EVERY_MS - (performance.now() - began);
-    await new Promise((resolve) => { setTimeout(resolve, Math.max(0, left)); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, Math.max(0, left));
+    });
   }
 }
 
@@ -68,7 +79,9 @@ async function openCamera() {
     const element = byId('video');
     element.srcObject = opened;
     await element.play();
-    const inputs = (await navigator.mediaDevices.enumerateDevices()).filter(({kind}) => kind === 'videoinput');
+    const inputs = (await navigator.mediaDevices.enumerateDevices()).filter(
+      ({kind}) => kind === 'videoinput',
+    );
     byId('camera-switch').style.visibility = inputs.length > 1 ? 'visible' : 'hidden';
     hooks.onOpen();
     element.hidden = false;
@@ -118,7 +131,9 @@ async function photoOfCamera() {
   canvas.width = video.videoWidth;
   canvas.height = video.videoHeight;
   canvas.getContext('2d').drawImage(video, 0, 0);
-  return new Promise((resolve) => { canvas.toBlob(resolve, 'image/png'); });
+  return new Promise((resolve) => {
+    canvas.toBlob(resolve, 'image/png');
+  });
 }
 
 async function takeStill() {
@@ -149,8 +164,10 @@ async function takeStill() {
 export function startCamera(given) {
   hooks = given;
   byId('camera-button').addEventListener('click', () => {
-    if (cameraExists()) {
+    if (cameraExists() && canvasIsHonest()) {
       void openCamera();
+    } else if (matchMedia('(pointer: fine)').matches) {
+      toast(t('camera.error.noise'), 'camera_noise');
     } else {
       byId('capture-input').click();
     }

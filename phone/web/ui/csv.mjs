@@ -26,9 +26,15 @@ export function historyCsv(entries) {
   const rows = entries.map((entry) => {
     const best = Array.from({length: BEST}, (_, place) => entry.best[place]);
     return [
-      new Date(entry.time).toISOString(), entry.name, entry.width, entry.height,
+      new Date(entry.time).toISOString(),
+      entry.name,
+      entry.width,
+      entry.height,
       ...best.flatMap((one) => [one?.label, one?.score]),
-      entry.model, entry.artifact, entry.decoder, entry.version,
+      entry.model,
+      entry.artifact,
+      entry.decoder,
+      entry.version,
     ];
   });
   return '\ufeff' + [columns, ...rows].map((row) => row.map(csvField).join(',') + '\r\n').join('');

@@ -52,9 +52,12 @@ export function state(name) {
 
 /** Rows of a definition list: pairs of term and text. */
 export function fillList(list, rows) {
-  list.replaceChildren(...rows.flatMap(([term, text]) => [
-    element('dt', {textContent: term}), element('dd', {textContent: text}),
-  ]));
+  list.replaceChildren(
+    ...rows.flatMap(([term, text]) => [
+      element('dt', {textContent: term}),
+      element('dd', {textContent: text}),
+    ]),
+  );
 }
 
 /** Opens a dialog; its close buttons and a click beside it close it. */

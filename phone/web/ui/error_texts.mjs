@@ -44,5 +44,5 @@ const CAMERA = {
 
 /** @returns {string} Why the camera did not open. */
 export function cameraErrorText(error) {
-  return t(CAMERA[error?.name] ?? 'camera.error.other');
+  return t(CAMERA[error?.name] ?? 'camera.error.failed');
 }

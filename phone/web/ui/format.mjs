@@ -28,13 +28,13 @@ export function number(value) {
   return new Intl.NumberFormat(currentLanguage()).format(value);
 }
 
-/** @param {number} value A difference of probabilities, such as 3.6e-7. */
+/** @param {number} value A difference of probabilities. @returns {string} Such as 3.6 × 10⁻⁷. */
 export function difference(value) {
-  if (value === 0) {
-    return '0';
+  if (value === 0 || value >= 0.001) {
+    return number(Math.round(value * 1e4) / 1e4);
   }
-  return value >= 0.001 ? number(Math.round(value * 1e4) / 1e4) : value.toExponential(1).replace('e-', ' × 10⁻')
-    .replace(/⁻(\d+)$/, (_, power) => '⁻' + [...power].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join(''));
+  const [digits, power] = value.toExponential(1).split('e-');
+  return `${number(Number(digits))} × 10⁻${[...power].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join('')}`;
 }
 
 /** @param {number} time Milliseconds since 1970. */

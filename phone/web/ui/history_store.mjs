@@ -21,7 +21,10 @@ function database() {
     };
     request.onsuccess = () => {
       // Another page deletes or upgrades the database: let it.
-      request.result.onversionchange = () => { request.result.close(); opened = null; };
+      request.result.onversionchange = () => {
+        request.result.close();
+        opened = null;
+      };
       resolve(request.result);
     };
     request.onerror = () => reject(request.error);

@@ -10,13 +10,15 @@ import {smallPicture} from './thumbnails.mjs';
 import {confirmed, toast} from './toast.mjs';
 
 const SIDE = 640;
+/** Where no small picture can be drawn, the photo itself is kept up to this many bytes. */
+const MAX_PHOTO = 2_000_000;
 const urls = new Map();
 let entries = [];
 let hooks = null;
 
 /** @returns {Blob} The small picture of an entry. */
 function pictureOf(entry) {
-  return new Blob([entry.picture], {type: 'image/jpeg'});
+  return new Blob([entry.picture], {type: entry.pictureType});
 }
 
 /** As an answer that the panel shows. */
@@ -40,14 +42,34 @@ function forget(id) {
 function row(entry) {
   const [{label, score}] = entry.best;
   const name = className(label);
-  const open = element('button', {type: 'button', className: 'open', onclick: () => hooks.onOpen(entry.name,
-    pictureOf(entry), answerOf(entry))},
-    element('img', {src: urlOf(entry), alt: '', loading: 'lazy'}),
-    element('span', {}, element('b', {textContent: name, title: name}),
+  const picture = element('img', {src: urlOf(entry), alt: '', loading: 'lazy'});
+  picture.onload = () => picture.classList.toggle('tiny', picture.naturalWidth < 100);
+  const open = element(
+    'button',
+    {
+      type: 'button',
+      className: 'open',
+      onclick: () => hooks.onOpen(entry.name, pictureOf(entry), answerOf(entry)),
+    },
+    picture,
+    element(
+      'span',
+      {},
+      element('b', {textContent: name, title: name}),
       element('small', {textContent: percent(score)}),
-      element('small', {textContent: dateTime(entry.time)})));
-  const remove = element('button', {type: 'button', className: 'history-delete', onclick: () => void removeOne(entry.id),
-    label: t('history.delete', {label: name})}, icon('trash'));
+      element('small', {textContent: dateTime(entry.time)}),
+    ),
+  );
+  const remove = element(
+    'button',
+    {
+      type: 'button',
+      className: 'history-delete',
+      onclick: () => void removeOne(entry.id),
+      label: t('history.delete', {label: name}),
+    },
+    icon('trash'),
+  );
   return element('li', {data: {id: entry.id}}, open, remove);
 }
 
@@ -80,7 +102,11 @@ async function removeOne(id) {
 }
 
 async function removeAll() {
-  const sure = await confirmed(t('history.delete_all'), tn('history.confirm', entries.length), t('history.delete_all'));
+  const sure = await confirmed(
+    t('history.delete_all'),
+    tn('history.confirm', entries.length),
+    t('history.delete_all'),
+  );
   if (sure) {
     await deleteAllEntries();
     entries.forEach(({id}) => forget(id));
@@ -98,12 +124,20 @@ async function removeAll() {
  * @param {{name: string, artifact: string, version: string}} model
  */
 export async function keep(file, answer, model) {
-  const small = await smallPicture(file, SIDE);
+  const small = (await smallPicture(file, SIDE)) ?? (file.size <= MAX_PHOTO ? file : null);
   const entry = {
-    time: Date.now(), name: file.name, width: answer.width, height: answer.height, decoder: answer.decoder,
-    best: answer.best.slice(0, 5), scores: Float32Array.from(answer.scores),
-    model: model.name, artifact: model.artifact, version: model.version,
+    time: Date.now(),
+    name: file.name,
+    width: answer.width,
+    height: answer.height,
+    decoder: answer.decoder,
+    best: answer.best.slice(0, 5),
+    scores: Float32Array.from(answer.scores),
+    model: model.name,
+    artifact: model.artifact,
+    version: model.version,
     picture: small ? await small.arrayBuffer() : new ArrayBuffer(0),
+    pictureType: small?.type ?? '',
   };
   try {
     entry.id = await addEntry(entry);

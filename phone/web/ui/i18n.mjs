@@ -30,6 +30,11 @@ export function currentLanguage() {
   return language;
 }
 
+/** @returns {boolean} Whether texts are loaded: before that, the page shows the English of index.html. */
+export function textsAreLoaded() {
+  return Object.keys(texts).length > 0;
+}
+
 /** Loads the remembered language, or the first of the browser's that the app has. */
 export async function startTexts(files) {
   const available = Object.keys(LANGUAGES);
@@ -58,7 +63,12 @@ async function load(files, name) {
 
 function translatePage() {
   for (const [attribute, apply] of [
-    ['data-i18n', (found, text) => { found.textContent = text; }],
+    [
+      'data-i18n',
+      (found, text) => {
+        found.textContent = text;
+      },
+    ],
     ['data-i18n-label', (found, text) => found.setAttribute('aria-label', text)],
     ['data-i18n-placeholder', (found, text) => found.setAttribute('placeholder', text)],
   ]) {

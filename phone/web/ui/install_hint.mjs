@@ -13,11 +13,13 @@ function isInstalled() {
 }
 
 function isApple() {
-  return /iPhone|iPad|iPod/.test(navigator.userAgent)
-    || (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1);
+  return (
+    /iPhone|iPad|iPod/.test(navigator.userAgent) ||
+    (navigator.platform === 'MacIntel' && navigator.maxTouchPoints > 1)
+  );
 }
 
-/** @returns {'installed'|'prompt'|'ios'|'insecure'|'file'|'menu'} Which way to install there is. */
+/** @returns {'installed'|'prompt'|'ios'|'insecure'|'file'|'menu'} The way to install that exists here. */
 function way() {
   if (isInstalled() || IN_ANDROID_APP) {
     return 'installed';
@@ -35,10 +37,19 @@ function way() {
 }
 
 const TEXTS = {
-  installed: 'install.done', prompt: 'install.prompt', ios: 'install.ios', insecure: 'install.insecure',
-  file: 'install.file', menu: 'install.menu',
+  installed: 'install.done',
+  prompt: 'install.prompt',
+  ios: 'install.ios',
+  insecure: 'install.insecure',
+  file: 'install.file',
+  menu: 'install.menu',
 };
-const OFFLINE_TEXTS = {no: 'offline.no', saving: 'offline.saving', ready: 'offline.ready', failed: 'offline.failed'};
+const OFFLINE_TEXTS = {
+  no: 'offline.no',
+  saving: 'offline.saving',
+  ready: 'offline.ready',
+  failed: 'offline.failed',
+};
 
 /** Writes the texts about installing and offline use. */
 export function renderInstall() {

@@ -4,12 +4,13 @@ import {startClient} from '../classify/client.mjs';
 import {Files} from '../classify/files.mjs';
 import {showModel, startAbout} from './about_view.mjs';
 import {startAllClasses} from './all_classes.mjs';
-import {countAnswer, isBlank, setModel, showAnswer, showLiveAnswer, showPicture, startAnswerView} from './answer_view.mjs';
+import {countAnswer, isBlank, setModel, startAnswerView} from './answer_view.mjs';
+import {showAnswer, showLiveAnswer, showPicture} from './answer_view.mjs';
 import {cameraExists, closeCamera, startCamera} from './camera.mjs';
 import {byId, setState, state} from './dom.mjs';
 import {errorTexts} from './error_texts.mjs';
 import {keep, startHistory} from './history_view.mjs';
-import {onLanguage, startTexts} from './i18n.mjs';
+import {onLanguage, startTexts, textsAreLoaded} from './i18n.mjs';
 import {renderInstall, startInstallHint} from './install_hint.mjs';
 import {canSave, forgetSaved, saveForOffline} from './offline.mjs';
 import {PhotoQueue} from './photo_queue.mjs';
@@ -30,7 +31,8 @@ let client = null;
 let opened = null;
 let failure = null;
 
-const isIdle = () => isBlank() && state('camera') === 'off' && !queue.busy && !document.querySelector('dialog[open]');
+const isIdle = () =>
+  isBlank() && state('camera') === 'off' && !queue.busy && !document.querySelector('dialog[open]');
 
 function showItem(item) {
   const kind = {waiting: 'busy', running: 'busy', done: 'photo', error: 'error'}[item.state];
@@ -48,7 +50,11 @@ function onQueue(item) {
     showItem(next);
   }
   if (item?.state === 'done') {
-    void keep(item.file, item.answer, {name: opened.name, artifact: opened.artifact.kind, version: opened.app.version});
+    void keep(item.file, item.answer, {
+      name: opened.name,
+      artifact: opened.artifact.kind,
+      version: opened.app.version,
+    });
   }
   if (item?.state === 'done' || item?.state === 'error') {
     countAnswer();
@@ -71,8 +77,10 @@ function showFailure(error) {
   const box = byId('failure');
   box.hidden = false;
   box.dataset.code = code;
-  byId('failure-title').textContent = title;
-  byId('failure-text').textContent = text;
+  if (textsAreLoaded()) {
+    byId('failure-title').textContent = title;
+    byId('failure-text').textContent = text;
+  }
   byId('failure-detail').textContent = detail;
   setState('state', 'failed');
 }
@@ -105,9 +113,13 @@ async function startModel() {
     renderInstall();
   }
   const saved = state('offline') === 'ready';
-  client = await startClient({base, urls, onProgress: ({stage, done, total}) => {
-    showProgress(stage === 'load' && saved ? 'start' : stage, done, total);
-  }});
+  client = await startClient({
+    base,
+    urls,
+    onProgress: ({stage, done, total}) => {
+      showProgress(stage === 'load' && saved ? 'start' : stage, done, total);
+    },
+  });
   showProgress('start');
   // A saved version answers now; it may be another than the server's of a moment ago.
   const {version} = await files.json('app.json');
@@ -115,7 +127,7 @@ async function startModel() {
   opened = await client.open({decoder: remembered?.decoder ?? 'browser'});
   setState('version', opened.app.version);
   setModel(opened);
-  showReady(remembered ?? await replay());
+  showReady(remembered ?? (await replay()));
   setTimeout(() => void checkForUpdate(isIdle), UPDATE_AFTER_MS);
 }
 
@@ -151,26 +163,38 @@ function wire() {
   showCameraButton();
   startCamera({
     classifyFrame: (bitmap) => client.classifyFrame(bitmap),
-    onOpen: () => { showPicture(null); byId('empty').hidden = true; showAnswer({kind: 'busy'}); },
+    onOpen: () => {
+      showPicture(null);
+      byId('empty').hidden = true;
+      showAnswer({kind: 'busy'});
+    },
     onLive: showLiveAnswer,
     onStill: (file) => addPhotos([file]),
-    onClose: () => { showPicture(null); showAnswer({kind: 'none'}); },
-    onError: (error) => { showPicture(null); showAnswer({kind: 'error', error}); },
+    onClose: () => {
+      showPicture(null);
+      showAnswer({kind: 'none'});
+    },
+    onError: (error) => {
+      showPicture(null);
+      showAnswer({kind: 'error', error});
+    },
   });
-  void startHistory({onOpen: (name, picture, answer) => {
-    showView('classify', false);
-    showPicture(picture, name);
-    showAnswer({kind: 'photo', name, picture, answer, kept: true});
-    byId('answer-heading').focus({preventScroll: true});
-  }});
-  byId('failure-retry').addEventListener('click', async () => {
-    await forgetSaved().catch(() => {});
-    location.reload();
+  void startHistory({
+    onOpen: (name, picture, answer) => {
+      showView('classify', false);
+      showPicture(picture, name);
+      showAnswer({kind: 'photo', name, picture, answer, kept: true});
+      byId('answer-heading').focus({preventScroll: true});
+    },
   });
   onLanguage(() => failure && showFailure(failure));
 }
 
 async function start() {
+  byId('failure-retry').addEventListener('click', async () => {
+    await forgetSaved().catch(() => {});
+    location.reload();
+  });
   try {
     await startTexts(files);
     wire();

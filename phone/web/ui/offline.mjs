@@ -5,10 +5,15 @@ import {IN_ANDROID_APP} from './sharing.mjs';
 
 const STALLED_MS = 30_000;
 
-/** @returns {boolean} Whether this page can be saved for offline use: not from file://, http:// or a WebView. */
+/** @returns {boolean} Whether the page can be saved: not from file://, over http://, or in a WebView. */
 export function canSave() {
-  return !globalThis.snapshipEmbedded && globalThis.isSecureContext && !IN_ANDROID_APP
-    && location.protocol.startsWith('http') && 'serviceWorker' in navigator;
+  return (
+    !globalThis.snapshipEmbedded &&
+    globalThis.isSecureContext &&
+    !IN_ANDROID_APP &&
+    location.protocol.startsWith('http') &&
+    'serviceWorker' in navigator
+  );
 }
 
 /** Sends a message to the service worker, and waits for its answer. */
@@ -67,17 +72,20 @@ export async function saveForOffline(onProgress) {
     });
     container.startMessages();
     wait();
-    container.register('sw.js', {updateViaCache: 'none'}).then((registration) => {
-      if (registration.active) {
-        // A forced reload has left this page without its service worker.
-        void send(registration.active, {type: 'claim'}, () => {});
-      }
-      registration.installing?.addEventListener('statechange', ({target}) => {
-        if (target.state === 'redundant') {
-          resolve(false);
+    container.register('sw.js', {updateViaCache: 'none'}).then(
+      (registration) => {
+        if (registration.active) {
+          // A forced reload has left this page without its service worker.
+          void send(registration.active, {type: 'claim'}, () => {});
         }
-      });
-    }, () => resolve(false));
+        registration.installing?.addEventListener('statechange', ({target}) => {
+          if (target.state === 'redundant') {
+            resolve(false);
+          }
+        });
+      },
+      () => resolve(false),
+    );
   });
   setState('offline', saved ? 'ready' : 'failed');
 }

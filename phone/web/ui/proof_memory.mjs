@@ -25,6 +25,8 @@ export function refusals() {
 
 /** Remembers that a version was not taken, so that it is not loaded again at each start. */
 export function rememberRefusal(version, stage, file) {
-  const others = refusals().filter((one) => one.version !== version).slice(-4);
+  const others = refusals()
+    .filter((one) => one.version !== version)
+    .slice(-4);
   writeSetting('refused', [...others, {version, stage, file, userAgent: navigator.userAgent}]);
 }

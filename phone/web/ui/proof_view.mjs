@@ -9,7 +9,11 @@ import {copyText, saveFile, share} from './sharing.mjs';
 /** The steps that an example is compared in, in this order. */
 export const STAGES = ['file', 'decode', 'pixels', 'scores'];
 const STAGE_TEXTS = {
-  file: 'stage.file', decode: 'stage.decode', pixels: 'stage.pixels', scores: 'stage.scores', load: 'stage.load',
+  file: 'stage.file',
+  decode: 'stage.decode',
+  pixels: 'stage.pixels',
+  scores: 'stage.scores',
+  load: 'stage.load',
 };
 
 let report = null;
@@ -61,7 +65,7 @@ function renderSentence() {
       save: () => t('load.bytes', bytes),
       load: () => t('load.bytes', bytes),
       start: () => t('load.start'),
-      replay: () => t('load.replay', {device: deviceText(), done, total}),
+      replay: () => t('load.replay', {done, total}),
     };
     byId('proof-sentence').textContent = texts[stage]();
     const bar = byId('load-progress');
@@ -75,24 +79,44 @@ function renderSentence() {
 
 function stageMarks({failed}) {
   const at = failed ? STAGES.indexOf(failed) : STAGES.length;
-  return element('div', {className: 'stages'}, ...STAGES.map((stage, place) => {
-    const kind = place < at ? 'ok' : place === at ? 'bad' : 'off';
-    const mark = {ok: [icon('check')], bad: [icon('close')], off: []}[kind];
-    const spoken = t({ok: 'proof.ok', bad: 'proof.bad', off: 'proof.off'}[kind]);
-    return element('span', {className: kind, title: spoken}, ...mark, stageText(stage),
-      element('span', {className: 'unseen', textContent: `: ${spoken}`}));
-  }));
+  return element(
+    'div',
+    {className: 'stages'},
+    ...STAGES.map((stage, place) => {
+      const kind = place < at ? 'ok' : place === at ? 'bad' : 'off';
+      const mark = {ok: [icon('check')], bad: [icon('close')], off: []}[kind];
+      const spoken = t({ok: 'proof.ok', bad: 'proof.bad', off: 'proof.off'}[kind]);
+      return element(
+        'span',
+        {className: kind, title: spoken},
+        ...mark,
+        stageText(stage),
+        element('span', {className: 'unseen', textContent: `: ${spoken}`}),
+      );
+    }),
+  );
 }
 
 function exampleRow(example) {
   const {file, failed, max_abs_dp: dp, tolerance, detail} = example;
   const picture = element('img', {src: files.url(`bundle/${file}`), alt: '', loading: 'lazy'});
   picture.onload = () => picture.classList.toggle('tiny', picture.naturalWidth < 64);
-  const scores = dp === null || dp === undefined ? '' : t('proof.dp', {dp: difference(dp), tolerance: difference(tolerance)});
-  const row = element('li', {data: {file, failed: failed ?? ''}}, picture,
-    element('div', {className: 'between'}, element('b', {textContent: file.replace(/^golden\//, '')}),
-      element('span', {className: 'soft dp', textContent: scores})),
-    stageMarks(example));
+  const scores =
+    dp === null || dp === undefined
+      ? ''
+      : t('proof.dp', {dp: difference(dp), tolerance: difference(tolerance)});
+  const row = element(
+    'li',
+    {data: {file, failed: failed ?? ''}},
+    picture,
+    element(
+      'div',
+      {className: 'between'},
+      element('b', {textContent: file.replace(/^golden\//, '')}),
+      element('span', {className: 'soft dp', textContent: scores}),
+    ),
+    stageMarks(example),
+  );
   if (failed && detail) {
     row.append(element('p', {className: 'detail', textContent: detail}));
   }
@@ -133,7 +157,10 @@ export function showReport(next) {
   progress = null;
   const failed = firstFailed(report);
   Object.assign(byId('proof').dataset, {
-    passed: String(report.passed), decoder: report.decoder, stage: failed?.failed ?? '', file: failed?.file ?? '',
+    passed: String(report.passed),
+    decoder: report.decoder,
+    stage: failed?.failed ?? '',
+    file: failed?.file ?? '',
   });
   setState('proof', proofOf(report));
   byId('report-data').textContent = JSON.stringify(report);
@@ -153,23 +180,43 @@ async function shareReport() {
 }
 
 async function savePage() {
-  const pictures = await pictureUrls(files, report.examples.map((example) => example.file));
-  const page = reportPage(report, {sentence: proofSentence(report), summary: summary(), stages: STAGES, stageText,
-    difference, t, pictures, language: document.documentElement.lang});
+  const pictures = await pictureUrls(
+    files,
+    report.examples.map((example) => example.file),
+  );
+  const page = reportPage(report, {
+    sentence: proofSentence(report),
+    summary: summary(),
+    stages: STAGES,
+    stageText,
+    difference,
+    t,
+    pictures,
+    language: document.documentElement.lang,
+  });
   await saveFile(fileName('html'), page, 'text/html');
 }
 
 /** @param {Object} given Files of the app. @param {function(): void} again Replays. */
 export function startProofView(given, again) {
   files = given;
-  const open = () => { renderDetails(); openDialog(byId('proof-dialog')); };
+  const open = () => {
+    renderDetails();
+    openDialog(byId('proof-dialog'));
+  };
   byId('proof').addEventListener('click', open);
   byId('about-proof-open').addEventListener('click', open);
   byId('report-share').addEventListener('click', () => void shareReport());
-  byId('report-json').addEventListener('click', () => void saveFile(fileName('json'), jsonText(), 'application/json'));
+  byId('report-json').addEventListener(
+    'click',
+    () => void saveFile(fileName('json'), jsonText(), 'application/json'),
+  );
   byId('report-page').addEventListener('click', () => void savePage());
   for (const id of ['replay-button', 'proof-again']) {
-    byId(id).addEventListener('click', () => { byId('proof-dialog').close(); again(); });
+    byId(id).addEventListener('click', () => {
+      byId('proof-dialog').close();
+      again();
+    });
   }
   onLanguage(render);
 }

@@ -10,15 +10,19 @@ const tiles = new Map();
 let queue = null;
 
 function tile(item, onPick) {
-  const button = element('button', {type: 'button', onclick: () => onPick(item)},
-    element('span', {className: 'wait'}), element('span', {textContent: '…'}));
+  const button = element(
+    'button',
+    {type: 'button', onclick: () => onPick(item)},
+    element('span', {className: 'wait'}),
+    element('span', {textContent: '…'}),
+  );
   button.setAttribute('aria-pressed', 'false');
   return {row: element('li', {data: {id: item.id}}, button), button, url: null};
 }
 
 async function addPicture(made, file) {
-  const picture = await smallPicture(file, SIDE);
-  if (picture && made.row.isConnected) {
+  const picture = (await smallPicture(file, SIDE)) ?? file;
+  if (made.row.isConnected) {
     made.url = URL.createObjectURL(picture);
     made.button.firstChild.replaceWith(element('img', {src: made.url, alt: ''}));
   }

@@ -1,5 +1,7 @@
 /** Small pictures of photos, for the history and for sharing: drawn again, so without metadata. */
 
+import {canvasIsHonest} from './canvas_probe.mjs';
+
 /**
  * @param {Blob|ImageBitmap|HTMLVideoElement} source
  * @param {number} side The longer side, in pixels, at most.
@@ -7,6 +9,9 @@
  * @returns {Promise<Blob|null>} Null where the browser cannot draw it.
  */
 export async function smallPicture(source, side, type = 'image/jpeg') {
+  if (!canvasIsHonest()) {
+    return null;
+  }
   try {
     const bitmap = await createImageBitmap(source);
     const scale = Math.min(1, side / Math.max(bitmap.width, bitmap.height));

@@ -12,7 +12,9 @@ export function toast(text, code = '') {
   box.dataset.code = code;
   box.textContent = text;
   clearTimeout(timer);
-  timer = setTimeout(() => { box.hidden = true; }, SHOWN_MS);
+  timer = setTimeout(() => {
+    box.hidden = true;
+  }, SHOWN_MS);
 }
 
 /** Says a text to a screen reader when it has finished its sentence. */
@@ -27,7 +29,10 @@ export function confirmed(title, text, action) {
   byId('confirm-text').textContent = text;
   byId('confirm-yes').textContent = action;
   return new Promise((resolve) => {
-    const finish = (answer) => () => { resolve(answer); dialog.close(); };
+    const finish = (answer) => () => {
+      resolve(answer);
+      dialog.close();
+    };
     byId('confirm-yes').onclick = finish(true);
     byId('confirm-no').onclick = finish(false);
     dialog.onclose = () => resolve(false);

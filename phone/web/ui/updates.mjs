@@ -29,9 +29,10 @@ function render() {
   const texts = {
     checking: () => t('update.checking'),
     taken: () => t('update.taken'),
-    refused: () => (file
-      ? t('update.refused', {stage: stageText(stage), file: file.replace(/^golden\//, '')})
-      : t('update.refused_load')),
+    refused: () =>
+      file
+        ? t('update.refused', {stage: stageText(stage), file: file.replace(/^golden\//, '')})
+        : t('update.refused_load'),
   };
   byId('update-text').textContent = texts[kind]();
   byId('update-reload').hidden = kind !== 'taken';
@@ -45,7 +46,11 @@ function show(next) {
 
 /** Replays the golden examples of a version that is saved, but not yet served. */
 async function replayed(version) {
-  const client = await startClient({base: new URL(`v-${version}/`, document.baseURI).href, urls: null, onProgress() {}});
+  const client = await startClient({
+    base: new URL(`v-${version}/`, document.baseURI).href,
+    urls: null,
+    onProgress() {},
+  });
   try {
     await client.open({decoder: 'browser'});
     return await client.replay();
@@ -95,7 +100,9 @@ export async function checkForUpdate(isIdle) {
   checking = true;
   last = Date.now();
   try {
-    const reply = await ask({type: 'check', skip: refusals().map(({version}) => version)}, () => setState('update', 'loading'));
+    const reply = await ask({type: 'check', skip: refusals().map(({version}) => version)}, () =>
+      setState('update', 'loading'),
+    );
     if (reply.type === 'loaded') {
       await tryVersion(reply.version, isIdle);
     } else if (reply.type === 'refused') {
