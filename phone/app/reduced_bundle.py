@@ -63,10 +63,10 @@ def reduced_bundle(bundle: Bundle, artifact: Artifact) -> dict[str, bytes]:
     Raises:
         BundleError: A file is missing or changed, or there are no golden examples of the artifact.
     """
-    golden = read_golden(bundle)
-    if not golden.examples:
+    golden = read_golden(bundle) if bundle.manifest.golden is not None else None
+    if golden is None or not golden.examples:
         raise BundleError(
-            f"An app needs golden examples to test itself on the phone. Received: {bundle.location} with none. "
+            f"An app needs golden examples to test itself on the phone. Received: {bundle.location} without them. "
             "Export the bundle again with labelled images."
         )
     without = [example.file for example in golden.examples if artifact.kind not in example.scores]
