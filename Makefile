@@ -44,7 +44,7 @@ test: $(READY) acceptance
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # A package that cannot be installed leaves the reason in log.txt; the tests that need it skip with that line.
-acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
+acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ACCEPTANCE)/kotlin/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
 	$(ACCEPTANCE)/readers/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
@@ -53,6 +53,13 @@ $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $< && \
 	$(@D)/bin/python -c 'from mediapipe.tasks.python import vision'; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "MediaPipe is not installed; its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+# Kotlin's compiler, for the app of snapship phone --android-project.
+$(ACCEPTANCE)/kotlin/.ready: tests/functional/phone/gradle/package.json
+	@mkdir -p $(@D) && rm -rf $@ $(@D)/node_modules && cp $< $(@D)
+	@npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
+	>$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "Kotlin's compiler is not installed; its tests skip: $$(tail -n 1 $(@D)/log.txt)"
 
 $(ACCEPTANCE)/web/.ready: tests/e2e/exporter/web/package.json
 	@mkdir -p $(@D) && rm -rf $@ $(@D)/node_modules && cp $< $(@D)
