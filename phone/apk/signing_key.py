@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.common.errors import UsageError, first_line
-from edge_runtime.updates.signature import require_cryptography
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError, first_line
 from phone.apk.certificate import self_signed
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class SigningKey:
             UsageError: The file, the password or the kind of key cannot be used.
             EnvironmentMissingError: The package cryptography is not installed.
         """
-        require_cryptography("Signing an Android app")
+        _require_cryptography()
         try:
             with path.open("rb") as file:
                 data = file.read(_MAX_BYTES)
@@ -95,7 +94,7 @@ class SigningKey:
         home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
         file = Path(home) / "snapship" / DEBUG_KEY_FILE
         if not file.exists():
-            require_cryptography("Signing an Android app")
+            _require_cryptography()
             from cryptography.hazmat.primitives import serialization as pem
             from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -114,6 +113,13 @@ class SigningKey:
         if isinstance(self.private, rsa.RSAPrivateKey):
             return self.private.sign(data, padding.PKCS1v15(), digest)
         return self.private.sign(data, ec.ECDSA(digest, deterministic_signing=True))
+
+
+def _require_cryptography() -> None:
+    try:
+        import cryptography  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise EnvironmentMissingError.of_extra("Signing an Android app", "cryptography", "phone") from error
 
 
 def _signing_key(path: Path, private: object, certificates: tuple[bytes, ...]) -> SigningKey:
