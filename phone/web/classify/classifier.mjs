@@ -8,7 +8,9 @@ import {inBundle, readApp, readBundle, verifiedReader} from './bundle.mjs';
 import {CORE_FILE, Core} from './core.mjs';
 import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
-import {ClassifyError} from './errors.mjs';
+import {MAX_BYTES, tooManyBytes} from './decode/formats.mjs';
+import {ClassifyError, asClassifyError} from './errors.mjs';
+import {content} from './files.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
 
@@ -52,16 +54,18 @@ export class Classifier {
     for (const promise of [coreBytes, core, moduleFile.bytes, moduleFile.compiled, api]) promise.catch(() => {});
 
     const app = await readApp(files);
+    // Before the manifest says which one it is: an app has one model.
+    Object.keys(app.files).filter((path) => path.endsWith('.tflite')).slice(0, 1).forEach((path) => files.ask(path));
     const read = verifiedReader(files, app, core, arrived);
-    const modelPath = readBundle(app, read);
-    modelPath.catch(() => {});
+    const reading = readBundle(app, read);
+    reading.catch(() => {});
     const module = Promise.all([moduleFile.compiled, moduleFile.bytes]).then(async ([compiled, bytes]) => {
       await verify(ENGINE_MODULE, bytes, app.files[ENGINE_MODULE], core);
       return compiled;
     });
     const litert = startEngine(files, module, api);
     litert.catch(() => {});
-    const bundle = await modelPath;
+    const bundle = await reading;
     total = [CORE_FILE, ENGINE_MODULE, inBundle('manifest.json'), inBundle('labels.txt'), inBundle(bundle.artifact.file)]
       .reduce((sum, path) => sum + (app.files[path]?.bytes ?? 0), 0);
     const model = readModel(read, app, bundle);
@@ -95,7 +99,7 @@ export class Classifier {
    */
   async classify(blob) {
     const start = performance.now();
-    const {picture, type, decoder} = await this.decoders.decode(new Uint8Array(await blob.arrayBuffer()));
+    const {picture, type, decoder} = await this.decoders.decode(await bytesOf(blob), {file: blob});
     return this.finish(picture, type, decoder, start);
   }
 
@@ -135,15 +139,31 @@ export class Classifier {
   }
 }
 
+/** @type {(blob: Blob) => Promise<Uint8Array>} */
+async function bytesOf(blob) {
+  if (blob.size > MAX_BYTES) throw tooManyBytes(blob.size);
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (error) {
+    throw asClassifyError(error, 'not_an_image', 'An image must be a readable file.', 'Choose it again.');
+  }
+}
+
 /**
- * Fetches the engine once, and compiles and hashes it at the same time.
+ * Compiles the engine while it arrives, and hashes the same bytes.
  *
  * @param {import('./files.mjs').Files} files
  * @param {(bytes: number) => void} arrived
+ * @returns {{bytes: Promise<Uint8Array>, compiled: Promise<WebAssembly.Module>}}
  */
 function engineModule(files, arrived) {
-  const bytes = files.bytes(ENGINE_MODULE, arrived);
-  const compiled = bytes.then((content) => WebAssembly.compile(content)).catch((error) => { throw engineError(error); });
+  const responses = files.response(ENGINE_MODULE).then((response) => [response, response.clone()]);
+  const bytes = responses.then(([response]) => content(response, ENGINE_MODULE, arrived));
+  const compiled = responses
+    .then(([, copy]) => WebAssembly.compileStreaming(copy))
+    // Hosts that do not know .wasm, and browsers that do not stream from where this comes from.
+    .catch(async () => WebAssembly.compile(await bytes))
+    .catch((error) => { throw engineError(error); });
   return {bytes, compiled};
 }
 

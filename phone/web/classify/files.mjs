@@ -6,10 +6,24 @@ export class Files {
   /**
    * @param {string} base Absolute URL of the folder, with a slash at its end.
    * @param {Record<string, string> | null} urls The URL of each path, where files are embedded.
+   * @param {Map<string, Promise<Response>>} asked Files that are on their way; each is taken once.
    */
-  constructor(base, urls = null) {
+  constructor(base, urls = null, asked = new Map()) {
     this.base = base;
     this.urls = urls;
+    this.asked = asked;
+  }
+
+  /**
+   * Asks for a file that is going to be read.
+   *
+   * @param {string} path
+   */
+  ask(path) {
+    if (this.asked.has(path)) return;
+    const response = fetch(this.url(path));
+    response.catch(() => {});
+    this.asked.set(path, response);
   }
 
   /**
@@ -29,7 +43,9 @@ export class Files {
   async response(path) {
     let response;
     try {
-      response = await fetch(this.url(path));
+      const asked = this.asked.get(path);
+      this.asked.delete(path);
+      response = await (asked ?? fetch(this.url(path)));
     } catch (error) {
       throw asClassifyError(error, 'missing_file', `The app needs its file ${path}.`, 'Reload the page.');
     }

@@ -10,9 +10,10 @@ import {phoneReport} from './report.mjs';
  *
  * @param {DedicatedWorkerGlobalScope} scope
  * @param {{base: string, urls: Record<string, string> | null, page: any}} start
+ * @param {Map<string, Promise<Response>>} asked Files that are on their way.
  */
-export function serve(scope, start) {
-  const files = new Files(start.base, start.urls);
+export function serve(scope, start, asked) {
+  const files = new Files(start.base, start.urls, asked);
   /** @type {Classifier | null} */
   let classifier = null;
   let loadMs = 0;

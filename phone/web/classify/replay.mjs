@@ -88,7 +88,7 @@ async function stages(classifier, example, tolerance) {
   if (await sha256(bytes, core) !== example.sha256) return finding('file', 'the file has another sha256');
   let made;
   try {
-    made = pixelsOf(core, (await classifier.decoders.decode(bytes, true)).picture, bundle.input, true);
+    made = pixelsOf(core, (await classifier.decoders.decode(bytes, {asChosen: true})).picture, bundle.input, true);
   } catch (error) {
     if (error instanceof ClassifyError && error.code === 'core') throw error;
     return finding('decode', reason(error));

@@ -45,10 +45,12 @@ export class Decoders {
 
   /**
    * @param {Uint8Array} bytes An encoded image.
-   * @param {boolean} [asChosen] For a replay, which must see what the chosen decoder does.
+   * @param {object} [options]
+   * @param {boolean} [options.asChosen] For a replay, which must see what the chosen decoder does.
+   * @param {Blob} [options.file] Of the same bytes, where there is one.
    * @returns {Promise<{picture: import('./browser_decoder.mjs').Picture, type: string, decoder: 'browser' | 'own'}>}
    */
-  async decode(bytes, asChosen = false) {
+  async decode(bytes, {asChosen = false, file} = {}) {
     const header = readHeader(bytes);
     const {type} = header;
     if (!asChosen) await this.settle();
@@ -60,7 +62,7 @@ export class Decoders {
       return {picture: await /** @type {JpegDecoder} */ (this.jpeg).decode(bytes, header), type, decoder: 'own'};
     }
     if (!asChosen) needExactCanvas(type === 'jpeg' ? 'JPEG with four colours' : type.toUpperCase());
-    return {picture: await decodeInBrowser(bytes, header), type, decoder: 'browser'};
+    return {picture: await decodeInBrowser(bytes, header, file), type, decoder: 'browser'};
   }
 
   /**

@@ -51,12 +51,7 @@ export function readHeader(bytes) {
   if (!bytes.length) {
     throw new ClassifyError('not_an_image', 'An image must have content. Received: 0 bytes. Choose another file.');
   }
-  if (bytes.length > MAX_BYTES) {
-    throw new ClassifyError(
-      'too_large',
-      `An image must have at most ${MAX_BYTES} bytes. Received: ${bytes.length} bytes. Choose a smaller one.`,
-    );
-  }
+  if (bytes.length > MAX_BYTES) throw tooManyBytes(bytes.length);
   const found = jpeg(bytes) ?? png(bytes) ?? webp(bytes) ?? gif(bytes) ?? bmp(bytes);
   if (!found) throw refused(bytes);
   const {width, height} = found;
@@ -69,6 +64,16 @@ export function readHeader(bytes) {
     );
   }
   return found;
+}
+
+/**
+ * @param {number} size In bytes.
+ * @returns {ClassifyError}
+ */
+export function tooManyBytes(size) {
+  return new ClassifyError(
+    'too_large', `An image must have at most ${MAX_BYTES} bytes. Received: ${size} bytes. Choose a smaller one.`,
+  );
 }
 
 /**
