@@ -19,10 +19,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact, Strict, decode_json
+from edge_runtime.bundle.manifest import Artifact, Strict, decode_json, encode_json
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import BundleError, SnapshipError
 from edge_runtime.engines import Engine, open_reference, usable
@@ -156,6 +157,21 @@ def read_golden(bundle: Bundle) -> Golden:
         bundle.read(reference.file, reference.sha256), Golden, f"{bundle.location}/{reference.file}"
     )
     return golden
+
+
+def golden_index(golden: Golden, kind: str) -> bytes:
+    """The content of ``golden.json`` with the scores of one artifact, for a bundle that has only that one.
+
+    Args:
+        golden: All golden examples.
+        kind: The artifact's kind.
+    """
+    examples = tuple(
+        msgspec.structs.replace(example, scores={k: v for k, v in example.scores.items() if k == kind})
+        for example in golden.examples
+    )
+    tolerance = {k: v for k, v in golden.tolerance.items() if k == kind}
+    return encode_json(msgspec.structs.replace(golden, tolerance=tolerance, examples=examples))
 
 
 def verify_files(bundle: Bundle) -> int:
