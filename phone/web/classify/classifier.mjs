@@ -10,7 +10,6 @@ import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
 import {MAX_BYTES, tooManyBytes} from './decode/formats.mjs';
 import {ClassifyError, asClassifyError} from './errors.mjs';
-import {content} from './files.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
 
@@ -150,20 +149,16 @@ async function bytesOf(blob) {
 }
 
 /**
- * Compiles the engine while it arrives, and hashes the same bytes.
+ * Fetches the engine, so that the same bytes are compiled and hashed. Streaming its compilation from a clone of
+ * the response was slower: a cached file is there at once.
  *
  * @param {import('./files.mjs').Files} files
  * @param {(bytes: number) => void} arrived
  * @returns {{bytes: Promise<Uint8Array>, compiled: Promise<WebAssembly.Module>}}
  */
 function engineModule(files, arrived) {
-  const responses = files.response(ENGINE_MODULE).then((response) => [response, response.clone()]);
-  const bytes = responses.then(([response]) => content(response, ENGINE_MODULE, arrived));
-  const compiled = responses
-    .then(([, copy]) => WebAssembly.compileStreaming(copy))
-    // Hosts that do not know .wasm, and browsers that do not stream from where this comes from.
-    .catch(async () => WebAssembly.compile(await bytes))
-    .catch((error) => { throw engineError(error); });
+  const bytes = files.bytes(ENGINE_MODULE, arrived);
+  const compiled = bytes.then((content) => WebAssembly.compile(content)).catch((error) => { throw engineError(error); });
   return {bytes, compiled};
 }
 

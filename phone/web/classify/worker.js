@@ -19,6 +19,8 @@ self.onmessage = async ({data}) => {
   try {
     const asked = new Map(EARLY.map((path) => [path, fetch(url(path))]));
     asked.forEach((response) => response.catch(() => {}));
+    // Whoever imports it later gets the same one, or the same error.
+    import(url('engine/litert/core.js')).catch(() => {});
     const job = await import(url('classify/job.mjs'));
     job.serve(self, data, asked);
     self.postMessage({ready: true});
