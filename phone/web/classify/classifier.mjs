@@ -4,7 +4,7 @@
  * Whatever can be loaded at the same time is: the core, the engine's script and module, the bundle and the
  * model arrive, are verified and compiled side by side.
  */
-import {inBundle, readApp, readBundle, verifiedReader} from './bundle.mjs';
+import {inBundle, readApp, readBundle, verifiedOrFresh, verifiedReader} from './bundle.mjs';
 import {CORE_FILE, Core} from './core.mjs';
 import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
@@ -58,10 +58,11 @@ export class Classifier {
     const read = verifiedReader(files, app, core, arrived);
     const reading = readBundle(app, read);
     reading.catch(() => {});
-    const module = Promise.all([moduleFile.compiled, moduleFile.bytes]).then(async ([compiled, bytes]) => {
-      await verify(ENGINE_MODULE, bytes, app.files[ENGINE_MODULE], core);
-      return compiled;
+    const module = moduleFile.bytes.then(async (bytes) => {
+      const verified = await verifiedOrFresh(files, ENGINE_MODULE, bytes, app, core);
+      return verified === bytes ? moduleFile.compiled : WebAssembly.compile(verified);
     });
+    module.catch(() => {});
     const litert = startEngine(files, module, api);
     litert.catch(() => {});
     const bundle = await reading;
