@@ -92,8 +92,7 @@ function webp(bytes) {
 
 /** @type {(bytes: Uint8Array) => Uint8Array[] | null} */
 function bmp(bytes) {
-  const size = viewOf(bytes).getUint32(14, true);
-  if (size < BMP_WITH_SPACE || bytes.length < BMP_SPACE + 4) return null;
+  if (bytes.length < BMP_SPACE + 4 || viewOf(bytes).getUint32(14, true) < BMP_WITH_SPACE) return null;
   const head = bytes.slice(0, BMP_SPACE + 4);
   // LCS_sRGB, which browsers take as it is.
   viewOf(head).setUint32(BMP_SPACE, 0x73524742, true);
