@@ -44,7 +44,8 @@ test('truncated and altered files neither hang nor crash', () => {
   for (const name of Object.keys(facts.images)) {
     const whole = bytesOf(name);
     const damaged = [];
-    for (let length = 1; length < Math.min(whole.length, 1500); length++) damaged.push(whole.slice(0, length));
+    for (let length = 1; length < Math.min(whole.length, 1500); length++)
+      damaged.push(whole.slice(0, length));
     for (let at = 0; at < Math.min(whole.length, 600); at++) {
       for (const value of [0x00, 0xff]) damaged.push(whole.slice().fill(value, at, at + 2));
     }
@@ -73,17 +74,29 @@ test('a file whose segments are cut stays as it is', () => {
 test('what is no image of these formats is refused by name', () => {
   const text = (value) => new TextEncoder().encode(value);
   const refused = {
-    not_an_image: [new Uint8Array(), text('hello'), new Uint8Array(100), bytesOf('plain.jpg').subarray(0, 30)],
+    not_an_image: [
+      new Uint8Array(),
+      text('hello'),
+      new Uint8Array(100),
+      bytesOf('plain.jpg').subarray(0, 30),
+    ],
     unsupported_image: [
-      text('\0\0\0\x18ftypheic\0\0\0\0mif1heic'), text('\0\0\0\x18ftypavif\0\0\0\0mif1avif'), text('II*\0....'),
-      text('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>'), text('%PDF-1.7'), text('P6\n4 4\n255\n'),
+      text('\0\0\0\x18ftypheic\0\0\0\0mif1heic'),
+      text('\0\0\0\x18ftypavif\0\0\0\0mif1avif'),
+      text('II*\0....'),
+      text('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>'),
+      text('%PDF-1.7'),
+      text('P6\n4 4\n255\n'),
     ],
     too_large: [new Uint8Array(MAX_BYTES + 1)],
   };
   for (const [expected, contents] of Object.entries(refused)) {
     for (const content of contents) assert.throws(() => readHeader(content), code(expected));
   }
-  assert.throws(() => readHeader(text('II*\0')), (error) => error.message.includes(FORMATS));
+  assert.throws(
+    () => readHeader(text('II*\0')),
+    (error) => error.message.includes(FORMATS),
+  );
   const wide = bytesOf('plain.png');
   new DataView(wide.buffer).setUint32(16, 60_000);
   new DataView(wide.buffer).setUint32(20, 1_000);
@@ -100,7 +113,12 @@ test('orientations of damaged EXIF mean as stored', () => {
 test('the part that is kept is that of the runtime', () => {
   const crop = {width: 224, height: 160, channels: 3, fit: 'crop', resize: 'antialiased'};
   assert.deepEqual(keptPart(500, 375, {...crop, fit: 'stretch'}), [0, 0, 500, 375]);
-  assert.deepEqual(keptPart(500, 375, crop), [0, (375 - (500 * 160) / 224) / 2, 500, (375 + (500 * 160) / 224) / 2]);
+  assert.deepEqual(keptPart(500, 375, crop), [
+    0,
+    (375 - (500 * 160) / 224) / 2,
+    500,
+    (375 + (500 * 160) / 224) / 2,
+  ]);
   assert.deepEqual(keptPart(500, 375, {...crop, resize: 'plain'}), [0, 9, 500, 366]);
 });
 
@@ -115,12 +133,21 @@ test('files are read from a folder or from where they are embedded', async () =>
     const files = new Files(base);
     let arrived = 0;
     assert.equal(files.url('a/b.txt'), `${base}a/b.txt`);
-    assert.equal((await files.bytes('there.json', (count) => { arrived += count; })).length, 8);
+    assert.equal(
+      (
+        await files.bytes('there.json', (count) => {
+          arrived += count;
+        })
+      ).length,
+      8,
+    );
     assert.equal(arrived, 8);
     assert.deepEqual(await files.json('there.json'), {a: 1});
     await assert.rejects(files.bytes('gone.json'), code('missing_file'));
     assert.equal(new Files(base, {'x.json': `${base}there.json`}).url('x.json'), `${base}there.json`);
-    assert.deepEqual(await new Files('http://x.invalid/', {'x.json': `${base}there.json`}).json('x.json'), {a: 1});
+    assert.deepEqual(await new Files('http://x.invalid/', {'x.json': `${base}there.json`}).json('x.json'), {
+      a: 1,
+    });
   } finally {
     server.close();
   }
@@ -145,12 +172,23 @@ test('manifests that contradict themselves are refused', () => {
     return () => checkedManifest(copy, 'tflite-int8');
   };
   for (const change of [
-    (copy) => { copy.schema_version = 2; },
-    (copy) => { copy.labels.pop(); },
-    (copy) => { copy.input.height = 17; },
-    (copy) => { copy.input.fit = 'pad'; },
-    (copy) => { copy.artifacts = []; },
-  ]) assert.throws(changed(change), code('bundle'));
+    (copy) => {
+      copy.schema_version = 2;
+    },
+    (copy) => {
+      copy.labels.pop();
+    },
+    (copy) => {
+      copy.input.height = 17;
+    },
+    (copy) => {
+      copy.input.fit = 'pad';
+    },
+    (copy) => {
+      copy.artifacts = [];
+    },
+  ])
+    assert.throws(changed(change), code('bundle'));
 });
 
 test('changed bytes are refused, by the core too', needsCore, async () => {
@@ -162,7 +200,10 @@ test('changed bytes are refused, by the core too', needsCore, async () => {
   await verify('x', bytes, expected, Promise.resolve(core));
   bytes[100] ^= 1;
   await assert.rejects(verify('x', bytes, expected, Promise.resolve(core)), code('changed_file'));
-  await assert.rejects(verify('x', bytes.subarray(1), expected, Promise.resolve(core)), code('changed_file'));
+  await assert.rejects(
+    verify('x', bytes.subarray(1), expected, Promise.resolve(core)),
+    code('changed_file'),
+  );
   await assert.rejects(verify('x', bytes, undefined, Promise.resolve(core)), code('changed_file'));
 });
 

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
@@ -113,7 +114,7 @@ def images(tmp_path_factory: pytest.TempPathFactory, profile: bytes) -> Path:
     text = PngImagePlugin.PngInfo()
     text.add(b"gAMA", struct.pack(">I", 100_000))
     text.add(b"cHRM", bytes(32))
-    saved = {
+    saved: dict[str, tuple[Image.Image, dict[str, Any]]] = {
         "plain.jpg": (picture, {}),
         "profile.jpg": (picture, {"icc_profile": profile, "exif": exif.tobytes(), "comment": b"kept"}),
         # More than a segment holds, so that the profile is in several.
@@ -160,7 +161,7 @@ def test_stripped_image_is_the_same_picture_without_its_profile(images: Path, na
     data = (images / "stripped" / name).read_bytes()
     assert len(data) < (images / name).stat().st_size
     with Image.open(images / name) as before, Image.open(io.BytesIO(data)) as after:
-        assert "icc_profile" not in after.info and "gamma" not in after.info
+        assert not {"icc_profile", "gamma"} & after.info.keys()
         assert after.tobytes() == before.tobytes()
         assert after.getexif() == before.getexif()
         if name == "profile.jpg":
