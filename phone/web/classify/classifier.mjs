@@ -44,7 +44,11 @@ export class Classifier {
    */
   static async open(files, onProgress) {
     let [done, total] = [0, 0];
-    const arrived = (bytes) => onProgress((done += bytes), Math.max(done, total));
+    const arrived = (bytes) => {
+      done += bytes;
+      // Nothing to tell before it is known how much comes.
+      if (total) onProgress(Math.min(done, total), total);
+    };
     // Asked for before app.json is there: these are in every app.
     const coreBytes = files.bytes(CORE_FILE, arrived);
     const core = coreBytes.then((bytes) => Core.load(bytes));

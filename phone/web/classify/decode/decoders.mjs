@@ -12,6 +12,8 @@ import {engineError} from '../engine.mjs';
 import {ClassifyError} from '../errors.mjs';
 import {readHeader} from './formats.mjs';
 import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder, isReadable} from './jpeg_decoder.mjs';
+import {upright} from './memory_picture.mjs';
+import {leftToTurn} from './orientation.mjs';
 import {decodePng, needsOwnPng} from './png_decoder.mjs';
 
 /** The decoders of an app. */
@@ -62,14 +64,12 @@ export class Decoders {
       return {picture: await decodePng(bytes), type, decoder: 'own'};
     }
     if (type === 'jpeg' && own && isReadable(bytes)) {
-      return {
-        picture: await /** @type {JpegDecoder} */ (this.jpeg).decode(bytes, header),
-        type,
-        decoder: 'own',
-      };
+      const decoded = await /** @type {JpegDecoder} */ (this.jpeg).decode(bytes, header);
+      return {picture: upright(decoded, leftToTurn(bytes, type)), type, decoder: 'own'};
     }
     if (!asChosen) needExactCanvas(type === 'jpeg' ? 'JPEG with four colours' : type.toUpperCase());
-    return {picture: await decodeInBrowser(bytes, header, file), type, decoder: 'browser'};
+    const decoded = await decodeInBrowser(bytes, header, file);
+    return {picture: upright(decoded, leftToTurn(bytes, type)), type, decoder: 'browser'};
   }
 
   /**
