@@ -1,9 +1,11 @@
 /**
  * Takes colour profiles out of an encoded image, because the runtime does not apply them and browsers do.
  *
- * A browser can be asked not to (`colorSpaceConversion: 'none'`), but WebKit does not listen. Without a profile
- * in the file, all of them decode to the stored values. A file whose structure is damaged stays as it is: what
- * is wrong with it is for the decoder to say.
+ * A browser can be asked not to (`colorSpaceConversion: 'none'`), but WebKit does not listen. Without a
+ * profile in the file, all of them decode to the stored values. A file whose structure is damaged stays as it
+ * is: what is wrong with it is for the decoder to say.
+ *
+ * EXIF leaves a WebP too, so that a browser that learns to turn it by that does not turn it twice.
  */
 import {jpegSegments, startsWith, viewOf} from './formats.mjs';
 
@@ -11,13 +13,14 @@ const PNG_COLOUR = ['iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP', 'mDCV', 'cLLI'];
 const PNG_START = 8;
 const WEBP_START = 12;
 const ICC_FLAG = 0x20;
+const EXIF_FLAG = 0x08;
 const BMP_SPACE = 70;
 const BMP_WITH_SPACE = 108;
 
 /**
  * @param {Uint8Array} bytes An encoded image.
  * @param {string} type Its format, as `readHeader` names it.
- * @returns {Uint8Array[]} Parts that together are the image; the image itself where there is nothing to take out.
+ * @returns {Uint8Array[]} Parts that together are the image; itself where there is nothing to take out.
  */
 export function withoutProfiles(bytes, type) {
   const strip = {jpeg, png, webp, bmp}[type];
@@ -71,7 +74,8 @@ function png(bytes) {
 
 /** @type {(bytes: Uint8Array) => Uint8Array[] | null} */
 function webp(bytes) {
-  if (!startsWith(bytes, WEBP_START, 'VP8X') || bytes.length < 30 || !(bytes[20] & ICC_FLAG)) return null;
+  if (!startsWith(bytes, WEBP_START, 'VP8X') || bytes.length < 30 || !(bytes[20] & (ICC_FLAG | EXIF_FLAG)))
+    return null;
   const view = viewOf(bytes);
   const dropped = [];
   for (let at = WEBP_START; at + 8 <= bytes.length;) {
@@ -79,21 +83,21 @@ function webp(bytes) {
     const end = at + 8 + size + (size & 1);
     // The last chunk may lack its pad byte.
     if (end > bytes.length + 1) return null;
-    if (startsWith(bytes, at, 'ICCP')) dropped.push({start: at, end: Math.min(end, bytes.length)});
+    if (startsWith(bytes, at, 'ICCP') || startsWith(bytes, at, 'EXIF'))
+      dropped.push({start: at, end: Math.min(end, bytes.length)});
     at = end;
   }
   if (!dropped.length) return null;
   const head = bytes.slice(0, 30);
   const gone = dropped.reduce((sum, {start, end}) => sum + end - start, 0);
   viewOf(head).setUint32(4, view.getUint32(4, true) - gone, true);
-  head[20] &= ~ICC_FLAG;
+  head[20] &= ~(ICC_FLAG | EXIF_FLAG);
   return [head, ...rest(bytes, [{start: 0, end: 30}, ...dropped])];
 }
 
 /** @type {(bytes: Uint8Array) => Uint8Array[] | null} */
 function bmp(bytes) {
-  const size = viewOf(bytes).getUint32(14, true);
-  if (size < BMP_WITH_SPACE || bytes.length < BMP_SPACE + 4) return null;
+  if (bytes.length < BMP_SPACE + 4 || viewOf(bytes).getUint32(14, true) < BMP_WITH_SPACE) return null;
   const head = bytes.slice(0, BMP_SPACE + 4);
   // LCS_sRGB, which browsers take as it is.
   viewOf(head).setUint32(BMP_SPACE, 0x73524742, true);
