@@ -9,8 +9,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACCEPTANCE := $(VENV)/acceptance
-# One environment per device engine, with no other engine in it.
-ENGINES := litert onnxruntime tflite-runtime
+# One environment per device engine, with no other engine in it; tflite-micro's has LiteRT, to compare with.
+ENGINES := litert onnxruntime tflite-runtime tflite-micro
+# From npm: browser runtimes, and what drives browsers.
+NPM := web phone
 # AWS's own runtime parts, a mock of AWS, a template linter and a fuzzer of HTTP APIs.
 CLOUD := lambda moto cfn-lint schemathesis
 
@@ -25,6 +27,7 @@ help:
 	@echo "make format      rewrite the source in the project's format"
 	@echo "make docs        write docs/cli.md from the commands' help, and the tables of docs/architecture.md"
 	@echo "make wasm        build phone/web/core.wasm, the C core for browsers (needs clang and lld)"
+	@echo "make dex         phone/apk/classes.dex from its smali source (needs smali)"
 	@echo "make picture     the README's picture of report.html (needs chromium)"
 
 $(READY): pyproject.toml constraints.txt $(wildcard edge_runtime/native/*)
@@ -44,7 +47,7 @@ test: $(READY) acceptance
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # A package that cannot be installed leaves the reason in log.txt; the tests that need it skip with that line.
-acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ACCEPTANCE)/kotlin/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
+acceptance: $(ACCEPTANCE)/mediapipe/.ready $(NPM:%=$(ACCEPTANCE)/%/.ready) $(ACCEPTANCE)/kotlin/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
 	$(ACCEPTANCE)/readers/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
@@ -62,10 +65,12 @@ $(ACCEPTANCE)/kotlin/.ready: tests/functional/phone/gradle/package.json
 	|| echo "Kotlin's compiler is not installed; its tests skip: $$(tail -n 1 $(@D)/log.txt)"
 
 $(ACCEPTANCE)/web/.ready: tests/e2e/exporter/web/package.json
+$(ACCEPTANCE)/phone/.ready: benchmarks/browsers/package.json
+$(NPM:%=$(ACCEPTANCE)/%/.ready):
 	@mkdir -p $(@D) && rm -rf $@ $(@D)/node_modules && cp $< $(@D)
 	@{ npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
 	--fetch-retries 1 --fetch-retry-mintimeout 1000; } >$(@D)/log.txt 2>&1 && touch $@ \
-	|| echo "The browser runtimes are not installed; their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+	|| echo "The packages of $(notdir $(@D)) are not installed; their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 $(ENGINES:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/edge_runtime/%-requirements.txt
 	@mkdir -p $(@D) && rm -f $@

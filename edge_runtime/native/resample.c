@@ -72,7 +72,7 @@ static inline uint8_t clipped(int32_t sum) {
 }
 
 /* One row of a picture, 4 bytes a pixel, to one of the result's width, 3 bytes a pixel. */
-static void row_plain(const uint8_t *in, uint8_t *out, const Side *side) {
+static void row_plain(const uint8_t *in, uint8_t *restrict out, const Side *side) {
     for (int at = 0; at < side->size; at++, out += 3) {
         const uint8_t *pixel = in + 4 * (size_t)side->firsts[at];
         const int32_t *weights = side->weights + (size_t)at * side->taps;
@@ -87,7 +87,7 @@ static void row_plain(const uint8_t *in, uint8_t *out, const Side *side) {
 }
 
 /* The same of gray: one byte a pixel to one. */
-static void row_gray(const uint8_t *in, uint8_t *out, const Side *side) {
+static void row_gray(const uint8_t *in, uint8_t *restrict out, const Side *side) {
     for (int at = 0; at < side->size; at++) {
         const uint8_t *pixel = in + side->firsts[at];
         const int32_t *weights = side->weights + (size_t)at * side->taps;
@@ -295,15 +295,16 @@ static inline void row_out(const CoreResample *resample, int at, uint8_t *out) {
     const Side *down = &resample->down;
     const int first = down->firsts[at], count = down->counts[at], bytes = resample->channels * resample->width;
     const int32_t *weights = down->weights + (size_t)at * down->taps;
-    for (int tap = 0; tap < count; tap++)
-        resample->rows[tap] = resample->kept + (first + tap) % down->most * resample->stride;
+    const uint8_t **rows = resample->rows;
+    for (int tap = 0, slot = first % down->most; tap < count; tap++, slot = slot + 1 < down->most ? slot + 1 : 0)
+        rows[tap] = resample->kept + slot * resample->stride;
 #ifdef HAVE_AVX2
     if (resample->vectors) {
-        mix_avx2(resample->rows, count, weights, out, bytes);
+        mix_avx2(rows, count, weights, out, bytes);
         return;
     }
 #endif
-    mix_plain(resample->rows, count, weights, out, bytes);
+    mix_plain(rows, count, weights, out, bytes);
 }
 
 int core_resample_push(CoreResample *resample, const uint8_t *rows, int first, int end, int done, uint8_t *out) {

@@ -56,7 +56,7 @@ def write_project(
     check_label(label)
     check_package(package)
     check_version_code(version_code)
-    _check_place(out)
+    check_place(out)
     names = {
         "@LABEL@": _xml_string(label),
         "@PACKAGE@": _kotlin_string(package),
@@ -79,7 +79,8 @@ def write_project(
         Bundle.open(folder / _ASSETS / "bundle").verify()
 
 
-def _check_place(out: Path) -> None:
+def check_place(out: Path) -> None:
+    """Raises UsageError for a folder that is neither new, nor empty, nor an older project."""
     if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(
             f"The folder of an Android project must be new, or an older project. Received: {_OPTION} {out}, "
