@@ -211,6 +211,11 @@ def test_profiles_are_dropped_and_nothing_else(program: list[str], project: Path
                 else ""
             )
     expected[0], expected[2] = expected[1], expected[3]
+    # Fill bytes before a marker hide no profile.
+    filled = tmp_path / "filled.jpg"
+    filled.write_bytes(Path(files[0]).read_bytes().replace(b"\xff\xe2", b"\xff\xff\xff\xe2", 1))
+    files.append(str(filled))
+    expected.append(expected[1])
     # What is no picture, or ends early, stays as it is.
     for name, data in (
         ("empty", b""),
