@@ -17,6 +17,8 @@ from phone.app.contents import BUNDLE_FOLDER
 from phone.gradle.writing import write_project
 
 ICON = "icons/icon-512.png"
+FULL_ICON = "icons/maskable-512.png"
+"""Without rounded corners, which a launcher's own shape would show."""
 
 MAX_LABEL = 100
 """Characters of an Android app's name; launchers show about twelve."""
@@ -72,7 +74,7 @@ class AndroidShell:
             package=self.package,
             version_code=self.version_code,
             version_name=app.version[:_SHOWN_OF_VERSION],
-            icon_png=files[ICON],
+            icon_png=files[FULL_ICON],
             key=key,
         )
 

@@ -5,6 +5,9 @@ import android.graphics.BitmapFactory
 import android.media.ExifInterface
 import java.io.ByteArrayInputStream
 
+/** As on the computer, where a larger picture is refused before it fills the memory. */
+private const val MAX_PIXELS = 50_000_000L
+
 /**
  * Android's own decoder, asked for the stored values: no colour conversion, no premultiplied alpha, no scaling.
  *
@@ -18,18 +21,29 @@ class BitmapDecoder : Decoder {
             inScaled = false
         }
         val plain = withoutProfiles(bytes)
+        options.inJustDecodeBounds = true
+        BitmapFactory.decodeByteArray(plain, 0, plain.size, options)
+        val (width, height) = options.outWidth to options.outHeight
+        check(width.toLong() * height <= MAX_PIXELS) {
+            "A photo must have at most $MAX_PIXELS pixels. Received: $width x $height."
+        }
+        options.inJustDecodeBounds = false
         val bitmap = BitmapFactory.decodeByteArray(plain, 0, plain.size, options)
             ?: error("A photo must be an image that Android decodes. Received: ${bytes.size} bytes.")
         return Upright(BitmapPicture(bitmap), orientationOf(bytes))
     }
 
-    private fun orientationOf(bytes: ByteArray): Int = try {
-        val found = ExifInterface(ByteArrayInputStream(bytes))
-            .getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL)
-        if (found in 1..8) found else 1
-    } catch (error: Exception) {
-        // Formats without EXIF, or damaged EXIF: as stored.
-        1
+    private fun orientationOf(bytes: ByteArray): Int {
+        // HEIC and AVIF are turned while they are decoded.
+        if (bytes.textAt(4, 4) == "ftyp") return 1
+        val found = try {
+            ExifInterface(ByteArrayInputStream(bytes))
+                .getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL)
+        } catch (error: Exception) {
+            // Formats without EXIF, or damaged EXIF: as stored.
+            1
+        }
+        return if (found in 1..8) found else 1
     }
 }
 

@@ -93,7 +93,8 @@ class MainActivity : ComponentActivity() {
         worker.execute {
             val text = try {
                 task()
-            } catch (error: Exception) {
+            } catch (error: Throwable) {
+                // Also when memory ran out: the app stays, and says so.
                 getString(R.string.failed, error.message ?: error.toString())
             }
             runOnUiThread { output.text = text }

@@ -6,6 +6,7 @@ private val PNG_HEADER = byteArrayOf(0x89.toByte(), 0x50, 0x4e, 0x47, 0x0d, 0x0a
 private val PNG_COLOUR = setOf("iCCP", "gAMA", "cHRM", "sRGB", "cICP")
 private const val START_OF_SCAN = 0xda
 private const val APP2 = 0xe2
+private const val FILL = 0xff
 
 /**
  * The same file without colour profiles, if it is a JPEG or a PNG: the trainer read the stored values, and a
@@ -24,6 +25,11 @@ private fun jpeg(bytes: ByteArray): ByteArray {
     // Segments up to the first scan: a marker, the length of what follows with its own two bytes, content.
     while (at + 4 <= bytes.size && bytes[at] == 0xff.toByte()) {
         val marker = bytes.at(at + 1)
+        if (marker == FILL) {
+            // Any number of these may stand before a marker; without them the file is the same.
+            at++
+            continue
+        }
         val length = bytes.at(at + 2) * 256 + bytes.at(at + 3)
         if (marker == START_OF_SCAN || length < 2 || at + 2 + length > bytes.size) break
         if (!(marker == APP2 && bytes.textAt(at + 4, 11) == "ICC_PROFILE")) out.write(bytes, at, 2 + length)
@@ -51,5 +57,5 @@ private fun png(bytes: ByteArray): ByteArray {
 
 private fun ByteArray.at(index: Int): Int = this[index].toInt() and 0xff
 
-private fun ByteArray.textAt(index: Int, count: Int): String =
+internal fun ByteArray.textAt(index: Int, count: Int): String =
     if (index + count > size) "" else String(this, index, count, Charsets.ISO_8859_1)
