@@ -11,8 +11,8 @@ READY := $(VENV)/.ready
 ACCEPTANCE := $(VENV)/acceptance
 # One environment per device engine, with no other engine in it; tflite-micro's has LiteRT, to compare with.
 ENGINES := litert onnxruntime tflite-runtime tflite-micro
-# From npm: browser runtimes, and what drives browsers.
-NPM := web phone
+# From npm: browser runtimes, what drives browsers, and Kotlin's compiler.
+NPM := web phone kotlin
 # AWS's own runtime parts, a mock of AWS, a template linter and a fuzzer of HTTP APIs.
 CLOUD := lambda moto cfn-lint schemathesis
 
@@ -47,7 +47,7 @@ test: $(READY) acceptance
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # A package that cannot be installed leaves the reason in log.txt; the tests that need it skip with that line.
-acceptance: $(ACCEPTANCE)/mediapipe/.ready $(NPM:%=$(ACCEPTANCE)/%/.ready) $(ACCEPTANCE)/kotlin/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
+acceptance: $(ACCEPTANCE)/mediapipe/.ready $(NPM:%=$(ACCEPTANCE)/%/.ready) $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
 	$(ACCEPTANCE)/readers/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
@@ -57,15 +57,9 @@ $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	$(@D)/bin/python -c 'from mediapipe.tasks.python import vision'; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "MediaPipe is not installed; its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
-# Kotlin's compiler, for the app of snapship phone --android-project.
-$(ACCEPTANCE)/kotlin/.ready: tests/functional/phone/gradle/package.json
-	@mkdir -p $(@D) && rm -rf $@ $(@D)/node_modules && cp $< $(@D)
-	@npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
-	>$(@D)/log.txt 2>&1 && touch $@ \
-	|| echo "Kotlin's compiler is not installed; its tests skip: $$(tail -n 1 $(@D)/log.txt)"
-
 $(ACCEPTANCE)/web/.ready: tests/e2e/exporter/web/package.json
 $(ACCEPTANCE)/phone/.ready: benchmarks/browsers/package.json
+$(ACCEPTANCE)/kotlin/.ready: tests/functional/phone/gradle/package.json
 $(NPM:%=$(ACCEPTANCE)/%/.ready):
 	@mkdir -p $(@D) && rm -rf $@ $(@D)/node_modules && cp $< $(@D)
 	@{ npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \

@@ -22,6 +22,7 @@ from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.classifier import Classifier
 from edge_runtime.golden import image_hashes, read_golden
 from edge_runtime.image.input_spec import InputSpec
+from edge_runtime.phone_report import check_report_of, read_phone_report
 from phone.apk import package_name
 from phone.gradle import write_project
 
@@ -172,9 +173,6 @@ def test_replay_finds_the_stage_that_differs(
     elif broken == "file":
         (place / examples[1].file).write_bytes(b"changed")
     job = {"bundle": str(place), "scores": recorded, "shape": [1, 16, 16, 1], "profiles": []}
-    if broken == "file":
-        # The answer is for the first example, which is whole.
-        assert examples[0].file != examples[1].file
     found = run(program, "replay", job, tmp_path)
     assert isinstance(found, dict)
     report = found["report"]
@@ -185,9 +183,8 @@ def test_replay_finds_the_stage_that_differs(
     assert all(entry["max_abs_dp"] < 1e-5 for entry in report["examples"] if entry["failed"] is None)
     assert found["answer"][0] == examples[0].label
     assert len(found["answer"]) == 3
-    reading = pytest.importorskip("edge_runtime.phone_report")
     (tmp_path / "report.json").write_text(json.dumps(report))
-    reading.check_report_of(bundle, reading.read_phone_report(tmp_path / "report.json"), tmp_path)
+    check_report_of(Bundle.open(place), read_phone_report(tmp_path / "report.json"), tmp_path)
 
 
 def _change_golden(place: Path, digest: str) -> None:
