@@ -43,9 +43,30 @@ export async function readApp(files) {
 export function verifiedReader(files, app, core, onBytes) {
   return async (path) => {
     const bytes = await files.bytes(path, onBytes);
+    return verifiedOrFresh(files, path, bytes, app, core);
+  };
+}
+
+/**
+ * Verifies what was read, and reads it once more where it differs: a browser's cache may mix two versions.
+ *
+ * @param {import('./files.mjs').Files} files
+ * @param {string} path
+ * @param {Uint8Array} bytes
+ * @param {any} app
+ * @param {Promise<import('./core.mjs').Core>} core
+ * @returns {Promise<Uint8Array>}
+ */
+export async function verifiedOrFresh(files, path, bytes, app, core) {
+  try {
     await verify(path, bytes, app.files[path], core);
     return bytes;
-  };
+  } catch (error) {
+    if (!(error instanceof ClassifyError) || error.code !== 'changed_file' || files.urls) throw error;
+    const fresh = await files.freshBytes(path);
+    await verify(path, fresh, app.files[path], core);
+    return fresh;
+  }
 }
 
 /**

@@ -4,13 +4,12 @@
  * Whatever can be loaded at the same time is: the core, the engine's script and module, the bundle and the
  * model arrive, are verified and compiled side by side.
  */
-import {inBundle, readApp, readBundle, verifiedReader} from './bundle.mjs';
+import {inBundle, readApp, readBundle, verifiedOrFresh, verifiedReader} from './bundle.mjs';
 import {CORE_FILE, Core} from './core.mjs';
 import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
 import {MAX_BYTES, tooManyBytes} from './decode/formats.mjs';
 import {ClassifyError, asClassifyError} from './errors.mjs';
-import {content} from './files.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
 
@@ -59,10 +58,11 @@ export class Classifier {
     const read = verifiedReader(files, app, core, arrived);
     const reading = readBundle(app, read);
     reading.catch(() => {});
-    const module = Promise.all([moduleFile.compiled, moduleFile.bytes]).then(async ([compiled, bytes]) => {
-      await verify(ENGINE_MODULE, bytes, app.files[ENGINE_MODULE], core);
-      return compiled;
+    const module = moduleFile.bytes.then(async (bytes) => {
+      const verified = await verifiedOrFresh(files, ENGINE_MODULE, bytes, app, core);
+      return verified === bytes ? moduleFile.compiled : WebAssembly.compile(verified);
     });
+    module.catch(() => {});
     const litert = startEngine(files, module, api);
     litert.catch(() => {});
     const bundle = await reading;
@@ -150,20 +150,16 @@ async function bytesOf(blob) {
 }
 
 /**
- * Compiles the engine while it arrives, and hashes the same bytes.
+ * Fetches the engine, so that the same bytes are compiled and hashed. Streaming its compilation from a clone of
+ * the response was slower: a cached file is there at once.
  *
  * @param {import('./files.mjs').Files} files
  * @param {(bytes: number) => void} arrived
  * @returns {{bytes: Promise<Uint8Array>, compiled: Promise<WebAssembly.Module>}}
  */
 function engineModule(files, arrived) {
-  const responses = files.response(ENGINE_MODULE).then((response) => [response, response.clone()]);
-  const bytes = responses.then(([response]) => content(response, ENGINE_MODULE, arrived));
-  const compiled = responses
-    .then(([, copy]) => WebAssembly.compileStreaming(copy))
-    // Hosts that do not know .wasm, and browsers that do not stream from where this comes from.
-    .catch(async () => WebAssembly.compile(await bytes))
-    .catch((error) => { throw engineError(error); });
+  const bytes = files.bytes(ENGINE_MODULE, arrived);
+  const compiled = bytes.then((content) => WebAssembly.compile(content)).catch((error) => { throw engineError(error); });
   return {bytes, compiled};
 }
 
