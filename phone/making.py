@@ -155,7 +155,7 @@ def _check_distinct(outputs: Mapping[str, Path | None]) -> None:
         other = seen.setdefault(os.path.realpath(path), option)
         if other != option:
             raise UsageError(
-                f"Each output must have a place of its own. Received: {other} and {option} {path}. Pass another {option}."
+                f"Each output must have a place of its own. Received: {other} and {option} {path}. Pass another."
             )
 
 
