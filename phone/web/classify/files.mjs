@@ -53,7 +53,8 @@ export class Files {
     if (!response.ok) {
       throw new ClassifyError(
         'missing_file',
-        `The app needs its file ${path}. Received: HTTP status ${response.status}. Upload the whole folder again.`,
+        `The app needs its file ${path}. Received: HTTP status ${response.status}. ` +
+          'Upload the whole folder again.',
       );
     }
     return response;
@@ -125,7 +126,12 @@ export function parsed(bytes, path) {
   try {
     return JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes));
   } catch (error) {
-    throw asClassifyError(error, 'changed_file', `The file ${path} must be JSON.`, 'Upload the whole folder again.');
+    throw asClassifyError(
+      error,
+      'changed_file',
+      `The file ${path} must be JSON.`,
+      'Upload the whole folder again.',
+    );
   }
 }
 
