@@ -3,15 +3,11 @@
 import {t} from './i18n.mjs';
 import {toast} from './toast.mjs';
 
-/** In the Android app a WebView shows the page: it neither shares nor downloads. */
+/** In the Android app a WebView shows the page. There is nothing to install or to save for later. */
 export const IN_ANDROID_APP = location.hostname.endsWith('.snapship.invalid');
 
-/** Saves a text or a blob as a file; the WebView of the Android app gets a text by the clipboard. */
+/** Saves a text or a blob as a file; the Android app hands it to the system's share sheet. */
 export async function saveFile(name, content, type) {
-  if (IN_ANDROID_APP) {
-    await copyText(typeof content === 'string' ? content : await content.text());
-    return;
-  }
   const url = URL.createObjectURL(new Blob([content], {type}));
   const link = document.createElement('a');
   link.href = url;

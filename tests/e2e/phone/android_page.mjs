@@ -41,6 +41,11 @@ try {
   await page.waitForSelector('#share-button', {visible: true});
   await page.click('#share-button');
   await page.waitForFunction('globalThis.shared.length === 1');
+  // A file that a browser would download.
+  await page.click('#nav-history');
+  await page.waitForSelector('#history-csv', {visible: true});
+  await page.click('#history-csv');
+  await page.waitForFunction('globalThis.shared.length === 2');
   const rest = await page.evaluate(async () => ({
     shared: globalThis.shared,
     workers: (await navigator.serviceWorker.getRegistrations()).length,

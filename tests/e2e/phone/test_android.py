@@ -102,10 +102,12 @@ def test_page_in_the_package_proves_itself_and_shares(
     found = json.loads(done.stdout)
     assert found["proof"] == "same"
     assert (found["errors"], found["foreign"], missing, found["workers"]) == ([], [], [], 0)
-    (shared,) = found["shared"]
+    shared, saved = found["shared"]
     assert shared["text"].startswith("3 9")
     assert shared["type"] == "image/jpeg"
     assert base64.b64decode(shared["base64"])[:2] == b"\xff\xd8"
+    assert (saved["name"].rpartition(".")[2], saved["type"].partition(";")[0]) == ("csv", "text/csv")
+    assert "photo.png" in base64.b64decode(saved["base64"]).decode()
 
 
 def test_every_file_of_an_app_has_a_type(digits_bundle: Path, phone_packages: Path, tmp_path: Path) -> None:
