@@ -9,12 +9,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ACCEPTANCE := $(VENV)/acceptance
-# One environment per device engine, with no other engine in it.
-ENGINES := litert onnxruntime tflite-runtime
+# One environment per device engine, with no other engine in it; tflite-micro's has LiteRT, to compare with.
+ENGINES := litert onnxruntime tflite-runtime tflite-micro
+# From npm: browser runtimes, what drives browsers, and Kotlin's compiler.
+NPM := web phone kotlin
 # AWS's own runtime parts, a mock of AWS, a template linter and a fuzzer of HTTP APIs.
 CLOUD := lambda moto cfn-lint schemathesis
 
-.PHONY: help demo quick test acceptance check format docs picture clean
+.PHONY: help demo quick test acceptance check format docs dex picture wasm clean
 
 help:
 	@echo "make demo        train, export, check and predict on embedded data (5 GB of disk, 5 minutes the first time)"
@@ -24,6 +26,8 @@ help:
 	@echo "make check       lint, format, types and known vulnerabilities of the dependencies"
 	@echo "make format      rewrite the source in the project's format"
 	@echo "make docs        write docs/cli.md from the commands' help, and the tables of docs/architecture.md"
+	@echo "make wasm        build phone/web/core.wasm, the C core for browsers (needs clang and lld)"
+	@echo "make dex         phone/apk/classes.dex from its smali source (needs smali)"
 	@echo "make picture     the README's picture of report.html (needs chromium)"
 
 $(READY): pyproject.toml constraints.txt $(wildcard edge_runtime/native/*)
@@ -43,7 +47,7 @@ test: $(READY) acceptance
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # A package that cannot be installed leaves the reason in log.txt; the tests that need it skip with that line.
-acceptance: $(ACCEPTANCE)/mediapipe/.ready $(ACCEPTANCE)/web/.ready $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
+acceptance: $(ACCEPTANCE)/mediapipe/.ready $(NPM:%=$(ACCEPTANCE)/%/.ready) $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
 	$(ACCEPTANCE)/readers/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
@@ -54,10 +58,13 @@ $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	|| echo "MediaPipe is not installed; its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 $(ACCEPTANCE)/web/.ready: tests/e2e/exporter/web/package.json
+$(ACCEPTANCE)/phone/.ready: benchmarks/browsers/package.json
+$(ACCEPTANCE)/kotlin/.ready: tests/functional/phone/gradle/package.json
+$(NPM:%=$(ACCEPTANCE)/%/.ready):
 	@mkdir -p $(@D) && rm -rf $@ $(@D)/node_modules && cp $< $(@D)
 	@{ npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error \
 	--fetch-retries 1 --fetch-retry-mintimeout 1000; } >$(@D)/log.txt 2>&1 && touch $@ \
-	|| echo "The browser runtimes are not installed; their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+	|| echo "The packages of $(notdir $(@D)) are not installed; their tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 $(ENGINES:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/edge_runtime/%-requirements.txt
 	@mkdir -p $(@D) && rm -f $@
@@ -98,6 +105,10 @@ docs: $(READY)
 	$(BIN)/python -m snapship.clidocs
 	$(BIN)/python -m benchmarks.house --docs
 
+# The Android app's shell, committed; smali is in Debian's libsmali-java. One job: more are not deterministic.
+dex:
+	smali a --api 24 --jobs 1 -o phone/apk/classes.dex phone/apk/smali
+
 CHROMIUM ?= chromium
 PICTURE := docs/images/report.png
 picture: demo
@@ -105,6 +116,15 @@ picture: demo
 	file://$(CURDIR)/snapship-demo/digits.bundle/report.html
 	$(BIN)/python -c 'import sys; from PIL import Image; \
 	Image.open(sys.argv[1]).convert("RGB").quantize(64, dither=0).save(sys.argv[1], optimize=True)' $(PICTURE)
+
+# The core without a C library, for browsers. The file is committed; a test builds it again and compares.
+CLANG ?= clang
+WASM ?= phone/web/core.wasm
+CORE := $(filter-out %/python.c %/jni.c,$(sort $(wildcard edge_runtime/native/*.c)))
+wasm:
+	$(CLANG) --target=wasm32 -std=gnu11 -O2 -fno-unroll-loops -msimd128 -mbulk-memory -ffp-contract=off -ffreestanding \
+	-nostdlib -Wall -Wextra -Werror -Wl,--no-entry,--stack-first,-z,stack-size=32768,--strip-all $(CORE) -o $(WASM)
+	@chmod 644 $(WASM)
 
 clean:
 	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
+HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship")
 
 LAYERS = {
     "edge_runtime": "common / image / bundle / dataset engines / . / output updates / cli",
@@ -39,6 +39,7 @@ LAYERS = {
         ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "
         "deploy/traffic / deploy/manage / deploy/cost deploy/package / deploy"
     ),
+    "phone": "apk engine / app gradle / serving single_file / .",
     "snapship": ". / run",
 }
 """The folders of each house, from the lowest layer up; a dot is the house's own folder.

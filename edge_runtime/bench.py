@@ -30,7 +30,7 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.dataset.labelled_files import cores
-from edge_runtime.engines import ENGINES, usable
+from edge_runtime.engines import AUTOMATIC, usable
 from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.golden import read_golden
 from edge_runtime.image.preprocess import ImageSource, decoded
@@ -174,7 +174,7 @@ def bench(
     chosen = [
         (entry, engine, number)
         for entry in entries
-        for engine in (engines or ENGINES)
+        for engine in (engines or AUTOMATIC)
         if usable(entry.format, engine, entry.precision)
         for number in dict.fromkeys(threads)
     ]

@@ -6,22 +6,28 @@ Stages of a replay; the first that differs is reported::
     decode  the upright image       exact
     pixels  the model's input       exact
     scores  the model's output      within the artifact's tolerance
+
+An engine whose kernels are not those that recorded the scores, such as tflite-micro, is compared with the
+engine that shares them, and the differences allowed are those of :func:`same_kernels_tolerance`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact, Strict, decode_json
+from edge_runtime.bundle.manifest import Artifact, Strict, decode_json, encode_json
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import BundleError, SnapshipError
-from edge_runtime.engines import usable
+from edge_runtime.engines import Engine, open_reference, usable
+from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array, decoded, pixels
 
@@ -76,6 +82,8 @@ class Replay:
         max_abs_dp: Largest score difference; None when no scores were made.
         tolerance: The largest allowed difference.
         detail: Description of the difference; empty when all agree.
+        recorded_dp: For an engine that is compared with another one, the largest difference from the
+            scores recorded at export; None otherwise.
     """
 
     artifact: str
@@ -85,6 +93,7 @@ class Replay:
     max_abs_dp: float | None
     tolerance: float
     detail: str = ""
+    recorded_dp: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,16 @@ def image_hashes(data: bytes, spec: InputSpec) -> tuple[str, str]:
     return _sha256(upright.tobytes()), _sha256(pixels(data, spec).tobytes())
 
 
+def same_kernels_tolerance(precision: str) -> float:
+    """The largest score difference of two interpreters that share their kernels' arithmetic.
+
+    Args:
+        precision: The artifact's. The last softmax is in float32, so that hardly anything may differ;
+            where 16-bit sums are scaled, one of them may round to the next step.
+    """
+    return 1e-3 if precision == "int16x8" else 1e-5
+
+
 def read_golden(bundle: Bundle) -> Golden:
     """Reads a bundle's golden examples.
 
@@ -138,6 +157,21 @@ def read_golden(bundle: Bundle) -> Golden:
         bundle.read(reference.file, reference.sha256), Golden, f"{bundle.location}/{reference.file}"
     )
     return golden
+
+
+def golden_index(golden: Golden, kind: str) -> bytes:
+    """The content of ``golden.json`` with the scores of one artifact, for a bundle that has only that one.
+
+    Args:
+        golden: All golden examples.
+        kind: The artifact's kind.
+    """
+    examples = tuple(
+        msgspec.structs.replace(example, scores={k: v for k, v in example.scores.items() if k == kind})
+        for example in golden.examples
+    )
+    tolerance = {k: v for k, v in golden.tolerance.items() if k == kind}
+    return encode_json(msgspec.structs.replace(golden, tolerance=tolerance, examples=examples))
 
 
 def verify_files(bundle: Bundle) -> int:
@@ -195,41 +229,57 @@ def selftest(
 def _replay_artifact(
     bundle: Bundle, golden: Golden, entry: Artifact, engine: str, threads: int
 ) -> Iterator[Replay]:
-    tolerance = golden.tolerance.get(entry.kind, 0.0)
+    with ExitStack() as stack:
+        try:
+            classifier = stack.enter_context(Classifier(bundle, entry, engine=engine, threads=threads))
+        except SnapshipError as error:
+            tolerance = golden.tolerance.get(entry.kind, 0.0)
+            yield Replay(entry.kind, engine, entry.file, "model", None, tolerance, str(error))
+            return
+        # Outside the block above: a package that is missing is an error of its own, and no difference.
+        reference = open_reference(classifier.engine, bundle.model(entry), entry.file)
+        if reference is not None:
+            stack.callback(reference.close)
+        for example in golden.examples:
+            yield _replay_example(bundle, golden, example, classifier, reference)
+
+
+def _replay_example(
+    bundle: Bundle, golden: Golden, example: GoldenExample, classifier: Classifier, reference: Engine | None
+) -> Replay:
+    kind = classifier.artifact.kind
+    tolerance = golden.tolerance.get(kind, 0.0)
+    if reference is not None:
+        tolerance = same_kernels_tolerance(classifier.artifact.precision)
 
     def finding(
-        file: str, stage: Stage | None, detail: str = "", dp: float | None = None, used: str = engine
+        stage: Stage | None, detail: str = "", dp: float | None = None, recorded_dp: float | None = None
     ) -> Replay:
-        return Replay(entry.kind, used, file, stage, dp, tolerance, detail)
+        return Replay(kind, classifier.engine, example.file, stage, dp, tolerance, detail, recorded_dp)
 
     try:
-        classifier = Classifier(bundle, entry, engine=engine, threads=threads)
-    except SnapshipError as error:
-        yield finding(entry.file, "model", str(error))
-        return
-    with classifier:
-        for example in golden.examples:
-            used = classifier.engine
-            try:
-                data = bundle.read(example.file, example.sha256)
-            except BundleError as error:
-                yield finding(example.file, "file", str(error), used=used)
-                continue
-            stage, detail, array = _pixels_stage(data, example, bundle.manifest.input)
-            if array is None:
-                yield finding(example.file, stage, detail, used=used)
-                continue
-            expected = example.scores.get(entry.kind)
-            if expected is None or len(expected) != len(classifier.labels):
-                detail = f"golden.json holds no scores of {entry.kind} for every label"
-                yield finding(example.file, "scores", detail, used=used)
-                continue
-            found = classifier.scores(array)
-            dp = float(np.max(np.abs(found - np.asarray(expected, dtype=np.float32))))
-            # "not <=", so that a NaN is a finding.
-            if stage is None and not dp <= tolerance:
-                stage, detail = "scores", f"a score differs by {dp:.2g}, allowed {tolerance:.2g}"
-            yield finding(example.file, stage, detail, dp, used)
+        data = bundle.read(example.file, example.sha256)
+    except BundleError as error:
+        return finding("file", str(error))
+    stage, detail, array = _pixels_stage(data, example, bundle.manifest.input)
+    if array is None:
+        return finding(stage, detail)
+    recorded = example.scores.get(kind)
+    if recorded is not None and len(recorded) != len(classifier.labels):
+        recorded = None
+    if recorded is None and reference is None:
+        return finding("scores", f"golden.json holds no scores of {kind} for every label")
+    found = classifier.scores(array)
+    recorded_dp = None if recorded is None else _max_abs_dp(found, recorded)
+    dp = recorded_dp if reference is None else _max_abs_dp(found, reference.run(array))
+    # "not <=", so that a NaN is a finding.
+    if stage is None and (dp is None or not dp <= tolerance):
+        stage, detail = "scores", f"a score differs by {dp:.2g}, allowed {tolerance:.2g}"
+    return finding(stage, detail, dp, None if reference is None else recorded_dp)
+
+
+def _max_abs_dp(found: Float32Array, expected: Float32Array | tuple[float, ...]) -> float:
+    return float(np.max(np.abs(found - np.asarray(expected, dtype=np.float32))))
 
 
 def _pixels_stage(

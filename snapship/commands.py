@@ -44,6 +44,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("serve", "serverless.serving.cli", "Serve a bundle over HTTP on this machine."),
         Entry("keys", "serverless.serving.cli", "Create and test API keys for an endpoint."),
     ),
+    "Phone": (Entry("phone", "phone.cli", "Make an app that classifies on phones and tests itself there."),),
     "Cloud": (
         Entry("package", "serverless.deploy.package.cli", "Build the zip package for AWS Lambda."),
         Entry("cost", "serverless.deploy.cost.cli", "Estimate the monthly cost of an endpoint."),

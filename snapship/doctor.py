@@ -62,6 +62,7 @@ class Checkup:
         cache: Folder of downloaded data sets.
         cache_writable: Whether it can be written or created.
         packages: Every package of every extra.
+        npm: Path of npm, which snapship phone fetches an app's engine with; empty where it is missing.
     """
 
     snapship: str
@@ -76,6 +77,7 @@ class Checkup:
     cache: str
     cache_writable: bool
     packages: tuple[Found, ...]
+    npm: str = ""
 
     def missing(self, extra: str) -> list[str]:
         """Packages of an extra that are not installed."""
@@ -119,6 +121,7 @@ def checkup() -> Checkup:
         cache=str(cache),
         cache_writable=_writable(cache),
         packages=found,
+        npm=shutil.which("npm") or "",
     )
 
 
@@ -155,6 +158,7 @@ def _print(found: Checkup) -> None:
         "compiled": "yes" if found.compiled else "no, which is slower; install gcc, then reinstall snapship",
         "training": _training(found.backend),
         "cache": found.cache + writable,
+        "npm": found.npm or "not found: snapship phone then needs --engine DIR",
     }
     for name, value in facts.items():
         click.echo(f"{name:<10}{value}")
@@ -197,7 +201,7 @@ def _engines() -> tuple[str, ...]:
     from edge_runtime.engines import ENGINES, available
 
     return tuple(
-        f"{name} ({'float ' if entry.precisions else ''}.{entry.format})"
+        f"{name} ({'float ' if entry.precisions and 'int8' not in entry.precisions else ''}.{entry.format})"
         for name, entry in ENGINES.items()
         if available(name)
     )

@@ -14,7 +14,7 @@ _MODULES = {"Pillow": "PIL", "scikit-learn": "sklearn", "opencv-python-headless"
 """Modules that are not named like their distribution."""
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
-    "": ("predict", "selftest", "info", "bench", "data", "pull"),
+    "": ("predict", "selftest", "info", "bench", "data", "pull", "phone"),
     "train": ("train", "evaluate", "demo", "run"),
     "train-jax": ("train", "evaluate"),
     "train-torch": ("train", "evaluate"),
@@ -28,6 +28,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "camera": ("predict",),
     "sign": ("sign", "pull"),
     "s3": ("pull",),
+    "phone": ("phone",),
 }
 """Extras, and the commands that need each; the empty name is the base install."""
 
@@ -41,6 +42,7 @@ OPTIONAL = {
     "camera": "classifies camera images",
     "sign": "signs bundles and checks signatures",
     "s3": "fetches bundles from S3",
+    "phone": "QR code for --serve, signed APKs",
 }
 """What an extra adds to commands that also run without it."""
 

@@ -4,7 +4,8 @@
 
     trainer ─────┐
     exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json)
-    serverless ──┘
+    serverless ──┤
+    phone ───────┘
     snapship ──> each of them, imported only by the command that needs it
 """
 
@@ -24,13 +25,14 @@ import pytest
 from benchmarks import house
 
 ROOT = Path(__file__).resolve().parent.parent
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
+HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edge_runtime": (),
     "trainer": ("edge_runtime",),
     "exporter": ("edge_runtime", "trainer.run.run_json"),
     "serverless": ("edge_runtime",),
-    "snapship": ("edge_runtime", "trainer", "exporter", "serverless"),
+    "phone": ("edge_runtime",),
+    "snapship": ("edge_runtime", "trainer", "exporter", "serverless", "phone"),
 }
 HEAVY = {"tensorflow", "keras", "boto3", "botocore"}
 
@@ -239,7 +241,7 @@ except SystemExit as left:
 INTERPRETERS = {"onnxruntime", "ai_edge_litert"}
 CLOUD = {"starlette", "mangum", "uvicorn", "boto3", "botocore"}
 TRAINING = {"tensorflow", "keras", "sklearn", "matplotlib", "tf2onnx", "onnx", "jax", "torch"}
-OTHER_HOUSES = {"trainer", "exporter", "serverless"}
+OTHER_HOUSES = {"trainer", "exporter", "serverless", "phone"}
 
 
 def test_importing_the_runtime_loads_no_interpreter_and_no_terminal() -> None:
@@ -285,6 +287,7 @@ def test_doctor_loads_nothing_that_it_looks_for() -> None:
         "exporter.cli",
         "exporter.check_cli",
         "serverless.serving.cli",
+        "phone.cli",
     ],
 )
 def test_module_is_imported_without_training_libraries(module: str) -> None:

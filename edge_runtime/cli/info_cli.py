@@ -11,10 +11,11 @@ import click
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact, Manifest, encode_json
 from edge_runtime.cli.options import FilledPath, engine_options
-from edge_runtime.common.errors import GateFailedError
+from edge_runtime.cli.phone_reports import bundle_and_reports, show_phone_reports
+from edge_runtime.common.errors import GateFailedError, UsageError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.terminal import Cell, Column, print_table
-from edge_runtime.common.text import printable
+from edge_runtime.common.text import printable, shortened
 from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.golden import Replay, SelfTest, read_golden, verify_files
 from edge_runtime.golden import selftest as replay_golden
@@ -23,7 +24,7 @@ _VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "unc
 
 
 @click.command()
-@click.argument("bundle", type=FilledPath())
+@click.argument("paths", metavar="BUNDLE", nargs=-1, type=FilledPath())
 @click.option(
     "--artifact",
     "artifacts",
@@ -32,17 +33,49 @@ _VERDICTS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "unc
     help="Artifact to replay; repeatable. Default: all.",
 )
 @engine_options
+@click.option(
+    "--phone-report",
+    "reports",
+    metavar="FILE",
+    multiple=True,
+    type=FilledPath(),
+    help="Report that an app of snapship phone shared; more may follow. Shows all in one table, with BUNDLE only "
+    "those about it, and replays nothing here.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int, as_json: bool) -> None:
-    """Replay the golden examples of a bundle on this machine.
+@click.pass_context
+def selftest(
+    context: click.Context,
+    paths: tuple[str, ...],
+    artifacts: tuple[str, ...],
+    engine: str,
+    threads: int,
+    reports: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Replay the golden examples of a bundle on this machine, or show how phones replayed them.
 
     Compares each stage (file, decoded image, pixels, scores) with what was recorded at
-    export. The exit code is 1 if one differs, and 4 if no installed engine runs any artifact.
+    export. The engine tflite-micro runs a microcontroller's kernels, and is compared with
+    the scores of LiteRT's reference kernels instead. The exit code is 1 if one differs, and
+    4 if no installed engine runs any artifact.
 
     \b
-    Example:
+    Examples:
       snapship selftest flowers.bundle
+      snapship selftest flowers.bundle --engine tflite-micro
+      snapship selftest flowers.bundle --phone-report reports/*.json
     """
+    if reports:
+        if artifacts or engine != "auto" or threads != 1:
+            raise UsageError(
+                "--phone-report excludes --artifact, --engine and --threads. Received: both. "
+                "Leave them out: the phones have replayed already."
+            )
+        about, files = bundle_and_reports(paths, reports)
+        show_phone_reports(about, files, as_json=as_json)
+        return
+    bundle = _one(context, paths)
     with quiet():
         opened = Bundle.open(bundle)
         outcome = replay_golden(opened, artifacts=artifacts, engine=engine, threads=threads)
@@ -62,6 +95,17 @@ def selftest(bundle: str, artifacts: tuple[str, ...], engine: str, threads: int,
             f"{len(outcome.replays)} differ, first {first.file} on {first.artifact} at stage "
             f"{first.failed}. Copy the bundle again, or use the library versions it was exported with."
         )
+
+
+def _one(context: click.Context, paths: tuple[str, ...]) -> str:
+    """The one argument."""
+    if not paths:
+        raise click.MissingParameter(ctx=context, param=context.command.params[0])
+    if len(paths) > 1:
+        raise UsageError(
+            f"selftest takes one bundle. Received: {len(paths)}, {shortened(', '.join(paths), 200)}. Pass one."
+        )
+    return paths[0]
 
 
 @click.command()
@@ -97,6 +141,7 @@ def selftest_record(outcome: SelfTest) -> dict[str, Any]:
                 "max_abs_dp": _finite(replay.max_abs_dp),
                 "tolerance": replay.tolerance,
                 "detail": replay.detail,
+                "recorded_max_abs_dp": _finite(replay.recorded_dp),
             }
             for replay in outcome.replays
         ],
@@ -113,10 +158,24 @@ def print_selftest(outcome: SelfTest) -> None:
     for replay in outcome.replays:
         if replay.failed is not None:
             click.echo(f"{replay.artifact} {printable(replay.file)}: {printable(replay.detail)}")
+    for engine, worst in _recorded(outcome).items():
+        click.echo(
+            f"{engine} is compared with LiteRT's reference kernels, on this machine. Its scores are at most "
+            f"{worst:.1e} from those recorded at export, which faster kernels computed."
+        )
     if outcome.skipped:
         click.echo(f"Skipped, no installed engine runs them: {', '.join(outcome.skipped)}")
     if outcome.passed:
         click.echo(f"Passed: {len(outcome.replays)} replays match the export.")
+
+
+def _recorded(outcome: SelfTest) -> dict[str, float]:
+    """The largest distance from the recorded scores, for engines that are compared with another one."""
+    worst: dict[str, float] = {}
+    for replay in outcome.replays:
+        if replay.recorded_dp is not None:
+            worst[replay.engine] = max(worst.get(replay.engine, 0.0), replay.recorded_dp)
+    return worst
 
 
 def _finite(value: float | None) -> float | None:

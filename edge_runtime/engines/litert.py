@@ -6,6 +6,7 @@ Never LiteRT's ``CompiledModel``: it holds the GIL and ends the process on a dam
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,12 @@ def _tensor(detail: dict[str, Any], name: str) -> TensorSpec:
 
 
 def new_interpreter(
-    model: Path | bytes, threads: int, *, plain_kernels: bool = False, all_tensors: bool = False
+    model: Path | bytes,
+    threads: int,
+    *,
+    plain_kernels: bool = False,
+    reference_kernels: bool = False,
+    all_tensors: bool = False,
 ) -> Any:
     """LiteRT's interpreter for a file, its tensors not yet allocated.
 
@@ -124,6 +130,7 @@ def new_interpreter(
         model: A path, which is memory-mapped, or the file's bytes.
         threads: Threads per inference.
         plain_kernels: Leave XNNPACK out, which runs whole parts of the graph at once.
+        reference_kernels: Use the kernels that define each operation; implies ``plain_kernels``.
         all_tensors: Keep every tensor readable after a run; implies ``plain_kernels``.
 
     Raises:
@@ -132,15 +139,18 @@ def new_interpreter(
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    if not plain_kernels and not all_tensors:
+    if not plain_kernels and not reference_kernels and not all_tensors:
         return Interpreter(**source_of(model), num_threads=threads)
+    kernels = (
+        OpResolverType.BUILTIN_REF if reference_kernels else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
     from edge_runtime.common.native_output import quiet
 
     with quiet():
         return Interpreter(
             **source_of(model),
             num_threads=threads,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_op_resolver_type=kernels,
             experimental_preserve_all_tensors=all_tensors,
         )
 
@@ -149,6 +159,7 @@ class LiteRtEngine(TfliteEngine):
     """A TFLite file in LiteRT."""
 
     name = "litert"
+    _reference = False
 
     def __init__(self, model: Path | bytes, name: str, threads: int) -> None:
         """Loads the file.
@@ -162,7 +173,15 @@ class LiteRtEngine(TfliteEngine):
             EnvironmentMissingError: ai-edge-litert is not installed.
             ModelFileError: The interpreter refuses the file, or it is no image classifier.
         """
+        new = partial(new_interpreter, reference_kernels=self._reference)
         try:
-            super().__init__(new_interpreter, "LiteRT", model, name, threads)
+            super().__init__(new, "LiteRT", model, name, threads)
         except ImportError as error:
             raise EnvironmentMissingError.of_extra("Running a .tflite file", "ai-edge-litert", "") from error
+
+
+class LiteRtReferenceEngine(LiteRtEngine):
+    """A TFLite file on LiteRT's reference kernels: slow, and what TensorFlow Lite Micro computes."""
+
+    name = "litert, reference kernels"
+    _reference = True

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,7 +29,11 @@ class _Entry(msgspec.Struct, frozen=True):
         fastest: The precisions it runs fast on a CPU, the fastest first.
         precisions: The precisions it can run; empty means all.
         numpy_below: The first major version of NumPy it does not work with; 0 for none.
-        install: The pip command if no extra installs it, because it needs another NumPy.
+        install: The pip command if no extra installs it.
+        also: Another format that it reads.
+        automatic: Whether ``auto`` may choose it; otherwise it runs only when it is named.
+        reference: ``module:function`` in this package that opens, from a model and its name, the engine whose
+            scores it must give; empty where they are those recorded in a bundle.
     """
 
     format: Format
@@ -40,6 +45,9 @@ class _Entry(msgspec.Struct, frozen=True):
     precisions: tuple[str, ...] = ()
     numpy_below: int = 0
     install: str = ""
+    also: Format | None = None
+    automatic: bool = True
+    reference: str = ""
 
 
 ENGINES: dict[str, _Entry] = {
@@ -55,8 +63,16 @@ ENGINES: dict[str, _Entry] = {
         # It computes fp16 in float32 on a CPU, with casts around each operation.
         ("int8", "fp32", "fp16"),
     ),
+    "tflite-micro": _Entry(
+        "tflite", "tflite_micro", "tflite-micro", "", "tflite_micro:TfliteMicroEngine", (),
+        precisions=("int8", "int16x8", "fp32"), install="pip install tflite-micro", also="c-array", automatic=False,
+        reference="tflite_micro:open_reference",
+    ),
 }  # fmt: skip
-"""Engines by name; the first installed one that reads a format is ``auto``."""
+"""Engines by name; the first installed one that reads a format and is ``automatic`` is ``auto``."""
+
+AUTOMATIC = tuple(name for name, entry in ENGINES.items() if entry.automatic)
+"""The engines that ``auto`` chooses from."""
 
 MAX_THREADS = 256
 """More is a mistake on any machine, and some thousands end the process in the interpreter."""
@@ -78,7 +94,7 @@ def usable(format: Format, engine: str = "auto", precision: str = "") -> bool:
         engine: ``auto``, or the one engine that may be used.
         precision: The artifact's; empty when any will do.
     """
-    names = list(ENGINES) if engine == "auto" else [check_name(engine)]
+    names = AUTOMATIC if engine == "auto" else (check_name(engine),)
     return any(_runs(ENGINES[name], format, precision) and available(name) for name in names)
 
 
@@ -101,9 +117,10 @@ def without_engine(format: Format, name: str) -> UsageError:
         name: The file, for the message.
     """
     formats = " or ".join(dict.fromkeys(f".{entry.format}" for entry in ENGINES.values()))
+    named = [f"Pass --engine {key}" for key, entry in ENGINES.items() if _reads(entry, format)]
     return UsageError(
         f"An artifact must be a {formats} file to run here. Received: {name}, a {format} artifact. "
-        "Use it where it belongs, or export the model as tflite-int8 too."
+        f"{', '.join(named or ['Use it where it belongs'])}, or export the model as tflite-int8 too."
     )
 
 
@@ -142,11 +159,11 @@ def nothing_runs(need: str, artifacts: Sequence[Artifact], engines: Sequence[str
     """
     for artifact in artifacts:
         for key, entry in ENGINES.items():
-            chosen = not engines or key in engines
+            chosen = key in (engines or AUTOMATIC)
             if chosen and _runs(entry, artifact.format, artifact.precision) and not available(key):
                 return not_installed(artifact.format, artifact.kind, key)
     return EnvironmentMissingError(
-        f"{need} needs an engine that runs the artifact. Received: engine {', '.join(engines or ENGINES)} for "
+        f"{need} needs an engine that runs the artifact. Received: engine {', '.join(engines or AUTOMATIC)} for "
         f"{', '.join(artifact.kind for artifact in artifacts) or 'no artifact'}. Pass another --engine or --artifact."
     )
 
@@ -172,7 +189,9 @@ def open_engine(
     """
     if not 1 <= threads <= MAX_THREADS:
         raise UsageError(f"threads must be 1..{MAX_THREADS}. Received: {threads}. Pass --threads 1.")
-    readers = [key for key, entry in ENGINES.items() if entry.format == format]
+    readers = [key for key, entry in ENGINES.items() if _reads(entry, format)]
+    if engine == "auto":
+        readers = [key for key in readers if key in AUTOMATIC]
     if not readers:
         raise without_engine(format, name)
     if engine != "auto":
@@ -184,16 +203,41 @@ def open_engine(
         readers = [engine]
     for key in readers:
         if available(key):
-            module, _, attribute = ENGINES[key].target.partition(":")
-            loaded: Engine = getattr(import_module(f"edge_runtime.engines.{module}"), attribute)(
-                model, name, threads
-            )
+            loaded: Engine = _load(ENGINES[key].target)(model, name, threads)
             return loaded
     raise not_installed(format, name, engine)
 
 
+def open_reference(engine: str, model: Path | bytes, name: str) -> Engine | None:
+    """Opens the engine whose scores another must give; None where those recorded in a bundle count.
+
+    Args:
+        engine: The engine that runs the file.
+        model: A path, or the file's bytes.
+        name: The file's name, for messages.
+
+    Raises:
+        EnvironmentMissingError: It is not installed.
+        ModelFileError: It refuses the file.
+    """
+    target = ENGINES[engine].reference if engine in ENGINES else ""
+    if not target:
+        return None
+    opened: Engine = _load(target)(model, name)
+    return opened
+
+
+def _load(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(f"edge_runtime.engines.{module}"), attribute)
+
+
+def _reads(entry: _Entry, format: Format) -> bool:
+    return format in (entry.format, entry.also)
+
+
 def _runs(entry: _Entry, format: Format, precision: str) -> bool:
-    return entry.format == format and (not precision or not entry.precisions or precision in entry.precisions)
+    return _reads(entry, format) and (not precision or not entry.precisions or precision in entry.precisions)
 
 
 def _numpy_too_new(engine: str) -> bool:
@@ -223,13 +267,17 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         if artifact.verdict == "fail" and not allow_failed:
             raise _failed(bundle, kind)
         return artifact
-    formats = {entry.format for entry in ENGINES.values()}
-    artifacts = tuple(entry for entry in bundle.manifest.artifacts if entry.format in formats)
+    names = AUTOMATIC if engine == "auto" else tuple(ENGINES)
+    artifacts = tuple(
+        entry
+        for entry in bundle.manifest.artifacts
+        if any(_reads(ENGINES[name], entry.format) for name in names)
+    )
     if not artifacts:
         other = bundle.manifest.artifacts[0]
         raise without_engine(other.format, f"{bundle.location}/{other.file}")
     if engine != "auto":
-        artifacts = tuple(entry for entry in artifacts if entry.format == ENGINES[engine].format)
+        artifacts = tuple(entry for entry in artifacts if _reads(ENGINES[engine], entry.format))
         if not artifacts:
             raise UsageError(
                 f"The engine must read one of the bundle's artifacts. Received: engine {engine}, artifacts "
@@ -253,7 +301,7 @@ def _order(artifact: Artifact) -> tuple[int, ...]:
     engine, fastest = next(
         (place, entry.fastest)
         for place, entry in enumerate(ENGINES.values())
-        if entry.format == artifact.format
+        if _reads(entry, artifact.format)
     )
     precision = artifact.precision
     risk = _SAFEST.index(precision) if precision in _SAFEST else len(_SAFEST)

@@ -1,88 +1,114 @@
 /* Bilinear resize without antialiasing: each pixel of the result from the four that surround its centre.
 
-   All of it is whole numbers, weights in parts of 2048, rounded once at the end: edge_runtime/image/resize_and_crop.py, which
-   makes the tables of taps, does the same with NumPy, to the same bits. */
+   All of it is whole numbers, weights in parts of 2048, rounded once at the end.
+   edge_runtime/image/resize_and_crop.py does the same with NumPy, to the same bits. */
 
-#include "native.h"
+#include "core.h"
 
 #define BITS 11
 #define ONE (1 << BITS)
 #define HALF (1 << (2 * BITS - 1))
 
-/* One coordinate of the result: the pixel before its centre, and how much of the next one it takes. */
-typedef struct {
-    int32_t first, weight;
-} Tap;
+struct CoreBilinear {
+    int width, height, channels;
+    size_t stride; /* bytes of a row of the picture */
+    CoreTap *across, *down;
+    uint8_t *kept; /* the last row of the bands before, if the next row of the result needs it */
+};
 
-/* The taps of a side, if every pixel that they name is one of `pixels`; else NULL with an error. */
-static const Tap *taps_of(const Py_buffer *view, int pixels, int64_t *count) {
-    const Tap *taps = view->buf;
-    *count = view->len / (Py_ssize_t)sizeof *taps;
-    int fits = view->len % (Py_ssize_t)sizeof *taps == 0 && *count >= 1 && *count <= MAX_SIDE;
-    for (int64_t at = 0; fits && at < *count; at++)
+int core_taps_fit(const CoreTap *taps, int64_t count, int pixels) {
+    int fits = count >= 1 && count <= CORE_MAX_SIDE;
+    for (int64_t at = 0; fits && at < count; at++)
         fits = taps[at].first >= 0 && taps[at].weight >= 0 && taps[at].weight <= ONE &&
                taps[at].first < pixels - (taps[at].weight > 0);
-    if (!fits)
-        PyErr_SetString(PyExc_ValueError, "taps must name pixels of the picture, with weights of 0 to 2048");
-    return fits ? taps : NULL;
+    return fits;
 }
 
-static inline uint8_t mixed(int top, int top_next, int low, int low_next, int across, int down) {
-    int32_t above = top * (ONE - across) + top_next * across, below = low * (ONE - across) + low_next * across;
-    return (uint8_t)((above * (ONE - down) + below * down + HALF) >> (2 * BITS));
-}
-
-/* `each` is 4 bytes of red, green, blue and nothing, to 3, or 1 of gray to 1: constants where this is inlined. */
-static inline __attribute__((always_inline)) void rows(const uint8_t *in, int width, const int each, const Tap *across,
-                                                       int64_t wide, const Tap *down, int64_t high, uint8_t *out) {
-    const size_t stride = (size_t)each * width;
-    const int kept = each == 4 ? 3 : 1;
-    for (int64_t y = 0; y < high; y++) {
-        const uint8_t *top = in + stride * down[y].first, *low = top + (down[y].weight > 0 ? stride : 0);
-        for (int64_t x = 0; x < wide; x++, out += kept) {
-            const size_t at = (size_t)each * across[x].first, next = at + (across[x].weight > 0 ? each : 0);
-            for (int c = 0; c < kept; c++)
-                out[c] = mixed(top[at + c], top[next + c], low[at + c], low[next + c], across[x].weight,
-                               down[y].weight);
-        }
+/* The taps of one side; at the ends of the part both pixels are its last one. */
+static CoreTap *taps_new(CoreSpan from, int size) {
+    int start = (int)from.start, length = (int)from.end - start;
+    CoreTap *taps = malloc((size_t)size * sizeof *taps);
+    for (int at = 0; taps && at < size; at++) {
+        /* Twice the place, in parts of a pixel of the result: at least 1 - size, so the division rounds up
+           below zero, where the first pixel is taken whatever its value. */
+        int64_t doubled = (2 * (int64_t)at + 1) * length - size;
+        int first = (int)(doubled / (2 * size)), rest = (int)(doubled % (2 * size));
+        int inside = doubled >= 0 && first < length - 1;
+        taps[at].first = start + (doubled < 0 ? 0 : first < length - 1 ? first : length - 1);
+        taps[at].weight = inside ? (int32_t)(((int64_t)rest * ONE + size) / (2 * size)) : 0;
     }
+    return taps;
 }
 
-PyObject *snapship_bilinear(PyObject *module, PyObject *args) {
-    PyObject *source, *result = NULL;
-    Py_buffer in = {0}, out = {0}, across = {0}, down = {0};
-    int width, height, each;
-    int64_t wide, high;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "O(ii)iw*y*y*", &source, &width, &height, &each, &out, &across, &down))
+CoreBilinear *core_bilinear_new(CoreSpan across, CoreSpan down, int width, int height, int channels) {
+    CoreBilinear *bilinear = calloc(1, sizeof *bilinear);
+    if (!bilinear)
         return NULL;
-    if (width < 1 || height < 1 || width > MAX_SIDE || height > MAX_SIDE || (each != 1 && each != 4)) {
-        PyErr_SetString(PyExc_ValueError, "sides must be 1 to 65535 pixels, of 1 or 4 bytes each");
-        goto done;
+    bilinear->width = width;
+    bilinear->height = height;
+    bilinear->channels = channels;
+    bilinear->stride = (size_t)across.size * (channels == 3 ? 4 : 1);
+    bilinear->across = taps_new(across, width);
+    bilinear->down = taps_new(down, height);
+    bilinear->kept = malloc(bilinear->stride);
+    if (!bilinear->across || !bilinear->down || !bilinear->kept) {
+        core_bilinear_free(bilinear);
+        return NULL;
     }
-    const Tap *columns = taps_of(&across, width, &wide), *lines = columns ? taps_of(&down, height, &high) : NULL;
-    if (!lines)
-        goto done;
-    if ((int64_t)out.len != (each == 4 ? 3 : 1) * wide * high) {
-        PyErr_SetString(PyExc_ValueError, "the result must have three bytes for each pixel, of gray one");
-        goto done;
+    return bilinear;
+}
+
+void core_bilinear_free(CoreBilinear *bilinear) {
+    if (!bilinear)
+        return;
+    free(bilinear->across);
+    free(bilinear->down);
+    free(bilinear->kept);
+    free(bilinear);
+}
+
+/* 4 bytes a pixel to 3: the weights of the four pixels are made once for all channels. */
+static void row_colour(const uint8_t *top, const uint8_t *low, const CoreTap *across, int width, int weight,
+                       uint8_t *restrict out) {
+    for (int x = 0; x < width; x++, out += 3) {
+        const size_t at = (size_t)4 * across[x].first, next = at + (across[x].weight > 0 ? 4 : 0);
+        const int32_t right = across[x].weight, left = ONE - right;
+        const int32_t a = left * (ONE - weight), b = right * (ONE - weight), c = left * weight, d = right * weight;
+        for (int i = 0; i < 3; i++)
+            out[i] = (uint8_t)((top[at + i] * a + top[next + i] * b + low[at + i] * c + low[next + i] * d + HALF) >>
+                               (2 * BITS));
     }
-    const uint8_t *bytes = snapship_pixels(source, (int64_t)width * height, each, &in);
-    if (!bytes)
-        goto done;
-    PyThreadState *state = PyEval_SaveThread();
-    if (each == 4)
-        rows(bytes, width, 4, columns, wide, lines, high, out.buf);
-    else
-        rows(bytes, width, 1, columns, wide, lines, high, out.buf);
-    PyEval_RestoreThread(state);
-    result = Py_None;
-    Py_INCREF(result);
-done:
-    if (in.obj)
-        PyBuffer_Release(&in);
-    PyBuffer_Release(&out);
-    PyBuffer_Release(&across);
-    PyBuffer_Release(&down);
-    return result;
+}
+
+static void row_gray(const uint8_t *top, const uint8_t *low, const CoreTap *across, int width, int weight,
+                     uint8_t *restrict out) {
+    for (int x = 0; x < width; x++) {
+        const size_t at = across[x].first, next = at + (across[x].weight > 0);
+        const int32_t right = across[x].weight, left = ONE - right;
+        const int32_t above = top[at] * left + top[next] * right, below = low[at] * left + low[next] * right;
+        out[x] = (uint8_t)((above * (ONE - weight) + below * weight + HALF) >> (2 * BITS));
+    }
+}
+
+void core_bilinear_row(const uint8_t *top, const uint8_t *low, int channels, const CoreTap *across, int width,
+                       int weight, uint8_t *out) {
+    (channels == 3 ? row_colour : row_gray)(top, low, across, width, weight, out);
+}
+
+int core_bilinear_push(CoreBilinear *bilinear, const uint8_t *rows, int first, int end, int done, uint8_t *out) {
+    const size_t stride = bilinear->stride, bytes = (size_t)bilinear->width * bilinear->channels;
+    while (done < bilinear->height) {
+        const CoreTap tap = bilinear->down[done];
+        int last = tap.first + (tap.weight > 0);
+        if (last >= end)
+            break;
+        /* A row of an earlier band can only be the one before this band: that one was kept. */
+        const uint8_t *top = tap.first < first ? bilinear->kept : rows + stride * (size_t)(tap.first - first);
+        const uint8_t *low = last < first ? bilinear->kept : rows + stride * (size_t)(last - first);
+        core_bilinear_row(top, low, bilinear->channels, bilinear->across, bilinear->width, tap.weight,
+                          out + bytes * (size_t)done++);
+    }
+    if (done < bilinear->height && bilinear->down[done].first == end - 1 && end > first)
+        __builtin_memcpy(bilinear->kept, rows + stride * (size_t)(end - 1 - first), stride);
+    return done;
 }

@@ -5,11 +5,7 @@
    first pass only the rows are kept that the next result needs, so that they stay in the processor's cache.
    edge_runtime/image/resize.py compares both before it relies on this. */
 
-#include "native.h"
-
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include "core.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAVE_AVX2 1
@@ -35,10 +31,10 @@ static void side_free(Side *side) {
 }
 
 /* The triangle filter, widened where the side shrinks, normalised, rounded; -1 without memory. */
-static int side_make(Side *side, Span from, int size) {
+static int side_make(Side *side, CoreSpan from, int size) {
     double scale = (double)(from.end - from.start) / size;
     double support = scale < 1.0 ? 1.0 : scale, step = 1.0 / support;
-    int taps = (int)ceil(support) * 2 + 1;
+    int taps = (int)__builtin_ceil(support) * 2 + 1;
     double *exact = malloc((size_t)taps * sizeof *exact);
     side->size = size;
     side->taps = taps;
@@ -56,7 +52,7 @@ static int side_make(Side *side, Span from, int size) {
         first = first < 0 ? 0 : first;
         int count = (end > from.size ? from.size : end) - first;
         for (int tap = 0; tap < count; tap++) {
-            double distance = fabs((tap + first - center + 0.5) * step);
+            double distance = __builtin_fabs((tap + first - center + 0.5) * step);
             exact[tap] = distance < 1.0 ? 1.0 - distance : 0.0;
             sum += exact[tap];
         }
@@ -76,7 +72,7 @@ static inline uint8_t clipped(int32_t sum) {
 }
 
 /* One row of a picture, 4 bytes a pixel, to one of the result's width, 3 bytes a pixel. */
-static void row_plain(const uint8_t *in, uint8_t *out, const Side *side) {
+static void row_plain(const uint8_t *in, uint8_t *restrict out, const Side *side) {
     for (int at = 0; at < side->size; at++, out += 3) {
         const uint8_t *pixel = in + 4 * (size_t)side->firsts[at];
         const int32_t *weights = side->weights + (size_t)at * side->taps;
@@ -87,6 +83,18 @@ static void row_plain(const uint8_t *in, uint8_t *out, const Side *side) {
             blue += pixel[2] * weights[tap];
         }
         out[0] = clipped(red), out[1] = clipped(green), out[2] = clipped(blue);
+    }
+}
+
+/* The same of gray: one byte a pixel to one. */
+static void row_gray(const uint8_t *in, uint8_t *restrict out, const Side *side) {
+    for (int at = 0; at < side->size; at++) {
+        const uint8_t *pixel = in + side->firsts[at];
+        const int32_t *weights = side->weights + (size_t)at * side->taps;
+        int32_t sum = HALF;
+        for (int tap = 0; tap < side->counts[at]; tap++)
+            sum += pixel[tap] * weights[tap];
+        out[at] = clipped(sum);
     }
 }
 
@@ -212,56 +220,106 @@ AVX2 static void mix_avx2(const uint8_t *const *rows, int count, const int32_t *
 }
 #endif
 
-int snapship_resample(const uint8_t *in, Span from_across, Span from_down, uint8_t *out, int width, int height,
-                      int plain) {
-    Side across = {0}, down = {0};
-    Packed packed = {0};
-    uint8_t *kept = NULL;
-    const uint8_t **rows = NULL;
+struct CoreResample {
+    int width, height, channels;
+    size_t in_stride, stride; /* bytes of a row of the picture, and of a kept one */
+    Side across, down;
+    Packed packed;
+    int vectors, quick; /* mix_avx2; row_avx2 */
+    int next;           /* the picture's next row that is needed */
+    uint8_t *kept;      /* [down.most][stride]: the last rows, of the result's width */
+    const uint8_t **rows;
+};
+
+void core_resample_free(CoreResample *resample) {
+    if (!resample)
+        return;
+#ifdef HAVE_AVX2
+    packed_free(&resample->packed);
+#endif
+    free(resample->kept);
+    free(resample->rows);
+    side_free(&resample->across);
+    side_free(&resample->down);
+    free(resample);
+}
+
+CoreResample *core_resample_new(CoreSpan across, CoreSpan down, int width, int height, int channels, int portable) {
+    CoreResample *resample = calloc(1, sizeof *resample);
+    if (!resample)
+        return NULL;
+    resample->width = width;
+    resample->height = height;
+    resample->channels = channels;
+    resample->in_stride = (size_t)across.size * (channels == 3 ? 4 : 1);
     /* For the last four of a row, and the 4 bytes past them. */
-    size_t stride = 3 * (((size_t)width + 3) & ~(size_t)3) + 4, in_stride = 4 * (size_t)from_across.size;
-    int failed = side_make(&across, from_across, width) || side_make(&down, from_down, height);
-    void (*mix)(const uint8_t *const *, int, const int32_t *, uint8_t *, int) = mix_plain;
-    failed = failed || (uint64_t)stride * down.most > PTRDIFF_MAX;
+    resample->stride = channels * (((size_t)width + 3) & ~(size_t)3) + 4;
+    int failed = side_make(&resample->across, across, width) || side_make(&resample->down, down, height);
+    size_t most = resample->down.most;
+    failed = failed || (uint64_t)resample->stride * most > PTRDIFF_MAX;
     if (!failed) {
-        kept = malloc(stride * down.most);
-        rows = malloc(down.most * sizeof *rows);
-        failed = !kept || !rows;
+        resample->kept = malloc(resample->stride * most);
+        resample->rows = malloc(most * sizeof *resample->rows);
+        failed = !resample->kept || !resample->rows;
     }
 #ifdef HAVE_AVX2
-    int vectors = !plain && __builtin_cpu_supports("avx2");
+    resample->vectors = !portable && __builtin_cpu_supports("avx2");
     /* Whole fours must lie in a row. */
-    int quick = vectors && from_across.size >= across.most + 3;
-    if (vectors)
-        mix = mix_avx2;
-    if (quick && !failed)
-        failed = packed_make(&packed, &across, from_across.size);
+    resample->quick = resample->vectors && channels == 3 && across.size >= resample->across.most + 3;
+    if (resample->quick && !failed)
+        failed = packed_make(&resample->packed, &resample->across, across.size);
 #else
-    (void)plain;
+    (void)portable;
 #endif
-    for (int at = 0, done = 0; at < height && !failed; at++, out += 3 * (size_t)width) {
-        int first = down.firsts[at], count = down.counts[at];
-        const int32_t *weights = down.weights + (size_t)at * down.taps;
-        for (done = done < first ? first : done; done < first + count; done++) {
-            uint8_t *row = kept + (done % down.most) * stride;
-#ifdef HAVE_AVX2
-            if (quick) {
-                row_avx2(in + done * in_stride, row, width, &packed, packed.groups);
-                continue;
-            }
-#endif
-            row_plain(in + done * in_stride, row, &across);
-        }
-        for (int tap = 0; tap < count; tap++)
-            rows[tap] = kept + ((first + tap) % down.most) * stride;
-        mix(rows, count, weights, out, 3 * width);
+    if (failed) {
+        core_resample_free(resample);
+        return NULL;
     }
+    return resample;
+}
+
+static inline void row_in(const CoreResample *resample, const uint8_t *in, uint8_t *row) {
 #ifdef HAVE_AVX2
-    packed_free(&packed);
+    if (resample->quick) {
+        row_avx2(in, row, resample->width, &resample->packed, resample->packed.groups);
+        return;
+    }
 #endif
-    free(kept);
-    free(rows);
-    side_free(&across);
-    side_free(&down);
-    return failed ? -1 : 0;
+    if (resample->channels == 3)
+        row_plain(in, row, &resample->across);
+    else
+        row_gray(in, row, &resample->across);
+}
+
+static inline void row_out(const CoreResample *resample, int at, uint8_t *out) {
+    const Side *down = &resample->down;
+    const int first = down->firsts[at], count = down->counts[at], bytes = resample->channels * resample->width;
+    const int32_t *weights = down->weights + (size_t)at * down->taps;
+    const uint8_t **rows = resample->rows;
+    for (int tap = 0, slot = first % down->most; tap < count; tap++, slot = slot + 1 < down->most ? slot + 1 : 0)
+        rows[tap] = resample->kept + slot * resample->stride;
+#ifdef HAVE_AVX2
+    if (resample->vectors) {
+        mix_avx2(rows, count, weights, out, bytes);
+        return;
+    }
+#endif
+    mix_plain(rows, count, weights, out, bytes);
+}
+
+int core_resample_push(CoreResample *resample, const uint8_t *rows, int first, int end, int done, uint8_t *out) {
+    const Side *down = &resample->down;
+    const size_t stride = resample->stride, in_stride = resample->in_stride;
+    const size_t bytes = (size_t)resample->channels * resample->width;
+    int next = resample->next;
+    for (; done < resample->height; done++) {
+        const int from = down->firsts[done], to = from + down->counts[done];
+        for (next = next < from ? from : next; next < to && next < end; next++)
+            row_in(resample, rows + (size_t)(next - first) * in_stride, resample->kept + next % down->most * stride);
+        if (next < to)
+            break;
+        row_out(resample, done, out + done * bytes);
+    }
+    resample->next = next;
+    return done;
 }

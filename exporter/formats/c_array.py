@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
-from edge_runtime.common.errors import ModelFileError
-from edge_runtime.engines import Engine, open_engine
+from edge_runtime.engines import Engine, available, open_engine
+from edge_runtime.engines.c_header import tflite_in
+from edge_runtime.engines.tflite_micro import arena_bytes
 from edge_runtime.image.input_spec import InputSpec
-from exporter.formats.flatbuffer import IDENTIFIER
+from exporter.formats.flatbuffer import operators
 
 ALIGNMENT = 16
 """Bytes; TensorFlow Lite Micro reads weights in place and requires this."""
 
 _PER_LINE = 16
-_BYTE = re.compile(r"0x([0-9a-f]{2})")
+_ODD_METHODS = {"CUMSUM": "AddCumSum", "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM"}
+"""Methods of ``MicroMutableOpResolver`` that do not follow the operator's name."""
+
+_MEASURED = """\
+ * Memory: the arena was measured with tflite-micro {version} on a machine with 64-bit pointers, to
+ *         16 bytes. A 32-bit chip needs less for the same kernels; kernels of its maker, such as
+ *         CMSIS-NN, may need more. interpreter.arena_used_bytes() says it on the chip."""
+
+_NOT_MEASURED = """\
+ * Memory: the arena was not measured, so that the macro ..._ARENA_BYTES is not defined. Run
+ *         "pip install tflite-micro" and export again, or define it large enough and take what
+ *         interpreter.arena_used_bytes() says on the chip after AllocateTensors()."""
 
 
 def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -> bytes:
@@ -34,12 +47,31 @@ def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -
     rows = (model[start : start + _PER_LINE] for start in range(0, len(model), _PER_LINE))
     array = ",\n".join("  " + ", ".join(f"0x{byte:02x}" for byte in row) for row in rows)
     names = ",\n".join(f"  {_quoted(label)}" for label in labels)
+    methods = [resolver_method(operator) for operator in operators(model)]
+    adding = " \\\n".join(f"  (resolver).{method}();" for method in methods)
+    prefix = stem.upper()
+    arena = arena_bytes(model) if available("tflite-micro") else None
+    about_arena = _MEASURED.format(version=version("tflite-micro")) if arena else _NOT_MEASURED
+    arena_macro = f"#define {prefix}_ARENA_BYTES {arena}\n" if arena else ""
     text = f"""\
 /* {name}: an int8 TensorFlow Lite image classifier of {len(labels)} classes, made by snapship.
  *
  * Input:  uint8 [1, {spec.height}, {spec.width}, {spec.channels}], raw {_pixels(spec)}
  * Output: float32 [1, {len(labels)}], a score per label, summing to 1.
- * Operators: QUANTIZE at the input; DEQUANTIZE and SOFTMAX in float at the output.
+ * Operators: {len(methods)} kinds; {prefix}_ADD_OPERATORS adds them to a resolver.
+{about_arena}
+ *
+ * In C++, with TensorFlow Lite Micro:
+ *
+ *   static tflite::MicroMutableOpResolver<{prefix}_OPERATORS> resolver;
+ *   {prefix}_ADD_OPERATORS(resolver)
+ *   alignas({ALIGNMENT}) static uint8_t arena[{prefix}_ARENA_BYTES];
+ *   static tflite::MicroInterpreter interpreter(tflite::GetModel({stem}_int8_tflite), resolver,
+ *                                               arena, sizeof(arena));
+ *   interpreter.AllocateTensors();
+ *   memcpy(interpreter.input(0)->data.uint8, pixels, {prefix}_HEIGHT * {prefix}_WIDTH * {prefix}_CHANNELS);
+ *   interpreter.Invoke();
+ *   const float *scores = interpreter.output(0)->data.f;
  */
 #ifndef {guard}
 #define {guard}
@@ -52,10 +84,13 @@ def c_array(model: bytes, name: str, labels: tuple[str, ...], spec: InputSpec) -
 #define {guard}ALIGNED __attribute__((aligned({ALIGNMENT})))
 #endif
 
-#define {stem.upper()}_HEIGHT {spec.height}
-#define {stem.upper()}_WIDTH {spec.width}
-#define {stem.upper()}_CHANNELS {spec.channels}
-#define {stem.upper()}_CLASSES {len(labels)}
+#define {prefix}_HEIGHT {spec.height}
+#define {prefix}_WIDTH {spec.width}
+#define {prefix}_CHANNELS {spec.channels}
+#define {prefix}_CLASSES {len(labels)}
+{arena_macro}#define {prefix}_OPERATORS {len(methods)}
+#define {prefix}_ADD_OPERATORS(resolver) \\
+{adding}
 
 static const char *const {stem}_labels[{len(labels)}] = {{
 {names}
@@ -85,23 +120,16 @@ def open_c_array(model: Path | bytes, name: str, input: InputSpec, threads: int)
     return open_engine(tflite_in(header), "tflite", name, threads=threads)
 
 
-def tflite_in(header: bytes) -> bytes:
-    """The .tflite file inside a header.
+def resolver_method(operator: str) -> str:
+    """The method of ``MicroMutableOpResolver`` that adds an operator: ``CONV_2D`` -> ``AddConv2D``.
 
     Args:
-        header: What :func:`c_array` wrote.
-
-    Raises:
-        ModelFileError: It contains none.
+        operator: Its name in TFLite's schema.
     """
-    text = header.decode("ascii", errors="replace")
-    start = text.find("_int8_tflite[")
-    model = bytes(int(pair, 16) for pair in _BYTE.findall(text[start:])) if start >= 0 else b""
-    if model[4:8] != IDENTIFIER:
-        raise ModelFileError(
-            "A C array must hold a .tflite file. Received: a header without one. Export it again."
-        )
-    return model
+    parts = (
+        re.sub(r"\dd$|v\d$", lambda end: end[0].upper(), part.capitalize()) for part in operator.split("_")
+    )
+    return _ODD_METHODS.get(operator, "Add" + "".join(parts))
 
 
 def identifier(name: str) -> str:

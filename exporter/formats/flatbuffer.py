@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines.c_header import IDENTIFIER
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "scores"
@@ -13,9 +14,6 @@ OUTPUT_NAME = "scores"
 
 SIGNATURE = "serving_default"
 """Key of the one signature: what TensorFlow's tools look for when no other is named."""
-
-IDENTIFIER = b"TFL3"
-"""Bytes 4 to 7 of every .tflite file."""
 
 _BUFFER_ALIGNMENT = 16
 """``force_align`` of a buffer's data in TFLite's schema; flatbuffers' object API does not keep it."""
@@ -72,6 +70,28 @@ def softmax_in_float(model: bytes) -> bytes:
     softmax.inputs, softmax.outputs = between, scores
     graph.operators[-2:] = [dequantize, softmax]
     return packed(graph_file)
+
+
+def operators(model: bytes) -> tuple[str, ...]:
+    """Names of the operators that a model uses, such as ``CONV_2D``, each once, in order of first use.
+
+    Args:
+        model: A .tflite file.
+
+    Raises:
+        ModelFileError: It is damaged.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    graph_file = parsed(model)
+    used = (
+        graph_file.operatorCodes[operator.opcodeIndex]
+        for graph in graph_file.subgraphs
+        for operator in graph.operators
+    )
+    # Files of before 2021 have the number in the first field alone, newer ones in both while it fits.
+    return tuple(dict.fromkeys(names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in used))
 
 
 def parsed(model: bytes) -> Any:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge_runtime.common.errors import ModelFileError
-from exporter.formats.flatbuffer import IDENTIFIER
+from edge_runtime.engines.c_header import IDENTIFIER
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The date of every zip entry, so that the same content gives the same bytes."""

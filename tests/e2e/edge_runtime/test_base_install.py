@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "snapship")
+HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 NOT_WANTED = ("tensorflow", "keras", "onnxruntime", "onnx", "tf2onnx", "sklearn", "boto3", "starlette")
 

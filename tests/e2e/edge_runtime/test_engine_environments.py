@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.engines import ENGINES, open_engine
+from edge_runtime.engines import AUTOMATIC, ENGINES, open_engine
 
 RUNS = {
     "litert": ("tflite-fp32", "tflite-int8"),
     "onnxruntime": ("onnx-fp32",),
     "tflite-runtime": ("tflite-fp32",),
+    "tflite-micro": ("tflite-fp32", "tflite-int8"),
 }
 """What each engine runs of the bundle of digits; the first is what it chooses by itself, but for int8."""
 
 CHOSEN = {"litert": "tflite-int8", "onnxruntime": "onnx-fp32", "tflite-runtime": "tflite-fp32"}
+
+BY_ITSELF = [engine for engine in RUNS if engine in AUTOMATIC]
+"""Engines that are chosen without being named, each alone in its environment."""
 
 REFUSED = [
     ("litert", "onnx-fp32", "auto", 4, "pip install 'snapship[onnx]'"),
@@ -30,6 +36,8 @@ REFUSED = [
     ("tflite-runtime", "tflite-int8", "tflite-runtime", 2, "12 times slower"),
     ("tflite-runtime", "tflite-fp32", "litert", 4, "pip install 'snapship'"),
     ("tflite-runtime", "onnx-fp32", "auto", 4, "pip install 'snapship[onnx]'"),
+    ("litert", "tflite-int8", "tflite-micro", 4, "pip install tflite-micro"),
+    ("tflite-micro", "onnx-fp32", "tflite-micro", 2, "Use: onnxruntime"),
 ]
 
 pytestmark = pytest.mark.slow
@@ -41,14 +49,14 @@ def test_every_engine_has_an_environment() -> None:
     assert set(RUNS) == set(ENGINES)
 
 
-@pytest.mark.parametrize("engine", RUNS)
+@pytest.mark.parametrize("engine", BY_ITSELF)
 def test_no_other_engine_is_there(device_of: DeviceOf, engine: str) -> None:
     code = "from edge_runtime.engines import *; print([name for name in ENGINES if available(name)])"
     shown = device_of(engine)("-c", code)
     assert shown.stdout.strip() == f"['{engine}']", shown.stderr
 
 
-@pytest.mark.parametrize("engine", RUNS)
+@pytest.mark.parametrize("engine", BY_ITSELF)
 def test_predict_takes_what_the_engine_runs(device_of: DeviceOf, engine: str, digits_bundle: Path) -> None:
     golden = digits_bundle / "golden"
     done = device_of(engine)("-m", "snapship", "predict", digits_bundle, golden, "--json", "--workers", "2")
@@ -63,7 +71,7 @@ def test_predict_takes_what_the_engine_runs(device_of: DeviceOf, engine: str, di
         assert answer["score"] == pytest.approx(max(scores), abs=1e-3 if "fp32" in CHOSEN[engine] else 0.05)
 
 
-@pytest.mark.parametrize("engine", RUNS)
+@pytest.mark.parametrize("engine", BY_ITSELF)
 def test_selftest_replays_what_the_engine_runs(device_of: DeviceOf, engine: str, digits_bundle: Path) -> None:
     done = device_of(engine)("-m", "snapship", "selftest", digits_bundle, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,6 +80,117 @@ def test_selftest_replays_what_the_engine_runs(device_of: DeviceOf, engine: str,
     assert {replay["artifact"] for replay in record["replays"]} == set(RUNS[engine])
     assert {replay["engine"] for replay in record["replays"]} == {engine}
     assert set(record["skipped"]) == {"tflite-fp32", "tflite-int8", "onnx-fp32"} - set(RUNS[engine])
+
+
+def micro_selftest(device_of: DeviceOf, bundle: Path, *words: str) -> dict[str, Any]:
+    done = device_of("tflite-micro")("-m", "snapship", "selftest", bundle, "--json", *words)
+    assert done.stdout, done.stderr
+    return {**json.loads(done.stdout), "code": done.returncode, "said": done.stderr.strip()}
+
+
+def test_microcontroller_kernels_give_the_scores_of_the_reference_kernels(
+    device_of: DeviceOf, digits_bundle: Path
+) -> None:
+    record = micro_selftest(device_of, digits_bundle, "--engine", "tflite-micro")
+    assert record["code"] == 0, record
+    assert {replay["artifact"] for replay in record["replays"]} == set(RUNS["tflite-micro"])
+    for replay in record["replays"]:
+        assert replay["engine"] == "tflite-micro"
+        assert replay["max_abs_dp"] <= replay["tolerance"] == 1e-5
+        assert 0 < replay["recorded_max_abs_dp"] < 0.05
+    assert record["skipped"] == ["onnx-fp32"]
+
+
+def test_microcontroller_kernels_are_never_chosen_by_themselves(
+    device_of: DeviceOf, digits_bundle: Path
+) -> None:
+    record = micro_selftest(device_of, digits_bundle)
+    assert {replay["engine"] for replay in record["replays"]} == {"litert"}
+    assert all(replay["recorded_max_abs_dp"] is None for replay in record["replays"])
+
+
+HEADER = """
+import sys
+from pathlib import Path
+from edge_runtime.image.input_spec import InputSpec
+from exporter.formats.c_array import c_array
+model, target = map(Path, sys.argv[1:])
+Path(target).write_bytes(c_array(model.read_bytes(), "digits", tuple("0123456789"), InputSpec(16, 16, 1)))
+"""
+
+
+@pytest.fixture
+def bundle_with_header(device_of: DeviceOf, own_digits_bundle: Path) -> Path:
+    """The bundle of digits with a header that states the arena, as an export writes it where it can measure."""
+    header = own_digits_bundle / "digits_int8.h"
+    done = device_of("tflite-micro")("-c", HEADER, own_digits_bundle / "digits_int8.tflite", header)
+    assert done.returncode == 0, done.stderr
+    add_to_manifest(own_digits_bundle, header)
+    return own_digits_bundle
+
+
+def add_to_manifest(bundle: Path, header: Path) -> None:
+    file = bundle / "manifest.json"
+    manifest = json.loads(file.read_text("utf-8"))
+    (int8,) = (entry for entry in manifest["artifacts"] if entry["kind"] == "tflite-int8")
+    manifest["artifacts"] = [entry for entry in manifest["artifacts"] if entry["kind"] != "c-array"]
+    content = header.read_bytes()
+    named = {"kind": "c-array", "format": "c-array", "file": header.name}
+    hashed = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    manifest["artifacts"].append({**int8, **named, **hashed})
+    file.write_text(json.dumps(manifest), "utf-8")
+
+
+def test_header_is_replayed_as_it_ships(device_of: DeviceOf, bundle_with_header: Path) -> None:
+    words = ("--engine", "tflite-micro", "--artifact", "c-array")
+    record = micro_selftest(device_of, bundle_with_header, *words)
+    assert record["code"] == 0, record
+    assert {replay["artifact"] for replay in record["replays"]} == {"c-array"}
+    assert all(replay["max_abs_dp"] <= 1e-5 for replay in record["replays"])
+    # And it is the header that is read: without its first bytes there is no model.
+    header = bundle_with_header / "digits_int8.h"
+    header.write_text(header.read_text("ascii").replace("0x54, 0x46, 0x4c, 0x33", "0x54, 0x46, 0x4c, 0x34"))
+    add_to_manifest(bundle_with_header, header)
+    record = micro_selftest(device_of, bundle_with_header, *words)
+    assert record["code"] == 1
+    assert {replay["failed"] for replay in record["replays"]} == {"model"}
+
+
+ARENA = """
+import sys
+from pathlib import Path
+from edge_runtime.common.native_output import quiet
+from tflite_micro import runtime
+model, bytes = Path(sys.argv[1]).read_bytes(), int(sys.argv[2])
+with quiet():
+    for size in (bytes, bytes - 16):
+        try:
+            runtime.Interpreter.from_bytes(model, arena_size=size)
+            print(size, "fits")
+        except RuntimeError:
+            print(size, "does not")
+"""
+
+
+def test_header_states_the_smallest_arena(device_of: DeviceOf, bundle_with_header: Path) -> None:
+    text = (bundle_with_header / "digits_int8.h").read_text("ascii")
+    (stated,) = re.findall(r"^#define DIGITS_ARENA_BYTES (\d+)$", text, re.M)
+    done = device_of("tflite-micro")("-c", ARENA, bundle_with_header / "digits_int8.tflite", stated)
+    assert done.stdout.splitlines() == [f"{stated} fits", f"{int(stated) - 16} does not"], done.stderr
+
+
+def test_microcontroller_takes_no_dynamic_range_file(device_of: DeviceOf, tmp_path: Path) -> None:
+    file = tmp_path / "digits_dynamic.tflite"
+    file.write_bytes(dynamic_range_file())
+    code = (
+        "from edge_runtime.engines import open_engine; from edge_runtime.common.errors import SnapshipError\n"
+        "import sys; from pathlib import Path\n"
+        "try: open_engine(Path(sys.argv[1]), 'tflite', 'digits_dynamic.tflite', engine='tflite-micro')\n"
+        "except SnapshipError as error: print(error)"
+    )
+    done = device_of("tflite-micro")("-c", code, file)
+    assert done.stdout.startswith("A .tflite file must load in TensorFlow Lite Micro, which takes int8"), done
+    assert len(done.stdout.splitlines()) == 1
 
 
 SIGNATURE = """
@@ -118,7 +237,7 @@ print(PIL.__version__.split(".")[0], hashlib.sha256(found.tobytes()).hexdigest()
 
 
 def test_pixels_are_the_same_on_every_pillow(device_of: DeviceOf) -> None:
-    shown = [device_of(engine)("-c", TALL).stdout.split() for engine in RUNS]
+    shown = [device_of(engine)("-c", TALL).stdout.split() for engine in BY_ITSELF]
     assert len({version for version, _ in shown}) > 1
     assert len({pixels for _, pixels in shown}) == 1
 

@@ -2,6 +2,7 @@
 
 python readers_client.py tract MODEL.onnx PIXELS.npy SCORES.npy
 python readers_client.py ncnn MODEL.onnx PIXELS.npy SCORES.npy
+python readers_client.py openvino MODEL.onnx|MODEL.tflite PIXELS.npy SCORES.npy
 python readers_client.py quantizer MODEL.tflite PIXELS.npy QUANTIZED.tflite
 
 PIXELS are uint8 ``[images, height, width, 3]``, SCORES float32 ``[images, classes]``.
@@ -59,6 +60,17 @@ def ncnn(model, pixels):
     return scores
 
 
+def openvino(model, pixels):
+    """OpenVINO, in float32 on every CPU."""
+    import openvino
+
+    # Some CPUs have fast kernels in bfloat16, which it takes by itself.
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(model, "CPU", exact)
+    dtype = compiled.input(0).get_element_type().to_dtype()
+    return [next(iter(compiled(image[np.newaxis].astype(dtype)).values()))[0] for image in pixels]
+
+
 def quantizer(model, pixels, target):
     """LiteRT's quantizer, which runs the model by its signature to calibrate it."""
     from litert_quantizer import quantizer, recipe
@@ -73,4 +85,4 @@ reader, model, pixels_file, target = sys.argv[1:]
 if reader == "quantizer":
     quantizer(model, np.load(pixels_file), target)
 else:
-    np.save(target, np.stack({"tract": tract, "ncnn": ncnn}[reader](model, np.load(pixels_file))))
+    np.save(target, np.stack({"tract": tract, "ncnn": ncnn, "openvino": openvino}[reader](model, np.load(pixels_file))))

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.image.input_spec import InputSpec
+from edge_runtime import Classifier, InputSpec, pixels
+from edge_runtime.image.input_spec import Fit
 from exporter.formats.kinds import KINDS
 from exporter.formats.tflite_metadata import with_tflite_metadata
 
 LABELS = ("blobs", "café crème", "stripes", "zebra checks")
 CLIENT = Path(__file__).with_name("mediapipe_client.py")
 KINDS_OF_TFLITE = [name for name, kind in KINDS.items() if kind.format == "tflite"]
+SIDE = 48
 TOLERANCE = 1e-3
 """MediaPipe brings a LiteRT of its own version: the same kernels, perhaps other sums."""
 
@@ -34,7 +36,7 @@ def ask(mediapipe_python: Path) -> Ask:
 
     def run(model: Path, *images: Path) -> list[Answer]:
         done = subprocess.run(
-            [mediapipe_python, CLIENT, model, *images],
+            [mediapipe_python, CLIENT, "classify", model, str(SIDE), str(SIDE), "stretch", *images],
             capture_output=True,
             text=True,
             timeout=120,
@@ -62,15 +64,36 @@ def test_mediapipe_gives_our_labels_and_scores(
         assert np.abs([got[label] for label in LABELS] - scores).max() <= TOLERANCE
 
 
-def test_mediapipe_resizes_a_photo_to_the_same_label(
-    ask: Ask, file_of: Callable[[str], Path], images: list[Path], expected: Callable, tmp_path: Path
+@pytest.mark.parametrize("fit", ["stretch", "crop"])
+def test_recipe_makes_our_pixels(mediapipe_python: Path, tmp_path: Path, fit: Fit) -> None:
+    rng = np.random.default_rng(1)
+    files = []
+    for number, (width, height) in enumerate([(320, 240), (101, 333), (31, 20), (40, 400), (48, 48)]):
+        smooth = rng.integers(0, 256, (height // 9 + 1, width // 9 + 1, 3), dtype=np.uint8)
+        picture = Image.fromarray(smooth).resize((width, height), Image.Resampling.BICUBIC)
+        exif = Image.Exif()
+        exif[274] = 1 + number
+        files += [tmp_path / f"{number}.jpg", tmp_path / f"{number}.png", tmp_path / f"{number}-gray.jpg"]
+        picture.save(files[-3], exif=exif)
+        picture.save(files[-2])
+        picture.convert("L").save(files[-1])
+    target = tmp_path / "pixels.npy"
+    command = [mediapipe_python, CLIENT, "pixels", target, "56", "40", fit, *files]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    spec = InputSpec(height=40, width=56, fit=fit)
+    for file, found in zip(files, np.load(target), strict=True):
+        assert (found == pixels(file.read_bytes(), spec)).all(), file
+
+
+def test_mediapipe_on_our_pixels_gives_the_answer_for_a_photo(
+    ask: Ask, bundle: Path, images: list[Path], tmp_path: Path
 ) -> None:
-    scores = expected("tflite-fp32")
-    surest = int(scores.max(axis=1).argmax())
-    large = tmp_path / "large.png"
-    Image.open(images[surest]).resize((320, 240), Image.Resampling.BICUBIC).save(large)
-    ((best, *_),) = ask(file_of("tflite-fp32"), large)
-    assert best[0] == LABELS[scores[surest].argmax()]
+    large = tmp_path / "large.jpg"
+    Image.open(images[0]).resize((320, 250), Image.Resampling.BICUBIC).save(large)
+    with Classifier.open(bundle, "tflite-fp32") as classifier:
+        scores = classifier.scores(large.read_bytes())
+    (answer,) = ask(bundle / classifier.artifact.file, large)
+    assert np.abs([dict(answer)[label] for label in LABELS] - scores).max() <= TOLERANCE
 
 
 def test_mediapipe_takes_the_labels_from_the_file(

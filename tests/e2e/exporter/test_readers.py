@@ -47,6 +47,10 @@ def read(
         # Where a sum lies half way between two steps, two engines round to different ones.
         ("tract", "onnx-int8", 0.05),
         ("ncnn", "onnx-fp32", 1e-4),
+        ("openvino", "tflite-fp32", 1e-4),
+        ("openvino", "tflite-fp16", 1e-4),
+        ("openvino", "onnx-fp32", 1e-4),
+        ("openvino", "onnx-fp16", 0.02),
     ],
 )
 def test_engine_of_another_maker_gives_our_scores(

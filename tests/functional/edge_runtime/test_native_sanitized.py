@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 NATIVE = Path(__file__).resolve().parents[3] / "edge_runtime" / "native"
+# Other hosts of the core: native/test_bands_sanitized.py runs what they call.
+SOURCES = sorted(path for path in NATIVE.glob("*.c") if path.name not in ("wasm.c", "jni.c"))
 WORKER = Path(__file__).with_name("sanitized_worker.py")
 
 
@@ -64,7 +66,7 @@ def run(folder: Path, loaded: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_nothing_outside_is_read_or_written(tmp_path: Path) -> None:
-    done = run(tmp_path, built(tmp_path, sorted(NATIVE.glob("*.c"))))
+    done = run(tmp_path, built(tmp_path, SOURCES))
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) > 1000
 
@@ -77,7 +79,7 @@ def test_nothing_outside_is_read_or_written(tmp_path: Path) -> None:
     ],
 )
 def test_a_byte_too_far_would_be_seen(name: str, right: str, wrong: str, tmp_path: Path) -> None:
-    sources = [path for path in sorted(NATIVE.glob("*.c")) if path.name != name]
+    sources = [path for path in SOURCES if path.name != name]
     broken = tmp_path / name
     text = (NATIVE / name).read_text()
     assert right in text

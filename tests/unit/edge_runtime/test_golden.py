@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.common.errors import BundleError, UnknownNameError
+from edge_runtime.common.errors import BundleError, EnvironmentMissingError, UnknownNameError
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.golden import SelfTest, selftest
 from edge_runtime.image.preprocess import UInt8Array
@@ -149,3 +149,47 @@ def test_artifact_without_an_engine_is_skipped_and_that_is_no_pass(
 def test_unknown_artifact_lists_the_known_ones(make_bundle: BundleMaker) -> None:
     with pytest.raises(UnknownNameError, match="tflite-fp32"):
         replayed(make_bundle(), artifacts=["tflite-int4"])
+
+
+class Shifted:
+    """The reference of an engine: the arithmetic, off by a constant."""
+
+    closed = False
+
+    def __init__(self, engine: type[Any], shift: float) -> None:
+        self._engine, self._shift = engine(), np.float32(shift)
+
+    def run(self, pixels: UInt8Array) -> Float32Array:
+        scores: Float32Array = self._engine.run(pixels) + self._shift
+        return scores
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("shift", "stage"), [(0.0, None), (1e-4, "scores"), (float("nan"), "scores")])
+def test_engine_with_other_kernels_is_compared_with_its_reference(
+    make_bundle: BundleMaker, edit_golden: Edit, arithmetic: type[Any], monkeypatch: pytest.MonkeyPatch,
+    shift: float, stage: str | None,
+) -> None:  # fmt: skip
+    reference = Shifted(arithmetic, shift)
+    monkeypatch.setattr("edge_runtime.golden.open_reference", lambda *about: reference)
+    folder = make_bundle()
+    # Scores of other kernels: far beyond any tolerance, and no difference.
+    edit_golden(folder, scores={"tflite-fp32": [1.0, 1.0, 1.0]})
+    outcome = replayed(folder)
+    assert stages(outcome) == [stage] * 3
+    assert {replay.tolerance for replay in outcome.replays} == {1e-5}
+    assert [replay.recorded_dp for replay in outcome.replays] == [pytest.approx(0.93, abs=0.01), 0.0, 0.0]
+    assert reference.closed
+
+
+def test_reference_that_is_not_installed_is_no_difference(
+    make_bundle: BundleMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*about: object) -> None:
+        raise EnvironmentMissingError.of_extra("Running a .tflite file", "ai-edge-litert", "")
+
+    monkeypatch.setattr("edge_runtime.golden.open_reference", missing)
+    with pytest.raises(EnvironmentMissingError, match="ai-edge-litert"):
+        replayed(make_bundle())

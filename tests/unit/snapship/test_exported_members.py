@@ -48,7 +48,7 @@ def test_version_is_that_of_the_project() -> None:
     assert snapship.__version__ in (project["version"], UNKNOWN)
 
 
-@pytest.mark.parametrize("house", ["edge_runtime", "trainer", "exporter", "serverless"])
+@pytest.mark.parametrize("house", ["edge_runtime", "trainer", "exporter", "serverless", "phone"])
 def test_house_exports_what_it_says(house: str) -> None:
     module = import_module(house)
     names = getattr(module, "__all__", [])

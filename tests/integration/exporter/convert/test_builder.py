@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines.c_header import tflite_in
 from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_keras, load_tensorflow
 from exporter.convert.builder import Builder
-from exporter.formats.c_array import tflite_in
 from exporter.formats.kinds import KINDS
 from exporter.source.full_model import FullModel
 

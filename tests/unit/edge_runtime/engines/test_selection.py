@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from edge_runtime.bundle.manifest import Dtype, Format, TensorSpec
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UnknownNameError, UsageError
-from edge_runtime.engines import ENGINES, available, open_engine, usable
+from edge_runtime.engines import ENGINES, available, open_engine, open_reference, usable
 from edge_runtime.engines.base import check_image_input, check_score_output
 
 
@@ -128,3 +129,40 @@ def test_engine_for_an_older_numpy_is_not_available(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(ENGINES, "tflite-runtime", replace(here, needs="numpy", numpy_below=1))
     with pytest.raises(EnvironmentMissingError, match=r"needs NumPy below 1. Received: NumPy"):
         open_engine(b"", "tflite", "m.tflite", engine="tflite-runtime")
+
+
+def test_microcontroller_engine_runs_only_if_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.engines.selection.available", lambda engine: engine == "tflite-micro")
+    assert not usable("tflite")
+    assert not usable("c-array")
+    assert usable("c-array", "tflite-micro")
+    assert [usable("tflite", "tflite-micro", name) for name in ("int8", "int16x8", "fp32", "fp16", "dynamic")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+    with pytest.raises(EnvironmentMissingError, match="ai-edge-litert"):
+        open_engine(b"", "tflite", "m.tflite")
+    with pytest.raises(UsageError, match="Pass --engine tflite-micro, or export"):
+        open_engine(b"", "c-array", "m.h")
+    with pytest.raises(UsageError, match=r"engine litert for m.h \(c-array\). Use: tflite-micro"):
+        open_engine(b"", "c-array", "m.h", engine="litert")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_missing_microcontroller_engine_names_its_pip_command() -> None:
+    with pytest.raises(
+        EnvironmentMissingError, match=r"m.h on tflite-micro .* Run: pip install tflite-micro"
+    ):
+        open_engine(b"", "c-array", "m.h", engine="tflite-micro")
+
+
+def test_only_engines_with_other_kernels_have_a_reference(digits_bundle: Path) -> None:
+    assert [name for name, entry in ENGINES.items() if entry.reference] == ["tflite-micro"]
+    model = digits_bundle / "digits_int8.tflite"
+    assert open_reference("litert", model, "m.tflite") is None
+    for source in (model, model.read_bytes()):
+        reference = open_reference("tflite-micro", source, "m.tflite")
+        assert reference is not None
+        assert reference.run(np.zeros((16, 16, 1), np.uint8)).sum() == pytest.approx(1.0)
+        reference.close()
+    with pytest.raises(ModelFileError, match="a header without one"):
+        open_reference("tflite-micro", b"int x;", "m.h")

@@ -134,3 +134,16 @@ def test_artifacts_without_an_engine_are_never_chosen(
     with pytest.raises(UsageError, match="a saved-model artifact"):
         Classifier.open(alone.location, "saved-model")
     assert selftest(alone).skipped == ("saved-model",)
+
+
+def test_c_header_is_chosen_only_for_a_microcontroller_engine(
+    make_bundle: Callable[..., Path], make_artifact: ArtifactMaker, installed: Callable[..., None]
+) -> None:
+    installed("litert", "tflite-micro")
+    header = make_artifact("c-array", format="c-array", precision="int8", file="m_int8.h")
+    alone = Bundle.open(make_bundle("a", artifacts=[header]))
+    with pytest.raises(UsageError, match="a c-array artifact"):
+        choose(alone, None)
+    assert choose(alone, None, engine="tflite-micro").kind == "c-array"
+    mixed = Bundle.open(make_bundle("b", artifacts=[header, make_artifact("tflite-fp16", verdict="pass")]))
+    assert choose(mixed, None).kind == "tflite-fp16"

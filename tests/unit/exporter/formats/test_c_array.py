@@ -4,14 +4,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines.c_header import tflite_in
 from edge_runtime.image.input_spec import InputSpec
-from exporter.formats.c_array import c_array, identifier, tflite_in
+from exporter.formats.c_array import c_array, identifier, resolver_method
 
-MODEL = b"\x1c\0\0\0TFL3" + np.random.default_rng(0).bytes(5003)
+MODEL = (Path(__file__).parents[3] / "data" / "digits.bundle" / "digits_int8.tflite").read_bytes()
 LABELS = ('say "hi"', "back\\slash", "Löwenzahn", "what??!", "line\ttab")
 
 PROGRAM = """\
@@ -45,6 +45,42 @@ def test_file_is_found_in_the_header() -> None:
     header = c_array(MODEL, "x", ("a", "b"), InputSpec(8, 8, 1))
     assert tflite_in(header) == MODEL
     assert b"uint8 [1, 8, 8, 1], raw gray pixels" in header
+
+
+def test_header_names_the_operators_that_the_model_has() -> None:
+    header = c_array(MODEL, "x", LABELS, InputSpec(16, 16, 1)).decode("ascii")
+    added = [line.split(".")[1].split("(")[0] for line in header.splitlines() if "(resolver).Add" in line]
+    assert added == [
+        "AddQuantize", "AddConv2D", "AddMaxPool2D", "AddReshape", "AddFullyConnected", "AddDequantize", "AddSoftmax",
+    ]  # fmt: skip
+    assert "#define X_OPERATORS 7\n" in header
+
+
+def test_arena_is_measured_or_not_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    def header(measured: int | None) -> str:
+        monkeypatch.setattr("exporter.formats.c_array.available", lambda engine: measured is not None)
+        monkeypatch.setattr("exporter.formats.c_array.arena_bytes", lambda model: measured)
+        monkeypatch.setattr("exporter.formats.c_array.version", lambda package: f"1.0 of {package}")
+        return c_array(MODEL, "x", LABELS, InputSpec(16, 16, 1)).decode("ascii")
+
+    with_number, without = header(11808), header(None)
+    assert "#define X_ARENA_BYTES 11808\n" in with_number
+    assert "measured with tflite-micro 1.0 of tflite-micro" in with_number
+    assert "#define X_ARENA_BYTES" not in without
+    assert 'Run\n *         "pip install tflite-micro"' in without
+
+
+@pytest.mark.parametrize(
+    ("operator", "method"),
+    [
+        ("CONV_2D", "AddConv2D"), ("DEPTHWISE_CONV_2D", "AddDepthwiseConv2D"), ("MAX_POOL_2D", "AddMaxPool2D"),
+        ("FULLY_CONNECTED", "AddFullyConnected"), ("PADV2", "AddPadV2"), ("RELU6", "AddRelu6"),
+        ("HARD_SWISH", "AddHardSwish"), ("L2_POOL_2D", "AddL2Pool2D"), ("GATHER_ND", "AddGatherNd"),
+        ("CUMSUM", "AddCumSum"), ("SELECT_V2", "AddSelectV2"), ("ADD_N", "AddAddN"), ("MEAN", "AddMean"),
+    ],
+)  # fmt: skip
+def test_resolver_method_is_spelled_as_in_tensorflow_lite_micro(operator: str, method: str) -> None:
+    assert resolver_method(operator) == method
 
 
 @pytest.mark.parametrize("header", [b"", b"int x;", b"unsigned char x_int8_tflite[2] = {0x00, 0x01};"])

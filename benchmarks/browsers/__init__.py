@@ -1,0 +1,1 @@
+"""Real browsers behind one protocol: for the tests of the phone app, and for its benchmarks."""

@@ -1,0 +1,32 @@
+"""The app's own pages and scripts, as they are in ``phone/web``."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+BOOTSTRAP, WORKER_BOOTSTRAP = "single_file.js", "single_file_worker.js"
+"""Start the app that is one HTML file; not part of the folder."""
+
+
+def static_files() -> dict[str, bytes]:
+    """The files by path."""
+    left_out = (BOOTSTRAP, WORKER_BOOTSTRAP)
+    return {path: data for path, data in _walk(web(), "") if path not in left_out}
+
+
+def web() -> Traversable:
+    """The folder that holds them."""
+    return resources.files("phone") / "web"
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = []
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name.startswith((".", "__")):
+            continue
+        if entry.is_dir():
+            found += _walk(entry, f"{prefix}{entry.name}/")
+        else:
+            found.append((f"{prefix}{entry.name}", entry.read_bytes()))
+    return found

@@ -1,0 +1,67 @@
+"""Serves an app until Ctrl-C, and says how a phone opens it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edge_runtime.common.atomic_file import interrupt_on_terminate
+from phone.serving.addresses import qr_code, reachable, url
+from phone.serving.server import AppServer
+
+
+def serve_app(folder: Path, host: str, port: int) -> None:
+    """Serves the folder; returns after Ctrl-C or SIGTERM.
+
+    Args:
+        folder: An app made by snapship.
+        host: Address to listen on.
+        port: 0 picks a free one.
+
+    Raises:
+        UsageError: The address cannot be used.
+    """
+    with AppServer(folder, host, port) as server, interrupt_on_terminate():
+        # On stderr, where the other lines about the run are: stdout may be JSON.
+        for line in introduction(host, server.port):
+            click.echo(line, err=True)
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+
+
+def introduction(host: str, port: int) -> list[str]:
+    """What is printed when the server has started."""
+    here = url("localhost", port)
+    phone = reachable(host)
+    lines = [f"Serving on {here} (Ctrl-C stops it)"]
+    if phone is None:
+        lines.append("Only this machine can open it. For the network pass --host 0.0.0.0.")
+    else:
+        there = url(phone, port)
+        lines.append(f"On a phone in the same network: {there}")
+        code = qr_code(there)
+        if code is not None and _can_show(code):
+            lines.append(code)
+        elif code is None:
+            lines.append("For a QR code of the address: pip install 'snapship[phone]'")
+        lines.append(
+            "Browsers allow camera, installation and offline use only on https:// and on localhost. At the address "
+            "above the app classifies chosen photos."
+        )
+    lines.append(
+        f"For everything on an Android phone with a cable: adb reverse tcp:{port} tcp:{port}, then open {here} there. "
+        "Or put the folder on any https:// host."
+    )
+    return lines
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stderr.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,183 @@
+/**
+ * The classifier of an app: opened once, then images in, scores out.
+ *
+ * Whatever can be loaded at the same time is: the core, the engine's script and module, the bundle and the
+ * model arrive, are verified and compiled side by side.
+ */
+import {inBundle, readApp, readBundle, verifiedReader} from './bundle.mjs';
+import {CORE_FILE, Core} from './core.mjs';
+import {Decoders} from './decode/decoders.mjs';
+import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
+import {MAX_BYTES, tooManyBytes} from './decode/formats.mjs';
+import {ClassifyError, asClassifyError} from './errors.mjs';
+import {content} from './files.mjs';
+import {verify} from './hashes.mjs';
+import {pixelsOf} from './pixels.mjs';
+
+/** Results per image. */
+const BEST = 5;
+
+/** An open app. */
+export class Classifier {
+  /**
+   * @param {import('./files.mjs').Files} files
+   * @param {any} app
+   * @param {Core} core
+   * @param {import('./bundle.mjs').Bundle} bundle
+   * @param {import('./engine.mjs').Engine} engine
+   */
+  constructor(files, app, core, bundle, engine) {
+    this.files = files;
+    this.app = app;
+    this.core = core;
+    this.bundle = bundle;
+    this.engine = engine;
+    this.read = verifiedReader(files, app, Promise.resolve(core));
+    this.decoders = new Decoders(files, this.read);
+  }
+
+  /**
+   * Loads and verifies everything.
+   *
+   * @param {import('./files.mjs').Files} files
+   * @param {(done: number, total: number) => void} onProgress Bytes that arrived, and bytes in all.
+   * @returns {Promise<Classifier>}
+   */
+  static async open(files, onProgress) {
+    let [done, total] = [0, 0];
+    const arrived = (bytes) => onProgress((done += bytes), Math.max(done, total));
+    // Asked for before app.json is there: these are in every app.
+    const coreBytes = files.bytes(CORE_FILE, arrived);
+    const core = coreBytes.then((bytes) => Core.load(bytes));
+    const moduleFile = engineModule(files, arrived);
+    const api = import(files.url(ENGINE_API)).catch((error) => { throw engineError(error); });
+    for (const promise of [coreBytes, core, moduleFile.bytes, moduleFile.compiled, api]) promise.catch(() => {});
+
+    const app = await readApp(files);
+    // Before the manifest says which one it is: an app has one model.
+    Object.keys(app.files).filter((path) => path.endsWith('.tflite')).slice(0, 1).forEach((path) => files.ask(path));
+    const read = verifiedReader(files, app, core, arrived);
+    const reading = readBundle(app, read);
+    reading.catch(() => {});
+    const module = Promise.all([moduleFile.compiled, moduleFile.bytes]).then(async ([compiled, bytes]) => {
+      await verify(ENGINE_MODULE, bytes, app.files[ENGINE_MODULE], core);
+      return compiled;
+    });
+    const litert = startEngine(files, module, api);
+    litert.catch(() => {});
+    const bundle = await reading;
+    total = [CORE_FILE, ENGINE_MODULE, inBundle('manifest.json'), inBundle('labels.txt'), inBundle(bundle.artifact.file)]
+      .reduce((sum, path) => sum + (app.files[path]?.bytes ?? 0), 0);
+    const model = readModel(read, app, bundle);
+    const [, , modelBytes, started] = await Promise.all([
+      coreBytes.then((bytes) => verify(CORE_FILE, bytes, app.files[CORE_FILE], core)),
+      Promise.all(ENGINE_SCRIPTS.map(verifiedReader(files, app, core))),
+      model,
+      litert,
+    ]);
+    return new Classifier(files, app, await core, bundle, await openModel(started, modelBytes, bundle));
+  }
+
+  /** What the page needs to know. */
+  get info() {
+    const {name, labels, input, artifact} = this.bundle;
+    const {kind, file, bytes, sha256, temperature = 1, metrics = null, verdict = 'unchecked'} = artifact;
+    return {
+      app: {name: this.app.name, version: this.app.version, made_by: this.app.made_by},
+      name,
+      labels,
+      input,
+      artifact: {kind, file, bytes, sha256, temperature, metrics, verdict},
+      engine: this.app.engine,
+    };
+  }
+
+  /**
+   * Classifies a photo.
+   *
+   * @param {Blob} blob Its file.
+   */
+  async classify(blob) {
+    const start = performance.now();
+    const {picture, type, decoder} = await this.decoders.decode(await bytesOf(blob), {file: blob});
+    return this.finish(picture, type, decoder, start);
+  }
+
+  /**
+   * Classifies a frame of a camera, of which no file exists that the runtime could have read.
+   *
+   * @param {ImageBitmap | VideoFrame} frame Closed afterwards.
+   */
+  async classifyFrame(frame) {
+    const start = performance.now();
+    const picture = this.decoders.frame(frame);
+    return this.finish(picture, 'frame', 'browser', start);
+  }
+
+  /** @type {(picture: any, type: string, decoder: string, start: number) => Promise<any>} */
+  async finish(picture, type, decoder, start) {
+    const {width, height} = picture;
+    const decoded = performance.now();
+    const {pixels} = pixelsOf(this.core, picture, this.bundle.input);
+    const resized = performance.now();
+    const scores = await this.engine.run(pixels);
+    const best = this.best(scores);
+    const end = performance.now();
+    const ms = {decode: decoded - start, pixels: resized - decoded, model: end - resized, total: end - start};
+    return {scores, best, width, height, type, decoder, ms};
+  }
+
+  /** @type {(scores: Float32Array) => {index: number, label: string, score: number}[]} */
+  best(scores) {
+    const indices = this.core.best(scores, BEST);
+    if (!indices) {
+      throw new ClassifyError(
+        'engine', "A model's scores must be finite. Received: NaN or infinity. Export the bundle again.",
+      );
+    }
+    return indices.map((index) => ({index, label: this.bundle.labels[index], score: scores[index]}));
+  }
+}
+
+/** @type {(blob: Blob) => Promise<Uint8Array>} */
+async function bytesOf(blob) {
+  if (blob.size > MAX_BYTES) throw tooManyBytes(blob.size);
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (error) {
+    throw asClassifyError(error, 'not_an_image', 'An image must be a readable file.', 'Choose it again.');
+  }
+}
+
+/**
+ * Compiles the engine while it arrives, and hashes the same bytes.
+ *
+ * @param {import('./files.mjs').Files} files
+ * @param {(bytes: number) => void} arrived
+ * @returns {{bytes: Promise<Uint8Array>, compiled: Promise<WebAssembly.Module>}}
+ */
+function engineModule(files, arrived) {
+  const responses = files.response(ENGINE_MODULE).then((response) => [response, response.clone()]);
+  const bytes = responses.then(([response]) => content(response, ENGINE_MODULE, arrived));
+  const compiled = responses
+    .then(([, copy]) => WebAssembly.compileStreaming(copy))
+    // Hosts that do not know .wasm, and browsers that do not stream from where this comes from.
+    .catch(async () => WebAssembly.compile(await bytes))
+    .catch((error) => { throw engineError(error); });
+  return {bytes, compiled};
+}
+
+/** @type {(read: (path: string) => Promise<Uint8Array>, app: any, bundle: any) => Promise<Uint8Array>} */
+async function readModel(read, app, bundle) {
+  const {file, bytes, sha256} = bundle.artifact;
+  const path = inBundle(file);
+  const listed = app.files[path];
+  if (listed && (listed.bytes !== bytes || listed.sha256 !== sha256)) {
+    throw new ClassifyError(
+      'changed_file',
+      `app.json and manifest.json must describe the same model. Received: two descriptions of ${file}. `
+      + 'Upload the whole folder again, then reload the page.',
+    );
+  }
+  return read(path);
+}

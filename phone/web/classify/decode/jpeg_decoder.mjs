@@ -1,0 +1,89 @@
+/**
+ * The app's own JPEG decoder (MozJPEG as WebAssembly), for browsers whose pixels differ from the runtime's.
+ *
+ * It knows no colour profiles and turns by EXIF. Its memory never shrinks, so a new instance is made after a
+ * large photo, and after a damaged one, which may leave it in any state.
+ */
+import {reason} from '../errors.mjs';
+import {damaged, jpegSegments} from './formats.mjs';
+
+export const JPEG_SCRIPT = 'engine/jpeg/mozjpeg_dec.js';
+export const JPEG_MODULE = 'engine/jpeg/mozjpeg_dec.wasm';
+
+const LARGE_PIXELS = 2_000_000;
+const BAND_PIXELS = 1 << 17;
+
+/**
+ * @param {Uint8Array} bytes A JPEG.
+ * @returns {boolean} Not with four colours (CMYK), which it refuses.
+ */
+export function isReadable(bytes) {
+  for (const {marker, start} of jpegSegments(bytes)) {
+    if (marker >= 0xc0 && marker <= 0xc2) return bytes[start + 9] !== 4;
+  }
+  return true;
+}
+
+/** Decodes JPEGs. */
+export class JpegDecoder {
+  /**
+   * @param {any} factory What the decoder's script exports.
+   * @param {WebAssembly.Module} module
+   */
+  constructor(factory, module) {
+    this.factory = factory;
+    this.module = module;
+    this.instance = null;
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @param {import('./formats.mjs').Header} header
+   * @returns {Promise<import('./browser_decoder.mjs').Picture>}
+   */
+  async decode(bytes, header) {
+    this.instance ??= this.start();
+    let image;
+    try {
+      image = (await this.instance).decode(bytes, true);
+      if (!image) throw new Error('it does not decode');
+    } catch (error) {
+      this.instance = null;
+      throw damaged(header.type, reason(error));
+    }
+    if (image.width * image.height > LARGE_PIXELS) this.instance = null;
+    const {width, height, data} = image;
+    return {width, height, opaque: true, bands: () => bandsOf(data, width, height), close: () => {}};
+  }
+
+  /** @returns {Promise<any>} */
+  start() {
+    return this.factory({
+      noInitialRun: true,
+      // What the decoder prints about a damaged file is in the error.
+      print: () => {},
+      printErr: () => {},
+      // Without it the script builds a URL beside its own, which fails where it is a blob: URL.
+      locateFile: (path) => path,
+      instantiateWasm: (imports, done) => {
+        WebAssembly.instantiate(this.module, imports).then((instance) => done(instance));
+        return {};
+      },
+    });
+  }
+}
+
+/**
+ * Cuts decoded pixels into bands.
+ *
+ * @param {Uint8ClampedArray | Uint8Array} data RGBA.
+ * @param {number} width
+ * @param {number} height
+ */
+export function* bandsOf(data, width, height) {
+  const most = Math.max(1, Math.floor(BAND_PIXELS / width));
+  for (let top = 0; top < height; top += most) {
+    const rows = Math.min(most, height - top);
+    yield {data: data.subarray(4 * width * top, 4 * width * (top + rows)), rows};
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The worker in which everything is computed, so that the page never freezes.
+ *
+ * A classic one: the engine loads its script by importScripts, which module workers lack. Everything else is
+ * in modules, imported once the page has said where they are.
+ */
+'use strict';
+
+/** What is needed in any case and takes longest: asked for before the modules that use it are there. */
+const EARLY = [
+  'app.json', 'core.wasm', 'bundle/manifest.json', 'bundle/labels.txt',
+  'engine/litert/litert_wasm_compat_internal.wasm',
+];
+
+self.onmessage = async ({data}) => {
+  const waiting = [];
+  self.onmessage = (event) => waiting.push(event);
+  const url = (path) => (data.urls && data.urls[path]) || new URL(path, data.base).href;
+  try {
+    const asked = new Map(EARLY.map((path) => [path, fetch(url(path))]));
+    asked.forEach((response) => response.catch(() => {}));
+    const job = await import(url('classify/job.mjs'));
+    job.serve(self, data, asked);
+    self.postMessage({ready: true});
+    waiting.forEach((event) => self.onmessage(event));
+  } catch (error) {
+    self.postMessage({failed: String((error && error.message) || error)});
+  }
+};
