@@ -27,8 +27,11 @@ BROWSERS = (
     "/usr/libexec/webkit2gtk-4.1/MiniBrowser",
 )
 
-START_SECONDS = 60.0
-"""Until the display, the driver and the browser answer."""
+START_SECONDS = 30.0
+"""Until the display, the driver or the browser answers."""
+
+ATTEMPTS = 2
+"""The driver waits for ever for a browser that ends while it starts."""
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 """The key under which WebDriver hands over an element: https://www.w3.org/TR/webdriver2/#elements"""
@@ -86,10 +89,16 @@ class WebKitBrowser:
         screen = ("-screen", "0", "1600x4000x24", "-nolisten", "tcp")
         self._display = _guarded([display, "-displayfd", str(write), *screen], pass_fds=(write,))
         os.close(write)
-        ready, _, _ = select.select([read], [], [], START_SECONDS)
-        self._number = os.read(read, 16).decode().strip() if ready else ""
+        # In two pieces: the number, and the end of the line.
+        told = b""
+        while not told.endswith(b"\n") and select.select([read], [], [], START_SECONDS)[0]:
+            piece = os.read(read, 16)
+            if not piece:
+                break
+            told += piece
         os.close(read)
-        if not self._number:
+        self._number = told.decode().strip()
+        if not told.endswith(b"\n"):
             self.close()
             raise BrowserError("Xvfb did not start")
 
@@ -130,19 +139,22 @@ class _WebKitPage:
     def __init__(self, driver: str, browser: str, environment: dict[str, str]) -> None:
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
-        self._process = _guarded([driver, f"--port={port}"], env=environment)
-        self._client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS + 30, trust_env=False
-        )
-        self._session = ""
-        try:
-            self._session = self._start(browser)
-        except BaseException:
-            _end(self._process)
-            raise
+        for attempt in range(ATTEMPTS):
+            with socket.socket() as taken:
+                taken.bind(("127.0.0.1", 0))
+                port = taken.getsockname()[1]
+            self._process = _guarded([driver, f"--port={port}"], env=environment)
+            self._client = httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS + 30, trust_env=False
+            )
+            try:
+                self._session = self._start(browser)
+                return
+            except BaseException as error:
+                _end(self._process)
+                self._client.close()
+                if not isinstance(error, BrowserError) or attempt == ATTEMPTS - 1:
+                    raise
 
     def _start(self, browser: str) -> str:
         end = time.monotonic() + START_SECONDS
@@ -160,8 +172,13 @@ class _WebKitPage:
             "timeouts": {"script": milliseconds, "pageLoad": milliseconds},
             "unhandledPromptBehavior": "accept",
         }
-        answer = self._client.post("/session", json={"capabilities": {"alwaysMatch": wanted}}).json()
-        value = answer["value"]
+        try:
+            answer = self._client.post(
+                "/session", json={"capabilities": {"alwaysMatch": wanted}}, timeout=START_SECONDS
+            )
+            value = answer.json()["value"]
+        except (httpx.TransportError, ValueError) as error:
+            raise BrowserError(f"MiniBrowser did not start: {error!r}") from error
         if "sessionId" not in value:
             raise BrowserError(f"MiniBrowser did not start: {value}")
         return str(value["sessionId"])
