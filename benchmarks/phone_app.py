@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from phone.making import PhoneConfig, make_app
 from PIL import Image
 
 from benchmarks.browsers.image_kinds import drawn
-from benchmarks.browsers.protocol import Browser, Missing, Name
+from benchmarks.browsers.protocol import Browser, MissingError, Name
 from benchmarks.browsers.puppeteer import Driver, PuppeteerBrowser, packages_folder
 from benchmarks.browsers.site import Site
 from benchmarks.browsers.webkit import WebKitBrowser
@@ -23,7 +24,6 @@ from benchmarks.edge_model import facts
 from benchmarks.options import check_photos, parser
 from benchmarks.phone_model import jpegs, phone_bundle
 from exporter.formats.onnx_run import cpu_report
-from phone.making import PhoneConfig, make_app
 
 PAGES = Path(__file__).with_name("browsers") / "pages"
 ENGINES: tuple[Name, ...] = ("chromium", "firefox", "webkit")
@@ -88,7 +88,7 @@ def browsers_of(options: Any, each: Callable[[Browser], None]) -> list[str]:
         for name in options.browsers.split(","):
             try:
                 browser: Browser = WebKitBrowser() if name == "webkit" else PuppeteerBrowser(driver, name)
-            except Missing as reason:
+            except MissingError as reason:
                 missing.append(f"{name}: {reason}")
                 continue
             try:

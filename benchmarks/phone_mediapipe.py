@@ -16,7 +16,9 @@ from PIL import Image
 
 def main() -> None:
     """Answers every photo, decoded to RGB: a gray file raises otherwise."""
-    options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=sys.argv[1]), max_results=-1)
+    options = vision.ImageClassifierOptions(
+        base_options=BaseOptions(model_asset_path=sys.argv[1]), max_results=-1
+    )
     classifier = vision.ImageClassifier.create_from_options(options)
     found = []
     for photo in sys.argv[2:]:

@@ -41,7 +41,10 @@ a static host sends it."""
 
 READY = """new Promise((resolve) => {
   const root = document.documentElement;
-  const look = () => ['ready', 'failed'].includes(root.dataset.state) && resolve([root.dataset.state, performance.now()]);
+  const look = () => {
+    const {state} = root.dataset;
+    if (state === 'ready' || state === 'failed') resolve([state, performance.now()]);
+  };
   new MutationObserver(look).observe(root, {attributes: true});
   look();
 })"""
@@ -127,7 +130,11 @@ def _sizes(app: Path) -> dict[str, int]:
     }
     bundle = {path: size for path, size in packed.items() if path.startswith("bundle/")}
     model = sum(size for path, size in bundle.items() if path.endswith(".tflite"))
-    return {"app": sum(packed.values()) - sum(bundle.values()), "bundle": sum(bundle.values()), "model": model}
+    return {
+        "app": sum(packed.values()) - sum(bundle.values()),
+        "bundle": sum(bundle.values()),
+        "model": model,
+    }
 
 
 def _result(
@@ -135,7 +142,14 @@ def _result(
     found: dict[tuple[str, str], list[float]], sizes: dict[str, int],
 ) -> Result:  # fmt: skip
     best = {key: float(np.min(times)) for key, times in found.items()}
-    against = {"exact": "full", "full": "full", "small": "full", "invoke": "full", "app": "engine", "engine": "engine"}
+    against = {
+        "exact": "full",
+        "full": "full",
+        "small": "full",
+        "invoke": "full",
+        "app": "engine",
+        "engine": "engine",
+    }
     rows: list[tuple[Cell, ...]] = []
     figures: list[Figure] = []
     for (way, browser), times in found.items():
@@ -143,7 +157,9 @@ def _result(
         shown = {**ANSWERS, **STARTS}[way]
         rows.append((shown, browser, best[way, browser], float(np.median(times)), ratio))
         if way == "exact":
-            figures.append(Figure(f"{browser}: exact answer by decode, read-out and invoke", ratio, most=MOST_ANSWER))
+            figures.append(
+                Figure(f"{browser}: exact answer by decode, read-out and invoke", ratio, most=MOST_ANSWER)
+            )
         if way == "app":
             figures.append(Figure(f"{browser}: warm start by the engine's own load", ratio, most=MOST_START))
     figures += [

@@ -21,7 +21,7 @@ class BrowserError(AssertionError):
     """A browser did not do what it was told: a page that throws, a selector that matches nothing, silence."""
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A browser, or what drives it, is not installed; the message names it."""
 
 
@@ -73,9 +73,7 @@ class Browser(Protocol):
 
     name: Name
 
-    def page(
-        self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False
-    ) -> Tab:
+    def page(self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False) -> Tab:
         """Opens a tab.
 
         Args:

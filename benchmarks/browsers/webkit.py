@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.browsers.protocol import PATIENCE_SECONDS, BrowserError, Missing, Name, Tab
+from benchmarks.browsers.protocol import PATIENCE_SECONDS, BrowserError, MissingError, Name, Tab
 
 BROWSERS = (
     "/usr/lib/*/webkit2gtk-4.1/MiniBrowser",
@@ -73,14 +73,14 @@ class WebKitBrowser:
             dark: Whether the user prefers dark pages.
 
         Raises:
-            Missing: The browser, its driver or the display is not installed.
+            MissingError: The browser, its driver or the display is not installed.
         """
         found = [path for pattern in BROWSERS for path in sorted(Path("/").glob(pattern[1:]))]
         driver, display = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
         if not found or driver is None:
-            raise Missing("WebKitGTK's browser and driver (webkit2gtk-driver) are not installed")
+            raise MissingError("WebKitGTK's browser and driver (webkit2gtk-driver) are not installed")
         if display is None:
-            raise Missing("Xvfb (xvfb) is not installed")
+            raise MissingError("Xvfb (xvfb) is not installed")
         self._browser, self._driver, self._dark = str(found[0]), driver, dark
         self._temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._profile = profile or Path(self._temporary.name) / "shared"
@@ -102,9 +102,7 @@ class WebKitBrowser:
             self.close()
             raise BrowserError("Xvfb did not start")
 
-    def page(
-        self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False
-    ) -> Tab:
+    def page(self, *, width: int = 1280, height: int = 900, dark: bool = False, shared: bool = False) -> Tab:
         """See :class:`benchmarks.browsers.protocol.Browser`; ``dark`` is that of the browser or of the tab."""
         home = self._profile if shared else Path(tempfile.mkdtemp(dir=self._temporary.name))
         home.mkdir(parents=True, exist_ok=True)
