@@ -27,7 +27,6 @@ help:
 	@echo "make format      rewrite the source in the project's format"
 	@echo "make docs        write docs/cli.md from the commands' help, and the tables of docs/architecture.md"
 	@echo "make wasm        build phone/web/core.wasm, the C core for browsers (needs clang and lld)"
-	@echo "make dex         phone/apk/classes.dex from its smali source (needs smali)"
 	@echo "make dex         build phone/apk/classes.dex, the shell of the Android app (needs smali)"
 	@echo "make picture     the README's picture of report.html (needs chromium)"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -12,7 +13,8 @@ from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from edge_runtime.common.text import printable
 from phone.app.reduced_bundle import KINDS
 from phone.making import Made, PhoneConfig, make_app
-from phone.serving.serving import serve_app
+from phone.serving.server import AppServer
+from phone.serving.serving import serve_until_stopped
 
 
 @click.command(
@@ -132,14 +134,17 @@ def phone(
         allow_failed=allow_failed,
         engine=engine,
     )
-    with StepProgress() as progress:
-        made = make_app(config, progress)
-    if as_json:
-        click.echo(json.dumps(made_record(made), indent=2))
-    else:
-        _print(made, served=serve)
-    if serve and out is not None:
-        serve_app(out, host, port)
+    with ExitStack() as stack:
+        # A port in use is known before the work.
+        server = stack.enter_context(AppServer(out, host, port)) if serve and out is not None else None
+        with StepProgress() as progress:
+            made = make_app(config, progress)
+        if as_json:
+            click.echo(json.dumps(made_record(made), indent=2))
+        else:
+            _print(made, served=serve)
+        if server is not None:
+            serve_until_stopped(server, host)
 
 
 def made_record(made: Made) -> dict[str, object]:

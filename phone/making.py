@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,14 @@ def make_app(config: PhoneConfig, progress: Progress = no_progress) -> Made:
 
 def _check_outputs(config: PhoneConfig) -> None:
     """Before anything is read: a wrong output should not be told after a download."""
+    _check_distinct(
+        {
+            "--out": config.out,
+            "--single-file": config.single_file,
+            "--apk": config.apk,
+            "--android-project": config.android_project,
+        }
+    )
     if config.out is not None:
         check_place(config.out)
     if config.single_file is not None:
@@ -136,6 +145,18 @@ def _check_outputs(config: PhoneConfig) -> None:
         raise UsageError(
             "--android-package belongs to --apk and --android-project. Received: neither. Pass one of them."
         )
+
+
+def _check_distinct(outputs: Mapping[str, Path | None]) -> None:
+    seen: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        other = seen.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UsageError(
+                f"Each output must have a place of its own. Received: {other} and {option} {path}. Pass another."
+            )
 
 
 def _android(config: PhoneConfig, bundle: Bundle) -> tuple[AndroidShell | None, SigningKey | None]:

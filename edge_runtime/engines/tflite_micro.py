@@ -3,6 +3,8 @@
 Its package holds the portable kernels that a microcontroller runs unless its maker replaces them. They
 give the scores of LiteRT's reference kernels, which differ from those of XNNPACK by some hundredths on an
 int8 file: whoever replays golden examples compares with :func:`open_reference`. Slow; never chosen by itself.
+
+It trusts its file: a damaged one can end the process. A bundle's files are verified before it sees them.
 """
 
 from __future__ import annotations
@@ -143,20 +145,22 @@ def arena_bytes(model: bytes) -> int | None:
     with quiet():
         # In steps; the first is known to fail, the second to suffice.
         low, high = 0, (10 * len(model) + _AMPLE) // ARENA_STEP
-        if not _runs(model, high * ARENA_STEP):
+        if not _fits(model, high * ARENA_STEP):
             return None
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if _runs(model, middle * ARENA_STEP) else (middle, high)
-    return high * ARENA_STEP
+            low, high = (low, middle) if _fits(model, middle * ARENA_STEP) else (middle, high)
+        # Everything is allocated before the first run; once, that is tried too.
+        return high * ARENA_STEP if _fits(model, high * ARENA_STEP, run=True) else None
 
 
-def _runs(model: bytes, arena: int) -> bool:
+def _fits(model: bytes, arena: int, *, run: bool = False) -> bool:
     try:
         interpreter = _interpreter(model, arena)
-        taken = interpreter.get_input_details(0)
-        interpreter.set_input(np.zeros(taken["shape"], taken["dtype"]), 0)
-        interpreter.invoke()
+        if run:
+            taken = interpreter.get_input_details(0)
+            interpreter.set_input(np.zeros(taken["shape"], taken["dtype"]), 0)
+            interpreter.invoke()
     except (ImportError, *_REFUSALS):
         return False
     return True

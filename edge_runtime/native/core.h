@@ -1,11 +1,11 @@
-/* snapship's core: what must give the same bytes on every machine, in C without a library of Python's.
+/* snapship's core: whatever must give the same bytes on every machine, as a library without Python.
 
    Hosts call it: python.c (edge_runtime._native), wasm.c (core.wasm, for browsers), jni.c (Android, any JVM).
-   All arithmetic on pixels is in whole numbers. The weights of the antialiased resize are made in double
-   precision: compile with -ffp-contract=off, a fused multiply-add would round once less.
+   Pixels are computed in integers. The weights of the antialiased resize are made in double precision: compile
+   with -ffp-contract=off, because a fused multiply-add rounds once where Pillow's build rounds twice.
 
-   A picture goes through in bands: rows in, finished rows of the result out. Only the rows that the next
-   rows of the result need are kept, so memory does not grow with the picture's height. */
+   A picture goes through in bands: rows in, finished rows of the result out. Only what the next rows of the
+   result need is kept, a few rows of the result's width, and never the picture. */
 
 #ifndef SNAPSHIP_CORE_H
 #define SNAPSHIP_CORE_H

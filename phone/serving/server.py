@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -43,7 +46,8 @@ class AppServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    allow_reuse_address = True
+    # Elsewhere it would let two servers share a port.
+    allow_reuse_address = os.name == "posix"
 
     def __init__(self, folder: Path, host: str, port: int) -> None:
         """Binds the port.
@@ -87,8 +91,10 @@ class AppServer(ThreadingHTTPServer):
         except (OSError, msgspec.MsgspecError):
             return None
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A phone that goes away is no error."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing about a phone that goes away."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

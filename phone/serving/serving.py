@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -12,18 +11,14 @@ from phone.serving.addresses import qr_code, reachable, url
 from phone.serving.server import AppServer
 
 
-def serve_app(folder: Path, host: str, port: int) -> None:
-    """Serves the folder; returns after Ctrl-C or SIGTERM.
+def serve_until_stopped(server: AppServer, host: str) -> None:
+    """Serves an app; returns after Ctrl-C or SIGTERM.
 
     Args:
-        folder: An app made by snapship.
-        host: Address to listen on.
-        port: 0 picks a free one.
-
-    Raises:
-        UsageError: The address cannot be used.
+        server: Bound to its port.
+        host: The address as the user gave it.
     """
-    with AppServer(folder, host, port) as server, interrupt_on_terminate():
+    with interrupt_on_terminate():
         # On stderr, where the other lines about the run are: stdout may be JSON.
         for line in introduction(host, server.port):
             click.echo(line, err=True)

@@ -38,7 +38,7 @@ print("answer", json.dumps(answer))
 
 def test_recipes_are_there() -> None:
     assert [title for title, _ in RECIPES] == [
-        "Engine", "Artifact kind", "Architecture", "Event source", "Front",
+        "Engine", "Artifact kind", "Architecture", "Language of the phone app", "Event source", "Front",
     ]  # fmt: skip
 
 

@@ -26,7 +26,10 @@ const FOLDER = 'bundle/';
 export async function readApp(files) {
   const app = await files.json('app.json');
   if (app?.schema_version !== SCHEMA_VERSION || !app.files || typeof app.artifact !== 'string') {
-    throw wrong(`app.json must have schema_version ${SCHEMA_VERSION}, files and an artifact`, app?.schema_version);
+    throw wrong(
+      `app.json must have schema_version ${SCHEMA_VERSION}, files and an artifact`,
+      app?.schema_version,
+    );
   }
   return app;
 }
@@ -43,9 +46,30 @@ export async function readApp(files) {
 export function verifiedReader(files, app, core, onBytes) {
   return async (path) => {
     const bytes = await files.bytes(path, onBytes);
+    return verifiedOrFresh(files, path, bytes, app, core);
+  };
+}
+
+/**
+ * Verifies what was read, and reads it once more where it differs: a browser's cache may mix two versions.
+ *
+ * @param {import('./files.mjs').Files} files
+ * @param {string} path
+ * @param {Uint8Array} bytes
+ * @param {any} app
+ * @param {Promise<import('./core.mjs').Core>} core
+ * @returns {Promise<Uint8Array>}
+ */
+export async function verifiedOrFresh(files, path, bytes, app, core) {
+  try {
     await verify(path, bytes, app.files[path], core);
     return bytes;
-  };
+  } catch (error) {
+    if (!(error instanceof ClassifyError) || error.code !== 'changed_file' || files.urls) throw error;
+    const fresh = await files.freshBytes(path);
+    await verify(path, fresh, app.files[path], core);
+    return fresh;
+  }
 }
 
 /**
@@ -56,7 +80,10 @@ export function verifiedReader(files, app, core, onBytes) {
  * @returns {Promise<Bundle>}
  */
 export async function readBundle(app, read) {
-  const [manifestBytes, labelBytes] = await Promise.all([read(`${FOLDER}manifest.json`), read(`${FOLDER}labels.txt`)]);
+  const [manifestBytes, labelBytes] = await Promise.all([
+    read(`${FOLDER}manifest.json`),
+    read(`${FOLDER}labels.txt`),
+  ]);
   const manifest = parsed(manifestBytes, 'bundle/manifest.json');
   const bundle = checkedManifest(manifest, app.artifact);
   if (labelsOf(new TextDecoder().decode(labelBytes)).join('\n') !== bundle.labels.join('\n')) {
@@ -81,17 +108,25 @@ export function checkedManifest(manifest, kind) {
   if (!Array.isArray(labels) || !labels.length || labels.some((label) => typeof label !== 'string')) {
     throw wrong('manifest.json must list the labels', labels);
   }
-  const known = [1, 3].includes(input.channels) && ['stretch', 'crop'].includes(input.fit)
-    && ['antialiased', 'plain'].includes(input.resize);
+  const known =
+    [1, 3].includes(input.channels) &&
+    ['stretch', 'crop'].includes(input.fit) &&
+    ['antialiased', 'plain'].includes(input.resize);
   if (!known || !(input.width >= 1 && input.height >= 1)) {
     throw wrong('manifest.json must describe an input that this app knows', JSON.stringify(input));
   }
   const shape = [input.height, input.width, input.channels];
   if (String(artifact.input.shape.slice(1)) !== String(shape)) {
-    throw wrong("The artifact's input must be the bundle's", `${artifact.input.shape.slice(1)}, not ${shape}`);
+    throw wrong(
+      "The artifact's input must be the bundle's",
+      `${artifact.input.shape.slice(1)}, not ${shape}`,
+    );
   }
   if (artifact.output.shape.at(-1) !== labels.length) {
-    throw wrong("Labels must match the model's outputs", `${labels.length}, not ${artifact.output.shape.at(-1)}`);
+    throw wrong(
+      "Labels must match the model's outputs",
+      `${labels.length}, not ${artifact.output.shape.at(-1)}`,
+    );
   }
   return {name, labels, input, artifact, golden};
 }
@@ -114,5 +149,8 @@ function labelsOf(text) {
 /** @type {(rule: string, received: unknown) => ClassifyError} */
 function wrong(rule, received) {
   const text = String(received).slice(0, 200);
-  return new ClassifyError('bundle', `${rule}. Received: ${text}. Make the app again: snapship phone BUNDLE.`);
+  return new ClassifyError(
+    'bundle',
+    `${rule}. Received: ${text}. Make the app again: snapship phone BUNDLE.`,
+  );
 }

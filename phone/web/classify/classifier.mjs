@@ -4,13 +4,12 @@
  * Whatever can be loaded at the same time is: the core, the engine's script and module, the bundle and the
  * model arrive, are verified and compiled side by side.
  */
-import {inBundle, readApp, readBundle, verifiedReader} from './bundle.mjs';
+import {inBundle, readApp, readBundle, verifiedOrFresh, verifiedReader} from './bundle.mjs';
 import {CORE_FILE, Core} from './core.mjs';
 import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
 import {MAX_BYTES, tooManyBytes} from './decode/formats.mjs';
 import {ClassifyError, asClassifyError} from './errors.mjs';
-import {content} from './files.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
 
@@ -50,24 +49,36 @@ export class Classifier {
     const coreBytes = files.bytes(CORE_FILE, arrived);
     const core = coreBytes.then((bytes) => Core.load(bytes));
     const moduleFile = engineModule(files, arrived);
-    const api = import(files.url(ENGINE_API)).catch((error) => { throw engineError(error); });
-    for (const promise of [coreBytes, core, moduleFile.bytes, moduleFile.compiled, api]) promise.catch(() => {});
+    const api = import(files.url(ENGINE_API)).catch((error) => {
+      throw engineError(error);
+    });
+    for (const promise of [coreBytes, core, moduleFile.bytes, moduleFile.compiled, api])
+      promise.catch(() => {});
 
     const app = await readApp(files);
     // Before the manifest says which one it is: an app has one model.
-    Object.keys(app.files).filter((path) => path.endsWith('.tflite')).slice(0, 1).forEach((path) => files.ask(path));
+    Object.keys(app.files)
+      .filter((path) => path.endsWith('.tflite'))
+      .slice(0, 1)
+      .forEach((path) => files.ask(path));
     const read = verifiedReader(files, app, core, arrived);
     const reading = readBundle(app, read);
     reading.catch(() => {});
-    const module = Promise.all([moduleFile.compiled, moduleFile.bytes]).then(async ([compiled, bytes]) => {
-      await verify(ENGINE_MODULE, bytes, app.files[ENGINE_MODULE], core);
-      return compiled;
+    const module = moduleFile.bytes.then(async (bytes) => {
+      const verified = await verifiedOrFresh(files, ENGINE_MODULE, bytes, app, core);
+      return verified === bytes ? moduleFile.compiled : WebAssembly.compile(verified);
     });
+    module.catch(() => {});
     const litert = startEngine(files, module, api);
     litert.catch(() => {});
     const bundle = await reading;
-    total = [CORE_FILE, ENGINE_MODULE, inBundle('manifest.json'), inBundle('labels.txt'), inBundle(bundle.artifact.file)]
-      .reduce((sum, path) => sum + (app.files[path]?.bytes ?? 0), 0);
+    total = [
+      CORE_FILE,
+      ENGINE_MODULE,
+      inBundle('manifest.json'),
+      inBundle('labels.txt'),
+      inBundle(bundle.artifact.file),
+    ].reduce((sum, path) => sum + (app.files[path]?.bytes ?? 0), 0);
     const model = readModel(read, app, bundle);
     const [, , modelBytes, started] = await Promise.all([
       coreBytes.then((bytes) => verify(CORE_FILE, bytes, app.files[CORE_FILE], core)),
@@ -123,7 +134,12 @@ export class Classifier {
     const scores = await this.engine.run(pixels);
     const best = this.best(scores);
     const end = performance.now();
-    const ms = {decode: decoded - start, pixels: resized - decoded, model: end - resized, total: end - start};
+    const ms = {
+      decode: decoded - start,
+      pixels: resized - decoded,
+      model: end - resized,
+      total: end - start,
+    };
     return {scores, best, width, height, type, decoder, ms};
   }
 
@@ -132,7 +148,8 @@ export class Classifier {
     const indices = this.core.best(scores, BEST);
     if (!indices) {
       throw new ClassifyError(
-        'engine', "A model's scores must be finite. Received: NaN or infinity. Export the bundle again.",
+        'engine',
+        "A model's scores must be finite. Received: NaN or infinity. Export the bundle again.",
       );
     }
     return indices.map((index) => ({index, label: this.bundle.labels[index], score: scores[index]}));
@@ -150,20 +167,20 @@ async function bytesOf(blob) {
 }
 
 /**
- * Compiles the engine while it arrives, and hashes the same bytes.
+ * Fetches the engine, so that the same bytes are compiled and hashed. Streaming its compilation from a
+ * clone of the response was slower: a cached file is there at once.
  *
  * @param {import('./files.mjs').Files} files
  * @param {(bytes: number) => void} arrived
  * @returns {{bytes: Promise<Uint8Array>, compiled: Promise<WebAssembly.Module>}}
  */
 function engineModule(files, arrived) {
-  const responses = files.response(ENGINE_MODULE).then((response) => [response, response.clone()]);
-  const bytes = responses.then(([response]) => content(response, ENGINE_MODULE, arrived));
-  const compiled = responses
-    .then(([, copy]) => WebAssembly.compileStreaming(copy))
-    // Hosts that do not know .wasm, and browsers that do not stream from where this comes from.
-    .catch(async () => WebAssembly.compile(await bytes))
-    .catch((error) => { throw engineError(error); });
+  const bytes = files.bytes(ENGINE_MODULE, arrived);
+  const compiled = bytes
+    .then((content) => WebAssembly.compile(content))
+    .catch((error) => {
+      throw engineError(error);
+    });
   return {bytes, compiled};
 }
 
@@ -175,8 +192,8 @@ async function readModel(read, app, bundle) {
   if (listed && (listed.bytes !== bytes || listed.sha256 !== sha256)) {
     throw new ClassifyError(
       'changed_file',
-      `app.json and manifest.json must describe the same model. Received: two descriptions of ${file}. `
-      + 'Upload the whole folder again, then reload the page.',
+      `app.json and manifest.json must describe the same model. Received: two descriptions of ${file}. ` +
+        'Upload the whole folder again, then reload the page.',
     );
   }
   return read(path);

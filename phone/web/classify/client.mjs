@@ -40,10 +40,12 @@ export class Client {
     this.worker.onmessage = ({data}) => this.receive(data);
     this.worker.onerror = (event) => {
       event.preventDefault();
-      this.fail(new ClassifyError(
-        this.pending.has(0) ? 'missing_file' : 'engine',
-        `The classifier's worker must run. Received: ${event.message || 'no worker'}. Reload the page.`,
-      ));
+      this.fail(
+        new ClassifyError(
+          this.pending.has(0) ? 'missing_file' : 'engine',
+          `The classifier's worker must run. Received: ${event.message || 'no worker'}. Reload the page.`,
+        ),
+      );
     };
     this.worker.postMessage({base: files.base, urls: files.urls, page: pageFacts()});
   }
@@ -81,7 +83,12 @@ export class Client {
 
   /** Ends the worker; requests without an answer fail. */
   close() {
-    this.fail(new ClassifyError('engine', 'A closed classifier answers nothing. Received: a request. Start another.'));
+    this.fail(
+      new ClassifyError(
+        'engine',
+        'A closed classifier answers nothing. Received: a request. Start another.',
+      ),
+    );
   }
 
   /** @type {(name: string, args: any[], moved?: Transferable[]) => Promise<any>} */
@@ -99,9 +106,12 @@ export class Client {
     if (data.progress) this.onProgress(data.progress);
     else if (data.ready) this.settle(0, null, undefined);
     else if (data.failed) {
-      this.fail(new ClassifyError(
-        'missing_file', `The classifier's modules must load. Received: ${data.failed}. Reload the page.`,
-      ));
+      this.fail(
+        new ClassifyError(
+          'missing_file',
+          `The classifier's modules must load. Received: ${data.failed}. Reload the page.`,
+        ),
+      );
     } else {
       const error = data.error ? new ClassifyError(data.error.code, data.error.message) : null;
       this.settle(data.id, error, data.value);

@@ -58,7 +58,10 @@ export class Core {
       return new Core((await WebAssembly.instantiate(bytes, {})).instance);
     } catch (error) {
       throw asClassifyError(
-        error, 'core', 'The core must start in this browser.', 'Update the browser: it needs WebAssembly with SIMD.',
+        error,
+        'core',
+        'The core must start in this browser.',
+        'Update the browser: it needs WebAssembly with SIMD.',
       );
     }
   }
@@ -120,7 +123,13 @@ export class Core {
    */
   resizer(width, height, part, input) {
     const handle = this.exports.core_resizer_new(
-      width, height, ...part, input.width, input.height, input.channels, input.resize === 'plain' ? 1 : 0,
+      width,
+      height,
+      ...part,
+      input.width,
+      input.height,
+      input.channels,
+      input.resize === 'plain' ? 1 : 0,
     );
     if (!handle) throw noMemory();
     return new Resizer(this, handle, input.width * input.height * input.channels);
@@ -215,6 +224,7 @@ class Sha256 {
 
 function noMemory() {
   return new ClassifyError(
-    'core', 'The core needs memory for an image. Received: none left. Close other pages, or take a smaller image.',
+    'core',
+    'The core needs memory for an image. Received: none left. Close other pages, or take a smaller image.',
   );
 }

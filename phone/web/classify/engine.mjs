@@ -8,7 +8,11 @@ import {ClassifyError, asClassifyError} from './errors.mjs';
 
 const FOLDER = 'engine/litert/';
 export const ENGINE_API = `${FOLDER}core.js`;
-export const ENGINE_SCRIPTS = [ENGINE_API, `${FOLDER}wasm_utils.js`, `${FOLDER}litert_wasm_compat_internal.js`];
+export const ENGINE_SCRIPTS = [
+  ENGINE_API,
+  `${FOLDER}wasm_utils.js`,
+  `${FOLDER}litert_wasm_compat_internal.js`,
+];
 export const ENGINE_MODULE = `${FOLDER}litert_wasm_compat_internal.wasm`;
 
 /** A loaded model. */
@@ -51,14 +55,19 @@ export class Engine {
   /** @param {import('./bundle.mjs').Bundle} bundle */
   check(bundle) {
     const [input, output] = [this.model.getInputDetails(), this.model.getOutputDetails()];
-    const fits = input.length === 1 && output.length === 1
-      && String([...input[0].shape]) === String(this.shape) && input[0].dtype === bundle.artifact.input.dtype
-      && output[0].shape.at(-1) === this.classes && output[0].dtype === 'float32';
+    const fits =
+      input.length === 1 &&
+      output.length === 1 &&
+      String([...input[0].shape]) === String(this.shape) &&
+      input[0].dtype === bundle.artifact.input.dtype &&
+      output[0].shape.at(-1) === this.classes &&
+      output[0].dtype === 'float32';
     if (!fits) {
       throw new ClassifyError(
         'bundle',
-        "A model's tensors must match the manifest. Received: "
-        + `${input[0]?.dtype} [${input[0]?.shape}] to ${output[0]?.dtype} [${output[0]?.shape}]. Export the bundle again.`,
+        "A model's tensors must match the manifest. Received: " +
+          `${input[0]?.dtype} [${input[0]?.shape}] to ${output[0]?.dtype} [${output[0]?.shape}]. ` +
+          'Export the bundle again.',
       );
     }
   }
@@ -76,14 +85,20 @@ export async function startEngine(files, module, api) {
   const scope = /** @type {any} */ (self);
   const litert = await api;
   let failed = () => {};
-  const failure = new Promise((_, reject) => { failed = reject; });
+  const failure = new Promise((_, reject) => {
+    failed = reject;
+  });
   failure.catch(() => {});
   scope.Module = {
     print: () => {},
     // It tells of its own start there, too.
-    printErr: (line) => { if (String(line).startsWith('ERROR')) console.error(line); },
+    printErr: (line) => {
+      if (String(line).startsWith('ERROR')) console.error(line);
+    },
     instantiateWasm: (imports, done) => {
-      module.then(async (compiled) => done(await WebAssembly.instantiate(compiled, imports), compiled)).catch(failed);
+      module
+        .then(async (compiled) => done(await WebAssembly.instantiate(compiled, imports), compiled))
+        .catch(failed);
       return {};
     },
   };
@@ -119,7 +134,9 @@ export async function openModel(litert, bytes, bundle) {
 /** @type {(error: unknown) => ClassifyError} */
 export function engineError(error) {
   return asClassifyError(
-    error, 'engine', 'The engine must start in this browser and load the model.',
+    error,
+    'engine',
+    'The engine must start in this browser and load the model.',
     'Reload the page, or update the browser.',
   );
 }
@@ -131,7 +148,10 @@ export function engineError(error) {
 function withoutGpu() {
   const adapter = {limits: {}, features: new Set(), requestDevice: async () => null};
   try {
-    Object.defineProperty(navigator, 'gpu', {value: {requestAdapter: async () => adapter}, configurable: true});
+    Object.defineProperty(navigator, 'gpu', {
+      value: {requestAdapter: async () => adapter},
+      configurable: true,
+    });
   } catch {
     // It then asks for one and does not use it.
   }

@@ -38,7 +38,8 @@ export class ClassifyError extends Error {
  */
 export function reason(error) {
   // A WebAssembly exception has neither message nor a text worth reading.
-  const text = error instanceof Error ? error.message || error.name : typeof error === 'string' ? error : '';
+  const text =
+    error instanceof Error ? error.message || error.name : typeof error === 'string' ? error : '';
   return text.split('\n', 1)[0].trim().slice(0, 200) || 'no reason given';
 }
 

@@ -38,21 +38,23 @@ export class Files {
    * Asks for a file.
    *
    * @param {string} path
+   * @param {RequestInit} [options]
    * @returns {Promise<Response>} Its headers; the content may still be on its way.
    */
-  async response(path) {
+  async response(path, options) {
     let response;
     try {
-      const asked = this.asked.get(path);
+      const asked = options ? undefined : this.asked.get(path);
       this.asked.delete(path);
-      response = await (asked ?? fetch(this.url(path)));
+      response = await (asked ?? fetch(this.url(path), options));
     } catch (error) {
       throw asClassifyError(error, 'missing_file', `The app needs its file ${path}.`, 'Reload the page.');
     }
     if (!response.ok) {
       throw new ClassifyError(
         'missing_file',
-        `The app needs its file ${path}. Received: HTTP status ${response.status}. Upload the whole folder again.`,
+        `The app needs its file ${path}. Received: HTTP status ${response.status}. ` +
+          'Upload the whole folder again.',
       );
     }
     return response;
@@ -67,6 +69,16 @@ export class Files {
    */
   async bytes(path, onBytes) {
     return content(await this.response(path), path, onBytes);
+  }
+
+  /**
+   * Reads a file past the browser's cache, which may hold it from another version of the app.
+   *
+   * @param {string} path
+   * @returns {Promise<Uint8Array>}
+   */
+  async freshBytes(path) {
+    return content(await this.response(path, {cache: 'reload'}), path);
   }
 
   /**
@@ -114,7 +126,12 @@ export function parsed(bytes, path) {
   try {
     return JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes));
   } catch (error) {
-    throw asClassifyError(error, 'changed_file', `The file ${path} must be JSON.`, 'Upload the whole folder again.');
+    throw asClassifyError(
+      error,
+      'changed_file',
+      `The file ${path} must be JSON.`,
+      'Upload the whole folder again.',
+    );
   }
 }
 

@@ -50,19 +50,24 @@ export async function sha256(bytes, core) {
 export async function verify(path, bytes, expected, core) {
   const cure = 'Upload the whole folder again, then reload the page.';
   if (!expected) {
-    throw new ClassifyError('changed_file', `app.json must list every file. Received: no entry for ${path}. ${cure}`);
+    throw new ClassifyError(
+      'changed_file',
+      `app.json must list every file. Received: no entry for ${path}. ${cure}`,
+    );
   }
   const rule = `The file ${path} must be as the app was made.`;
   if (expected.bytes !== undefined && bytes.length !== expected.bytes) {
     throw new ClassifyError(
-      'changed_file', `${rule} Received: ${bytes.length} bytes instead of ${expected.bytes}. ${cure}`,
+      'changed_file',
+      `${rule} Received: ${bytes.length} bytes instead of ${expected.bytes}. ${cure}`,
     );
   }
   const found = await sha256(bytes, core);
   if (found !== expected.sha256) {
     throw new ClassifyError(
       'changed_file',
-      `${rule} Received: sha256 ${found.slice(0, 12)}... instead of ${String(expected.sha256).slice(0, 12)}... ${cure}`,
+      `${rule} Received: sha256 ${found.slice(0, 12)}... ` +
+        `instead of ${String(expected.sha256).slice(0, 12)}... ${cure}`,
     );
   }
 }

@@ -54,7 +54,10 @@ export function serve(scope, start, asked) {
       scope.postMessage({id, value}, value?.scores ? [value.scores.buffer] : []);
     } catch (error) {
       const {code, message} = asClassifyError(
-        error, 'engine', 'The image must classify in this browser.', 'Reload the page.',
+        error,
+        'engine',
+        'The image must classify in this browser.',
+        'Reload the page.',
       );
       scope.postMessage({id, error: {code, message}});
     }

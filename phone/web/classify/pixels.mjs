@@ -1,4 +1,4 @@
-/** From a decoded picture to the pixels that a model takes: alpha on white, gray, resize and crop by the core. */
+/** From a decoded picture to a model's pixels: alpha on white, gray, resize and crop, all by the core. */
 import {hex} from './hashes.mjs';
 
 /**
@@ -47,7 +47,12 @@ export function pixelsOf(core, picture, input, hashed = false) {
   let resizer;
   let hash = null;
   try {
-    resizer = core.resizer(picture.width, picture.height, keptPart(picture.width, picture.height, input), input);
+    resizer = core.resizer(
+      picture.width,
+      picture.height,
+      keptPart(picture.width, picture.height, input),
+      input,
+    );
     if (hashed) hash = core.sha256();
     for (const {data, rows} of picture.bands()) {
       const count = rows * picture.width;

@@ -43,11 +43,15 @@ export async function replay(classifier, onProgress) {
   }
 
   const firstTry = {
-    decoder: 'browser', failed: 'decode', file: differing[0].file, differing: differing.length,
+    decoder: 'browser',
+    failed: 'decode',
+    file: differing[0].file,
+    differing: differing.length,
   };
   await classifier.decoders.choose('own');
   const again = await replayOnce(classifier, golden, (done) => onProgress(total + done, 2 * total));
-  if (again.filter(({failed}) => failed !== null).length < differing.length) return {examples: again, firstTry};
+  if (again.filter(({failed}) => failed !== null).length < differing.length)
+    return {examples: again, firstTry};
   await classifier.decoders.choose('browser');
   return {examples, firstTry: null};
 }
@@ -57,7 +61,8 @@ async function readGolden(classifier) {
   const reference = classifier.bundle.golden;
   if (!reference) {
     throw new ClassifyError(
-      'bundle', 'A replay needs golden examples. Received: a bundle without them. Export the bundle again.',
+      'bundle',
+      'A replay needs golden examples. Received: a bundle without them. Export the bundle again.',
     );
   }
   const path = inBundle(reference.file);
@@ -69,7 +74,7 @@ async function replayOnce(classifier, golden, onDone) {
   const tolerance = golden.tolerance[classifier.bundle.artifact.kind] ?? 0;
   const found = [];
   for (const example of golden.examples) {
-    found.push({file: example.file, tolerance, ...await stages(classifier, example, tolerance)});
+    found.push({file: example.file, tolerance, ...(await stages(classifier, example, tolerance))});
     onDone(found.length);
   }
   return found;
@@ -85,10 +90,15 @@ async function stages(classifier, example, tolerance) {
   } catch (error) {
     return finding('file', reason(error));
   }
-  if (await sha256(bytes, core) !== example.sha256) return finding('file', 'the file has another sha256');
+  if ((await sha256(bytes, core)) !== example.sha256) return finding('file', 'the file has another sha256');
   let made;
   try {
-    made = pixelsOf(core, (await classifier.decoders.decode(bytes, {asChosen: true})).picture, bundle.input, true);
+    made = pixelsOf(
+      core,
+      (await classifier.decoders.decode(bytes, {asChosen: true})).picture,
+      bundle.input,
+      true,
+    );
   } catch (error) {
     if (error instanceof ClassifyError && error.code === 'core') throw error;
     return finding('decode', reason(error));
@@ -96,7 +106,7 @@ async function stages(classifier, example, tolerance) {
   let [failed, detail] = [null, ''];
   if (made.decoded !== example.decoded_sha256) {
     [failed, detail] = ['decode', "this phone's decoder gives other values"];
-  } else if (await sha256(made.pixels, core) !== example.pixels_sha256) {
+  } else if ((await sha256(made.pixels, core)) !== example.pixels_sha256) {
     [failed, detail] = ['pixels', 'this phone resizes to other values'];
   }
   const expected = example.scores[bundle.artifact.kind];

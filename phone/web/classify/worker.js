@@ -8,7 +8,10 @@
 
 /** What is needed in any case and takes longest: asked for before the modules that use it are there. */
 const EARLY = [
-  'app.json', 'core.wasm', 'bundle/manifest.json', 'bundle/labels.txt',
+  'app.json',
+  'core.wasm',
+  'bundle/manifest.json',
+  'bundle/labels.txt',
   'engine/litert/litert_wasm_compat_internal.wasm',
 ];
 
@@ -17,8 +20,12 @@ self.onmessage = async ({data}) => {
   self.onmessage = (event) => waiting.push(event);
   const url = (path) => (data.urls && data.urls[path]) || new URL(path, data.base).href;
   try {
-    const asked = new Map(EARLY.map((path) => [path, fetch(url(path))]));
+    const asked = new Map(
+      EARLY.map((path) => [path, fetch(url(path), path === 'app.json' ? {cache: 'no-cache'} : {})]),
+    );
     asked.forEach((response) => response.catch(() => {}));
+    // Whoever imports it later gets the same one, or the same error.
+    import(url('engine/litert/core.js')).catch(() => {});
     const job = await import(url('classify/job.mjs'));
     job.serve(self, data, asked);
     self.postMessage({ready: true});

@@ -101,6 +101,31 @@ def test_microcontroller_kernels_give_the_scores_of_the_reference_kernels(
     assert record["skipped"] == ["onnx-fp32"]
 
 
+NOISE = """
+import sys
+from pathlib import Path
+import numpy as np
+from edge_runtime.common.native_output import quiet
+from edge_runtime.engines import open_engine, open_reference
+model = Path(sys.argv[1])
+with quiet():
+    micro, fast = (open_engine(model, "tflite", "m", engine=name) for name in ("tflite-micro", "litert"))
+    shared = open_reference("tflite-micro", model, "m")
+images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 1), dtype=np.uint8)
+found, expected, other = (np.stack([engine.run(image) for image in images]) for engine in (micro, shared, fast))
+print(np.abs(found - expected).max(), np.abs(found - other).max())
+"""
+
+
+def test_it_is_the_reference_kernels_that_microcontrollers_share(
+    device_of: DeviceOf, digits_bundle: Path
+) -> None:
+    done = device_of("tflite-micro")("-c", NOISE, digits_bundle / "digits_int8.tflite")
+    shared, fast = map(float, done.stdout.split())
+    assert shared <= 1e-5
+    assert fast > 1e-3
+
+
 def test_microcontroller_kernels_are_never_chosen_by_themselves(
     device_of: DeviceOf, digits_bundle: Path
 ) -> None:

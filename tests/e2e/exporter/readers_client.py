@@ -85,4 +85,7 @@ reader, model, pixels_file, target = sys.argv[1:]
 if reader == "quantizer":
     quantizer(model, np.load(pixels_file), target)
 else:
-    np.save(target, np.stack({"tract": tract, "ncnn": ncnn, "openvino": openvino}[reader](model, np.load(pixels_file))))
+    np.save(
+        target,
+        np.stack({"tract": tract, "ncnn": ncnn, "openvino": openvino}[reader](model, np.load(pixels_file))),
+    )

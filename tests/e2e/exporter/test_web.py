@@ -64,9 +64,7 @@ class Site(ThreadingHTTPServer):
             {"url": url, "input": msgspec.to_builtins(spec)}
             for url, (_, spec) in zip(urls[len(images) :], photos, strict=True)
         ]
-        self.job = {
-            "kinds": tuple(TOLERANCES), "images": urls[: len(images)], "photos": taken, "app": "made" in folders,
-        }  # fmt: skip
+        self.job = {"kinds": tuple(TOLERANCES), "images": urls[: len(images)], "photos": taken}
         self.result: Queue[dict[str, Any]] = Queue()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -120,10 +118,7 @@ def browser() -> str:
 @pytest.fixture(scope="session")
 def kit() -> Path:
     """The static part of the app that ``snapship phone`` makes."""
-    folder = ROOT / "phone" / "web"
-    if not (folder / "core.wasm").is_file():
-        pytest.skip("needs phone/web, which is not there")
-    return folder
+    return ROOT / "phone" / "web"
 
 
 @pytest.fixture(scope="session")
@@ -146,10 +141,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, InputSp
 
 
 @pytest.fixture(scope="session")
-def made_app(bundle: Path, web_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """The bundle as an app; None where the command is not there."""
-    if not (ROOT / "phone" / "cli.py").is_file():
-        return None
+def made_app(bundle: Path, web_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle as an app."""
     folder = tmp_path_factory.mktemp("phone") / "app"
     command = [sys.executable, "-m", "snapship", "phone", str(bundle), "--out", str(folder)]
     command += ["--artifact", "tflite-int8", "--engine", str(web_packages)]
@@ -161,12 +154,10 @@ def made_app(bundle: Path, web_packages: Path, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def answered(
     browser: str, web_packages: Path, bundle: Path, images: list[Path], kit: Path,
-    photos: list[tuple[Path, InputSpec]], made_app: Path | None,
+    photos: list[tuple[Path, InputSpec]], made_app: Path,
 ) -> dict[str, Any]:  # fmt: skip
     """What the page posted: answers by kind, requests that the browser refused, and all it loaded."""
-    folders = {"node_modules": web_packages, "bundle": bundle, "app": kit}
-    if made_app is not None:
-        folders["made"] = made_app
+    folders = {"node_modules": web_packages, "bundle": bundle, "app": kit, "made": made_app}
     site = Site(folders, images, photos)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
@@ -215,8 +206,6 @@ def test_browser_makes_our_pixels_of_every_size(
 
 
 def test_app_answers_in_a_page_of_its_users_own(answered: dict[str, Any], expected: Callable) -> None:
-    if answered["apps"] is None:
-        pytest.skip("needs the command phone")
     assert isinstance(answered["apps"], list), answered["apps"]
     for best, scores in zip(answered["apps"], expected("tflite-int8"), strict=True):
         second, first = np.sort(scores)[-2:]

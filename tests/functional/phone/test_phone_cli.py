@@ -259,6 +259,8 @@ def test_output_is_refused_before_the_bundle_is_read(tmp_path: Path) -> None:
     found = run("phone", tmp_path / "none.bundle", "--single-file", tmp_path)
     one_line(found, 2, "--single-file")
     one_line(run("phone", tmp_path / "none.bundle", "--out", tmp_path / "app"), 2, "none.bundle")
+    same = ("--single-file", tmp_path / "x", "--apk", tmp_path / "y/../x")
+    one_line(run("phone", tmp_path / "none.bundle", *same), 2, "--single-file and --apk")
     one_line(run("phone", "", "--out", tmp_path / "app"), 2, "must not be empty")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -18,9 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from edge_runtime.common.errors import UsageError
 from phone.serving.server import AppServer
+from snapship.cli import cli
 
 STARTS_S = 60
 
@@ -111,6 +113,14 @@ def test_port_in_use_and_foreign_host(server: AppServer, digits_app: Path) -> No
         AppServer(digits_app, "127.0.0.1", server.port)
     with pytest.raises(UsageError, match="belong to this machine"):
         AppServer(digits_app, "192.0.2.1", 0)
+
+
+def test_port_in_use_is_known_before_the_app_is_made(server: AppServer, tmp_path: Path) -> None:
+    words = ["phone", "none.bundle", "--out", str(tmp_path / "app"), "--serve", "--host", "127.0.0.1"]
+    found = CliRunner().invoke(cli, [*words, "--port", str(server.port)])
+    assert found.exit_code == 2
+    assert f"127.0.0.1:{server.port}" in found.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

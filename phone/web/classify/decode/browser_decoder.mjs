@@ -52,7 +52,13 @@ export async function decodeInBrowser(bytes, header, file) {
  * @returns {Picture}
  */
 export function pictureOf(source, width, height, opaque) {
-  return {width, height, opaque, bands: () => bandsOf(source, width, height, opaque), close: () => source.close()};
+  return {
+    width,
+    height,
+    opaque,
+    bands: () => bandsOf(source, width, height, opaque),
+    close: () => source.close(),
+  };
 }
 
 /** @type {(source: any, width: number, height: number, opaque: boolean) => Generator<any>} */

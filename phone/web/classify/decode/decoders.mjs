@@ -2,7 +2,8 @@
  * Which decoder reads which image.
  *
  *     JPEG        the browser's, or the app's own where the replay found the browser's to differ
- *     PNG         the browser's; the app's own for what browsers round differently, and beside its JPEG decoder
+ *     PNG         the browser's; the app's own for what browsers round differently, and beside its own
+ *                 JPEG decoder
  *     others      the browser's, unless its canvas is noise
  */
 import {decodeInBrowser, pictureOf} from './browser_decoder.mjs';
@@ -33,7 +34,8 @@ export class Decoders {
       const [bytes] = await Promise.all([this.read(JPEG_MODULE), this.read(JPEG_SCRIPT)]);
       try {
         const [script, module] = await Promise.all([
-          import(this.files.url(JPEG_SCRIPT)), WebAssembly.compile(bytes),
+          import(this.files.url(JPEG_SCRIPT)),
+          WebAssembly.compile(bytes),
         ]);
         this.jpeg = new JpegDecoder(script.default, module);
       } catch (error) {
@@ -48,7 +50,8 @@ export class Decoders {
    * @param {object} [options]
    * @param {boolean} [options.asChosen] For a replay, which must see what the chosen decoder does.
    * @param {Blob} [options.file] Of the same bytes, where there is one.
-   * @returns {Promise<{picture: import('./browser_decoder.mjs').Picture, type: string, decoder: 'browser' | 'own'}>}
+   * @returns {Promise<{picture: import('./browser_decoder.mjs').Picture, type: string,
+   *   decoder: 'browser' | 'own'}>}
    */
   async decode(bytes, {asChosen = false, file} = {}) {
     const header = readHeader(bytes);
@@ -59,7 +62,11 @@ export class Decoders {
       return {picture: await decodePng(bytes), type, decoder: 'own'};
     }
     if (type === 'jpeg' && own && isReadable(bytes)) {
-      return {picture: await /** @type {JpegDecoder} */ (this.jpeg).decode(bytes, header), type, decoder: 'own'};
+      return {
+        picture: await /** @type {JpegDecoder} */ (this.jpeg).decode(bytes, header),
+        type,
+        decoder: 'own',
+      };
     }
     if (!asChosen) needExactCanvas(type === 'jpeg' ? 'JPEG with four colours' : type.toUpperCase());
     return {picture: await decodeInBrowser(bytes, header, file), type, decoder: 'browser'};
@@ -86,7 +93,7 @@ function needExactCanvas(name) {
   if (canvasIsExact()) return;
   throw new ClassifyError(
     'unsupported_image',
-    'A browser that protects against fingerprinting gives noise instead of pixels; only JPEG and PNG are read '
-    + `without it. Received: a ${name}. Take a JPEG or PNG, or allow this page to read canvas data.`,
+    'A browser that protects against fingerprinting gives noise instead of pixels; only JPEG and PNG are ' +
+      `read without it. Received: a ${name}. Take a JPEG or PNG, or allow this page to read canvas data.`,
   );
 }

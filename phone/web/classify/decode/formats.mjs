@@ -49,7 +49,10 @@ const HEIC_CURE = 'Convert it to JPEG first, or set the phone to save JPEG.';
  */
 export function readHeader(bytes) {
   if (!bytes.length) {
-    throw new ClassifyError('not_an_image', 'An image must have content. Received: 0 bytes. Choose another file.');
+    throw new ClassifyError(
+      'not_an_image',
+      'An image must have content. Received: 0 bytes. Choose another file.',
+    );
   }
   if (bytes.length > MAX_BYTES) throw tooManyBytes(bytes.length);
   const found = jpeg(bytes) ?? png(bytes) ?? webp(bytes) ?? gif(bytes) ?? bmp(bytes);
@@ -59,8 +62,8 @@ export function readHeader(bytes) {
   if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) {
     throw new ClassifyError(
       'too_large',
-      `An image must have at most ${MAX_PIXELS} pixels, and ${MAX_SIDE} on a side. `
-      + `Received: ${width}x${height} = ${width * height}. Choose a smaller one.`,
+      `An image must have at most ${MAX_PIXELS} pixels, and ${MAX_SIDE} on a side. ` +
+        `Received: ${width}x${height} = ${width * height}. Choose a smaller one.`,
     );
   }
   return found;
@@ -72,7 +75,8 @@ export function readHeader(bytes) {
  */
 export function tooManyBytes(size) {
   return new ClassifyError(
-    'too_large', `An image must have at most ${MAX_BYTES} bytes. Received: ${size} bytes. Choose a smaller one.`,
+    'too_large',
+    `An image must have at most ${MAX_BYTES} bytes. Received: ${size} bytes. Choose a smaller one.`,
   );
 }
 
@@ -83,7 +87,8 @@ export function tooManyBytes(size) {
  */
 export function damaged(type, why) {
   return new ClassifyError(
-    'not_an_image', `An image must be whole. Received: a damaged ${type.toUpperCase()} (${why}). Choose another file.`,
+    'not_an_image',
+    `An image must be whole. Received: a damaged ${type.toUpperCase()} (${why}). Choose another file.`,
   );
 }
 
@@ -133,7 +138,12 @@ function jpeg(bytes) {
     const frame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (frame && end - start >= 9) {
       const view = viewOf(bytes);
-      return {type: 'jpeg', width: view.getUint16(start + 7), height: view.getUint16(start + 5), opaque: true};
+      return {
+        type: 'jpeg',
+        width: view.getUint16(start + 7),
+        height: view.getUint16(start + 5),
+        opaque: true,
+      };
     }
   }
   throw damaged('jpeg', 'it has no frame');
@@ -160,13 +170,19 @@ function webp(bytes) {
   const view = viewOf(bytes);
   if (startsWith(bytes, 12, 'VP8 ')) {
     return {
-      type: 'webp', width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff, opaque: true,
+      type: 'webp',
+      width: view.getUint16(26, true) & 0x3fff,
+      height: view.getUint16(28, true) & 0x3fff,
+      opaque: true,
     };
   }
   if (startsWith(bytes, 12, 'VP8L')) {
     const bits = view.getUint32(21, true);
     return {
-      type: 'webp', width: (bits & 0x3fff) + 1, height: ((bits >> 14) & 0x3fff) + 1, opaque: !(bits & (1 << 28)),
+      type: 'webp',
+      width: (bits & 0x3fff) + 1,
+      height: ((bits >> 14) & 0x3fff) + 1,
+      opaque: !(bits & (1 << 28)),
     };
   }
   if (!startsWith(bytes, 12, 'VP8X')) throw damaged('webp', 'it has no picture');
@@ -217,7 +233,8 @@ function otherKind(bytes) {
   for (const [at, magic, name, cure] of OTHERS) {
     if (startsWith(bytes, at, magic)) return [name, cure];
   }
-  if (bytes[0] === 0x50 && bytes[1] >= 0x31 && bytes[1] <= 0x37 && bytes[2] <= 0x20) return ['a PPM', CONVERT];
+  if (bytes[0] === 0x50 && bytes[1] >= 0x31 && bytes[1] <= 0x37 && bytes[2] <= 0x20)
+    return ['a PPM', CONVERT];
   const start = new TextDecoder('latin1').decode(bytes.subarray(0, 1024)).toLowerCase();
   if (start.includes('<svg')) return ['an SVG drawing', 'Save it as a PNG first.'];
   return ['', 'Choose a photo.'];

@@ -22,7 +22,8 @@ export function orientationOf(block) {
   const end = Math.min(start + 2 + 12 * view.getUint16(start, little), block.length - 11);
   for (let at = start + 2; at < end; at += 12) {
     const width = WIDTHS[view.getUint16(at + 2, little)];
-    if (view.getUint16(at, little) !== ORIENTATION || !width || view.getUint32(at + 4, little) !== 1) continue;
+    if (view.getUint16(at, little) !== ORIENTATION || !width || view.getUint32(at + 4, little) !== 1)
+      continue;
     found = width === 2 ? view.getUint16(at + 8, little) : view.getUint32(at + 8, little);
   }
   return found >= 1 && found <= 8 ? found : 1;
@@ -50,7 +51,8 @@ export function turned(rgba, width, height, exif) {
   for (let y = 0; y < high; y++) {
     for (let x = 0; x < wide; x++) {
       const [column, row] = swapped ? [y, x] : [x, y];
-      to[y * wide + x] = from[(backY ? height - 1 - row : row) * width + (backX ? width - 1 - column : column)];
+      to[y * wide + x] =
+        from[(backY ? height - 1 - row : row) * width + (backX ? width - 1 - column : column)];
     }
   }
   return {data: new Uint8ClampedArray(to.buffer), width: wide, height: high};

@@ -1,9 +1,10 @@
 /**
  * The app's own PNG reader: exact where browsers are not.
  *
- * A canvas holds pixels premultiplied by alpha, which costs transparent ones a level, and browsers round 16 bits
- * each in their own way. Here samples become 8 bits as in the runtime: gray of 16 bits is divided by 257 and
- * rounded, of every other kind the high byte is taken, and the transparent colour is compared afterwards.
+ * A canvas holds pixels premultiplied by alpha, which costs transparent ones a level, and browsers round
+ * 16 bits each in their own way. Here samples become 8 bits as in the runtime: gray of 16 bits is divided by
+ * 257 and rounded, of every other kind the high byte is taken, and the transparent colour is compared
+ * afterwards.
  */
 import {damaged, startsWith, viewOf} from './formats.mjs';
 import {bandsOf} from './jpeg_decoder.mjs';
@@ -14,7 +15,15 @@ const PALETTE = 3;
 const SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4};
 const DEPTHS = {0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16]};
 /** Left, top, and distance across and down, of Adam7's passes. */
-const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
+const ADAM7 = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+];
 
 /**
  * Whether a PNG is one that browsers decode to other values.
@@ -46,7 +55,14 @@ export async function decodePng(bytes) {
     unfilter(raw.subarray(at, at + height * (stride + 1)), stride, height, Math.max(1, file.bits >> 3));
     for (let row = 0; row < height; row++) {
       const start = at + row * (stride + 1) + 1;
-      convert(file, raw.subarray(start, start + stride), width, rgba, 4 * ((top + row * down) * file.width + left), 4 * across);
+      convert(
+        file,
+        raw.subarray(start, start + stride),
+        width,
+        rgba,
+        4 * ((top + row * down) * file.width + left),
+        4 * across,
+      );
     }
     at += height * (stride + 1);
   }
@@ -62,7 +78,15 @@ function chunksOf(bytes) {
   const [depth, colour, , , interlaced] = bytes.subarray(24, 29);
   if (!DEPTHS[colour]?.includes(depth) || interlaced > 1) throw damaged('png', 'its header is not valid');
   const found = {
-    width, height, depth, colour, interlaced, bits: depth * SAMPLES[colour], palette: null, clear: null, exif: null,
+    width,
+    height,
+    depth,
+    colour,
+    interlaced,
+    bits: depth * SAMPLES[colour],
+    palette: null,
+    clear: null,
+    exif: null,
     data: [],
   };
   for (let at = 33; at + 12 <= bytes.length;) {
@@ -84,14 +108,20 @@ function chunksOf(bytes) {
 function passesOf({width, height, interlaced}) {
   if (!interlaced) return [[0, 0, 1, 1, width, height]];
   return ADAM7.map(([left, top, across, down]) => [
-    left, top, across, down, Math.ceil((width - left) / across), Math.ceil((height - top) / down),
+    left,
+    top,
+    across,
+    down,
+    Math.ceil((width - left) / across),
+    Math.ceil((height - top) / down),
   ]).filter(([, , , , wide, high]) => wide > 0 && high > 0);
 }
 
 /** @type {(file: any) => Promise<Uint8Array>} */
 async function inflated(file) {
   const size = passesOf(file).reduce(
-    (sum, [, , , , width, height]) => sum + height * (1 + Math.ceil((width * file.bits) / 8)), 0,
+    (sum, [, , , , width, height]) => sum + height * (1 + Math.ceil((width * file.bits) / 8)),
+    0,
   );
   const raw = new Uint8Array(size);
   let at = 0;
@@ -138,7 +168,8 @@ function paeth(left, up, corner) {
   return b <= c ? up : corner;
 }
 
-/** @type {(file: any, row: Uint8Array, width: number, rgba: Uint8ClampedArray, at: number, step: number) => void} */
+/** @type {(file: any, row: Uint8Array, width: number, rgba: Uint8ClampedArray, at: number,
+ *   step: number) => void} */
 function convert(file, row, width, rgba, at, step) {
   const {depth, colour, clear} = file;
   const samples = SAMPLES[colour];

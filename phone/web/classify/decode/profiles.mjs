@@ -1,9 +1,9 @@
 /**
  * Takes colour profiles out of an encoded image, because the runtime does not apply them and browsers do.
  *
- * A browser can be asked not to (`colorSpaceConversion: 'none'`), but WebKit does not listen. Without a profile
- * in the file, all of them decode to the stored values. A file whose structure is damaged stays as it is: what
- * is wrong with it is for the decoder to say.
+ * A browser can be asked not to (`colorSpaceConversion: 'none'`), but WebKit does not listen. Without a
+ * profile in the file, all of them decode to the stored values. A file whose structure is damaged stays as it
+ * is: what is wrong with it is for the decoder to say.
  */
 import {jpegSegments, startsWith, viewOf} from './formats.mjs';
 
@@ -17,7 +17,7 @@ const BMP_WITH_SPACE = 108;
 /**
  * @param {Uint8Array} bytes An encoded image.
  * @param {string} type Its format, as `readHeader` names it.
- * @returns {Uint8Array[]} Parts that together are the image; the image itself where there is nothing to take out.
+ * @returns {Uint8Array[]} Parts that together are the image; itself where there is nothing to take out.
  */
 export function withoutProfiles(bytes, type) {
   const strip = {jpeg, png, webp, bmp}[type];
@@ -92,8 +92,7 @@ function webp(bytes) {
 
 /** @type {(bytes: Uint8Array) => Uint8Array[] | null} */
 function bmp(bytes) {
-  const size = viewOf(bytes).getUint32(14, true);
-  if (size < BMP_WITH_SPACE || bytes.length < BMP_SPACE + 4) return null;
+  if (bytes.length < BMP_SPACE + 4 || viewOf(bytes).getUint32(14, true) < BMP_WITH_SPACE) return null;
   const head = bytes.slice(0, BMP_SPACE + 4);
   // LCS_sRGB, which browsers take as it is.
   viewOf(head).setUint32(BMP_SPACE, 0x73524742, true);

@@ -55,7 +55,7 @@ class Host:
         """The answers, and what the program wrote to its standard error."""
         written = b"".join(job.line.encode() + b"\n" + job.data for job in jobs)
         done = subprocess.run(self.command, input=written, capture_output=True, timeout=120, check=False)
-        assert done.returncode == 0, (done.returncode, done.stderr[-3000:].decode())
+        assert done.returncode == 0, (done.returncode, done.stderr.decode())
         answers = list(_answers(done.stdout))
         assert len(answers) == len(jobs)
         return answers, done.stderr.decode()

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from tests.functional.edge_runtime.native.core_hosts import FLAGS, HERE, LIBRARY, Host, Job, needs
+from core_hosts import FLAGS, HERE, LIBRARY, Host, Job, needs
 
 FOUND = "ERROR: AddressSanitizer"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core_hosts import HOSTS, Host, Job, resize_job
 from PIL import Image
 
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.orientation_and_colour import eight_bit_colour
 from edge_runtime.image.preprocess import decoded, pixels
-from tests.functional.edge_runtime.native.core_hosts import HOSTS, Host, Job, resize_job
 
 SPECS = [
     InputSpec(height=size, width=size, channels=channels, fit=fit, resize=resize)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core_hosts import HERE, ROOT, WASM, Host, needs, resize_job
 
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.resize_and_crop import fit_rows
-from tests.functional.edge_runtime.native.core_hosts import HERE, ROOT, WASM, Host, needs, resize_job
 
 MEGABYTE = 1_000_000
 

@@ -6,11 +6,16 @@ import fs from 'node:fs';
 const { instance } = await WebAssembly.instantiate(fs.readFileSync(process.argv[2]), {});
 const core = instance.exports;
 
-// The largest first: what comes later fits into its memory.
-const sizes = [[1600, 1200], [67, 41], [640, 480], [1, 1], [333, 251], [1199, 60], [61, 1203], [512, 512]];
 const held = [];
+let state = 1;
 
-function classify([width, height], index) {
+/** A number from 1 to `most`, always the same ones. */
+function random(most) {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return 1 + Math.floor((state / 2 ** 32) * most);
+}
+
+function classify(width, height, index) {
   const channels = index % 3 === 0 ? 1 : 3;
   const side = [224, 160, 96][index % 3];
   const rows = core.core_alloc(width * height * 4);
@@ -34,7 +39,8 @@ const photos = Number(process.argv[3]);
 let first = 0;
 for (let index = 0; index < photos; index++) {
   // A large one rarely: the time is for many.
-  classify(index % 100 === 0 ? sizes[0] : sizes[1 + (index % (sizes.length - 1))], index);
+  if (index % 100 === 0) classify(1600, 1200, index);
+  else classify(random(600), random(600), index);
   if (index === 200) first = core.memory.buffer.byteLength;
 }
 console.log(first, core.memory.buffer.byteLength);
