@@ -8,8 +8,7 @@ import {inBundle, readApp, readBundle, verifiedOrFresh, verifiedReader} from './
 import {CORE_FILE, Core} from './core.mjs';
 import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
-import {MAX_BYTES, tooManyBytes} from './decode/formats.mjs';
-import {ClassifyError, asClassifyError} from './errors.mjs';
+import {ClassifyError} from './errors.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
 
@@ -44,7 +43,11 @@ export class Classifier {
    */
   static async open(files, onProgress) {
     let [done, total] = [0, 0];
-    const arrived = (bytes) => onProgress((done += bytes), Math.max(done, total));
+    const arrived = (bytes) => {
+      done += bytes;
+      // Nothing to tell before it is known how much comes.
+      if (total) onProgress(Math.min(done, total), total);
+    };
     // Asked for before app.json is there: these are in every app.
     const coreBytes = files.bytes(CORE_FILE, arrived);
     const core = coreBytes.then((bytes) => Core.load(bytes));
@@ -110,7 +113,7 @@ export class Classifier {
    */
   async classify(blob) {
     const start = performance.now();
-    const {picture, type, decoder} = await this.decoders.decode(await bytesOf(blob), {file: blob});
+    const {picture, type, decoder} = await this.decoders.decodeFile(blob);
     return this.finish(picture, type, decoder, start);
   }
 
@@ -153,16 +156,6 @@ export class Classifier {
       );
     }
     return indices.map((index) => ({index, label: this.bundle.labels[index], score: scores[index]}));
-  }
-}
-
-/** @type {(blob: Blob) => Promise<Uint8Array>} */
-async function bytesOf(blob) {
-  if (blob.size > MAX_BYTES) throw tooManyBytes(blob.size);
-  try {
-    return new Uint8Array(await blob.arrayBuffer());
-  } catch (error) {
-    throw asClassifyError(error, 'not_an_image', 'An image must be a readable file.', 'Choose it again.');
   }
 }
 

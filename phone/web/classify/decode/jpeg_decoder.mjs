@@ -6,12 +6,12 @@
  */
 import {reason} from '../errors.mjs';
 import {damaged, jpegSegments} from './formats.mjs';
+import {inMemory} from './memory_picture.mjs';
 
 export const JPEG_SCRIPT = 'engine/jpeg/mozjpeg_dec.js';
 export const JPEG_MODULE = 'engine/jpeg/mozjpeg_dec.wasm';
 
 const LARGE_PIXELS = 2_000_000;
-const BAND_PIXELS = 1 << 17;
 
 /**
  * @param {Uint8Array} bytes A JPEG.
@@ -52,8 +52,7 @@ export class JpegDecoder {
       throw damaged(header.type, reason(error));
     }
     if (image.width * image.height > LARGE_PIXELS) this.instance = null;
-    const {width, height, data} = image;
-    return {width, height, opaque: true, bands: () => bandsOf(data, width, height), close: () => {}};
+    return inMemory(image.data, image.width, image.height, true);
   }
 
   /** @returns {Promise<any>} */
@@ -70,20 +69,5 @@ export class JpegDecoder {
         return {};
       },
     });
-  }
-}
-
-/**
- * Cuts decoded pixels into bands.
- *
- * @param {Uint8ClampedArray | Uint8Array} data RGBA.
- * @param {number} width
- * @param {number} height
- */
-export function* bandsOf(data, width, height) {
-  const most = Math.max(1, Math.floor(BAND_PIXELS / width));
-  for (let top = 0; top < height; top += most) {
-    const rows = Math.min(most, height - top);
-    yield {data: data.subarray(4 * width * top, 4 * width * (top + rows)), rows};
   }
 }

@@ -1,24 +1,101 @@
-/** EXIF's orientation, for images that no browser turns. */
+/**
+ * The orientation of an image as the runtime reads it: of EXIF, else of XMP.
+ *
+ * Browsers turn a JPEG by EXIF, whatever they are asked, and nothing else: not a WebP, and nothing by XMP.
+ * What they leave is turned here.
+ */
+import {jpegSegments, startsWith, viewOf} from './formats.mjs';
 
 const ORIENTATION = 0x0112;
 const WIDTHS = {3: 2, 4: 4, 8: 2, 9: 4};
+const XMP = /tiff:Orientation(?:="|>)([0-9])/;
+const XMP_BYTES = 1_000_000;
+const JPEG_XMP = 'http://ns.adobe.com/xap/1.0/\0';
+const PNG_XMP = 'XML:com.adobe.xmp\0';
 
 /**
- * Reads the orientation as `edge_runtime/image/orientation_and_colour.py` does.
+ * What is left to turn after a decoder that turns JPEGs by EXIF.
+ *
+ * @param {Uint8Array} bytes An encoded image.
+ * @param {string} type
+ * @returns {number} 1 to 8; 1 for nothing.
+ */
+export function leftToTurn(bytes, type) {
+  const blocks = {jpeg: jpegBlocks, webp: webpBlocks}[type]?.(bytes);
+  if (!blocks) return 1;
+  const exif = exifOrientation(blocks.exif);
+  if (exif !== null) return type === 'jpeg' ? 1 : known(exif);
+  return known(xmpOrientation(blocks.xmp));
+}
+
+/**
+ * @param {Uint8Array} bytes A PNG, which no browser turns for sure.
+ * @returns {number} 1 to 8.
+ */
+export function pngOrientation(bytes) {
+  let [exif, xmp] = [null, null];
+  for (let at = 33; at + 12 <= bytes.length;) {
+    const end = at + 8 + viewOf(bytes).getUint32(at);
+    if (startsWith(bytes, at + 4, 'eXIf')) exif ??= bytes.subarray(at + 8, end);
+    if (startsWith(bytes, at + 4, 'iTXt') && startsWith(bytes, at + 8, PNG_XMP))
+      xmp ??= bytes.subarray(at + 8, end);
+    at = end + 4;
+  }
+  return known(exifOrientation(exif) ?? xmpOrientation(xmp));
+}
+
+/** @type {(value: number | null) => number} */
+function known(value) {
+  return value !== null && value >= 1 && value <= 8 ? value : 1;
+}
+
+/** @type {(bytes: Uint8Array) => {exif: Uint8Array | null, xmp: Uint8Array | null}} */
+function jpegBlocks(bytes) {
+  let [exif, xmp] = [null, null];
+  for (const {marker, start, end} of jpegSegments(bytes)) {
+    if (marker !== 0xe1) continue;
+    const content = bytes.subarray(start + 4, end);
+    if (startsWith(content, 0, 'Exif\0')) exif ??= content;
+    if (startsWith(content, 0, JPEG_XMP)) xmp ??= content;
+  }
+  return {exif, xmp};
+}
+
+/** @type {(bytes: Uint8Array) => {exif: Uint8Array | null, xmp: Uint8Array | null}} */
+function webpBlocks(bytes) {
+  let [exif, xmp] = [null, null];
+  for (let at = 12; at + 8 <= bytes.length;) {
+    const size = viewOf(bytes).getUint32(at + 4, true);
+    const content = bytes.subarray(at + 8, at + 8 + size);
+    if (startsWith(bytes, at, 'EXIF')) exif ??= content;
+    if (startsWith(bytes, at, 'XMP ')) xmp ??= content;
+    at += 8 + size + (size & 1);
+  }
+  return {exif, xmp};
+}
+
+/** @type {(block: Uint8Array | null) => number | null} */
+function xmpOrientation(block) {
+  if (!block) return null;
+  const found = XMP.exec(new TextDecoder('latin1').decode(block.subarray(0, XMP_BYTES)));
+  return found ? Number(found[1]) : null;
+}
+
+/**
+ * Reads the tag as `edge_runtime/image/orientation_and_colour.py` does.
  *
  * @param {Uint8Array | null} block EXIF, which is a TIFF.
- * @returns {number} 1 to 8; 1 where nothing is said.
+ * @returns {number | null} Any number; null where the tag is missing or unreadable.
  */
-export function orientationOf(block) {
-  if (!block) return 1;
-  while (String.fromCharCode(...block.subarray(0, 6)) === 'Exif\0\0') block = block.subarray(6);
-  const order = String.fromCharCode(...block.subarray(0, 2));
-  if ((order !== 'II' && order !== 'MM') || block.length < 8) return 1;
-  const little = order === 'II';
-  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+export function exifOrientation(block) {
+  if (!block) return null;
+  while (startsWith(block, 0, 'Exif\0\0')) block = block.subarray(6);
+  const little = startsWith(block, 0, 'II');
+  if ((!little && !startsWith(block, 0, 'MM')) || block.length < 8) return null;
+  const view = viewOf(block);
   const start = view.getUint32(4, little);
-  if (start + 2 > block.length) return 1;
-  let found = 1;
+  if (start + 2 > block.length) return null;
+  let found = null;
   const end = Math.min(start + 2 + 12 * view.getUint16(start, little), block.length - 11);
   for (let at = start + 2; at < end; at += 12) {
     const width = WIDTHS[view.getUint16(at + 2, little)];
@@ -26,7 +103,7 @@ export function orientationOf(block) {
       continue;
     found = width === 2 ? view.getUint16(at + 8, little) : view.getUint32(at + 8, little);
   }
-  return found >= 1 && found <= 8 ? found : 1;
+  return found;
 }
 
 /**
@@ -35,11 +112,10 @@ export function orientationOf(block) {
  * @param {Uint8ClampedArray} rgba
  * @param {number} width
  * @param {number} height
- * @param {Uint8Array | null} exif
+ * @param {number} orientation 1 to 8.
  * @returns {{data: Uint8ClampedArray, width: number, height: number}}
  */
-export function turned(rgba, width, height, exif) {
-  const orientation = orientationOf(exif);
+export function turned(rgba, width, height, orientation) {
   if (orientation === 1) return {data: rgba, width, height};
   const from = new Uint32Array(rgba.buffer, rgba.byteOffset, width * height);
   const to = new Uint32Array(width * height);

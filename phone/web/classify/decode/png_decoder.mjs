@@ -7,8 +7,8 @@
  * afterwards.
  */
 import {damaged, startsWith, viewOf} from './formats.mjs';
-import {bandsOf} from './jpeg_decoder.mjs';
-import {turned} from './orientation.mjs';
+import {inMemory} from './memory_picture.mjs';
+import {pngOrientation, turned} from './orientation.mjs';
 
 const GRAY = 0;
 const PALETTE = 3;
@@ -34,11 +34,7 @@ const ADAM7 = [
  */
 export function needsOwnPng(bytes, header) {
   if (!header.opaque || bytes[24] === 16) return true;
-  // Not every browser turns a PNG by EXIF, which may come after the pixels.
-  for (let at = 33; at + 12 <= bytes.length; at += 12 + viewOf(bytes).getUint32(at)) {
-    if (startsWith(bytes, at + 4, 'eXIf')) return true;
-  }
-  return false;
+  return pngOrientation(bytes) !== 1;
 }
 
 /**
@@ -66,9 +62,8 @@ export async function decodePng(bytes) {
     }
     at += height * (stride + 1);
   }
-  const upright = turned(rgba, file.width, file.height, file.exif);
-  const {data, width, height} = upright;
-  return {width, height, opaque: false, bands: () => bandsOf(data, width, height), close: () => {}};
+  const {data, width, height} = turned(rgba, file.width, file.height, pngOrientation(bytes));
+  return inMemory(data, width, height, false);
 }
 
 /** @type {(bytes: Uint8Array) => any} */
@@ -86,7 +81,6 @@ function chunksOf(bytes) {
     bits: depth * SAMPLES[colour],
     palette: null,
     clear: null,
-    exif: null,
     data: [],
   };
   for (let at = 33; at + 12 <= bytes.length;) {
@@ -96,7 +90,6 @@ function chunksOf(bytes) {
     if (startsWith(bytes, at + 4, 'IDAT')) found.data.push(content);
     else if (startsWith(bytes, at + 4, 'PLTE')) found.palette = content;
     else if (startsWith(bytes, at + 4, 'tRNS')) found.clear = content;
-    else if (startsWith(bytes, at + 4, 'eXIf')) found.exif = content;
     else if (startsWith(bytes, at + 4, 'IEND')) break;
     at = end + 4;
   }

@@ -4,6 +4,8 @@
  * A browser can be asked not to (`colorSpaceConversion: 'none'`), but WebKit does not listen. Without a
  * profile in the file, all of them decode to the stored values. A file whose structure is damaged stays as it
  * is: what is wrong with it is for the decoder to say.
+ *
+ * EXIF leaves a WebP too, so that a browser that learns to turn it by that does not turn it twice.
  */
 import {jpegSegments, startsWith, viewOf} from './formats.mjs';
 
@@ -11,6 +13,7 @@ const PNG_COLOUR = ['iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP', 'mDCV', 'cLLI'];
 const PNG_START = 8;
 const WEBP_START = 12;
 const ICC_FLAG = 0x20;
+const EXIF_FLAG = 0x08;
 const BMP_SPACE = 70;
 const BMP_WITH_SPACE = 108;
 
@@ -71,7 +74,8 @@ function png(bytes) {
 
 /** @type {(bytes: Uint8Array) => Uint8Array[] | null} */
 function webp(bytes) {
-  if (!startsWith(bytes, WEBP_START, 'VP8X') || bytes.length < 30 || !(bytes[20] & ICC_FLAG)) return null;
+  if (!startsWith(bytes, WEBP_START, 'VP8X') || bytes.length < 30 || !(bytes[20] & (ICC_FLAG | EXIF_FLAG)))
+    return null;
   const view = viewOf(bytes);
   const dropped = [];
   for (let at = WEBP_START; at + 8 <= bytes.length;) {
@@ -79,14 +83,15 @@ function webp(bytes) {
     const end = at + 8 + size + (size & 1);
     // The last chunk may lack its pad byte.
     if (end > bytes.length + 1) return null;
-    if (startsWith(bytes, at, 'ICCP')) dropped.push({start: at, end: Math.min(end, bytes.length)});
+    if (startsWith(bytes, at, 'ICCP') || startsWith(bytes, at, 'EXIF'))
+      dropped.push({start: at, end: Math.min(end, bytes.length)});
     at = end;
   }
   if (!dropped.length) return null;
   const head = bytes.slice(0, 30);
   const gone = dropped.reduce((sum, {start, end}) => sum + end - start, 0);
   viewOf(head).setUint32(4, view.getUint32(4, true) - gone, true);
-  head[20] &= ~ICC_FLAG;
+  head[20] &= ~(ICC_FLAG | EXIF_FLAG);
   return [head, ...rest(bytes, [{start: 0, end: 30}, ...dropped])];
 }
 

@@ -7,8 +7,8 @@ import test from 'node:test';
 
 import {checkedManifest} from '../../../../../phone/web/classify/bundle.mjs';
 import {Core} from '../../../../../phone/web/classify/core.mjs';
-import {FORMATS, MAX_BYTES, readHeader} from '../../../../../phone/web/classify/decode/formats.mjs';
-import {orientationOf} from '../../../../../phone/web/classify/decode/orientation.mjs';
+import {FORMATS, MAX_BYTES, hasJpegHead, readHeader} from '../../../../../phone/web/classify/decode/formats.mjs';
+import {exifOrientation, leftToTurn} from '../../../../../phone/web/classify/decode/orientation.mjs';
 import {decodePng, needsOwnPng} from '../../../../../phone/web/classify/decode/png_decoder.mjs';
 import {withoutProfiles} from '../../../../../phone/web/classify/decode/profiles.mjs';
 import {CODES, ClassifyError, asClassifyError, reason} from '../../../../../phone/web/classify/errors.mjs';
@@ -35,6 +35,7 @@ test('profiles are taken out, and nothing where there are none', () => {
   for (const [name, {profile}] of Object.entries(facts.images)) {
     const bytes = bytesOf(name);
     const parts = withoutProfiles(bytes, readHeader(bytes).type);
+    if (name === 'turned.webp') continue; // Its EXIF goes.
     if (!profile) assert.ok(parts.length === 1 && parts[0] === bytes, name);
     else writeFileSync(join(folder, 'stripped', name), Buffer.concat(parts));
   }
@@ -56,12 +57,21 @@ test('truncated and altered files neither hang nor crash', () => {
       } catch (error) {
         assert.ok(error instanceof ClassifyError && CODES.includes(error.code), `${name}: ${error.stack}`);
       }
+      leftToTurn(bytes, 'jpeg');
+      leftToTurn(bytes, 'webp');
       needsOwnPng(bytes, header ?? {opaque: true});
       const type = header?.type ?? name.split('.')[1].replace('jpg', 'jpeg');
       const size = withoutProfiles(bytes, type).reduce((sum, part) => sum + part.length, 0);
       assert.ok(size <= bytes.length);
     }
   }
+});
+
+test('the start of a JPEG is enough when it reaches the first scan', () => {
+  const whole = bytesOf('long_profile.jpg');
+  assert.ok(hasJpegHead(whole));
+  assert.ok(!hasJpegHead(whole.subarray(0, 70_000)));
+  assert.ok(!hasJpegHead(bytesOf('plain.png')));
 });
 
 test('a file whose segments are cut stays as it is', () => {
@@ -104,10 +114,19 @@ test('what is no image of these formats is refused by name', () => {
 });
 
 test('orientations of damaged EXIF mean as stored', () => {
-  assert.equal(orientationOf(null), 1);
+  assert.equal(exifOrientation(null), null);
   const bytes = new TextEncoder().encode('II*\0\xff\xff\xff\x7f');
-  assert.equal(orientationOf(bytes), 1);
-  for (let length = 0; length < 40; length++) orientationOf(new Uint8Array(length).fill(0x49));
+  assert.equal(exifOrientation(bytes), null);
+  for (let length = 0; length < 40; length++) exifOrientation(new Uint8Array(length).fill(0x49));
+});
+
+test('what a decoder leaves is turned: a WebP by EXIF, and everything by XMP', () => {
+  const left = Object.keys(facts.images).map((name) => {
+    const bytes = bytesOf(name);
+    return [name, leftToTurn(bytes, readHeader(bytes).type)];
+  });
+  const turned = Object.fromEntries(left.filter(([, orientation]) => orientation !== 1));
+  assert.deepEqual(turned, {'turned.webp': 6, 'xmp.jpg': 8});
 });
 
 test('the part that is kept is that of the runtime', () => {

@@ -127,15 +127,20 @@ def images(tmp_path_factory: pytest.TempPathFactory, profile: bytes) -> Path:
         "lossless.webp": (picture, {"lossless": True}),
         "profile.webp": (picture, {"quality": 80, "icc_profile": profile}),
         "clear.webp": (clear, {"lossless": True}),
+        "turned.webp": (picture, {"quality": 80, "exif": exif.tobytes()}),
+        "xmp.jpg": (picture, {"xmp": b'<rdf:Description tiff:Orientation="8"/>'}),
         "plain.gif": (picture, {}),
         "plain.bmp": (picture, {}),
     }
     facts = {}
     for name, (made, options) in saved.items():
         made.save(folder / name, **options)
-        opaque = made.mode == "RGB" and not name.endswith((".gif", ".bmp"))
-        facts[name] = {"width": 48, "height": 32, "opaque": opaque, "profile": name not in ("plain.jpg",)
-                       and name.startswith(("profile", "long", "gamma"))}  # fmt: skip
+        facts[name] = {
+            "width": 48,
+            "height": 32,
+            "opaque": made.mode == "RGB" and not name.endswith((".gif", ".bmp")),
+            "profile": name.startswith(("profile", "long_profile", "gamma")),
+        }
     kinds = {}
     for name, data in pngs().items():
         (folder / f"{name}.png").write_bytes(data)
