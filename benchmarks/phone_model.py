@@ -63,7 +63,7 @@ def _make(folder: Path, photos: Path, weights: str) -> None:
     labels = photos / "labels.txt"
     if not weights:
         labels = folder / "labels.txt"
-        labels.write_text("red\ngreen\nblue\n", "utf-8")
+        labels.write_text("colour_0\ncolour_1\ncolour_2\n", "utf-8")
     export(
         ExportConfig(
             source=folder / "phone.keras", out=folder / "phone.bundle", labels=labels, name="phone", data=photos,

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.browsers.protocol import Missing
+from benchmarks.browsers.protocol import MissingError
 
 
 def film_of(picture: Path, out: Path, width: int = 640, height: int = 480) -> Path:
@@ -22,11 +22,11 @@ def film_of(picture: Path, out: Path, width: int = 640, height: int = 480) -> Pa
         ``out``.
 
     Raises:
-        Missing: ffmpeg is not installed.
+        MissingError: ffmpeg is not installed.
     """
     program = shutil.which("ffmpeg")
     if program is None:
-        raise Missing("ffmpeg is not installed")
+        raise MissingError("ffmpeg is not installed")
     subprocess.run(
         [program, "-loglevel", "error", "-y", "-i", str(picture), "-frames:v", "1",
          "-vf", f"scale={width}:{height},format=yuvj420p", "-c:v", "mjpeg", "-q:v", "1", str(out)],

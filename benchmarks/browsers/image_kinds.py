@@ -108,9 +108,7 @@ def _profile() -> bytes:
 
 def _swapping_profile() -> bytes:
     """A profile that shows red as green: whoever applies it is far off."""
-    return (
-        _profile().replace(b"rXYZ", b"####", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"####", b"gXYZ", 1)
-    )
+    return _profile().replace(b"rXYZ", b"####", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"####", b"gXYZ", 1)
 
 
 def _with_chunk(png: bytes, chunk: bytes) -> bytes:

@@ -21,7 +21,7 @@ class BrowserError(AssertionError):
     """A browser did not do what it was told: a page that throws, a selector that matches nothing, silence."""
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A browser, or what drives it, is not installed; the message names it."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from benchmarks.browsers.protocol import PATIENCE_SECONDS, BrowserError, Missing, Name, Tab
+from benchmarks.browsers.protocol import PATIENCE_SECONDS, BrowserError, MissingError, Name, Tab
 
 DRIVER = Path(__file__).with_name("driver.mjs")
 ENTRY = "puppeteer-core/lib/esm/puppeteer/puppeteer-core.js"
@@ -56,13 +56,13 @@ class Driver:
             packages: A ``node_modules`` with puppeteer-core.
 
         Raises:
-            Missing: node or puppeteer-core is not there.
+            MissingError: node or puppeteer-core is not there.
         """
         node = shutil.which("node")
         if node is None:
-            raise Missing("node is not installed")
+            raise MissingError("node is not installed")
         if not (packages / ENTRY).is_file():
-            raise Missing(f"puppeteer-core is not in {packages}")
+            raise MissingError(f"puppeteer-core is not in {packages}")
         self._process = subprocess.Popen(
             [node, str(DRIVER), str(packages / ENTRY)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -149,11 +149,11 @@ class PuppeteerBrowser:
             dark: Whether Firefox's user prefers dark pages; Chromium has it by tab.
 
         Raises:
-            Missing: The browser is not installed.
+            MissingError: The browser is not installed.
         """
         program = next((path for each in PROGRAMS[name] if (path := shutil.which(each))), None)
         if program is None:
-            raise Missing(f"{name} is not installed")
+            raise MissingError(f"{name} is not installed")
         self.name = name
         self._driver = driver
         if profile is not None:

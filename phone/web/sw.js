@@ -81,7 +81,11 @@ async function readState() {
   return {current: ready.includes(state.current) ? state.current : null, ready};
 }
 
+/** What this worker knows of the state: every request needs it. */
+let known = null;
+
 async function writeState(state) {
+  known = state;
   await (await caches.open(STATE_CACHE)).put(STATE_URL, new Response(JSON.stringify(state)));
   for (const name of await caches.keys()) {
     if (name.startsWith(VERSION_PREFIX) && !state.ready.includes(name.slice(VERSION_PREFIX.length))) {
@@ -194,10 +198,12 @@ async function install() {
 }
 
 async function answer(request, path) {
-  const found = route(path, await readState());
+  known ??= await readState();
+  const found = route(path, known);
   if (found) {
-    const cache = await caches.open(VERSION_PREFIX + found.version);
-    const response = await cache.match(new URL(found.file, BASE).href);
+    // Not caches.open: it would make an empty cache where the browser has evicted one.
+    const cacheName = VERSION_PREFIX + found.version;
+    const response = await caches.match(new URL(found.file, BASE).href, {cacheName});
     if (response) {
       return response;
     }

@@ -8,8 +8,7 @@ import {inBundle, readApp, readBundle, verifiedOrFresh, verifiedReader} from './
 import {CORE_FILE, Core} from './core.mjs';
 import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
-import {MAX_BYTES, tooManyBytes} from './decode/formats.mjs';
-import {ClassifyError, asClassifyError} from './errors.mjs';
+import {ClassifyError} from './errors.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
 
@@ -114,7 +113,7 @@ export class Classifier {
    */
   async classify(blob) {
     const start = performance.now();
-    const {picture, type, decoder} = await this.decoders.decode(await bytesOf(blob), {file: blob});
+    const {picture, type, decoder} = await this.decoders.decodeFile(blob);
     return this.finish(picture, type, decoder, start);
   }
 
@@ -157,16 +156,6 @@ export class Classifier {
       );
     }
     return indices.map((index) => ({index, label: this.bundle.labels[index], score: scores[index]}));
-  }
-}
-
-/** @type {(blob: Blob) => Promise<Uint8Array>} */
-async function bytesOf(blob) {
-  if (blob.size > MAX_BYTES) throw tooManyBytes(blob.size);
-  try {
-    return new Uint8Array(await blob.arrayBuffer());
-  } catch (error) {
-    throw asClassifyError(error, 'not_an_image', 'An image must be a readable file.', 'Choose it again.');
   }
 }
 

@@ -151,10 +151,9 @@ async function shareAnswer() {
   const lines = answer.best.slice(0, 3).map(({label, score}) => `${className(label)} ${percent(score)}`);
   const text = `${lines.join(', ')} (${appName})`;
   const small = picture ? await smallPicture(picture, SHARED_SIDE) : null;
-  const file = small
-    ? new File([small], `${(name || 'photo').replace(/\.[^.]*$/, '')}.jpg`, {type: small.type})
-    : null;
-  await share({title: className(answer.best[0].label), text, file}, () => copyText(text));
+  const fileName = `${(name || 'photo').replace(/\.[^.]*$/, '')}.jpg`;
+  const shared = small ? [new File([small], fileName, {type: small.type})] : [];
+  await share({title: className(answer.best[0].label), text, files: shared}, () => copyText(text));
 }
 
 /** What the panel needs to know once the model is open. */

@@ -2,8 +2,8 @@
 
 import {byId, state} from './dom.mjs';
 import {onLanguage, t} from './i18n.mjs';
+import {IN_ANDROID_APP} from './offline.mjs';
 import {readSetting, writeSetting} from './settings.mjs';
-import {IN_ANDROID_APP} from './sharing.mjs';
 
 let prompt = null;
 let installed = false;

@@ -102,29 +102,36 @@ function showReady(report) {
   void queue.setOpen(true);
 }
 
-async function startModel() {
-  setState('state', 'loading');
-  showProgress('wait');
-  const app = await files.json('app.json');
-  byId('app-name').textContent = app.name;
-  document.title = app.name;
+/** Starts the worker and opens the model; the report of an earlier replay, or null. */
+async function loadModel() {
+  const onProgress = ({stage, done, total}) => {
+    const saved = stage === 'load' && state('offline') === 'ready';
+    if (textsAreLoaded()) {
+      showProgress(saved ? 'start' : stage, done, total);
+    }
+  };
+  client = await startClient({base, urls, onProgress});
+  const {version} = await files.json('app.json');
+  const remembered = rememberedReport(version);
+  opened = await client.open({decoder: remembered?.decoder ?? 'browser'});
+  return remembered;
+}
+
+async function showName() {
+  const {name} = await files.json('app.json');
+  byId('app-name').textContent = name;
+  document.title = name;
+}
+
+/** @param {Promise<Object|null>|null} begun The model, if it needs nothing saved before. */
+async function startModel(begun) {
+  showProgress(begun ? 'start' : 'wait');
+  void showName().catch(() => {});
   if (canSave()) {
     await saveForOffline((done, total) => showProgress('save', done, total));
     renderInstall();
   }
-  const saved = state('offline') === 'ready';
-  client = await startClient({
-    base,
-    urls,
-    onProgress: ({stage, done, total}) => {
-      showProgress(stage === 'load' && saved ? 'start' : stage, done, total);
-    },
-  });
-  showProgress('start');
-  // A saved version answers now; it may be another than the server's of a moment ago.
-  const {version} = await files.json('app.json');
-  const remembered = rememberedReport(version);
-  opened = await client.open({decoder: remembered?.decoder ?? 'browser'});
+  const remembered = await (begun ?? loadModel());
   setState('version', opened.app.version);
   setModel(opened);
   showReady(remembered ?? (await replay()));
@@ -195,12 +202,17 @@ async function start() {
     await forgetSaved().catch(() => {});
     location.reload();
   });
+  // The worker loads while the page is made, unless everything is saved first.
+  const begun = canSave() && !navigator.serviceWorker.controller ? null : loadModel();
+  begun?.catch(() => {});
   try {
     await startTexts(files);
     wire();
-    await startModel();
+    await startModel(begun);
   } catch (error) {
     showFailure(error);
+    // A newer version may work where this one does not.
+    setTimeout(() => void checkForUpdate(() => true), UPDATE_AFTER_MS);
   }
 }
 

@@ -1,9 +1,11 @@
 /** The page's side of the service worker: the app is saved on the device, in one version. */
 
 import {setState} from './dom.mjs';
-import {IN_ANDROID_APP} from './sharing.mjs';
 
 const STALLED_MS = 30_000;
+
+/** In the Android app a WebView shows the page, from files of the package. */
+export const IN_ANDROID_APP = location.hostname.endsWith('.snapship.invalid');
 
 /** @returns {boolean} Whether the page can be saved: not from file://, over http://, or in a WebView. */
 export function canSave() {

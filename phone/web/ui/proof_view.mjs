@@ -175,8 +175,13 @@ function fileName(suffix) {
 const jsonText = () => `${JSON.stringify(report, null, 1)}\n`;
 
 async function shareReport() {
-  const file = new File([jsonText()], fileName('json'), {type: 'application/json'});
-  await share({title: fileName('json'), text: proofSentence(report), file}, () => copyText(jsonText()));
+  // Chromium shares texts, but no JSON.
+  const kinds = [
+    new File([jsonText()], fileName('json'), {type: 'application/json'}),
+    new File([jsonText()], fileName('txt'), {type: 'text/plain'}),
+  ];
+  const content = {title: fileName('json'), text: proofSentence(report), files: kinds, fileNeeded: true};
+  await share(content, () => copyText(jsonText()));
 }
 
 async function savePage() {

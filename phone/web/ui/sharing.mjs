@@ -3,11 +3,8 @@
 import {t} from './i18n.mjs';
 import {toast} from './toast.mjs';
 
-/** In the Android app a WebView shows the page. There is nothing to install or to save for later. */
-export const IN_ANDROID_APP = location.hostname.endsWith('.snapship.invalid');
-
-/** Saves a text or a blob as a file; the Android app hands it to the system's share sheet. */
-export async function saveFile(name, content, type) {
+/** Saves a text or a blob as a file. */
+export function saveFile(name, content, type) {
   const url = URL.createObjectURL(new Blob([content], {type}));
   const link = document.createElement('a');
   link.href = url;
@@ -39,20 +36,20 @@ export async function copyText(text) {
 }
 
 /**
- * Shares a text with a file.
+ * Shares a text, with a file where the browser shares files of its kind.
  *
- * @param {{title: string, text: string, file?: File|null}} content
+ * @param {{title: string, text: string, files?: File[], fileNeeded?: boolean}} content Files: the same one
+ *   in several kinds, best first.
  * @param {() => Promise<void>} otherwise What happens where the browser cannot share.
  */
-export async function share({title, text, file = null}, otherwise) {
-  const full = {title, text, ...(file ? {files: [file]} : {})};
-  const content = navigator.canShare?.(full) ? full : {title, text};
-  if (!navigator.share || (file && !content.files && !text)) {
+export async function share({title, text, files = [], fileNeeded = false}, otherwise) {
+  const file = files.find((one) => navigator.canShare?.({title, text, files: [one]}));
+  if (!navigator.share || (fileNeeded && !file)) {
     await otherwise();
     return;
   }
   try {
-    await navigator.share(content);
+    await navigator.share({title, text, ...(file ? {files: [file]} : {})});
   } catch (error) {
     if (error?.name !== 'AbortError') {
       await otherwise();

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from phone.making import PhoneConfig, make_app
 
 from benchmarks.browsers.image_kinds import drawn
-from benchmarks.browsers.protocol import Browser, Missing, Name
+from benchmarks.browsers.protocol import Browser, MissingError, Name
 from benchmarks.browsers.puppeteer import Driver, PuppeteerBrowser
 from benchmarks.browsers.site import Site
 from benchmarks.browsers.webkit import WebKitBrowser
 from benchmarks.phone_model import jpegs, phone_bundle
 from edge_runtime import Classifier
-from phone.making import PhoneConfig, make_app
 
 ENGINES: tuple[Name, ...] = ("chromium", "firefox", "webkit")
 
@@ -56,7 +56,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., Browser]]:
                     drivers.append(Driver(request.getfixturevalue("phone_packages")))
                     stack.callback(drivers[0].close)
                 return PuppeteerBrowser(drivers[0], name, **options)
-            except Missing as missing:
+            except MissingError as missing:
                 pytest.skip(f"needs {name}: {missing}")
 
         yield started

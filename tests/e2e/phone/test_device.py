@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.browsers.film import film_of
-from benchmarks.browsers.protocol import Browser, Missing, Name, Tab
+from benchmarks.browsers.protocol import Browser, MissingError, Name, Tab
 from benchmarks.browsers.puppeteer import INSECURE, camera_flags
 from benchmarks.browsers.site import Site
 
@@ -61,7 +61,7 @@ def test_the_camera_answers_live_and_the_shutter_takes_a_photo(
     surest = int(expected.max(axis=1).argmax())
     try:
         film = film_of(photos[surest], tmp_path / "film.mjpeg")
-    except Missing as missing:
+    except MissingError as missing:
         pytest.skip(f"needs ffmpeg: {missing}")
     browser = start("chromium", flags=camera_flags(film))
     try:

@@ -92,7 +92,9 @@ def test_pixels_of_every_image_are_the_runtimes(tab: Tab, prepared: Prepared) ->
     assert not [f"{name}: {entry['error']}" for name, entry in found.items() if "error" in entry]
     far = {name: entry for name, entry in found.items() if max(entry["most"]) > (name in prepared.close)}
     assert far == {}
-    assert [name for name, entry in found.items() if not entry["decoded"] and name not in prepared.close] == []
+    assert [
+        name for name, entry in found.items() if not entry["decoded"] and name not in prepared.close
+    ] == []
 
 
 def test_pixels_of_the_apps_own_jpeg_decoder_are_the_runtimes(tab: Tab, prepared: Prepared) -> None:

@@ -14,6 +14,7 @@ from benchmarks.result import read_results
 
 ROOT = Path(__file__).resolve().parents[3]
 EDGE = ("edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
+PHONE = ("phone_routes", "phone_speed")
 SCRIPTS = (
     "accuracy",
     "cached_training",
@@ -22,6 +23,7 @@ SCRIPTS = (
     "feeding",
     "gate_size",
     "page",
+    *PHONE,
     "quantization",
 )
 
@@ -53,7 +55,7 @@ def test_help_says_what_is_measured(script: str) -> None:
         ("accuracy", ("--only", "digits,roses"), "roses"),
         ("cached_training", (), "--data and --weights"),
         ("export_speed", (), "--data and --weights"),
-        *((script, (), "--data and --weights") for script in EDGE),
+        *((script, (), "--data and --weights") for script in (*EDGE, *PHONE)),
         ("quantization", (), "--data"),
         ("quantization", ("--data", ".", "--only", "imagenet"), "--imagenet-weights"),
         ("quantization", ("--data", ".", "--only", "planted"), "--weights or --run"),

@@ -24,15 +24,16 @@ const BAND_PIXELS = 1 << 19;
  */
 
 /**
- * @param {Uint8Array} bytes An encoded image.
+ * @param {Uint8Array} bytes An encoded image; of a JPEG in a file, the start is enough.
  * @param {import('./formats.mjs').Header} header
- * @param {Blob} [file] Of the same bytes, where there is one: saves a copy.
+ * @param {Blob} [file] The file that starts with these bytes, where there is one: saves copies.
  * @returns {Promise<Picture>} Upright: every browser applies EXIF's orientation here, also if asked not to.
  */
 export async function decodeInBrowser(bytes, header, file) {
   const type = `image/${header.type}`;
   const parts = withoutProfiles(bytes, header.type);
-  const blob = file && parts.length === 1 ? file.slice(0, file.size, type) : new Blob(parts, {type});
+  let blob = new Blob(file ? [...parts, file.slice(bytes.length)] : parts, {type});
+  if (file && parts.length === 1) blob = file.slice(0, file.size, type);
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, {colorSpaceConversion: 'none', premultiplyAlpha: 'none'});

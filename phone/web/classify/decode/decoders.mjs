@@ -9,12 +9,15 @@
 import {decodeInBrowser, pictureOf} from './browser_decoder.mjs';
 import {canvasIsExact} from './canvas_check.mjs';
 import {engineError} from '../engine.mjs';
-import {ClassifyError} from '../errors.mjs';
-import {readHeader} from './formats.mjs';
+import {ClassifyError, asClassifyError} from '../errors.mjs';
+import {MAX_BYTES, hasJpegHead, readHeader, tooManyBytes} from './formats.mjs';
 import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder, isReadable} from './jpeg_decoder.mjs';
 import {upright} from './memory_picture.mjs';
 import {leftToTurn} from './orientation.mjs';
 import {decodePng, needsOwnPng} from './png_decoder.mjs';
+
+/** Holds what stands before the pixels of a JPEG, of most phones too. */
+const HEAD_BYTES = 1 << 18;
 
 /** The decoders of an app. */
 export class Decoders {
@@ -48,10 +51,23 @@ export class Decoders {
   }
 
   /**
-   * @param {Uint8Array} bytes An encoded image.
+   * Decodes a file, of which the browser reads most by itself: that is faster than handing it over.
+   *
+   * @param {Blob} file
+   */
+  async decodeFile(file) {
+    if (file.size > MAX_BYTES) throw tooManyBytes(file.size);
+    await this.settle();
+    const head = await bytesOf(file.slice(0, HEAD_BYTES));
+    const enough = head.length === file.size || (this.chosen === 'browser' && hasJpegHead(head));
+    return this.decode(enough ? head : await bytesOf(file), {file});
+  }
+
+  /**
+   * @param {Uint8Array} bytes An encoded image; of a JPEG for the browser, the start is enough.
    * @param {object} [options]
    * @param {boolean} [options.asChosen] For a replay, which must see what the chosen decoder does.
-   * @param {Blob} [options.file] Of the same bytes, where there is one.
+   * @param {Blob} [options.file] The file that starts with these bytes, where there is one.
    * @returns {Promise<{picture: import('./browser_decoder.mjs').Picture, type: string,
    *   decoder: 'browser' | 'own'}>}
    */
@@ -85,6 +101,15 @@ export class Decoders {
   /** Leaves the browser's decoder where no golden example has been read through its noisy canvas. */
   async settle() {
     if (this.chosen === 'browser' && !canvasIsExact()) await this.choose('own');
+  }
+}
+
+/** @type {(blob: Blob) => Promise<Uint8Array>} */
+async function bytesOf(blob) {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (error) {
+    throw asClassifyError(error, 'not_an_image', 'An image must be a readable file.', 'Choose it again.');
   }
 }
 

@@ -131,6 +131,19 @@ export function* jpegSegments(bytes) {
   return false;
 }
 
+/**
+ * @param {Uint8Array} bytes The start of an image.
+ * @returns {boolean} Whether it is a JPEG and everything before its first scan is there.
+ */
+export function hasJpegHead(bytes) {
+  if (!startsWith(bytes, 0, '\xff\xd8\xff')) return false;
+  const segments = jpegSegments(bytes);
+  for (;;) {
+    const {done, value} = segments.next();
+    if (done) return value === true;
+  }
+}
+
 /** @type {(bytes: Uint8Array) => Header | null} */
 function jpeg(bytes) {
   if (!startsWith(bytes, 0, '\xff\xd8\xff')) return null;

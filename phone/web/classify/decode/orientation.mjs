@@ -1,8 +1,8 @@
 /**
  * The orientation of an image as the runtime reads it: of EXIF, else of XMP.
  *
- * Browsers turn a JPEG by EXIF, whatever they are asked, and nothing else: not a WebP, and nothing by XMP. What
- * they leave is turned here.
+ * Browsers turn a JPEG by EXIF, whatever they are asked, and nothing else: not a WebP, and nothing by XMP.
+ * What they leave is turned here.
  */
 import {jpegSegments, startsWith, viewOf} from './formats.mjs';
 

@@ -25,6 +25,7 @@ class Caches {
       put: async (url, response) => void entries.set(url, response),
     };
   }
+  async match(url, {cacheName}) { return this.all.get(cacheName)?.get(url)?.clone(); }
   async keys() { return [...this.all.keys()]; }
   async delete(name) { return this.all.delete(name); }
 }

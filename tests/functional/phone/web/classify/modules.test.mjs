@@ -7,7 +7,7 @@ import test from 'node:test';
 
 import {checkedManifest} from '../../../../../phone/web/classify/bundle.mjs';
 import {Core} from '../../../../../phone/web/classify/core.mjs';
-import {FORMATS, MAX_BYTES, readHeader} from '../../../../../phone/web/classify/decode/formats.mjs';
+import {FORMATS, MAX_BYTES, hasJpegHead, readHeader} from '../../../../../phone/web/classify/decode/formats.mjs';
 import {exifOrientation, leftToTurn} from '../../../../../phone/web/classify/decode/orientation.mjs';
 import {decodePng, needsOwnPng} from '../../../../../phone/web/classify/decode/png_decoder.mjs';
 import {withoutProfiles} from '../../../../../phone/web/classify/decode/profiles.mjs';
@@ -65,6 +65,13 @@ test('truncated and altered files neither hang nor crash', () => {
       assert.ok(size <= bytes.length);
     }
   }
+});
+
+test('the start of a JPEG is enough when it reaches the first scan', () => {
+  const whole = bytesOf('long_profile.jpg');
+  assert.ok(hasJpegHead(whole));
+  assert.ok(!hasJpegHead(whole.subarray(0, 70_000)));
+  assert.ok(!hasJpegHead(bytesOf('plain.png')));
 });
 
 test('a file whose segments are cut stays as it is', () => {
