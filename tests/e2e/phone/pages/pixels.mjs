@@ -1,8 +1,7 @@
 // The app's pixels against those that the runtime has made of the same files.
-import {decodeInBrowser} from '/classify/browser_decoder.mjs';
 import {Core} from '/classify/core.mjs';
-import {readHeader} from '/classify/formats.mjs';
-import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder} from '/classify/jpeg_decoder.mjs';
+import {Decoders} from '/classify/decode/decoders.mjs';
+import {Files} from '/classify/files.mjs';
 import {pixelsOf} from '/classify/pixels.mjs';
 
 const bytesOf = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
@@ -10,12 +9,11 @@ const bytesOf = async (url) => new Uint8Array(await (await fetch(url)).arrayBuff
 /** The largest difference of a value, by input; each input in turn is `bytes` long in `expected`. */
 async function compare(core, decode, {url, expected, inputs, sha256}) {
   const [bytes, wanted] = await Promise.all([bytesOf(url), bytesOf(expected)]);
-  const header = readHeader(bytes);
   const most = [];
   let at = 0;
   let decoded = '';
   for (const input of inputs) {
-    const made = pixelsOf(core, await decode(bytes, header), input, true);
+    const made = pixelsOf(core, (await decode(bytes)).picture, input, true);
     if (input.channels === 3) decoded = made.decoded;
     most.push(made.pixels.reduce((far, value, index) => Math.max(far, Math.abs(value - wanted[at + index])), 0));
     at += made.pixels.length;
@@ -26,12 +24,10 @@ async function compare(core, decode, {url, expected, inputs, sha256}) {
 
 globalThis.compareAll = async (images, own) => {
   const core = await Core.load(await bytesOf('/core.wasm'));
-  let decode = decodeInBrowser;
-  if (own) {
-    const script = await import(`/${JPEG_SCRIPT}`);
-    const decoder = new JpegDecoder(script.default, await WebAssembly.compile(await bytesOf(`/${JPEG_MODULE}`)));
-    decode = (bytes, header) => decoder.decode(bytes, header);
-  }
+  const files = new Files(new URL('/', location.href).href, null);
+  const decoders = new Decoders(files, (path) => bytesOf(`/${path}`));
+  await decoders.choose(own ? 'own' : 'browser');
+  const decode = (bytes) => decoders.decode(bytes, {asChosen: true});
   const found = {};
   for (const image of images) {
     try {
