@@ -1,8 +1,8 @@
 // The app's pixels against those that the runtime has made of the same files.
-import {decodeInBrowser} from '/classify/browser_decoder.mjs';
+import {decodeInBrowser} from '/classify/decode/browser_decoder.mjs';
 import {Core} from '/classify/core.mjs';
-import {readHeader} from '/classify/formats.mjs';
-import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder} from '/classify/jpeg_decoder.mjs';
+import {readHeader} from '/classify/decode/formats.mjs';
+import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder} from '/classify/decode/jpeg_decoder.mjs';
 import {pixelsOf} from '/classify/pixels.mjs';
 
 const bytesOf = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
