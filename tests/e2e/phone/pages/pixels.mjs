@@ -1,14 +1,7 @@
 // The app's pixels against those that the runtime has made of the same files.
-<<<<<<< HEAD
 import {Core} from '/classify/core.mjs';
 import {Decoders} from '/classify/decode/decoders.mjs';
 import {Files} from '/classify/files.mjs';
-=======
-import {decodeInBrowser} from '/classify/decode/browser_decoder.mjs';
-import {Core} from '/classify/core.mjs';
-import {readHeader} from '/classify/decode/formats.mjs';
-import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder} from '/classify/decode/jpeg_decoder.mjs';
->>>>>>> w-r2
 import {pixelsOf} from '/classify/pixels.mjs';
 
 const bytesOf = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
