@@ -1,6 +1,14 @@
 """What exactness costs on a phone: an answer from a 12-megapixel JPEG, a warm start, and the app's size.
 
 Every time is measured beside the bare engine's in the same browser, in turn; only the ratios mean something.
+
+    a warm start          from the navigation until the app classifies: saved on the device, its golden examples
+                          replayed by an earlier start; the files are read, verified and compiled, the page is made
+    the engine's own load from the navigation of an empty page until LiteRT.js has loaded the same model in a
+                          classic worker, as its README does it: module streamed, nothing verified
+
+Both are fresh pages in turn, out of the same service worker and browser. Their ratio is the ratio of the fastest
+rounds, as a loaded machine only ever makes a round slower; the page shows the medians beside them.
 """
 
 from __future__ import annotations
@@ -35,9 +43,9 @@ MOST_BYTES = 3_500_000
 
 METHOD = """MobileNetV2 as `tflite-int8`. Answers: one photo of {megapixels} megapixels, {rounds} rounds in one page and
 one worker, in turn. Starts: {starts} rounds, in turn: the app is saved on the device and proven; ready means that it
-classifies. The engine's own load is LiteRT.js in a page of its own, its module streamed, the model compiled, nothing
-verified; both come out of the same service worker. *Best*: the fastest round. Size: each file compressed by gzip, as
-a static host sends it."""
+classifies. The engine's own load is LiteRT.js in a worker of an empty page, its module streamed, the model
+compiled, nothing verified; both come out of the same service worker. *Best*: the fastest round, by which ratios are made. Size: each
+file compressed by gzip, as a static host sends it."""
 
 READY = """new Promise((resolve) => {
   const root = document.documentElement;

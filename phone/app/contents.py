@@ -12,7 +12,7 @@ from edge_runtime.common.versions import own_version
 from phone.app.app_json import APP_FILE, App, EnginePart, JpegPart, file_entries, version_of
 from phone.app.licenses import LICENSES, licenses_text
 from phone.app.reduced_bundle import reduced_bundle
-from phone.app.static_files import static_files
+from phone.app.static_files import static_files, with_joined_modules
 from phone.app.web_manifest import WEB_MANIFEST, web_manifest
 from phone.engine.fetching import engine_files
 from phone.engine.pinned import JPEG, LITERT
@@ -41,7 +41,7 @@ def app_files(
     """
     inside = {f"{BUNDLE_FOLDER}{path}": data for path, data in reduced_bundle(bundle, artifact).items()}
     others, of_jpeg = engine_files(engine, progress)
-    files = static_files() | others | inside
+    files = with_joined_modules(static_files()) | others | inside
     files[WEB_MANIFEST] = web_manifest(bundle.manifest.name, files.get(WEB_MANIFEST, b"{}"))
     files[LICENSES] = licenses_text(of_jpeg)
     app = _app(bundle.manifest.name, artifact.kind, files)

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
+
+from phone.app.joined_modules import joined
+from phone.single_file.modules import is_module
 
 BOOTSTRAP, WORKER_BOOTSTRAP = "single_file.js", "single_file_worker.js"
 """Start the app that is one HTML file; not part of the folder."""
 
 
+STARTS = ("ui/main.mjs", "classify/job.mjs")
+"""Modules that import all others of the page, and of its worker."""
+
+
 def static_files() -> dict[str, bytes]:
-    """The files by path."""
+    """The files by path, as they are written."""
     left_out = (BOOTSTRAP, WORKER_BOOTSTRAP)
     return {path: data for path, data in _walk(web(), "") if path not in left_out}
+
+
+def with_joined_modules(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files with the modules that a page and its worker start with in one file each.
+
+    Args:
+        files: As :func:`static_files` returns them.
+    """
+    modules = {path: data.decode() for path, data in files.items() if is_module(path)}
+    return {**files, **{path: joined(path, modules).encode() for path in STARTS}}
 
 
 def web() -> Traversable:

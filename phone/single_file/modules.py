@@ -11,7 +11,7 @@ EMBEDDED = "snapship-embedded:"
 """Stands before a path inside the app, where a module imports it; the page puts the URL there."""
 
 # A whole statement, "import {a, b} from './x.mjs';" or "import './x.mjs';", at the start of a line.
-_IMPORT = re.compile(r"""^(import\b[^'";]*)(['"])(\.{1,2}/[^'"]+)\2;""", re.MULTILINE)
+IMPORT = re.compile(r"""^(import\b[^'";]*)(['"])(\.{1,2}/[^'"]+)\2;""", re.MULTILINE)
 
 _BUNDLED = re.compile(r"^export \{\s*(\w+)\s*\};?\s*(?://# sourceMappingURL=.*)?\s*\Z", re.MULTILINE)
 
@@ -28,7 +28,7 @@ def imported(path: str, text: str) -> list[str]:
         path: Of the module.
         text: Its source.
     """
-    return [_resolved(path, found[3]) for found in _IMPORT.finditer(text)]
+    return [_resolved(path, found[3]) for found in IMPORT.finditer(text)]
 
 
 def marked(path: str, text: str) -> str:
@@ -38,7 +38,7 @@ def marked(path: str, text: str) -> str:
         path: Of the module.
         text: Its source.
     """
-    return _IMPORT.sub(
+    return IMPORT.sub(
         lambda found: f"{found[1]}{found[2]}{EMBEDDED}{_resolved(path, found[3])}{found[2]};", text
     )
 

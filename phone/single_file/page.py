@@ -22,10 +22,11 @@ from phone.engine.pinned import RELATIVE_IMPORT
 from phone.single_file.modules import in_order, inlined, is_module, marked
 
 PAGE, STYLE, START, WORKER = "index.html", "app.css", "ui/main.mjs", "classify/worker.js"
+EARLY_START = "classify/start.js"
 
 _CORE, _WASM_UTILS = "engine/litert/core.js", "engine/litert/wasm_utils.js"
 
-_LEFT_OUT = {PAGE, STYLE, SERVICE_WORKER, WEB_MANIFEST}
+_LEFT_OUT = {PAGE, STYLE, SERVICE_WORKER, WEB_MANIFEST, EARLY_START}
 """In the page already, or of no use from a disk."""
 
 _SCRIPT_TYPES = {".js", ".mjs"}
@@ -49,6 +50,7 @@ def single_file_page(files: Mapping[str, bytes]) -> bytes:
     page = _replaced(page, r'()<link rel="manifest"[^>]*>\n', "")
     page = _replaced(page, r'()<link rel="apple-touch-icon"[^>]*>\n', "")
     page = _replaced(page, rf'()<link rel="stylesheet" href="{STYLE}">', f"<style>{style}</style>")
+    page = _replaced(page, rf'()<script src="{EARLY_START}"></script>\n', "")
     page = _replaced(page, rf'()<script type="module" src="{START}"></script>\n', "")
     page = re.sub(
         r'(<link rel="icon"[^>]*href=")([^"]+)', lambda found: found[1] + _data_url(files, found[2]), page

@@ -39,9 +39,10 @@ export class Classifier {
    *
    * @param {import('./files.mjs').Files} files
    * @param {(done: number, total: number) => void} onProgress Bytes that arrived, and bytes in all.
+   * @param {Promise<WebAssembly.Module>} compiled The engine, from the response that `files` has asked for.
    * @returns {Promise<Classifier>}
    */
-  static async open(files, onProgress) {
+  static async open(files, onProgress, compiled = Promise.reject()) {
     let [done, total] = [0, 0];
     const arrived = (bytes) => {
       done += bytes;
@@ -51,7 +52,7 @@ export class Classifier {
     // Asked for before app.json is there: these are in every app.
     const coreBytes = files.bytes(CORE_FILE, arrived);
     const core = coreBytes.then((bytes) => Core.load(bytes));
-    const moduleFile = engineModule(files, arrived);
+    const moduleFile = engineModule(files, arrived, compiled);
     const api = import(files.url(ENGINE_API)).catch((error) => {
       throw engineError(error);
     });
@@ -160,17 +161,17 @@ export class Classifier {
 }
 
 /**
- * Fetches the engine, so that the same bytes are compiled and hashed. Streaming its compilation from a
- * clone of the response was slower: a cached file is there at once.
+ * Fetches the engine, so that the same bytes are compiled and hashed.
  *
  * @param {import('./files.mjs').Files} files
  * @param {(bytes: number) => void} arrived
+ * @param {Promise<WebAssembly.Module>} early Compiled while it arrives; not by a host that does not tell its type.
  * @returns {{bytes: Promise<Uint8Array>, compiled: Promise<WebAssembly.Module>}}
  */
-function engineModule(files, arrived) {
+function engineModule(files, arrived, early) {
   const bytes = files.bytes(ENGINE_MODULE, arrived);
-  const compiled = bytes
-    .then((content) => WebAssembly.compile(content))
+  const compiled = early
+    .catch(async () => WebAssembly.compile(await bytes))
     .catch((error) => {
       throw engineError(error);
     });

@@ -33,7 +33,8 @@ export class Client {
     this.count = 0;
     /** @type {ClassifyError | null} */
     this.failure = null;
-    this.worker = new Worker(files.url('classify/worker.js'));
+    const early = startedEarly(files);
+    this.worker = early?.worker ?? new Worker(files.url('classify/worker.js'));
     this.started = new Promise((resolve, reject) => {
       this.pending.set(0, {resolve, reject});
     });
@@ -47,7 +48,12 @@ export class Client {
         ),
       );
     };
-    this.worker.postMessage({base: files.base, urls: files.urls, page: pageFacts()});
+    if (early) {
+      const {onmessage, onerror} = this.worker;
+      for (const event of early.events) (event.type === 'error' ? onerror : onmessage)(event);
+    } else {
+      this.worker.postMessage({base: files.base, urls: files.urls});
+    }
   }
 
   /**
@@ -62,7 +68,7 @@ export class Client {
 
   /** @returns {Promise<any>} The phone report. */
   replay() {
-    return this.request('replay', []);
+    return this.request('replay', [pageFacts()]);
   }
 
   /**
@@ -132,6 +138,18 @@ export class Client {
     this.worker.terminate();
     for (const id of [...this.pending.keys()]) this.settle(id, error, undefined);
   }
+}
+
+/**
+ * The worker that start.js has started for this page's own files, once.
+ *
+ * @type {(files: Files) => {worker: Worker, events: any[]} | null}
+ */
+function startedEarly(files) {
+  const started = /** @type {any} */ (globalThis).snapshipStarted;
+  if (!started || files.base !== new URL('./', document.baseURI).href) return null;
+  delete (/** @type {any} */ (globalThis).snapshipStarted);
+  return started;
 }
 
 /** What the worker does not see. */

@@ -9,42 +9,41 @@ import {phoneReport} from './report.mjs';
  * Answers the requests of `client.mjs`.
  *
  * @param {DedicatedWorkerGlobalScope} scope
- * @param {{base: string, urls: Record<string, string> | null, page: any}} start
+ * @param {{base: string, urls: Record<string, string> | null}} start
  * @param {Map<string, Promise<Response>>} asked Files that are on their way.
+ * @param {Promise<WebAssembly.Module>} compiled The engine, compiled while it arrives.
  */
-export function serve(scope, start, asked) {
+export function serve(scope, start, asked, compiled) {
   const files = new Files(start.base, start.urls, asked);
-  /** @type {Classifier | null} */
-  let classifier = null;
-  let loadMs = 0;
   let last = Promise.resolve();
 
   const progress = (stage) => (done, total) => scope.postMessage({progress: {stage, done, total}});
 
-  const opened = async () => {
-    if (!classifier) {
-      const before = performance.now();
-      classifier = await Classifier.open(files, progress('load'));
-      loadMs = performance.now() - before;
-    }
-    return classifier;
-  };
+  let loadMs = 0;
+  // Begun before the page asks for it.
+  const opened = Classifier.open(files, progress('load'), compiled);
+  opened.then(
+    () => {
+      loadMs = performance.now();
+    },
+    () => {},
+  );
 
   /** @type {Record<string, (...args: any[]) => Promise<any>>} */
   const requests = {
     open: async ({decoder = 'browser'} = {}) => {
-      const ready = await opened();
+      const ready = await opened;
       await ready.decoders.choose(decoder);
       return ready.info;
     },
-    replay: async () => {
-      const ready = await opened();
+    replay: async (page) => {
+      const ready = await opened;
       const before = performance.now();
       const found = await replay(ready, progress('replay'));
-      return phoneReport(ready, found, start.page, {load: loadMs, replay: performance.now() - before});
+      return phoneReport(ready, found, page, {load: loadMs, replay: performance.now() - before});
     },
-    classify: async (blob) => (await opened()).classify(blob),
-    classifyFrame: async (frame) => (await opened()).classifyFrame(frame),
+    classify: async (blob) => (await opened).classify(blob),
+    classifyFrame: async (frame) => (await opened).classifyFrame(frame),
   };
 
   /** @type {(data: {id: number, name: string, args: any[]}) => Promise<void>} */

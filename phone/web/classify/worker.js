@@ -6,14 +6,10 @@
  */
 'use strict';
 
+const ENGINE = 'engine/litert/litert_wasm_compat_internal.wasm';
+
 /** What is needed in any case and takes longest: asked for before the modules that use it are there. */
-const EARLY = [
-  'app.json',
-  'core.wasm',
-  'bundle/manifest.json',
-  'bundle/labels.txt',
-  'engine/litert/litert_wasm_compat_internal.wasm',
-];
+const EARLY = ['app.json', ENGINE, 'core.wasm', 'bundle/manifest.json', 'bundle/labels.txt'];
 
 self.onmessage = async ({data}) => {
   const waiting = [];
@@ -23,11 +19,13 @@ self.onmessage = async ({data}) => {
     const asked = new Map(
       EARLY.map((path) => [path, fetch(url(path), path === 'app.json' ? {cache: 'no-cache'} : {})]),
     );
-    asked.forEach((response) => response.catch(() => {}));
+    // A clone, so that the same bytes can be verified.
+    const compiled = asked.get(ENGINE).then((response) => WebAssembly.compileStreaming(response.clone()));
     // Whoever imports it later gets the same one, or the same error.
-    import(url('engine/litert/core.js')).catch(() => {});
+    const api = import(url('engine/litert/core.js'));
+    for (const promise of [...asked.values(), compiled, api]) promise.catch(() => {});
     const job = await import(url('classify/job.mjs'));
-    job.serve(self, data, asked);
+    job.serve(self, data, asked, compiled);
     self.postMessage({ready: true});
     waiting.forEach((event) => self.onmessage(event));
   } catch (error) {
