@@ -44,8 +44,8 @@ MOST_BYTES = 3_500_000
 METHOD = """MobileNetV2 as `tflite-int8`. Answers: one photo of {megapixels} megapixels, {rounds} rounds in one page and
 one worker, in turn. Starts: {starts} rounds, in turn: the app is saved on the device and proven; ready means that it
 classifies. The engine's own load is LiteRT.js in a worker of an empty page, its module streamed, the model
-compiled, nothing verified; both come out of the same service worker. *Best*: the fastest round, by which ratios are made. Size: each
-file compressed by gzip, as a static host sends it."""
+compiled, nothing verified; both come out of the same service worker. *Best*: the fastest round,
+by which ratios are made. Size: each file compressed by gzip, as a static host sends it."""
 
 READY = """new Promise((resolve) => {
   const root = document.documentElement;
