@@ -71,8 +71,9 @@ def check_package(package: str) -> None:
     """Raises UsageError for a package name that Android refuses."""
     if not _PACKAGE.fullmatch(package) or len(package) > _MAX_PACKAGE:
         raise UsageError(
-            f"An Android package must be two or more words of letters, digits and _, joined by dots, "
-            f"at most {_MAX_PACKAGE} characters. Received: {quoted(package)}. Use e.g. org.example.flowers."
+            "An Android package must be two or more words of letters, digits and _, each with a letter first, "
+            f"joined by dots, at most {_MAX_PACKAGE} characters. Received: {quoted(package)}. "
+            "Use e.g. org.example.flowers."
         )
 
 

@@ -76,7 +76,8 @@ class SigningKey:
                 f"{_RULE}. Received: {path}, a Java keystore of the old kind. "
                 "Convert it: keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12"
             )
-        secret = password.encode() if password else None
+        # Any bytes: a variable of the environment need not be text.
+        secret = os.fsencode(password) if password else None
         private, certificates = (
             _read_pem(path, data, secret) if b"-----BEGIN" in data else _read_p12(path, data, secret)
         )
