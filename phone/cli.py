@@ -136,7 +136,7 @@ def phone(
         engine=engine,
     )
     with ExitStack() as stack:
-        # Until the end: npm and temporary files are not left behind.
+        # SIGTERM like Ctrl-C: npm and temporary files are not left behind.
         stack.enter_context(interrupt_on_terminate())
         # A port in use is known before the work.
         server = stack.enter_context(AppServer(out, host, port)) if serve and out is not None else None

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: AppServer
 
     def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path).lstrip("/") or START_PAGE
+        path = unquote(self.path.partition("?")[0]).lstrip("/") or START_PAGE
         data = self.server.read(path)
         if data is None:
             self.send_error(HTTPStatus.NOT_FOUND)

@@ -6,26 +6,24 @@ import sys
 
 import click
 
-from edge_runtime.common.atomic_file import interrupt_on_terminate
 from phone.serving.addresses import qr_code, reachable, url
 from phone.serving.server import AppServer
 
 
 def serve_until_stopped(server: AppServer, host: str) -> None:
-    """Serves an app; returns after Ctrl-C or SIGTERM.
+    """Serves an app; returns after Ctrl-C.
 
     Args:
         server: Bound to its port.
         host: The address as the user gave it.
     """
-    with interrupt_on_terminate():
-        # On stderr, where the other lines about the run are: stdout may be JSON.
-        for line in introduction(host, server.port):
-            click.echo(line, err=True)
-        try:
-            server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
+    # On stderr, where the other lines about the run are: stdout may be JSON.
+    for line in introduction(host, server.port):
+        click.echo(line, err=True)
+    try:
+        server.serve_forever(poll_interval=0.2)
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
 
 
 def introduction(host: str, port: int) -> list[str]:

@@ -105,6 +105,10 @@ def test_other_methods_and_noise_do_not_stop_it(server: AppServer) -> None:
     for noise in (b"\x16\x03\x01\x00\xa5 TLS", b"GET / HTTP/9\r\n\r\n", b""):
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
             sock.sendall(noise)
+    # No URL, so there is nothing to split.
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
+        sock.sendall(b"GET http://[ HTTP/1.1\r\n\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 404"
     assert get(server.port, "/index.html")[0] == 200
 
 
