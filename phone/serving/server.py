@@ -64,7 +64,7 @@ class AppServer(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, UnicodeError, TypeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
                 f"The address must be free and belong to this machine. Received: {host}:{port} ({reason}). "

@@ -115,8 +115,10 @@ def test_other_methods_and_noise_do_not_stop_it(server: AppServer) -> None:
 def test_port_in_use_and_foreign_host(server: AppServer, digits_app: Path) -> None:
     with pytest.raises(UsageError, match=rf"must be free.*127\.0\.0\.1:{server.port}.*--port 0"):
         AppServer(digits_app, "127.0.0.1", server.port)
-    with pytest.raises(UsageError, match="belong to this machine"):
-        AppServer(digits_app, "192.0.2.1", 0)
+    # The last one as Python reads an argument whose bytes are no UTF-8.
+    for host in ("192.0.2.1", "a b", "\udcff"):
+        with pytest.raises(UsageError, match="belong to this machine"):
+            AppServer(digits_app, host, 0)
 
 
 def test_port_in_use_is_known_before_the_app_is_made(server: AppServer, tmp_path: Path) -> None:
