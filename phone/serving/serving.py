@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from phone.serving.addresses import qr_code, reachable, url
+from phone.serving.addresses import ALL, on_localhost, qr_code, reachable, url
 from phone.serving.server import AppServer
 
 
@@ -28,11 +28,12 @@ def serve_until_stopped(server: AppServer, host: str) -> None:
 
 def introduction(host: str, port: int) -> list[str]:
     """What is printed when the server has started."""
-    here = url("localhost", port)
+    here = url("localhost" if on_localhost(host) else host, port)
     phone = reachable(host)
     lines = [f"Serving on {here} (Ctrl-C stops it)"]
     if phone is None:
-        lines.append("Only this machine can open it. For the network pass --host 0.0.0.0.")
+        cure = "Connect it to a network." if host in ALL else "For the network pass --host 0.0.0.0."
+        lines.append(f"Only this machine can open it. {cure}")
     else:
         there = url(phone, port)
         lines.append(f"On a phone in the same network: {there}")
@@ -45,11 +46,11 @@ def introduction(host: str, port: int) -> list[str]:
             "Browsers allow camera, installation and offline use only on https:// and on localhost. At the address "
             "above the app classifies chosen photos."
         )
-    lines.append(
+    cable = (
         f"For everything on an Android phone with a cable: adb reverse tcp:{port} tcp:{port}, then open {here} there. "
         "Or put the folder on any https:// host."
     )
-    return lines
+    return [*lines, cable] if on_localhost(host) else lines
 
 
 def _can_show(text: str) -> bool:
