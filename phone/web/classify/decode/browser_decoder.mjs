@@ -31,9 +31,9 @@ const BAND_PIXELS = 1 << 19;
  */
 export async function decodeInBrowser(bytes, header, file) {
   const type = `image/${header.type}`;
-  const parts = rewritten(bytes, header.type);
-  let blob = new Blob(file ? [...parts, file.slice(bytes.length)] : parts, {type});
-  if (file && parts.length === 1) blob = file.slice(0, file.size, type);
+  const start = rewritten(bytes, header.type);
+  let blob = new Blob(file ? [start, file.slice(bytes.length)] : [start], {type});
+  if (file && start === bytes) blob = file.slice(0, file.size, type);
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, {colorSpaceConversion: 'none', premultiplyAlpha: 'none'});

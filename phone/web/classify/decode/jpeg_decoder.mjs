@@ -5,7 +5,6 @@
  * is made after a large photo, and after a damaged one, which may leave it in any state.
  */
 import {reason} from '../errors.mjs';
-import {joined} from './bytes.mjs';
 import {damaged} from './formats.mjs';
 import {jpegSegments} from './jpeg_segments.mjs';
 import {inMemory} from './memory_picture.mjs';
@@ -48,7 +47,7 @@ export class JpegDecoder {
     this.instance ??= this.start();
     let image;
     try {
-      image = (await this.instance).decode(joined(rewritten(bytes, header.type)), true);
+      image = (await this.instance).decode(rewritten(bytes, header.type), true);
       if (!image) throw new Error('it does not decode');
     } catch (error) {
       this.instance = null;

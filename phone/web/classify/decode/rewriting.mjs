@@ -9,7 +9,7 @@
  *
  * A file whose structure is damaged stays as it is: what is wrong with it is for the decoder to say.
  */
-import {startsWith, viewOf} from './bytes.mjs';
+import {joined, startsWith, viewOf} from './bytes.mjs';
 import {jpegSegments} from './jpeg_segments.mjs';
 import {jpegOrientation} from './orientation.mjs';
 import {pngChunks} from './png_chunks.mjs';
@@ -24,11 +24,12 @@ const BMP_WITH_SPACE = 108;
 /**
  * @param {Uint8Array} bytes An encoded image.
  * @param {string} type Its format, as `readHeader` names it.
- * @returns {Uint8Array[]} Parts that together are the image; itself where there is nothing to change.
+ * @returns {Uint8Array} In one piece, since Firefox knows a format by the first one; itself where there is
+ *   nothing to change.
  */
 export function rewritten(bytes, type) {
-  const rewrite = {jpeg, png, webp, bmp}[type];
-  return rewrite?.(bytes) ?? [bytes];
+  const parts = {jpeg, png, webp, bmp}[type]?.(bytes);
+  return parts ? joined(parts) : bytes;
 }
 
 /**

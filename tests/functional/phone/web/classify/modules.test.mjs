@@ -41,10 +41,10 @@ test('headers say format, size and transparency', () => {
 test('profiles are taken out, and nothing where there are none', () => {
   for (const [name, {profile}] of Object.entries(facts.images)) {
     const bytes = bytesOf(name);
-    const parts = rewritten(bytes, readHeader(bytes).type);
+    const found = rewritten(bytes, readHeader(bytes).type);
     if (['turned.webp', 'xmp.jpg'].includes(name)) continue; // Its EXIF goes; it gets one.
-    if (!profile) assert.ok(parts.length === 1 && parts[0] === bytes, name);
-    else writeFileSync(join(folder, 'stripped', name), Buffer.concat(parts));
+    if (!profile) assert.ok(found === bytes, name);
+    else writeFileSync(join(folder, 'stripped', name), found);
   }
 });
 
@@ -69,8 +69,7 @@ test('truncated and altered files neither hang nor crash', async () => {
       await hasJpegEnd(bytes);
       await needsOwnPng(bytes, header ?? {opaque: true});
       const type = header?.type ?? name.split('.')[1].replace('jpg', 'jpeg');
-      const size = rewritten(bytes, type).reduce((sum, part) => sum + part.length, 0);
-      assert.ok(size <= bytes.length + 36);
+      assert.ok(rewritten(bytes, type).length <= bytes.length + 36);
     }
   }
 });
@@ -85,8 +84,7 @@ test('the start of a JPEG is enough when it reaches the first scan', () => {
 test('a file whose segments are cut stays as it is', () => {
   const whole = bytesOf('profile.jpg');
   const cut = whole.subarray(0, 300);
-  const parts = rewritten(cut, 'jpeg');
-  assert.ok(parts.length === 1 && parts[0] === cut);
+  assert.ok(rewritten(cut, 'jpeg') === cut);
 });
 
 test('what is no image of these formats is refused by name', () => {
@@ -134,7 +132,7 @@ test('every image has the orientation that the runtime reads', async () => {
     const bytes = bytesOf(name);
     const {type} = readHeader(bytes);
     assert.equal(await read[type](bytes), expected, name);
-    if (type === 'jpeg') writeFileSync(join(folder, 'stripped', name), Buffer.concat(rewritten(bytes, type)));
+    if (type === 'jpeg') writeFileSync(join(folder, 'stripped', name), rewritten(bytes, type));
   }
 });
 
