@@ -179,16 +179,16 @@ function bmp(bytes) {
     return {type: 'bmp', width: view.getUint16(18, true), height: view.getUint16(20, true), opaque: true};
   }
   if (size < 40 || size > 124 || bytes.length < 14 + size) return null;
-  const [bits, packing] = [view.getUint16(28, true), view.getUint32(30, true)];
-  if (bits === 16 || packing > 3) {
+  const bits = view.getUint16(28, true);
+  if (![1, 4, 8, 24].includes(bits)) {
     throw new ClassifyError(
       'unsupported_image',
-      `A BMP must have 1, 4, 8, 24 or 32 bits. Received: ${bits} bits of kind ${packing}. ` +
-        'Save it as a PNG first.',
+      'A BMP must have at most 24 bits a pixel, because browsers do not agree on the transparency of 32. ' +
+        `Received: ${bits}. Save it as a PNG first.`,
     );
   }
   const height = Math.abs(view.getInt32(22, true));
-  return {type: 'bmp', width: view.getInt32(18, true), height, opaque: false};
+  return {type: 'bmp', width: view.getInt32(18, true), height, opaque: true};
 }
 
 /** @type {(bytes: Uint8Array) => ClassifyError} */

@@ -1,6 +1,9 @@
 /** The first picture of a GIF, the one that counts. */
 import {viewOf} from './bytes.mjs';
 
+/** First bytes of an extension, of another picture, and of the end. */
+const FOLLOWING = [0x21, 0x2c, 0x3b];
+
 /**
  * @param {Uint8Array} bytes A GIF with its header.
  * @returns {{filling: boolean, whole: boolean} | null} Whether it fills the GIF or leaves the rest
@@ -24,7 +27,9 @@ export function gifPicture(bytes) {
   const [left, top, width, height] = [1, 3, 5, 7].map((offset) => view.getUint16(at + offset, true));
   const fills = !left && !top && width >= view.getUint16(6, true) && height >= view.getUint16(8, true);
   const end = afterBlocks(bytes, at + 11 + tableBytes(bytes[at + 9]));
-  return {filling: clear || fills, whole: end <= bytes.length};
+  // Something else than what may follow: zeros in the picture have ended it.
+  const whole = end === bytes.length || FOLLOWING.includes(bytes[end]);
+  return {filling: clear || fills, whole};
 }
 
 /** @type {(packed: number) => number} Size of the colour table that a byte of flags announces. */
