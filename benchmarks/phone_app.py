@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from phone.making import PhoneConfig, make_app
 from PIL import Image
 
 from benchmarks.browsers.image_kinds import drawn
@@ -24,6 +23,7 @@ from benchmarks.edge_model import facts
 from benchmarks.options import check_photos, parser
 from benchmarks.phone_model import jpegs, phone_bundle
 from exporter.formats.onnx_run import cpu_report
+from phone.making import PhoneConfig, make_app
 
 PAGES = Path(__file__).with_name("browsers") / "pages"
 ENGINES: tuple[Name, ...] = ("chromium", "firefox", "webkit")

@@ -34,7 +34,8 @@ export function difference(value) {
     return number(Math.round(value * 1e4) / 1e4);
   }
   const [digits, power] = value.toExponential(1).split('e-');
-  return `${number(Number(digits))} × 10⁻${[...power].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join('')}`;
+  const raised = [...power].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join('');
+  return `${number(Number(digits))} × 10⁻${raised}`;
 }
 
 /** @param {number} time Milliseconds since 1970. */

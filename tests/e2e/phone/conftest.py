@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from phone.making import PhoneConfig, make_app
 
 from benchmarks.browsers.image_kinds import drawn
 from benchmarks.browsers.protocol import Browser, MissingError, Name
@@ -21,6 +20,7 @@ from benchmarks.browsers.site import Site
 from benchmarks.browsers.webkit import WebKitBrowser
 from benchmarks.phone_model import jpegs, phone_bundle
 from edge_runtime import Classifier
+from phone.making import PhoneConfig, make_app
 
 ENGINES: tuple[Name, ...] = ("chromium", "firefox", "webkit")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_runtime.phone_report import read_phone_report
 
 from benchmarks.browsers.protocol import Browser, Tab
 from benchmarks.browsers.site import Site
+from edge_runtime.phone_report import read_phone_report
 
 pytestmark = pytest.mark.slow
 

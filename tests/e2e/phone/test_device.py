@@ -13,6 +13,7 @@ from benchmarks.browsers.film import film_of
 from benchmarks.browsers.protocol import Browser, MissingError, Name, Tab
 from benchmarks.browsers.puppeteer import INSECURE, camera_flags
 from benchmarks.browsers.site import Site
+from benchmarks.browsers.trap import Trap
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +23,9 @@ SETTLED = "['ready', 'failed'].includes(document.documentElement.dataset.state)"
 STATE = "({...document.documentElement.dataset})"
 ANSWER = "({...document.querySelector('#answer').dataset})"
 REPORT = "JSON.parse(document.querySelector('#report-data').textContent)"
+
+CHROMIUMS_OWN = (".google.com", ".googleapis.com", ".gvt1.com")
+"""What the browser asks for itself, whichever page is open."""
 
 Start = Callable[..., Browser]
 Browsers = Callable[[Name], Browser]
@@ -42,6 +46,27 @@ def classified(tab: Tab, photo: Path, count: int = 1) -> dict[str, str]:
 
 def same(answer: dict[str, str], scores: np.ndarray) -> bool:
     return int(answer["index"]) == scores.argmax() and abs(float(answer["score"]) - scores.max()) <= MOST
+
+
+def test_no_thread_of_it_asks_anybody_else(
+    start: Start, host: Callable[..., Site], app: Path, photos: list[Path], pages: Path
+) -> None:
+    trap, site = Trap(), host(app, {"pages": pages})
+    browser = start("chromium", flags=trap.flags)
+    try:
+        with browser.page() as tab:
+            tab.open(site.url)
+            tab.until(f"{SETTLED} && document.documentElement.dataset.offline === 'ready'")
+            classified(tab, photos[4])
+            asked = trap.names
+            # It would be seen: a worker without a policy asks.
+            tab.open(site.url + "pages/asking.html")
+            tab.until("globalThis.asked")
+        assert "example.org" in trap.names
+        assert [name for name in asked if not name.endswith(CHROMIUMS_OWN)] == []
+    finally:
+        browser.close()
+        trap.close()
 
 
 def test_chromium_would_install_it(browsers: Browsers, site: Site) -> None:

@@ -6,9 +6,18 @@ const {csvField, historyCsv} = await load('ui/csv.mjs');
 
 function entry(label, name = 'a.jpg') {
   return {
-    time: Date.UTC(2026, 10, 29, 21, 0, 0), name, width: 4000, height: 3000,
-    best: [{label, score: 0.75, index: 1}, {label: 'other', score: 0.25, index: 0}],
-    model: 'flowers', artifact: 'tflite-int8', decoder: 'browser', version: 'abc',
+    time: Date.UTC(2026, 10, 29, 21, 0, 0),
+    name,
+    width: 4000,
+    height: 3000,
+    best: [
+      {label, score: 0.75, index: 1},
+      {label: 'other', score: 0.25, index: 0},
+    ],
+    model: 'flowers',
+    artifact: 'tflite-int8',
+    decoder: 'browser',
+    version: 'abc',
   };
 }
 
@@ -38,8 +47,10 @@ test('the history has a row for each entry, in its order, and as many fields in 
   const lines = text.split('\r\n');
   assert.equal(lines.length, 4);
   assert.equal(lines[3], '');
-  assert.equal(lines[1],
-    '2026-11-29T21:00:00.000Z,a.jpg,4000,3000,daisy,0.75,other,0.25,,,,,,,flowers,tflite-int8,browser,abc');
+  assert.equal(
+    lines[1],
+    '2026-11-29T21:00:00.000Z,a.jpg,4000,3000,daisy,0.75,other,0.25,,,,,,,flowers,tflite-int8,browser,abc',
+  );
   assert.equal(lines[1].split(',').length, lines[0].split(',').length);
   assert.ok(lines[2].includes('"rose, red"'));
 });

@@ -42,16 +42,25 @@ test('a page of a report shows every example, and no text of it becomes HTML', (
   const evil = '<img src=x onerror=alert(1)>';
   const report = {
     app: {name: evil, version: 'v', artifact: 'tflite-int8', artifact_sha256: 'a', golden_sha256: 'g'},
-    device: {user_agent: '</script><b>', screen: [1, 2]}, engine: {name: 'litertjs', version: '2', build: 'compat'},
-    decoder: 'browser', created: '2026-11-29T21:00:00Z', passed: false,
+    device: {user_agent: '</script><b>', screen: [1, 2]},
+    engine: {name: 'litertjs', version: '2', build: 'compat'},
+    decoder: 'browser',
+    created: '2026-11-29T21:00:00Z',
+    passed: false,
     examples: [
       {file: 'golden/0.jpg', failed: null, max_abs_dp: 1e-7, tolerance: 0.05, detail: ''},
       {file: 'golden/1.jpg', failed: 'decode', max_abs_dp: null, tolerance: 0.05, detail: evil},
     ],
   };
   const page = reportPage(report, {
-    sentence: 'S & T', summary: evil, stages: ['file', 'decode', 'pixels', 'scores'], stageText: (stage) => stage,
-    difference: String, t: (key) => key, pictures: {}, language: 'en',
+    sentence: 'S & T',
+    summary: evil,
+    stages: ['file', 'decode', 'pixels', 'scores'],
+    stageText: (stage) => stage,
+    difference: String,
+    t: (key) => key,
+    pictures: {},
+    language: 'en',
   });
   assert.ok(!page.includes('<img src=x'));
   assert.ok(page.includes('S &amp; T'));

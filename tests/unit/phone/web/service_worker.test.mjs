@@ -9,14 +9,20 @@ const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
 /** A version of the app as a server has it. */
 function published(version, content) {
-  const files = Object.fromEntries(Object.entries(content).map(([path, text]) => (
-    [path, {sha256: sha256(text), bytes: Buffer.byteLength(text)}])));
+  const files = Object.fromEntries(
+    Object.entries(content).map(([path, text]) => [
+      path,
+      {sha256: sha256(text), bytes: Buffer.byteLength(text)},
+    ]),
+  );
   return {...content, 'app.json': JSON.stringify({version, files})};
 }
 
 /** A browser's caches. */
 class Caches {
-  constructor() { this.all = new Map(); }
+  constructor() {
+    this.all = new Map();
+  }
   async open(name) {
     if (!this.all.has(name)) this.all.set(name, new Map());
     const entries = this.all.get(name);
@@ -25,9 +31,15 @@ class Caches {
       put: async (url, response) => void entries.set(url, response),
     };
   }
-  async match(url, {cacheName}) { return this.all.get(cacheName)?.get(url)?.clone(); }
-  async keys() { return [...this.all.keys()]; }
-  async delete(name) { return this.all.delete(name); }
+  async match(url, {cacheName}) {
+    return this.all.get(cacheName)?.get(url)?.clone();
+  }
+  async keys() {
+    return [...this.all.keys()];
+  }
+  async delete(name) {
+    return this.all.delete(name);
+  }
 }
 
 /** The service worker of the app, with a server that can be changed or switched off. */
@@ -44,19 +56,40 @@ function browser(server, caches = new Caches()) {
     return text === undefined ? new Response('', {status: 404}) : new Response(text);
   };
   const self = {
-    location: {href: `${BASE}sw.js`}, skipWaiting: async () => {},
-    clients: {claim: async () => {}, matchAll: async () => [{postMessage: (message) => told.push(message)}]},
-    addEventListener: (name, listener) => { listeners[name] = listener; },
+    location: {href: `${BASE}sw.js`},
+    skipWaiting: async () => {},
+    clients: {
+      claim: async () => {},
+      matchAll: async () => [{postMessage: (message) => told.push(message)}],
+    },
+    addEventListener: (name, listener) => {
+      listeners[name] = listener;
+    },
   };
   const world = {server, caches, told, asked};
   const context = vm.createContext({
-    self, caches, fetch: fetched, URL, Response, crypto: globalThis.crypto, TextDecoder, Uint8Array, Set, JSON,
-    Object, Array, Promise, Date, Error, String,
+    self,
+    caches,
+    fetch: fetched,
+    URL,
+    Response,
+    crypto: globalThis.crypto,
+    TextDecoder,
+    Uint8Array,
+    Set,
+    JSON,
+    Object,
+    Array,
+    Promise,
+    Date,
+    Error,
+    String,
   });
   vm.runInContext(read('sw.js'), context);
-  const waited = (name, event) => new Promise((resolve, reject) => {
-    listeners[name]({...event, waitUntil: (promise) => promise.then(resolve, reject)});
-  });
+  const waited = (name, event) =>
+    new Promise((resolve, reject) => {
+      listeners[name]({...event, waitUntil: (promise) => promise.then(resolve, reject)});
+    });
   world.install = () => waited('install', {});
   world.ask = async (data) => {
     const replies = [];
@@ -65,11 +98,18 @@ function browser(server, caches = new Caches()) {
   };
   world.get = async (path) => {
     let answer = null;
-    listeners.fetch({request: {method: 'GET', url: BASE + path}, respondWith: (promise) => { answer = promise; }});
+    listeners.fetch({
+      request: {method: 'GET', url: BASE + path},
+      respondWith: (promise) => {
+        answer = promise;
+      },
+    });
     return answer && (await (await answer).text());
   };
-  world.versions = () => [...caches.all.keys()].filter((name) => name.startsWith('snapship /flowers/ version '))
-    .map((name) => name.split(' ').at(-1));
+  world.versions = () =>
+    [...caches.all.keys()]
+      .filter((name) => name.startsWith('snapship /flowers/ version '))
+      .map((name) => name.split(' ').at(-1));
   return world;
 }
 
@@ -90,7 +130,10 @@ test('after the installation the app is served without a network', async () => {
 test('files are asked for past the HTTP cache', async () => {
   const world = browser(ONE);
   await world.install();
-  assert.deepEqual(world.asked.map(({cache}) => cache), ['reload', 'reload', 'reload']);
+  assert.deepEqual(
+    world.asked.map(({cache}) => cache),
+    ['reload', 'reload', 'reload'],
+  );
 });
 
 test('a changed or missing file leaves no half a version', async () => {

@@ -3,14 +3,20 @@ import test from 'node:test';
 import {list, load, read} from './page.mjs';
 
 const {LANGUAGES, pickLanguage} = await load('ui/i18n.mjs');
-const texts = Object.fromEntries(list('locales').map((file) => [file.replace('.json', ''), JSON.parse(read(`locales/${file}`))]));
+const texts = Object.fromEntries(
+  list('locales').map((file) => [file.replace('.json', ''), JSON.parse(read(`locales/${file}`))]),
+);
 const page = read('index.html');
-const code = list('ui').map((file) => read(`ui/${file}`)).join('\n');
+const code = list('ui')
+  .map((file) => read(`ui/${file}`))
+  .join('\n');
 const PLURAL = /\.(one|other)$/;
 
 /** Keys that the page and the code name; those with a plural without its ending. */
 function used() {
-  const found = new Set([...page.matchAll(/data-i18n(?:-label|-placeholder)?="([^"]+)"/g)].map((match) => match[1]));
+  const found = new Set(
+    [...page.matchAll(/data-i18n(?:-label|-placeholder)?="([^"]+)"/g)].map((match) => match[1]),
+  );
   const groups = [...new Set(Object.keys(texts.en).map((key) => key.split('.')[0]))].join('|');
   for (const [, key] of code.matchAll(new RegExp(`'((?:${groups})\\.[a-z0-9_.]+)'`, 'g'))) {
     // A file's name, not a key.
@@ -40,8 +46,14 @@ test('a text has the same placeholders in every language, and none is empty', ()
 test('a text that is used exists, and one that exists is used', () => {
   const plain = new Set(Object.keys(texts.en).map((key) => key.replace(PLURAL, '')));
   const keys = used();
-  assert.deepEqual([...keys].filter((key) => !plain.has(key)), []);
-  assert.deepEqual([...plain].filter((key) => !keys.has(key)), []);
+  assert.deepEqual(
+    [...keys].filter((key) => !plain.has(key)),
+    [],
+  );
+  assert.deepEqual(
+    [...plain].filter((key) => !keys.has(key)),
+    [],
+  );
 });
 
 test('a plural has both forms', () => {
@@ -53,8 +65,16 @@ test('a plural has both forms', () => {
 
 test('every error code of the classifier has a text', async () => {
   const {ERROR_CODES} = await load('ui/error_texts.mjs');
-  const codes = ['not_an_image', 'unsupported_image', 'too_large', 'missing_file', 'changed_file', 'bundle',
-    'engine', 'core'];
+  const codes = [
+    'not_an_image',
+    'unsupported_image',
+    'too_large',
+    'missing_file',
+    'changed_file',
+    'bundle',
+    'engine',
+    'core',
+  ];
   for (const code of codes) assert.ok(ERROR_CODES.includes(code), code);
 });
 
