@@ -39,7 +39,7 @@ LAYERS = {
         ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "
         "deploy/traffic / deploy/manage / deploy/cost deploy/package / deploy"
     ),
-    "phone": "apk engine / app gradle / serving single_file / .",
+    "phone": "disk / apk engine / app / gradle serving single_file / .",
     "snapship": ". / run",
 }
 """The folders of each house, from the lowest layer up; a dot is the house's own folder.

@@ -18,7 +18,7 @@ def resize(
     out: object,
     out_size: tuple[int, int],
     box: tuple[float, float, float, float],
-    plain: bool = False,
+    portable: bool = False,
     /,
 ) -> None:
     """Resizes RGB as Pillow's ``BILINEAR`` does, along the rows first, and lets other threads run.
@@ -30,7 +30,7 @@ def resize(
         out: Takes the result, 3 bytes a pixel, C-contiguous.
         out_size: Its width and height, 1..65535.
         box: Left, top, right and bottom of what is resized, within the picture.
-        plain: Without the processor's vector instructions, for tests.
+        portable: Without the processor's vector instructions, for tests.
 
     Raises:
         ValueError: A size, the box or a length does not fit.

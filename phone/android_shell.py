@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.common.text import printable
 from phone.apk.building import make_apk
-from phone.apk.names import check_package, package_name, version_code
+from phone.apk.names import MAX_LABEL, check_package, package_name, version_code
 from phone.apk.signing_key import PASSWORD_VARIABLE, SigningKey
 from phone.app.app_json import App
 from phone.app.contents import BUNDLE_FOLDER
@@ -19,9 +19,6 @@ from phone.gradle.writing import write_project
 ICON = "icons/icon-512.png"
 FULL_ICON = "icons/maskable-512.png"
 """Without rounded corners, which a launcher's own shape would show."""
-
-MAX_LABEL = 100
-"""Characters of an Android app's name; launchers show about twelve."""
 
 _SHOWN_OF_VERSION = 12
 

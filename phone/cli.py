@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli.options import FilledPath
+from edge_runtime.common.atomic_file import interrupt_on_terminate
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from edge_runtime.common.text import printable
 from phone.app.reduced_bundle import KINDS
@@ -135,6 +136,8 @@ def phone(
         engine=engine,
     )
     with ExitStack() as stack:
+        # SIGTERM like Ctrl-C: npm and temporary files are not left behind.
+        stack.enter_context(interrupt_on_terminate())
         # A port in use is known before the work.
         server = stack.enter_context(AppServer(out, host, port)) if serve and out is not None else None
         with StepProgress() as progress:

@@ -11,15 +11,13 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.common.atomic_file import check_file, usable_path, write_whole
-from edge_runtime.common.atomic_folder import check_folder
+from edge_runtime.common.atomic_file import check_file, write_whole
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from phone.android_shell import AndroidShell, signing_key
@@ -28,6 +26,7 @@ from phone.app.app_folder import check_place, write_app
 from phone.app.app_json import App
 from phone.app.contents import BUNDLE_FOLDER, app_files
 from phone.app.reduced_bundle import KINDS, chosen_artifact
+from phone.disk.outputs import check_apart
 from phone.gradle.writing import check_place as check_project_place
 from phone.single_file.page import single_file_page
 
@@ -119,13 +118,14 @@ def make_app(config: PhoneConfig, progress: Progress = no_progress) -> Made:
 
 def _check_outputs(config: PhoneConfig) -> None:
     """Before anything is read: a wrong output should not be told after a download."""
-    _check_distinct(
+    check_apart(
+        {"BUNDLE": config.bundle, "--apk-key": config.apk_key},
         {
             "--out": config.out,
             "--single-file": config.single_file,
             "--apk": config.apk,
             "--android-project": config.android_project,
-        }
+        },
     )
     if config.out is not None:
         check_place(config.out)
@@ -138,25 +138,11 @@ def _check_outputs(config: PhoneConfig) -> None:
             "--apk-key belongs to --apk. Received: no --apk. Pass --apk FILE.apk, or leave it out."
         )
     if config.android_project is not None:
-        with usable_path(config.android_project, "--android-project"):
-            check_project_place(config.android_project)
-        check_folder(config.android_project, "--android-project")
+        check_project_place(config.android_project)
     if config.android_package is not None and config.apk is None and config.android_project is None:
         raise UsageError(
             "--android-package belongs to --apk and --android-project. Received: neither. Pass one of them."
         )
-
-
-def _check_distinct(outputs: Mapping[str, Path | None]) -> None:
-    seen: dict[str, str] = {}
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        other = seen.setdefault(os.path.realpath(path), option)
-        if other != option:
-            raise UsageError(
-                f"Each output must have a place of its own. Received: {other} and {option} {path}. Pass another."
-            )
 
 
 def _android(config: PhoneConfig, bundle: Bundle) -> tuple[AndroidShell | None, SigningKey | None]:

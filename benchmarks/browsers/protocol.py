@@ -129,14 +129,20 @@ class Tab:
         return self.value(f"({function})({', '.join(json.dumps(one) for one in arguments)})")
 
     def until(self, expression: str, seconds: float = PATIENCE_SECONDS) -> Any:
-        """Waits until an expression is truthy, and returns its value.
+        """Waits until an expression is truthy, and returns its value; the page may load again meanwhile.
 
         Raises:
             BrowserError: It did not become so.
         """
         end = time.monotonic() + seconds
         while True:
-            found = self.value(f"(async (value) => [!!value, value])(await ({expression}))")
+            try:
+                found = self.value(f"(async (value) => [!!value, value])(await ({expression}))")
+            except BrowserError:
+                # A page that loads again throws away what it was asked.
+                if time.monotonic() > end:
+                    raise
+                found = [False]
             if found[0]:
                 return found[1]
             if time.monotonic() > end:

@@ -30,7 +30,8 @@ def folder_replaced(out: Path, option: str = "--out", *, synced: bool = True) ->
     """Yields an empty folder that replaces ``out`` when the block succeeds, and is removed otherwise.
 
     Args:
-        out: The folder, replaced if it exists; check before that it may be.
+        out: The folder, replaced if it exists; check before that it may be. Of a link, its target is
+            replaced.
         option: The option that names it, for messages.
         synced: Whether to sync its files to the disk first, so that it survives a power loss; takes
             some ms per file.
@@ -43,6 +44,7 @@ def folder_replaced(out: Path, option: str = "--out", *, synced: bool = True) ->
     """
     with ExitStack() as stack:
         with usable_path(out, option, _RULE):
+            out = Path(os.path.realpath(out))
             new = stack.enter_context(_beside(out))
         yield new
         with usable_path(out, option, _RULE):
@@ -61,7 +63,7 @@ def check_folder(out: Path, option: str = "--out") -> None:
     Raises:
         UsageError: The place cannot be written.
     """
-    with usable_path(out, option, _RULE), _beside(out):
+    with usable_path(out, option, _RULE), _beside(Path(os.path.realpath(out))):
         pass
 
 

@@ -152,6 +152,8 @@ class StepProgress(AbstractContextManager["StepProgress"]):
             done: Units finished.
             total: Units in all; 0 where it is unknown.
         """
+        # It may name a file, whose name may be anything.
+        step = printable(step)
         changed, self._step = step != self._step, step
         if self._bar is None:
             if changed and self._lines:

@@ -22,7 +22,8 @@ def tflite_in(header: bytes) -> bytes:
         ModelFileError: It contains none.
     """
     text = header.decode("ascii", errors="replace")
-    start = text.find("_int8_tflite[")
+    # The array is last: a label before it may say anything.
+    start = text.rfind("_int8_tflite[")
     model = bytes(int(pair, 16) for pair in _BYTE.findall(text[start:])) if start >= 0 else b""
     if model[4:8] != IDENTIFIER:
         raise ModelFileError(

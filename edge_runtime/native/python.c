@@ -174,7 +174,7 @@ done:
 static PyMethodDef methods[] = {
     {"best", best, METH_VARARGS, "best(scores, count, /)\n--\n\nIndices and values of the best scores."},
     {"resize", resize, METH_VARARGS,
-     "resize(source, size, out, out_size, box, plain=False, /)\n--\n\nPillow's bilinear resize of RGB."},
+     "resize(source, size, out, out_size, box, portable=False, /)\n--\n\nPillow's bilinear resize of RGB."},
     {"bilinear", bilinear, METH_VARARGS,
      "bilinear(source, size, each, out, across, down, /)\n--\n\nBilinear resize that reads four pixels for each."},
     {NULL, NULL, 0, NULL}};

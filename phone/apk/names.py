@@ -13,7 +13,9 @@ from edge_runtime.common.text import quoted
 _PREFIX = "app.snapship."
 _PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+")
 _MAX_PACKAGE = 127
-_MAX_LABEL = 100
+MAX_LABEL = 100
+"""Characters of an Android app's name; launchers show about twelve."""
+
 _MAX_CODE = 2_100_000_000
 """What Google Play takes."""
 
@@ -55,7 +57,13 @@ def version_code(created: str) -> int:
         ) from error
     if time.tzinfo is None:
         time = time.replace(tzinfo=datetime.UTC)
-    return check_version_code(int((time - _FIRST).total_seconds()))
+    code = int((time - _FIRST).total_seconds())
+    if not 1 <= code <= _MAX_CODE:
+        raise UsageError(
+            f"The time of a bundle in an Android app must lie in 2020 to 2086. Received: {quoted(created)}. "
+            "Export the bundle again on a machine whose clock is right."
+        )
+    return code
 
 
 def check_version_code(code: int) -> int:
@@ -71,8 +79,9 @@ def check_package(package: str) -> None:
     """Raises UsageError for a package name that Android refuses."""
     if not _PACKAGE.fullmatch(package) or len(package) > _MAX_PACKAGE:
         raise UsageError(
-            f"An Android package must be two or more words of letters, digits and _, joined by dots, "
-            f"at most {_MAX_PACKAGE} characters. Received: {quoted(package)}. Use e.g. org.example.flowers."
+            "An Android package must be two or more words of letters, digits and _, each with a letter first, "
+            f"joined by dots, at most {_MAX_PACKAGE} characters. Received: {quoted(package)}. "
+            "Use e.g. org.example.flowers."
         )
 
 
@@ -80,10 +89,10 @@ def check_label(label: str) -> None:
     """Raises UsageError for an app name that a launcher cannot show."""
     if (
         not label.strip()
-        or len(label) > _MAX_LABEL
+        or len(label) > MAX_LABEL
         or any(unicodedata.category(c) in ("Cc", "Cs") for c in label)
     ):
         raise UsageError(
-            f"An app's name must have 1 to {_MAX_LABEL} printable characters. Received: {quoted(label)}. "
+            f"An app's name must have 1 to {MAX_LABEL} printable characters. Received: {quoted(label)}. "
             "Pass another name."
         )

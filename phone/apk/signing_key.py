@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError, first_line
 from phone.apk.certificate import self_signed
+from phone.disk.user_folder import user_folder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -75,7 +76,8 @@ class SigningKey:
                 f"{_RULE}. Received: {path}, a Java keystore of the old kind. "
                 "Convert it: keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12"
             )
-        secret = password.encode() if password else None
+        # Any bytes: a variable of the environment need not be text.
+        secret = os.fsencode(password) if password else None
         private, certificates = (
             _read_pem(path, data, secret) if b"-----BEGIN" in data else _read_p12(path, data, secret)
         )
@@ -91,8 +93,7 @@ class SigningKey:
             UsageError: It cannot be read or written.
             EnvironmentMissingError: The package cryptography is not installed.
         """
-        home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-        file = Path(home) / "snapship" / DEBUG_KEY_FILE
+        file = user_folder("XDG_CONFIG_HOME", ".config") / DEBUG_KEY_FILE
         if not file.exists():
             _require_cryptography()
             from cryptography.hazmat.primitives import serialization as pem

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from edge_runtime.common.atomic_file import is_there, usable_path
+from edge_runtime.common.atomic_file import usable_path
 from edge_runtime.common.atomic_folder import check_folder, folder_replaced
 from edge_runtime.common.errors import UsageError
-from phone.app.app_json import APP_FILE, is_app
+from edge_runtime.common.text import quoted
+from phone.app.app_json import APP_FILE, listed_files
+from phone.disk.outputs import check_not_current, in_use, write_files
 
 _MAX_APP_JSON = 5_000_000
 
 
 def check_place(out: Path, option: str = "--out") -> None:
-    """Checks before the work that an app may be written there: nothing, an empty folder, or an app.
+    """Checks before the work that an app may be written there: nothing, an empty folder, or an app alone.
 
     Args:
         out: The folder.
@@ -24,15 +27,18 @@ def check_place(out: Path, option: str = "--out") -> None:
         UsageError: The place cannot be written, or is something else.
     """
     with usable_path(out, option):
-        if is_there(out) and not out.is_dir():
+        used = in_use(out)
+        if used and not out.is_dir():
             raise UsageError(
                 f"{option} must be a folder. Received: {out}, a file. Pass a folder; for one file use --single-file."
             )
-        if is_there(out) and any(out.iterdir()) and not _holds_app(out):
+        other = _other_file(out) if used else None
+        if other is not None:
             raise UsageError(
-                f"{option} must be new, empty, or an app made by snapship. Received: {out}, which has other files. "
-                f"Pass another {option}."
+                f"{option} must be new, empty, or an app made by snapship and nothing else. Received: {out}, which "
+                f"has other files, first {quoted(other)}. Pass another {option}, or remove them."
             )
+        check_not_current(out, option)
     check_folder(out, option)
 
 
@@ -48,13 +54,18 @@ def write_app(files: Mapping[str, bytes], out: Path, option: str = "--out") -> N
         UsageError: The place cannot be written.
     """
     check_place(out, option)
-    with folder_replaced(out, option) as new:
-        for path, data in files.items():
-            file = new / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
+    with folder_replaced(out, option) as new, usable_path(out, option, refused=OSError):
+        write_files(new, files)
 
 
-def _holds_app(folder: Path) -> bool:
+def _other_file(folder: Path) -> str | None:
+    """A file that no app of snapship brought, such as one of ``.git``: it would be lost."""
     file = folder / APP_FILE
-    return file.is_file() and file.stat().st_size <= _MAX_APP_JSON and is_app(file.read_bytes())
+    small = file.is_file() and file.stat().st_size <= _MAX_APP_JSON
+    ours = listed_files(file.read_bytes()) if small else frozenset()
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = (Path(place) / name).relative_to(folder).as_posix()
+            if path not in ours:
+                return path
+    return None

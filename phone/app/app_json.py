@@ -84,13 +84,17 @@ def version_of(entries: Mapping[str, FileEntry]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def is_app(data: bytes) -> bool:
-    """Whether a file is an ``app.json`` that snapship wrote, of any version of the schema."""
+def listed_files(data: bytes) -> frozenset[str]:
+    """The files of an app, :data:`UNLISTED` included; none if this is no ``app.json`` of snapship.
+
+    Args:
+        data: An ``app.json`` of any version of the schema, or any other file.
+    """
     try:
         found = msgspec.json.decode(data, type=_Made)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return False
-    return found.made_by.startswith("snapship ")
+        return frozenset()
+    return frozenset((*found.files, *UNLISTED)) if found.made_by.startswith("snapship ") else frozenset()
 
 
 class _Made(msgspec.Struct):
@@ -98,3 +102,4 @@ class _Made(msgspec.Struct):
 
     schema_version: int
     made_by: str
+    files: dict[str, msgspec.Raw]

@@ -20,7 +20,7 @@ STARTS = ("ui/main.mjs", "classify/job.mjs")
 def static_files() -> dict[str, bytes]:
     """The files by path, as they are written."""
     left_out = (BOOTSTRAP, WORKER_BOOTSTRAP)
-    return {path: data for path, data in _walk(web(), "") if path not in left_out}
+    return {path: data for path, data in files_below(web()) if path not in left_out}
 
 
 def with_joined_modules(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -38,13 +38,19 @@ def web() -> Traversable:
     return resources.files("phone") / "web"
 
 
-def _walk(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
+def files_below(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:
+    """The files of a folder of the package by path, without hidden ones.
+
+    Args:
+        folder: The folder.
+        prefix: Put before each path.
+    """
     found: list[tuple[str, bytes]] = []
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.name.startswith((".", "__")):
             continue
         if entry.is_dir():
-            found += _walk(entry, f"{prefix}{entry.name}/")
+            found += files_below(entry, f"{prefix}{entry.name}/")
         else:
             found.append((f"{prefix}{entry.name}", entry.read_bytes()))
     return found

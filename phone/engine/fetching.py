@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -13,6 +13,8 @@ from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.common.text import shortened
+from phone.disk.outputs import write_files
+from phone.disk.user_folder import user_folder
 from phone.engine.packages import Contents, read_archives, read_folder
 from phone.engine.pinned import BARE_IMPORT, JPEG, LICENSE_OF_JPEG, LITERT, PACKAGES, RELATIVE_IMPORT
 
@@ -54,17 +56,13 @@ def engine_files(folder: Path | None, progress: Progress = no_progress) -> tuple
 
 def cache_folder() -> Path:
     """Where fetched packages are kept, one folder per set of versions."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "snapship" / "phone" / f"{LITERT.version}-{JPEG.version}"
+    return user_folder("XDG_CACHE_HOME", ".cache") / "phone" / f"{LITERT.version}-{JPEG.version}"
 
 
 def _cached() -> Contents | None:
-    folder = cache_folder()
-    if not folder.is_dir():
-        return None
-    # A damaged or incomplete cache is filled again.
-    with suppress(UsageError):
-        return read_folder(folder)
+    # An empty, damaged or unreadable cache is filled again.
+    with suppress(UsageError, OSError):
+        return read_folder(cache_folder())
     return None
 
 
@@ -111,8 +109,9 @@ def _reason(text: str) -> str:
     offline = next((code for code in _OFFLINE if code in text), "")
     if offline:
         return f"the registry cannot be reached ({offline})"
-    lines = [line.partition("npm ERR!")[2].strip() or line.strip() for line in text.splitlines()]
-    return shortened("; ".join(line for line in lines if line and "complete log" not in line), 300)
+    lines = [re.sub(r"^npm (ERR!|error)", "", line).strip() for line in text.splitlines()]
+    said = "; ".join(line for line in lines if line and "complete log" not in line)
+    return shortened(said.rstrip("."), 300)
 
 
 def _failed(reason: str) -> EnvironmentMissingError:
@@ -129,9 +128,6 @@ def _keep(contents: Contents) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     with folder_replaced(place, "XDG_CACHE_HOME", synced=False) as new:
         for pinned in PACKAGES:
-            for path, data in contents[pinned.name].items():
-                file = new / pinned.name / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(data)
+            write_files(new / pinned.name, contents[pinned.name])
             record = f'{{"name": "{pinned.name}", "version": "{pinned.version}"}}\n'
             (new / pinned.name / "package.json").write_text(record, encoding="utf-8")

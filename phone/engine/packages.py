@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import tarfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 
+from edge_runtime.common.atomic_file import is_there, usable_path
 from edge_runtime.common.errors import UsageError, reason_of
 from edge_runtime.common.text import quoted, shortened
 from phone.engine.pinned import PACKAGES, Pinned
@@ -38,17 +41,19 @@ def read_folder(folder: Path) -> Contents:
     Raises:
         UsageError: A package is missing, has another version, or a file has another hash.
     """
-    if not folder.is_dir():
-        raise UsageError(f"--engine must be a folder. Received: {folder}. {_cure(folder)}")
     found = {}
-    for pinned in PACKAGES:
-        read = _unpacked(folder, pinned) or _packed(folder, pinned)
-        if read is None:
-            raise UsageError(
-                f"An engine folder must contain {pinned.name} {pinned.version}. "
-                f"Received: {folder} without it. {_cure(folder)}"
-            )
-        found[pinned.name] = checked(pinned, read, f"--engine {folder}")
+    with usable_path(folder, "--engine", "An engine folder must be readable", refused=OSError):
+        if not folder.is_dir():
+            cure = "Pass a folder." if is_there(folder) else _cure(folder)
+            raise UsageError(f"--engine must be a folder. Received: {folder}. {cure}")
+        for pinned in PACKAGES:
+            read = _unpacked(folder, pinned) or _packed(folder, pinned)
+            if read is None:
+                raise UsageError(
+                    f"An engine folder must contain {pinned.name} {pinned.version}. "
+                    f"Received: {folder} without it. {_cure(folder)}"
+                )
+            found[pinned.name] = checked(pinned, read, f"--engine {folder}")
     return found
 
 
@@ -172,7 +177,7 @@ def _read_archive(archive: Path) -> dict[str, bytes]:
                 content = opened.extractfile(member) if name in wanted and member.isreg() else None
                 if content is not None and member.size <= MAX_FILE_BYTES:
                     files[name] = content.read()
-    except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
         raise UsageError(
             f"A package must be a .tgz as npm pack writes it. Received: {archive} ({shortened(error, 200)}). "
             "Pack it again."
@@ -189,4 +194,4 @@ def _missing(path: Path | str, reason: str) -> UsageError:
 
 def _cure(folder: Path) -> str:
     specs = " ".join(pinned.spec for pinned in PACKAGES)
-    return f"Run: npm install --ignore-scripts --prefix {folder} {specs}"
+    return f"Run: npm install --ignore-scripts --prefix {shlex.quote(str(folder))} {specs}"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from importlib.resources import files as resource_files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.bundle.store import check_inside
-from edge_runtime.common.atomic_folder import folder_replaced
+from edge_runtime.common.atomic_file import usable_path
+from edge_runtime.common.atomic_folder import check_folder, folder_replaced
 from edge_runtime.common.errors import UsageError
 from phone.apk.names import check_label, check_package, check_version_code
+from phone.app.app_json import file_entries, version_of
+from phone.app.static_files import files_below
+from phone.disk.outputs import check_not_current, in_use, write_files
 
 MARKER = "snapship.json"
 """In each project, so that only a project is ever replaced."""
@@ -70,28 +72,42 @@ def write_project(
     app = {"name": label, "version": _version(files), "made_by": "snapship"}
     content[f"{_ASSETS}/app.json"] = (json.dumps(app, indent=2) + "\n").encode()
     content[MARKER] = (json.dumps({"made_by": "snapship phone --android-project"}) + "\n").encode()
-    with folder_replaced(out, _OPTION) as folder:
-        for path, data in content.items():
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
+    with folder_replaced(out, _OPTION) as folder, usable_path(out, _OPTION, refused=OSError):
+        write_files(folder, content)
         # What the app opens at its start; a mistake is known now.
         Bundle.open(folder / _ASSETS / "bundle").verify()
 
 
 def check_place(out: Path) -> None:
-    """Raises UsageError for a folder that is neither new, nor empty, nor an older project."""
-    if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(
-            f"The folder of an Android project must be new, or an older project. Received: {_OPTION} {out}, "
-            f"without {MARKER}. Pass another folder."
-        )
+    """Checks before the work that a project may be written there: nothing, an empty folder, or an older project.
+
+    Args:
+        out: The folder.
+
+    Raises:
+        UsageError: The place cannot be written, or is something else.
+    """
+    with usable_path(out, _OPTION):
+        obstacle = _obstacle(out) if in_use(out) else ""
+        if obstacle:
+            raise UsageError(
+                "The folder of an Android project must be new, or an older project. "
+                f"Received: {_OPTION} {out}, {obstacle}. Pass another folder."
+            )
+        check_not_current(out, _OPTION)
+    check_folder(out, _OPTION)
+
+
+def _obstacle(out: Path) -> str:
+    """Why a folder must not be replaced, in words; empty for an older project."""
+    if not (out / MARKER).is_file():
+        return f"without {MARKER}"
+    return "whose .git would be lost" if (out / ".git").exists() else ""
 
 
 def _template(names: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     root = resource_files("phone.gradle").joinpath("template")
-    for path, file in _walk(root, ""):
-        data = file.read_bytes()
+    for path, data in files_below(root):
         if Path(path).suffix in _TEXT:
             text = data.decode("utf-8")
             for name, value in names.items():
@@ -99,15 +115,6 @@ def _template(names: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
             data = text.encode("utf-8")
         # Under its own name, the project's own rules for git would apply to the template.
         yield (".gitignore" if path == "gitignore" else path), data
-
-
-def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
-    for child in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        name = f"{path}{child.name}"
-        if child.is_dir():
-            yield from _walk(child, f"{name}/")
-        else:
-            yield name, child
 
 
 def _native() -> dict[str, bytes]:
@@ -121,14 +128,13 @@ def _native() -> dict[str, bytes]:
 
 
 def _version(files: Mapping[str, bytes]) -> str:
-    """One hash over paths and contents, as an app's ``app.json`` has it."""
+    """As an app's ``app.json`` has it, over the bundle's files."""
     if MANIFEST_FILE not in files:
         raise UsageError(
             f"An Android project needs a bundle. Received: {len(files)} files without {MANIFEST_FILE}. "
             "Make it with: snapship phone --android-project DIR"
         )
-    lines = [f"{path}{hashlib.sha256(data).hexdigest()}" for path, data in sorted(files.items())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return version_of(file_entries(files))
 
 
 def _xml_string(text: str) -> str:

@@ -31,13 +31,26 @@ def url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+ALL = ("0.0.0.0", "::", "")
+"""Hosts that stand for every address of this machine."""
+
+
+def on_localhost(host: str) -> bool:
+    """Whether a server is found at ``localhost``, where browsers allow everything.
+
+    Args:
+        host: What it listens on.
+    """
+    return host in (*ALL, "localhost", "127.0.0.1")
+
+
 def reachable(host: str) -> str | None:
     """The address to give to a phone; None if only this machine is reached.
 
     Args:
         host: What the server listens on; a wildcard address stands for the network's.
     """
-    if host in ("0.0.0.0", "::", ""):
+    if host in ALL:
         return network_address()
     try:
         return None if ipaddress.ip_address(host.partition("%")[0]).is_loopback else host

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
@@ -64,7 +64,7 @@ class AppServer(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, OverflowError, UnicodeError, TypeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
                 f"The address must be free and belong to this machine. Received: {host}:{port} ({reason}). "
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: AppServer
 
     def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path).lstrip("/") or START_PAGE
+        path = unquote(self.path.partition("?")[0]).lstrip("/") or START_PAGE
         data = self.server.read(path)
         if data is None:
             self.send_error(HTTPStatus.NOT_FOUND)

@@ -6,35 +6,34 @@ import sys
 
 import click
 
-from edge_runtime.common.atomic_file import interrupt_on_terminate
-from phone.serving.addresses import qr_code, reachable, url
+from phone.serving.addresses import ALL, on_localhost, qr_code, reachable, url
 from phone.serving.server import AppServer
 
 
 def serve_until_stopped(server: AppServer, host: str) -> None:
-    """Serves an app; returns after Ctrl-C or SIGTERM.
+    """Serves an app; returns after Ctrl-C.
 
     Args:
         server: Bound to its port.
         host: The address as the user gave it.
     """
-    with interrupt_on_terminate():
-        # On stderr, where the other lines about the run are: stdout may be JSON.
-        for line in introduction(host, server.port):
-            click.echo(line, err=True)
-        try:
-            server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
+    # On stderr, where the other lines about the run are: stdout may be JSON.
+    for line in introduction(host, server.port):
+        click.echo(line, err=True)
+    try:
+        server.serve_forever(poll_interval=0.2)
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
 
 
 def introduction(host: str, port: int) -> list[str]:
     """What is printed when the server has started."""
-    here = url("localhost", port)
+    here = url("localhost" if on_localhost(host) else host, port)
     phone = reachable(host)
     lines = [f"Serving on {here} (Ctrl-C stops it)"]
     if phone is None:
-        lines.append("Only this machine can open it. For the network pass --host 0.0.0.0.")
+        cure = "Connect it to a network." if host in ALL else "For the network pass --host 0.0.0.0."
+        lines.append(f"Only this machine can open it. {cure}")
     else:
         there = url(phone, port)
         lines.append(f"On a phone in the same network: {there}")
@@ -47,11 +46,11 @@ def introduction(host: str, port: int) -> list[str]:
             "Browsers allow camera, installation and offline use only on https:// and on localhost. At the address "
             "above the app classifies chosen photos."
         )
-    lines.append(
+    cable = (
         f"For everything on an Android phone with a cable: adb reverse tcp:{port} tcp:{port}, then open {here} there. "
         "Or put the folder on any https:// host."
     )
-    return lines
+    return [*lines, cable] if on_localhost(host) else lines
 
 
 def _can_show(text: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -102,8 +103,8 @@ def _data_url(files: Mapping[str, bytes], path: str) -> str:
 
 def _element(path: str, data: bytes) -> str:
     kind = ' data-type="text/javascript"' if PurePosixPath(path).suffix in _SCRIPT_TYPES else ""
-    name = path.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return f'<script type="text/plain" data-path="{name}"{kind}>{base64.b64encode(data).decode()}</script>\n'
+    text = base64.b64encode(data).decode()
+    return f'<script type="text/plain" data-path="{html.escape(path)}"{kind}>{text}</script>\n'
 
 
 def _replaced(page: str, pattern: str, text: str) -> str:

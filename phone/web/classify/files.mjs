@@ -1,4 +1,5 @@
 /** The files of an app: in a folder of a host, or embedded in one page as `blob:` URLs. */
+import {joined} from './decode/bytes.mjs';
 import {ClassifyError, asClassifyError} from './errors.mjs';
 
 /** Reads the files of one version of an app. */
@@ -102,16 +103,14 @@ export async function content(response, path, onBytes) {
   try {
     if (!onBytes || !response.body) return new Uint8Array(await response.arrayBuffer());
     const parts = [];
-    let size = 0;
     const reader = response.body.getReader();
     for (;;) {
       const {done, value} = await reader.read();
       if (done) break;
       parts.push(value);
-      size += value.length;
       onBytes(value.length);
     }
-    return joined(parts, size);
+    return joined(parts);
   } catch (error) {
     throw asClassifyError(error, 'missing_file', `The app needs its file ${path}.`, 'Reload the page.');
   }
@@ -133,16 +132,4 @@ export function parsed(bytes, path) {
       'Upload the whole folder again.',
     );
   }
-}
-
-/** @type {(parts: Uint8Array[], size: number) => Uint8Array} */
-function joined(parts, size) {
-  if (parts.length === 1) return parts[0];
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

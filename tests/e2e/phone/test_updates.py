@@ -58,7 +58,8 @@ def with_wrong_scores(app: Path) -> None:
     """Golden scores that this model never gives."""
     file = app / "bundle" / "golden" / "golden.json"
     content = json.loads(file.read_bytes())
-    content["examples"][1]["scores"]["tflite-int8"].reverse()
+    scores = content["examples"][1]["scores"]
+    scores["tflite-int8"] = [1.0 - score for score in scores["tflite-int8"]]
     file.write_text(json.dumps(content), encoding="utf-8")
 
 

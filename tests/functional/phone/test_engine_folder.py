@@ -6,7 +6,10 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,15 @@ def test_damaged_archive(own_engine: Path, tmp_path: Path) -> None:
     (folder / "litertjs-core-2.5.3.tgz").write_bytes(b"\x1f\x8bno archive")
     with pytest.raises(UsageError, match=r"as npm pack writes it.*litertjs-core"):
         read_folder(folder)
+    # Stored blocks of 64 kB: one of them gets a header that zlib refuses, after a valid start.
+    with tarfile.open(folder / "litertjs-core-2.5.3.tgz", "w:gz", compresslevel=0) as archive:
+        for path in ("package.json", "wasm/litert_wasm_compat_internal.wasm"):
+            archive.add(own_engine / "node_modules/@litertjs/core" / path, f"package/{path}")
+    data = bytearray((folder / "litertjs-core-2.5.3.tgz").read_bytes())
+    data[1_000_000:1_100_000] = b"\xff" * 100_000
+    (folder / "litertjs-core-2.5.3.tgz").write_bytes(data)
+    with pytest.raises(UsageError, match=r"as npm pack writes it.*litertjs-core"):
+        read_folder(folder)
 
 
 def npm(folder: Path, script: str) -> None:
@@ -127,6 +139,10 @@ def test_without_npm(
         (
             "echo 'npm ERR! code E404' >&2; echo 'npm ERR! 404 Not Found' >&2; exit 1",
             "code E404; 404 Not Found",
+        ),
+        (
+            "echo 'npm error code ENOSPC' >&2; echo 'npm error Clear up some space.' >&2; exit 1",
+            "Received: code ENOSPC; Clear up some space. Connect",
         ),
         ("exit 3", "exit code 3"),
         ("exit 0", "Received: none for @litertjs/core@2.5.3"),
@@ -175,11 +191,16 @@ def test_second_run_needs_no_npm_and_a_damaged_cache_is_filled_again(
     assert (tmp_path / "log").read_text() == "packed\n" * 2
 
 
-def test_a_cache_that_cannot_be_written_is_no_failure(
-    own_engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("place", ["file", "loop", "no home"])
+def test_a_cache_that_cannot_be_used_is_no_failure(
+    own_engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    # Looking it up fails, as in a folder without access.
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "~")
+    monkeypatch.setenv("XDG_CACHE_HOME", "" if place == "no home" else str(tmp_path / place))
     npm(tmp_path / "bin", f"cp {own_engine}/*.tgz .")
     for pinned in PACKAGES:
         name = pinned.name.removeprefix("@").replace("/", "-")
@@ -187,3 +208,22 @@ def test_a_cache_that_cannot_be_written_is_no_failure(
             archive.add(own_engine / "node_modules" / pinned.name, "package")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
     assert engine_files(None) == engine_files(own_engine)
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM ends a process of Windows at once")
+def test_sigterm_ends_npm_and_leaves_nothing(no_cache: Path, digits_bundle: Path, tmp_path: Path) -> None:
+    npm(tmp_path / "bin", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}"
+    command = [sys.executable, "-m", "snapship", "phone", str(digits_bundle), "--out", str(tmp_path / "app")]
+    process = subprocess.Popen(command, env=os.environ | {"PATH": path, "TMPDIR": str(temporary)})
+    while process.poll() is None and not (tmp_path / "pid").is_file():
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(20) == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "app").exists()

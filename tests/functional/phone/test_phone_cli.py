@@ -113,6 +113,7 @@ def test_same_bundle_gives_the_same_app_and_replaces_it(
     out = tmp_path / "app"
     shutil.copytree(digits_app, out)
     (out / "stale.txt").write_text("of an older version")
+    edit(out / "app.json", lambda app: app["files"].update({"stale.txt": {"sha256": "0" * 64, "bytes": 19}}))
     found = run("phone", digits_bundle, "--out", out, "--engine", engine, "--json")
     assert found.exit_code == 0, found.output
     record = json.loads(found.stdout)
@@ -232,37 +233,6 @@ def test_failed_artifact_with_the_override(own_digits_bundle: Path, engine: Path
     found = run(*words)
     assert found.exit_code == 0, found.output
     assert "(fail)" in found.stdout
-
-
-def test_out_that_is_no_app_is_left_alone(digits_bundle: Path, engine: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    (folder / "holiday.jpg").write_bytes(b"dear")
-    one_line(run("phone", digits_bundle, "--out", folder, "--engine", engine), 2, "--out", "other files")
-    # Somebody else's file of this name makes it no app.
-    (folder / "app.json").write_text('{"name": "an expo app"}')
-    one_line(run("phone", digits_bundle, "--out", folder, "--engine", engine), 2, "--out", "other files")
-    assert (folder / "holiday.jpg").read_bytes() == b"dear"
-    file = tmp_path / "file"
-    file.write_bytes(b"dear")
-    one_line(run("phone", digits_bundle, "--out", file, "--engine", engine), 2, "--out", "a file")
-    assert file.read_bytes() == b"dear"
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    assert run("phone", digits_bundle, "--out", empty, "--engine", engine).exit_code == 0
-
-
-def test_output_is_refused_before_the_bundle_is_read(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    found = run("phone", tmp_path / "none.bundle", "--out", tmp_path / "file/app")
-    one_line(found, 2, "--out")
-    found = run("phone", tmp_path / "none.bundle", "--single-file", tmp_path)
-    one_line(found, 2, "--single-file")
-    one_line(run("phone", tmp_path / "none.bundle", "--out", tmp_path / "app"), 2, "none.bundle")
-    same = ("--single-file", tmp_path / "x", "--apk", tmp_path / "y/../x")
-    one_line(run("phone", tmp_path / "none.bundle", *same), 2, "--single-file and --apk")
-    one_line(run("phone", "", "--out", tmp_path / "app"), 2, "must not be empty")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_gray_model_is_supported(digits_app: Path) -> None:

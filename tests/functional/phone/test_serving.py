@@ -105,14 +105,20 @@ def test_other_methods_and_noise_do_not_stop_it(server: AppServer) -> None:
     for noise in (b"\x16\x03\x01\x00\xa5 TLS", b"GET / HTTP/9\r\n\r\n", b""):
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
             sock.sendall(noise)
+    # No URL, so there is nothing to split.
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
+        sock.sendall(b"GET http://[ HTTP/1.1\r\n\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 404"
     assert get(server.port, "/index.html")[0] == 200
 
 
 def test_port_in_use_and_foreign_host(server: AppServer, digits_app: Path) -> None:
     with pytest.raises(UsageError, match=rf"must be free.*127\.0\.0\.1:{server.port}.*--port 0"):
         AppServer(digits_app, "127.0.0.1", server.port)
-    with pytest.raises(UsageError, match="belong to this machine"):
-        AppServer(digits_app, "192.0.2.1", 0)
+    # The last one as Python reads an argument whose bytes are no UTF-8.
+    for host in ("192.0.2.1", "a b", "\udcff"):
+        with pytest.raises(UsageError, match="belong to this machine"):
+            AppServer(digits_app, host, 0)
 
 
 def test_port_in_use_is_known_before_the_app_is_made(server: AppServer, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
  */
 import {damaged} from './formats.mjs';
 import {reason} from '../errors.mjs';
-import {withoutProfiles} from './profiles.mjs';
+import {rewritten} from './rewriting.mjs';
 
 /** Pixels of a band, 2 MB: with fewer the calls cost more than the pixels, with more they leave the cache. */
 const BAND_PIXELS = 1 << 19;
@@ -27,13 +27,13 @@ const BAND_PIXELS = 1 << 19;
  * @param {Uint8Array} bytes An encoded image; of a JPEG in a file, the start is enough.
  * @param {import('./formats.mjs').Header} header
  * @param {Blob} [file] The file that starts with these bytes, where there is one: saves copies.
- * @returns {Promise<Picture>} Upright: every browser applies EXIF's orientation here, also if asked not to.
+ * @returns {Promise<Picture>} A JPEG is upright: every browser applies its EXIF here, also if asked not to.
  */
 export async function decodeInBrowser(bytes, header, file) {
   const type = `image/${header.type}`;
-  const parts = withoutProfiles(bytes, header.type);
-  let blob = new Blob(file ? [...parts, file.slice(bytes.length)] : parts, {type});
-  if (file && parts.length === 1) blob = file.slice(0, file.size, type);
+  const start = rewritten(bytes, header.type);
+  let blob = new Blob(file ? [start, file.slice(bytes.length)] : [start], {type});
+  if (file && start === bytes) blob = file.slice(0, file.size, type);
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, {colorSpaceConversion: 'none', premultiplyAlpha: 'none'});

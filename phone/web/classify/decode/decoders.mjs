@@ -8,12 +8,14 @@
  */
 import {decodeInBrowser, pictureOf} from './browser_decoder.mjs';
 import {canvasIsExact} from './canvas_check.mjs';
+import {hasJpegEnd} from './completeness.mjs';
 import {engineError} from '../engine.mjs';
 import {ClassifyError, asClassifyError} from '../errors.mjs';
-import {MAX_BYTES, hasJpegHead, readHeader, tooManyBytes} from './formats.mjs';
+import {MAX_BYTES, damaged, readHeader, tooManyBytes} from './formats.mjs';
 import {JPEG_MODULE, JPEG_SCRIPT, JpegDecoder, isReadable} from './jpeg_decoder.mjs';
+import {jpegScanStart} from './jpeg_segments.mjs';
 import {upright} from './memory_picture.mjs';
-import {leftToTurn} from './orientation.mjs';
+import {webpOrientation} from './orientation.mjs';
 import {decodePng, needsOwnPng} from './png_decoder.mjs';
 
 /** Holds what stands before the pixels of a JPEG, of most phones too. */
@@ -59,7 +61,7 @@ export class Decoders {
     if (file.size > MAX_BYTES) throw tooManyBytes(file.size);
     await this.settle();
     const head = await bytesOf(file.slice(0, HEAD_BYTES));
-    const enough = head.length === file.size || (this.chosen === 'browser' && hasJpegHead(head));
+    const enough = head.length === file.size || (this.chosen === 'browser' && jpegScanStart(head) > 0);
     return this.decode(enough ? head : await bytesOf(file), {file});
   }
 
@@ -74,18 +76,20 @@ export class Decoders {
   async decode(bytes, {asChosen = false, file} = {}) {
     const header = readHeader(bytes);
     const {type} = header;
+    if (type === 'jpeg' && !(await hasJpegEnd(bytes, file))) throw damaged(type, 'it ends early');
     if (!asChosen) await this.settle();
     const own = this.chosen === 'own';
-    if (type === 'png' && (own || needsOwnPng(bytes, header))) {
+    if (type === 'png' && (own || (await needsOwnPng(bytes, header)))) {
       return {picture: await decodePng(bytes), type, decoder: 'own'};
     }
     if (type === 'jpeg' && own && isReadable(bytes)) {
-      const decoded = await /** @type {JpegDecoder} */ (this.jpeg).decode(bytes, header);
-      return {picture: upright(decoded, leftToTurn(bytes, type)), type, decoder: 'own'};
+      const picture = await /** @type {JpegDecoder} */ (this.jpeg).decode(bytes, header);
+      return {picture, type, decoder: 'own'};
     }
     if (!asChosen) needExactCanvas(type === 'jpeg' ? 'JPEG with four colours' : type.toUpperCase());
     const decoded = await decodeInBrowser(bytes, header, file);
-    return {picture: upright(decoded, leftToTurn(bytes, type)), type, decoder: 'browser'};
+    const picture = type === 'webp' ? upright(decoded, webpOrientation(bytes)) : decoded;
+    return {picture, type, decoder: 'browser'};
   }
 
   /**

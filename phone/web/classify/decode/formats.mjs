@@ -5,6 +5,11 @@
  * both are refused here; and so is what some browsers read and the runtime does not, such as AVIF and HEIC.
  */
 import {ClassifyError} from '../errors.mjs';
+import {latin1, startsWith, viewOf} from './bytes.mjs';
+import {damageOf} from './completeness.mjs';
+import {gifPicture} from './gif_picture.mjs';
+import {jpegSegments} from './jpeg_segments.mjs';
+import {pngChunks} from './png_chunks.mjs';
 
 export const FORMATS = 'JPEG, PNG, WebP, GIF or BMP';
 
@@ -66,6 +71,8 @@ export function readHeader(bytes) {
         `Received: ${width}x${height} = ${width * height}. Choose a smaller one.`,
     );
   }
+  const damage = damageOf(bytes, found.type);
+  if (damage) throw damaged(found.type, damage);
   return found;
 }
 
@@ -92,58 +99,6 @@ export function damaged(type, why) {
   );
 }
 
-/** @type {(bytes: Uint8Array) => DataView} */
-export function viewOf(bytes) {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** @type {(bytes: Uint8Array, at: number, text: string) => boolean} */
-export function startsWith(bytes, at, text) {
-  if (at + text.length > bytes.length) return false;
-  for (let index = 0; index < text.length; index++) {
-    if (bytes[at + index] !== text.charCodeAt(index)) return false;
-  }
-  return true;
-}
-
-/**
- * The segments of a JPEG up to its first scan.
- *
- * @param {Uint8Array} bytes
- * @yields {{marker: number, start: number, end: number}} From its marker to after its last byte.
- * @returns {Generator<{marker: number, start: number, end: number}, boolean>} Whether the scan was reached.
- */
-export function* jpegSegments(bytes) {
-  let at = 2;
-  while (at + 4 <= bytes.length && bytes[at] === 0xff) {
-    const marker = bytes[at + 1];
-    if (marker === 0xff) {
-      // A fill byte.
-      at += 1;
-      continue;
-    }
-    const end = at + 2 + (bytes[at + 2] << 8) + bytes[at + 3];
-    if (end < at + 4 || end > bytes.length) return false;
-    yield {marker, start: at, end};
-    if (marker === 0xda) return true;
-    at = end;
-  }
-  return false;
-}
-
-/**
- * @param {Uint8Array} bytes The start of an image.
- * @returns {boolean} Whether it is a JPEG and everything before its first scan is there.
- */
-export function hasJpegHead(bytes) {
-  if (!startsWith(bytes, 0, '\xff\xd8\xff')) return false;
-  const segments = jpegSegments(bytes);
-  for (;;) {
-    const {done, value} = segments.next();
-    if (done) return value === true;
-  }
-}
-
 /** @type {(bytes: Uint8Array) => Header | null} */
 function jpeg(bytes) {
   if (!startsWith(bytes, 0, '\xff\xd8\xff')) return null;
@@ -167,12 +122,8 @@ function png(bytes) {
   if (!startsWith(bytes, 0, '\x89PNG\r\n\x1a\n')) return null;
   if (bytes.length < 33 || !startsWith(bytes, 12, 'IHDR')) throw damaged('png', 'it has no header');
   const view = viewOf(bytes);
-  const colour = bytes[25];
-  let opaque = colour !== 4 && colour !== 6;
-  for (let at = 33; opaque && at + 8 <= bytes.length && !startsWith(bytes, at + 4, 'IDAT');) {
-    opaque = !startsWith(bytes, at + 4, 'tRNS');
-    at += 12 + view.getUint32(at);
-  }
+  let opaque = bytes[25] !== 4 && bytes[25] !== 6;
+  for (const {name} of pngChunks(bytes)) opaque &&= name !== 'tRNS';
   return {type: 'png', width: view.getUint32(16), height: view.getUint32(20), opaque};
 }
 
@@ -208,7 +159,15 @@ function gif(bytes) {
   if (!startsWith(bytes, 0, 'GIF87a') && !startsWith(bytes, 0, 'GIF89a')) return null;
   if (bytes.length < 13) throw damaged('gif', 'it has no header');
   const view = viewOf(bytes);
-  return {type: 'gif', width: view.getUint16(6, true), height: view.getUint16(8, true), opaque: false};
+  const [width, height] = [view.getUint16(6, true), view.getUint16(8, true)];
+  if (gifPicture(bytes)?.filling === false) {
+    throw new ClassifyError(
+      'unsupported_image',
+      "A GIF's first picture must fill it, because programs do not agree on the colour of the rest. " +
+        'Received: a smaller one. Save it as a PNG first.',
+    );
+  }
+  return {type: 'gif', width, height, opaque: false};
 }
 
 /** @type {(bytes: Uint8Array) => Header | null} */
@@ -220,8 +179,16 @@ function bmp(bytes) {
     return {type: 'bmp', width: view.getUint16(18, true), height: view.getUint16(20, true), opaque: true};
   }
   if (size < 40 || size > 124 || bytes.length < 14 + size) return null;
+  const bits = view.getUint16(28, true);
+  if (![1, 4, 8, 24].includes(bits)) {
+    throw new ClassifyError(
+      'unsupported_image',
+      'A BMP must have at most 24 bits a pixel, because browsers do not agree on the transparency of 32. ' +
+        `Received: ${bits}. Save it as a PNG first.`,
+    );
+  }
   const height = Math.abs(view.getInt32(22, true));
-  return {type: 'bmp', width: view.getInt32(18, true), height, opaque: false};
+  return {type: 'bmp', width: view.getInt32(18, true), height, opaque: true};
 }
 
 /** @type {(bytes: Uint8Array) => ClassifyError} */
@@ -248,7 +215,7 @@ function otherKind(bytes) {
   }
   if (bytes[0] === 0x50 && bytes[1] >= 0x31 && bytes[1] <= 0x37 && bytes[2] <= 0x20)
     return ['a PPM', CONVERT];
-  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 1024)).toLowerCase();
+  const start = latin1(bytes.subarray(0, 1024)).toLowerCase();
   if (start.includes('<svg')) return ['an SVG drawing', 'Save it as a PNG first.'];
   return ['', 'Choose a photo.'];
 }

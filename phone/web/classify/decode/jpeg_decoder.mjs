@@ -1,12 +1,14 @@
 /**
  * The app's own JPEG decoder (MozJPEG as WebAssembly), for browsers whose pixels differ from the runtime's.
  *
- * It knows no colour profiles and turns by EXIF. Its memory never shrinks, so a new instance is made after a
- * large photo, and after a damaged one, which may leave it in any state.
+ * It knows no colour profiles, and turns by EXIF as browsers do. Its memory never shrinks, so a new instance
+ * is made after a large photo, and after a damaged one, which may leave it in any state.
  */
 import {reason} from '../errors.mjs';
-import {damaged, jpegSegments} from './formats.mjs';
+import {damaged} from './formats.mjs';
+import {jpegSegments} from './jpeg_segments.mjs';
 import {inMemory} from './memory_picture.mjs';
+import {rewritten} from './rewriting.mjs';
 
 export const JPEG_SCRIPT = 'engine/jpeg/mozjpeg_dec.js';
 export const JPEG_MODULE = 'engine/jpeg/mozjpeg_dec.wasm';
@@ -45,7 +47,7 @@ export class JpegDecoder {
     this.instance ??= this.start();
     let image;
     try {
-      image = (await this.instance).decode(bytes, true);
+      image = (await this.instance).decode(rewritten(bytes, header.type), true);
       if (!image) throw new Error('it does not decode');
     } catch (error) {
       this.instance = null;

@@ -1,68 +1,46 @@
 /**
  * The orientation of an image as the runtime reads it: of EXIF, else of XMP.
  *
- * Browsers turn a JPEG by EXIF, whatever they are asked, and nothing else: not a WebP, and nothing by XMP.
- * What they leave is turned here.
+ * Decoders turn a JPEG by EXIF, whatever they are asked, and each reads a tag of unusual form in its own way.
+ * They turn nothing else: not a WebP, and nothing by XMP. So a JPEG gets an EXIF block that all read alike
+ * (rewriting.mjs), and the others are turned here.
  */
-import {jpegSegments, startsWith, viewOf} from './formats.mjs';
+import {joined, latin1, startsWith, viewOf} from './bytes.mjs';
+import {jpegSegments} from './jpeg_segments.mjs';
+import {pngChunks, textOf} from './png_chunks.mjs';
 
 const ORIENTATION = 0x0112;
 const WIDTHS = {3: 2, 4: 4, 8: 2, 9: 4};
 const XMP = /tiff:Orientation(?:="|>)([0-9])/;
 const XMP_BYTES = 1_000_000;
+const EXIF_NAME = 'Exif\0\0';
 const JPEG_XMP = 'http://ns.adobe.com/xap/1.0/\0';
-const PNG_XMP = 'XML:com.adobe.xmp\0';
+const PNG_XMP = 'XML:com.adobe.xmp';
+/** As ImageMagick writes it: three lines of names, then hexadecimal digits. */
+const RAW_EXIF = 'Raw profile type exif';
 
 /**
- * What is left to turn after a decoder that turns JPEGs by EXIF.
- *
- * @param {Uint8Array} bytes An encoded image.
- * @param {string} type
- * @returns {number} 1 to 8; 1 for nothing.
- */
-export function leftToTurn(bytes, type) {
-  const blocks = {jpeg: jpegBlocks, webp: webpBlocks}[type]?.(bytes);
-  if (!blocks) return 1;
-  const exif = exifOrientation(blocks.exif);
-  if (exif !== null) return type === 'jpeg' ? 1 : known(exif);
-  return known(xmpOrientation(blocks.xmp));
-}
-
-/**
- * @param {Uint8Array} bytes A PNG, which no browser turns for sure.
+ * @param {Uint8Array} bytes A JPEG; its start is enough.
  * @returns {number} 1 to 8.
  */
-export function pngOrientation(bytes) {
-  let [exif, xmp] = [null, null];
-  for (let at = 33; at + 12 <= bytes.length;) {
-    const end = at + 8 + viewOf(bytes).getUint32(at);
-    if (startsWith(bytes, at + 4, 'eXIf')) exif ??= bytes.subarray(at + 8, end);
-    if (startsWith(bytes, at + 4, 'iTXt') && startsWith(bytes, at + 8, PNG_XMP))
-      xmp ??= bytes.subarray(at + 8, end);
-    at = end + 4;
-  }
-  return known(exifOrientation(exif) ?? xmpOrientation(xmp));
-}
-
-/** @type {(value: number | null) => number} */
-function known(value) {
-  return value !== null && value >= 1 && value <= 8 ? value : 1;
-}
-
-/** @type {(bytes: Uint8Array) => {exif: Uint8Array | null, xmp: Uint8Array | null}} */
-function jpegBlocks(bytes) {
-  let [exif, xmp] = [null, null];
+export function jpegOrientation(bytes) {
+  const exif = [];
+  let xmp = null;
   for (const {marker, start, end} of jpegSegments(bytes)) {
     if (marker !== 0xe1) continue;
     const content = bytes.subarray(start + 4, end);
-    if (startsWith(content, 0, 'Exif\0')) exif ??= content;
-    if (startsWith(content, 0, JPEG_XMP)) xmp ??= content;
+    // What one segment does not hold is continued in the next.
+    if (startsWith(content, 0, EXIF_NAME)) exif.push(content.subarray(exif.length ? EXIF_NAME.length : 0));
+    if (startsWith(content, 0, JPEG_XMP)) xmp = content;
   }
-  return {exif, xmp};
+  return known(exifOrientation(exif.length ? joined(exif) : null) ?? xmpOrientation(xmp));
 }
 
-/** @type {(bytes: Uint8Array) => {exif: Uint8Array | null, xmp: Uint8Array | null}} */
-function webpBlocks(bytes) {
+/**
+ * @param {Uint8Array} bytes A WebP.
+ * @returns {number} 1 to 8.
+ */
+export function webpOrientation(bytes) {
   let [exif, xmp] = [null, null];
   for (let at = 12; at + 8 <= bytes.length;) {
     const size = viewOf(bytes).getUint32(at + 4, true);
@@ -71,13 +49,37 @@ function webpBlocks(bytes) {
     if (startsWith(bytes, at, 'XMP ')) xmp ??= content;
     at += 8 + size + (size & 1);
   }
-  return {exif, xmp};
+  return known(exifOrientation(exif) ?? xmpOrientation(xmp));
+}
+
+/**
+ * @param {Uint8Array} bytes A PNG.
+ * @returns {Promise<number>} 1 to 8.
+ */
+export async function pngOrientation(bytes) {
+  let [exif, raw, xmp] = [null, null, null];
+  for (const chunk of pngChunks(bytes)) {
+    if (chunk.name === 'eXIf') exif = chunk.content;
+    raw = (await textOf(chunk, RAW_EXIF)) ?? raw;
+    xmp = (await textOf(chunk, PNG_XMP)) ?? xmp;
+  }
+  return known(exifOrientation(exif ?? (raw && fromHex(raw))) ?? xmpOrientation(xmp));
+}
+
+/** @type {(value: number | null) => number} */
+function known(value) {
+  return value !== null && value >= 1 && value <= 8 ? value : 1;
+}
+
+/** @type {(text: Uint8Array) => Uint8Array} */
+function fromHex(text) {
+  const digits = latin1(text).split('\n').slice(3).join('').match(/[0-9a-f]{2}/gi) ?? [];
+  return Uint8Array.from(digits, (pair) => parseInt(pair, 16));
 }
 
 /** @type {(block: Uint8Array | null) => number | null} */
 function xmpOrientation(block) {
-  if (!block) return null;
-  const found = XMP.exec(new TextDecoder('latin1').decode(block.subarray(0, XMP_BYTES)));
+  const found = block && XMP.exec(latin1(block.subarray(0, XMP_BYTES)));
   return found ? Number(found[1]) : null;
 }
 
@@ -89,7 +91,7 @@ function xmpOrientation(block) {
  */
 export function exifOrientation(block) {
   if (!block) return null;
-  while (startsWith(block, 0, 'Exif\0\0')) block = block.subarray(6);
+  while (startsWith(block, 0, EXIF_NAME)) block = block.subarray(EXIF_NAME.length);
   const little = startsWith(block, 0, 'II');
   if ((!little && !startsWith(block, 0, 'MM')) || block.length < 8) return null;
   const view = viewOf(block);

@@ -6,9 +6,11 @@
  * 257 and rounded, of every other kind the high byte is taken, and the transparent colour is compared
  * afterwards.
  */
-import {damaged, startsWith, viewOf} from './formats.mjs';
+import {viewOf} from './bytes.mjs';
+import {damaged} from './formats.mjs';
 import {inMemory} from './memory_picture.mjs';
 import {pngOrientation, turned} from './orientation.mjs';
+import {inflated, pngChunks} from './png_chunks.mjs';
 
 const GRAY = 0;
 const PALETTE = 3;
@@ -30,11 +32,13 @@ const ADAM7 = [
  *
  * @param {Uint8Array} bytes
  * @param {import('./formats.mjs').Header} header
- * @returns {boolean}
+ * @returns {Promise<boolean>}
  */
-export function needsOwnPng(bytes, header) {
+export async function needsOwnPng(bytes, header) {
   if (!header.opaque || bytes[24] === 16) return true;
-  return pngOrientation(bytes) !== 1;
+  // An animation: browsers show its first picture, the runtime the one that stands for it.
+  for (const {name} of pngChunks(bytes)) if (name === 'acTL') return true;
+  return (await pngOrientation(bytes)) !== 1;
 }
 
 /**
@@ -43,7 +47,7 @@ export function needsOwnPng(bytes, header) {
  */
 export async function decodePng(bytes) {
   const file = chunksOf(bytes);
-  const raw = await inflated(file);
+  const raw = await rawOf(file);
   const rgba = new Uint8ClampedArray(4 * file.width * file.height);
   let at = 0;
   for (const [left, top, across, down, width, height] of passesOf(file)) {
@@ -62,7 +66,7 @@ export async function decodePng(bytes) {
     }
     at += height * (stride + 1);
   }
-  const {data, width, height} = turned(rgba, file.width, file.height, pngOrientation(bytes));
+  const {data, width, height} = turned(rgba, file.width, file.height, await pngOrientation(bytes));
   return inMemory(data, width, height, false);
 }
 
@@ -83,15 +87,10 @@ function chunksOf(bytes) {
     clear: null,
     data: [],
   };
-  for (let at = 33; at + 12 <= bytes.length;) {
-    const end = at + 8 + view.getUint32(at);
-    if (end + 4 > bytes.length) break;
-    const content = bytes.subarray(at + 8, end);
-    if (startsWith(bytes, at + 4, 'IDAT')) found.data.push(content);
-    else if (startsWith(bytes, at + 4, 'PLTE')) found.palette = content;
-    else if (startsWith(bytes, at + 4, 'tRNS')) found.clear = content;
-    else if (startsWith(bytes, at + 4, 'IEND')) break;
-    at = end + 4;
+  for (const {name, content} of pngChunks(bytes)) {
+    if (name === 'IDAT') found.data.push(content);
+    else if (name === 'PLTE') found.palette = content;
+    else if (name === 'tRNS') found.clear = content;
   }
   if (colour === PALETTE && !found.palette) throw damaged('png', 'it has no palette');
   return found;
@@ -111,26 +110,13 @@ function passesOf({width, height, interlaced}) {
 }
 
 /** @type {(file: any) => Promise<Uint8Array>} */
-async function inflated(file) {
+async function rawOf(file) {
   const size = passesOf(file).reduce(
     (sum, [, , , , width, height]) => sum + height * (1 + Math.ceil((width * file.bits) / 8)),
     0,
   );
-  const raw = new Uint8Array(size);
-  let at = 0;
-  const reader = new Blob(file.data).stream().pipeThrough(new DecompressionStream('deflate')).getReader();
-  try {
-    while (at < size) {
-      const {done, value} = await reader.read();
-      if (done) break;
-      raw.set(value.subarray(0, size - at), at);
-      at += value.length;
-    }
-  } catch {
-    // Also raised for bytes behind the picture, when all of it is there.
-  }
-  reader.cancel().catch(() => {});
-  if (at < size) throw damaged('png', 'its pixels are not all there');
+  const raw = await inflated(file.data, size);
+  if (raw.length < size) throw damaged('png', 'its pixels are not all there');
   return raw;
 }
 
@@ -205,8 +191,8 @@ function clearColour(clear, colour, depth, scale) {
   for (let k = 0; k < SAMPLES[colour]; k++) {
     if (2 * k + 2 > clear.length) return null;
     const value = (clear[2 * k] << 8) | clear[2 * k + 1];
-    if (colour === GRAY) values.push(depth === 16 ? value : Math.min(255, value * scale));
-    else values.push(depth === 16 ? value >> 8 : value);
+    if (depth === 16) values.push(colour === GRAY ? value : value >> 8);
+    else values.push(depth === 8 ? value & 255 : Math.min(255, value * scale));
   }
   return values;
 }

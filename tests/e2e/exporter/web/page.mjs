@@ -7,6 +7,8 @@ const OPEN = {
   onnx: async () => (await import('./onnx.mjs')).openOnnx,
 };
 
+const fileOf = async (url) => (await fetch(url)).blob();
+
 async function run(kind, images) {
   const manifest = await (await fetch('/bundle/manifest.json')).json();
   const {pixels} = await import('./pixels.mjs');
@@ -16,7 +18,7 @@ async function run(kind, images) {
   const classify = await open(`/bundle/${artifact.file}`, spec);
   const answers = [];
   for (const url of images) {
-    const scores = Array.from(await classify(await pixels(url, spec)));
+    const scores = Array.from(await classify(await pixels(await fileOf(url), spec)));
     answers.push({label: manifest.labels[scores.indexOf(Math.max(...scores))], scores});
   }
   return answers;
@@ -27,7 +29,7 @@ async function hashes(photos) {
   const {pixels} = await import('./pixels.mjs');
   const made = [];
   for (const {url, input} of photos) {
-    const digest = await crypto.subtle.digest('SHA-256', await pixels(url, {...input, dtype: 'uint8'}));
+    const digest = await crypto.subtle.digest('SHA-256', await pixels(await fileOf(url), {...input, dtype: 'uint8'}));
     made.push(Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join(''));
   }
   return made;
@@ -38,7 +40,7 @@ async function app(images) {
   const {openApp} = await import('./app.mjs');
   const classify = await openApp('made/');
   const answers = [];
-  for (const url of images) answers.push(await classify(await (await fetch(url)).blob()));
+  for (const url of images) answers.push(await classify(await fileOf(url)));
   return answers;
 }
 

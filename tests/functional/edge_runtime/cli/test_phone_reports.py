@@ -175,8 +175,12 @@ def test_with_another_bundle_it_is_refused(report: Callable[..., Path], digits_b
         lambda record: record["app"].update(golden_sha256="f" * 64),
         "golden examples with sha256 ffffffffffff",
     )
-    refused(lambda record: record["app"].update(artifact="tflite-fp16"), "The artifact must be a known name")
+    refused(
+        lambda record: record["app"].update(artifact="tflite-fp16"),
+        "a.json about 'tflite-fp16', which is none of",
+    )
     refused(lambda record: record["examples"].pop(), "about 5 examples")
+    refused(lambda record: record["examples"].append(record["examples"][0]), "about 7 examples")
     refused(lambda record: record["examples"][0].update(tolerance=0.5), "other tolerances")
 
 

@@ -61,6 +61,9 @@ def test_password_opens_an_encrypted_key(tmp_path: Path) -> None:
         SigningKey.load(file)
     with pytest.raises(UsageError, match="a password that does not fit"):
         SigningKey.load(file, "other")
+    with pytest.raises(UsageError, match="a password that does not fit"):
+        # As Python reads a variable whose bytes are no UTF-8.
+        SigningKey.load(file, "\udcff")
 
 
 def test_password_for_a_key_without_one_does_no_harm(tmp_path: Path) -> None:

@@ -108,6 +108,14 @@ def test_another_folder_is_not_replaced(digits_bundle: Path, tmp_path: Path) -> 
     assert tree(tmp_path) == {"work.txt": b"mine"}
 
 
+def test_project_that_is_a_repository_is_not_replaced(digits_bundle: Path, tmp_path: Path) -> None:
+    write(digits_bundle, tmp_path / "project")
+    (tmp_path / "project/.git").mkdir()
+    with pytest.raises(UsageError, match=r"whose \.git would be lost"):
+        write(digits_bundle, tmp_path / "project")
+    assert (tmp_path / "project/.git").is_dir()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

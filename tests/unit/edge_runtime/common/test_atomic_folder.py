@@ -265,3 +265,14 @@ def test_a_place_that_cannot_be_written_is_one_line_that_names_its_option(tmp_pa
             claim(tmp_path / place, "--image")
         assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_link_stays_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.mkdir()
+    (target / "old").touch()
+    link.symlink_to("target")
+    with folder_replaced(link) as new:
+        (new / "new").touch()
+    assert link.is_symlink()
+    assert [path.name for path in target.iterdir()] == ["new"]

@@ -84,6 +84,12 @@ def test_no_terminal_gets_one_line_a_step(capsys: pytest.CaptureFixture[str]) ->
     assert shown.out == ""
 
 
+def test_name_of_a_file_stays_one_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with StepProgress() as progress:
+        progress("Reading a\x1b[2J\nb", 0, 0)
+    assert capsys.readouterr().err == "Reading a\\x1b[2J\\nb\n"
+
+
 def test_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch, "dumb") as screen:
         with StepProgress() as progress:

@@ -42,7 +42,7 @@ def test_header_compiles_and_gives_back_the_file(compiler: tuple[str, str], tmp_
 
 
 def test_file_is_found_in_the_header() -> None:
-    header = c_array(MODEL, "x", ("a", "b"), InputSpec(8, 8, 1))
+    header = c_array(MODEL, "x", ("a", "x_int8_tflite[0xff]"), InputSpec(8, 8, 1))
     assert tflite_in(header) == MODEL
     assert b"uint8 [1, 8, 8, 1], raw gray pixels" in header
 

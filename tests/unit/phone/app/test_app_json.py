@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phone.app.app_json import FileEntry, file_entries, is_app, version_of
+from phone.app.app_json import FileEntry, file_entries, listed_files, version_of
 
 
 def test_entries_are_sorted_and_leave_out_what_changes_on_its_own() -> None:
@@ -27,14 +27,18 @@ def test_version_depends_on_paths_and_contents_alone() -> None:
 @pytest.mark.parametrize(
     ("data", "ours"),
     [
-        (b'{"schema_version": 1, "made_by": "snapship 0.1.0"}', True),
-        (b'{"schema_version": 9, "made_by": "snapship 9.0", "more": 1}', True),
-        (b'{"expo": {"name": "x"}}', False),
-        (b'{"schema_version": 1, "made_by": "another"}', False),
-        (b"[]", False),
-        (b"", False),
-        (b"\xff", False),
+        (
+            b'{"schema_version": 1, "made_by": "snapship 0.1.0", "files": {"a": {}}}',
+            {"a", "app.json", "sw.js"},
+        ),
+        (b'{"schema_version": 9, "made_by": "snapship 9.0", "files": {}, "more": 1}', {"app.json", "sw.js"}),
+        (b'{"schema_version": 1, "made_by": "snapship 0.1.0"}', set()),
+        (b'{"expo": {"name": "x"}}', set()),
+        (b'{"schema_version": 1, "made_by": "another", "files": {"a": {}}}', set()),
+        (b"[]", set()),
+        (b"", set()),
+        (b"\xff", set()),
     ],
 )
-def test_folder_of_an_app_is_known_by_its_file(data: bytes, ours: bool) -> None:
-    assert is_app(data) is ours
+def test_files_of_an_app_are_known_by_its_list(data: bytes, ours: set[str]) -> None:
+    assert listed_files(data) == ours

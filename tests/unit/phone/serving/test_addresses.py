@@ -56,7 +56,19 @@ def test_introduction_says_what_works_where(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(serving, "qr_code", lambda text: f"CODE OF {text}")
     assert "CODE OF http://192.168.1.7:8123/" in serving.introduction("0.0.0.0", 8123)
     monkeypatch.setattr(serving, "reachable", lambda host: None)
-    assert "Only this machine can open it" in "\n".join(serving.introduction("127.0.0.1", 8123))
+    assert "Only this machine can open it. For the network" in "\n".join(
+        serving.introduction("127.0.0.1", 8123)
+    )
+    assert "Only this machine can open it. Connect" in "\n".join(serving.introduction("0.0.0.0", 8123))
+
+
+def test_one_address_is_not_found_at_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "qr_code", lambda text: None)
+    for host, shown in (("192.168.1.7", "192.168.1.7"), ("::1", "[::1]")):
+        text = "\n".join(serving.introduction(host, 8123))
+        assert f"Serving on http://{shown}:8123/" in text
+        assert "localhost:8123" not in text
+        assert "adb" not in text
 
 
 def test_qr_code_is_drawn_in_half_blocks() -> None:

@@ -7,10 +7,17 @@ import test from 'node:test';
 
 import {checkedManifest} from '../../../../../phone/web/classify/bundle.mjs';
 import {Core} from '../../../../../phone/web/classify/core.mjs';
-import {FORMATS, MAX_BYTES, hasJpegHead, readHeader} from '../../../../../phone/web/classify/decode/formats.mjs';
-import {exifOrientation, leftToTurn} from '../../../../../phone/web/classify/decode/orientation.mjs';
+import {hasJpegEnd} from '../../../../../phone/web/classify/decode/completeness.mjs';
+import {FORMATS, MAX_BYTES, readHeader} from '../../../../../phone/web/classify/decode/formats.mjs';
+import {jpegScanStart} from '../../../../../phone/web/classify/decode/jpeg_segments.mjs';
+import {
+  exifOrientation,
+  jpegOrientation,
+  pngOrientation,
+  webpOrientation,
+} from '../../../../../phone/web/classify/decode/orientation.mjs';
 import {decodePng, needsOwnPng} from '../../../../../phone/web/classify/decode/png_decoder.mjs';
-import {withoutProfiles} from '../../../../../phone/web/classify/decode/profiles.mjs';
+import {rewritten} from '../../../../../phone/web/classify/decode/rewriting.mjs';
 import {CODES, ClassifyError, asClassifyError, reason} from '../../../../../phone/web/classify/errors.mjs';
 import {Files} from '../../../../../phone/web/classify/files.mjs';
 import {coreSha256, sha256, verify} from '../../../../../phone/web/classify/hashes.mjs';
@@ -34,14 +41,14 @@ test('headers say format, size and transparency', () => {
 test('profiles are taken out, and nothing where there are none', () => {
   for (const [name, {profile}] of Object.entries(facts.images)) {
     const bytes = bytesOf(name);
-    const parts = withoutProfiles(bytes, readHeader(bytes).type);
-    if (name === 'turned.webp') continue; // Its EXIF goes.
-    if (!profile) assert.ok(parts.length === 1 && parts[0] === bytes, name);
-    else writeFileSync(join(folder, 'stripped', name), Buffer.concat(parts));
+    const found = rewritten(bytes, readHeader(bytes).type);
+    if (['turned.webp', 'xmp.jpg'].includes(name)) continue; // Its EXIF goes; it gets one.
+    if (!profile) assert.ok(found === bytes, name);
+    else writeFileSync(join(folder, 'stripped', name), found);
   }
 });
 
-test('truncated and altered files neither hang nor crash', () => {
+test('truncated and altered files neither hang nor crash', async () => {
   for (const name of Object.keys(facts.images)) {
     const whole = bytesOf(name);
     const damaged = [];
@@ -57,28 +64,27 @@ test('truncated and altered files neither hang nor crash', () => {
       } catch (error) {
         assert.ok(error instanceof ClassifyError && CODES.includes(error.code), `${name}: ${error.stack}`);
       }
-      leftToTurn(bytes, 'jpeg');
-      leftToTurn(bytes, 'webp');
-      needsOwnPng(bytes, header ?? {opaque: true});
+      jpegOrientation(bytes);
+      webpOrientation(bytes);
+      await hasJpegEnd(bytes);
+      await needsOwnPng(bytes, header ?? {opaque: true});
       const type = header?.type ?? name.split('.')[1].replace('jpg', 'jpeg');
-      const size = withoutProfiles(bytes, type).reduce((sum, part) => sum + part.length, 0);
-      assert.ok(size <= bytes.length);
+      assert.ok(rewritten(bytes, type).length <= bytes.length + 36);
     }
   }
 });
 
 test('the start of a JPEG is enough when it reaches the first scan', () => {
   const whole = bytesOf('long_profile.jpg');
-  assert.ok(hasJpegHead(whole));
-  assert.ok(!hasJpegHead(whole.subarray(0, 70_000)));
-  assert.ok(!hasJpegHead(bytesOf('plain.png')));
+  assert.ok(jpegScanStart(whole));
+  assert.ok(!jpegScanStart(whole.subarray(0, 70_000)));
+  assert.ok(!jpegScanStart(bytesOf('plain.png')));
 });
 
 test('a file whose segments are cut stays as it is', () => {
   const whole = bytesOf('profile.jpg');
   const cut = whole.subarray(0, 300);
-  const parts = withoutProfiles(cut, 'jpeg');
-  assert.ok(parts.length === 1 && parts[0] === cut);
+  assert.ok(rewritten(cut, 'jpeg') === cut);
 });
 
 test('what is no image of these formats is refused by name', () => {
@@ -120,13 +126,48 @@ test('orientations of damaged EXIF mean as stored', () => {
   for (let length = 0; length < 40; length++) exifOrientation(new Uint8Array(length).fill(0x49));
 });
 
-test('what a decoder leaves is turned: a WebP by EXIF, and everything by XMP', () => {
-  const left = Object.keys(facts.images).map((name) => {
+test('every image has the orientation that the runtime reads', async () => {
+  const read = {jpeg: jpegOrientation, png: pngOrientation, webp: webpOrientation};
+  for (const [name, expected] of Object.entries(facts.orientations)) {
     const bytes = bytesOf(name);
-    return [name, leftToTurn(bytes, readHeader(bytes).type)];
-  });
-  const turned = Object.fromEntries(left.filter(([, orientation]) => orientation !== 1));
-  assert.deepEqual(turned, {'turned.webp': 6, 'xmp.jpg': 8});
+    const {type} = readHeader(bytes);
+    assert.equal(await read[type](bytes), expected, name);
+    if (type === 'jpeg') writeFileSync(join(folder, 'stripped', name), rewritten(bytes, type));
+  }
+});
+
+test('a truncated image is damaged, one with something behind it is not', async () => {
+  for (const name of ['plain.png', 'lossless.webp', 'plain.gif', 'plain.bmp']) {
+    const bytes = bytesOf(name);
+    const behind = Buffer.concat([bytes, Buffer.alloc(5000, 7)]);
+    for (const kept of [0.5, 0.99]) {
+      assert.throws(() => readHeader(bytes.slice(0, bytes.length * kept)), code('not_an_image'), name);
+    }
+    assert.equal(readHeader(new Uint8Array(behind)).width, 48, name);
+  }
+  const jpeg = bytesOf('long_profile.jpg');
+  const head = jpeg.subarray(0, jpegScanStart(jpeg));
+  for (const [content, whole] of [
+    [jpeg, true],
+    [Buffer.concat([jpeg, Buffer.alloc(5000, 7)]), true],
+    [jpeg.slice(0, -1), false],
+    [head, false],
+  ]) {
+    assert.equal(await hasJpegEnd(new Uint8Array(content)), whole);
+    assert.equal(await hasJpegEnd(head, new Blob([content])), whole);
+  }
+});
+
+test('a PNG with a wrong checksum is damaged', () => {
+  for (const name of ['IHDR', 'gAMA', 'IDAT']) {
+    const bytes = bytesOf('gamma.png');
+    bytes[Buffer.from(bytes).indexOf(name) + 7] ^= 1;
+    assert.throws(() => readHeader(bytes), code('not_an_image'), name);
+  }
+});
+
+test('images that programs show in different ways are refused', () => {
+  for (const name of facts.refused) assert.throws(() => readHeader(bytesOf(name)), code('unsupported_image'), name);
 });
 
 test('the part that is kept is that of the runtime', () => {

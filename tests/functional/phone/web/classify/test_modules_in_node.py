@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
+from edge_runtime.image.orientation_and_colour import _UNDO, upright_transposition
 from edge_runtime.image.preprocess import decoded
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -96,6 +97,90 @@ def pngs() -> dict[str, bytes]:
     return found
 
 
+def orientation(data: bytes) -> int:
+    """The orientation that the runtime undoes."""
+    with Image.open(io.BytesIO(data)) as picture:
+        method = upright_transposition(picture)
+    return next((number for number, undone in _UNDO.items() if undone == method), 1)
+
+
+def exif_block(*entries: tuple[int, int, bytes], magic: bytes = b"*\0") -> bytes:
+    """EXIF with entries of a tag, a type and its four bytes."""
+    rows = b"".join(struct.pack("<HHI", tag, kind, 1) + value.ljust(4, b"\0") for tag, kind, value in entries)
+    return b"II" + magic + struct.pack("<IH", 8, len(entries)) + rows + bytes(4)
+
+
+def turned_images(picture: Image.Image) -> dict[str, bytes]:
+    """Images whose orientation decoders read in different ways."""
+
+    def saved(kind: str, **options: Any) -> bytes:
+        out = io.BytesIO()
+        picture.save(out, kind, **options)
+        return out.getvalue()
+
+    def jpeg(*blocks: bytes) -> bytes:
+        plain = saved("JPEG")
+        segments = [b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block for block in blocks]
+        return plain[:2] + b"".join(segments) + plain[2:]
+
+    def png(name: bytes, content: bytes) -> bytes:
+        plain = saved("PNG")
+        return plain[:33] + chunk(name, content) + plain[33:]
+
+    tag, name = 0x0112, b"Exif\0\0"
+    six = exif_block((tag, 3, b"\6"))
+    xmp = b'<rdf:Description tiff:Orientation="%d"/>'
+    jpeg_xmp = b"http://ns.adobe.com/xap/1.0/\0" + xmp
+    raw = b"\nexif\n      26\n" + six.hex().encode()
+    return {
+        "short.jpg": jpeg(name + six),
+        "long.jpg": jpeg(name + exif_block((tag, 4, b"\6"))),
+        "signed.jpg": jpeg(name + exif_block((tag, 8, b"\6"))),
+        "byte.jpg": jpeg(name + exif_block((tag, 1, b"\6"))),
+        "none.jpg": jpeg(name + exif_block((tag, 3, b"\x09"))),
+        "twice.jpg": jpeg(name + exif_block((tag, 3, b"\6"), (tag, 3, b"\3"))),
+        "two blocks.jpg": jpeg(name + exif_block((0x0110, 3, b"\1")), name + six),
+        "two names.jpg": jpeg(name + name + six),
+        "other name.jpg": jpeg(b"Exif\0\xff" + six),
+        "other magic.jpg": jpeg(name + exif_block((tag, 3, b"\6"), magic=b"+\0")),
+        "xmp.jpg": jpeg(jpeg_xmp % 8),
+        "xmp twice.jpg": jpeg(jpeg_xmp % 8, jpeg_xmp % 3),
+        "xmp and exif.jpg": jpeg(name + six, jpeg_xmp % 3),
+        "exif.png": png(b"eXIf", six),
+        "raw.png": png(b"tEXt", b"Raw profile type exif\0" + raw),
+        "packed raw.png": png(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw)),
+        "xmp.png": png(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp % 6),
+        "packed xmp.png": png(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp % 6)),
+        "exif.webp": saved("WEBP", exif=name + six),
+        "xmp.webp": saved("WEBP", xmp=xmp % 8),
+    }  # fmt: skip
+
+
+def gif_in(width: int, height: int, left: int) -> bytes:
+    """A GIF of this size whose picture has 8 x 8 pixels."""
+    out = io.BytesIO()
+    Image.effect_noise((8, 8), 90).save(out, "GIF")
+    data = bytearray(out.getvalue())
+    struct.pack_into("<HH", data, 6, width, height)
+    struct.pack_into("<H", data, data.index(b"\x2c\0\0\0\0", 13) + 1, left)
+    return bytes(data)
+
+
+def bmp(bits: int) -> bytes:
+    """The header of a BMP of 8 x 8 pixels, with room for any."""
+    header = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, bits, 0, 256, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 326, 0, 0, 70) + header + bytes(272)
+
+
+OTHERWISE_SHOWN = {
+    "small.gif": gif_in(16, 16, 0),
+    "beside.gif": gif_in(8, 8, 4),
+    "16 bits.bmp": bmp(16),
+    "32 bits.bmp": bmp(32),
+}
+"""Browsers show them, but not as the runtime does."""
+
+
 @pytest.fixture(scope="module")
 def profile() -> bytes:
     """A colour profile."""
@@ -138,7 +223,7 @@ def images(tmp_path_factory: pytest.TempPathFactory, profile: bytes) -> Path:
         facts[name] = {
             "width": 48,
             "height": 32,
-            "opaque": made.mode == "RGB" and not name.endswith((".gif", ".bmp")),
+            "opaque": made.mode == "RGB" and not name.endswith(".gif"),
             "profile": name.startswith(("profile", "long_profile", "gamma")),
         }
     kinds = {}
@@ -146,7 +231,15 @@ def images(tmp_path_factory: pytest.TempPathFactory, profile: bytes) -> Path:
         (folder / f"{name}.png").write_bytes(data)
         kinds[name] = hashlib.sha256(decoded(data, 3).tobytes()).hexdigest()
     shutil.copytree(ROOT / "tests" / "data" / "digits.bundle", folder / "bundle")
-    (folder / "facts.json").write_text(json.dumps({"images": facts, "pngs": kinds}))
+    turned = turned_images(picture)
+    for name, data in (turned | OTHERWISE_SHOWN).items():
+        (folder / name).write_bytes(data)
+    (folder / "facts.json").write_text(
+        json.dumps({
+            "images": facts, "pngs": kinds, "refused": [*OTHERWISE_SHOWN],
+            "orientations": {name: orientation(data) for name, data in turned.items()},
+        })
+    )  # fmt: skip
     (folder / "stripped").mkdir()
     return folder
 
@@ -171,3 +264,12 @@ def test_stripped_image_is_the_same_picture_without_its_profile(images: Path, na
         assert after.getexif() == before.getexif()
         if name == "profile.jpg":
             assert after.info["comment"] == b"kept"
+
+
+def test_rewritten_jpeg_is_turned_alike_by_whoever_reads_it(images: Path) -> None:
+    run_node("--test", "--test-name-pattern=every image has the orientation", str(TESTS), folder=images)
+    for path in (images / "stripped").glob("*.jpg"):
+        with Image.open(images / path.name) as before, Image.open(path) as after:
+            assert dict(after.getexif()) in ({}, {0x0112: orientation((images / path.name).read_bytes())})
+            assert upright_transposition(after) == upright_transposition(before), path.name
+            assert after.tobytes() == before.tobytes()

@@ -1,16 +1,20 @@
 /**
- * Takes colour profiles out of an encoded image, because the runtime does not apply them and browsers do.
+ * Takes out of an encoded image what decoders follow and the runtime does not.
  *
- * A browser can be asked not to (`colorSpaceConversion: 'none'`), but WebKit does not listen. Without a
- * profile in the file, all of them decode to the stored values. A file whose structure is damaged stays as it
- * is: what is wrong with it is for the decoder to say.
+ * Colour profiles: a browser can be asked not to apply them (`colorSpaceConversion: 'none'`), but WebKit does
+ * not listen. Without a profile in the file, all of them decode to the stored values. EXIF: decoders turn a
+ * JPEG by it, but read a tag of unusual form in different ways, so that all of it makes way for the
+ * orientation that the runtime reads. It leaves WebP and PNG too, which some browsers turn by it and others
+ * do not.
  *
- * EXIF leaves a WebP too, so that a browser that learns to turn it by that does not turn it twice.
+ * A file whose structure is damaged stays as it is: what is wrong with it is for the decoder to say.
  */
-import {jpegSegments, startsWith, viewOf} from './formats.mjs';
+import {joined, startsWith, viewOf} from './bytes.mjs';
+import {jpegSegments} from './jpeg_segments.mjs';
+import {jpegOrientation} from './orientation.mjs';
+import {pngChunks} from './png_chunks.mjs';
 
-const PNG_COLOUR = ['iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP', 'mDCV', 'cLLI'];
-const PNG_START = 8;
+const PNG_NAMES = ['iCCP', 'gAMA', 'cHRM', 'sRGB', 'cICP', 'mDCV', 'cLLI', 'eXIf'];
 const WEBP_START = 12;
 const ICC_FLAG = 0x20;
 const EXIF_FLAG = 0x08;
@@ -20,11 +24,12 @@ const BMP_WITH_SPACE = 108;
 /**
  * @param {Uint8Array} bytes An encoded image.
  * @param {string} type Its format, as `readHeader` names it.
- * @returns {Uint8Array[]} Parts that together are the image; itself where there is nothing to take out.
+ * @returns {Uint8Array} In one piece, since Firefox knows a format by the first one; itself where there is
+ *   nothing to change.
  */
-export function withoutProfiles(bytes, type) {
-  const strip = {jpeg, png, webp, bmp}[type];
-  return strip?.(bytes) ?? [bytes];
+export function rewritten(bytes, type) {
+  const parts = {jpeg, png, webp, bmp}[type]?.(bytes);
+  return parts ? joined(parts) : bytes;
 }
 
 /**
@@ -52,24 +57,36 @@ function jpeg(bytes) {
   let next = segments.next();
   for (; !next.done; next = segments.next()) {
     const {marker, start} = next.value;
-    if (marker === 0xe2 && startsWith(bytes, start + 4, 'ICC_PROFILE\0')) dropped.push(next.value);
+    const profile = marker === 0xe2 && startsWith(bytes, start + 4, 'ICC_PROFILE\0');
+    if (profile || (marker === 0xe1 && startsWith(bytes, start + 4, 'Exif'))) dropped.push(next.value);
   }
   // Its value is whether the scan was reached, without which the segments are not to be trusted.
-  return next.value && dropped.length ? rest(bytes, dropped) : null;
+  if (!next.value) return null;
+  const orientation = jpegOrientation(bytes);
+  if (!dropped.length && orientation === 1) return null;
+  const exif = orientation === 1 ? [] : [exifOf(orientation)];
+  return [bytes.subarray(0, 2), ...exif, ...rest(bytes, [{start: 0, end: 2}, ...dropped])];
+}
+
+/**
+ * @param {number} orientation
+ * @returns {Uint8Array} A JPEG's segment of EXIF with it alone.
+ */
+function exifOf(orientation) {
+  const exif = new Uint8Array(36);
+  // APP1 of 34 bytes; a TIFF whose directory has one entry: orientation, a short number, once.
+  exif.set([0xff, 0xe1, 0, 34, 0x45, 0x78, 0x69, 0x66, 0, 0]);
+  exif.set([0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation], 10);
+  return exif;
 }
 
 /** @type {(bytes: Uint8Array) => Uint8Array[] | null} */
 function png(bytes) {
-  const view = viewOf(bytes);
   const dropped = [];
-  for (let at = PNG_START; at + 12 <= bytes.length;) {
-    const end = at + 12 + view.getUint32(at);
-    if (end > bytes.length) return null;
-    if (startsWith(bytes, at + 4, 'IDAT')) return dropped.length ? rest(bytes, dropped) : null;
-    if (PNG_COLOUR.some((name) => startsWith(bytes, at + 4, name))) dropped.push({start: at, end});
-    at = end;
+  for (const {name, start, end} of pngChunks(bytes)) {
+    if (PNG_NAMES.includes(name)) dropped.push({start, end});
   }
-  return null;
+  return dropped.length ? rest(bytes, dropped) : null;
 }
 
 /** @type {(bytes: Uint8Array) => Uint8Array[] | null} */

@@ -1,0 +1,1 @@
+"""Files on this machine: where outputs may be, and the user's own folders."""
