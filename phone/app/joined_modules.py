@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from phone.single_file.modules import IMPORT, imported, in_order
+from phone.app.modules import IMPORT, imported, in_order
 
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.MULTILINE)
 

@@ -7,7 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from phone.app.joined_modules import joined
-from phone.single_file.modules import is_module
+from phone.app.modules import is_module
 
 BOOTSTRAP, WORKER_BOOTSTRAP = "single_file.js", "single_file_worker.js"
 """Start the app that is one HTML file; not part of the folder."""

@@ -17,10 +17,10 @@ import msgspec
 
 from edge_runtime.bundle.manifest import encode_json
 from phone.app.app_json import APP_FILE, SERVICE_WORKER, App, FileEntry, file_entries
+from phone.app.modules import in_order, inlined, is_module, marked
 from phone.app.static_files import BOOTSTRAP, WORKER_BOOTSTRAP, web
 from phone.app.web_manifest import WEB_MANIFEST
 from phone.engine.pinned import RELATIVE_IMPORT
-from phone.single_file.modules import in_order, inlined, is_module, marked
 
 PAGE, STYLE, START, WORKER = "index.html", "app.css", "ui/main.mjs", "classify/worker.js"
 EARLY_START = "classify/start.js"

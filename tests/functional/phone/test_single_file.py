@@ -15,9 +15,9 @@ import pytest
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.labels import labels_text
 from phone.app.contents import app_files
+from phone.app.modules import EMBEDDED
 from phone.app.reduced_bundle import chosen_artifact
 from phone.making import PhoneConfig, make_app
-from phone.single_file.modules import EMBEDDED
 from phone.single_file.page import single_file_page
 
 EVIL = ["</script><script>alert(1)</script>", "<!--<script>", "]]>", 'a" onload="x', "日本", "&lt;"]

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 from phone.app.joined_modules import joined
+from phone.app.modules import imported
 from phone.app.static_files import STARTS, static_files, with_joined_modules
-from phone.single_file.modules import imported
 
 MODULES = {
     "ui/main.mjs": (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from phone.app.modules import EMBEDDED, imported, in_order, inlined, is_module, marked
 from phone.app.static_files import static_files
-from phone.single_file.modules import EMBEDDED, imported, in_order, inlined, is_module, marked
 
 TEXT = """/** import {x} from './no.mjs'; in a comment */
 import {a, b} from './a.mjs';

@@ -1,4 +1,4 @@
-"""JavaScript modules in one page: each becomes a ``blob:`` URL, after those that it imports."""
+"""The app's JavaScript modules: what each imports, and their order."""
 
 from __future__ import annotations
 
