@@ -126,9 +126,11 @@ async function download(file, wanted, onBytes) {
   return bytes;
 }
 
-function stored(file, bytes) {
+/** The header tells the classifier that these bytes have this hash: it was compared when they came. */
+function stored(file, bytes, sha256) {
   const type = TYPES[file.split('.').pop().toLowerCase()] ?? 'application/octet-stream';
-  return new Response(bytes, {headers: {'content-type': type, 'content-length': String(bytes.length)}});
+  const headers = {'content-type': type, 'content-length': String(bytes.length)};
+  return new Response(bytes, {headers: sha256 ? {...headers, 'snapship-sha256': sha256} : headers});
 }
 
 async function publishedApp() {
@@ -149,7 +151,7 @@ async function fill({app, bytes}, onProgress) {
       for (let entry = files.shift(); entry; entry = files.shift()) {
         const [file, wanted] = entry;
         const content = await download(file, wanted, (count) => onProgress((done += count), total));
-        await cache.put(new URL(file, BASE).href, stored(file, content));
+        await cache.put(new URL(file, BASE).href, stored(file, content, wanted.sha256));
       }
     };
     await Promise.all(Array.from({length: AT_ONCE}, next));

@@ -66,10 +66,23 @@ export async function verifiedOrFresh(files, path, bytes, app, core) {
     return bytes;
   } catch (error) {
     if (!(error instanceof ClassifyError) || error.code !== 'changed_file' || files.urls) throw error;
-    const fresh = await files.freshBytes(path);
-    await verify(path, fresh, app.files[path], core);
-    return fresh;
+    return verifiedAgain(files, path, app, core);
   }
+}
+
+/**
+ * Reads a file once more, past the browser's cache, and verifies it.
+ *
+ * @param {import('./files.mjs').Files} files
+ * @param {string} path
+ * @param {any} app
+ * @param {Promise<import('./core.mjs').Core>} core
+ * @returns {Promise<Uint8Array>}
+ */
+export async function verifiedAgain(files, path, app, core) {
+  const fresh = await files.freshBytes(path);
+  await verify(path, fresh, app.files[path], core);
+  return fresh;
 }
 
 /**

@@ -4,16 +4,20 @@
  * Whatever can be loaded at the same time is: the core, the engine's script and module, the bundle and the
  * model arrive, are verified and compiled side by side.
  */
-import {inBundle, readApp, readBundle, verifiedOrFresh, verifiedReader} from './bundle.mjs';
+import {inBundle, readApp, readBundle, verifiedAgain, verifiedOrFresh, verifiedReader} from './bundle.mjs';
 import {CORE_FILE, Core} from './core.mjs';
 import {Decoders} from './decode/decoders.mjs';
 import {ENGINE_API, ENGINE_MODULE, ENGINE_SCRIPTS, engineError, openModel, startEngine} from './engine.mjs';
 import {ClassifyError} from './errors.mjs';
+import {content} from './files.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
 
 /** Results per image. */
 const BEST = 5;
+
+/** The header of a file that sw.js has verified and saved. */
+const SAVED_SHA256 = 'snapship-sha256';
 
 /** An open app. */
 export class Classifier {
@@ -52,12 +56,13 @@ export class Classifier {
     // Asked for before app.json is there: these are in every app.
     const coreBytes = files.bytes(CORE_FILE, arrived);
     const core = coreBytes.then((bytes) => Core.load(bytes));
-    const moduleFile = engineModule(files, arrived, compiled);
+    const response = files.response(ENGINE_MODULE);
+    // worker.js has given the one that is verified already to the compiler.
+    const engineBytes = response.then((one) => (one.bodyUsed ? null : content(one, ENGINE_MODULE, arrived)));
     const api = import(files.url(ENGINE_API)).catch((error) => {
       throw engineError(error);
     });
-    for (const promise of [coreBytes, core, moduleFile.bytes, moduleFile.compiled, api])
-      promise.catch(() => {});
+    for (const promise of [coreBytes, core, response, engineBytes, compiled, api]) promise.catch(() => {});
 
     const app = await readApp(files);
     // Before the manifest says which one it is: an app has one model.
@@ -68,9 +73,11 @@ export class Classifier {
     const read = verifiedReader(files, app, core, arrived);
     const reading = readBundle(app, read);
     reading.catch(() => {});
-    const module = moduleFile.bytes.then(async (bytes) => {
-      const verified = await verifiedOrFresh(files, ENGINE_MODULE, bytes, app, core);
-      return verified === bytes ? moduleFile.compiled : WebAssembly.compile(verified);
+    const module = Promise.all([response, engineBytes]).then(([{headers}, bytes]) => {
+      if (bytes) return compiledModule(files, bytes, app, core, compiled);
+      arrived(app.files[ENGINE_MODULE]?.bytes ?? 0);
+      const same = headers.get(SAVED_SHA256) === app.files[ENGINE_MODULE]?.sha256;
+      return savedModule(files, app, core, same ? compiled : Promise.reject());
     });
     module.catch(() => {});
     const litert = startEngine(files, module, api);
@@ -161,21 +168,41 @@ export class Classifier {
 }
 
 /**
- * Fetches the engine, so that the same bytes are compiled and hashed.
+ * The engine from bytes that are verified first, compiled before.
  *
  * @param {import('./files.mjs').Files} files
- * @param {(bytes: number) => void} arrived
- * @param {Promise<WebAssembly.Module>} early Compiled while it arrives; not by a host that does not tell its type.
- * @returns {{bytes: Promise<Uint8Array>, compiled: Promise<WebAssembly.Module>}}
+ * @param {Uint8Array} bytes
+ * @param {any} app
+ * @param {Promise<Core>} core
+ * @param {Promise<WebAssembly.Module>} compiled Those bytes as a module, if the browser could do that.
+ * @returns {Promise<WebAssembly.Module>}
  */
-function engineModule(files, arrived, early) {
-  const bytes = files.bytes(ENGINE_MODULE, arrived);
-  const compiled = early
-    .catch(async () => WebAssembly.compile(await bytes))
-    .catch((error) => {
-      throw engineError(error);
-    });
-  return {bytes, compiled};
+async function compiledModule(files, bytes, app, core, compiled) {
+  const verified = await verifiedOrFresh(files, ENGINE_MODULE, bytes, app, core);
+  const early = verified === bytes ? compiled : Promise.reject();
+  return early.catch(() => WebAssembly.compile(verified)).catch(refuse);
+}
+
+/**
+ * The engine that the service worker has verified and saved: reading and hashing it again would take as long
+ * as compiling it.
+ *
+ * @param {import('./files.mjs').Files} files
+ * @param {any} app
+ * @param {Promise<Core>} core
+ * @param {Promise<WebAssembly.Module>} compiled Rejected if it cannot be used: it is then read and verified.
+ * @returns {Promise<WebAssembly.Module>}
+ */
+async function savedModule(files, app, core, compiled) {
+  return compiled.catch(async () => {
+    const bytes = await verifiedAgain(files, ENGINE_MODULE, app, core);
+    return WebAssembly.compile(bytes).catch(refuse);
+  });
+}
+
+/** @type {(error: unknown) => never} */
+function refuse(error) {
+  throw engineError(error);
 }
 
 /** @type {(read: (path: string) => Promise<Uint8Array>, app: any, bundle: any) => Promise<Uint8Array>} */

@@ -8,6 +8,9 @@
 
 const ENGINE = 'engine/litert/litert_wasm_compat_internal.wasm';
 
+/** The header of a file that sw.js has verified and saved. */
+const SAVED_SHA256 = 'snapship-sha256';
+
 /** What is needed in any case and takes longest: asked for before the modules that use it are there. */
 const EARLY = ['app.json', ENGINE, 'core.wasm', 'bundle/manifest.json', 'bundle/labels.txt'];
 
@@ -19,8 +22,12 @@ self.onmessage = async ({data}) => {
     const asked = new Map(
       EARLY.map((path) => [path, fetch(url(path), path === 'app.json' ? {cache: 'no-cache'} : {})]),
     );
-    // A clone, so that the same bytes can be verified.
-    const compiled = asked.get(ENGINE).then((response) => WebAssembly.compileStreaming(response.clone()));
+    // Of a file that nobody has verified a clone, so that the same bytes can be.
+    const compiled = asked
+      .get(ENGINE)
+      .then((response) =>
+        WebAssembly.compileStreaming(response.headers.has(SAVED_SHA256) ? response : response.clone()),
+      );
     // Whoever imports it later gets the same one, or the same error.
     const api = import(url('engine/litert/core.js'));
     for (const promise of [...asked.values(), compiled, api]) promise.catch(() => {});

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,18 @@ from benchmarks.browsers.site import Site
 
 pytestmark = pytest.mark.slow
 
+CHANGE_SAVED_ENGINE = """async (hash) => {
+  const [name] = (await caches.keys()).filter((one) => one.includes(' version '));
+  const cache = await caches.open(name);
+  const url = new URL('engine/litert/litert_wasm_compat_internal.wasm', document.baseURI).href;
+  const saved = await cache.match(url);
+  const [headers, bytes] = [new Headers(saved.headers), new Uint8Array(await saved.arrayBuffer())];
+  bytes[bytes.length >> 1] ^= 1;
+  headers.delete('snapship-sha256');
+  if (hash) headers.set('snapship-sha256', hash);
+  await cache.put(url, new Response(bytes, {headers}));
+  return saved.headers.get('snapship-sha256');
+}"""
 SETTLED = "['ready', 'failed'].includes(document.documentElement.dataset.state)"
 
 
@@ -55,6 +68,21 @@ def test_one_changed_byte_of_the_model_is_refused_by_other_engines(
     with_one_byte_changed(file)
     with browsers(name).page() as tab:
         tab.open(host(own_app).url)
+        tab.until(SETTLED)
+        assert tab.value("document.querySelector('#failure').dataset.code") == "changed_file"
+
+
+@pytest.mark.parametrize("said", ["", "0" * 64])
+def test_a_saved_engine_counts_as_verified_only_with_its_hash(
+    browsers: Callable[[Name], Browser], app: Path, host: Callable[..., Site], said: str
+) -> None:
+    with browsers("chromium").page() as tab:
+        tab.open(host(app).url)
+        tab.until("document.documentElement.dataset.offline === 'ready'")
+        verified = json.loads((app / "app.json").read_bytes())["files"]
+        engine = verified["engine/litert/litert_wasm_compat_internal.wasm"]
+        assert tab.call(CHANGE_SAVED_ENGINE, said) == engine["sha256"]
+        tab.reload()
         tab.until(SETTLED)
         assert tab.value("document.querySelector('#failure').dataset.code") == "changed_file"
 
