@@ -126,4 +126,8 @@ createInterface({input: process.stdin}).on('line', async (line) => {
   } catch (error) {
     send({id, error: words(error)});
   }
-}).on('close', () => process.exit());
+}).on('close', async () => {
+  // Left to the end of this process, Firefox would go on running, and profiles would stay on the disk.
+  await Promise.allSettled([...browsers.values()].map((browser) => browser.close()));
+  process.exit();
+});

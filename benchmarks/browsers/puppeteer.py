@@ -45,6 +45,9 @@ FIREFOX_PREFS: dict[str, Any] = {
 COMMAND_SECONDS = 120.0
 """More than any command's own limit: silence means that the driver is gone."""
 
+CLOSE_SECONDS = 30.0
+"""Until all browsers have ended and their profiles are deleted."""
+
 
 class Driver:
     """The node process; it ends with this one, and its browsers with it."""
@@ -106,7 +109,7 @@ class Driver:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
