@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,18 @@ from benchmarks.browsers.protocol import MissingError, Name
 from benchmarks.browsers.puppeteer import Driver, PuppeteerBrowser
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short path: Chromium puts a socket there, whose path has a limit."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("name", ["chromium", "firefox"])
 def test_browsers_end_with_their_driver(
-    phone_packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: Name
+    phone_packages: Path, short: Path, monkeypatch: pytest.MonkeyPatch, name: Name
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(short))
     driver = Driver(phone_packages)
     try:
         PuppeteerBrowser(driver, name).page().open("about:blank")
@@ -22,9 +31,9 @@ def test_browsers_end_with_their_driver(
         pytest.skip(f"needs {name}: {missing}")
     finally:
         driver.close()
-    used = [process for process in Path("/proc").glob("[0-9]*") if str(tmp_path) in command(process)]
+    used = [process for process in Path("/proc").glob("[0-9]*") if str(short) in command(process)]
     assert not used
-    assert not list(tmp_path.glob("puppeteer*"))
+    assert not list(short.glob("puppeteer*"))
 
 
 def command(process: Path) -> str:
