@@ -267,15 +267,16 @@ def _replay_example(
     recorded = example.scores.get(kind)
     if recorded is not None and len(recorded) != len(classifier.labels):
         recorded = None
-    if recorded is None and reference is None:
+    expected = recorded if reference is None else reference.run(array)
+    if expected is None:
         return finding("scores", f"golden.json holds no scores of {kind} for every label")
     found = classifier.scores(array)
-    recorded_dp = None if recorded is None else _max_abs_dp(found, recorded)
-    dp = recorded_dp if reference is None else _max_abs_dp(found, reference.run(array))
+    dp = _max_abs_dp(found, expected)
     # "not <=", so that a NaN is a finding.
-    if stage is None and (dp is None or not dp <= tolerance):
+    if stage is None and not dp <= tolerance:
         stage, detail = "scores", f"a score differs by {dp:.2g}, allowed {tolerance:.2g}"
-    return finding(stage, detail, dp, None if reference is None else recorded_dp)
+    recorded_dp = None if reference is None or recorded is None else _max_abs_dp(found, recorded)
+    return finding(stage, detail, dp, recorded_dp)
 
 
 def _max_abs_dp(found: Float32Array, expected: Float32Array | tuple[float, ...]) -> float:
