@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.browsers.app_page import ANSWER, REPORT, SETTLED, STATE
 from benchmarks.browsers.protocol import Browser, Tab
 from benchmarks.browsers.site import Site
 from edge_runtime.phone_report import read_phone_report
@@ -16,11 +17,6 @@ from edge_runtime.phone_report import read_phone_report
 pytestmark = pytest.mark.slow
 
 MOST = 1e-5
-
-SETTLED = "['ready', 'failed'].includes(document.documentElement.dataset.state)"
-STATE = "({...document.documentElement.dataset})"
-ANSWER = "({...document.querySelector('#answer').dataset})"
-REPORT = "JSON.parse(document.querySelector('#report-data').textContent)"
 
 
 @pytest.fixture(scope="session")

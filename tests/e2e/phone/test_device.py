@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.browsers.app_page import ANSWER, REPORT, SETTLED, STATE
 from benchmarks.browsers.film import film_of
 from benchmarks.browsers.protocol import Browser, MissingError, Name, Tab
 from benchmarks.browsers.puppeteer import INSECURE, camera_flags
@@ -18,11 +19,6 @@ from benchmarks.browsers.trap import Trap
 pytestmark = pytest.mark.slow
 
 MOST = 1e-5
-
-SETTLED = "['ready', 'failed'].includes(document.documentElement.dataset.state)"
-STATE = "({...document.documentElement.dataset})"
-ANSWER = "({...document.querySelector('#answer').dataset})"
-REPORT = "JSON.parse(document.querySelector('#report-data').textContent)"
 
 CHROMIUMS_OWN = (".google.com", ".googleapis.com", ".gvt1.com")
 """What the browser asks for itself, whichever page is open."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.browsers.app_page import SETTLED
 from benchmarks.browsers.protocol import Browser, Name
 from benchmarks.browsers.puppeteer import INSECURE
 from benchmarks.browsers.site import Site
@@ -27,7 +28,6 @@ CHANGE_SAVED_ENGINE = """async (hash) => {
   await cache.put(url, new Response(bytes, {headers}));
   return saved.headers.get('snapship-sha256');
 }"""
-SETTLED = "['ready', 'failed'].includes(document.documentElement.dataset.state)"
 
 
 @pytest.fixture

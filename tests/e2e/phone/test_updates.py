@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.browsers.app_page import STATE
 from benchmarks.browsers.protocol import Browser
 from benchmarks.browsers.site import Site
 
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.slow
 READY = "document.documentElement.dataset.state === 'ready'"
 VERSION = "document.documentElement.dataset.version"
 UPDATE = "document.documentElement.dataset.update"
-STATE = "({...document.documentElement.dataset})"
 
 Change = Callable[[Path], None]
 
