@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import struct
 import zipfile
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.common.errors import DataError, EnvironmentMissingError
+from edge_runtime.common.user_folder import user_folder
 from edge_runtime.dataset.imageset import ImageSet, Item, Split, by_content
 from edge_runtime.image.preprocess import UInt8Array
 
@@ -40,9 +40,11 @@ def array_file(name: str) -> Path:
 
     Args:
         name: One of :data:`ARRAY_NAMES`.
+
+    Raises:
+        UsageError: There is neither the variable nor a home folder.
     """
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(home) / "snapship" / "datasets" / f"{name}.npz"
+    return user_folder("XDG_CACHE_HOME", ".cache") / "datasets" / f"{name}.npz"
 
 
 def open_digits() -> ImageSet:

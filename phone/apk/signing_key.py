@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError, first_line
+from edge_runtime.common.user_folder import user_folder
 from phone.apk.certificate import self_signed
-from phone.disk.user_folder import user_folder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

@@ -1,1 +1,1 @@
-"""Files on this machine: where outputs may be, and the user's own folders."""
+"""Outputs on this machine: where they may be, and how they are written."""

@@ -13,8 +13,8 @@ from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.common.text import shortened
+from edge_runtime.common.user_folder import user_folder
 from phone.disk.outputs import write_files
-from phone.disk.user_folder import user_folder
 from phone.engine.packages import Contents, read_archives, read_folder
 from phone.engine.pinned import BARE_IMPORT, JPEG, LICENSE_OF_JPEG, LITERT, PACKAGES, RELATIVE_IMPORT
 

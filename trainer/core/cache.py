@@ -22,6 +22,7 @@ import PIL
 
 from edge_runtime.common.errors import DataError, EnvironmentMissingError, SnapshipError, first_line
 from edge_runtime.common.temporary import temporary_file
+from edge_runtime.common.user_folder import user_folder
 from edge_runtime.dataset import ARRAY_NAMES, ImageSet, array_file, decode_all
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
@@ -60,8 +61,7 @@ class Pixels:
 
 def default_cache_dir() -> Path:
     """Returns ``snapship/pixels`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(home) / "snapship" / "pixels"
+    return user_folder("XDG_CACHE_HOME", ".cache") / "pixels"
 
 
 def cached_pixels(

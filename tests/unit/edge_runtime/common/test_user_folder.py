@@ -1,4 +1,4 @@
-"""Where a debug key and fetched packages are kept."""
+"""Where caches and a debug key are kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.common.errors import UsageError
-from phone.disk.user_folder import user_folder
+from edge_runtime.common.user_folder import user_folder
 
 
 def test_variable_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
