@@ -8,15 +8,12 @@ negative drop.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from exporter.statistics.exact_bound import LEVEL, STEPS, Region, lower_bound, size
-from exporter.statistics.paired_score import Z_95, results_from, supports
-
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+from edge_runtime.common.arrays import Float64Array, IntArray
+from edge_runtime.statistics.exact_bound import LEVEL, STEPS, Region, lower_bound, size
+from edge_runtime.statistics.paired_score import Z_95, results_from, supports
 
 
 def probability(most_lost: IntArray, lost_rate: float, won_rate: float) -> float:
@@ -37,7 +34,7 @@ def probability(most_lost: IntArray, lost_rate: float, won_rate: float) -> float
     return float(np.sum(binom.pmf(discordant, n, rate) * inside))
 
 
-def largest(most_lost: IntArray, drop: float, smaller_rates: FloatArray) -> float:
+def largest(most_lost: IntArray, drop: float, smaller_rates: Float64Array) -> float:
     """The largest probability of a set of results over a grid of worlds.
 
     Args:
@@ -112,7 +109,7 @@ def passes_by_score(n: int, drop: float) -> IntArray:
         drop: The margin; minus the margin for what fails.
     """
 
-    def passes(lost: IntArray, won: IntArray) -> FloatArray:
+    def passes(lost: IntArray, won: IntArray) -> Float64Array:
         # pW - pL = -drop; the likelihood's maximum under it is a root of a quadratic.
         b = -(lost + won) - (2 * n - won + lost) * drop
         c = lost * drop * (1.0 + drop)
@@ -133,7 +130,7 @@ def passes_by_former(n: int, drop: float) -> IntArray:
     """
     from scipy.special import betaincinv
 
-    def passes(lost: IntArray, won: IntArray) -> FloatArray:
+    def passes(lost: IntArray, won: IntArray) -> Float64Array:
         difference = (won - lost) / (n + 2.0)
         error = np.sqrt(lost + won + 1.0 - (won - lost) ** 2 / (n + 2.0)) / (n + 2.0)
         bound = difference - Z_95 * error
@@ -145,7 +142,7 @@ def passes_by_former(n: int, drop: float) -> IntArray:
     return _set(n, passes)
 
 
-def _set(n: int, passes: Callable[[IntArray, IntArray], FloatArray]) -> IntArray:
+def _set(n: int, passes: Callable[[IntArray, IntArray], Float64Array]) -> IntArray:
     """The set of results for which ``passes(lost, won)`` is above 0."""
     discordant = np.arange(n + 1)
     low, high = np.full(n + 1, -1), discordant.copy()

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from benchmarks.options import check_photos, parser
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.engines import open_engine
 from edge_runtime.image.input_spec import Fit, InputSpec, Resize
@@ -30,8 +31,6 @@ from exporter.reference.resize_choice import ResizesCompared
 from exporter.source.images import decode_table
 from exporter.source.scoring import engine_scorer
 from trainer import models
-
-IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 MODULE = "benchmarks.resizing"
 KINDS = ("tflite-fp32", "tflite-int8")

@@ -23,7 +23,8 @@ import msgspec
 import numpy as np
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact, Strict, decode_json, encode_json
+from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.bundle.strict_json import Strict, decode_json, encode_json
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import BundleError, SnapshipError
 from edge_runtime.engines import Engine, open_reference, usable

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Strict
+from edge_runtime.bundle.strict_json import Strict
 from edge_runtime.common.errors import DataError, reason_of
 from edge_runtime.common.text import quoted, shortened
 from edge_runtime.golden import golden_index, read_golden

@@ -22,7 +22,8 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact, Manifest, Preprocess, encode_json
+from edge_runtime.bundle.manifest import Artifact, Manifest, Preprocess
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.errors import DataError, ModelFileError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array

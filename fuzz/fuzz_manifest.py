@@ -8,7 +8,7 @@ import atheris
 
 with atheris.instrument_imports(include=["edge_runtime"]):
     from edge_runtime.bundle.labels import parse_labels
-    from edge_runtime.bundle.manifest import encode_json, read_manifest
+    from edge_runtime.bundle.manifest import encode_manifest, read_manifest
     from edge_runtime.bundle.store import check_inside
     from edge_runtime.common.errors import BundleError
 
@@ -23,7 +23,7 @@ def test_one_input(data: bytes) -> None:
         if "\n" in str(error) or "Received:" not in str(error):
             raise AssertionError(f"not a one-line error: {error}") from error
     else:
-        if read_manifest(encode_json(manifest)) != manifest:
+        if read_manifest(encode_manifest(manifest)) != manifest:
             raise AssertionError("reads otherwise than it is written")
     try:
         parse_labels(data.decode("utf-8", "replace"))

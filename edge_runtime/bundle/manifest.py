@@ -1,7 +1,7 @@
-"""``manifest.json``: how a bundle describes itself, as strict structs.
+"""``manifest.json``: how a bundle describes itself, as strict structs. The runtime's configuration is this file.
 
-Reading rejects unknown, missing and mistyped fields and names them; writing gives
-the same bytes for the same content. The runtime's configuration is this file.
+Schema 2 adds to schema 1 an artifact's rules, extra outputs and reference statistics, and a bundle's cascade.
+A manifest without them is written as schema 1, which older runtimes read too; they refuse schema 2.
 """
 
 # No "from __future__ import annotations": msgspec would compile each again when a bundle is first read (1 ms).
@@ -11,22 +11,24 @@ from typing import Any, Literal
 import msgspec
 
 from edge_runtime.bundle.labels import check_count, validated
+from edge_runtime.bundle.rules import ReferenceStatistics, Rules
+from edge_runtime.bundle.strict_json import Strict, decode_json, encode_json
 from edge_runtime.common.errors import BundleError
-from edge_runtime.common.text import as_utf8, quoted, shortened
+from edge_runtime.common.text import quoted, shortened
 from edge_runtime.image.input_spec import InputSpec
 
 MANIFEST_FILE = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The newest schema that this version reads; it reads all before it."""
+
+_SECOND = ("outputs", "rules", "reference")
+"""The fields of an artifact that schema 1 does not have."""
 
 Format = Literal["tflite", "onnx", "saved-model", "coreml", "c-array"]
 """The file format of an artifact; only ``tflite`` and ``onnx`` files run on this package's engines."""
 
 Verdict = Literal["pass", "fail", "inconclusive", "unchecked"]
 Dtype = Literal["float32", "uint8"]
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A struct that rejects unknown fields."""
 
 
 class TensorSpec(Strict, frozen=True):
@@ -102,6 +104,9 @@ class Artifact(Strict, frozen=True):
         metrics: What the verdict is based on; None when unchecked.
         temperature: T of ``p^(1/T)``, renormalised, that calibrates its scores; 1 leaves them as they are.
         repairs: The repairs that were applied, in order, such as ``bias correction``.
+        outputs: Further outputs, in the file's order after the scores; schema 2, as all that follow.
+        rules: When its answers may be believed.
+        reference: How it answered the images that its rules were made from.
     """
 
     kind: str
@@ -116,12 +121,47 @@ class Artifact(Strict, frozen=True):
     metrics: Metrics | None = None
     temperature: float = 1.0
     repairs: tuple[str, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    rules: Rules | None = None
+    reference: ReferenceStatistics | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.temperature < math.inf:
             raise ValueError(f"temperature must be a positive number. Received: {self.temperature}")
         if self.bytes < 0:
             raise ValueError(f"bytes must not be negative. Received: {self.bytes}")
+
+
+class Cascade(Strict, frozen=True):
+    """Two artifacts that answer as one: the second sees only images on which the first is not sure.
+
+    Attributes:
+        kind: Its name everywhere, such as ``tflite-cascade``.
+        first: The kind of the artifact that sees every image.
+        second: The kind of the artifact that sees what the first passes on.
+        margin: An image is passed on if the first's best score minus its second best is below this, 0..1.
+        passed_on: Share of the judging images that was passed on, 0..1.
+        verdict: The gate's verdict on both together.
+        metrics: What the verdict is based on; None when unchecked.
+        temperature: As that of an artifact.
+        rules: When its answers may be believed.
+        reference: How it answered the images that its rules were made from.
+    """
+
+    kind: str
+    first: str
+    second: str
+    margin: float
+    passed_on: float
+    verdict: Verdict = "unchecked"
+    metrics: Metrics | None = None
+    temperature: float = 1.0
+    rules: Rules | None = None
+    reference: ReferenceStatistics | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.margin <= 1.0:
+            raise ValueError(f"margin must be 0..1. Received: {self.margin}")
 
 
 class Preprocess(Strict, frozen=True):
@@ -164,7 +204,7 @@ class Provenance(Strict, frozen=True):
     source_sha256: str
     data_sha256: str = ""
     calibration_images: int = 0
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
     input_range: str = "0..255"
 
 
@@ -176,9 +216,21 @@ class GoldenRef(Strict, frozen=True):
 
 
 class Manifest(Strict, frozen=True):
-    """A bundle's table of contents."""
+    """A bundle's table of contents.
 
-    schema_version: Literal[1]
+    Attributes:
+        schema_version: Does not matter: it is read and written as the lowest that holds the content.
+        name: The bundle's name.
+        labels: Class names, in the order of the models' outputs.
+        input: Size and channels of the pixels.
+        artifacts: Its model files.
+        provenance: Where it comes from.
+        preprocess: How bytes become pixels.
+        golden: Its golden examples.
+        cascade: Two of the artifacts that answer as one; schema 2.
+    """
+
+    schema_version: Literal[1, 2]
     name: str
     labels: tuple[str, ...]
     input: InputSpec
@@ -186,44 +238,29 @@ class Manifest(Strict, frozen=True):
     provenance: Provenance
     preprocess: Preprocess = Preprocess()
     golden: GoldenRef | None = None
+    cascade: Cascade | None = None
 
 
-def decode_json(data: bytes, kind: type[Any], name: str) -> Any:
-    """Decodes JSON strictly.
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Encodes a manifest as the lowest schema that holds its content.
 
     Args:
-        data: The file's bytes.
-        kind: The struct to decode into.
-        name: The file's name, for messages.
-
-    Raises:
-        BundleError: It is not JSON, or a field is unknown, missing or mistyped.
+        manifest: The manifest.
     """
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BundleError(
-            f"{name} must follow its schema. Received: {shortened(error, 200)}. "
-            "Restore the file or export the bundle again."
-        ) from error
+    plain: dict[str, Any] = msgspec.to_builtins(manifest)
+    plain["schema_version"] = _schema_of(manifest)
+    for record, field in [(entry, field) for entry in plain["artifacts"] for field in _SECOND] + [
+        (plain, "cascade")
+    ]:
+        if not record[field]:
+            del record[field]
+    return encode_json(plain)
 
 
-def encode_json(record: msgspec.Struct) -> bytes:
-    """Encodes a struct as indented JSON that ends with a line break; paths that are not UTF-8 are escaped."""
-    try:
-        text = msgspec.json.encode(record)
-    except UnicodeEncodeError:
-        text = msgspec.json.encode(_as_utf8(msgspec.to_builtins(record)))
-    return msgspec.json.format(text, indent=2) + b"\n"
-
-
-def _as_utf8(value: Any) -> Any:
-    """Plain values with every text in them as UTF-8."""
-    if isinstance(value, str):
-        return as_utf8(value)
-    if isinstance(value, dict):
-        return {_as_utf8(key): _as_utf8(entry) for key, entry in value.items()}
-    return [_as_utf8(entry) for entry in value] if isinstance(value, list | tuple) else value
+def _schema_of(manifest: Manifest) -> Literal[1, 2]:
+    """The lowest schema that holds its content."""
+    used = any(getattr(entry, field) for entry in manifest.artifacts for field in _SECOND)
+    return 2 if used or manifest.cascade else 1
 
 
 class _Version(msgspec.Struct):
@@ -243,12 +280,18 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
         BundleError: It is invalid; the message names the field.
     """
     version = decode_json(data, _Version, name).schema_version
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         raise BundleError(
-            f"{name} must have schema_version {SCHEMA_VERSION}. Received: {quoted(version)}. "
+            f"{name} must have schema_version 1 to {SCHEMA_VERSION}. Received: {quoted(version)}. "
             "Install the snapship version that wrote it, or export again."
         )
     manifest: Manifest = decode_json(data, Manifest, name)
+    schema = _schema_of(manifest)
+    if version < schema:
+        raise BundleError(
+            f"{name} must have schema_version 2 to hold rules, extra outputs, reference statistics or a cascade. "
+            "Received: 1. Export the bundle again."
+        )
     validated(manifest.labels, f"{name} labels")
     kinds = [artifact.kind for artifact in manifest.artifacts]
     files = [artifact.file for artifact in manifest.artifacts]
@@ -264,7 +307,18 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
         )
     for artifact in manifest.artifacts:
         _check_shapes(manifest, artifact, name)
-    return manifest
+    cascade = manifest.cascade
+    if cascade is not None and (
+        cascade.kind in kinds
+        or cascade.first == cascade.second
+        or not {cascade.first, cascade.second} <= set(kinds)
+    ):
+        raise BundleError(
+            f"{name} must list both artifacts of a cascade. Received: {quoted(cascade.kind)} of "
+            f"{quoted(cascade.first)} and {quoted(cascade.second)}, artifacts {quoted(kinds, 200)}. "
+            "Export the bundle again."
+        )
+    return msgspec.structs.replace(manifest, schema_version=schema)
 
 
 def _check_shapes(manifest: Manifest, artifact: Artifact, name: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact, Manifest, encode_json
+from edge_runtime.bundle.manifest import Artifact, Manifest, encode_manifest
 from edge_runtime.cli.options import FilledPath, engine_options
 from edge_runtime.cli.phone_reports import bundle_and_reports, show_phone_reports
 from edge_runtime.common.errors import GateFailedError, UsageError
@@ -122,7 +122,7 @@ def info(bundle: str, as_json: bool) -> None:
     manifest = opened.manifest
     if as_json:
         verify_files(opened)
-        click.echo(encode_json(manifest), nl=False)
+        click.echo(encode_manifest(manifest), nl=False)
         return
     print_info(manifest, examples=len(read_golden(opened).examples) if manifest.golden is not None else 0)
     click.echo(f"\nVerified: {verify_files(opened)} files match their sha256.")

@@ -44,10 +44,19 @@ class Result(msgspec.Struct, frozen=True):
     Attributes:
         predictions: Sorted by descending score.
         margin: Best score minus second best, 0..1; 1 - score for a single class.
+        known: Whether the image shows something of the kind that the model was trained on; None if the
+            artifact has no rule for it.
+        answered: Whether the best class may be taken for the answer: the image is known, and the model
+            sure enough; None if the artifact has no rule for either.
+        candidates: The classes one of which is true for the share of images that the artifact's rule
+            names, best first; None if it has no rule for them.
     """
 
     predictions: tuple[Prediction, ...]
     margin: float
+    known: bool | None = None
+    answered: bool | None = None
+    candidates: tuple[Prediction, ...] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.predictions)
@@ -68,16 +77,24 @@ class Result(msgspec.Struct, frozen=True):
         return self.predictions[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; label and score are None in an empty result."""
-        return {
+        """Plain data for JSON; label and score are None in an empty result, and what no rule says is absent."""
+        plain: dict[str, Any] = {
             "label": self.top.label if self else None,
             "score": self.top.score if self else None,
             "margin": self.margin,
-            "predictions": [
-                {"label": entry.label, "index": entry.index, "score": entry.score}
-                for entry in self.predictions
-            ],
         }
+        if self.known is not None:
+            plain["known"] = self.known
+        if self.answered is not None:
+            plain["answered"] = self.answered
+        if self.candidates is not None:
+            plain["candidates"] = _plain(self.candidates)
+        plain["predictions"] = _plain(self.predictions)
+        return plain
+
+
+def _plain(predictions: tuple[Prediction, ...]) -> list[dict[str, Any]]:
+    return [{"label": entry.label, "index": entry.index, "score": entry.score} for entry in predictions]
 
 
 def check_finite(scores: Float32Array) -> None:

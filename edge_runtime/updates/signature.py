@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Literal
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.labels import LABELS_FILE
-from edge_runtime.bundle.manifest import MANIFEST_FILE, Strict, decode_json
+from edge_runtime.bundle.manifest import MANIFEST_FILE
+from edge_runtime.bundle.strict_json import Strict, decode_json
 from edge_runtime.common.errors import BundleError, EnvironmentMissingError, UsageError
 
 if TYPE_CHECKING:

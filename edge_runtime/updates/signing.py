@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import MANIFEST_FILE, encode_json
+from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.bundle.store import check_inside
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.atomic_file import replace_file
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import temporary_file

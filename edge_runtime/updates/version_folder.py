@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from edge_runtime.bundle.labels import LABELS_FILE
-from edge_runtime.bundle.manifest import MANIFEST_FILE, Strict, decode_json, encode_json
+from edge_runtime.bundle.manifest import MANIFEST_FILE
+from edge_runtime.bundle.strict_json import Strict, decode_json, encode_json
 from edge_runtime.common.atomic_file import replace_file, sync_folder, usable_path
 from edge_runtime.common.errors import BundleError, UsageError
 

@@ -19,7 +19,7 @@ from edge_runtime.bundle.manifest import (
     Manifest,
     Provenance,
     TensorSpec,
-    encode_json,
+    encode_manifest,
 )
 from edge_runtime.common.atomic_file import check_file, existing_parent, is_there, usable_path, written_aside
 from edge_runtime.common.atomic_folder import check_folder, folder_replaced
@@ -189,7 +189,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         manifest: Its manifest.
     """
     (folder / LABELS_FILE).write_text(labels_text(manifest.labels), encoding="utf-8")
-    (folder / MANIFEST_FILE).write_bytes(encode_json(manifest))
+    (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
 
 
 def write_zip(folder: Path, packed: IO[bytes]) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.bundle.bundle import Bundle, file_sha256
-from edge_runtime.bundle.manifest import GoldenRef, encode_json
+from edge_runtime.bundle.manifest import GoldenRef
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.dataset import ImageSet, Item
 from edge_runtime.engines import open_engine, usable
 from edge_runtime.golden import GOLDEN_FILE, Golden, GoldenExample, Replay, image_hashes, selftest

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from edge_runtime.common.arrays import BoolArray, IntArray
 from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.image.input_spec import Fit, Resize
 from exporter.evidence.classes import MissingClasses
@@ -16,7 +17,6 @@ from exporter.judge.verdict import ArtifactReport
 from exporter.reference.usage_check import WeakReference
 from exporter.source.images import Chosen, PixelTable
 from exporter.source.input_range import InputRange, check_range
-from exporter.statistics.drift import BoolArray, IntArray
 from exporter.statistics.gate import DEFAULT_MARGIN, check_margin, paired_interval
 
 Inconclusive = Literal["error", "pass", "fail"]

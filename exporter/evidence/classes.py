@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.record import ClassChange, ClassReport
-from exporter.statistics.drift import IntArray
 
 MissingClasses = Literal["error", "allow"]
 """How to treat a class without images: it cannot be judged, which is an error unless allowed."""

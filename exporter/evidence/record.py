@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_runtime.bundle.manifest import Strict, Verdict
+from edge_runtime.bundle.manifest import Verdict
+from edge_runtime.bundle.strict_json import Strict
 
 StepName = Literal[
     "preprocessing",

@@ -8,15 +8,13 @@ are the logits up to a constant, so ``softmax(z / T)`` is ``p^(1/T)`` renormalis
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from edge_runtime.common.arrays import Float64Array, IntArray
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.record import TemperatureReport
-from exporter.statistics.drift import IntArray, expected_calibration_error
-
-Float64Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+from exporter.statistics.drift import expected_calibration_error
 
 FLOOR_MASS = 1.0 / 512.0
 """Total mass of the floors of all classes: half a step of an 8-bit score.

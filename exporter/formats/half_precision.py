@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_runtime.bundle.manifest import Format, Strict
+from edge_runtime.bundle.manifest import Format
+from edge_runtime.bundle.strict_json import Strict
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.litert import new_interpreter

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.bundle.manifest import Strict
+from edge_runtime.bundle.strict_json import Strict
 from edge_runtime.common.errors import EnvironmentMissingError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.onnx import new_session

@@ -37,7 +37,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edge_runtime.bundle.manifest import Strict, decode_json
+from edge_runtime.bundle.strict_json import Strict, decode_json
+from edge_runtime.common.arrays import BoolArray
 from edge_runtime.common.atomic_file import write_whole
 from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.dataset import Item
@@ -45,7 +46,6 @@ from exporter.judge.baseline_report import BaselineReport, Change
 from exporter.judge.judge_artifacts import Judgement
 from exporter.judge.verdict import CheckReport
 from exporter.source.images import PixelTable, set_sha256
-from exporter.statistics.drift import BoolArray
 from exporter.statistics.gate import GateVerdict, decide, overall, paired_interval
 
 _SCHEMA = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_runtime.bundle.manifest import Strict
+from edge_runtime.bundle.strict_json import Strict
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
 from exporter.statistics.gate import GateVerdict
 

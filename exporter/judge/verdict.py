@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Metrics, Strict, decode_json
+from edge_runtime.bundle.manifest import Metrics
+from edge_runtime.bundle.strict_json import Strict, decode_json
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
 from exporter.evidence.record import (
     AttributionReport,

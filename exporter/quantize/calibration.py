@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.bundle.manifest import Strict
+from edge_runtime.bundle.strict_json import Strict
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array
@@ -14,7 +15,7 @@ from edge_runtime.image.preprocess import UInt8Array
 from exporter.formats.half_precision import FLOAT32_MAX, Magnitude
 from exporter.quantize.graph import QuantGraph, calibrated_ranges
 from exporter.source.scoring import file_scores
-from exporter.statistics.drift import IntArray, agreement, floored_kl
+from exporter.statistics.drift import agreement, floored_kl
 
 HELD_OUT = 50
 """Maximum number of images for counting clipping; each takes about as long as a calibration image."""

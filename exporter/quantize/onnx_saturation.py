@@ -31,11 +31,11 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.engines.result import Float32Array
 from exporter.formats.onnx_cleanup import attributes
 from exporter.quantize.graph import LARGEST, SMALLEST_SCALE
 from exporter.quantize.onnx_weights import Steps, quantized_while_loading
-from exporter.statistics.drift import IntArray
 
 LARGEST_SUM = 128
 """Largest sum of two neighbours of one sign, in steps: 255 * 128 fits int16, 255 * 129 does not."""

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.arrays import Float64Array
 from exporter.formats.onnx_cleanup import attributes, drop_unread
 from exporter.quantize.graph import LinearLayer, Ranges
 from exporter.quantize.onnx_layers import constants, read_layers, write_layers
-from exporter.statistics.drift import Float64Array
 
 _NEAR = 0.5
 """Largest difference, in pixel values, between the exact and the rounded padding."""

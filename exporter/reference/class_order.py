@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import UsageError
 from edge_runtime.dataset import class_order
 from edge_runtime.engines.result import Float32Array
 from exporter.reference.reference_check import standing_of
-from exporter.statistics.drift import IntArray
 
 SIGN_LEVEL = 1e-3
 """Largest p-value at which one order counts as better."""

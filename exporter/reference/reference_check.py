@@ -36,8 +36,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.arrays import Float64Array, IntArray
 from edge_runtime.engines.result import Float32Array
-from exporter.statistics.drift import Float64Array, IntArray
 
 LEVEL = 0.05
 """A full model counts as better than guessing if its p-value is at most this."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.progress import Progress
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.input_spec import InputSpec, Resize
@@ -21,7 +22,6 @@ from exporter.reference.class_order import sign_p_value
 from exporter.reference.usage_check import ReferenceUse, balanced_rows
 from exporter.source.images import PixelTable, decode_table
 from exporter.source.scoring import Scorer
-from exporter.statistics.drift import IntArray
 
 CLEAR = 0.05
 """Largest p-value at which one filter counts as better."""

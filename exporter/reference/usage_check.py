@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import DataError, SnapshipError
 from edge_runtime.common.progress import Progress
 from edge_runtime.dataset import ImageSet
@@ -28,7 +29,6 @@ from exporter.source.images import PixelTable
 from exporter.source.input_range import RANGES, InputRange, check_range
 from exporter.source.loaded_model import LoadedModel
 from exporter.source.scoring import Scorer, full_scorer
-from exporter.statistics.drift import IntArray
 
 WeakReference = Literal["error", "allow"]
 """What to do with a full model that is no better than guessing: nothing can be judged against it."""

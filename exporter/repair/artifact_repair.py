@@ -21,6 +21,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.common.progress import Progress
 from edge_runtime.engines import usable
@@ -36,7 +37,6 @@ from exporter.quantize.calibration import CalibrationReport, calibration_report
 from exporter.repair import Goal, RepairEvaluation, repair
 from exporter.source.full_model import FullModel
 from exporter.source.scoring import full_scorer
-from exporter.statistics.drift import IntArray
 
 SIDES = (0.9, 0.8, 0.7, 0.6, 0.5)
 """Sides of the crops to try, as fractions of the image, largest first."""

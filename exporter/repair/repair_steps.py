@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edge_runtime.bundle.manifest import Format
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import ModelFileError, first_line
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array
@@ -46,7 +47,6 @@ from exporter.quantize.bias import corrected
 from exporter.quantize.graph import OpError, QuantGraph
 from exporter.repair.equalization import equalized, unequal_pairs
 from exporter.source.scoring import file_scores
-from exporter.statistics.drift import IntArray
 from exporter.statistics.gate import Comparison, compare
 
 BASELINE = "per-channel int8"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import EnvironmentMissingError
 from edge_runtime.engines.result import Float32Array
 from exporter.common.wording import latency_text, size_text
@@ -16,7 +17,7 @@ from exporter.evidence.record import LayerReport, ParetoReport, StepName
 from exporter.evidence.temperature import cross_fitted
 from exporter.judge.verdict import CheckReport
 from exporter.quantize.calibration import CalibrationReport
-from exporter.statistics.drift import ECE_BINS, IntArray
+from exporter.statistics.drift import ECE_BINS
 
 _COLUMNS = 3
 _FEWEST_IN_BIN = 8

@@ -12,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import DataError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.dataset import ImageSet, Item, decode_all, open_dataset
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import UInt8Array
-from exporter.statistics.drift import IntArray
 from trainer.run.run_json import read_data
 
 Chosen = Literal["val", "train", "all"]

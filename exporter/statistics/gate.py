@@ -2,13 +2,13 @@
 
 Of n images, only the full model classifies L correctly ("lost") and only the artifact W ("won").
 The true top-1 difference, artifact minus full model, is estimated by (W - L) / n and bounded on
-either side by an exact one-sided 95 % bound (:mod:`exporter.statistics.exact_bound`)::
+either side by an exact one-sided 95 % bound (:mod:`edge_runtime.statistics.exact_bound`)::
 
     lower_bound(L, W, n) = -(the smallest drop d at which results as good as (L, W), or better,
                              have a probability of at most 5 %, for any share of wins)
     bound = lower_bound(L, W, n)         upper = -lower_bound(W, L, n)
 
-A result is better than another if its score bound is higher (Tango 1998, :mod:`exporter.statistics.paired_score`);
+A result is better than another if its score bound is higher (Tango 1998, :mod:`edge_runtime.statistics.paired_score`);
 the bound that respects an order in this way is Buehler's (1957).
 
 ``pass`` if bound > -margin: worse by the margin is excluded. ``fail`` if upper < -margin: the artifact
@@ -34,12 +34,14 @@ from typing import Literal
 
 import numpy as np
 
-from edge_runtime.bundle.manifest import Strict, WorstClass
+from edge_runtime.bundle.manifest import WorstClass
+from edge_runtime.bundle.strict_json import Strict
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.engines.result import Float32Array
-from exporter.statistics.drift import IntArray, agreement, expected_calibration_error, floored_kl, worst_class
-from exporter.statistics.exact_bound import lower_bound
-from exporter.statistics.paired_score import score_bound
+from edge_runtime.statistics.exact_bound import lower_bound
+from edge_runtime.statistics.paired_score import score_bound
+from exporter.statistics.drift import agreement, expected_calibration_error, floored_kl, worst_class
 
 DEFAULT_MARGIN = 0.02
 """Largest top-1 drop that passes, in fractions of 1."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from edge_runtime.bundle.manifest import Strict
+from edge_runtime.bundle.strict_json import Strict
 
 APP_FILE = "app.json"
 SERVICE_WORKER = "sw.js"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact, encode_json
+from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.common.versions import own_version
 from phone.app.app_json import APP_FILE, App, EnginePart, JpegPart, file_entries, version_of

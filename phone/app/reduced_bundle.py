@@ -13,7 +13,7 @@ import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.labels import LABELS_FILE, labels_text
-from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_json
+from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_manifest
 from edge_runtime.bundle.store import check_inside
 from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.engines.selection import choose
@@ -89,7 +89,7 @@ def reduced_bundle(bundle: Bundle, artifact: Artifact) -> dict[str, bytes]:
         LABELS_FILE: labels_text(manifest.labels).encode(),
         GOLDEN_FILE: index,
     }
-    return _only_plain(files | {MANIFEST_FILE: encode_json(manifest)})
+    return _only_plain(files | {MANIFEST_FILE: encode_manifest(manifest)})
 
 
 def _only_plain(files: Mapping[str, bytes]) -> dict[str, bytes]:

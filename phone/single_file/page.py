@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from edge_runtime.bundle.manifest import encode_json
+from edge_runtime.bundle.strict_json import encode_json
 from phone.app.app_json import APP_FILE, SERVICE_WORKER, App, FileEntry, file_entries
 from phone.app.modules import in_order, inlined, is_module, marked
 from phone.app.static_files import BOOTSTRAP, WORKER_BOOTSTRAP, web

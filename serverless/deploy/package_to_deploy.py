@@ -92,12 +92,14 @@ def contents_sha256(bundle: Path | None, artifact: str | None) -> str:
         GateFailedError: The artifact failed its check.
     """
     from edge_runtime.bundle.bundle import Bundle
-    from edge_runtime.bundle.manifest import encode_json
+    from edge_runtime.bundle.manifest import encode_manifest
     from edge_runtime.common.versions import own_version
     from edge_runtime.engines.selection import choose
 
     opened = Bundle.open(_given(bundle))
-    contents = f"{own_version()} {choose(opened, artifact).kind}\n".encode() + encode_json(opened.manifest)
+    contents = f"{own_version()} {choose(opened, artifact).kind}\n".encode() + encode_manifest(
+        opened.manifest
+    )
     return hashlib.sha256(contents).hexdigest()
 
 

@@ -209,7 +209,7 @@ def _run_step(
 
 
 def _result(recipe: ResolvedRecipe, plan: tuple[Decision, ...], state: RecipeState) -> RecipeResult:
-    from edge_runtime.bundle.manifest import decode_json
+    from edge_runtime.bundle.strict_json import decode_json
     from exporter import CheckReport
     from trainer.run.run_json import read_run
 

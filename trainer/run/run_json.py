@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from edge_runtime.bundle.labels import settled, validated
-from edge_runtime.bundle.manifest import encode_json
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.errors import BundleError, RunError, first_line
 from edge_runtime.common.temporary import put_back
 from edge_runtime.image.input_spec import InputSpec

@@ -17,7 +17,8 @@ import edge_runtime
 import serverless
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.labels import LABELS_FILE
-from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, Strict, encode_json
+from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_manifest
+from edge_runtime.bundle.strict_json import Strict, encode_json
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.versions import own_version
 from edge_runtime.golden import GOLDEN_FILE, Golden, read_golden
@@ -279,7 +280,7 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
         files[GOLDEN_FILE] = data
         golden = GoldenRef(GOLDEN_FILE, hashlib.sha256(data).hexdigest())
     manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden)
-    files[MANIFEST_FILE] = encode_json(manifest)
+    files[MANIFEST_FILE] = encode_manifest(manifest)
     return {f"{folder}/{file}": data for file, data in files.items()}
 
 

@@ -14,7 +14,15 @@ import pytest
 from PIL import Image
 
 from edge_runtime.bundle.labels import labels_text
-from edge_runtime.bundle.manifest import Artifact, GoldenRef, Manifest, Provenance, TensorSpec, encode_json
+from edge_runtime.bundle.manifest import (
+    Artifact,
+    GoldenRef,
+    Manifest,
+    Provenance,
+    TensorSpec,
+    encode_manifest,
+)
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.golden import Golden, GoldenExample, image_hashes
 from edge_runtime.image.input_spec import InputSpec
@@ -99,7 +107,7 @@ def make_bundle(tmp_path: Path) -> BundleMaker:
         }
         fields |= changes
         (folder / "labels.txt").write_text(labels_text(fields["labels"]), encoding="utf-8")
-        (folder / "manifest.json").write_bytes(encode_json(Manifest(**fields)))
+        (folder / "manifest.json").write_bytes(encode_manifest(Manifest(**fields)))
         return folder
 
     return make

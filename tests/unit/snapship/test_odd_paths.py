@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge_runtime.bundle.manifest import encode_json
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.atomic_file import write_whole
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.text import as_utf8, is_utf8

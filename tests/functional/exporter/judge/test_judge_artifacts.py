@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import Bundle
-from edge_runtime.bundle.manifest import decode_json, encode_json
+from edge_runtime.bundle.strict_json import decode_json, encode_json
 from edge_runtime.common.errors import DataError, ModelFileError
 from edge_runtime.dataset import open_dataset
 from edge_runtime.engines import Engine, open_engine

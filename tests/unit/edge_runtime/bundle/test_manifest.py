@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from edge_runtime.bundle.manifest import Preprocess, encode_json, read_manifest
+from edge_runtime.bundle.manifest import Preprocess, encode_manifest, read_manifest
 from edge_runtime.common.errors import BundleError
 from edge_runtime.image.input_spec import InputSpec
 
@@ -25,8 +25,8 @@ def record(make_bundle: Callable[..., Path]) -> dict[str, Any]:
 
 def test_reads_what_it_writes(record: dict[str, Any]) -> None:
     manifest = read_manifest(json.dumps(record).encode())
-    assert read_manifest(encode_json(manifest)) == manifest
-    assert encode_json(manifest).endswith(b"}\n")
+    assert read_manifest(encode_manifest(manifest)) == manifest
+    assert encode_manifest(manifest).endswith(b"}\n")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_plain_resize_is_kept(record: dict[str, Any]) -> None:
     manifest = read_manifest(json.dumps(record).encode())
     assert manifest.input.resize == "plain"
     assert manifest.preprocess == Preprocess.of(manifest.input)
-    assert read_manifest(encode_json(manifest)) == manifest
+    assert read_manifest(encode_manifest(manifest)) == manifest
 
 
 class OldInputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,9 +95,9 @@ def test_a_manifest_of_our_own_pixels_is_written_as_before(record: dict[str, Any
     assert record["preprocess"]["resize"] == "antialiased-bilinear"
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, 3, 99])
 def test_other_schema_version_is_told_before_its_fields(version: int) -> None:
-    with pytest.raises(BundleError, match=f"schema_version 1. Received: {version}"):
+    with pytest.raises(BundleError, match=f"schema_version 1 to 2. Received: {version}"):
         read_manifest(json.dumps({"schema_version": version, "from": "the future"}).encode())
 
 
@@ -106,3 +106,38 @@ def test_damaged_json_is_a_one_line_error(data: bytes) -> None:
     with pytest.raises(BundleError, match="must follow its schema") as caught:
         read_manifest(data)
     assert "\n" not in str(caught.value)
+
+
+def test_manifest_without_rules_is_written_as_schema_1(record: dict[str, Any]) -> None:
+    written = json.loads(encode_manifest(read_manifest(json.dumps(record).encode())))
+    assert written["schema_version"] == 1
+    assert "cascade" not in written
+    assert not {"rules", "outputs", "reference"} & written["artifacts"][0].keys()
+
+
+def test_manifest_with_rules_is_schema_2(record: dict[str, Any]) -> None:
+    sets = {"coverage": 0.9, "threshold": 0.2}
+    record["artifacts"][0]["rules"] = {"images": 100, "data_sha256": "0" * 64, "sets": sets}
+    with pytest.raises(BundleError, match="schema_version 2 to hold rules"):
+        read_manifest(json.dumps(record).encode())
+    record["schema_version"] = 2
+    manifest = read_manifest(json.dumps(record).encode())
+    rules = manifest.artifacts[0].rules
+    assert rules is not None
+    assert rules.sets is not None
+    assert rules.sets.threshold == 0.2
+    assert json.loads(encode_manifest(manifest))["schema_version"] == 2
+    assert read_manifest(encode_manifest(manifest)) == manifest
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [("tflite-cascade", "tflite-int8", "missing"), ("tflite-cascade", "missing", "tflite-int8")],
+)
+def test_cascade_names_two_artifacts_of_the_bundle(
+    record: dict[str, Any], kind: str, first: str, second: str
+) -> None:
+    record["schema_version"] = 2
+    record["cascade"] = {"kind": kind, "first": first, "second": second, "margin": 0.2, "passed_on": 0.1}
+    with pytest.raises(BundleError, match="must list both artifacts of a cascade"):
+        read_manifest(json.dumps(record).encode())

@@ -3,7 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge_runtime.bundle.manifest import WorstClass, decode_json, encode_json
+from edge_runtime.bundle.manifest import WorstClass
+from edge_runtime.bundle.strict_json import decode_json, encode_json
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
 from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport, on_front
 from exporter.statistics.gate import GateVerdict

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
-from edge_runtime.bundle.manifest import encode_json
+from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.errors import DataError, UsageError
+from edge_runtime.statistics.exact_bound import lower_bound
 from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport
-from exporter.statistics.exact_bound import lower_bound
 from exporter.statistics.gate import (
     EXACT_DP,
     check_margin,

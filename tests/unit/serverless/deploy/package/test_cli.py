@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge_runtime.bundle.manifest import encode_json, read_manifest
+from edge_runtime.bundle.manifest import encode_manifest, read_manifest
 from edge_runtime.common.errors import (
     BundleError,
     GateFailedError,
@@ -48,7 +48,7 @@ def test_an_artifact_that_failed_its_check_is_refused(own_digits_bundle: Path, t
     path = own_digits_bundle / "manifest.json"
     manifest = read_manifest(path.read_bytes())
     failed = tuple(msgspec.structs.replace(entry, verdict="fail") for entry in manifest.artifacts)
-    path.write_bytes(encode_json(msgspec.structs.replace(manifest, artifacts=failed)))
+    path.write_bytes(encode_manifest(msgspec.structs.replace(manifest, artifacts=failed)))
     error = refused(own_digits_bundle, "--out", tmp_path / "lambda.zip", "--artifact", "tflite-int8")
     assert isinstance(error, GateFailedError)
     assert error.exit_code == 1

@@ -17,7 +17,7 @@ of 2 points and 1.5 % lost and won).
 
 The score bound is the D at which T(D) = 1.645; T falls as D rises. The higher it is, the better the
 result. By itself it is an approximate 95 % bound at any number of images; the exact bound
-(:mod:`exporter.statistics.exact_bound`) uses only the order it defines.
+(:mod:`edge_runtime.statistics.exact_bound`) uses only the order it defines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from exporter.statistics.drift import BoolArray, IntArray
+from edge_runtime.common.arrays import BoolArray, IntArray
 
 Z_95 = 1.6448536269514722
 """Normal quantile of a one-sided 95 % bound."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.statistics.exact_bound import STEPS, lower_bound
-from exporter.statistics.paired_score import score_bound
+from edge_runtime.statistics.exact_bound import STEPS, lower_bound
+from edge_runtime.statistics.paired_score import score_bound
 
 pytestmark = pytest.mark.slow
 

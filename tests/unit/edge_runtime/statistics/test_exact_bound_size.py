@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from exporter.statistics.exact_bound import ALLOWANCE, Region, interpolation_errors, size
-from exporter.statistics.paired_score import at_least_as_good, results_from
+from edge_runtime.statistics.exact_bound import ALLOWANCE, Region, interpolation_errors, size
+from edge_runtime.statistics.paired_score import at_least_as_good, results_from
 
 
 def by_hand(most: np.ndarray, lost_rate: float, won_rate: float) -> float:

@@ -1,7 +1,7 @@
 """The exact one-sided 95 % bound on a paired difference: wrong in at most 5 % of all cases.
 
 Of n images, L are lost and W won. The results are ordered by their score bound
-(:mod:`exporter.statistics.paired_score`), which is independent of any margin. The bound is then Buehler's (1957,
+(:mod:`edge_runtime.statistics.paired_score`), which is independent of any margin. The bound is then Buehler's (1957,
 Journal of the American Statistical Association 52, 482-493), the highest that respects that order::
 
     better = all results that are at least as good as (L, W)
@@ -53,8 +53,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from exporter.statistics.drift import Float64Array, IntArray
-from exporter.statistics.paired_score import at_least_as_good, score_bound
+from edge_runtime.common.arrays import Float64Array, IntArray
+from edge_runtime.statistics.paired_score import at_least_as_good, score_bound
 
 LEVEL = 0.05
 """Probability with which a bound may exceed the true difference."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from exporter.statistics.paired_score import at_least_as_good, results_from, score_bound, supports
+from edge_runtime.statistics.paired_score import at_least_as_good, results_from, score_bound, supports
 
 
 def all_results(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,1 @@
+"""Applies the rules of an artifact: when its answer may be believed, and which classes may be true."""

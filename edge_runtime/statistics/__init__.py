@@ -1,0 +1,1 @@
+"""Bounds that hold exactly, for any number of images: paired differences, one error rate, any number of looks."""
