@@ -10,7 +10,6 @@ from edge_runtime.common.errors import ModelFileError, first_line
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 
-
 FEATURES = "features"
 """The one further output that a model file may have: what its last dense layer takes."""
 

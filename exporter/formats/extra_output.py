@@ -15,6 +15,7 @@ from edge_runtime.common.errors import ModelFileError
 from edge_runtime.engines.base import FEATURES
 from exporter.formats.flatbuffer import operator_name, packed, parsed
 from exporter.formats.model_files import import_onnx
+from exporter.formats.tflite_metadata_tables import split
 
 EXTENDABLE: tuple[Format, ...] = ("tflite", "onnx")
 """The formats whose files can be given a further output: those that this package's engines run."""
@@ -31,7 +32,7 @@ def with_features(data: bytes, format: Format, name: str) -> bytes:
     """Adds the output :data:`~edge_runtime.engines.base.FEATURES` to a classifier.
 
     Args:
-        data: The file, without metadata; its one output is its scores.
+        data: The file; its one output is its scores. What follows the model, such as labels, is left out.
         format: Its format, one of :data:`EXTENDABLE`.
         name: The artifact's name, for messages.
 
@@ -49,7 +50,9 @@ def _without(name: str, found: str) -> ModelFileError:
     )
 
 
-def _found(name: str, start: Any, maker: Callable[[Any], tuple[str, list[Any]] | None], passing: set[str]) -> Any:
+def _found(
+    name: str, start: Any, maker: Callable[[Any], tuple[str, list[Any]] | None], passing: set[str]
+) -> Any:
     """The tensor that the last dense layer takes.
 
     Args:
@@ -74,7 +77,7 @@ def _found(name: str, start: Any, maker: Callable[[Any], tuple[str, list[Any]] |
 def _of_tflite(data: bytes, name: str) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
-    file = parsed(data)
+    file = parsed(split(data)[0])
     graph = file.subgraphs[0]
     makers = {int(place): entry for entry in graph.operators for place in entry.outputs}
     # What is not computed from the image is a constant, such as weights that a DEQUANTIZE widens.
@@ -111,7 +114,12 @@ def _dequantized(file: Any, place: int) -> int:
     source = graph.tensors[place]
     made = schema.TensorT()
     # Buffer 0 is empty by TFLite's convention: what no file holds.
-    made.shape, made.type, made.buffer, made.name = source.shape, schema.TensorType.FLOAT32, 0, FEATURES.encode()
+    made.shape, made.type, made.buffer, made.name = (
+        source.shape,
+        schema.TensorType.FLOAT32,
+        0,
+        FEATURES.encode(),
+    )
     made.hasRank = source.hasRank
     graph.tensors.append(made)
     # Versions by input type, of TFLite's op_version.cc.

@@ -100,7 +100,8 @@ def operator_name(code: Any) -> str:
 
     # Files of before 2021 have the number in the first field alone, newer ones in both while it fits.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return next(name for name, entry in vars(schema.BuiltinOperator).items() if entry == number)
+    name: str = next(name for name, entry in vars(schema.BuiltinOperator).items() if entry == number)
+    return name
 
 
 def parsed(model: bytes) -> Any:
