@@ -217,9 +217,10 @@ def nearest(parameters: NearestParameters, features: Float32Array | None, name: 
     """
     size = len(parameters.mean)
     if features is None or features.shape != (size,):
+        found = "none" if features is None else str(list(features.shape))
         raise ModelFileError(
-            f"A model's features must be of the size that its rule was made for, {size}. Received: "
-            f"{'none' if features is None else list(features.shape)}, for {name or 'the rule'}. Export the bundle again."
+            f"A model's features must be of the size that its rule was made for, {size}. Received: {found}, for "
+            f"{name or 'the rule'}. Export the bundle again."
         )
     given = features.astype(np.float64)
     if not np.isfinite(given).all():

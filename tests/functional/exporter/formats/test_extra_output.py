@@ -38,7 +38,9 @@ def test_scores_stay_the_same_to_the_bit(digits_bundle: Path, name: str) -> None
         scores, extra = after.run_with(pixels, "features")
         assert (scores == before.run(pixels)).all()
         assert (after.run(pixels) == scores).all()
-        assert extra.shape == (features.shape[-1],) and extra.dtype == np.float32 and extra.std() > 0
+        assert extra.shape == (features.shape[-1],)
+        assert extra.dtype == np.float32
+        assert extra.std() > 0
 
 
 @pytest.mark.parametrize("name", FILES[:2])
@@ -105,5 +107,5 @@ def test_file_without_a_dense_layer_is_refused_with_the_reason(digits_bundle: Pa
 def test_an_output_that_a_file_lacks_is_refused(digits_bundle: Path) -> None:
     for name in FILES:
         engine = open_engine(digits_bundle / name, Path(name).suffix[1:], name)
-        with pytest.raises(ModelFileError, match="Received: features of .* which has none but scores"):
+        with pytest.raises(ModelFileError, match=r"Received: features of .* which has none but scores"):
             engine.run_with(noise()[0], "features")

@@ -31,8 +31,10 @@ def test_too_few_images_make_no_rule_and_say_how_many_are_missing() -> None:
     assert fewest_images() == 19
     scores = rng.dirichlet(np.ones(3), 12).astype(np.float32)
     report = fit_observed(Observed(scores), None, kind="tflite-int8")
-    assert report.rule is None and report.missing == 7
-    assert "here are 12, 7 are missing" in report.reason and not report.files
+    assert report.rule is None
+    assert report.missing == 7
+    assert "here are 12, 7 are missing" in report.reason
+    assert not report.files
 
 
 def test_rule_from_features_keeps_known_and_refuses_other_directions() -> None:
@@ -51,7 +53,9 @@ def test_rule_from_features_keeps_known_and_refuses_other_directions() -> None:
         kind="tflite-fp32",
         output="features",
     )
-    assert report.rule is not None and report.rule.score == "nearest" and report.rule.output == "features"
+    assert report.rule is not None
+    assert report.rule.score == "nearest"
+    assert report.rule.output == "features"
     assert list(report.files) == ["rules/tflite-fp32_known.bin"]
     scorer = KnownScorer.of(report.rule, report.parameters)
     fresh = [scorer.score(scores(1)[0], one) for one in known(2000)]
