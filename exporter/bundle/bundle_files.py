@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from edge_runtime.bundle.bundle import Bundle, file_sha256
+from edge_runtime.bundle.bundle import Bundle, file_sha256, rule_files
 from edge_runtime.bundle.labels import LABELS_FILE, labels_text
 from edge_runtime.bundle.manifest import (
     MANIFEST_FILE,
@@ -107,6 +107,7 @@ def _obstacle(out: Path) -> str:
         return ""
     files = [MANIFEST_FILE, LABELS_FILE, CHECK_FILE, REPORT_FILE, GOLDEN_FILE, SIGNATURE_FILE]
     files += [artifact.file for artifact in manifest.artifacts]
+    files += rule_files(manifest)
     ours = {PurePosixPath(file).parts[0] for file in files}
     remove_abandoned(out)
     others = sorted(entry.name for entry in out.iterdir() if entry.name not in ours)
@@ -148,11 +149,11 @@ def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
         ModelFileError: The engine refuses it, or its scores are NaN or infinite.
     """
     if any(engine.format == kind.format for engine in ENGINES.values()):
-        taken, given = _tensors(kind, file)
+        taken, given, further = _tensors(kind, file)
     else:
         step = (1.0, 0) if kind.takes == "uint8" else (None, None)
         taken = TensorSpec("image", kind.takes, (kind.batch, *spec.shape), *step)
-        given = TensorSpec("scores", "float32", (kind.batch, classes))
+        given, further = TensorSpec("scores", "float32", (kind.batch, classes)), ()
     return Artifact(
         kind=kind.name,
         # With "/": a SavedModel has a folder of its own.
@@ -163,10 +164,11 @@ def describe(kind: Kind, file: Path, spec: InputSpec, classes: int) -> Artifact:
         bytes=file.stat().st_size,
         input=taken,
         output=given,
+        outputs=further,
     )
 
 
-def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec]:
+def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec, tuple[TensorSpec, ...]]:
     with quiet():
         engine = open_engine(file, kind.format, file.name)
     try:
@@ -176,7 +178,7 @@ def _tensors(kind: Kind, file: Path) -> tuple[TensorSpec, TensorSpec]:
                 f"A model's scores must be numbers. Received: NaN or infinity from {file.name} on a gray image. "
                 f"Leave {kind.name} out with --artifacts, or train with smaller weights."
             )
-        return engine.input, engine.output
+        return engine.input, engine.output, engine.outputs
     finally:
         engine.close()
 

@@ -23,6 +23,7 @@ from edge_runtime.common.progress import Progress
 from edge_runtime.engines import open_engine
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.bundle.bundle_files import describe
+from exporter.formats.extra_output import EXTENDABLE, with_features
 from exporter.formats.kinds import KINDS, Kind, resolve
 from exporter.quantize import QuantGraph
 from exporter.source.full_model import FullModel, freeze
@@ -173,6 +174,33 @@ class Builder:
                 self.files[row] = path = self._write(row)
                 self.entries[row] = describe(row, path, self.input, len(self.labels))
 
+    def add_features(self, kinds: tuple[Kind, ...]) -> dict[str, str]:
+        """Adds the output ``features`` to finished files, after quantization and repair.
+
+        Their scores stay the same to the bit, and a header that contains one is left as it is.
+
+        Args:
+            kinds: Kinds of :attr:`files`.
+
+        Returns:
+            Why a file has no such output, by the name of its kind; it is left as it was.
+        """
+        refused = {}
+        for kind in kinds:
+            if kind.format not in EXTENDABLE:
+                refused[kind.name] = f"a {kind.format} artifact cannot be given a features output"
+                continue
+            path = self.files[kind]
+            try:
+                path.write_bytes(
+                    self._finished(kind, with_features(path.read_bytes(), kind.format, kind.name))
+                )
+            except ModelFileError as error:
+                refused[kind.name] = str(error)
+            else:
+                self.entries[kind] = describe(kind, path, self.input, len(self.labels))
+        return refused
+
     @cached_property
     def calibration(self) -> UInt8Array:
         """The calibration images, uint8 ``[n, height, width, channels]``."""
@@ -221,16 +249,19 @@ class Builder:
     def _write(self, kind: Kind) -> Path:
         path = self._folder / kind.file(self.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = self.data(kind.name)
-        if kind.metadata:
-            # For clients that do not know bundles.
-            data = resolve(kind.metadata)(
-                data,
-                name=self.name,
-                description=f"Image classifier of {len(self.labels)} classes ({kind.name}), made by snapship",
-                labels=self.labels,
-                input=self.input,
-                kind=kind.name,
-            )
-        path.write_bytes(data)
+        path.write_bytes(self._finished(kind, self.data(kind.name)))
         return path
+
+    def _finished(self, kind: Kind, data: bytes) -> bytes:
+        """With metadata, for clients that do not know bundles."""
+        if not kind.metadata:
+            return data
+        finished: bytes = resolve(kind.metadata)(
+            data,
+            name=self.name,
+            description=f"Image classifier of {len(self.labels)} classes ({kind.name}), made by snapship",
+            labels=self.labels,
+            input=self.input,
+            kind=kind.name,
+        )
+        return finished

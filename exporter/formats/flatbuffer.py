@@ -81,17 +81,27 @@ def operators(model: bytes) -> tuple[str, ...]:
     Raises:
         ModelFileError: It is damaged.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
     graph_file = parsed(model)
     used = (
         graph_file.operatorCodes[operator.opcodeIndex]
         for graph in graph_file.subgraphs
         for operator in graph.operators
     )
+    return tuple(dict.fromkeys(map(operator_name, used)))
+
+
+def operator_name(code: Any) -> str:
+    """The name of an operator, such as ``CONV_2D``.
+
+    Args:
+        code: An entry of a file's ``operatorCodes``, as an object.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
     # Files of before 2021 have the number in the first field alone, newer ones in both while it fits.
-    return tuple(dict.fromkeys(names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in used))
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    name: str = next(name for name, entry in vars(schema.BuiltinOperator).items() if entry == number)
+    return name
 
 
 def parsed(model: bytes) -> Any:

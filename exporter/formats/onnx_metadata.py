@@ -16,6 +16,7 @@ from edge_runtime.bundle.labels import check_count, validated
 from edge_runtime.bundle.manifest import Preprocess
 from edge_runtime.common.errors import BundleError, ModelFileError
 from edge_runtime.common.versions import OWN_NAME, own_version
+from edge_runtime.engines.base import EXTRA_OUTPUTS
 from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.model_files import import_onnx
 
@@ -36,7 +37,7 @@ def with_onnx_metadata(
 
     Args:
         data: An .onnx file with one input ``[batch, height, width, channels]``, pixels 0..255,
-            and one output ``[batch, classes]``.
+            and the output ``[batch, classes]``, which others may follow.
         name: The model's name.
         description: What it does, for people.
         labels: Class names in the order of the scores.
@@ -138,10 +139,11 @@ def _properties(
 def _check(proto: Any, labels: Sequence[str], input: InputSpec) -> None:
     weights = {entry.name for entry in proto.graph.initializer}
     inputs = [entry for entry in proto.graph.input if entry.name not in weights]
-    if len(inputs) != 1 or len(proto.graph.output) != 1:
+    outputs = [entry.name for entry in proto.graph.output]
+    if len(inputs) != 1 or not outputs or not set(outputs[1:]).issubset(EXTRA_OUTPUTS):
         raise ModelFileError(
             "A classifier must have one input and one output. "
-            f"Received: {len(inputs)} and {len(proto.graph.output)}. Export it again."
+            f"Received: {len(inputs)} and {len(outputs)}. Export it again."
         )
     shape = _shape(inputs[0])
     if shape[1:] != list(input.shape):

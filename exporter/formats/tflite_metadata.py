@@ -14,6 +14,7 @@ from typing import Any
 from edge_runtime.bundle.labels import LABELS_FILE, check_count, labels_text, parse_labels, validated
 from edge_runtime.common.errors import ModelFileError, SnapshipError
 from edge_runtime.common.versions import OWN_NAME, own_version
+from edge_runtime.engines.base import FEATURES
 from edge_runtime.image.input_spec import InputSpec
 from exporter.formats import tflite_metadata_tables as tables
 from exporter.formats.flatbuffer import packed, parsed
@@ -24,6 +25,8 @@ _BUFFER_NAME = b"TFLITE_METADATA"
 
 _RESIZED = {"antialiased": "", "plain": " Resized bilinearly without antialiasing."}
 """What differs from training here, so that a client must know it."""
+
+_FURTHER = {FEATURES: "What the last layer takes: no scores. The bundle's rule for unknown images reads it."}
 
 _MIN_PARSER_VERSION = "1.0.0"
 """Every field used here has been in the schema since its first version."""
@@ -39,7 +42,7 @@ def with_tflite_metadata(
 
     Args:
         data: A .tflite file with one input ``[1, height, width, channels]`` of any type,
-            pixels 0..255 as they are, and one output ``[1, classes]``.
+            pixels 0..255 as they are, and the output ``[1, classes]``, which others may follow.
         name: The model's name.
         description: What it does, for people.
         labels: Class names in the order of the scores.
@@ -55,7 +58,9 @@ def with_tflite_metadata(
     """
     model = parsed(split(data)[0])
     _check(model, validated(labels), input)
-    _set_buffer(model, tables.packed(_record(name, description, input)))
+    graph = model.subgraphs[0]
+    further = [graph.tensors[place].name.decode() for place in graph.outputs[1:]]
+    _set_buffer(model, tables.packed(_record(name, description, input, further)))
     return joined(packed(model), {LABELS_FILE: labels_text(labels).encode("utf-8")})
 
 
@@ -105,7 +110,7 @@ def tflite_labels(data: bytes) -> tuple[str, ...]:
         return ()
 
 
-def _record(name: str, description: str, input: InputSpec) -> tables.Record:
+def _record(name: str, description: str, input: InputSpec, further: Sequence[str]) -> tables.Record:
     color_space = "RGB" if input.channels == 3 else "GRAYSCALE"
     return {
         "name": name,
@@ -139,7 +144,12 @@ def _record(name: str, description: str, input: InputSpec) -> tables.Record:
                                 "type": tables.TENSOR_AXIS_LABELS,
                             }
                         ],
-                    }
+                    },
+                    # A client refuses a file that describes fewer outputs than it has.
+                    *(
+                        {"name": extra, "description": _FURTHER[extra], "content": {"feature": {}}}
+                        for extra in further
+                    ),
                 ],
             }
         ],
@@ -148,7 +158,13 @@ def _record(name: str, description: str, input: InputSpec) -> tables.Record:
 
 def _check(model: Any, labels: Sequence[str], input: InputSpec) -> None:
     graph = model.subgraphs[0] if model.subgraphs else None
-    if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    further = [] if graph is None else [graph.tensors[place].name.decode() for place in graph.outputs[1:]]
+    if (
+        graph is None
+        or len(graph.inputs) != 1
+        or not len(graph.outputs)
+        or not _FURTHER.keys() >= set(further)
+    ):
         counts = "no graph" if graph is None else f"{len(graph.inputs)} and {len(graph.outputs)}"
         raise ModelFileError(
             f"A classifier must have one input and one output. Received: {counts}. Export it again."

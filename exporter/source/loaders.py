@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.common.errors import ModelFileError, UsageError, first_line
-from edge_runtime.engines.base import check_single_tensors
+from edge_runtime.engines.base import check_tensors
 from edge_runtime.engines.litert import new_interpreter
 from edge_runtime.engines.onnx import load_session
 from edge_runtime.engines.result import Float32Array
@@ -90,7 +90,7 @@ def _load_tflite(
     try:
         interpreter = new_interpreter(path, threads)
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        check_single_tensors(len(inputs), len(outputs), str(path))
+        check_tensors(len(inputs), [str(entry["name"]) for entry in outputs], str(path))
         signature = [int(entry) for entry in inputs[0].get("shape_signature", inputs[0]["shape"])]
         taken, first = image_of(path, [entry if entry > 0 else None for entry in signature])
         channels = int(taken.shape[3])
@@ -132,7 +132,7 @@ def _load_onnx(path: Path, input_range: InputRange, threads: int, exact: bool) -
     """Channels first or last; a uint8 input takes pixels as they are."""
     session = load_session(path, str(path), threads, exact=exact)
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    check_single_tensors(len(inputs), len(outputs), str(path))
+    check_tensors(len(inputs), [str(entry.name) for entry in outputs], str(path))
     sizes = [size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape]
     taken, first = image_of(path, sizes)
     output = scores_of(path, outputs[0].shape)

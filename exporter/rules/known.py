@@ -1,0 +1,277 @@
+"""Which images to refuse: a rule whose threshold keeps 95 % of the images of the model's classes.
+
+Parameters of the score come from images of the calibration side, which trained the model; the threshold from val
+images, which did not. It is their k-th lowest score, k = floor(0.05 (n + 1)): of n + 1 images drawn alike, the new
+one is below the k-th lowest of the others with a probability of at most k / (n + 1), whatever the score is (split
+conformal prediction; Vovk et al. 2005). So at least 95 % are kept in the mean over val sets; one val set of 400
+keeps 95 % with a standard deviation of 1.1 points. Nothing is promised about unknown things: no set of them is all.
+
+Which score is used was settled once by ``benchmarks/unknown_images.py``, and is not chosen on a user's images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from edge_runtime.bundle.rules import KnownRule
+from edge_runtime.common.arrays import Float64Array, IntArray
+from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.engines import Engine
+from edge_runtime.engines.base import FEATURES
+from edge_runtime.engines.result import Float32Array
+from edge_runtime.image.preprocess import UInt8Array
+from edge_runtime.rules.known_score import ENTROPY, NEAREST, KnownScorer, NearestParameters, file_bytes
+
+Unknown = Literal["scores", "features", "auto"]
+"""What the score is computed from; ``auto`` is features where the file has them, else scores."""
+
+KEPT = 0.95
+"""Share of images of the model's classes that count as known."""
+
+MAX_RANK = 128
+MAX_IMAGES = 500
+MAX_BYTES = 480_000
+"""Limits of the parameters, which travel to phones: 128 directions of 1,280 features take 461 kB, of 2,048 92 fit."""
+
+_LEAST_VARIANCE = 1e-12
+"""Of features of length 1 that do not differ at all, so that nothing is divided by 0."""
+
+LEAST_IMAGES = 20
+"""Fewer images of the calibration side do not say how training images look."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a file says of some images.
+
+    Attributes:
+        scores: float32 ``[n, classes]``.
+        features: float32 ``[n, size]``; None if it was not asked for them.
+    """
+
+    scores: Float32Array
+    features: Float32Array | None = None
+
+
+@dataclass(frozen=True)
+class KnownReport:
+    """A rule for unknown things, or why there is none.
+
+    Attributes:
+        rule: The rule; None if there is none.
+        scores: How known each val image looks, ``[n]``; empty without a rule.
+        parameters: The content of the rule's file; empty if its score has none.
+        missing: Images that are missing for a rule, 0 if it is not for that.
+        reason: Why there is none, or why it is computed from scores where features were asked for; else empty.
+    """
+
+    rule: KnownRule | None
+    scores: Float64Array = field(default_factory=lambda: np.empty(0))
+    parameters: bytes = b""
+    missing: int = 0
+    reason: str = ""
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The rule's file by its path in the bundle; empty without one."""
+        return {self.rule.file: self.parameters} if self.rule is not None and self.rule.file else {}
+
+
+def observe(
+    engine: Engine,
+    pixels: UInt8Array,
+    output: str,
+    *,
+    progress: Progress = no_progress,
+    step: str = "scoring",
+) -> Observed:
+    """Runs a file on images.
+
+    Args:
+        engine: The loaded file.
+        pixels: uint8 ``[n, height, width, channels]``.
+        output: The further output to read; empty for none.
+        progress: Progress callback.
+        step: What is done, for people.
+    """
+    scores, features = [], []
+    for index, image in enumerate(pixels):
+        if output:
+            found, extra = engine.run_with(np.asarray(image), output)
+            features.append(extra)
+        else:
+            found = engine.run(np.asarray(image))
+        scores.append(found)
+        progress(step, index + 1, len(pixels))
+    return Observed(np.stack(scores), np.stack(features) if output else None)
+
+
+def output_of(engine: Engine, unknown: Unknown) -> str:
+    """The further output that a file's rule reads; empty for none.
+
+    Args:
+        engine: The loaded file.
+        unknown: What was asked for.
+    """
+    has = any(entry.name == FEATURES for entry in engine.outputs)
+    return FEATURES if has and unknown != "scores" else ""
+
+
+def fit_known(
+    engine: Engine,
+    pixels: UInt8Array,
+    calibration: UInt8Array,
+    truth: IntArray | None,
+    unknown: Unknown,
+    *,
+    kind: str,
+    progress: Progress = no_progress,
+) -> KnownReport:
+    """Makes the rule of one artifact.
+
+    Args:
+        engine: The artifact, loaded; with its features output if it has one.
+        pixels: Val images, uint8 ``[n, height, width, channels]``.
+        calibration: Images of the calibration side, uint8 ``[m, height, width, channels]``.
+        truth: Their true classes; None if they show other things than the model's classes, and so cannot say how
+            known images look.
+        unknown: What the score is computed from.
+        kind: The artifact's kind, which names the parameter file.
+        progress: Progress callback.
+    """
+    output = output_of(engine, unknown)
+    reason = ""
+    if unknown != "scores":
+        reason = _without_features(output, truth, kind)
+    if reason and unknown == "features":
+        return KnownReport(None, reason=reason)
+    if reason:
+        output = ""
+    val = observe(engine, pixels, output, progress=progress, step=f"looking at known images with {kind}")
+    seen = None
+    if output:
+        seen = observe(
+            engine, calibration, output, progress=progress, step=f"looking at training images with {kind}"
+        )
+    return fit_observed(val, seen, kind=kind, output=output, reason=reason)
+
+
+def _without_features(output: str, truth: IntArray | None, kind: str) -> str:
+    """Why a rule cannot be made from features, in words; empty if it can."""
+    if not output:
+        return f"{kind} has no features output"
+    if truth is None:
+        return "the calibration images do not show the model's classes"
+    if len(truth) < LEAST_IMAGES:
+        missing = LEAST_IMAGES - len(truth)
+        return (
+            f"features need {LEAST_IMAGES} calibration images, here are {len(truth)}, {missing} are missing"
+        )
+    return ""
+
+
+def fit_observed(
+    val: Observed,
+    calibration: Observed | None,
+    *,
+    kind: str,
+    output: str = "",
+    kept: float = KEPT,
+    reason: str = "",
+) -> KnownReport:
+    """Makes the rule from what an artifact said.
+
+    Args:
+        val: Of the val images.
+        calibration: Of images of the calibration side, with features; None for a score without parameters.
+        kind: The artifact's kind.
+        output: The further output that the features are.
+        kept: Share of images of the model's classes to keep, above 0 and below 1.
+        reason: Why it is not made from features, for the record.
+    """
+    parameters, scorer = b"", KnownScorer(None)
+    if calibration is not None and calibration.features is not None:
+        parameters = nearest_parameters(calibration.features).encoded()
+        # As a device reads it: numbers are rounded in the file.
+        scorer = KnownScorer(NearestParameters.decoded(parameters, kind))
+    features = val.features if val.features is not None else [None] * len(val.scores)
+    found = np.array([scorer.score(*pair) for pair in zip(val.scores, features, strict=True)])
+    threshold = threshold_of(found, kept)
+    if threshold is None:
+        needed = fewest_images(kept)
+        missing = needed - len(found)
+        return KnownReport(
+            None,
+            missing=missing,
+            reason=(
+                f"{needed} val images tell which of them are the {100 * (1 - kept):g} % that look least known; "
+                f"here are {len(found)}, {missing} are missing"
+            ),
+        )
+    rule = KnownRule(
+        score=NEAREST if parameters else ENTROPY,
+        threshold=threshold,
+        kept=kept,
+        output=output if parameters else "",
+        file=f"rules/{kind}_known.bin" if parameters else "",
+        sha256=hashlib.sha256(parameters).hexdigest() if parameters else "",
+    )
+    return KnownReport(rule, found, parameters, reason=reason)
+
+
+def fewest_images(kept: float = KEPT) -> int:
+    """Fewest val images for a threshold.
+
+    Args:
+        kept: Share of images of the model's classes to keep.
+    """
+    return math.ceil(1.0 / (1.0 - kept) - 1e-9) - 1
+
+
+def threshold_of(found: Float64Array, kept: float = KEPT) -> float | None:
+    """The threshold that keeps a share of images in the mean.
+
+    Args:
+        found: How known each val image looks, ``[n]``.
+        kept: The share, above 0 and below 1.
+
+    Returns:
+        One of the scores; None if there are too few.
+    """
+    rank = math.floor((1.0 - kept) * (len(found) + 1) + 1e-9)
+    return float(np.sort(found)[rank - 1]) if rank else None
+
+
+def nearest_parameters(features: Float32Array) -> NearestParameters:
+    """The parameters of the score ``nearest``.
+
+    Args:
+        features: Of images of the calibration side, float32 ``[m, size]``, m at least 2.
+
+    Returns:
+        At most :data:`MAX_RANK` directions and :data:`MAX_IMAGES` images, evenly spread over those given; at most
+        :data:`MAX_BYTES` in a file, but at least one direction.
+    """
+    raw = features.astype(np.float64)
+    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+    unit = raw / np.where(lengths > 0.0, lengths, 1.0)
+    mean = unit.mean(axis=0)
+    centred = unit - mean
+    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
+    places = np.unique(np.linspace(0, len(raw) - 1, MAX_IMAGES).astype(np.int64))
+    size, count = raw.shape[1], len(places)
+    fitting = (MAX_BYTES - file_bytes(size, 0, count)) // (
+        file_bytes(size, 1, count) - file_bytes(size, 0, count)
+    )
+    rank = max(1, min(MAX_RANK, fitting, len(directions)))
+    variances = singular**2 / len(raw)
+    # A ridge of the mean variance: most of the many directions are seen through a few images only.
+    ridge = max(_LEAST_VARIANCE, float(variances.sum()) / size)
+    scales = 1.0 / np.sqrt(variances[:rank] + ridge)
+    images = (centred[places] @ directions[:rank].T) * scales
+    return NearestParameters(mean, scales, 1.0 / ridge, directions[:rank], images)
