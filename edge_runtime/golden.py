@@ -22,7 +22,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle, rule_files
 from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.bundle.strict_json import Strict, decode_json, encode_json
 from edge_runtime.classifier import Classifier
@@ -188,7 +188,7 @@ def verify_files(bundle: Bundle) -> int:
         BundleError: One is missing or changed.
     """
     bundle.verify()
-    count = len(bundle.manifest.artifacts)
+    count = len(bundle.manifest.artifacts) + len(rule_files(bundle.manifest))
     if bundle.manifest.golden is not None:
         examples = read_golden(bundle).examples
         for example in examples:

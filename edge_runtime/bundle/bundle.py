@@ -72,6 +72,8 @@ class Bundle:
         manifest = read_manifest(store.read(MANIFEST_FILE, MAX_MANIFEST_BYTES), f"{path}/{MANIFEST_FILE}")
         for artifact in manifest.artifacts:
             check_inside(artifact.file)
+        for file, _ in rule_files(manifest):
+            check_inside(file)
         labels = parse_labels(_text(store, LABELS_FILE, path), f"{path}/{LABELS_FILE}")
         if labels != manifest.labels:
             raise BundleError(
@@ -155,6 +157,8 @@ class Bundle:
         """
         for artifact in self.manifest.artifacts:
             self.model(artifact)
+        for file, sha256 in rule_files(self.manifest):
+            self.read(file, sha256)
         if self.manifest.golden is not None:
             self.read(self.manifest.golden.file, self.manifest.golden.sha256)
 
@@ -171,6 +175,19 @@ class Bundle:
                 f"sha256 {sha256[:12]}..., manifest {artifact.sha256[:12]}..., in "
                 f"{self.location}. Copy the bundle again or export again."
             )
+
+
+def rule_files(manifest: Manifest) -> list[tuple[str, str]]:
+    """The files of parameters that a manifest's rules name: path inside the bundle and sha256, each once.
+
+    Args:
+        manifest: A verified manifest.
+    """
+    ruled = [entry.rules for entry in manifest.artifacts]
+    if manifest.cascade is not None:
+        ruled.append(manifest.cascade.rules)
+    known = [rules.known for rules in ruled if rules is not None]
+    return list(dict.fromkeys((rule.file, rule.sha256) for rule in known if rule is not None and rule.file))
 
 
 def file_sha256(path: Path) -> str:

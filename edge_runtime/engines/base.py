@@ -17,11 +17,13 @@ class Engine(Protocol):
         name: Its name in :data:`edge_runtime.engines.ENGINES`.
         input: The file's input tensor.
         output: The file's output tensor.
+        outputs: Its extra outputs, after the scores; usually none.
     """
 
     name: str
     input: TensorSpec
     output: TensorSpec
+    outputs: tuple[TensorSpec, ...]
 
     def run(self, pixels: UInt8Array) -> Float32Array:
         """Scores one image.
@@ -31,6 +33,18 @@ class Engine(Protocol):
 
         Returns:
             float32 ``[classes]``, a copy that the caller owns.
+        """
+        ...
+
+    def run_with(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array]:
+        """Scores one image, and gives an extra output of the same inference.
+
+        Args:
+            pixels: As :meth:`run`.
+            output: The name of one of :attr:`outputs`.
+
+        Returns:
+            float32 ``[classes]`` and float32 ``[size]``, copies that the caller owns.
         """
         ...
 

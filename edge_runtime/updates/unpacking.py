@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle, rule_files
 from edge_runtime.bundle.labels import LABELS_FILE
 from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.bundle.store import check_inside
@@ -40,7 +40,7 @@ def copy_head(source: Bundle, folder: Path) -> Bundle:
 
 
 def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str], None]) -> None:
-    """Copies model files and golden examples, each verified while it is read.
+    """Copies model files, the files of their rules, and golden examples, each verified while it is read.
 
     Args:
         source: The open bundle.
@@ -62,6 +62,10 @@ def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str
         else:
             _write_new(path, model)
         after(artifact.file)
+    for name, sha256 in rule_files(copy.manifest):
+        parameters = source.read(name, sha256)
+        _write_new(room.take(name, len(parameters)), parameters)
+        after(name)
     reference = copy.manifest.golden
     if reference is None:
         return

@@ -271,6 +271,9 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
         artifact.file: model if isinstance(model, bytes) else model.read_bytes(),
         LABELS_FILE: bundle.read(LABELS_FILE),
     }
+    known = artifact.rules.known if artifact.rules is not None else None
+    if known is not None and known.file:
+        files[known.file] = bundle.read(known.file, known.sha256)
     golden = None
     if bundle.manifest.golden is not None:
         kept = _one_artifact(read_golden(bundle), artifact.kind)
@@ -279,7 +282,7 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
         data = encode_json(kept)
         files[GOLDEN_FILE] = data
         golden = GoldenRef(GOLDEN_FILE, hashlib.sha256(data).hexdigest())
-    manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden)
+    manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden, cascade=None)
     files[MANIFEST_FILE] = encode_manifest(manifest)
     return {f"{folder}/{file}": data for file, data in files.items()}
 

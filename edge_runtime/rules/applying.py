@@ -1,0 +1,100 @@
+"""Applies an artifact's rules to its scores: is the image known, may the best class be believed, which may be true.
+
+Rules judge the scores as the model gives them, whatever temperature, lists or threshold a caller chose. Every
+comparison is of a float32 score, made a float64, with the manifest's float64: ports to other languages compare alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.bundle.rules import Rules
+from edge_runtime.engines.result import Float32Array, Result, rank
+
+if TYPE_CHECKING:
+    from edge_runtime.rules.known_score import KnownScorer
+
+
+class ArtifactRules:
+    """The rules of one artifact, ready to apply. Safe to use from several threads.
+
+    Attributes:
+        output: Name of the extra output that they read; empty for none.
+    """
+
+    def __init__(self, rules: Rules, labels: Sequence[str], scorer: KnownScorer | None = None) -> None:
+        """Prepares rules; :meth:`of` is the usual way.
+
+        Args:
+            rules: The rules.
+            labels: The model's labels.
+            scorer: Says how known an image looks; needed if, and only if, there is a rule for that.
+        """
+        self.output = rules.known.output if rules.known is not None else ""
+        self._rules = rules
+        self._labels = labels
+        self._scorer = scorer
+
+    @classmethod
+    def of(cls, bundle: Bundle, artifact: Artifact) -> ArtifactRules | None:
+        """Reads the rules of an artifact, and the file of parameters that they name.
+
+        Args:
+            bundle: An open bundle.
+            artifact: One of its artifacts.
+
+        Returns:
+            None if the artifact has no rules.
+
+        Raises:
+            BundleError: That file is missing or changed, or the rule is not one that this version knows.
+        """
+        rules = artifact.rules
+        if rules is None:
+            return None
+        scorer = None
+        if rules.known is not None:
+            # Here, since most artifacts have no such rule.
+            from edge_runtime.rules.known_score import KnownScorer
+
+            known = rules.known
+            parameters = bundle.read(known.file, known.sha256) if known.file else None
+            scorer = KnownScorer.of(known, parameters)
+        return cls(rules, bundle.manifest.labels, scorer)
+
+    def applied(self, result: Result, scores: Float32Array, extra: Float32Array | None) -> Result:
+        """Adds what the rules say to a result.
+
+        Args:
+            result: What the caller's options made of the scores.
+            scores: float32 ``[classes]``, as the model gives them.
+            extra: float32 ``[size]``, the output named :attr:`output`; None if it is empty.
+
+        Returns:
+            The same predictions and margin. ``answered`` is False, too, if the first prediction is not the
+            model's best class, because a list or a threshold removed it.
+
+        Raises:
+            ModelFileError: A score is not a finite number.
+        """
+        rules = self._rules
+        most = 1
+        if rules.sets is not None:
+            most = max(1, int(np.count_nonzero(scores.astype(np.float64) >= rules.sets.threshold)))
+        own = rank(scores, self._labels, most)
+        known = answered = None
+        if rules.known is not None and self._scorer is not None:
+            # NaN reaches no threshold: what cannot be judged is not known.
+            answered = known = self._scorer.score(scores, extra) >= rules.known.threshold
+        if rules.abstain is not None:
+            sure = own.top.score if rules.abstain.score == "top" else own.margin
+            answered = answered is not False and sure >= rules.abstain.threshold
+        if answered:
+            answered = bool(result) and result.top.index == own.top.index
+        candidates = own.predictions if rules.sets is not None else None
+        return Result(result.predictions, result.margin, known, answered, candidates)
