@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from edge_runtime.bundle.labels import LABELS_FILE, parse_labels
-from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, Manifest, read_manifest
+from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, Cascade, Manifest, read_manifest
 from edge_runtime.bundle.store import FolderStore, Store, ZipStore, check_inside, unreadable
 from edge_runtime.common.atomic_file import is_there
 from edge_runtime.common.errors import BundleError, UnknownNameError
@@ -72,7 +72,7 @@ class Bundle:
         manifest = read_manifest(store.read(MANIFEST_FILE, MAX_MANIFEST_BYTES), f"{path}/{MANIFEST_FILE}")
         for artifact in manifest.artifacts:
             check_inside(artifact.file)
-        for file, _ in rule_files(manifest):
+        for file in rule_files(manifest):
             check_inside(file)
         labels = parse_labels(_text(store, LABELS_FILE, path), f"{path}/{LABELS_FILE}")
         if labels != manifest.labels:
@@ -141,6 +141,21 @@ class Bundle:
             )
         return data
 
+    def rule_file(self, entry: Artifact | Cascade) -> bytes | None:
+        """Reads the parameters of an artifact's known rule after verifying their hash.
+
+        Args:
+            entry: An artifact of this bundle, or its cascade.
+
+        Returns:
+            The file's bytes; None without such a rule, and for one whose score needs no parameters.
+
+        Raises:
+            BundleError: The file is missing, outside the bundle, or changed since the export.
+        """
+        rule = entry.rules and entry.rules.known
+        return self.read(rule.file, rule.sha256) if rule and rule.file else None
+
     def has(self, file: str) -> bool:
         """Whether the bundle holds a file that the manifest does not list, such as ``check.json``.
 
@@ -157,7 +172,7 @@ class Bundle:
         """
         for artifact in self.manifest.artifacts:
             self.model(artifact)
-        for file, sha256 in rule_files(self.manifest):
+        for file, sha256 in rule_files(self.manifest).items():
             self.read(file, sha256)
         if self.manifest.golden is not None:
             self.read(self.manifest.golden.file, self.manifest.golden.sha256)
@@ -177,17 +192,15 @@ class Bundle:
             )
 
 
-def rule_files(manifest: Manifest) -> list[tuple[str, str]]:
-    """The files of parameters that a manifest's rules name: path inside the bundle and sha256, each once.
+def rule_files(manifest: Manifest) -> dict[str, str]:
+    """The parameter files of a bundle's rules: hashes, 64 hex digits, by path inside the bundle.
 
     Args:
-        manifest: A verified manifest.
+        manifest: The bundle's manifest.
     """
-    ruled = [entry.rules for entry in manifest.artifacts]
-    if manifest.cascade is not None:
-        ruled.append(manifest.cascade.rules)
-    known = [rules.known for rules in ruled if rules is not None]
-    return list(dict.fromkeys((rule.file, rule.sha256) for rule in known if rule is not None and rule.file))
+    entries = (*manifest.artifacts, manifest.cascade)
+    known = [entry.rules.known for entry in entries if entry and entry.rules and entry.rules.known]
+    return {rule.file: rule.sha256 for rule in known if rule.file}
 
 
 def file_sha256(path: Path) -> str:

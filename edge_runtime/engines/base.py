@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 from edge_runtime.bundle.manifest import Dtype, TensorSpec
 from edge_runtime.common.errors import ModelFileError, first_line
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
+
+FEATURES = "features"
+"""The one further output that a model file may have: what its last dense layer takes."""
+
+EXTRA_OUTPUTS = (FEATURES,)
+"""Names of the outputs that a model file may have after its scores."""
 
 
 class Engine(Protocol):
@@ -16,8 +23,8 @@ class Engine(Protocol):
     Attributes:
         name: Its name in :data:`edge_runtime.engines.ENGINES`.
         input: The file's input tensor.
-        output: The file's output tensor.
-        outputs: Its extra outputs, after the scores; usually none.
+        output: The file's first output tensor, its scores.
+        outputs: Its further outputs, named in :data:`EXTRA_OUTPUTS`; most files have none.
     """
 
     name: str
@@ -37,20 +44,60 @@ class Engine(Protocol):
         ...
 
     def run_with(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array]:
-        """Scores one image, and gives an extra output of the same inference.
+        """Scores one image, and returns a further output of the same inference.
 
         Args:
-            pixels: As :meth:`run`.
+            pixels: uint8 ``[height, width, channels]``, raw 0..255.
             output: The name of one of :attr:`outputs`.
 
         Returns:
-            float32 ``[classes]`` and float32 ``[size]``, copies that the caller owns.
+            The scores, float32 ``[classes]``, and that output, float32 ``[size]``; copies that the caller owns.
+
+        Raises:
+            ModelFileError: The file has no such output.
         """
         ...
 
     def close(self) -> None:
         """Releases the interpreter's memory."""
         ...
+
+
+class ScoresOnly:
+    """What engines without further outputs have in common.
+
+    Attributes:
+        outputs: Empty.
+    """
+
+    outputs: tuple[TensorSpec, ...] = ()
+
+    def run_with(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array]:
+        """Refuses: there is no further output.
+
+        Args:
+            pixels: Unused.
+            output: The name asked for.
+
+        Raises:
+            ModelFileError: Always.
+        """
+        raise no_output(output, "a model", self.outputs)
+
+
+def no_output(output: str, name: str, outputs: tuple[TensorSpec, ...]) -> ModelFileError:
+    """The error for an output that a file does not have.
+
+    Args:
+        output: The name asked for.
+        name: The model's name.
+        outputs: The further outputs that it has.
+    """
+    has = ", ".join(entry.name for entry in outputs) or "none but scores"
+    return ModelFileError(
+        f"A rule must read an output that its model file has. Received: {output} of {name}, which has {has}. "
+        "Export the bundle again."
+    )
 
 
 def supported_dtype(dtype: str, name: str) -> Dtype:
@@ -87,6 +134,21 @@ def check_single_tensors(inputs: int, outputs: int, name: str) -> None:
             f"A classifier must have one input and one output. Received: {name} with {inputs} inputs, "
             f"{outputs} outputs. Export one that takes an image and gives scores."
         )
+
+
+def check_tensors(inputs: int, outputs: Sequence[str], name: str) -> None:
+    """Checks that a model has one input, and no outputs but its scores and what an export adds.
+
+    Args:
+        inputs: Number of inputs.
+        outputs: Names of its outputs, the scores first.
+        name: The model's name, for messages.
+
+    Raises:
+        ModelFileError: It has others.
+    """
+    extra = outputs[1:]
+    check_single_tensors(inputs, len(outputs) - len(extra) * set(extra).issubset(EXTRA_OUTPUTS), name)
 
 
 def check_image_input(tensor: TensorSpec, name: str) -> None:
@@ -126,6 +188,24 @@ def check_score_output(tensor: TensorSpec, name: str) -> None:
     if len(tensor.shape) != 2 or not isinstance(tensor.shape[1], int) or tensor.dtype != "float32":
         raise ModelFileError(
             f"A model must return float32 scores [1, classes]. Received: {name} with output {tensor.dtype} "
+            f"{list(tensor.shape)}. Export it with: snapship export"
+        )
+
+
+def check_extra_output(tensor: TensorSpec, name: str) -> None:
+    """Checks that a further output is one float32 vector per image.
+
+    Args:
+        tensor: The output.
+        name: The model's name, for messages.
+
+    Raises:
+        ModelFileError: It is not.
+    """
+    sizes = tensor.shape[1:]
+    if tensor.dtype != "float32" or not sizes or not all(isinstance(size, int) for size in sizes):
+        raise ModelFileError(
+            f"A model's further outputs must be float32 vectors. Received: {name} with {tensor.name} {tensor.dtype} "
             f"{list(tensor.shape)}. Export it with: snapship export"
         )
 

@@ -15,9 +15,11 @@ import numpy as np
 from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.engines.base import (
+    check_extra_output,
     check_image_input,
     check_score_output,
-    check_single_tensors,
+    check_tensors,
+    no_output,
     refused_run,
     supported_dtype,
 )
@@ -40,7 +42,8 @@ class TfliteEngine:
     Attributes:
         name: The engine's name, set by each interpreter's own class.
         input: Its input tensor.
-        output: Its output tensor.
+        output: Its first output tensor, the scores.
+        outputs: Its further outputs.
     """
 
     name: str
@@ -76,14 +79,20 @@ class TfliteEngine:
             raise ModelFileError(
                 f"A .tflite file must load in {maker}. Received: {name} ({reason}). {self._cure(reason)}"
             ) from error
-        check_single_tensors(len(inputs), len(outputs), name)
+        check_tensors(len(inputs), [str(detail["name"]) for detail in outputs], name)
         self.input = _tensor(inputs[0], name)
         self.output = _tensor(outputs[0], name)
+        self.outputs = tuple(_tensor(detail, name) for detail in outputs[1:])
         check_image_input(self.input, name)
         check_score_output(self.output, name)
+        for extra in self.outputs:
+            check_extra_output(extra, name)
         # The interpreter hands out views of its own memory: no copy, no dictionary per call.
         self._input_view = self._interpreter.tensor(inputs[0]["index"])
         self._output_view = self._interpreter.tensor(outputs[0]["index"])
+        self._extra_views = {
+            str(detail["name"]): self._interpreter.tensor(detail["index"]) for detail in outputs[1:]
+        }
 
     def run(self, pixels: UInt8Array) -> Float32Array:
         """Scores one image; see :class:`~edge_runtime.engines.base.Engine`."""
@@ -95,9 +104,18 @@ class TfliteEngine:
         scores: Float32Array = self._output_view()[0].copy()
         return scores
 
+    def run_with(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array]:
+        """Scores one image and returns a further output; see :class:`~edge_runtime.engines.base.Engine`."""
+        if output not in self._extra_views:
+            raise no_output(output, self._file, self.outputs)
+        scores = self.run(pixels)
+        extra: Float32Array = self._extra_views[output]().flatten()
+        return scores, extra
+
     def close(self) -> None:
         """Releases the interpreter."""
         self._interpreter = self._input_view = self._output_view = None
+        self._extra_views = {}
 
     def _cure(self, reason: str) -> str:
         return "Export it again."

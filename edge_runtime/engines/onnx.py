@@ -21,9 +21,11 @@ import numpy as np
 from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.engines.base import (
+    check_extra_output,
     check_image_input,
     check_score_output,
-    check_single_tensors,
+    check_tensors,
+    no_output,
     refused_run,
     supported_dtype,
 )
@@ -104,7 +106,8 @@ class OnnxEngine:
     Attributes:
         name: ``onnxruntime``.
         input: Its input tensor.
-        output: Its output tensor.
+        output: Its first output tensor, the scores.
+        outputs: Its further outputs.
     """
 
     name = "onnxruntime"
@@ -125,11 +128,14 @@ class OnnxEngine:
         self._file = name
         self._session: Any = load_session(model, name, threads, exact=exact)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        check_single_tensors(len(inputs), len(outputs), name)
+        check_tensors(len(inputs), [str(node.name) for node in outputs], name)
         self.input = _tensor(inputs[0], name)
         self.output = _tensor(outputs[0], name)
+        self.outputs = tuple(_tensor(node, name) for node in outputs[1:])
         check_image_input(self.input, name)
         check_score_output(self.output, name)
+        for extra in self.outputs:
+            check_extra_output(extra, name)
         self._dtype = np.dtype(self.input.dtype)
         self._feed_name, self._fetch_names = self.input.name, [self.output.name]
 
@@ -142,6 +148,17 @@ class OnnxEngine:
             # As when it loads: no base class but Exception.
             raise refused_run(self._file, error) from error
         return scores
+
+    def run_with(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array]:
+        """Scores one image and returns a further output; see :class:`~edge_runtime.engines.base.Engine`."""
+        if all(entry.name != output for entry in self.outputs):
+            raise no_output(output, self._file, self.outputs)
+        batch = pixels[np.newaxis].astype(self._dtype)
+        try:
+            scores, extra = self._session.run([*self._fetch_names, output], {self._feed_name: batch})
+        except Exception as error:
+            raise refused_run(self._file, error) from error
+        return scores[0], extra.reshape(-1)
 
     def close(self) -> None:
         """Releases the session."""

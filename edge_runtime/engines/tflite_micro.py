@@ -19,9 +19,12 @@ from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines.base import (
+    EXTRA_OUTPUTS,
+    check_extra_output,
     check_image_input,
     check_score_output,
-    check_single_tensors,
+    check_tensors,
+    no_output,
     refused_run,
     supported_dtype,
 )
@@ -47,7 +50,8 @@ class TfliteMicroEngine:
     Attributes:
         name: The engine's name.
         input: The file's input tensor.
-        output: Its output tensor.
+        output: Its first output tensor, the scores.
+        outputs: Its further outputs.
     """
 
     name = "tflite-micro"
@@ -69,8 +73,9 @@ class TfliteMicroEngine:
         try:
             self._interpreter: Any = _interpreter(data, 10 * len(data) + _AMPLE)
             taken, given = self._interpreter.get_input_details(0), self._interpreter.get_output_details(0)
-            inputs = 1 + _has_another(self._interpreter.get_input_details)
-            outputs = 1 + _has_another(self._interpreter.get_output_details)
+            inputs = 1 + len(_after_first(self._interpreter.get_input_details, 1))
+            # It knows no names: what follows the scores is what an export adds, in that order.
+            extra = _after_first(self._interpreter.get_output_details, 1 + len(EXTRA_OUTPUTS))
         except ImportError as error:
             raise EnvironmentMissingError(
                 f"Running {name} on {self.name} needs that package. Received: it does not load. "
@@ -82,11 +87,17 @@ class TfliteMicroEngine:
                 f"Received: {name} ({first_line(error)}). Pass --artifact tflite-int8; SNAPSHIP_DEBUG=1 shows "
                 "its own words."
             ) from error
-        check_single_tensors(inputs, outputs, name)
+        names = ("scores", *EXTRA_OUTPUTS, "")[: 1 + len(extra)]
+        check_tensors(inputs, names, name)
         self.input = _tensor(taken, "image", name)
         self.output = _tensor(given, "scores", name)
+        self.outputs = tuple(
+            _tensor(detail, role, name) for detail, role in zip(extra, names[1:], strict=True)
+        )
         check_image_input(self.input, name)
         check_score_output(self.output, name)
+        for tensor in self.outputs:
+            check_extra_output(tensor, name)
 
     def run(self, pixels: UInt8Array) -> Float32Array:
         """Scores one image; see :class:`~edge_runtime.engines.base.Engine`."""
@@ -97,6 +108,15 @@ class TfliteMicroEngine:
             raise refused_run(self._file, error) from error
         scores: Float32Array = self._interpreter.get_output(0)[0].copy()
         return scores
+
+    def run_with(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array]:
+        """Scores one image and returns a further output; see :class:`~edge_runtime.engines.base.Engine`."""
+        place = next((place for place, entry in enumerate(self.outputs, 1) if entry.name == output), 0)
+        if not place:
+            raise no_output(output, self._file, self.outputs)
+        scores = self.run(pixels)
+        extra: Float32Array = self._interpreter.get_output(place).flatten()
+        return scores, extra
 
     def close(self) -> None:
         """Releases the interpreter."""
@@ -172,13 +192,16 @@ def _interpreter(model: bytes, arena: int) -> Any:
     return runtime.Interpreter.from_bytes(model, arena_size=arena)
 
 
-def _has_another(details: Any) -> bool:
+def _after_first(details: Any, most: int) -> list[dict[str, Any]]:
+    """The tensors after the first, up to a number of them."""
+    found: list[dict[str, Any]] = []
     with quiet():
-        try:
-            details(1)
-        except IndexError:
-            return False
-    return True
+        while len(found) < most:
+            try:
+                found.append(details(1 + len(found)))
+            except IndexError:
+                break
+    return found
 
 
 def _tensor(detail: dict[str, Any], role: str, name: str) -> TensorSpec:

@@ -62,9 +62,7 @@ class ArtifactRules:
             # Here, since most artifacts have no such rule.
             from edge_runtime.rules.known_score import KnownScorer
 
-            known = rules.known
-            parameters = bundle.read(known.file, known.sha256) if known.file else None
-            scorer = KnownScorer.of(known, parameters)
+            scorer = KnownScorer.of(rules.known, bundle.rule_file(artifact))
         return cls(rules, bundle.manifest.labels, scorer)
 
     def applied(self, result: Result, scores: Float32Array, extra: Float32Array | None) -> Result:

@@ -6,9 +6,9 @@ The signed text, with hashes in hexadecimal::
     manifest.json <sha256 of the file>
     labels.txt <sha256 of the file>
 
-The manifest holds the hash of every model file and of ``golden/golden.json``, which holds
-the hash of every golden image and all expected scores. So everything used on a device is
-covered: models, labels, preprocessing, temperatures, verdicts and self-test. ``check.json`` and
+The manifest holds the hash of every model file, of every rule's parameters and of ``golden/golden.json``,
+which holds the hash of every golden image and all expected scores. So everything used on a device is
+covered: models, labels, preprocessing, temperatures, verdicts, rules and self-test. ``check.json`` and
 ``report.html`` are not: no device reads or receives them.
 """
 

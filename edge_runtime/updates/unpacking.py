@@ -40,7 +40,7 @@ def copy_head(source: Bundle, folder: Path) -> Bundle:
 
 
 def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str], None]) -> None:
-    """Copies model files, the files of their rules, and golden examples, each verified while it is read.
+    """Copies model files, the parameters of rules and golden examples, each verified while it is read.
 
     Args:
         source: The open bundle.
@@ -62,7 +62,7 @@ def copy_body(source: Bundle, copy: Bundle, max_bytes: int, after: Callable[[str
         else:
             _write_new(path, model)
         after(artifact.file)
-    for name, sha256 in rule_files(copy.manifest):
+    for name, sha256 in rule_files(copy.manifest).items():
         parameters = source.read(name, sha256)
         _write_new(room.take(name, len(parameters)), parameters)
         after(name)

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines.base import ScoresOnly
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.input_spec import Fit, InputSpec, Resize
 from edge_runtime.image.preprocess import UInt8Array
@@ -21,7 +22,7 @@ from exporter.source.input_range import InputRange
 
 
 @dataclass(eq=False)
-class LoadedModel:
+class LoadedModel(ScoresOnly):
     """A model file in memory, which is an :class:`~edge_runtime.engines.Engine`.
 
     ::
@@ -34,7 +35,7 @@ class LoadedModel:
         input_range: The pixel range it expects.
         input: The pixels it takes; ``"any"`` where a size is free.
         output: Its scores.
-        outputs: What :attr:`feed` returns -> float32 ``[classes]``, scores or logits.
+        computed: What :attr:`feed` returns -> float32 ``[classes]``, scores or logits.
         feed: uint8 image ``[height, width, channels]`` -> the batch of one that the file takes.
         call: TensorFlow tensor of raw pixels ``[batch, height, width, channels]`` -> float32
             ``[batch, classes]``, scores or logits; None for other formats and for a fixed batch.
@@ -51,7 +52,7 @@ class LoadedModel:
     input_range: InputRange
     input: TensorSpec
     output: TensorSpec
-    outputs: Callable[[Any], Float32Array] = field(repr=False)
+    computed: Callable[[Any], Float32Array] = field(repr=False)
     feed: Feed = raw
     call: Callable[[Any], Any] | None = None
     keras: Any | None = None
@@ -98,7 +99,7 @@ class LoadedModel:
 
     def run(self, pixels: UInt8Array) -> Float32Array:
         """Scores one image; see :class:`~edge_runtime.engines.Engine`."""
-        found = self.outputs(self.feed(pixels))
+        found = self.computed(self.feed(pixels))
         if not self.softmax:
             return found
         powers = np.exp((found - found.max()).astype(np.float64))
@@ -107,7 +108,7 @@ class LoadedModel:
 
     def close(self) -> None:
         """Releases the file."""
-        self.outputs, self.call, self.keras = _closed, None, None
+        self.computed, self.call, self.keras = _closed, None, None
 
 
 def _closed(batch: Any) -> Float32Array:

@@ -271,9 +271,9 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
         artifact.file: model if isinstance(model, bytes) else model.read_bytes(),
         LABELS_FILE: bundle.read(LABELS_FILE),
     }
-    known = artifact.rules.known if artifact.rules is not None else None
-    if known is not None and known.file:
-        files[known.file] = bundle.read(known.file, known.sha256)
+    parameters = bundle.rule_file(artifact)
+    if parameters is not None and artifact.rules is not None and artifact.rules.known is not None:
+        files[artifact.rules.known.file] = parameters
     golden = None
     if bundle.manifest.golden is not None:
         kept = _one_artifact(read_golden(bundle), artifact.kind)
