@@ -6,6 +6,7 @@ comparison is of a float32 score, made a float64, with the manifest's float64: p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,8 @@ class ArtifactRules:
             None if the artifact has no rules.
 
         Raises:
-            BundleError: That file is missing or changed, or the rule is not one that this version knows.
+            BundleError: That file is missing, changed or of another model, or the rule is not one that this
+                version knows.
         """
         rules = artifact.rules
         if rules is None:
@@ -63,6 +65,10 @@ class ArtifactRules:
             from edge_runtime.rules.known_score import KnownScorer
 
             scorer = KnownScorer.of(rules.known, bundle.rule_file(artifact))
+            # Once without an image, so that parameters of another model fail here and not at the first image.
+            sizes = {spec.name: math.prod(map(int, spec.shape[1:])) for spec in artifact.outputs}
+            extra = np.zeros(sizes[rules.known.output], np.float32) if rules.known.output else None
+            scorer.score(np.zeros(len(bundle.manifest.labels), np.float32), extra)
         return cls(rules, bundle.manifest.labels, scorer)
 
     def applied(self, result: Result, scores: Float32Array, extra: Float32Array | None) -> Result:
