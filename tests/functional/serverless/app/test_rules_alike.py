@@ -57,7 +57,7 @@ def expected(ruled: Path, pictures: list[Path]) -> list[dict[str, Any]]:
 
 
 def ask(bundle: Path, path: str, **options: Any) -> dict[str, Any]:
-    app = create_app(bundle, artifact=KIND, log=True)
+    app = create_app(bundle, artifact=KIND, log="json")
 
     async def once() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
