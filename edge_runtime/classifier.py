@@ -60,7 +60,6 @@ class Classifier:
             max_pixels: Limit of an image's width times height.
         """
         model = bundle.model(artifact)
-        self._rules = ArtifactRules.of(bundle, artifact)
         name = f"{bundle.location}/{artifact.file}"
 
         def make() -> Engine:
@@ -75,6 +74,7 @@ class Classifier:
         self._max_bytes, self._max_pixels = max_bytes, max_pixels
         self._last: tuple[ResultOptions, BoundOptions] | None = None
         self._check(self._pool.first, name)
+        self._rules = ArtifactRules.of(bundle, artifact, self._pool.first)
 
     @classmethod
     def open(
@@ -267,17 +267,6 @@ class Classifier:
             raise ModelFileError(
                 f"A model's tensors must match the manifest. Received: {name} with {found}, manifest "
                 f"{expected}. Export the bundle again."
-            )
-        if self._rules is None or not self._rules.output:
-            return
-        # Only where it is read: engines that cannot give an extra output still run artifacts that have one.
-        outputs = {spec.name: spec for spec in entry.outputs}
-        wanted = outputs[self._rules.output]
-        given = {spec.name: spec.shape[1:] for spec in engine.outputs}
-        if given.get(wanted.name) != wanted.shape[1:]:
-            raise ModelFileError(
-                f"A model must give the output that its rules read. Received: {name} on {engine.name} with "
-                f"{given or 'none'}, manifest {wanted.name} {wanted.shape[1:]}. Export the bundle again."
             )
 
 

@@ -326,7 +326,8 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
     if cascade is not None and cascade.rules is not None:
         (first,) = (artifact for artifact in manifest.artifacts if artifact.kind == cascade.first)
         outputs = [entry.name for entry in first.outputs]
-        check_rules(cascade.rules, "", outputs, f"{name}: {shortened(cascade.kind)}")
+        # Its own hash is that of its entry, and is compared where that is opened.
+        check_rules(cascade.rules, cascade.rules.model_sha256, outputs, f"{name}: {shortened(cascade.kind)}")
     return msgspec.structs.replace(manifest, schema_version=schema)
 
 

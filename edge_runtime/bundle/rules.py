@@ -99,7 +99,7 @@ class Rules(Strict, frozen=True):
         abstain: When to answer; None for always.
         sets: Which labels may be true; None if nobody asked.
         known: Which images to refuse; None for none.
-        model_sha256: Hash of the model file whose scores they judge, 64 hex digits; empty for a cascade.
+        model_sha256: Hash of the artifact whose scores they judge, 64 hex digits; empty if it was not recorded.
     """
 
     images: int

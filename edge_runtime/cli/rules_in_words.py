@@ -1,4 +1,4 @@
-"""A manifest's rules, cascade and reference statistics in words, for ``snapship info``."""
+"""A manifest's rules, extra outputs and reference statistics in words, for ``snapship info``."""
 
 from __future__ import annotations
 
@@ -28,13 +28,7 @@ def rules_in_words(manifest: Manifest) -> list[str]:
 
 
 def _told(entry: Artifact | Cascade, labels: Sequence[str]) -> Iterator[str]:
-    if isinstance(entry, Cascade):
-        yield (
-            f"cascade: {entry.first} answers; {entry.second} sees the images on which its best score minus its "
-            f"second best is below {entry.margin:.4g}, {entry.passed_on:.1%} of the judging images. "
-            f"Verdict: {entry.verdict}"
-        )
-    elif entry.outputs:
+    if isinstance(entry, Artifact) and entry.outputs:
         yield f"extra outputs: {', '.join(f'{spec.name} {list(spec.shape)}' for spec in entry.outputs)}"
     if entry.rules is not None:
         yield from _rules(entry.rules)
@@ -46,11 +40,11 @@ def _rules(rules: Rules) -> Iterator[str]:
     yield f"rules, made from {rules.images:,} images:"
     if rules.known is not None:
         known = rules.known
-        read = f"the output {known.output}" if known.output else "the scores"
-        beside = f", with {known.file}" if known.file else ""
+        read = f"its output {known.output}" if known.output else "its scores"
+        beside = f" and {known.file}" if known.file else ""
         yield (
-            f"  known: if the score {known.score}, of {read}{beside}, is at least {known.threshold:.4g}, "
-            f"which holds for {known.kept:.1%} of images of its classes"
+            f"  known: if {known.score!r}, computed from {read}{beside}, is at least {known.threshold:.4g}, as for "
+            f"{known.kept:.1%} of images of its classes"
         )
     if rules.abstain is not None:
         yield f"  answered: {_abstain(rules.abstain, rules.confidence)}"

@@ -52,7 +52,8 @@ def sentences(result: Result) -> list[tuple[str, str]]:
     """
     word = verdict(result)
     found = [(_SENTENCES[word], VERDICT_STYLES[word])] if word in _SENTENCES else []
-    named = candidates(result)
+    several = result.candidates is not None and len(result.candidates) > 1
+    named = candidates(result) if several else ""
     return [*found, (f"Candidates: {named}", "")] if named else found
 
 

@@ -206,8 +206,9 @@ class TableWriter(Writer):
 
 def _print_one(name: str, result: Result, caption: str) -> None:
     columns: list[Column | str] = ["label", Column("score", right=True), ""]
+    believed = is_believed(result)
     rows: list[list[Cell]] = [
-        [(printable(entry.label), "bold" if place == 0 and is_believed(result) else ""), *_score(entry.score)]
+        [(printable(entry.label), "bold" if place == 0 and believed else ""), *_score(entry.score, believed)]
         for place, entry in enumerate(result.predictions)
     ]
     title: list[Cell] = [(name, "bold"), *sentences(result)]
@@ -221,14 +222,15 @@ def _image_row(name: str, result: Result) -> list[Cell]:
     beside = f"{printable(second.label)} {second.score:.1%}" if second is not None else candidates(result)
     if not result:
         return [name, *judged, _NOTHING, "", "", (beside, "dim")]
-    label = (printable(result.top.label), "bold" if is_believed(result) else "dim")
-    return [name, *judged, label, *_score(result.top.score), (beside, "dim")]
+    believed = is_believed(result)
+    label = (printable(result.top.label), "bold" if believed else "dim")
+    return [name, *judged, label, *_score(result.top.score, believed), (beside, "dim")]
 
 
-def _score(score: float) -> list[Cell]:
-    """The score and its bar: green when confident, yellow when ambiguous."""
+def _score(score: float, believed: bool) -> list[Cell]:
+    """The score and its bar: green when confident, yellow when ambiguous, dim when the rules speak against it."""
     sign, empty = ("█", "░") if (sys.stdout.encoding or "").lower().startswith("utf") else ("#", ".")
     # Full only when the number beside it says 100 %.
     filled = int(round(score, 3) * _BAR_CELLS)
-    style = "green" if score >= 0.8 else "yellow" if score >= 0.5 else "red"
+    style = "dim" if not believed else "green" if score >= 0.8 else "yellow" if score >= 0.5 else "red"
     return [f"{score:.1%}", (sign * filled + empty * (_BAR_CELLS - filled), style)]

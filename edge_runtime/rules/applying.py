@@ -14,7 +14,9 @@ import numpy as np
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.bundle.rules import Rules
+from edge_runtime.bundle.rules import Rules, check_rules
+from edge_runtime.common.errors import ModelFileError
+from edge_runtime.engines.base import Engine
 from edge_runtime.engines.result import Float32Array, Result, rank
 
 if TYPE_CHECKING:
@@ -42,32 +44,36 @@ class ArtifactRules:
         self._scorer = scorer
 
     @classmethod
-    def of(cls, bundle: Bundle, artifact: Artifact) -> ArtifactRules | None:
+    def of(cls, bundle: Bundle, artifact: Artifact, engine: Engine) -> ArtifactRules | None:
         """Reads the rules of an artifact, and the file of parameters that they name.
 
         Args:
             bundle: An open bundle.
             artifact: One of its artifacts.
+            engine: Its model file, loaded.
 
         Returns:
             None if the artifact has no rules.
 
         Raises:
-            BundleError: That file is missing, changed or of another model, or the rule is not one that this
-                version knows.
+            BundleError: The rules or their file are missing something, changed or of another model, or a rule
+                is not one that this version knows.
         """
         rules = artifact.rules
         if rules is None:
             return None
+        place = f"{bundle.location}: {artifact.kind}"
+        check_rules(rules, artifact.sha256, [spec.name for spec in artifact.outputs], place)
         scorer = None
         if rules.known is not None:
             # Here, since most artifacts have no such rule.
             from edge_runtime.rules.known_score import KnownScorer
 
             scorer = KnownScorer.of(rules.known, bundle.rule_file(artifact))
+            extra = None
+            if rules.known.output:
+                extra = np.zeros(_size(rules.known.output, artifact, engine, place), np.float32)
             # Once without an image, so that parameters of another model fail here and not at the first image.
-            sizes = {spec.name: math.prod(map(int, spec.shape[1:])) for spec in artifact.outputs}
-            extra = np.zeros(sizes[rules.known.output], np.float32) if rules.known.output else None
             scorer.score(np.zeros(len(bundle.manifest.labels), np.float32), extra)
         return cls(rules, bundle.manifest.labels, scorer)
 
@@ -102,3 +108,15 @@ class ArtifactRules:
             answered = bool(result) and result.top.index == own.top.index
         candidates = own.predictions if rules.sets is not None else None
         return Result(result.predictions, result.margin, known, answered, candidates)
+
+
+def _size(output: str, artifact: Artifact, engine: Engine, place: str) -> int:
+    """Length of an extra output, which the file must have as the manifest says."""
+    told = {spec.name: spec.shape[1:] for spec in artifact.outputs}
+    found = {spec.name: spec.shape[1:] for spec in engine.outputs}
+    if found.get(output) != told[output]:
+        raise ModelFileError(
+            f"A model file must have the output that its rule reads, {output} {told[output]}. Received: {place} on "
+            f"{engine.name} with {found or 'none'}. Export the bundle again."
+        )
+    return math.prod(map(int, told[output]))

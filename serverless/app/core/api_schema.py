@@ -180,7 +180,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
         input: The input that images are resized to.
         verdict: The gate's verdict.
         metrics: What the verdict was based on; null if the artifact was not checked.
-        rules: When its answers may be believed; null if it has no rules.
+        rules: When its answers may be believed; absent if it has no rules.
     """
 
     precision: str
@@ -189,7 +189,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     input: InputSpec
     verdict: Verdict
     metrics: Metrics | None
-    rules: Rules | None
+    rules: Rules | UnsetType = UNSET
 
 
 class Info(msgspec.Struct, frozen=True):

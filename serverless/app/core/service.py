@@ -291,14 +291,9 @@ def describe(classifier: Classifier, workers: int, threads: int) -> ServedModel:
     classifier.classify_many((), workers=workers)
     entry = classifier.artifact
     info = ModelInfo(
-        entry.precision,
-        entry.sha256,
-        entry.bytes,
-        classifier.input,
-        entry.verdict,
-        entry.metrics,
-        entry.rules,
-    )
+        entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics,
+        rules=msgspec.UNSET if entry.rules is None else entry.rules,
+    )  # fmt: skip
     served = Served(classifier.bundle.manifest.name, entry.kind)
     return ServedModel(classifier, served, info, Readiness(make_selftest(classifier, threads)))
 

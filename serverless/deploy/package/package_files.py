@@ -15,7 +15,7 @@ import msgspec
 
 import edge_runtime
 import serverless
-from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle, rule_files
 from edge_runtime.bundle.labels import LABELS_FILE
 from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_manifest
 from edge_runtime.bundle.strict_json import Strict, encode_json
@@ -271,9 +271,6 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
         artifact.file: model if isinstance(model, bytes) else model.read_bytes(),
         LABELS_FILE: bundle.read(LABELS_FILE),
     }
-    parameters = bundle.rule_file(artifact)
-    if parameters is not None and artifact.rules is not None and artifact.rules.known is not None:
-        files[artifact.rules.known.file] = parameters
     golden = None
     if bundle.manifest.golden is not None:
         kept = _one_artifact(read_golden(bundle), artifact.kind)
@@ -283,6 +280,8 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
         files[GOLDEN_FILE] = data
         golden = GoldenRef(GOLDEN_FILE, hashlib.sha256(data).hexdigest())
     manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden, cascade=None)
+    for file, sha256 in rule_files(manifest).items():
+        files[file] = bundle.read(file, sha256)
     files[MANIFEST_FILE] = encode_manifest(manifest)
     return {f"{folder}/{file}": data for file, data in files.items()}
 

@@ -156,5 +156,5 @@ def test_engine_without_the_output_is_refused_when_the_bundle_opens(
     monkeypatch.setattr(arithmetic, "outputs", (), raising=False)
     folder = make_bundle()
     put_rules(folder, rules(known=NEAREST), parameters=parameters(), outputs=(FEATURES,))
-    with pytest.raises(ModelFileError, match="give the output that its rules read"):
+    with pytest.raises(ModelFileError, match="have the output that its rule reads"):
         Classifier.open(folder)
