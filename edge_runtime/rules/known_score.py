@@ -7,13 +7,16 @@ result to float32 once, at the end, so that the order of sums does not matter.
 
     sum of p[c] * ln(p[c]) over classes with p[c] > 0          (0 for a sure model, -ln(classes) for a clueless one)
 
-``nearest``, from the output ``features`` ``f`` of ``size`` numbers: the cosine of the angle to the nearest of some
-training images, seen from the mean of all, in the directions in which they differ most::
+``nearest``, from the output ``features`` ``f`` of ``size`` numbers: minus the Mahalanobis distance, of the features
+scaled to length 1, to the nearest of some training images. Directions in which these differ little count more, and
+what lies outside of all directions most::
 
-    x[i] = f[i] - mean[i]                                      i < size
-    y[j] = sum of x[i] * directions[j][i] over i               j < rank
-    y    = y / sqrt(sum of y[j]^2)                             all 0 if that root is 0
-    score = largest of (sum of y[j] * images[k][j] over j)     k < count
+    u[i] = f[i] / sqrt(sum of f[i]^2)                          all 0 if that root is 0
+    x[i] = u[i] - mean[i]                                      i < size
+    y[j] = sum of directions[j][i] * x[i] over i               j < rank
+    rest = (sum of x[i]^2) - (sum of y[j]^2)                   0 if that is below 0
+    d[k] = sum of (y[j] * scales[j] - images[k][j])^2 over j   k < count
+    score = -sqrt((smallest of d[k]) + rest * rest_scale)
 
 The parameter file, little-endian, without gaps::
 
@@ -23,9 +26,11 @@ The parameter file, little-endian, without gaps::
     8       uint32                size, the length of the features
     12      uint32                rank
     16      uint32                count
-    20      float32[size]         mean
+    20      float32               rest_scale
+    24      float32[size]         mean
+    ...     float32[rank]         scales
     ...     float16[rank][size]   directions
-    ...     float16[count][rank]  images, each scaled to length 1 before it is rounded
+    ...     float16[count][rank]  images, as y[j] * scales[j]
 
 A score that is NaN, from features that are not finite, reaches no threshold.
 """
@@ -52,7 +57,7 @@ KNOWN_SCORES = (ENTROPY, NEAREST)
 
 MAGIC = b"SNKN"
 VERSION = 1
-HEADER = struct.Struct("<4sIIII")
+HEADER = struct.Struct("<4sIIIIf")
 
 
 class NearestParameters(NamedTuple):
@@ -60,21 +65,26 @@ class NearestParameters(NamedTuple):
 
     Attributes:
         mean: float64 ``[size]``.
-        directions: float64 ``[rank, size]``.
+        scales: float64 ``[rank]``.
+        rest_scale: Of the squared length outside of all directions.
+        directions: float64 ``[rank, size]``, orthonormal.
         images: float64 ``[count, rank]``.
     """
 
     mean: Float64Array
+    scales: Float64Array
+    rest_scale: float
     directions: Float64Array
     images: Float64Array
 
     def encoded(self) -> bytes:
         """The parameter file, with numbers rounded to its types."""
         rank, size = self.directions.shape
-        header = HEADER.pack(MAGIC, VERSION, size, rank, len(self.images))
-        return header + b"".join(
+        return b"".join(
             (
+                HEADER.pack(MAGIC, VERSION, size, rank, len(self.images), self.rest_scale),
                 self.mean.astype("<f4").tobytes(),
+                self.scales.astype("<f4").tobytes(),
                 self.directions.astype("<f2").tobytes(),
                 self.images.astype("<f2").tobytes(),
             )
@@ -94,20 +104,32 @@ class NearestParameters(NamedTuple):
         """
         if len(data) < HEADER.size or data[:4] != MAGIC:
             raise _damaged(name, f"{len(data)} bytes that begin {quoted(data[:4].decode('latin-1'))}")
-        _, version, size, rank, count = HEADER.unpack_from(data)
+        _, version, size, rank, count, rest_scale = HEADER.unpack_from(data)
         if version != VERSION:
             raise _damaged(name, f"version {version}, this snapship reads {VERSION}")
-        told = HEADER.size + 4 * size + 2 * rank * size + 2 * count * rank
+        told = file_bytes(size, rank, count)
         if not (size and rank and count) or len(data) != told:
             raise _damaged(name, f"{len(data):,} bytes, by its header {told:,}")
-        at = HEADER.size
-        mean = np.frombuffer(data, "<f4", size, at)
-        directions = np.frombuffer(data, "<f2", rank * size, at + 4 * size).reshape(rank, size)
-        images = np.frombuffer(data, "<f2", count * rank, len(data) - 2 * count * rank).reshape(count, rank)
-        found = cls(*(part.astype(np.float64) for part in (mean, directions, images)))
+        ends = [HEADER.size, HEADER.size + 4 * size, HEADER.size + 4 * (size + rank), told - 2 * count * rank]
+        mean = np.frombuffer(data, "<f4", size, ends[0]).astype(np.float64)
+        scales = np.frombuffer(data, "<f4", rank, ends[1]).astype(np.float64)
+        directions = np.frombuffer(data, "<f2", rank * size, ends[2]).astype(np.float64)
+        images = np.frombuffer(data, "<f2", count * rank, ends[3]).astype(np.float64)
+        found = cls(mean, scales, rest_scale, directions.reshape(rank, size), images.reshape(count, rank))
         if not all(np.isfinite(part).all() for part in found):
             raise _damaged(name, "numbers that are not finite")
         return found
+
+
+def file_bytes(size: int, rank: int, count: int) -> int:
+    """Size of a parameter file.
+
+    Args:
+        size: Length of the features.
+        rank: Number of directions.
+        count: Number of images.
+    """
+    return HEADER.size + 4 * (size + rank) + 2 * rank * (size + count)
 
 
 def _damaged(name: str, found: str) -> BundleError:
@@ -145,15 +167,14 @@ class KnownScorer:
                 f"A rule's score must be one of {', '.join(KNOWN_SCORES)}. Received: {quoted(rule.score)}. "
                 "Update snapship, then use the bundle."
             )
-        needed = rule.score == NEAREST
-        if needed and (parameters is None or not rule.output):
+        if rule.score != NEAREST:
+            return cls(None)
+        if parameters is None or not rule.output:
             raise BundleError(
                 f"The score {NEAREST} needs an output of the model and a file of parameters. Received: a rule without "
                 "them. Export the bundle again."
             )
-        return cls(
-            NearestParameters.decoded(parameters, rule.file) if needed and parameters else None, rule.file
-        )
+        return cls(NearestParameters.decoded(parameters, rule.file), rule.file)
 
     def score(self, scores: Float32Array, extra: Float32Array | None) -> float:
         """How known an image looks.
@@ -196,13 +217,18 @@ def nearest(parameters: NearestParameters, features: Float32Array | None, name: 
     """
     size = len(parameters.mean)
     if features is None or features.shape != (size,):
+        found = "none" if features is None else str(list(features.shape))
         raise ModelFileError(
-            f"A model's features must be of the size that its rule was made for, {size}. Received: "
-            f"{'none' if features is None else list(features.shape)}, for {name or 'the rule'}. Export the bundle again."
+            f"A model's features must be of the size that its rule was made for, {size}. Received: {found}, for "
+            f"{name or 'the rule'}. Export the bundle again."
         )
-    with np.errstate(invalid="ignore", over="ignore"):
-        seen = parameters.directions @ (features.astype(np.float64) - parameters.mean)
-        length = math.sqrt(float(seen @ seen)) if np.isfinite(seen).all() else math.nan
-        if length == 0.0:
-            return 0.0
-        return float(np.float32((parameters.images @ (seen / length)).max()))
+    given = features.astype(np.float64)
+    if not np.isfinite(given).all():
+        return math.nan
+    length = math.sqrt(float(given @ given))
+    x = given / (length or 1.0) - parameters.mean
+    y = parameters.directions @ x
+    rest = max(0.0, float(x @ x) - float(y @ y))
+    apart = y * parameters.scales - parameters.images
+    squares = float(np.einsum("kj,kj->k", apart, apart).min())
+    return float(np.float32(-math.sqrt(squares + rest * parameters.rest_scale)))

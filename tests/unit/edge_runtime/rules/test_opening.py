@@ -22,7 +22,7 @@ from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.rules.known_score import NearestParameters
 
 FEATURES = TensorSpec("features", "float32", (1, 3))
-NEAREST = KnownRule("nearest", 0.5, 0.95, output="features")
+NEAREST = KnownRule("nearest", -0.5, 0.95, output="features")
 RED = Image.new("RGB", (8, 8), (250, 10, 10))
 
 PutRules = Callable[..., None]
@@ -30,7 +30,7 @@ PutRules = Callable[..., None]
 
 def parameters(size: int = 3) -> bytes:
     """Only reddish images look known."""
-    return NearestParameters(np.zeros(size), np.eye(size), np.eye(size)[:1]).encoded()
+    return NearestParameters(np.zeros(size), np.ones(size), 1.0, np.eye(size), np.eye(size)[:1]).encoded()
 
 
 @pytest.fixture
