@@ -16,6 +16,7 @@ from edge_runtime.engines.result import Float32Array, Result, rank
 from edge_runtime.engines.selection import choose
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import MAX_BYTES, MAX_PIXELS, ImageSource, UInt8Array, pixels
+from edge_runtime.rules.applying import ArtifactRules
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -73,6 +74,7 @@ class Classifier:
         self._max_bytes, self._max_pixels = max_bytes, max_pixels
         self._last: tuple[ResultOptions, BoundOptions] | None = None
         self._check(self._pool.first, name)
+        self._rules = ArtifactRules.of(bundle, artifact, self._pool.first)
 
     @classmethod
     def open(
@@ -118,11 +120,17 @@ class Classifier:
             options: Threshold, lists of classes, temperature; None for the scores as they are.
                 Reuse the object: its labels are resolved once.
 
+        Returns:
+            The best classes. Where the artifact has rules, also what they say, in ``known``, ``answered``
+            and ``candidates``. They judge the scores as the model gives them, before any options.
+
         Raises:
             ImageError: The image cannot be used.
             UsageError: top_k is not positive, options name a class the model lacks, or the
                 classifier is closed.
         """
+        if self._rules is not None:
+            return self._judged(self._rules, image, _positive("top_k", top_k), options)
         if options is None:
             return rank(self.scores(image), self.labels, _positive("top_k", top_k))
         bound = self._bound(options)
@@ -196,6 +204,23 @@ class Classifier:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _judged(
+        self, rules: ArtifactRules, image: ImageSource, top_k: int, options: ResultOptions | None
+    ) -> Result:
+        bound = None if options is None else self._bound(options)
+        array = self.pixels(image)
+        engine = self._pool.take()
+        extra: Float32Array | None = None
+        try:
+            if rules.output:
+                scores, extra = engine.run_with(array, rules.output)
+            else:
+                scores = engine.run(array)
+        finally:
+            self._pool.give(engine)
+        ranked = rank(scores, self.labels, top_k) if bound is None else bound.rank(scores, top_k)
+        return rules.applied(ranked, scores, extra)
 
     def _bound(self, options: ResultOptions) -> BoundOptions:
         last = self._last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -12,8 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+
+from edge_runtime.bundle.manifest import Artifact, encode_manifest, read_manifest
+from edge_runtime.bundle.rules import Rules
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,6 +47,39 @@ def own_digits_bundle(digits_bundle: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "digits.bundle"
     shutil.copytree(digits_bundle, copy)
     return copy
+
+
+@pytest.fixture(scope="session")
+def put_rules() -> Callable[..., None]:
+    """Puts hand-made rules into a bundle folder: ``put_rules(folder, rules, kind="tflite-int8")``.
+
+    Without a kind, every artifact gets them. Each is bound to its model file; bytes in ``parameters`` become
+    the file of the known rule; ``changes`` are further fields of the artifacts.
+    """
+
+    def put(
+        folder: Path, rules: Rules, *, kind: str = "", parameters: bytes | None = None, **changes: Any
+    ) -> None:
+        manifest = read_manifest((folder / "manifest.json").read_bytes())
+        if parameters is not None and rules.known is not None:
+            (folder / "rules").mkdir(exist_ok=True)
+            (folder / "rules/known.bin").write_bytes(parameters)
+            sha256 = hashlib.sha256(parameters).hexdigest()
+            known = msgspec.structs.replace(rules.known, file="rules/known.bin", sha256=sha256)
+            rules = msgspec.structs.replace(rules, known=known)
+
+        def ruled(entry: Artifact) -> Artifact:
+            if kind not in ("", entry.kind):
+                return entry
+            own = rules.model_sha256 or entry.sha256
+            bound = msgspec.structs.replace(rules, model_sha256=own)
+            return msgspec.structs.replace(entry, rules=bound, **changes)
+
+        artifacts = tuple(map(ruled, manifest.artifacts))
+        changed = msgspec.structs.replace(manifest, artifacts=artifacts)
+        (folder / "manifest.json").write_bytes(encode_manifest(changed))
+
+    return put
 
 
 @pytest.fixture(scope="session")

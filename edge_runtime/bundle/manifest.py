@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge_runtime.bundle.labels import check_count, validated
-from edge_runtime.bundle.rules import ReferenceStatistics, Rules
+from edge_runtime.bundle.rules import ReferenceStatistics, Rules, check_reference, check_rules
 from edge_runtime.bundle.strict_json import Strict, decode_json, encode_json
 from edge_runtime.common.errors import BundleError
 from edge_runtime.common.text import quoted, shortened
@@ -283,7 +283,7 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
     if not 1 <= version <= SCHEMA_VERSION:
         raise BundleError(
             f"{name} must have schema_version 1 to {SCHEMA_VERSION}. Received: {quoted(version)}. "
-            "Install the snapship version that wrote it, or export again."
+            "A newer snapship wrote it: update snapship on this device, then pull or open the bundle again."
         )
     manifest: Manifest = decode_json(data, Manifest, name)
     schema = _schema_of(manifest)
@@ -307,6 +307,11 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
         )
     for artifact in manifest.artifacts:
         _check_shapes(manifest, artifact, name)
+        place = f"{name}: {shortened(artifact.kind)}"
+        if artifact.rules is not None:
+            check_rules(artifact.rules, artifact.sha256, [entry.name for entry in artifact.outputs], place)
+        if artifact.reference is not None:
+            check_reference(artifact.reference, len(manifest.labels), place)
     cascade = manifest.cascade
     if cascade is not None and (
         cascade.kind in kinds
@@ -318,6 +323,11 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
             f"{quoted(cascade.first)} and {quoted(cascade.second)}, artifacts {quoted(kinds, 200)}. "
             "Export the bundle again."
         )
+    if cascade is not None and cascade.rules is not None:
+        (first,) = (artifact for artifact in manifest.artifacts if artifact.kind == cascade.first)
+        outputs = [entry.name for entry in first.outputs]
+        # Its own hash is that of its entry, and is compared where that is opened.
+        check_rules(cascade.rules, cascade.rules.model_sha256, outputs, f"{name}: {shortened(cascade.kind)}")
     return msgspec.structs.replace(manifest, schema_version=schema)
 
 

@@ -6,9 +6,12 @@ of one artifact: after quantization, scores mean something else. :mod:`edge_runt
 
 # No "from __future__ import annotations": msgspec would compile each again when a bundle is first read (1 ms).
 import math
+from collections.abc import Collection
 from typing import Literal
 
 from edge_runtime.bundle.strict_json import Strict
+from edge_runtime.common.errors import BundleError
+from edge_runtime.common.text import quoted
 
 Confidence = Literal["top", "margin"]
 """What says how sure a model is: its best score, or its best score minus the second best."""
@@ -96,6 +99,7 @@ class Rules(Strict, frozen=True):
         abstain: When to answer; None for always.
         sets: Which labels may be true; None if nobody asked.
         known: Which images to refuse; None for none.
+        model_sha256: Hash of the artifact whose scores they judge, 64 hex digits; empty if it was not recorded.
     """
 
     images: int
@@ -104,6 +108,49 @@ class Rules(Strict, frozen=True):
     abstain: AbstainRule | None = None
     sets: SetRule | None = None
     known: KnownRule | None = None
+    model_sha256: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a result that they fill: some of ``known``, ``answered`` and ``candidates``."""
+        said = {
+            "known": self.known is not None,
+            "answered": self.known is not None or self.abstain is not None,
+            "candidates": self.sets is not None,
+        }
+        return tuple(field for field, there in said.items() if there)
+
+
+def check_rules(rules: Rules, model_sha256: str, outputs: Collection[str], name: str) -> None:
+    """Checks that rules belong to an artifact.
+
+    Args:
+        rules: The rules.
+        model_sha256: Hash of the artifact's model file.
+        outputs: Names of its extra outputs.
+        name: The artifact, for messages.
+
+    Raises:
+        BundleError: They were made for another model file, or need an output or a file that is not named.
+    """
+    if rules.model_sha256 not in ("", model_sha256):
+        raise BundleError(
+            f"Rules must be those of their own model file. Received: {name} with rules of sha256 "
+            f"{quoted(rules.model_sha256[:12])}, its file has {model_sha256[:12]}. Export the bundle again."
+        )
+    known = rules.known
+    if known is None:
+        return
+    if known.output and known.output not in outputs:
+        raise BundleError(
+            f"A rule must read an output of its own artifact. Received: {name} with a rule on {quoted(known.output)}, "
+            f"extra outputs {quoted(', '.join(outputs) or 'none', 200)}. Export the bundle again."
+        )
+    if bool(known.file) != bool(known.sha256):
+        raise BundleError(
+            f"A rule's file must come with its sha256. Received: {name} with file {quoted(known.file)}, sha256 "
+            f"{quoted(known.sha256)}. Export the bundle again."
+        )
 
 
 HISTOGRAM_BINS = 20
@@ -128,3 +175,23 @@ class ReferenceStatistics(Strict, frozen=True):
     margins: tuple[int, ...]
     known: int | None = None
     answered: int | None = None
+
+
+def check_reference(reference: ReferenceStatistics, classes: int, name: str) -> None:
+    """Checks that reference statistics are those of a model with that many classes.
+
+    Args:
+        reference: The statistics.
+        classes: How many classes the model has.
+        name: The artifact, for messages.
+
+    Raises:
+        BundleError: They have another number of classes or bins.
+    """
+    found = (len(reference.classes), len(reference.top_scores), len(reference.margins))
+    expected = (classes, HISTOGRAM_BINS, HISTOGRAM_BINS)
+    if found != expected:
+        raise BundleError(
+            f"Reference statistics must have a number per class and per bin. Received: {name} with {found}, "
+            f"expected {expected}. Export the bundle again."
+        )

@@ -12,6 +12,7 @@ from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact, Manifest, encode_manifest
 from edge_runtime.cli.options import FilledPath, engine_options
 from edge_runtime.cli.phone_reports import bundle_and_reports, show_phone_reports
+from edge_runtime.cli.rules_in_words import rules_in_words
 from edge_runtime.common.errors import GateFailedError, UsageError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.terminal import Cell, Column, print_table
@@ -202,6 +203,8 @@ def print_info(manifest: Manifest, *, examples: int) -> None:
     metrics = [Column(name, right=True) for name in ("top-1", "change", "at worst")]
     columns: list[Column | str] = ["artifact", "file", Column("size", right=True), "verdict", *metrics]
     print_table(columns, [_artifact_row(artifact) for artifact in manifest.artifacts])
+    for line in rules_in_words(manifest):
+        click.echo(printable(line))
 
 
 def _facts(manifest: Manifest, examples: int) -> dict[str, str]:

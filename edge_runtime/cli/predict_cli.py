@@ -123,7 +123,8 @@ def predict(
     or --format csv.
 
     CSV and Parquet have the columns file, error, label, score, then label_1, score_1 and
-    so on up to --top-k. In CSV, text that a spreadsheet would run as a formula is prefixed
+    so on up to --top-k. Where the artifact has rules, known, answered and candidates follow
+    score; an image that is not answered is no error. In CSV, text that a spreadsheet would run as a formula is prefixed
     with an apostrophe, a file name with ./.
 
     \b

@@ -65,14 +65,18 @@ def aligned(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) 
 
 
 def print_table(
-    columns: Sequence[Column | str], rows: Sequence[Sequence[Cell]], *, title: str = "", caption: str = ""
+    columns: Sequence[Column | str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    title: Sequence[Cell] = (),
+    caption: str = "",
 ) -> None:
     """Prints a table with headings.
 
     Args:
         columns: The columns; a name alone is aligned left.
         rows: The cells.
-        title: A line above the table, on terminals only.
+        title: Lines above the table, on terminals only.
         caption: A line below the table, on terminals only.
     """
     full = [Column(column) if isinstance(column, str) else column for column in columns]
@@ -180,7 +184,9 @@ def _can_redraw(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str, caption: str) -> None:
+def _rich_table(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: Sequence[Cell], caption: str
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -191,14 +197,21 @@ def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title
         table.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
         # Text rather than a string, so that "[x]" in a file name is not markup.
-        table.add_row(*(Text(*((cell,) if isinstance(cell, str) else cell)) for cell in row))
+        table.add_row(*map(_styled, row))
     console = Console()
     # Not the title and caption of rich.Table, which wrap at the width of the table.
-    if title:
-        console.print(Text(title, style="bold"))
+    for line in title:
+        console.print(_styled(line))
     console.print(table)
     if caption:
         console.print(Text(caption, style="dim"))
+
+
+def _styled(cell: Cell) -> Any:
+    """A cell as rich's Text."""
+    from rich.text import Text
+
+    return Text(cell) if isinstance(cell, str) else Text(*cell)
 
 
 def _text(cell: Cell) -> str:

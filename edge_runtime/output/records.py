@@ -6,8 +6,13 @@ The columns of CSV and Parquet::
     error     why it could not be used, else empty
     label     its best class, empty when it has an error or no class reached the threshold
     score     that class's score, 0..1
-    label_1   the same again, then label_2, score_2 and so on up to --top-k
+    known     whether the image shows something that the model knows; true or false
+    answered  whether the label may be taken for the answer; true or false
+    candidates  the labels that may be true, best first: a JSON list in CSV, a list in Parquet
+    label_1   label and score again, then label_2, score_2 and so on up to --top-k
     score_1
+
+Each of known, answered and candidates is there only if the artifact has a rule for it.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from __future__ import annotations
 import csv
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, TextIO
 
@@ -25,7 +31,8 @@ from edge_runtime.common.terminal import printable
 from edge_runtime.common.text import as_utf8
 from edge_runtime.engines.result import Result
 
-Value = str | float | None
+Value = str | float | bool | list[str] | None
+"""A value of a row; a list is that of the candidates' labels."""
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """Characters that make a spreadsheet run a cell; source: OWASP, CSV injection."""
@@ -53,27 +60,39 @@ class Writer(ABC):
         """Writes what is still buffered."""
 
 
-def columns(classes: int) -> list[str]:
-    """Column names of a table with that many classes per image."""
+def columns(classes: int, ruled: Sequence[str] = ()) -> list[str]:
+    """Column names of a table.
+
+    Args:
+        classes: How many classes per image it has room for.
+        ruled: Those of ``known``, ``answered`` and ``candidates`` that the artifact has a rule for.
+    """
     ranked = [name for place in range(1, classes + 1) for name in (f"label_{place}", f"score_{place}")]
-    return ["file", "error", "label", "score", *ranked]
+    return ["file", "error", "label", "score", *ruled, *ranked]
 
 
-def row(name: str, answer: Result | ImageError, classes: int) -> list[Value]:
+def row(name: str, answer: Result | ImageError, classes: int, ruled: Sequence[str] = ()) -> list[Value]:
     """The values of one image in the order of :func:`columns`; None for missing ones.
 
     Args:
         name: The image as it was named.
         answer: Its result or error.
-        classes: How many classes the table has room for.
+        classes: As for :func:`columns`.
+        ruled: As for :func:`columns`.
     """
     if isinstance(answer, ImageError):
-        return [name, str(answer), *[None] * (2 + 2 * classes)]
+        return [name, str(answer), *[None] * (2 + len(ruled) + 2 * classes)]
+    told: dict[str, Value] = {
+        "known": answer.known,
+        "answered": answer.answered,
+        "candidates": None if answer.candidates is None else [entry.label for entry in answer.candidates],
+    }
     ranked: list[Value] = []
     for entry in answer.predictions[:classes]:
         ranked += [entry.label, entry.score]
     best = ranked[:2] or [None, None]
-    return [name, None, *best, *ranked, *[None] * (2 * classes - len(ranked))]
+    said = [told[field] for field in ruled]
+    return [name, None, *best, *said, *ranked, *[None] * (2 * classes - len(ranked))]
 
 
 class JsonLinesWriter(Writer):
@@ -96,22 +115,23 @@ class CsvWriter(Writer):
 
     keeps_errors = True
 
-    def __init__(self, stream: TextIO, classes: int) -> None:
+    def __init__(self, stream: TextIO, classes: int, ruled: Sequence[str] = ()) -> None:
         """Writes the column names.
 
         Args:
             stream: Where to write.
             classes: Classes per image.
+            ruled: As for :func:`columns`.
         """
-        self._classes = classes
+        self._classes, self._ruled = classes, ruled
         self._escape = stream.isatty()
         self._lines = csv.writer(_Lines(stream))
-        self._lines.writerow(columns(classes))
+        self._lines.writerow(columns(classes, ruled))
 
     def write(self, name: str, answer: Result | ImageError) -> None:
         """Writes the line of one image."""
-        first, *others = row(name, answer, self._classes)
-        cells = [_safe_path(str(first)), *(_safe(value) for value in others)]
+        first, *others = row(name, answer, self._classes, self._ruled)
+        cells = [_safe_path(str(first)), *(_safe(_text(value)) for value in others)]
         if self._escape:
             cells = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
         self._lines.writerow(cells)
@@ -130,28 +150,36 @@ class _Lines:
         click.echo(line.removesuffix("\r\n"), file=self._stream)
 
 
+def _text(value: Value) -> str | float | None:
+    """A value as a cell: what both spreadsheets and pandas read as a truth value, and JSON for a list."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+
+
 def _safe_path(name: str) -> str:
     """A path that no spreadsheet runs as a formula: ``./=1+1.png`` is the same file."""
     return f"./{name}" if name != "-" and name.startswith(_FORMULA_SIGNS) else name
 
 
-def _safe(value: Value) -> Value:
+def _safe(value: str | float | None) -> str | float | None:
     """Text that no spreadsheet runs as a formula: prefixed with an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
 
 
 class ParquetWriter(Writer):
-    """Labels as strings, scores as 32-bit floats, nulls where there is none."""
+    """Labels as strings, scores as 32-bit floats, candidates as lists of strings, nulls where there is none."""
 
     keeps_errors = True
     at_once = False
 
-    def __init__(self, file: BinaryIO, classes: int) -> None:
+    def __init__(self, file: BinaryIO, classes: int, ruled: Sequence[str] = ()) -> None:
         """Writes the schema.
 
         Args:
             file: Where to write.
             classes: Classes per image.
+            ruled: As for :func:`columns`.
 
         Raises:
             EnvironmentMissingError: pyarrow is not installed.
@@ -162,18 +190,22 @@ class ParquetWriter(Writer):
         except ImportError as error:
             raise EnvironmentMissingError.of_extra("--format parquet", "pyarrow", "parquet") from error
         self._arrow: Any = pyarrow
-        self._classes = classes
-        number, text = pyarrow.float32(), pyarrow.string()
+        self._classes, self._ruled = classes, ruled
+        number, text, truth = pyarrow.float32(), pyarrow.string(), pyarrow.bool_()
+        special = {"known": truth, "answered": truth, "candidates": pyarrow.list_(text)}
         self._schema: Any = pyarrow.schema(
-            [(name, number if name.startswith("score") else text) for name in columns(classes)]
+            [
+                (name, number if name.startswith("score") else special.get(name, text))
+                for name in columns(classes, ruled)
+            ]
         )
         self._file: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
         self._rows: list[list[Value]] = []
 
     def write(self, name: str, answer: Result | ImageError) -> None:
         """Buffers the row of one image; writes full row groups."""
-        values = row(name, answer, self._classes)
-        self._rows.append([as_utf8(value) if isinstance(value, str) else value for value in values])
+        values = row(name, answer, self._classes, self._ruled)
+        self._rows.append([_as_utf8(value) for value in values])
         if len(self._rows) == _GROUP_ROWS:
             self._flush()
 
@@ -196,3 +228,10 @@ class ParquetWriter(Writer):
         ]
         self._file.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
         self._rows.clear()
+
+
+def _as_utf8(value: Value) -> Value:
+    """A value whose text, if it has any, is UTF-8."""
+    if isinstance(value, list):
+        return [as_utf8(label) for label in value]
+    return as_utf8(value) if isinstance(value, str) else value

@@ -22,6 +22,14 @@ from edge_runtime.common.terminal import Cell, Column, StepProgress, aligned, is
 from edge_runtime.common.text import printable
 from edge_runtime.engines.result import Result
 from edge_runtime.output.records import CsvWriter, JsonLinesWriter, ParquetWriter, Writer
+from edge_runtime.output.verdict_words import (
+    VERDICT_STYLES,
+    VERDICT_WIDTH,
+    candidates,
+    is_believed,
+    sentences,
+    verdict,
+)
 
 OutputFormat = Literal["table", "jsonl", "csv", "parquet"]
 FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
@@ -60,13 +68,15 @@ def open_writer(
     """
     writer: Writer
     classes = min(top_k, len(used.labels))
+    rules = used.artifact.rules
+    ruled = rules.fields if rules is not None else ()
     if format == "parquet":
         if out is None:
             raise UsageError(
                 "Parquet cannot go to stdout. Received: --format parquet without --out. Pass --out FILE."
             )
         with written_aside(out) as file:
-            writer = ParquetWriter(file, classes)
+            writer = ParquetWriter(file, classes, ruled)
             try:
                 yield writer
                 writer.finish()
@@ -78,11 +88,11 @@ def open_writer(
         if format == "jsonl":
             writer = JsonLinesWriter(stream)
         elif format == "csv":
-            writer = CsvWriter(stream, classes)
+            writer = CsvWriter(stream, classes, ruled)
         elif names is not None and out is None and is_terminal():
-            writer = TableWriter(f"{used.artifact.kind} on {used.engine}")
+            writer = TableWriter(f"{used.artifact.kind} on {used.engine}", ruled)
         else:
-            writer = PlainWriter(stream, names or (), used.labels)
+            writer = PlainWriter(stream, names or (), used.labels, ruled)
         yield writer
         writer.finish()
 
@@ -121,17 +131,21 @@ def error_line(error: ImageError) -> str:
 
 
 class PlainWriter(Writer):
-    """One line per image, at once: the best classes, best first."""
+    """One line per image, at once: what the rules say, if there are any, and the best classes, best first."""
 
-    def __init__(self, stream: TextIO, names: Sequence[str], labels: Sequence[str]) -> None:
+    def __init__(
+        self, stream: TextIO, names: Sequence[str], labels: Sequence[str], ruled: Sequence[str] = ()
+    ) -> None:
         """Computes the column widths.
 
         Args:
             stream: Where to write.
             names: The images known in advance.
             labels: The model's labels.
+            ruled: Those of ``known``, ``answered`` and ``candidates`` that the artifact has a rule for.
         """
         self._stream = stream
+        self._judges = "answered" in ruled
         self._name_width = max((len(printable(name)) for name in names), default=0)
         self._label_width = min(_LABEL_CELLS, max(len(printable(label)) for label in labels))
 
@@ -140,11 +154,16 @@ class PlainWriter(Writer):
         if isinstance(answer, ImageError):
             return
         cells, widths = [printable(name)], [self._name_width]
+        if self._judges:
+            # First, where it cannot be overlooked beside a class that should not be believed.
+            cells, widths = [*cells, verdict(answer)], [*widths, VERDICT_WIDTH]
         for entry in answer.predictions:
             cells += [printable(entry.label), f"{entry.score:.4f}"]
             widths += [self._label_width, 6]
         if not answer:
             cells, widths = [*cells, _NOTHING], [*widths, 1]
+        if named := candidates(answer):
+            cells, widths = [*cells, f"candidates: {named}"], [*widths, 1]
         click.echo(aligned(cells, widths, [False] * len(cells)), file=self._stream)
 
 
@@ -153,13 +172,14 @@ class TableWriter(Writer):
 
     at_once = False
 
-    def __init__(self, caption: str) -> None:
+    def __init__(self, caption: str, ruled: Sequence[str] = ()) -> None:
         """Starts the clock.
 
         Args:
             caption: Artifact and engine, for the line below the table.
+            ruled: Those of ``known``, ``answered`` and ``candidates`` that the artifact has a rule for.
         """
-        self._caption = caption
+        self._caption, self._ruled = caption, ruled
         self._started = time.perf_counter()
         self._good: list[tuple[str, Result]] = []
         self._images = 0
@@ -176,32 +196,41 @@ class TableWriter(Writer):
             _print_one(*self._good[0], self._caption)
         elif self._good:
             spent_ms = (time.perf_counter() - self._started) * 1000.0 / self._images
-            columns: list[Column | str] = ["image", "label", Column("score", right=True), "", "next"]
+            columns: list[Column | str] = ["image", "label", Column("score", right=True), ""]
+            columns.append("candidates" if "candidates" in self._ruled else "next")
+            if "answered" in self._ruled:
+                columns.insert(1, "answer")
             rows = [_image_row(name, result) for name, result in self._good]
             print_table(columns, rows, caption=f"{self._caption}, {spent_ms:.1f} ms per image")
 
 
 def _print_one(name: str, result: Result, caption: str) -> None:
     columns: list[Column | str] = ["label", Column("score", right=True), ""]
+    believed = is_believed(result)
     rows: list[list[Cell]] = [
-        [(printable(entry.label), "bold" if place == 0 else ""), *_score(entry.score)]
+        [(printable(entry.label), "bold" if place == 0 and believed else ""), *_score(entry.score, believed)]
         for place, entry in enumerate(result.predictions)
     ]
-    print_table(columns, rows or [[_NOTHING, "", ""]], title=name, caption=caption)
+    title: list[Cell] = [(name, "bold"), *sentences(result)]
+    print_table(columns, rows or [[_NOTHING, "", ""]], title=title, caption=caption)
 
 
 def _image_row(name: str, result: Result) -> list[Cell]:
+    word = verdict(result)
+    judged: list[Cell] = [(word, VERDICT_STYLES[word])] if word else []
+    second = result.predictions[1] if len(result.predictions) > 1 and result.candidates is None else None
+    beside = f"{printable(second.label)} {second.score:.1%}" if second is not None else candidates(result)
     if not result:
-        return [name, _NOTHING, "", "", ""]
-    second = result.predictions[1] if len(result.predictions) > 1 else None
-    runner_up = f"{printable(second.label)} {second.score:.1%}" if second is not None else ""
-    return [name, (printable(result.top.label), "bold"), *_score(result.top.score), (runner_up, "dim")]
+        return [name, *judged, _NOTHING, "", "", (beside, "dim")]
+    believed = is_believed(result)
+    label = (printable(result.top.label), "bold" if believed else "dim")
+    return [name, *judged, label, *_score(result.top.score, believed), (beside, "dim")]
 
 
-def _score(score: float) -> list[Cell]:
-    """The score and its bar: green when confident, yellow when ambiguous."""
+def _score(score: float, believed: bool) -> list[Cell]:
+    """The score and its bar: green when confident, yellow when ambiguous, dim when the rules speak against it."""
     sign, empty = ("█", "░") if (sys.stdout.encoding or "").lower().startswith("utf") else ("#", ".")
     # Full only when the number beside it says 100 %.
     filled = int(round(score, 3) * _BAR_CELLS)
-    style = "green" if score >= 0.8 else "yellow" if score >= 0.5 else "red"
+    style = "dim" if not believed else "green" if score >= 0.8 else "yellow" if score >= 0.5 else "red"
     return [f"{score:.1%}", (sign * filled + empty * (_BAR_CELLS - filled), style)]

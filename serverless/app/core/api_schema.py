@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from edge_runtime.bundle.manifest import Metrics, Verdict
-from edge_runtime.engines.result import Result
+from edge_runtime.bundle.rules import Rules
+from edge_runtime.engines.result import Prediction, Result
 from edge_runtime.image.input_spec import InputSpec
 
 MAX_TOP_K = 999_999_999
@@ -57,19 +58,44 @@ class Scored(msgspec.Struct, frozen=True):
     score: float
 
 
-class Classified(msgspec.Struct, frozen=True):
+class Classified(msgspec.Struct, frozen=True, kw_only=True):
     """The classes of one image; predictions are sorted by descending score.
 
-    Label and score are null if no class reaches the score_threshold.
+    Label and score are null if no class reaches the score_threshold. The members known, answered and
+    candidates are absent where the model has no rule for them: then the answer is as it was before there were
+    rules.
     """
 
     label: str | None
     score: float | None
     margin: float
+    known: (
+        Annotated[
+            bool,
+            Meta(description="Whether the image shows something of the kind that the model was trained on."),
+        ]
+        | UnsetType
+    ) = UNSET
+    answered: (
+        Annotated[
+            bool,
+            Meta(
+                description="Whether the label may be taken for the answer: the image is known, the model sure."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    candidates: (
+        Annotated[
+            tuple[Scored, ...],
+            Meta(description="The classes that may be true, best first, at the model's own scores."),
+        ]
+        | UnsetType
+    ) = UNSET
     predictions: tuple[Scored, ...]
 
 
-class Answer(Classified, frozen=True):
+class Answer(Classified, frozen=True, kw_only=True):
     """The answer to a request with one image."""
 
     model: Served
@@ -154,6 +180,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
         input: The input that images are resized to.
         verdict: The gate's verdict.
         metrics: What the verdict was based on; null if the artifact was not checked.
+        rules: When its answers may be believed; absent if it has no rules.
     """
 
     precision: str
@@ -162,6 +189,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     input: InputSpec
     verdict: Verdict
     metrics: Metrics | None
+    rules: Rules | UnsetType = UNSET
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -192,6 +220,17 @@ class Info(msgspec.Struct, frozen=True):
 
 def classified(result: Result) -> Classified:
     """Converts a result of the runtime to its JSON form."""
-    scored = tuple(Scored(entry.label, entry.index, entry.score) for entry in result.predictions)
-    label, score = (scored[0].label, scored[0].score) if scored else (None, None)
-    return Classified(label, score, result.margin, scored)
+    scored = _scored(result.predictions)
+    return Classified(
+        label=scored[0].label if scored else None,
+        score=scored[0].score if scored else None,
+        margin=result.margin,
+        known=UNSET if result.known is None else result.known,
+        answered=UNSET if result.answered is None else result.answered,
+        candidates=UNSET if result.candidates is None else _scored(result.candidates),
+        predictions=scored,
+    )
+
+
+def _scored(predictions: tuple[Prediction, ...]) -> tuple[Scored, ...]:
+    return tuple(Scored(entry.label, entry.index, entry.score) for entry in predictions)

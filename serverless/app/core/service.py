@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from PIL import Image
 
 from edge_runtime.classifier import Classifier
@@ -259,7 +260,7 @@ def answer_to(
     served = examined[0].served if examined else served
     if not request.several:
         one = classified(examined[0].result)
-        return Answer(one.label, one.score, one.margin, one.predictions, served, timing)
+        return Answer(**msgspec.structs.asdict(one), model=served, timing_ms=timing)
     each = tuple(
         Failed(problem_of(one)) if isinstance(one, SnapshipError) else classified(one.result) for one in found
     )
@@ -290,8 +291,9 @@ def describe(classifier: Classifier, workers: int, threads: int) -> ServedModel:
     classifier.classify_many((), workers=workers)
     entry = classifier.artifact
     info = ModelInfo(
-        entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics
-    )
+        entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics,
+        rules=msgspec.UNSET if entry.rules is None else entry.rules,
+    )  # fmt: skip
     served = Served(classifier.bundle.manifest.name, entry.kind)
     return ServedModel(classifier, served, info, Readiness(make_selftest(classifier, threads)))
 

@@ -78,6 +78,8 @@ class RequestRecord(msgspec.Struct, omit_defaults=True):
         images: Number of images in the request.
         label: Best class of a single image.
         score: Its score.
+        known: Whether a single image counts as known; None without such a rule.
+        answered: Whether it counts as answered; None without such a rule.
         key: Name of the API key.
         read_ms: Milliseconds for receiving and parsing.
         decode_ms: Milliseconds for decoding and resizing, summed over the images.
@@ -98,6 +100,8 @@ class RequestRecord(msgspec.Struct, omit_defaults=True):
     images: int | None = None
     label: str | None = None
     score: float | None = None
+    known: bool | None = None
+    answered: bool | None = None
     key: str = ""
     read_ms: float | None = None
     decode_ms: float | None = None
@@ -116,12 +120,13 @@ class RequestRecord(msgspec.Struct, omit_defaults=True):
         self.images, self.read_ms = images, (time.perf_counter() - start) * 1000
 
     def add_results(self, examined: Sequence[TimedResult]) -> None:
-        """Records what was classified: total times; size and class of a single image."""
+        """Records what was classified: total times; size, class and what the rules say of a single image."""
         self.decode_ms = sum(one.decode_ms for one in examined)
         self.classify_ms = sum(one.classify_ms for one in examined)
         if len(examined) == 1 == self.images:
             (one,) = examined
             self.width, self.height = one.width, one.height
+            self.known, self.answered = one.result.known, one.result.answered
             if one.result:
                 self.label, self.score = one.result.top.label, one.result.top.score
 

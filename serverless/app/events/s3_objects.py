@@ -63,7 +63,7 @@ class ObjectSource(msgspec.Struct, frozen=True, omit_defaults=True):
     version_id: str = ""
 
 
-class ObjectClassified(Answer, frozen=True):
+class ObjectClassified(Answer, frozen=True, kw_only=True):
     """The result of an object: the answer of ``POST /classify`` and the object."""
 
     source: ObjectSource

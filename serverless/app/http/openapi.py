@@ -7,6 +7,7 @@ the status codes of a route, the forms of a body, and the union in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -37,6 +38,9 @@ _PIXEL = (
     "SRJB2bYJyknyMzPNObu5DzfpAkiJlUQsAAAAAElFTkSuQmCC"
 )
 """A real PNG, so that the document's example works."""
+
+_ATTRIBUTES = re.compile(r"\n\s*\n\s*Attributes:")
+"""Where a docstring's list of attributes begins; msgspec keeps the indentation."""
 
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -209,7 +213,7 @@ def _schemas(limits: api_schema.Limits, top_k: int) -> dict[str, Any]:
     for entry in found.values():
         # The attribute lists are for readers of the source.
         if "description" in entry:
-            entry["description"] = " ".join(entry["description"].partition("\n\nAttributes:")[0].split())
+            entry["description"] = " ".join(_ATTRIBUTES.split(entry["description"])[0].split())
     return dict(sorted(found.items()))
 
 

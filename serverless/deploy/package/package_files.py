@@ -15,7 +15,7 @@ import msgspec
 
 import edge_runtime
 import serverless
-from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle, rule_files
 from edge_runtime.bundle.labels import LABELS_FILE
 from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_manifest
 from edge_runtime.bundle.strict_json import Strict, encode_json
@@ -279,7 +279,9 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
         data = encode_json(kept)
         files[GOLDEN_FILE] = data
         golden = GoldenRef(GOLDEN_FILE, hashlib.sha256(data).hexdigest())
-    manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden)
+    manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden, cascade=None)
+    for file, sha256 in rule_files(manifest).items():
+        files[file] = bundle.read(file, sha256)
     files[MANIFEST_FILE] = encode_manifest(manifest)
     return {f"{folder}/{file}": data for file, data in files.items()}
 

@@ -69,3 +69,22 @@ def test_json_line_of_an_error_has_no_label() -> None:
     good, bad = map(json.loads, stream.getvalue().splitlines())
     assert good == {"image": "x.png", **GOOD.to_dict()}
     assert bad == {"image": "y.png", "error": "broken"}
+
+
+RULED = Result(
+    (Prediction("a", 0, 0.75),), 0.5, known=True, answered=False,
+    candidates=(Prediction("a", 0, 0.75), Prediction('=b", 1', 1, 0.25)),
+)  # fmt: skip
+
+
+def test_csv_columns_of_rules_are_those_that_the_artifact_has() -> None:
+    stream = io.StringIO()
+    writer = CsvWriter(stream, 1, ("answered", "candidates"))
+    for answer in (RULED, ImageError("broken"), Result((), 0.1, answered=True, candidates=())):
+        writer.write("x.png", answer)
+    header, good, bad, empty = csv.reader(io.StringIO(stream.getvalue()))
+    assert header == ["file", "error", "label", "score", "answered", "candidates", "label_1", "score_1"]
+    assert good[4] == "false"
+    assert json.loads(good[5]) == ["a", '=b", 1']
+    assert bad == ["x.png", "broken", *[""] * 6]
+    assert empty == ["x.png", "", "", "", "true", "[]", "", ""]
