@@ -121,7 +121,7 @@ def _write_check(shipment: Shipment, judgement: Judgement, manifest: Manifest) -
     assert shipment.table is not None
     page = render_report(shipment.name, replace(judgement, report=report), shipment.table)
     (folder / REPORT_FILE).write_text(page, encoding="utf-8")
-    (folder / CHECK_FILE).write_bytes(encode_json(kept))
+    (folder / CHECK_FILE).write_bytes(encode_json(kept.to_dict()))
     entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)
     write_manifest(folder, msgspec.structs.replace(manifest, artifacts=entries))
 

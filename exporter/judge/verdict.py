@@ -151,8 +151,12 @@ class CheckReport(Strict, frozen=True):
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Plain data for JSON; without rules, as versions read it that do not know them."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
+        for found in plain["artifacts"].values():
+            for field in ("rules", "trial"):
+                if found[field] is None:
+                    del found[field]
         return plain
 
     def only(self, kinds: Collection[str]) -> CheckReport:
