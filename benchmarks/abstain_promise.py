@@ -236,19 +236,26 @@ def _halves(scores: Float32Array, truth: IntArray, count: int) -> tuple[float | 
 
 
 def adaptive_size(made: Float32Array, truth: IntArray, other: Float32Array) -> float:
-    """Labels per image of adaptive sets (Romano, Sesia and Candes 2020, not randomised): the best until they add up.
+    """Labels per image of adaptive sets (Romano, Sesia and Candes 2020): the best, until their scores add up.
 
     Args:
         made: Scores that make the rule, float32 ``[m, classes]``.
         truth: Their true classes ``[m]``.
         other: Scores of other images.
     """
-    ranked = -np.sort(-made, axis=1).astype(np.float64)
-    above = (made > made[np.arange(len(truth)), truth][:, None]).sum(axis=1)
-    mass = np.cumsum(ranked, axis=1)[np.arange(len(truth)), above]
-    limit = np.sort(mass)[min(len(mass) - 1, math.ceil(COVERAGE * (len(mass) + 1)) - 1)]
-    reached = np.cumsum(-np.sort(-other, axis=1).astype(np.float64), axis=1) < limit
-    return float(np.minimum(reached.sum(axis=1) + 1, other.shape[1]).mean())
+    generator = np.random.default_rng(0)
+
+    def masses(scores: Float32Array) -> Float64Array:
+        """Scores of all better labels and a random part of the label's own, best label first."""
+        ranked = -np.sort(-scores.astype(np.float64), axis=1)
+        found: Float64Array = np.cumsum(ranked, axis=1) - generator.random((len(scores), 1)) * ranked
+        return found
+
+    rows = np.arange(len(truth))
+    better = (made > made[rows, truth][:, None]).sum(axis=1)
+    true_masses = np.sort(masses(made)[rows, better])
+    limit = true_masses[min(len(rows) - 1, math.ceil(COVERAGE * (len(rows) + 1)) - 1)]
+    return float(np.maximum((masses(other) <= limit).sum(axis=1), 1).mean())
 
 
 def alike_on_halves(one: Float32Array, other: Float32Array, truth: IntArray, count: int) -> list[float]:

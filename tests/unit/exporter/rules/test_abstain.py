@@ -40,6 +40,16 @@ def test_a_good_model_gets_a_rule_that_answers_all_and_a_poor_one_answers_its_su
     assert "would not help" in none.reason
 
 
+def test_testing_ends_at_the_first_threshold_that_fails() -> None:
+    """Wrong among the surest and right below: all together would pass, and were never tested."""
+    wrong = np.zeros(500, dtype=np.bool_)
+    wrong[:80:5] = True
+    found = fit_abstain(np.linspace(1.0, 0.1, 500), wrong, 0.05)
+    assert most_errors(450, 0.05) >= 14
+    assert found.errors > most_errors(found.answered, 0.05)
+    assert found.rule is None
+
+
 def test_missing_images_would_settle_it() -> None:
     missing = images_missing(150, 4, 0.05)
     assert missing is not None
