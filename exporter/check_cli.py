@@ -29,6 +29,7 @@ from exporter.report.github import (
     workflow_command,
 )
 from exporter.report.junit import junit_xml
+from exporter.report.rule_tables import print_trials
 from exporter.report.terminal_tables import print_baseline, print_report
 
 
@@ -97,6 +98,7 @@ def _check(given: dict[str, Any]) -> None:
             )
     if command.json_file != "-":
         print_report(found.report)
+        print_trials(found.report)
         if since is not None:
             print_baseline(since)
     # A result that is being accepted is shown above, and judged by the gate alone.

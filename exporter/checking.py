@@ -18,6 +18,7 @@ from exporter.bundle.golden_files import replay_golden
 from exporter.config.check_config import CheckConfig, with_thresholds
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions
+from exporter.evidence.rules_record import RulesTrial
 from exporter.formats.model_files import model_sha256
 from exporter.judge.baseline import Outcomes, outcomes_of
 from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
@@ -32,6 +33,7 @@ from exporter.reference.usage_check import (
     use_of_run,
 )
 from exporter.report.report import render_report
+from exporter.rules.fitting import try_rules
 from exporter.source.candidate import Candidate, artifact_candidate
 from exporter.source.external import (
     check_file,
@@ -242,9 +244,19 @@ def _judged(
             saved = saved_report(bundle)
             report = report.with_golden(replay_golden(bundle, threads=config.threads))
             report = report.with_unmade({} if saved is None else saved.unmade)
+            report = report.with_trials(_trials(bundle, found, table))
         found = with_thresholds(replace(found, report=report), table, config)
         text = render_report(subject.name, found, table) if page else None
         return CheckResult(found.report, outcomes_of(found, table), text)
+
+
+def _trials(bundle: Bundle, found: Judgement, table: PixelTable) -> dict[str, RulesTrial]:
+    """How the bundle's rules do; those that refuse unknown things need more than scores, and are left out."""
+    return {
+        entry.kind: try_rules(found.scores[entry.kind], table.truth, entry.rules)
+        for entry in bundle.manifest.artifacts
+        if entry.rules is not None and entry.rules.known is None and entry.kind in found.scores
+    }
 
 
 def _look(path: Path, input_range: InputRange) -> LoadedModel:

@@ -13,8 +13,10 @@ from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from exporter import exporting
 from exporter.bundle.bundle_files import REPORT_FILE
 from exporter.config.export_config import DEFAULT_AGREEMENT, ExportConfig, why
+from exporter.config.share import parsed_share
 from exporter.formats.kinds import DEFAULT_KINDS, KINDS
 from exporter.judge.verdict import CheckReport, saved_report
+from exporter.report.rule_tables import print_rules
 from exporter.report.terminal_tables import print_artifacts, print_pareto, print_report
 from exporter.source.input_range import RANGES
 
@@ -30,6 +32,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
         "Artifacts": "--artifacts --best --repair --agreement",
         "Data": "--data --calibration-data --calibration",
         "Source model": "--labels --fit --resize --input-range",
+        "Answers it is not sure of": "--max-error --sets --unknown",
         "Check": "--check --margin --missing-classes --weak-reference --quick",
         "Output": "--out --name --golden --overwrite --json",
     },
@@ -98,6 +101,23 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     help="Repair an int8 artifact whose answers match the full model's less often than this.",
 )
 @click.option(
+    "--max-error",
+    callback=parsed_share,
+    metavar="SHARE",
+    help="Make a rule to answer only if sure enough: of the answered images at most this share is wrong, e.g. 5%.",
+)
+@click.option(
+    "--sets",
+    callback=parsed_share,
+    metavar="SHARE",
+    help="Make a rule that names the labels that hold the true one for this share of images, e.g. 90%.",
+)
+@click.option(
+    "--unknown",
+    type=click.Choice(["scores", "features", "auto"]),
+    help="Make a rule that refuses things unlike the model's classes, from its scores or its features.",
+)
+@click.option(
     "--missing-classes",
     type=click.Choice(["error", "allow"]),
     default="error",
@@ -132,13 +152,15 @@ def export(quick: bool, as_json: bool, **given: Any) -> None:
     RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 if the
     bundle is written, whatever the verdicts: to fail a build, use `snapship check`. With --best
     it is 1 if nothing passes. An artifact that cannot be made is left out; if --artifacts
-    names it, the bundle is written and the exit code is 2.
+    names it, the bundle is written and the exit code is 2. With too few images for a rule of
+    --max-error or --sets, the bundle is written without it and the exit code is 3.
 
     \b
     Example:
       snapship export runs/flowers --out flowers.bundle
       snapship export runs/flowers --out flowers.bundle --artifacts all
       snapship export runs/flowers --out flowers.bundle --best size --margin 0.01
+      snapship export runs/flowers --out flowers.bundle --max-error 5% --sets 90%
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
       snapship export model.keras --data photos/ --input-range -1..1 --resize plain --out model.bundle
     """
@@ -149,9 +171,13 @@ def export(quick: bool, as_json: bool, **given: Any) -> None:
         click.echo(exported.bundle.read("manifest.json").decode())
         for kind, why in exported.unmade.items():
             click.echo(f"{kind}: not made. {why}", err=True)
+        for kind, reasons in exported.unmet_rules.items():
+            for reason in reasons:
+                click.echo(f"{kind}: {reason}", err=True)
     else:
         _print_bundle(exported.bundle, exported.unmade)
     exported.raise_for_unmade()
+    exported.raise_for_unmet_rules()
 
 
 def _print_bundle(bundle: Bundle, unmade: Mapping[str, str]) -> None:
@@ -161,6 +187,7 @@ def _print_bundle(bundle: Bundle, unmade: Mapping[str, str]) -> None:
         click.echo("Not checked: pass labelled images with --data, or use snapship check.")
     else:
         print_report(report)
+        print_rules(report)
         _print_search(report)
     click.echo(f"Bundle: {bundle.location}")
     if bundle.has(REPORT_FILE) and bundle.location.is_dir():

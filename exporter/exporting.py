@@ -8,6 +8,7 @@ Stages::
     model   -> files          converted once, then written as each kind
     files   -> repaired       int8 files, on the calibration images
     files   -> verdicts       each against the full model, on the judging images
+    scores  -> rules          of each artifact, if asked for: when its answers may be believed
     all     -> bundle         manifest, labels, golden examples, check.json, report.html
 """
 
@@ -16,71 +17,33 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact, Manifest, Preprocess
-from edge_runtime.bundle.strict_json import encode_json
-from edge_runtime.common.errors import DataError, ModelFileError, UsageError
+from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array
-from exporter.bundle.bundle_files import (
-    REPORT_FILE,
-    bundle_in_making,
-    check_writable,
-    may_write,
-    provenance,
-    write_manifest,
-)
-from exporter.bundle.golden_files import replay_golden, write_golden
+from exporter.bundle.bundle_files import bundle_in_making, check_writable, may_write, provenance
 from exporter.config.export_config import Best, ExportConfig, pick, valid_name
 from exporter.convert.builder import Builder
 from exporter.convert.image_sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
+from exporter.exported import Exported
 from exporter.formats.kinds import Kind
 from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
-from exporter.judge.verdict import CHECK_FILE, CheckReport
 from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import ReferenceUse, order_is_open, settle_reference, use_of_source
 from exporter.repair.artifact_repair import ArtifactRepair
-from exporter.report.report import render_report
+from exporter.rules.fitting import FittedRules, fit_artifacts
+from exporter.shipping import Shipment, write_shipment
 from exporter.source.candidate import artifact_candidate
 from exporter.source.full_model import FullModel, Source, check_path, find_source, load_source
-from exporter.source.images import balanced
+from exporter.source.images import PixelTable
 from exporter.source.scoring import full_scorer
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The result of an export.
-
-    Attributes:
-        bundle: The bundle, open.
-        unmade: Artifacts that could not be made, and are not in it: the error by kind.
-        named: The kinds named one by one, :attr:`ExportConfig.named`.
-    """
-
-    bundle: Bundle
-    unmade: Mapping[str, str]
-    named: frozenset[str]
-
-    def raise_for_unmade(self) -> None:
-        """Raises an error if the bundle lacks an artifact that was named.
-
-        Raises:
-            ModelFileError: It does; the bundle is still written.
-        """
-        missing = [kind for kind in self.unmade if kind in self.named]
-        if missing:
-            raise ModelFileError(
-                f"Every artifact that --artifacts names must be made. Received: {self.bundle.location} without "
-                f"{', '.join(missing)} ({self.unmade[missing[0]].rstrip('.')}). "
-                "Use the bundle as it is, or leave these out."
-            )
+from trainer.run.run_json import read_data
 
 
 def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
@@ -133,6 +96,10 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
             f"The best artifact is found on labelled images. Received: none, and {source.file} is no run folder. "
             "Pass --data."
         )
+    if config.rules and sets.judging is None:
+        raise DataError(
+            f"Rules are made from labelled images. Received: none, and {source.file} is no run folder. Pass --data."
+        )
     tell("loading the full model", 0, 0)
     model = load_source(source, config.input_range)
     labels = bundle_labels(source, sets, model)
@@ -143,10 +110,10 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
         tables = Tables(sets, labels, model, config.calibration, stack, tell)
         open_order = source.labels is None and sets.judging is not None and order_is_open(sets.judging)
         use = use_of_source(source, config.input_range, open_order=open_order)
-        unmade = _Export(config, source, model, labels, tables, folder, tell).run(use)
+        unmade, unmet = _Export(config, source, model, labels, tables, folder, tell).run(use)
         # Another process may have written one meanwhile.
         may_write(out, config.overwrite)
-    return Exported(Bundle.open(out), unmade, config.named)
+    return Exported(Bundle.open(out), unmade, config.named, unmet)
 
 
 class _Export:
@@ -172,14 +139,14 @@ class _Export:
         self._repairs: dict[str, RepairReport] = {}
         self._notes: tuple[str, ...] = ()
 
-    def run(self, use: ReferenceUse) -> Mapping[str, str]:
+    def run(self, use: ReferenceUse) -> tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]:
         """Fills the folder.
 
         Args:
             use: How the full model is used.
 
         Returns:
-            Why artifacts could not be made, by kind.
+            Why artifacts could not be made, and why rules could not, each by kind.
         """
         reference = self._scores_of_full_model(use)
         builder = Builder(
@@ -189,14 +156,15 @@ class _Export:
         self._entries = builder.load()
         self._shipped = tuple(self._files)
         judgement = self._judged(builder, reference)
-        if judgement is not None and self._config.best is not None:
-            judgement = self._only_the_best(judgement, self._config.best)
-        self._tell("writing the bundle", 0, 0)
-        manifest = self._manifest()
-        write_manifest(self._folder, manifest)
+        fitted: Mapping[str, FittedRules] = {}
         if judgement is not None:
-            self._write_check(judgement, manifest)
-        return self._unmade
+            if self._config.best is not None:
+                judgement = self._only_the_best(judgement, self._config.best)
+            judgement, fitted = self._rules(judgement)
+        self._tell("writing the bundle", 0, 0)
+        write_shipment(self._shipment(fitted), judgement)
+        unmet = {kind: tuple(one.report.unmet()) for kind, one in fitted.items()}
+        return self._unmade, {kind: reasons for kind, reasons in unmet.items() if reasons}
 
     def _scores_of_full_model(self, use: ReferenceUse) -> Float32Array | None:
         """Scores the judging images before minutes of conversion, if anything depends on them.
@@ -257,55 +225,42 @@ class _Export:
                     file.parent.rmdir()
         return replace(judgement, report=judgement.report.with_pareto(picked))
 
-    def _manifest(self) -> Manifest:
-        files = {kind: self._files[kind] for kind in self._shipped}
+    def _rules(self, judgement: Judgement) -> tuple[Judgement, Mapping[str, FittedRules]]:
+        """The rules of every artifact that ships, and the report with them."""
         table = self._tables.judging
-        golden = None
-        if table is not None:
-            examples = balanced(table.images, self._config.golden)
-            golden = write_golden(self._folder, examples, self._model.input, files)
-        return Manifest(
-            schema_version=1,
+        if table is None or not self._config.rules:
+            return judgement, {}
+        self._tell("making rules", 0, 0)
+        fitted = fit_artifacts(
+            judgement, table, self._config.rules, [kind.name for kind in self._shipped],
+            chose_epoch=_chose_epoch(self._source, table),
+        )  # fmt: skip
+        report = judgement.report.with_rules({kind: one.report for kind, one in fitted.items()})
+        return replace(judgement, report=report), fitted
+
+    def _shipment(self, fitted: Mapping[str, FittedRules]) -> Shipment:
+        return Shipment(
+            folder=self._folder,
             name=self._name,
             labels=self._labels,
             input=self._model.input,
-            artifacts=tuple(self._described(kind) for kind in files),
+            files={kind: self._files[kind] for kind in self._shipped},
+            entries=self._entries,
+            repairs=self._repairs,
+            fitted=fitted,
             provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
-            preprocess=Preprocess.of(self._model.input),
-            golden=golden,
+            table=self._tables.judging,
+            golden=self._config.golden,
+            must_pass=self._config.best is not None,
         )
 
-    def _described(self, kind: Kind) -> Artifact:
-        """With its repairs, which a bundle lists even if nothing was checked."""
-        repair = self._repairs.get(kind.name)
-        kept = () if repair is None else tuple(step.name for step in repair.kept)
-        return msgspec.structs.replace(self._entries[kind], repairs=kept)
 
-    def _write_check(self, judgement: Judgement, manifest: Manifest) -> None:
-        """Replays the bundle as written, before its verdicts are written."""
-        report = judgement.report.with_golden(replay_golden(Bundle.open(self._folder)))
-        if self._config.best is not None:
-            report.only([kind.name for kind in self._shipped]).raise_for_verdict()
-        assert self._tables.judging is not None
-        page = render_report(self._name, replace(judgement, report=report), self._tables.judging)
-        (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
-        kept = report.only([kind.name for kind in self._shipped])
-        (self._folder / CHECK_FILE).write_bytes(encode_json(kept))
-        entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)
-        write_manifest(self._folder, msgspec.structs.replace(manifest, artifacts=entries))
-
-
-def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
-    """An artifact that cannot run here stays unchecked."""
-    found = report.artifacts.get(entry.kind)
-    if found is None:
-        return entry
-    return msgspec.structs.replace(
-        entry,
-        verdict=found.verdict,
-        metrics=found.metrics(report.n),
-        temperature=1.0 if found.temperature is None else round(found.temperature.temperature, 4),
-    )
+def _chose_epoch(source: Source, table: PixelTable) -> bool:
+    """Whether some images chose the epoch of a run's model."""
+    if source.run is None:
+        return False
+    val = {item.sha256 for item in read_data(source.run).items if item.split == "val"}
+    return any(item.sha256 in val for item in table.images.items)
 
 
 def _relative(file: Path, out: Path) -> str:

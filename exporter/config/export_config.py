@@ -10,11 +10,13 @@ from typing import Literal, get_args
 from edge_runtime.common.errors import GateFailedError, InconclusiveError, UnknownNameError, UsageError
 from edge_runtime.image.input_spec import Fit, Resize
 from exporter.common.wording import latency_text, size_text
+from exporter.config.share import check_share
 from exporter.evidence.classes import MissingClasses
 from exporter.evidence.record import ParetoPoint
 from exporter.formats.kinds import ALL, DEFAULT_KINDS, SEARCHED_KINDS, Kind, parse_kinds
 from exporter.judge.verdict import ArtifactReport
 from exporter.reference.usage_check import WeakReference
+from exporter.rules.fitting import RuleWishes, UnknownScore
 from exporter.source.input_range import InputRange, check_range
 from exporter.statistics.gate import DEFAULT_MARGIN, check_margin
 
@@ -51,6 +53,12 @@ class ExportConfig:
             fine-tuning also for smaller losses; ``off``: none.
         best: ``size`` or ``latency``: try every artifact and ship only the smallest or fastest that
             passes; None ships all artifacts.
+        max_error: Make rules that answer only if at most this share of the answered images is answered
+            wrongly, above 0 and below 1; None makes none.
+        sets: Make rules that name the labels that hold the true class for this share of images, above 0 and
+            below 1; None makes none.
+        unknown: Make rules that refuse things unlike the model's classes, from its ``scores`` or its
+            ``features``; ``auto`` picks; None makes none.
         missing_classes: ``error`` refuses data that lacks images of a class; ``allow`` accepts it.
         weak_reference: ``error`` refuses a full model that is no better than guessing, before
             anything is converted; ``allow`` accepts it.
@@ -75,6 +83,9 @@ class ExportConfig:
     agreement: float = DEFAULT_AGREEMENT
     repair: Repair = "auto"
     best: Best | None = None
+    max_error: float | None = None
+    sets: float | None = None
+    unknown: UnknownScore | None = None
     missing_classes: MissingClasses = "error"
     weak_reference: WeakReference = "error"
     input_range: InputRange = "0..255"
@@ -104,6 +115,7 @@ class ExportConfig:
         for option, received, known in (
             ("repair", self.repair, get_args(Repair)),
             ("best", self.best, (None, *get_args(Best))),
+            ("unknown", self.unknown, (None, *get_args(UnknownScore))),
             ("fit", self.fit, (None, *get_args(Fit))),
             ("resize", self.resize, (None, *get_args(Resize))),
             ("evidence", self.evidence, get_args(Evidence)),
@@ -117,12 +129,28 @@ class ExportConfig:
                 "The best artifact is found by checking all of them. Received: best and no check. "
                 "Leave --no-check out."
             )
+        self._check_rules()
         if self.name is not None and not valid_name(self.name):
             raise UsageError(
                 f"A bundle's name must be letters, digits, '.', '_' and '-'. Received: {self.name!r}. "
                 "Pass another --name."
             )
         self.kinds  # noqa: B018 - names are looked up now, not after training data was read
+
+    def _check_rules(self) -> None:
+        for option, share in (("--max-error", self.max_error), ("--sets", self.sets)):
+            if share is not None:
+                check_share(share, option)
+        if self.rules and not self.check:
+            raise UsageError(
+                "Rules are made from the images that check the artifacts. Received: rules and no check. "
+                "Leave --no-check out."
+            )
+
+    @property
+    def rules(self) -> RuleWishes:
+        """The rules to make; falsy if there are none."""
+        return RuleWishes(self.max_error, self.sets, self.unknown)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

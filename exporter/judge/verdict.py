@@ -5,7 +5,7 @@ The set has the artifacts that no other beats in size, latency and accuracy at o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -27,10 +27,12 @@ from exporter.evidence.record import (
     RepairReport,
     TemperatureReport,
 )
+from exporter.evidence.rules_record import RulesReport, RulesTrial
 from exporter.formats.half_precision import Magnitude
 from exporter.formats.onnx_run import CpuReport
 from exporter.quantize.calibration import CalibrationReport
 from exporter.statistics.gate import Comparison, GateVerdict, overall
+from exporter.statistics.pareto import on_front
 
 CHECK_FILE = "check.json"
 
@@ -70,6 +72,8 @@ class ArtifactReport(Comparison, frozen=True):
         kernels: Whether it gives the same answers on every CPU, for a quantized .onnx file.
         half: The largest magnitude in it, for a file that other devices compute in float16.
         missing: Diagnostics that could not be measured, with the reason.
+        rules: The rules that an export made for it, and why others are missing.
+        trial: How the rules of a checked bundle do on these images.
     """
 
     bytes: int
@@ -85,6 +89,8 @@ class ArtifactReport(Comparison, frozen=True):
     kernels: KernelsReport | None = None
     half: Magnitude | None = None
     missing: tuple[str, ...] = ()
+    rules: RulesReport | None = None
+    trial: RulesTrial | None = None
 
     def failing(self, reason: str) -> ArtifactReport:
         """The same report with the verdict ``fail``.
@@ -145,8 +151,12 @@ class CheckReport(Strict, frozen=True):
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Plain data for JSON; without rules, as versions read it that do not know them."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
+        for found in plain["artifacts"].values():
+            for field in ("rules", "trial"):
+                if found[field] is None:
+                    del found[field]
         return plain
 
     def only(self, kinds: Collection[str]) -> CheckReport:
@@ -228,6 +238,30 @@ class CheckReport(Strict, frozen=True):
         }
         return msgspec.structs.replace(self, artifacts=artifacts)
 
+    def with_rules(self, reports: Mapping[str, RulesReport]) -> CheckReport:
+        """Adds the rules that were made.
+
+        Args:
+            reports: By kind, each of them judged.
+        """
+        artifacts = {
+            kind: msgspec.structs.replace(found, rules=reports.get(kind))
+            for kind, found in self.artifacts.items()
+        }
+        return msgspec.structs.replace(self, artifacts=artifacts)
+
+    def with_trials(self, trials: Mapping[str, RulesTrial]) -> CheckReport:
+        """Adds how the rules of a bundle do.
+
+        Args:
+            trials: By kind, each of them judged.
+        """
+        artifacts = {
+            kind: msgspec.structs.replace(found, trial=trials.get(kind))
+            for kind, found in self.artifacts.items()
+        }
+        return msgspec.structs.replace(self, artifacts=artifacts)
+
     def raise_for_verdict(self, inconclusive: str = "error") -> None:
         """Raises the error the command exits with.
 
@@ -303,20 +337,3 @@ def saved_report(bundle: Bundle) -> CheckReport | None:
         return None
     report: CheckReport = decode_json(bundle.read(CHECK_FILE), CheckReport, f"{bundle.location}/{CHECK_FILE}")
     return report
-
-
-def on_front(costs: Sequence[Sequence[float]]) -> list[bool]:
-    """Which points no other point dominates.
-
-    A point dominates another if it is nowhere worse and somewhere better; equal points do not dominate
-    each other.
-
-    Args:
-        costs: Points of equal length; less is better in every place.
-    """
-
-    def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-        pairs = list(zip(one, other, strict=True))
-        return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
-
-    return [not any(dominates(other, one) for other in costs) for one in costs]

@@ -19,6 +19,7 @@ from edge_runtime.common.html_page import render_page
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.wording import latency_text, size_text
+from exporter.evidence.rules_record import SET_SIZES
 from exporter.judge.cpu_kernels import kernels_text
 from exporter.judge.judge_artifacts import FULL_MODEL, Judgement
 from exporter.judge.verdict import CheckReport
@@ -31,6 +32,7 @@ from exporter.report.plots import (
     reliability_plot,
     size_latency_plot,
 )
+from exporter.report.rule_plots import abstain_plot
 from exporter.report.terminal_tables import calibration_warnings
 from exporter.source.images import PixelTable
 
@@ -113,6 +115,7 @@ def sections(found: Judgement, table: PixelTable) -> Iterator[Section]:
     if report.reference.temperature is not None:
         models = {FULL_MODEL: found.reference, **found.scores}
         yield Section("confidence", "Confidence", {"plot": reliability_plot(models, table.truth)})
+    yield from _rules(report)
     if any(one.engines for one in kinds.values()):
         yield Section("engines", "Engines and threads", {})
     if any(one.kernels for one in kinds.values()):
@@ -134,6 +137,18 @@ def _calibration(report: CheckReport) -> Iterator[Section]:
         warnings = {kind: calibration_warnings(one) for kind, one in reports.items()}
         values = {"reports": reports, "plot": plot, "warnings": warnings}
         yield Section("calibration", "Calibration images", values)
+
+
+def _rules(report: CheckReport) -> Iterator[Section]:
+    reports = {kind: one.rules for kind, one in report.artifacts.items() if one.rules is not None}
+    if not reports:
+        return
+    drawn = {kind: one for kind, one in reports.items() if one.abstain is not None}
+    sets = [one.sets for one in reports.values() if one.sets is not None]
+    largest = min(SET_SIZES, max((one.largest for one in sets), default=0))
+    sizes = [f"{size}+" if size == SET_SIZES else str(size) for size in range(1, largest + 1)]
+    values = {"reports": reports, "plot": abstain_plot(drawn) if drawn else "", "sets": sets, "sizes": sizes}
+    yield Section("rules", "Answers it is not sure of", values)
 
 
 def _classes(report: CheckReport) -> Section:

@@ -155,6 +155,7 @@ class Export(Step):
         with progress.working() as callback:
             exported = export_bundle(self.recipe.export, callback)
         exported.raise_for_unmade()
+        exported.raise_for_unmet_rules()
 
 
 class Check(Step):

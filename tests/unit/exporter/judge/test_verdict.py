@@ -6,7 +6,7 @@ import pytest
 from edge_runtime.bundle.manifest import WorstClass
 from edge_runtime.bundle.strict_json import decode_json, encode_json
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
-from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport, on_front
+from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport
 from exporter.statistics.gate import GateVerdict
 
 
@@ -70,12 +70,3 @@ def test_failing_keeps_what_it_failed_for() -> None:
         "fail", "it overflows",
     )  # fmt: skip
     assert failed.failing("it overflows").reason == "because fail; it overflows"
-
-
-def test_pareto_set_by_hand() -> None:
-    points = [(10.0, 5.0, -0.9), (3.0, 2.0, -0.89), (3.0, 3.0, -0.89), (4.0, 1.0, -0.8), (11.0, 6.0, -0.9)]
-    assert on_front(points) == [True, True, False, True, False]
-
-
-def test_equals_do_not_beat_each_other() -> None:
-    assert on_front([(1.0, 1.0, -0.5), (1.0, 1.0, -0.5)]) == [True, True]

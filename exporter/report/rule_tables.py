@@ -1,0 +1,81 @@
+"""The tables of rules that ``export`` and ``check`` print."""
+
+from __future__ import annotations
+
+import click
+
+from edge_runtime.common.terminal import Cell, Column, print_table
+from exporter.evidence.rules_record import RulesReport, RulesTrial
+from exporter.judge.verdict import CheckReport
+
+
+def print_rules(report: CheckReport) -> None:
+    """Prints the rules that were made, one line per artifact, and why others are missing.
+
+    Args:
+        report: The result of an export.
+    """
+    reports = {kind: one.rules for kind, one in report.artifacts.items() if one.rules is not None}
+    if not reports:
+        return
+    first = next(iter(reports.values()))
+    note = ", which also chose the epoch" if first.chose_epoch else ""
+    click.echo(f"Rules from {first.images:,} images{note}:")
+    columns = [Column("artifact")]
+    if first.abstain is not None:
+        share = f"{100 * first.abstain.max_error:g} %"
+        columns += [Column(name, right=True) for name in (f"answers at ≤ {share} error", "answered", "wrong")]
+    if first.sets is not None:
+        columns += [
+            Column(f"labels for {100 * first.sets.coverage:g} %", right=True),
+            Column("most", right=True),
+        ]
+    print_table(columns, [[kind, *_row(found)] for kind, found in reports.items()])
+    for kind, found in reports.items():
+        for reason in found.unmet():
+            click.echo(f"{kind}: {reason}")
+
+
+def _row(found: RulesReport) -> list[Cell]:
+    row: list[Cell] = []
+    one, sets = found.abstain, found.sets
+    if one is not None:
+        threshold: Cell = ("no rule", "yellow")
+        if one.rule is not None:
+            threshold = f"margin ≥ {one.rule.threshold:.4f}" if one.rule.threshold else "always"
+        row += [threshold, f"{one.answered:,} of {one.certifying:,}", f"{one.errors:,}"]
+    if sets is not None:
+        row += (
+            [("no rule", "yellow"), ""] if sets.rule is None else [f"{sets.mean_size:.2f}", f"{sets.largest}"]
+        )
+    return row
+
+
+def print_trials(report: CheckReport) -> None:
+    """Prints how the rules of a checked bundle do on its images; this is no verdict.
+
+    Args:
+        report: The result of a check.
+    """
+    trials = {kind: one.trial for kind, one in report.artifacts.items() if one.trial is not None}
+    if not trials:
+        return
+    click.echo("Its rules on these images:")
+    columns = ["answered", "wrong of them", "true label among candidates", "candidates"]
+    print_table(
+        [Column("artifact"), *(Column(name, right=True) for name in columns)],
+        [[kind, *_trial(found)] for kind, found in trials.items()],
+    )
+
+
+def _trial(found: RulesTrial) -> list[Cell]:
+    row: list[Cell] = ["", ""]
+    if found.answered is not None and found.errors is not None:
+        row = [_share(found.answered, found.images), _share(found.errors, found.answered)]
+    if found.covered is None or found.mean_size is None:
+        return [*row, "", ""]
+    return [*row, _share(found.covered, found.images), f"{found.mean_size:.2f}"]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({100 * part / whole:.1f} %)" if whole else f"{part:,} of {whole:,}"
