@@ -36,12 +36,14 @@ from exporter.bundle.bundle_files import (
     write_manifest,
 )
 from exporter.bundle.golden_files import replay_golden, write_golden
+from exporter.cascade.making import MadeCascade, make_cascade, with_verdict
+from exporter.cascade.worth import why_not, without
 from exporter.config.export_config import Best, ExportConfig, pick, valid_name
 from exporter.convert.builder import Builder
 from exporter.convert.image_sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
-from exporter.formats.kinds import Kind
+from exporter.formats.kinds import CASCADE, Kind
 from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
 from exporter.judge.verdict import CHECK_FILE, CheckReport
 from exporter.reference.resize_choice import resize_notes
@@ -133,6 +135,10 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
             f"The best artifact is found on labelled images. Received: none, and {source.file} is no run folder. "
             "Pass --data."
         )
+    if config.cascade and sets.judging is None:
+        raise DataError(
+            f"A cascade is judged on labelled images. Received: none, and {source.file} is no run folder. Pass --data."
+        )
     tell("loading the full model", 0, 0)
     model = load_source(source, config.input_range)
     labels = bundle_labels(source, sets, model)
@@ -171,6 +177,7 @@ class _Export:
         self._unmade: Mapping[str, str] = {}
         self._repairs: dict[str, RepairReport] = {}
         self._notes: tuple[str, ...] = ()
+        self._cascade: MadeCascade | None = None
 
     def run(self, use: ReferenceUse) -> Mapping[str, str]:
         """Fills the folder.
@@ -193,6 +200,9 @@ class _Export:
             judgement = self._only_the_best(judgement, self._config.best)
         self._tell("writing the bundle", 0, 0)
         manifest = self._manifest()
+        if judgement is not None and self._cascade is not None:
+            described = self._cascade.described(judgement.report)
+            manifest = msgspec.structs.replace(manifest, cascade=described)
         write_manifest(self._folder, manifest)
         if judgement is not None:
             self._write_check(judgement, manifest)
@@ -230,6 +240,9 @@ class _Export:
             )
             for kind, file in self._files.items()
         ]
+        if self._config.cascade:
+            self._make_cascade(repair)
+            candidates += [] if self._cascade is None else [self._cascade.candidate]
         if table is None or reference is None or all(one.unusable for one in candidates):
             return None
         found = judge(
@@ -244,8 +257,17 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
+        if self._cascade is not None and (reason := why_not(found.report)):
+            self._unmade = {**self._unmade, CASCADE: reason}
+            self._cascade, found = None, without(found, CASCADE, table)
         report = found.report.with_notes(self._notes).with_unmade(self._unmade)
         return replace(found, report=report.with_repairs(self._repairs, repair.calibrations()))
+
+    def _make_cascade(self, repair: ArtifactRepair) -> None:
+        try:
+            self._cascade = make_cascade(self._files, repair, self._tell)
+        except ModelFileError as error:
+            self._unmade = {**self._unmade, CASCADE: str(error)}
 
     def _only_the_best(self, judgement: Judgement, best: Best) -> Judgement:
         picked = pick(judgement.report.artifacts, best, self._config.margin)
@@ -263,7 +285,8 @@ class _Export:
         golden = None
         if table is not None:
             examples = balanced(table.images, self._config.golden)
-            golden = write_golden(self._folder, examples, self._model.input, files)
+            cascades = {} if self._cascade is None else {CASCADE: self._cascade.open}
+            golden = write_golden(self._folder, examples, self._model.input, files, cascades)
         return Manifest(
             schema_version=1,
             name=self._name,
@@ -289,10 +312,14 @@ class _Export:
         assert self._tables.judging is not None
         page = render_report(self._name, replace(judgement, report=report), self._tables.judging)
         (self._folder / REPORT_FILE).write_text(page, encoding="utf-8")
-        kept = report.only([kind.name for kind in self._shipped])
+        cascade = () if manifest.cascade is None else (manifest.cascade.kind,)
+        kept = report.only([*(kind.name for kind in self._shipped), *cascade])
         (self._folder / CHECK_FILE).write_bytes(encode_json(kept))
         entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)
-        write_manifest(self._folder, msgspec.structs.replace(manifest, artifacts=entries))
+        judged = msgspec.structs.replace(
+            manifest, artifacts=entries, cascade=with_verdict(manifest.cascade, kept)
+        )
+        write_manifest(self._folder, judged)
 
 
 def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:

@@ -12,7 +12,15 @@ from edge_runtime.image.input_spec import Fit, Resize
 from exporter.common.wording import latency_text, size_text
 from exporter.evidence.classes import MissingClasses
 from exporter.evidence.record import ParetoPoint
-from exporter.formats.kinds import ALL, DEFAULT_KINDS, SEARCHED_KINDS, Kind, parse_kinds
+from exporter.formats.kinds import (
+    ALL,
+    CASCADE_FIRST,
+    CASCADE_SECOND,
+    DEFAULT_KINDS,
+    SEARCHED_KINDS,
+    Kind,
+    parse_kinds,
+)
 from exporter.judge.verdict import ArtifactReport
 from exporter.reference.usage_check import WeakReference
 from exporter.source.input_range import InputRange, check_range
@@ -51,6 +59,8 @@ class ExportConfig:
             fine-tuning also for smaller losses; ``off``: none.
         best: ``size`` or ``latency``: try every artifact and ship only the smallest or fastest that
             passes; None ships all artifacts.
+        cascade: Whether to make a cascade of tflite-int8 and tflite-fp32, which are then written too, if
+            it is worth it.
         missing_classes: ``error`` refuses data that lacks images of a class; ``allow`` accepts it.
         weak_reference: ``error`` refuses a full model that is no better than guessing, before
             anything is converted; ``allow`` accepts it.
@@ -75,6 +85,7 @@ class ExportConfig:
     agreement: float = DEFAULT_AGREEMENT
     repair: Repair = "auto"
     best: Best | None = None
+    cascade: bool = False
     missing_classes: MissingClasses = "error"
     weak_reference: WeakReference = "error"
     input_range: InputRange = "0..255"
@@ -117,6 +128,11 @@ class ExportConfig:
                 "The best artifact is found by checking all of them. Received: best and no check. "
                 "Leave --no-check out."
             )
+        if self.cascade and (self.best is not None or not self.check):
+            raise UsageError(
+                "A cascade is two artifacts, and is judged before it is written. Received: --cascade with "
+                f"{'--no-check' if self.best is None else '--best, which ships one'}. Leave one of the two out."
+            )
         if self.name is not None and not valid_name(self.name):
             raise UsageError(
                 f"A bundle's name must be letters, digits, '.', '_' and '-'. Received: {self.name!r}. "
@@ -126,18 +142,22 @@ class ExportConfig:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of :attr:`artifacts`; with ``best`` and none named, :data:`SEARCHED_KINDS`.
+        """The kinds of :attr:`artifacts`, and those of a cascade; with ``best`` and none named, :data:`SEARCHED_KINDS`.
 
         Raises:
             UnknownNameError: One is not known.
         """
         if self.best is not None and self.artifacts == DEFAULT_KINDS:
             return parse_kinds(SEARCHED_KINDS)
-        return parse_kinds(self.artifacts)
+        also = (CASCADE_FIRST, CASCADE_SECOND) if self.cascade else ()
+        return parse_kinds((*self.artifacts, *also))
 
     @property
     def named(self) -> frozenset[str]:
-        """The kinds named one by one; empty for ``all``, ``best`` and the default."""
+        """The kinds named one by one; empty for ``all``, ``best`` and the default.
+
+        A cascade is not among them: whether it is worth it is known only afterwards, and differs by CPU.
+        """
         if self.best is not None or self.artifacts == DEFAULT_KINDS:
             return frozenset()
         names = [name for name in self.artifacts if name.strip().lower() != ALL]
