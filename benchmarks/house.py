@@ -37,7 +37,7 @@ LAYERS = {
     ),
     "serverless": (
         ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "
-        "deploy/traffic / deploy/manage / deploy/cost deploy/package / deploy"
+        "deploy/traffic / deploy/manage / deploy/package / deploy/cost / deploy"
     ),
     "phone": "disk / apk engine / app / gradle serving single_file / .",
     "snapship": ". / run",

@@ -82,6 +82,8 @@ class ArtifactTiming:
         image: Starting from an encoded image.
         rss_mb: Resident memory of a fresh process after loading, in 10^6 bytes.
         cold_start_ms: From the start of a fresh process to its first prediction, the median of :data:`COLD_STARTS`.
+        passed_on: Share of the predictions that a cascade passed on, that of the images on which it was judged;
+            None for one file.
     """
 
     artifact: str
@@ -91,6 +93,7 @@ class ArtifactTiming:
     image: Latency
     rss_mb: float
     cold_start_ms: float
+    passed_on: float | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,7 @@ def bench(
             latency(case.seconds["array"]), latency(case.seconds["image"]),
             rss_mb=statistics.median(memory for _, memory in starts) / 1e6,
             cold_start_ms=statistics.median(spent for spent, _ in starts) * 1000.0,
+            passed_on=case.artifact.passed_on if isinstance(case.artifact, CascadeEntry) else None,
         )
         for case, starts in zip(cases, cold, strict=True)
     )  # fmt: skip

@@ -209,7 +209,7 @@ def print_info(manifest: Manifest, *, examples: int) -> None:
         first, second = (part.kind for part in cascade.parts)
         click.echo(
             f"{printable(cascade.kind)}: {printable(first)} answers unless its best score is less than "
-            f"{cascade.margin:.3f} above its second best; then {printable(second)} does "
+            f"{cascade.margin:.4g} above its second best; then {printable(second)} does "
             f"({cascade.passed_on:.1%} of the images it was judged on)."
         )
 

@@ -155,8 +155,8 @@ def _print(found: Estimate, measured: RequestProfile, prices: Prices) -> None:
     )
     if measured.passed_on is not None:
         click.echo(
-            f"Cascade: {measured.passed_on:.1%} of the requests, as of the images on which it was judged, run both models; "
-            "memory and start include both."
+            f"Cascade: {measured.passed_on:.1%} of the requests, as of the images on which it was judged, run both "
+            "models; memory and start include both."
         )
     click.echo(
         "Assumed: one CPU of this machine is as fast as one vCPU of Lambda; pass --ms with a real duration."

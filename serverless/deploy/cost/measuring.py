@@ -129,11 +129,8 @@ def measure(
     entry = choose(opened, artifact)
     with temporary_folder() as folder:
         files, described = _images(opened, images, folder)
-        location = Path(bundle).resolve()
-        if isinstance(entry, CascadeEntry):
-            ways = _one_way_bundles(opened, entry, folder)
-        else:
-            ways = [(location, 1.0)]
+        whole = [(Path(bundle).resolve(), 1.0)]
+        ways = _one_way_bundles(opened, entry, folder) if isinstance(entry, CascadeEntry) else whole
         words = [str(seconds / STARTS / len(ways)), str(requests), *map(str, files)]
         timed = [
             (_samples(place, entry.kind, folder / "result.json", words, seconds), weight)
