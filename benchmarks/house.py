@@ -33,11 +33,11 @@ LAYERS = {
     "trainer": "progress / core / augmentation data_checks models / config run / fit / evaluation / analysis / .",
     "exporter": (
         "common formats statistics / source / evidence quantize reference / judge / "
-        "rules / bundle config report / convert / repair / ."
+        "rules / bundle config report / convert / repair / cascade / ."
     ),
     "serverless": (
         ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "
-        "deploy/traffic / deploy/manage / deploy/cost deploy/package / deploy"
+        "deploy/traffic / deploy/manage / deploy/package / deploy/cost / deploy"
     ),
     "phone": "disk / apk engine / app / gradle serving single_file / .",
     "snapship": ". / run",

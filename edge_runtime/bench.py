@@ -21,16 +21,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from PIL import Image
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.cascade_entry import CascadeEntry
 from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import AUTOMATIC, usable
+from edge_runtime.engines.result import Result
 from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.golden import read_golden
 from edge_runtime.image.preprocess import ImageSource, decoded
@@ -79,6 +82,8 @@ class ArtifactTiming:
         image: Starting from an encoded image.
         rss_mb: Resident memory of a fresh process after loading, in 10^6 bytes.
         cold_start_ms: From the start of a fresh process to its first prediction, the median of :data:`COLD_STARTS`.
+        passed_on: Share of the predictions that a cascade passed on, that of the images on which it was judged;
+            None for one file.
     """
 
     artifact: str
@@ -88,6 +93,7 @@ class ArtifactTiming:
     image: Latency
     rss_mb: float
     cold_start_ms: float
+    passed_on: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,12 +133,39 @@ class BenchReport:
     skipped: tuple[str, ...]
 
 
+class _InProportion:
+    """A cascade on one image, passed on as often as the images on which it was judged: timing one way shows neither."""
+
+    def __init__(self, kept: Classifier, passed: Classifier, share: float) -> None:
+        """Takes the cascade that passes nothing on, the one that passes all on, and the share of the latter."""
+        self._kept, self._passed, self._share, self._calls = kept, passed, share, 0
+        self.pixels = kept.pixels
+
+    def classify(self, image: ImageSource) -> Result:
+        self._calls += 1
+        # Evenly spread: every k-th call crosses a whole number.
+        due = int(self._calls * self._share) > int((self._calls - 1) * self._share)
+        return (self._passed if due else self._kept).classify(image)
+
+
+def _opened(
+    bundle: Bundle, entry: Artifact, engine: str, threads: int, stack: ExitStack
+) -> Classifier | _InProportion:
+    def opened(one: Artifact) -> Classifier:
+        return stack.enter_context(Classifier(bundle, one, engine=engine, threads=threads))
+
+    if not isinstance(entry, CascadeEntry):
+        return opened(entry)
+    never, always = (msgspec.structs.replace(entry, margin=margin) for margin in (0.0, 2.0))
+    return _InProportion(opened(never), opened(always), entry.passed_on)
+
+
 @dataclass
 class _Case:
     artifact: Artifact
     engine: str
     threads: int
-    classifier: Classifier
+    classifier: Classifier | _InProportion
     seconds: dict[str, list[float]] = field(default_factory=lambda: {"array": [], "image": []})
 
 
@@ -170,7 +203,7 @@ def bench(
             f"threads={','.join(map(str, threads)) or 'none'}. Pass larger ones."
         )
     machine = this_machine()
-    entries = [bundle.artifact(kind) for kind in artifacts] or list(bundle.manifest.artifacts)
+    entries = [bundle.artifact(kind) for kind in artifacts] or list(bundle.entries)
     chosen = [
         (entry, engine, number)
         for entry in entries
@@ -186,8 +219,7 @@ def bench(
     with ExitStack() as stack:
         cases = []
         for entry, engine, number in dict.fromkeys(chosen):
-            opened = stack.enter_context(Classifier(bundle, entry, engine=engine, threads=number))
-            cases.append(_Case(entry, engine, number, opened))
+            cases.append(_Case(entry, engine, number, _opened(bundle, entry, engine, number, stack)))
         array = cases[0].classifier.pixels(photo)
         _take_turns(cases, {"array": array, "image": photo}, runs, seconds)
     cold = _cold_starts(bundle, cases, photo)
@@ -197,6 +229,7 @@ def bench(
             latency(case.seconds["array"]), latency(case.seconds["image"]),
             rss_mb=statistics.median(memory for _, memory in starts) / 1e6,
             cold_start_ms=statistics.median(spent for spent, _ in starts) * 1000.0,
+            passed_on=case.artifact.passed_on if isinstance(case.artifact, CascadeEntry) else None,
         )
         for case, starts in zip(cases, cold, strict=True)
     )  # fmt: skip

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.common.errors import ImageError, ModelFileError, UsageError
+from edge_runtime.common.errors import ImageError, UsageError
 from edge_runtime.engine_pool import EnginePool
-from edge_runtime.engines import Engine, open_engine
+from edge_runtime.engines import Engine
+from edge_runtime.engines.cascade import CascadeEngine
+from edge_runtime.engines.opening import engine_maker
 from edge_runtime.engines.result import Float32Array, Result, rank
 from edge_runtime.engines.selection import choose
 from edge_runtime.image.input_spec import InputSpec
@@ -53,17 +55,19 @@ class Classifier:
 
         Args:
             bundle: An open bundle.
-            artifact: One of its artifacts.
+            artifact: One of its entries.
             engine: ``auto`` or an engine's name.
             threads: Threads per inference.
             max_bytes: Limit of an encoded image.
             max_pixels: Limit of an image's width times height.
         """
-        model = bundle.model(artifact)
-        name = f"{bundle.location}/{artifact.file}"
+        load = engine_maker(bundle, artifact, engine=engine, threads=threads)
+        self._made: list[Engine] = []
 
         def make() -> Engine:
-            return open_engine(model, artifact.format, name, engine=engine, threads=threads)
+            made = load()
+            self._made.append(made)
+            return made
 
         self._pool = EnginePool(make)
         self.engine = self._pool.first.name
@@ -73,7 +77,6 @@ class Classifier:
         self.input: InputSpec = bundle.manifest.input
         self._max_bytes, self._max_pixels = max_bytes, max_pixels
         self._last: tuple[ResultOptions, BoundOptions] | None = None
-        self._check(self._pool.first, name)
         self._rules = ArtifactRules.of(bundle, artifact, self._pool.first)
 
     @classmethod
@@ -92,8 +95,8 @@ class Classifier:
 
         Args:
             bundle: A folder, a zip, or an open bundle.
-            artifact: Its kind, such as ``tflite-int8``; None takes the smallest that
-                passed its check and that an installed engine runs.
+            artifact: Its kind, such as ``tflite-int8`` or ``tflite-cascade``; None takes the fastest
+                that passed its check and that an installed engine runs.
             engine: ``auto``, or a name in :data:`edge_runtime.engines.ENGINES`.
             threads: Threads per inference; more than one is slower on a busy machine.
             allow_failed: Also use an artifact whose verdict is ``fail``.
@@ -195,6 +198,14 @@ class Classifier:
         self._pool.raise_limit(workers)
         return self._stream(images, top_k, workers, options)
 
+    @property
+    def passed_on(self) -> tuple[int, int] | None:
+        """Of a cascade, how many images were passed on to its second model, and of how many; None for one file."""
+        found = [engine for engine in self._made if isinstance(engine, CascadeEngine)]
+        if not found:
+            return None
+        return sum(engine.passed_on for engine in found), sum(engine.seen for engine in found)
+
     def close(self) -> None:
         """Releases the model; running calls finish first."""
         self._pool.close()
@@ -257,17 +268,6 @@ class Classifier:
             return self.classify(image, top_k, options)
         except ImageError as error:
             return error
-
-    def _check(self, engine: Engine, name: str) -> None:
-        """Checks the tensors of the file against the manifest."""
-        entry = self.artifact
-        found = (engine.input.dtype, engine.input.shape[1:], engine.output.shape[1:])
-        expected = (entry.input.dtype, entry.input.shape[1:], entry.output.shape[1:])
-        if found != expected:
-            raise ModelFileError(
-                f"A model's tensors must match the manifest. Received: {name} with {found}, manifest "
-                f"{expected}. Export the bundle again."
-            )
 
 
 def _positive(name: str, value: int) -> int:

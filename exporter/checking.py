@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.cascade_entry import CascadeEntry
 from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.dataset import ImageSet, open_dataset
+from edge_runtime.engines.opening import engine_maker
 from edge_runtime.image.input_spec import InputSpec
 from exporter.bundle.golden_files import replay_golden
 from exporter.config.check_config import CheckConfig, with_thresholds
@@ -34,7 +36,7 @@ from exporter.reference.usage_check import (
 )
 from exporter.report.report import render_report
 from exporter.rules.fitting import try_rules
-from exporter.source.candidate import Candidate, artifact_candidate
+from exporter.source.candidate import Candidate, artifact_candidate, cascade_candidate
 from exporter.source.external import (
     check_file,
     common_input,
@@ -158,7 +160,7 @@ def _bundle_of(config: CheckConfig, progress: Progress) -> _Subject:
             f"A check needs labelled images. Received: {os.fspath(config.bundle)}, whose full model {source.file} "
             "is not a run folder, and no --data. Pass --data."
         )
-    candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
+    candidates = [_of_bundle(opened, entry) for entry in opened.entries]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
     progress("loading the full model", 0, 0)
     # A run's model takes raw pixels, whatever range the export used.
@@ -265,6 +267,14 @@ def _look(path: Path, input_range: InputRange) -> LoadedModel:
 
 
 def _of_bundle(bundle: Bundle, entry: Artifact) -> Candidate:
+    if isinstance(entry, CascadeEntry):
+        # Its files are verified now, like those of the others.
+        first = bundle.model(entry.parts[0])
+        engine_maker(bundle, entry)
+        return cascade_candidate(
+            entry.kind, first, entry.format, entry.bytes,
+            lambda threads: engine_maker(bundle, entry, threads=threads)(),
+        )  # fmt: skip
     return artifact_candidate(
         entry.kind, bundle.model(entry), entry.format, entry.bytes, entry.file, bundle.manifest.input
     )

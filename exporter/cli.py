@@ -29,7 +29,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     "export",
     cls=GroupedCommand,
     groups={
-        "Artifacts": "--artifacts --best --repair --agreement",
+        "Artifacts": "--artifacts --best --cascade --repair --agreement",
         "Data": "--data --calibration-data --calibration",
         "Source model": "--labels --fit --resize --input-range",
         "Answers it is not sure of": "--max-error --sets --unknown",
@@ -85,6 +85,12 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     "--best",
     type=click.Choice(["size", "latency"]),
     help="Try all artifacts that run here (or --artifacts), and ship only the smallest or fastest that passes.",
+)
+@click.option(
+    "--cascade",
+    is_flag=True,
+    help="Also judge tflite-int8 with tflite-fp32 behind it for images on which it is not sure; left out, with the "
+    "reason, if it is not faster than tflite-fp32.",
 )
 @click.option(
     "--repair",
@@ -161,6 +167,7 @@ def export(quick: bool, as_json: bool, **given: Any) -> None:
       snapship export runs/flowers --out flowers.bundle --artifacts all
       snapship export runs/flowers --out flowers.bundle --best size --margin 0.01
       snapship export runs/flowers --out flowers.bundle --max-error 5% --sets 90%
+      snapship export runs/flowers --out flowers.bundle --cascade
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
       snapship export model.keras --data photos/ --input-range -1..1 --resize plain --out model.bundle
     """

@@ -22,24 +22,28 @@ from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.common.errors import DataError, UsageError
+from edge_runtime.common.errors import DataError, ModelFileError, UsageError
+from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array
 from exporter.bundle.bundle_files import bundle_in_making, check_writable, may_write, provenance
+from exporter.cascade.making import MadeCascade, make_cascade
+from exporter.cascade.worth import why_not, without
 from exporter.config.export_config import Best, ExportConfig, pick, valid_name
 from exporter.convert.builder import Builder
 from exporter.convert.image_sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
 from exporter.exported import Exported
-from exporter.formats.kinds import Kind
+from exporter.formats.kinds import CASCADE, Kind
 from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
 from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import ReferenceUse, order_is_open, settle_reference, use_of_source
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.rules.fitting import FittedRules, fit_artifacts
+from exporter.rules.known import FittedKnown, fit_known
 from exporter.shipping import Shipment, write_shipment
-from exporter.source.candidate import artifact_candidate
+from exporter.source.candidate import Candidate, artifact_candidate
 from exporter.source.full_model import FullModel, Source, check_path, find_source, load_source
 from exporter.source.images import PixelTable
 from exporter.source.scoring import full_scorer
@@ -91,15 +95,15 @@ def export_bundle(config: ExportConfig, progress: Progress | None = None) -> Exp
     sets = image_sets(config, source)
     if any(kind.quantized for kind in config.kinds):
         check_calibration(sets.calibration)
-    if config.best is not None and sets.judging is None:
-        raise DataError(
-            f"The best artifact is found on labelled images. Received: none, and {source.file} is no run folder. "
-            "Pass --data."
-        )
-    if config.rules and sets.judging is None:
-        raise DataError(
-            f"Rules are made from labelled images. Received: none, and {source.file} is no run folder. Pass --data."
-        )
+    for what, asked in (
+        ("The best artifact is found", config.best is not None),
+        ("A cascade is judged", config.cascade),
+        ("Rules are made", bool(config.rules)),
+    ):
+        if asked and sets.judging is None:
+            raise DataError(
+                f"{what} on labelled images. Received: none, and {source.file} is no run folder. Pass --data."
+            )
     tell("loading the full model", 0, 0)
     model = load_source(source, config.input_range)
     labels = bundle_labels(source, sets, model)
@@ -138,6 +142,8 @@ class _Export:
         self._unmade: Mapping[str, str] = {}
         self._repairs: dict[str, RepairReport] = {}
         self._notes: tuple[str, ...] = ()
+        self._cascade: MadeCascade | None = None
+        self._candidates: Mapping[str, Candidate] = {}
 
     def run(self, use: ReferenceUse) -> tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]:
         """Fills the folder.
@@ -192,14 +198,20 @@ class _Export:
         repair = ArtifactRepair(self._config, self._model, self._labels, builder, self._tables, self._tell)
         repair.run()
         self._repairs = repair.reports()
+        if self._config.rules.unknown in ("features", "auto"):
+            builder.add_features(tuple(self._files))
         candidates = [
             artifact_candidate(
                 kind.name, file, kind.format, file.stat().st_size, file.name, self._model.input
             )
             for kind, file in self._files.items()
         ]
+        if self._config.cascade:
+            self._make_cascade(repair)
+            candidates += [] if self._cascade is None else [self._cascade.candidate]
         if table is None or reference is None or all(one.unusable for one in candidates):
             return None
+        self._candidates = {one.name: one for one in candidates}
         found = judge(
             candidates,
             reference,
@@ -212,8 +224,17 @@ class _Export:
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
+        if self._cascade is not None and (reason := why_not(found.report)):
+            self._unmade = {**self._unmade, CASCADE: reason}
+            self._cascade, found = None, without(found, CASCADE, table)
         report = found.report.with_notes(self._notes).with_unmade(self._unmade)
         return replace(found, report=report.with_repairs(self._repairs, repair.calibrations()))
+
+    def _make_cascade(self, repair: ArtifactRepair) -> None:
+        try:
+            self._cascade = make_cascade(self._files, repair, self._tell)
+        except ModelFileError as error:
+            self._unmade = {**self._unmade, CASCADE: str(error)}
 
     def _only_the_best(self, judgement: Judgement, best: Best) -> Judgement:
         picked = pick(judgement.report.artifacts, best, self._config.margin)
@@ -232,11 +253,27 @@ class _Export:
             return judgement, {}
         self._tell("making rules", 0, 0)
         fitted = fit_artifacts(
-            judgement, table, self._config.rules, [kind.name for kind in self._shipped],
-            chose_epoch=_chose_epoch(self._source, table),
+            judgement, table, self._config.rules, [*(kind.name for kind in self._shipped), CASCADE],
+            chose_epoch=_chose_epoch(self._source, table), known=self._known,
         )  # fmt: skip
         report = judgement.report.with_rules({kind: one.report for kind, one in fitted.items()})
         return replace(judgement, report=report), fitted
+
+    def _known(self, kind: str) -> FittedKnown:
+        """The rule for unknown things of one artifact."""
+        unknown, judging = self._config.rules.unknown, self._tables.judging
+        assert unknown is not None
+        assert judging is not None
+        pixels, truth = judging.pixels[:0], None
+        if unknown != "scores":
+            side = self._tables.calibration_side()
+            pixels, truth = side.pixels, side.truth if self._tables.labelled else None
+        with quiet():
+            engine = self._candidates[kind].open(1)
+        try:
+            return fit_known(engine, judging.pixels, pixels, truth, unknown, kind=kind, progress=self._tell)
+        finally:
+            engine.close()
 
     def _shipment(self, fitted: Mapping[str, FittedRules]) -> Shipment:
         return Shipment(
@@ -248,6 +285,7 @@ class _Export:
             entries=self._entries,
             repairs=self._repairs,
             fitted=fitted,
+            cascade=self._cascade,
             provenance=provenance(self._source, self._tables.calibrated, self._config.input_range),
             table=self._tables.judging,
             golden=self._config.golden,

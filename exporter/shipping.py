@@ -9,13 +9,16 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.cascade_entry import cascade_entry
 from edge_runtime.bundle.manifest import Artifact, Manifest, Preprocess, Provenance
+from edge_runtime.bundle.rules import Rules
 from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.image.input_spec import InputSpec
 from exporter.bundle.bundle_files import REPORT_FILE, write_manifest
 from exporter.bundle.golden_files import replay_golden, write_golden
+from exporter.cascade.making import MadeCascade, with_verdict
 from exporter.evidence.record import RepairReport
-from exporter.formats.kinds import Kind
+from exporter.formats.kinds import CASCADE, Kind
 from exporter.judge.judge_artifacts import Judgement
 from exporter.judge.verdict import CHECK_FILE, CheckReport
 from exporter.report.report import render_report
@@ -36,6 +39,7 @@ class Shipment:
         entries: The manifest's entry of each, and of files that do not ship.
         repairs: How files were repaired, by kind.
         fitted: Their rules, by kind; empty if there are none.
+        cascade: The cascade of two of the files; None if there is none.
         provenance: Where it all comes from.
         table: The judging images; None if there are none.
         golden: Number of golden examples.
@@ -50,6 +54,7 @@ class Shipment:
     entries: Mapping[Kind, Artifact]
     repairs: Mapping[str, RepairReport]
     fitted: Mapping[str, FittedRules]
+    cascade: MadeCascade | None
     provenance: Provenance
     table: PixelTable | None
     golden: int
@@ -57,8 +62,8 @@ class Shipment:
 
     @property
     def kinds(self) -> list[str]:
-        """Names of the kinds that ship."""
-        return [kind.name for kind in self.files]
+        """Names of the kinds that ship, the cascade's too."""
+        return [*(kind.name for kind in self.files), *([] if self.cascade is None else [CASCADE])]
 
 
 def write_shipment(shipment: Shipment, judgement: Judgement | None) -> None:
@@ -72,7 +77,7 @@ def write_shipment(shipment: Shipment, judgement: Judgement | None) -> None:
         GateFailedError: An artifact fails, and must not.
         InconclusiveError: An artifact is inconclusive, and must not be.
     """
-    manifest = _manifest(shipment)
+    manifest = _with_cascade(_manifest(shipment), shipment, judgement)
     for fitted in shipment.fitted.values():
         for path, data in fitted.files.items():
             file = shipment.folder / path
@@ -87,7 +92,8 @@ def _manifest(shipment: Shipment) -> Manifest:
     golden = None
     if shipment.table is not None:
         examples = balanced(shipment.table.images, shipment.golden)
-        golden = write_golden(shipment.folder, examples, shipment.input, shipment.files)
+        cascades = {} if shipment.cascade is None else {CASCADE: shipment.cascade.open}
+        golden = write_golden(shipment.folder, examples, shipment.input, shipment.files, cascades)
     return Manifest(
         schema_version=1,
         name=shipment.name,
@@ -108,7 +114,27 @@ def _described(shipment: Shipment, kind: Kind) -> Artifact:
     fitted = shipment.fitted.get(kind.name)
     if fitted is None:
         return entry
-    return msgspec.structs.replace(entry, rules=fitted.rules, reference=fitted.reference)
+    return msgspec.structs.replace(entry, rules=_bound(fitted, entry), reference=fitted.reference)
+
+
+def _bound(fitted: FittedRules, entry: Artifact) -> Rules | None:
+    """Rules that say which artifact they judge."""
+    if fitted.rules is None:
+        return None
+    return msgspec.structs.replace(fitted.rules, model_sha256=entry.sha256)
+
+
+def _with_cascade(manifest: Manifest, shipment: Shipment, judgement: Judgement | None) -> Manifest:
+    """With its cascade, which has rules of its own."""
+    if shipment.cascade is None or judgement is None:
+        return manifest
+    described = shipment.cascade.described(judgement.report)
+    manifest = msgspec.structs.replace(manifest, cascade=described)
+    fitted, entry = shipment.fitted.get(CASCADE), cascade_entry(manifest)
+    if fitted is None or entry is None:
+        return manifest
+    ruled = msgspec.structs.replace(described, rules=_bound(fitted, entry), reference=fitted.reference)
+    return msgspec.structs.replace(manifest, cascade=ruled)
 
 
 def _write_check(shipment: Shipment, judgement: Judgement, manifest: Manifest) -> None:
@@ -123,7 +149,8 @@ def _write_check(shipment: Shipment, judgement: Judgement, manifest: Manifest) -
     (folder / REPORT_FILE).write_text(page, encoding="utf-8")
     (folder / CHECK_FILE).write_bytes(encode_json(kept.to_dict()))
     entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)
-    write_manifest(folder, msgspec.structs.replace(manifest, artifacts=entries))
+    cascade = with_verdict(manifest.cascade, kept)
+    write_manifest(folder, msgspec.structs.replace(manifest, artifacts=entries, cascade=cascade))
 
 
 def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:

@@ -49,6 +49,40 @@ def own_digits_bundle(digits_bundle: Path, tmp_path: Path) -> Path:
     return copy
 
 
+@pytest.fixture
+def cascade_bundle(own_digits_bundle: Path) -> Path:
+    """A copy of it with a cascade that passes on two of its six golden examples."""
+    import hashlib
+
+    from msgspec.structs import replace
+
+    from edge_runtime.bundle.bundle import Bundle
+    from edge_runtime.bundle.manifest import Cascade, GoldenRef, encode_manifest
+    from edge_runtime.bundle.strict_json import encode_json
+    from edge_runtime.golden import read_golden
+
+    cascade = Cascade(
+        "tflite-cascade", "tflite-int8", "tflite-fp32", margin=0.9, passed_on=0.25, verdict="pass"
+    )
+    bundle = Bundle.open(own_digits_bundle)
+    golden = read_golden(bundle)
+    examples = []
+    for example in golden.examples:
+        first = example.scores[cascade.first]
+        best, next_best = sorted(first, reverse=True)[:2]
+        settled = first if best - next_best >= cascade.margin else example.scores[cascade.second]
+        examples.append(replace(example, scores={**example.scores, cascade.kind: settled}))
+    tolerance = {**golden.tolerance, cascade.kind: golden.tolerance[cascade.first]}
+    data = encode_json(replace(golden, tolerance=tolerance, examples=tuple(examples)))
+    assert bundle.manifest.golden is not None
+    file = bundle.manifest.golden.file
+    (own_digits_bundle / file).write_bytes(data)
+    reference = GoldenRef(file, hashlib.sha256(data).hexdigest())
+    manifest = replace(bundle.manifest, cascade=cascade, golden=reference)
+    (own_digits_bundle / "manifest.json").write_bytes(encode_manifest(manifest))
+    return own_digits_bundle
+
+
 @pytest.fixture(scope="session")
 def put_rules() -> Callable[..., None]:
     """Puts hand-made rules into a bundle folder: ``put_rules(folder, rules, kind="tflite-int8")``.

@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from edge_runtime.bundle.cascade_entry import cascade_entry
 from edge_runtime.bundle.labels import LABELS_FILE, parse_labels
 from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, Cascade, Manifest, read_manifest
 from edge_runtime.bundle.store import FolderStore, Store, ZipStore, check_inside, unreadable
@@ -82,25 +83,31 @@ class Bundle:
             )
         return cls(path, manifest, store, in_memory=in_memory)
 
+    @property
+    def entries(self) -> tuple[Artifact, ...]:
+        """Everything that can be run by its kind: the artifacts, then the cascade if there is one."""
+        cascade = cascade_entry(self.manifest)
+        return self.manifest.artifacts if cascade is None else (*self.manifest.artifacts, cascade)
+
     def artifact(self, kind: str) -> Artifact:
-        """Returns the entry of an artifact.
+        """Returns the entry of an artifact, or of the cascade.
 
         Args:
-            kind: Such as ``tflite-int8``.
+            kind: Such as ``tflite-int8`` or ``tflite-cascade``.
 
         Raises:
             UnknownNameError: The bundle has no such artifact.
         """
-        for artifact in self.manifest.artifacts:
-            if artifact.kind == kind:
-                return artifact
-        raise UnknownNameError.of("artifact", kind, [entry.kind for entry in self.manifest.artifacts])
+        for entry in self.entries:
+            if entry.kind == kind:
+                return entry
+        raise UnknownNameError.of("artifact", kind, [entry.kind for entry in self.entries])
 
     def model(self, artifact: Artifact) -> Path | bytes:
         """Returns a model file after verifying its size and hash.
 
         Args:
-            artifact: An entry of this bundle.
+            artifact: An entry of this bundle; of a cascade, one of its parts.
 
         Returns:
             The path in a folder, so that an interpreter can map it. The bytes for a zip, for a bundle

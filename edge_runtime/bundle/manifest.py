@@ -71,7 +71,7 @@ class Metrics(Strict, frozen=True):
         max_abs_dp: Largest change of any score.
         ece: Expected calibration error of the artifact, 15 bins, 0..1.
         worst_class: The class that lost most.
-        latency_ms: Median of one inference with one thread, on the machine that checked.
+        latency_ms: Median of one inference with one thread, on the machine that checked; of a cascade, the mean.
     """
 
     n: int

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.cascade_entry import cascade_entry
 from edge_runtime.bundle.manifest import Artifact, Manifest, encode_manifest
 from edge_runtime.cli.options import FilledPath, engine_options
 from edge_runtime.cli.phone_reports import bundle_and_reports, show_phone_reports
@@ -202,7 +203,16 @@ def print_info(manifest: Manifest, *, examples: int) -> None:
     click.echo()
     metrics = [Column(name, right=True) for name in ("top-1", "change", "at worst")]
     columns: list[Column | str] = ["artifact", "file", Column("size", right=True), "verdict", *metrics]
-    print_table(columns, [_artifact_row(artifact) for artifact in manifest.artifacts])
+    cascade = cascade_entry(manifest)
+    entries = manifest.artifacts if cascade is None else (*manifest.artifacts, cascade)
+    print_table(columns, [_artifact_row(artifact) for artifact in entries])
+    if cascade is not None:
+        first, second = (part.kind for part in cascade.parts)
+        click.echo(
+            f"{printable(cascade.kind)}: {printable(first)} answers unless its best score is less than "
+            f"{cascade.margin:.4g} above its second best; then {printable(second)} does "
+            f"({cascade.passed_on:.1%} of the images it was judged on)."
+        )
     for line in rules_in_words(manifest):
         click.echo(printable(line))
 

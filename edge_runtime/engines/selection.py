@@ -52,7 +52,9 @@ class _Entry(msgspec.Struct, frozen=True):
 
 ENGINES: dict[str, _Entry] = {
     "litert": _Entry(
-        "tflite", "ai_edge_litert", "ai-edge-litert", "", "litert:LiteRtEngine", ("int8", "fp16", "fp32"),
+        "tflite", "ai_edge_litert", "ai-edge-litert", "", "litert:LiteRtEngine",
+        # A cascade passes few images on to its fp32 file.
+        ("int8", "cascade", "fp16", "fp32"),
     ),
     "tflite-runtime": _Entry(
         "tflite", "tflite_runtime", "tflite-runtime", "", "tflite_runtime:TfliteRuntimeEngine", ("fp16", "fp32"),
@@ -77,7 +79,7 @@ AUTOMATIC = tuple(name for name, entry in ENGINES.items() if entry.automatic)
 MAX_THREADS = 256
 """More is a mistake on any machine, and some thousands end the process in the interpreter."""
 
-_SAFEST = ("fp32", "fp16", "int8", "dynamic", "int16x8")
+_SAFEST = ("fp32", "fp16", "cascade", "int8", "dynamic", "int16x8")
 """Precisions, from the safest to the riskiest conversion."""
 
 
@@ -269,9 +271,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         return artifact
     names = AUTOMATIC if engine == "auto" else tuple(ENGINES)
     artifacts = tuple(
-        entry
-        for entry in bundle.manifest.artifacts
-        if any(_reads(ENGINES[name], entry.format) for name in names)
+        entry for entry in bundle.entries if any(_reads(ENGINES[name], entry.format) for name in names)
     )
     if not artifacts:
         other = bundle.manifest.artifacts[0]
@@ -281,7 +281,7 @@ def choose(bundle: Bundle, kind: str | None, *, engine: str = "auto", allow_fail
         if not artifacts:
             raise UsageError(
                 f"The engine must read one of the bundle's artifacts. Received: engine {engine}, artifacts "
-                f"{', '.join(entry.kind for entry in bundle.manifest.artifacts)}. Pass another --engine."
+                f"{', '.join(entry.kind for entry in bundle.entries)}. Pass another --engine."
             )
     allowed = [entry for entry in artifacts if allow_failed or entry.verdict != "fail"]
     if not allowed:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from edge_runtime.bundle.bundle import Bundle, file_sha256
 from edge_runtime.bundle.manifest import GoldenRef
 from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.engines import open_engine, usable
+from edge_runtime.engines import Engine, open_engine, usable
 from edge_runtime.golden import GOLDEN_FILE, Golden, GoldenExample, Replay, image_hashes, selftest
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import decoded, pixels
@@ -29,7 +30,11 @@ _SMALLER_SIDE = 640
 
 
 def write_golden(
-    folder: Path, images: ImageSet, spec: InputSpec, files: Mapping[Kind, Path]
+    folder: Path,
+    images: ImageSet,
+    spec: InputSpec,
+    files: Mapping[Kind, Path],
+    cascades: Mapping[str, Callable[[], Engine]] | None = None,
 ) -> GoldenRef | None:
     """Stores images with the hashes and scores they get on this machine.
 
@@ -38,6 +43,7 @@ def write_golden(
         images: The images to store.
         spec: The model's input.
         files: The artifacts by kind; those that no installed engine can run are skipped.
+        cascades: What loads a cascade, by kind; it may differ as much as the artifact that differs most.
 
     Returns:
         The entry for the manifest; None if there are no images.
@@ -53,14 +59,17 @@ def write_golden(
         names.append((item, name, data))
     scores: list[dict[str, tuple[float, ...]]] = [{} for _ in names]
     files = {kind: file for kind, file in files.items() if usable(kind.format)}
-    for kind, file in files.items():
-        engine = open_engine(file, kind.format, file.name)
+    loads: dict[str, Callable[[], Engine]] = {
+        kind.name: partial(open_engine, file, kind.format, file.name) for kind, file in files.items()
+    }
+    for kind_name, load in {**loads, **(cascades or {})}.items():
+        engine = load()
         try:
             for place, (_, _, data) in enumerate(names):
                 found = engine.run(pixels(data, spec))
                 # JSON has no NaN; without scores, a replay reports that there is nothing to compare.
                 if np.isfinite(found).all():
-                    scores[place][kind.name] = tuple(float(score) for score in found)
+                    scores[place][kind_name] = tuple(float(score) for score in found)
         finally:
             engine.close()
     examples = []
@@ -77,6 +86,7 @@ def write_golden(
             )
         )
     tolerance = {kind.name: kind.golden_tolerance for kind in files}
+    tolerance |= dict.fromkeys(cascades or {}, max(tolerance.values(), default=0.0))
     path = folder / GOLDEN_FILE
     path.write_bytes(encode_json(Golden(1, tolerance, tuple(examples))))
     return GoldenRef(GOLDEN_FILE, file_sha256(path))

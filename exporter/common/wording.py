@@ -41,6 +41,15 @@ def latency_text(milliseconds: float) -> str:
     return f"{milliseconds:.3f} ms" if milliseconds < _SMALL_MS else f"{milliseconds:.2f} ms"
 
 
+def cascade_text(passed_on: float) -> str:
+    """What a cascade passed on, in words.
+
+    Args:
+        passed_on: Share of the images, 0..1.
+    """
+    return f"passes {passed_on:.1%} of the images on to its second file; its latency is the mean, its size both files"
+
+
 def drop_text(change: float) -> str:
     """A change of top-1 as a drop in points: ``0.26``; a gain is a negative drop, and zero has no minus.
 

@@ -13,10 +13,19 @@ from exporter.common.wording import latency_text, size_text
 from exporter.config.share import check_share
 from exporter.evidence.classes import MissingClasses
 from exporter.evidence.record import ParetoPoint
-from exporter.formats.kinds import ALL, DEFAULT_KINDS, SEARCHED_KINDS, Kind, parse_kinds
+from exporter.formats.kinds import (
+    ALL,
+    CASCADE_FIRST,
+    CASCADE_SECOND,
+    DEFAULT_KINDS,
+    SEARCHED_KINDS,
+    Kind,
+    parse_kinds,
+)
 from exporter.judge.verdict import ArtifactReport
 from exporter.reference.usage_check import WeakReference
-from exporter.rules.fitting import RuleWishes, UnknownScore
+from exporter.rules.fitting import RuleWishes
+from exporter.rules.known import Unknown
 from exporter.source.input_range import InputRange, check_range
 from exporter.statistics.gate import DEFAULT_MARGIN, check_margin
 
@@ -59,6 +68,8 @@ class ExportConfig:
             below 1; None makes none.
         unknown: Make rules that refuse things unlike the model's classes, from its ``scores`` or its
             ``features``; ``auto`` picks; None makes none.
+        cascade: Whether to make a cascade of tflite-int8 and tflite-fp32, which are then written too, if
+            it is worth it.
         missing_classes: ``error`` refuses data that lacks images of a class; ``allow`` accepts it.
         weak_reference: ``error`` refuses a full model that is no better than guessing, before
             anything is converted; ``allow`` accepts it.
@@ -85,7 +96,8 @@ class ExportConfig:
     best: Best | None = None
     max_error: float | None = None
     sets: float | None = None
-    unknown: UnknownScore | None = None
+    unknown: Unknown | None = None
+    cascade: bool = False
     missing_classes: MissingClasses = "error"
     weak_reference: WeakReference = "error"
     input_range: InputRange = "0..255"
@@ -115,7 +127,7 @@ class ExportConfig:
         for option, received, known in (
             ("repair", self.repair, get_args(Repair)),
             ("best", self.best, (None, *get_args(Best))),
-            ("unknown", self.unknown, (None, *get_args(UnknownScore))),
+            ("unknown", self.unknown, (None, *get_args(Unknown))),
             ("fit", self.fit, (None, *get_args(Fit))),
             ("resize", self.resize, (None, *get_args(Resize))),
             ("evidence", self.evidence, get_args(Evidence)),
@@ -130,6 +142,11 @@ class ExportConfig:
                 "Leave --no-check out."
             )
         self._check_rules()
+        if self.cascade and (self.best is not None or not self.check):
+            raise UsageError(
+                "A cascade is two artifacts, and is judged before it is written. Received: --cascade with "
+                f"{'--no-check' if self.best is None else '--best, which ships one'}. Leave one of the two out."
+            )
         if self.name is not None and not valid_name(self.name):
             raise UsageError(
                 f"A bundle's name must be letters, digits, '.', '_' and '-'. Received: {self.name!r}. "
@@ -154,18 +171,22 @@ class ExportConfig:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of :attr:`artifacts`; with ``best`` and none named, :data:`SEARCHED_KINDS`.
+        """The kinds of :attr:`artifacts`, and those of a cascade; with ``best`` and none named, :data:`SEARCHED_KINDS`.
 
         Raises:
             UnknownNameError: One is not known.
         """
         if self.best is not None and self.artifacts == DEFAULT_KINDS:
             return parse_kinds(SEARCHED_KINDS)
-        return parse_kinds(self.artifacts)
+        also = (CASCADE_FIRST, CASCADE_SECOND) if self.cascade else ()
+        return parse_kinds((*self.artifacts, *also))
 
     @property
     def named(self) -> frozenset[str]:
-        """The kinds named one by one; empty for ``all``, ``best`` and the default."""
+        """The kinds named one by one; empty for ``all``, ``best`` and the default.
+
+        A cascade is not among them: whether it is worth it is known only afterwards, and differs by CPU.
+        """
         if self.best is not None or self.artifacts == DEFAULT_KINDS:
             return frozenset()
         names = [name for name in self.artifacts if name.strip().lower() != ALL]

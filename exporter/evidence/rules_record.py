@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge_runtime.bundle.rules import AbstainRule, SetRule
+from edge_runtime.bundle.rules import AbstainRule, KnownRule, SetRule
 from edge_runtime.bundle.strict_json import Strict
 
 SET_SIZES = 10
@@ -72,6 +72,20 @@ class SetReport(Strict, frozen=True):
     sizes: tuple[int, ...] = ()
 
 
+class KnownReport(Strict, frozen=True):
+    """The rule that ``--unknown`` asks for.
+
+    Attributes:
+        rule: The rule; None if there is none.
+        missing: Images that are missing for a rule; 0 if it is not for that.
+        reason: Why there is none, or why its score is not computed from features; empty if neither is so.
+    """
+
+    rule: KnownRule | None
+    missing: int = 0
+    reason: str = ""
+
+
 class RulesReport(Strict, frozen=True):
     """The rules of one artifact.
 
@@ -80,16 +94,22 @@ class RulesReport(Strict, frozen=True):
         chose_epoch: Whether some of these images also chose the epoch of the full model, as a run's val split does.
         abstain: When to answer; None if nobody asked.
         sets: Which labels may be true; None if nobody asked.
+        known: Which images to refuse; None if nobody asked.
     """
 
     images: int
     chose_epoch: bool = False
     abstain: AbstainReport | None = None
     sets: SetReport | None = None
+    known: KnownReport | None = None
 
     def unmet(self) -> Iterator[str]:
         """Why rules that were asked for are missing, in words."""
-        for option, found in (("--max-error", self.abstain), ("--sets", self.sets)):
+        for option, found in (
+            ("--max-error", self.abstain),
+            ("--sets", self.sets),
+            ("--unknown", self.known),
+        ):
             if found is not None and found.rule is None:
                 yield f"no rule for {option}: {found.reason}"
 

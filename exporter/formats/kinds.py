@@ -174,6 +174,11 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 """Every kind by name, in the order of tables."""
 
+CASCADE = "tflite-cascade"
+"""The kind of a cascade, which is no file of its own: an image goes to the second only if the first is not sure."""
+
+CASCADE_FIRST, CASCADE_SECOND = "tflite-int8", "tflite-fp32"
+
 DEFAULT_KINDS = tuple(kind.name for kind in KINDS.values() if kind.picked == "default")
 """What a bundle holds if no kind is named."""
 

@@ -14,6 +14,7 @@ from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, 
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines import Engine
+from edge_runtime.engines.cascade import CascadeEngine
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.input_spec import InputSpec
 from exporter.evidence.classes import MissingClasses, check_classes, class_reports
@@ -27,7 +28,7 @@ from exporter.judge.cpu_kernels import examine_kernels, with_kernels
 from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, set_sha256
-from exporter.source.scoring import engine_scorer, latencies_ms
+from exporter.source.scoring import engine_scorer, latencies_ms, mixture_of
 from exporter.statistics.drift import agreement
 from exporter.statistics.gate import compare, overall
 
@@ -107,7 +108,12 @@ def judge(
         for name, engine in engines.items():
             scores[name] = engine_scorer(engine, classes)(table.pixels, progress, f"checking {name}")
             check_numbers(scores[name], "an artifact", name, table)
-        latency = latencies_ms(engines, table.pixels[0])
+        mixtures = {
+            name: mixture_of(engine, table.pixels)
+            for name, engine in engines.items()
+            if isinstance(engine, CascadeEngine)
+        }
+        latency = latencies_ms(engines, table.pixels[0], mixtures)
         runner = DiagnosticsRunner(
             diagnostics or DiagnosticOptions(), judged, reference, scores, table, input
         )
@@ -136,6 +142,7 @@ def judge(
                 layers=found.layers,
                 half=half,
                 missing=found.missing + unseen,
+                passed_on=mixtures[name].share if name in mixtures else None,
             )
             one = with_kernels(one, kernels)
             reports[name] = one.failing(half.text) if half is not None and half.overflows else one

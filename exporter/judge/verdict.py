@@ -60,7 +60,7 @@ class ArtifactReport(Comparison, frozen=True):
 
     Attributes:
         bytes: Size of its file.
-        latency_ms: Median of one inference with one thread, on this machine.
+        latency_ms: Median of one inference with one thread, on this machine; of a cascade, the mean.
         engine: The interpreter that ran it.
         temperature: Its confidence calibration.
         attribution: Where its disagreements come from.
@@ -74,6 +74,7 @@ class ArtifactReport(Comparison, frozen=True):
         missing: Diagnostics that could not be measured, with the reason.
         rules: The rules that an export made for it, and why others are missing.
         trial: How the rules of a checked bundle do on these images.
+        passed_on: Share of the images that a cascade passed on, 0..1; None for one file.
     """
 
     bytes: int
@@ -91,6 +92,7 @@ class ArtifactReport(Comparison, frozen=True):
     missing: tuple[str, ...] = ()
     rules: RulesReport | None = None
     trial: RulesTrial | None = None
+    passed_on: float | None = None
 
     def failing(self, reason: str) -> ArtifactReport:
         """The same report with the verdict ``fail``.
@@ -198,6 +200,15 @@ class CheckReport(Strict, frozen=True):
         if self.pareto is None:
             return changed
         return changed.with_pareto(next((point.name for point in self.pareto.points if point.picked), ""))
+
+    def with_tables(self, classes: tuple[ClassReport, ...], parity: ParityReport) -> CheckReport:
+        """Replaces what was compared across artifacts.
+
+        Args:
+            classes: Each class that has images.
+            parity: Every model against every other.
+        """
+        return msgspec.structs.replace(self, classes=classes, parity=parity)
 
     def with_notes(self, notes: tuple[str, ...]) -> CheckReport:
         """Adds findings about the models' outputs.

@@ -101,6 +101,11 @@ class ArtifactRepair:
             if report.kept:
                 self._builder.replace(kind, found.data)
 
+    @property
+    def close_ups(self) -> tuple[UInt8Array, Float32Array]:
+        """The close-ups that judge repairs, uint8 ``[n, height, width, channels]``, with the full model's scores."""
+        return self._evaluation.pixels, self._evaluation.reference
+
     def reports(self) -> dict[str, RepairReport]:
         """What was repaired, by kind; a kind that wraps another shares its report."""
         return _with_wrapping(self._reports)

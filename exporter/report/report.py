@@ -18,7 +18,7 @@ from PIL import Image
 from edge_runtime.common.html_page import render_page
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
-from exporter.common.wording import latency_text, size_text
+from exporter.common.wording import cascade_text, latency_text, size_text
 from exporter.evidence.rules_record import SET_SIZES
 from exporter.judge.cpu_kernels import kernels_text
 from exporter.judge.judge_artifacts import FULL_MODEL, Judgement
@@ -49,6 +49,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "percent": lambda value: f"{100 * value:.2f} %",
     "size": size_text,
     "latency": latency_text,
+    "cascade": cascade_text,
 }
 
 

@@ -8,7 +8,7 @@ import click
 
 from edge_runtime.bundle.manifest import Manifest
 from edge_runtime.common.terminal import Cell, Column, print_table
-from exporter.common.wording import drop_text, latency_text, size_text
+from exporter.common.wording import cascade_text, drop_text, latency_text, size_text
 from exporter.evidence.record import ParetoPoint
 from exporter.judge.baseline_report import BaselineReport
 from exporter.judge.cpu_kernels import kernels_text
@@ -78,6 +78,8 @@ def print_report(report: CheckReport) -> None:
 def _remarks(found: ArtifactReport) -> list[str]:
     """Further remarks on an artifact: its repair, and problems of its calibration."""
     remarks = []
+    if found.passed_on is not None:
+        remarks.append(cascade_text(found.passed_on))
     if found.kernels is not None and found.kernels.depends_on_cpu:
         text = kernels_text(found.kernels)
         remarks += [text] if text not in found.reason else []

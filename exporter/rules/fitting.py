@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from edge_runtime.bundle.rules import HISTOGRAM_BINS, KnownRule, ReferenceStatistics, Rules
+from edge_runtime.bundle.rules import HISTOGRAM_BINS, ReferenceStatistics, Rules
 from edge_runtime.common.arrays import BoolArray, Float64Array, IntArray
 from edge_runtime.engines.result import Float32Array
-from exporter.evidence.rules_record import RulesReport, RulesTrial
+from exporter.evidence.rules_record import KnownReport, RulesReport, RulesTrial
 from exporter.judge.judge_artifacts import Judgement
 from exporter.rules.abstain import confidence_of, fit_abstain
+from exporter.rules.known import FittedKnown, Unknown
 from exporter.rules.sets import fit_sets, members
 from exporter.source.images import PixelTable, set_sha256
-
-UnknownScore = Literal["scores", "features", "auto"]
 
 
 @dataclass(frozen=True)
@@ -37,31 +36,14 @@ class RuleWishes:
 
     max_error: float | None = None
     sets: float | None = None
-    unknown: UnknownScore | None = None
+    unknown: Unknown | None = None
 
     def __bool__(self) -> bool:
         return any(wish is not None for wish in (self.max_error, self.sets, self.unknown))
 
 
-@dataclass(frozen=True)
-class KnownFit:
-    """A rule for unknown things, and what it says of the images that rules are made from.
-
-    Attributes:
-        rule: The rule. Its threshold is the score of one of these images, at a rank that depends on their number
-            alone, and its score function was chosen without them: the images above it are then as good as freshly
-            drawn from all images that it keeps, and may certify when to answer.
-        scores: How known each image looks, higher is more known, ``[n]``.
-        files: Files of the bundle that the rule names, by path.
-    """
-
-    rule: KnownRule
-    scores: Float64Array
-    files: dict[str, bytes] = field(default_factory=dict)
-
-
-KnownFitter: TypeAlias = Callable[[str, Float32Array, PixelTable], KnownFit | None]
-"""Makes the rule for unknown things of one artifact: its kind, its scores of the images, and the images."""
+KnownFitter: TypeAlias = Callable[[str], FittedKnown]
+"""Makes the rule for unknown things of the artifact of a kind."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +85,11 @@ def fit_artifacts(
     Returns:
         By kind.
     """
-    if wishes.unknown is not None and known is None:
-        raise NotImplementedError("a rule for unknown things")
     sha256 = set_sha256(table.images)
     fitted = {}
     for kind, scores in found.scores.items():
         if kind in kinds:
-            one = known(kind, scores, table) if known is not None and wishes.unknown is not None else None
+            one = known(kind) if known is not None and wishes.unknown is not None else None
             fitted[kind] = fit_rules(
                 scores, table.truth, wishes, data_sha256=sha256, chose_epoch=chose_epoch, known=one
             )
@@ -123,7 +103,7 @@ def fit_rules(
     *,
     data_sha256: str,
     chose_epoch: bool = False,
-    known: KnownFit | None = None,
+    known: FittedKnown | None = None,
 ) -> FittedRules:
     """Makes the rules of one artifact, or of a cascade.
 
@@ -139,28 +119,30 @@ def fit_rules(
         wishes: What to make.
         data_sha256: Hash of the images, for the record.
         chose_epoch: Whether some of them chose the epoch of the full model.
-        known: The rule for unknown things; None if there is none.
+        known: The rule for unknown things; None if nobody asked.
     """
     n = len(truth)
+    rule = None if known is None else known.rule
     confidence = confidence_of(scores)
     wrong: BoolArray = scores.argmax(axis=1) != truth
-    judging = np.ones(n, dtype=np.bool_) if known is None else known.scores > known.rule.threshold
+    judging = np.ones(n, dtype=np.bool_) if known is None or rule is None else known.scores > rule.threshold
     abstain = sets = None
     if wishes.max_error is not None:
         abstain = fit_abstain(confidence[judging], wrong[judging], wishes.max_error)
     if wishes.sets is not None:
         sets = fit_sets(scores, truth, wishes.sets)
-    report = RulesReport(n, chose_epoch, abstain, sets)
+    unknown = None if known is None else KnownReport(rule, known.missing, known.reason)
+    report = RulesReport(n, chose_epoch, abstain, sets, unknown)
     rules = Rules(
         images=n,
         data_sha256=data_sha256,
         abstain=None if abstain is None else abstain.rule,
         sets=None if sets is None else sets.rule,
-        known=None if known is None else known.rule,
+        known=rule,
     )
     if rules.abstain is None and rules.sets is None and rules.known is None:
         return FittedRules(report)
-    kept = None if known is None else known.scores >= known.rule.threshold
+    kept = None if known is None or rule is None else known.scores >= rule.threshold
     reference = reference_statistics(scores, rules, kept)
     return FittedRules(report, rules, reference, {} if known is None else known.files)
 

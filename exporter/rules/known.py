@@ -59,7 +59,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class KnownReport:
+class FittedKnown:
     """A rule for unknown things, or why there is none.
 
     Attributes:
@@ -131,7 +131,7 @@ def fit_known(
     *,
     kind: str,
     progress: Progress = no_progress,
-) -> KnownReport:
+) -> FittedKnown:
     """Makes the rule of one artifact.
 
     Args:
@@ -149,7 +149,7 @@ def fit_known(
     if unknown != "scores":
         reason = _without_features(output, truth, kind)
     if reason and unknown == "features":
-        return KnownReport(None, reason=reason)
+        return FittedKnown(None, reason=reason)
     if reason:
         output = ""
     val = observe(engine, pixels, output, progress=progress, step=f"looking at known images with {kind}")
@@ -183,7 +183,7 @@ def fit_observed(
     output: str = "",
     kept: float = KEPT,
     reason: str = "",
-) -> KnownReport:
+) -> FittedKnown:
     """Makes the rule from what an artifact said.
 
     Args:
@@ -205,7 +205,7 @@ def fit_observed(
     if threshold is None:
         needed = fewest_images(kept)
         missing = needed - len(found)
-        return KnownReport(
+        return FittedKnown(
             None,
             missing=missing,
             reason=(
@@ -221,7 +221,7 @@ def fit_observed(
         file=f"rules/{kind}_known.bin" if parameters else "",
         sha256=hashlib.sha256(parameters).hexdigest() if parameters else "",
     )
-    return KnownReport(rule, found, parameters, reason=reason)
+    return FittedKnown(rule, found, parameters, reason=reason)
 
 
 def fewest_images(kept: float = KEPT) -> int:

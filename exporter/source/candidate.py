@@ -91,6 +91,21 @@ def artifact_candidate(
     )  # fmt: skip
 
 
+def cascade_candidate(
+    name: str, model: Path | bytes, format: Format, size: int, load: Callable[[int], Engine]
+) -> Candidate:
+    """A cascade as a candidate.
+
+    Args:
+        name: Its kind.
+        model: The path or bytes of its first file.
+        format: That file's format.
+        size: The size of both files in bytes.
+        load: Loads both, given the threads of one inference.
+    """
+    return Candidate(name, model, format, False, size, opener=lambda threads, exact: load(threads))
+
+
 def float_sibling(candidate: Candidate, candidates: list[Candidate]) -> Candidate | None:
     """The float file that another was quantized from; None for float files, and if it was not exported.
 

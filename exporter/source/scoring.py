@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from edge_runtime.bundle.manifest import Format
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines import Engine, open_engine
+from edge_runtime.engines.cascade import CascadeEngine
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.backend import load_tensorflow
@@ -120,23 +122,76 @@ def file_scores(
         engine.close()
 
 
-def latencies_ms(engines: Mapping[str, Engine], image: UInt8Array) -> dict[str, float]:
-    """Median time of one inference, in milliseconds, measured alternately so that noise affects all equally.
+@dataclass(frozen=True)
+class Mixture:
+    """Images of a cascade, of which a share takes longer.
+
+    Attributes:
+        share: Share of the images that is passed on, 0..1.
+        kept: An image that is not, uint8 ``[height, width, channels]``.
+        passed: An image that is.
+    """
+
+    share: float
+    kept: UInt8Array
+    passed: UInt8Array
+
+
+def mixture_of(engine: CascadeEngine, pixels: UInt8Array) -> Mixture:
+    """What share of the images a cascade passed on, with an image of either kind.
+
+    Args:
+        engine: The cascade, after it scored the images.
+        pixels: The images, uint8 ``[n, height, width, channels]``.
+    """
+    share = engine.passed_on / engine.seen
+    found: dict[bool, UInt8Array] = {}
+    for image in pixels if 0.0 < share < 1.0 else pixels[:1]:
+        before = engine.passed_on
+        engine.run(np.asarray(image))
+        found.setdefault(engine.passed_on > before, np.asarray(image))
+        if len(found) == 2:
+            break
+    only = next(iter(found.values()))
+    return Mixture(share, found.get(False, only), found.get(True, only))
+
+
+def latencies_ms(
+    engines: Mapping[str, Engine], image: UInt8Array, mixtures: Mapping[str, Mixture] | None = None
+) -> dict[str, float]:
+    """Typical time of one inference, in milliseconds, measured alternately so that noise affects all equally.
 
     Args:
         engines: Loaded artifacts by kind.
         image: uint8 ``[height, width, channels]``.
+        mixtures: The images of cascades, by kind.
+
+    Returns:
+        By kind, the median; of a cascade the mean over its images, as the medians of both kinds of images,
+        weighted: the median of all would not see the second model.
     """
-    taken: dict[str, list[float]] = {kind: [] for kind in engines}
-    for engine in engines.values():
+    mixed = mixtures or {}
+    cases = [
+        (kind, seen)
+        for kind in engines
+        for seen in ((mixed[kind].kept, mixed[kind].passed) if kind in mixed else (image,))
+    ]
+    taken: list[list[float]] = [[] for _ in cases]
+    for kind, seen in cases:
         for _ in range(_WARM_UP):
-            engine.run(image)
-    end = time.perf_counter() + _LATENCY_SECONDS * max(1, len(engines))
+            engines[kind].run(seen)
+    end = time.perf_counter() + _LATENCY_SECONDS * max(1, len(cases))
     for _ in range(_LATENCY_ROUNDS):
-        for kind, engine in engines.items():
+        for times, (kind, seen) in zip(taken, cases, strict=True):
             start = time.perf_counter()
-            engine.run(image)
-            taken[kind].append(1000.0 * (time.perf_counter() - start))
+            engines[kind].run(seen)
+            times.append(1000.0 * (time.perf_counter() - start))
         if time.perf_counter() > end:
             break
-    return {kind: statistics.median(times) for kind, times in taken.items()}
+    medians: dict[str, list[float]] = {}
+    for times, (kind, _) in zip(taken, cases, strict=True):
+        medians.setdefault(kind, []).append(statistics.median(times))
+    return {
+        kind: found[0] if kind not in mixed else found[0] + mixed[kind].share * (found[1] - found[0])
+        for kind, found in medians.items()
+    }

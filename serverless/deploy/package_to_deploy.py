@@ -117,8 +117,9 @@ def check_zip(path: Path, deployment: Deployment) -> tuple[PackageZip, PackageRe
         UsageError: It is not a zip of snapship package, or is for another architecture or Python.
         LimitError: It unpacks to more than Lambda allows.
     """
+    from serverless.app.core.package_record import RECORD_FILE
     from serverless.deploy.package.archive import UNZIPPED_BYTES
-    from serverless.deploy.package.package_files import RECORD_FILE, read_record
+    from serverless.deploy.package.package_files import read_record
 
     try:
         with zipfile.ZipFile(path) as archive:
@@ -170,8 +171,7 @@ def _given(bundle: Path | None) -> Path:
 def _check_bundle(bundle: Path, made: PackageRecord, path: Path) -> None:
     from edge_runtime.bundle.bundle import Bundle
 
-    manifest = Bundle.open(bundle).manifest
-    if made.artifact_sha256 not in {artifact.sha256 for artifact in manifest.artifacts}:
+    if made.artifact_sha256 not in {entry.sha256 for entry in Bundle.open(bundle).entries}:
         raise UsageError(
             f"--package must be made from the BUNDLE. Received: {path} of {made.bundle} with {made.artifact}, "
             f"which {bundle} does not contain. Package the bundle again, or leave it out."

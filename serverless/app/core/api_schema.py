@@ -170,17 +170,36 @@ class Limits(msgspec.Struct, frozen=True):
     max_pixels: int | None
 
 
+class CascadeInfo(msgspec.Struct, frozen=True):
+    """The two model files of a cascade.
+
+    Attributes:
+        artifacts: Their kinds: the one that sees every image, and the one that sees what it passes on.
+        files: Their paths in the bundle.
+        sha256: Their hashes.
+        margin: An image is passed on if the first's best score minus its second best is below this.
+        passed_on: Share of the judging images that was passed on.
+    """
+
+    artifacts: tuple[str, str]
+    files: tuple[str, str]
+    sha256: tuple[str, str]
+    margin: float
+    passed_on: float
+
+
 class ModelInfo(msgspec.Struct, frozen=True):
     """The artifact that answers, as its bundle describes it.
 
     Attributes:
         precision: For example ``int8``.
-        sha256: Hash of the model file.
-        bytes: Size of the model file.
+        sha256: Hash of the model file; of a cascade, of what decides its answers.
+        bytes: Size of the model file, or of both.
         input: The input that images are resized to.
         verdict: The gate's verdict.
         metrics: What the verdict was based on; null if the artifact was not checked.
         rules: When its answers may be believed; absent if it has no rules.
+        cascade: The files of a cascade; absent for one file.
     """
 
     precision: str
@@ -190,6 +209,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     verdict: Verdict
     metrics: Metrics | None
     rules: Rules | UnsetType = UNSET
+    cascade: CascadeInfo | UnsetType = UNSET
 
 
 class Info(msgspec.Struct, frozen=True):

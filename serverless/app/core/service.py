@@ -15,12 +15,23 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from PIL import Image
 
+from edge_runtime.bundle.cascade_entry import CascadeEntry
+from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import SnapshipError
 from edge_runtime.engines.result import Result
 from edge_runtime.image.preprocess import FORMATS, ImageSource, UInt8Array
 from edge_runtime.options import ResultOptions
-from serverless.app.core.api_schema import Answer, Answers, Failed, ModelInfo, Served, Timing, classified
+from serverless.app.core.api_schema import (
+    Answer,
+    Answers,
+    CascadeInfo,
+    Failed,
+    ModelInfo,
+    Served,
+    Timing,
+    classified,
+)
 from serverless.app.core.http_problems import problem_of
 from serverless.app.core.readiness import Readiness, make_selftest
 
@@ -293,9 +304,20 @@ def describe(classifier: Classifier, workers: int, threads: int) -> ServedModel:
     info = ModelInfo(
         entry.precision, entry.sha256, entry.bytes, classifier.input, entry.verdict, entry.metrics,
         rules=msgspec.UNSET if entry.rules is None else entry.rules,
+        cascade=_cascade_info(entry),
     )  # fmt: skip
     served = Served(classifier.bundle.manifest.name, entry.kind)
     return ServedModel(classifier, served, info, Readiness(make_selftest(classifier, threads)))
+
+
+def _cascade_info(entry: Artifact) -> CascadeInfo | msgspec.UnsetType:
+    if not isinstance(entry, CascadeEntry):
+        return msgspec.UNSET
+    first, second = entry.parts
+    return CascadeInfo(
+        (first.kind, second.kind), (first.file, second.file), (first.sha256, second.sha256),
+        entry.margin, entry.passed_on,
+    )  # fmt: skip
 
 
 def _size(image: bytes) -> tuple[int | None, int | None]:

@@ -3,7 +3,8 @@
 ===========================  ====================================================
 SNAPSHIP_BUNDLE              folder or zip; default: ``bundle``, the one ``*.bundle``, or
                              ``manifest.json``, beside the code
-SNAPSHIP_ARTIFACT            e.g. ``tflite-int8``; default: the best that runs here
+SNAPSHIP_ARTIFACT            e.g. ``tflite-int8``; default: the one that was packaged, or the best that
+                             runs here
 SNAPSHIP_ENGINE              ``auto`` (default), ``litert`` or ``onnxruntime``
 SNAPSHIP_THREADS             threads per inference, default 1
 SNAPSHIP_TOP_K               default number of classes returned, default 5
@@ -40,6 +41,7 @@ from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.common.text import quoted, shortened
 from edge_runtime.engines import ENGINES
 from edge_runtime.image.preprocess import MAX_BYTES, MAX_PIXELS
+from serverless.app.core.package_record import packaged_artifact
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classifier
@@ -165,7 +167,7 @@ class AppConfig:
         max_bytes = LAMBDA_MAX_BYTES if environ.get("AWS_LAMBDA_FUNCTION_NAME") else MAX_BYTES
         return cls(
             bundle=root / named if named else _find_bundle(root),
-            artifact=environ.get("SNAPSHIP_ARTIFACT") or None,
+            artifact=environ.get("SNAPSHIP_ARTIFACT") or (None if named else packaged_artifact(root)),
             engine=_engine(environ.get("SNAPSHIP_ENGINE") or "auto"),
             threads=_number(environ, "SNAPSHIP_THREADS", 1, MAX_THREADS),
             top_k=_number(environ, "SNAPSHIP_TOP_K", 5, MAX_TOP_K),

@@ -153,6 +153,11 @@ def _print(found: Estimate, measured: RequestProfile, prices: Prices) -> None:
         f"Measured: {printable(measured.artifact)}, {printable(measured.images)}, {timed}; "
         f"peak memory {measured.peak_mb:.0f} MB; a size must have {HEADROOM:g} times as much."
     )
+    if measured.passed_on is not None:
+        click.echo(
+            f"Cascade: {measured.passed_on:.1%} of the requests, as of the images on which it was judged, run both "
+            "models; memory and start include both."
+        )
     click.echo(
         "Assumed: one CPU of this machine is as fast as one vCPU of Lambda; pass --ms with a real duration."
     )

@@ -14,11 +14,14 @@ import msgspec
 import numpy as np
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.cascade_entry import CascadeEntry, reduced_manifest
+from edge_runtime.bundle.manifest import MANIFEST_FILE, encode_manifest
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.engines.selection import choose
 from edge_runtime.golden import read_golden
 from edge_runtime.image.preprocess import decoded
+from serverless.deploy.package.package_files import bundle_files
 
 _PROGRAM = Path(__file__).with_name("one_function.py")
 _ROOT = Path(__file__).parents[3]
@@ -47,6 +50,7 @@ class RequestProfile:
         peak_mb: Peak resident memory, in MB of 2^20 bytes.
         log_bytes: Bytes logged per request.
         metrics: Number of different metrics in the log.
+        passed_on: Share of the requests that a cascade passes on to its second file; None for one file.
     """
 
     artifact: str
@@ -59,6 +63,7 @@ class RequestProfile:
     peak_mb: float
     log_bytes: float
     metrics: int
+    passed_on: float | None = None
 
     def with_ms(self, ms: float) -> RequestProfile:
         """The same with a duration measured elsewhere, e.g. taken from a function's log.
@@ -103,6 +108,10 @@ def measure(
 ) -> RequestProfile:
     """Starts the app as Lambda would and sends it images.
 
+    Of a cascade, requests that stay with the first file and requests that go on to the second are timed
+    separately, by bundles that pass nothing and everything on, and count by the share of the images on which it
+    was judged: a few golden images would not show that share.
+
     Args:
         bundle: A folder or zip.
         artifact: The kind to measure; None for the one that the endpoint would choose.
@@ -117,36 +126,82 @@ def measure(
         EnvironmentMissingError: The app does not start or answer on this machine.
     """
     opened = Bundle.open(bundle)
-    kind = choose(opened, artifact).kind
+    entry = choose(opened, artifact)
     with temporary_folder() as folder:
         files, described = _images(opened, images, folder)
-        environ = {
-            # Without the settings of any other endpoint.
-            **{name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)},
-            "SNAPSHIP_BUNDLE": str(Path(bundle).resolve()),
-            "SNAPSHIP_ARTIFACT": kind,
-            # As Lambda and the template set them.
-            "AWS_LAMBDA_FUNCTION_NAME": "snapship-cost",
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
-        }
-        result = folder / "result.json"
-        words = [str(result), str(seconds / STARTS), str(requests), *map(str, files)]
-        samples = [_run(result, words, environ, seconds + PATIENCE_S) for _ in range(STARTS)]
+        whole = [(Path(bundle).resolve(), 1.0)]
+        ways = _one_way_bundles(opened, entry, folder) if isinstance(entry, CascadeEntry) else whole
+        words = [str(seconds / STARTS / len(ways)), str(requests), *map(str, files)]
+        timed = [
+            (_samples(place, entry.kind, folder / "result.json", words, seconds), weight)
+            for place, weight in ways
+        ]
+    samples = [sample for found, _ in timed for sample in found]
     times = [ms for sample in samples for ms in sample.ms]
-    p50, p99 = (float(value) for value in np.percentile(times, (50, 99)))
+    # Each way's requests together weigh its share, however many were timed.
+    weights = [
+        weight / sum(len(sample.ms) for sample in found)
+        for found, weight in timed
+        for sample in found
+        for _ in sample.ms
+    ]
     return RequestProfile(
-        artifact=kind,
+        artifact=entry.kind,
         images=described,
         requests=len(times),
-        mean_ms=statistics.fmean(times),
-        p50_ms=p50,
-        p99_ms=p99,
+        mean_ms=float(np.average(times, weights=weights)),
+        p50_ms=_quantile(times, weights, 0.50),
+        p99_ms=_quantile(times, weights, 0.99),
         init_ms=statistics.median(sample.init_ms for sample in samples),
         peak_mb=max(sample.peak_bytes for sample in samples) / MB,
         log_bytes=statistics.fmean(sample.log_bytes for sample in samples),
         metrics=max(sample.metrics for sample in samples),
+        passed_on=entry.passed_on if isinstance(entry, CascadeEntry) else None,
     )
+
+
+def _one_way_bundles(bundle: Bundle, entry: CascadeEntry, folder: Path) -> list[tuple[Path, float]]:
+    """Copies of a cascade's bundle that pass nothing on, and everything, with the shares of either way.
+
+    Only an image with a margin of exactly 1 is not passed on by the latter.
+    """
+    ways = []
+    for name, margin, share in (("first", 0.0, 1.0 - entry.passed_on), ("both", 1.0, entry.passed_on)):
+        place = folder / name
+        for file, data in bundle_files(bundle, entry, name).items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(data)
+        manifest = reduced_manifest(bundle.manifest, entry)
+        assert manifest.cascade is not None
+        cascade = msgspec.structs.replace(manifest.cascade, margin=margin)
+        # Golden scores would be those of the margin that it has.
+        changed = msgspec.structs.replace(manifest, cascade=cascade, golden=None)
+        (place / MANIFEST_FILE).write_bytes(encode_manifest(changed))
+        ways.append((place, share))
+    return ways
+
+
+def _samples(bundle: Path, kind: str, result: Path, words: Sequence[str], seconds: float) -> list[Sample]:
+    environ = {
+        # Without the settings of any other endpoint.
+        **{name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)},
+        "SNAPSHIP_BUNDLE": str(bundle),
+        "SNAPSHIP_ARTIFACT": kind,
+        # As Lambda and the template set them.
+        "AWS_LAMBDA_FUNCTION_NAME": "snapship-cost",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
+    }
+    return [_run(result, [str(result), *words], environ, seconds + PATIENCE_S) for _ in range(STARTS)]
+
+
+def _quantile(times: Sequence[float], weights: Sequence[float], share: float) -> float:
+    """The quantile of weighted times; with equal weights, NumPy's."""
+    if len(set(weights)) == 1:
+        return float(np.quantile(times, share))
+    order = np.argsort(times)
+    reached = np.cumsum(np.asarray(weights)[order]) / sum(weights)
+    return float(np.asarray(times)[order][np.searchsorted(reached, share).clip(max=len(times) - 1)])
 
 
 def _images(bundle: Bundle, given: Sequence[str | os.PathLike[str]], folder: Path) -> tuple[list[Path], str]:

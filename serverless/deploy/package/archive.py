@@ -15,9 +15,10 @@ from typing import IO
 from edge_runtime.common.atomic_file import is_there, usable_path
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import put_back
+from serverless.app.core.package_record import RECORD_FILE
 from serverless.deploy.config.errors import LimitError
 from serverless.deploy.package.config import PartSize
-from serverless.deploy.package.package_files import RECORD_FILE, Tree
+from serverless.deploy.package.package_files import Tree
 
 TASK_FOLDER = "task"
 """The folder of a build context with the package's files."""

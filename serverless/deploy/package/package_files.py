@@ -1,6 +1,6 @@
 """The files of a package, in memory: snapship's code, pruned wheels, and a part of the bundle.
 
-That part is one artifact and the golden images.
+That part is one artifact, or a cascade's two, and the golden images.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import msgspec
 import edge_runtime
 import serverless
 from edge_runtime.bundle.bundle import Bundle, rule_files
+from edge_runtime.bundle.cascade_entry import files_of, reduced_manifest
 from edge_runtime.bundle.labels import LABELS_FILE
 from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_manifest
 from edge_runtime.bundle.strict_json import Strict, encode_json
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.versions import own_version
-from edge_runtime.golden import GOLDEN_FILE, Golden, read_golden
+from edge_runtime.golden import GOLDEN_FILE, golden_index, read_golden
 from serverless.deploy.config.errors import DownloadError
 from serverless.deploy.config.rules import Arch, PythonVersion
 from serverless.deploy.package.prune import kept
@@ -33,8 +34,6 @@ OWN = "snapship"
 
 BUNDLE = "bundle"
 """Name of the bundle's part and folder; the app looks for a folder of this name."""
-
-RECORD_FILE = "snapship-package.json"
 
 _CLOUD = ("__init__.py", "aws.py", "py.typed", "app/")
 """The part of ``serverless`` that runs in the cloud; the rest runs on the machine that deploys."""
@@ -65,7 +64,7 @@ class PackageRecord(Strict, frozen=True):
         precompiled: Version of the interpreter that compiled it; empty if it is not compiled.
         bundle: The bundle's name.
         artifact: The artifact's kind.
-        artifact_sha256: SHA-256 of its file.
+        artifact_sha256: SHA-256 of its file; of a cascade, of both files' hashes and the margin.
         wheels: The Python packages, by name.
     """
 
@@ -251,7 +250,7 @@ def read_record(data: bytes) -> PackageRecord:
 
 
 def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, bytes]:
-    """The files of a bundle with a single artifact; every hash in it is verified or recomputed.
+    """The files of a bundle with a single artifact, or the two of a cascade; every hash is verified or recomputed.
 
     The report, the check and a signature are left out, as they are about the whole bundle.
 
@@ -266,34 +265,21 @@ def bundle_files(bundle: Bundle, artifact: Artifact, folder: str) -> dict[str, b
     Raises:
         BundleError: A file is missing or changed.
     """
-    model = bundle.model(artifact)
-    files = {
-        artifact.file: model if isinstance(model, bytes) else model.read_bytes(),
-        LABELS_FILE: bundle.read(LABELS_FILE),
-    }
+    files = {LABELS_FILE: bundle.read(LABELS_FILE)}
+    for entry in files_of(artifact):
+        model = bundle.model(entry)
+        files[entry.file] = model if isinstance(model, bytes) else model.read_bytes()
     golden = None
     if bundle.manifest.golden is not None:
-        kept = _one_artifact(read_golden(bundle), artifact.kind)
-        for example in kept.examples:
+        examples = read_golden(bundle)
+        for example in examples.examples:
             files[example.file] = bundle.read(example.file, example.sha256)
-        data = encode_json(kept)
+        kinds = dict.fromkeys((*(entry.kind for entry in files_of(artifact)), artifact.kind))
+        data = golden_index(examples, *kinds)
         files[GOLDEN_FILE] = data
         golden = GoldenRef(GOLDEN_FILE, hashlib.sha256(data).hexdigest())
-    manifest = msgspec.structs.replace(bundle.manifest, artifacts=(artifact,), golden=golden, cascade=None)
+    manifest = msgspec.structs.replace(reduced_manifest(bundle.manifest, artifact), golden=golden)
     for file, sha256 in rule_files(manifest).items():
         files[file] = bundle.read(file, sha256)
     files[MANIFEST_FILE] = encode_manifest(manifest)
     return {f"{folder}/{file}": data for file, data in files.items()}
-
-
-def _one_artifact(golden: Golden, kind: str) -> Golden:
-    return msgspec.structs.replace(
-        golden,
-        tolerance={name: value for name, value in golden.tolerance.items() if name == kind},
-        examples=tuple(
-            msgspec.structs.replace(
-                example, scores={name: scores for name, scores in example.scores.items() if name == kind}
-            )
-            for example in golden.examples
-        ),
-    )

@@ -26,6 +26,7 @@ from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.common.versions import own_version
 from edge_runtime.engines.selection import choose
+from serverless.app.core.package_record import RECORD_FILE
 from serverless.deploy.config.rules import Arch
 from serverless.deploy.package import archive, shared_libraries
 from serverless.deploy.package.archive import (
@@ -43,7 +44,7 @@ from serverless.deploy.package.interpreters import (
     runs_here,
     selfcheck,
 )
-from serverless.deploy.package.package_files import OWN, RECORD_FILE, Tree, build, own_code, record
+from serverless.deploy.package.package_files import OWN, Tree, build, own_code, record
 from serverless.deploy.package.wheels import Requirement, Wheel, cache_folder, fetch, missing, requirements
 
 Progress = Callable[[str], None]

@@ -57,7 +57,9 @@ class ArithmeticEngine:
 @pytest.fixture
 def arithmetic(monkeypatch: pytest.MonkeyPatch) -> type[ArithmeticEngine]:
     """Every classifier of the test runs on the arithmetic engine."""
-    monkeypatch.setattr("edge_runtime.classifier.open_engine", lambda *args, **options: ArithmeticEngine())
+    monkeypatch.setattr(
+        "edge_runtime.engines.opening.open_engine", lambda *args, **options: ArithmeticEngine()
+    )
     return ArithmeticEngine
 
 

@@ -173,7 +173,7 @@ def test_engine_with_other_kernels_is_compared_with_its_reference(
     shift: float, stage: str | None,
 ) -> None:  # fmt: skip
     reference = Shifted(arithmetic, shift)
-    monkeypatch.setattr("edge_runtime.golden.open_reference", lambda *about: reference)
+    monkeypatch.setattr("edge_runtime.engines.opening.open_reference", lambda *about: reference)
     folder = make_bundle()
     # Scores of other kernels: far beyond any tolerance, and no difference.
     edit_golden(folder, scores={"tflite-fp32": [1.0, 1.0, 1.0]})
@@ -190,6 +190,6 @@ def test_reference_that_is_not_installed_is_no_difference(
     def missing(*about: object) -> None:
         raise EnvironmentMissingError.of_extra("Running a .tflite file", "ai-edge-litert", "")
 
-    monkeypatch.setattr("edge_runtime.golden.open_reference", missing)
+    monkeypatch.setattr("edge_runtime.engines.opening.open_reference", missing)
     with pytest.raises(EnvironmentMissingError, match="ai-edge-litert"):
         replayed(make_bundle())
