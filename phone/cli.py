@@ -153,6 +153,11 @@ def phone(
         server = stack.enter_context(AppServer(out, host, port)) if serve and out is not None else None
         with StepProgress() as progress:
             made = make_app(config, progress)
+        if "android-project" in made.outputs and rules_inside(made.artifact):
+            click.echo(
+                "Warning: the Kotlin project does not apply the rules of the artifact; see its README.md.",
+                err=True,
+            )
         if as_json:
             click.echo(json.dumps(made_record(made), indent=2))
         else:
@@ -192,9 +197,7 @@ def _print(made: Made, *, served: bool) -> None:
         f"{made.download / 1e6:.1f} MB to download ({made.bytes / 1e6:.1f} MB unpacked)"
     )
     if rules := rules_inside(made.artifact):
-        click.echo(f"It applies the rules of the artifact: {', '.join(rules)}")
-        if "android-project" in made.outputs:
-            click.echo("Warning: the Kotlin project does not apply them, see its README.md.", err=True)
+        click.echo(f"Rules inside: {', '.join(rules)}")
     if "out" in made.outputs and not served:
         click.echo("Put the folder on an https:// host, or try it: add --serve.")
 

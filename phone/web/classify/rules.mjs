@@ -3,7 +3,7 @@
  *
  * Thresholds are compared in float64, as there: a score is a float32 that becomes a float64 unchanged.
  */
-import {ClassifyError} from './errors.mjs';
+import {ruleError} from './errors.mjs';
 import {KnownScorer, SCORES} from './known.mjs';
 import {sizeOf} from './tensors.mjs';
 
@@ -41,7 +41,7 @@ export class ArtifactRules {
     if (!known) return new ArtifactRules(rules, null);
     const extra = outputs.find(({name}) => name === known.output);
     const size = extra ? sizeOf(extra.shape) : 0;
-    return new ArtifactRules(rules, KnownScorer.of(known, parameters, bundle.labels.length, size));
+    return new ArtifactRules(rules, KnownScorer.of(known, parameters, size));
   }
 
   /**
@@ -83,38 +83,29 @@ function candidates(scores, threshold, first) {
 export function checkRules(artifact, schema) {
   const {rules, outputs = []} = artifact;
   if (schema < 2 && (rules || outputs.length))
-    throw wrong('must have schema_version 2 to hold them', schema);
+    throw ruleError('must have schema_version 2 to hold them', schema);
   if (!rules) return;
   if (rules.model_sha256 && rules.model_sha256 !== artifact.sha256) {
-    throw wrong(
+    throw ruleError(
       'must be those of its own model file',
       `rules of sha256 ${rules.model_sha256.slice(0, 12)}...`,
     );
   }
   const {abstain = null, sets = null, known = null} = rules;
   if (abstain && !(['top', 'margin'].includes(abstain.score) && Number.isFinite(abstain.threshold))) {
-    throw wrong('must be ones that this app knows', JSON.stringify(abstain));
+    throw ruleError('must be ones that this app knows', JSON.stringify(abstain));
   }
   if (sets && !Number.isFinite(sets.threshold)) {
-    throw wrong('must be ones that this app knows', JSON.stringify(sets));
+    throw ruleError('must be ones that this app knows', JSON.stringify(sets));
   }
   if (!known) return;
   if (!SCORES.includes(known.score) || !Number.isFinite(known.threshold)) {
-    throw wrong('must be ones that this app knows', JSON.stringify(known));
+    throw ruleError('must be ones that this app knows', JSON.stringify(known));
   }
   if (known.output && !outputs.some(({name}) => name === known.output)) {
-    throw wrong('must read an output of the artifact', known.output);
+    throw ruleError('must read an output of the artifact', known.output);
   }
   if (Boolean(known.file) !== Boolean(known.sha256)) {
-    throw wrong('must name a file with its sha256', JSON.stringify(known));
+    throw ruleError('must name a file with its sha256', JSON.stringify(known));
   }
-}
-
-/** @type {(rule: string, received: unknown) => ClassifyError} */
-export function wrong(rule, received) {
-  return new ClassifyError(
-    'bundle',
-    `An artifact's rules ${rule}. Received: ${String(received).slice(0, 200)}. ` +
-      'Make the app again: snapship phone BUNDLE.',
-  );
 }
