@@ -63,7 +63,7 @@ export class Engine {
   }
 
   /**
-   * By name: LiteRT.js lists the outputs of a file's signature, which may be in another order than its graph's.
+   * By name, as the rules name outputs.
    *
    * @param {{name: string}} output
    * @returns {number} The place of one of the manifest's outputs among those of the model.

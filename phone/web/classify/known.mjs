@@ -9,7 +9,7 @@ export const SCORES = ['entropy', 'nearest'];
 
 const MAGIC = 'SNKN';
 const VERSION = 1;
-const HEADER_BYTES = 20;
+const HEADER_BYTES = 24;
 
 /** The score of a rule for known things: higher is more known. */
 export class KnownScorer {
@@ -57,25 +57,32 @@ function negativeEntropy(scores) {
  * @property {number} size
  * @property {number} rank
  * @property {number} count
+ * @property {number} restScale
  * @property {Float32Array} mean `[size]`
+ * @property {Float32Array} scales `[rank]`
  * @property {Float32Array} directions `[rank, size]`
  * @property {Float32Array} images `[count, rank]`
  */
 
 /** @type {(parameters: Nearest, features: Float32Array) => number} */
-function nearest({size, rank, count, mean, directions, images}, features) {
-  const centred = Float64Array.from(mean, (value, at) => features[at] - value);
+function nearest({size, rank, count, restScale, mean, scales, directions, images}, features) {
+  if (!features.every(Number.isFinite)) return NaN;
+  const length = Math.sqrt(dot(features, 0, features)) || 1;
+  const centred = Float64Array.from(features, (value, at) => value / length - mean[at]);
   const seen = new Float64Array(rank);
   for (let row = 0; row < rank; row++) seen[row] = dot(directions, row * size, centred);
-  const length = Math.sqrt(dot(seen, 0, seen));
-  if (!seen.every(Number.isFinite)) return NaN;
-  if (length === 0) return 0;
-  let best = -Infinity;
-  for (let row = 0; row < count; row++) best = Math.max(best, dot(images, row * rank, seen) / length);
-  return best;
+  const rest = Math.max(0, dot(centred, 0, centred) - dot(seen, 0, seen));
+  const scaled = seen.map((value, at) => value * scales[at]);
+  let least = Infinity;
+  for (let row = 0; row < count; row++) {
+    let square = 0;
+    for (let at = 0; at < rank; at++) square += (scaled[at] - images[row * rank + at]) ** 2;
+    least = Math.min(least, square);
+  }
+  return -Math.sqrt(least + rest * restScale);
 }
 
-/** @type {(values: Float32Array | Float64Array, from: number, other: Float64Array) => number} */
+/** @type {(values: Float32Array | Float64Array, from: number, other: Float32Array | Float64Array) => number} */
 function dot(values, from, other) {
   let sum = 0;
   for (let at = 0; at < other.length; at++) sum += values[from + at] * other[at];
@@ -90,24 +97,23 @@ function parametersOf(bytes, name) {
   if (bytes.length < HEADER_BYTES || magic !== MAGIC) throw damaged(`${bytes.length} bytes of another kind`);
   const [version, size, rank, count] = [4, 8, 12, 16].map((at) => view.getUint32(at, true));
   if (version !== VERSION) throw damaged(`version ${version}, this app reads ${VERSION}`);
-  const told = HEADER_BYTES + 4 * size + 2 * rank * size + 2 * count * rank;
+  const told = HEADER_BYTES + 4 * (size + rank) + 2 * rank * (size + count);
   if (!(size && rank && count) || bytes.length !== told) {
     throw damaged(`${bytes.length} bytes, by its header ${told}`);
   }
+  const floats = (from, length) =>
+    Float32Array.from({length}, (_, at) => view.getFloat32(from + 4 * at, true));
   const halves = (from, length) =>
     Float32Array.from({length}, (_, at) => half(view.getUint16(from + 2 * at, true)));
-  const found = {
-    size,
-    rank,
-    count,
-    mean: Float32Array.from({length: size}, (_, at) => view.getFloat32(HEADER_BYTES + 4 * at, true)),
-    directions: halves(HEADER_BYTES + 4 * size, rank * size),
-    images: halves(told - 2 * count * rank, count * rank),
-  };
-  for (const part of [found.mean, found.directions, found.images]) {
-    if (!part.every(Number.isFinite)) throw damaged('numbers that are not finite');
+  const restScale = view.getFloat32(20, true);
+  const mean = floats(HEADER_BYTES, size);
+  const scales = floats(HEADER_BYTES + 4 * size, rank);
+  const directions = halves(HEADER_BYTES + 4 * (size + rank), rank * size);
+  const images = halves(told - 2 * count * rank, count * rank);
+  if (![[restScale], mean, scales, directions, images].every((part) => part.every(Number.isFinite))) {
+    throw damaged('numbers that are not finite');
   }
-  return found;
+  return {size, rank, count, restScale, mean, scales, directions, images};
 }
 
 /**

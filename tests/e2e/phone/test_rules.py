@@ -75,10 +75,11 @@ def features_rules(bundle: Path, artifact: dict[str, Any], photos: list[Path]) -
     )
     engine.close()
     chance = np.random.default_rng(1)
-    directions = chance.normal(size=(RANK, features.shape[1]))
-    seen = (features - features.mean(axis=0)) @ directions.T
-    images = (seen / np.linalg.norm(seen, axis=1, keepdims=True))[::3]
-    content = known_score.NearestParameters(features.mean(axis=0), directions, images).encoded()
+    units = features / np.linalg.norm(features, axis=1, keepdims=True)
+    mean, scales = units.mean(axis=0), np.full(RANK, 5.0)
+    directions = np.linalg.qr(chance.normal(size=(features.shape[1], RANK)))[0].T
+    images = (((units - mean) @ directions.T) * scales)[::3]
+    content = known_score.NearestParameters(mean, scales, 9.0, directions, images).encoded()
     (bundle / "rules").mkdir()
     (bundle / "rules/int8.bin").write_bytes(content)
     read = known_score.NearestParameters.decoded(content, "x")

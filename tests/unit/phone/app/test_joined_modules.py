@@ -40,3 +40,9 @@ def test_the_app_starts_with_one_file_for_the_page_and_one_for_its_worker() -> N
     files = with_joined_modules(static_files())
     for path in STARTS:
         assert imported(path, files[path].decode()) == []
+
+
+def test_comments_stay_in_the_modules_but_for_types_of_expressions() -> None:
+    text = "/**\n * Text.\n */\nconst a = /** @type {any} */ (1);\n  /** @type {any} */ (a);\n/** Text. */\nexport class A {}\n"
+    found = joined("ui/main.mjs", {"ui/main.mjs": text})
+    assert found == "const a = /** @type {any} */ (1);\n  /** @type {any} */ (a);\nexport class A {}\n"

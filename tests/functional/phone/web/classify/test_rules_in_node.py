@@ -32,11 +32,11 @@ def score_vectors(chance: np.random.Generator, classes: int) -> list[Any]:
 
 def parameters(chance: np.random.Generator) -> Any:
     """Of the score ``nearest``, with float16 numbers of every size, subnormal ones too."""
+    directions = np.linalg.qr(chance.normal(size=(FEATURES, RANK)))[0].T
     images = chance.normal(size=(IMAGES, RANK))
-    images /= np.linalg.norm(images, axis=1, keepdims=True)
-    images[0] *= 1e-5
+    images[0] *= 1e-6
     return known_score.NearestParameters(
-        chance.normal(size=FEATURES), chance.normal(size=(RANK, FEATURES)), images
+        0.1 * chance.normal(size=FEATURES), chance.uniform(1, 9, RANK), 70.0, directions, images
     )
 
 
@@ -85,7 +85,7 @@ def cases() -> list[dict[str, Any]]:
     made = parameters(chance)
     vectors = score_vectors(chance, 10)
     extras: list[Any] = [chance.normal(size=FEATURES).astype(np.float32) for _ in vectors]
-    extras[0], extras[1] = made.mean.astype(np.float32), np.full(FEATURES, np.nan, np.float32)
+    extras[0], extras[1] = np.zeros(FEATURES, np.float32), np.full(FEATURES, np.nan, np.float32)
     data = made.encoded()
     read = known_score.NearestParameters.decoded(data, "x")
     middle_score = sorted(known_score.nearest(read, extra) for extra in extras[2:])[len(extras) // 2]
