@@ -43,6 +43,6 @@ def test_the_app_starts_with_one_file_for_the_page_and_one_for_its_worker() -> N
 
 
 def test_comments_stay_in_the_modules_but_for_types_of_expressions() -> None:
-    text = "/**\n * Text.\n */\nconst a = /** @type {any} */ (1);\n  /** @type {any} */ (a);\n/** Text. */\nexport class A {}\n"
-    found = joined("ui/main.mjs", {"ui/main.mjs": text})
-    assert found == "const a = /** @type {any} */ (1);\n  /** @type {any} */ (a);\nexport class A {}\n"
+    first, last = "const a = /** @type {any} */ (1);\n  /** @type {any} */ (a);\n", "export class A {}\n"
+    text = f"/**\n * Text.\n */\n{first}/** Text. */\n{last}"
+    assert joined("ui/main.mjs", {"ui/main.mjs": text}) == first + last
