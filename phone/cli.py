@@ -5,17 +5,28 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
+from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.cli.options import FilledPath
 from edge_runtime.common.atomic_file import interrupt_on_terminate
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from edge_runtime.common.text import printable
-from phone.app.reduced_bundle import KINDS
+from phone.app.reduced_bundle import KINDS, cascade_refused
 from phone.making import Made, PhoneConfig, make_app
 from phone.serving.server import AppServer
 from phone.serving.serving import serve_until_stopped
+
+
+class _Kind(click.Choice[str]):
+    """One of :data:`~phone.app.reduced_bundle.KINDS`; for a cascade the error names what to pass instead."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if str(value).endswith("-cascade"):
+            raise cascade_refused(str(value))
+        return super().convert(value, param, ctx)
 
 
 @click.command(
@@ -30,7 +41,7 @@ from phone.serving.serving import serve_until_stopped
 @click.argument("bundle", type=FilledPath(path_type=Path))
 @click.option(
     "--artifact",
-    type=click.Choice(KINDS),
+    type=_Kind(KINDS),
     default=KINDS[0],
     show_default=True,
     help="Artifact to put into the app.",
@@ -142,6 +153,11 @@ def phone(
         server = stack.enter_context(AppServer(out, host, port)) if serve and out is not None else None
         with StepProgress() as progress:
             made = make_app(config, progress)
+        if "android-project" in made.outputs and rules_inside(made.artifact):
+            click.echo(
+                "Warning: the Kotlin project does not apply the rules of the artifact; see its README.md.",
+                err=True,
+            )
         if as_json:
             click.echo(json.dumps(made_record(made), indent=2))
         else:
@@ -162,8 +178,15 @@ def made_record(made: Made) -> dict[str, object]:
         "files": len(made.app.files),
         "bytes": made.bytes,
         "download_bytes": made.download,
+        "rules": rules_inside(made.artifact),
         "outputs": {option: str(path) for option, path in made.outputs.items()},
     }
+
+
+def rules_inside(artifact: Artifact) -> list[str]:
+    """The names of an artifact's rules: ``abstain``, ``sets``, ``known``."""
+    names = ("abstain", "sets", "known")
+    return [name for name in names if getattr(artifact.rules, name, None) is not None]
 
 
 def _print(made: Made, *, served: bool) -> None:
@@ -173,6 +196,8 @@ def _print(made: Made, *, served: bool) -> None:
         f"{printable(made.app.name)}: {made.artifact.kind} ({made.artifact.verdict}), version {made.app.version[:12]}, "
         f"{made.download / 1e6:.1f} MB to download ({made.bytes / 1e6:.1f} MB unpacked)"
     )
+    if rules := rules_inside(made.artifact):
+        click.echo(f"Rules inside: {', '.join(rules)}")
     if "out" in made.outputs and not served:
         click.echo("Put the folder on an https:// host, or try it: add --serve.")
 

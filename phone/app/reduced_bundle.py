@@ -1,4 +1,4 @@
-"""The bundle inside the app: one artifact and its golden scores, still a valid bundle.
+"""The bundle inside the app: one artifact, its rules and its golden scores, still a valid bundle.
 
 With every artifact's scores, the golden examples of 1,000 classes would have 1.4 MB.
 """
@@ -28,13 +28,16 @@ def chosen_artifact(bundle: Bundle, kind: str, *, allow_failed: bool = False) ->
 
     Args:
         bundle: An open bundle.
-        kind: One of :data:`KINDS`.
+        kind: One of :data:`KINDS`; a cascade is refused.
         allow_failed: Also take one whose verdict is ``fail``.
 
     Raises:
-        UsageError: The bundle has no such artifact.
+        UsageError: The bundle has no such artifact, or it is a cascade.
         GateFailedError: It failed its check.
     """
+    cascade = bundle.manifest.cascade
+    if cascade is not None and kind == cascade.kind:
+        raise cascade_refused(kind)
     kinds = [entry.kind for entry in bundle.manifest.artifacts]
     if kind not in kinds:
         usable = [name for name in KINDS if name in kinds]
@@ -48,6 +51,18 @@ def chosen_artifact(bundle: Bundle, kind: str, *, allow_failed: bool = False) ->
             f"it has {', '.join(kinds)}. {cure}"
         )
     return choose(bundle, kind, allow_failed=allow_failed)
+
+
+def cascade_refused(kind: str) -> UsageError:
+    """The error for an app of two artifacts.
+
+    Args:
+        kind: The cascade's name.
+    """
+    return UsageError(
+        f"An app contains one artifact, and a cascade is two. Received: --artifact {kind}. "
+        "Pass --artifact tflite-int8, the part that sees every image, or --artifact tflite-fp32."
+    )
 
 
 def reduced_bundle(bundle: Bundle, artifact: Artifact) -> dict[str, bytes]:
@@ -81,10 +96,14 @@ def reduced_bundle(bundle: Bundle, artifact: Artifact) -> dict[str, bytes]:
         artifacts=(artifact,),
         cascade=None,
         golden=GoldenRef(GOLDEN_FILE, hashlib.sha256(index).hexdigest()),
+        cascade=None,
     )
     model = bundle.model(artifact)
     # Images first, so that none can replace what follows.
     files = {example.file: bundle.read(example.file, example.sha256) for example in golden.examples}
+    known = artifact.rules.known if artifact.rules is not None else None
+    if known is not None and known.file:
+        files[known.file] = bundle.read(known.file, known.sha256)
     files |= {
         artifact.file: model.read_bytes() if isinstance(model, Path) else model,
         LABELS_FILE: labels_text(manifest.labels).encode(),

@@ -2,8 +2,10 @@
 import {ClassifyError} from './errors.mjs';
 import {parsed} from './files.mjs';
 import {verify} from './hashes.mjs';
+import {checkRules} from './rules.mjs';
 
-const SCHEMA_VERSION = 1;
+const APP_SCHEMA = 1;
+const MANIFEST_SCHEMAS = [1, 2];
 const FOLDER = 'bundle/';
 
 /**
@@ -13,7 +15,7 @@ const FOLDER = 'bundle/';
  * @property {string} name
  * @property {string[]} labels
  * @property {import('./pixels.mjs').Input} input
- * @property {any} artifact The manifest's entry.
+ * @property {any} artifact The manifest's entry, with `outputs` and `rules` in any case.
  * @property {{file: string, sha256: string} | null} golden
  */
 
@@ -25,9 +27,9 @@ const FOLDER = 'bundle/';
  */
 export async function readApp(files) {
   const app = await files.json('app.json');
-  if (app?.schema_version !== SCHEMA_VERSION || !app.files || typeof app.artifact !== 'string') {
+  if (app?.schema_version !== APP_SCHEMA || !app.files || typeof app.artifact !== 'string') {
     throw wrong(
-      `app.json must have schema_version ${SCHEMA_VERSION}, files and an artifact`,
+      `app.json must have schema_version ${APP_SCHEMA}, files and an artifact`,
       app?.schema_version,
     );
   }
@@ -111,13 +113,14 @@ export async function readBundle(app, read) {
  * @returns {Bundle}
  */
 export function checkedManifest(manifest, kind) {
-  if (manifest?.schema_version !== SCHEMA_VERSION) {
-    throw wrong(`manifest.json must have schema_version ${SCHEMA_VERSION}`, manifest?.schema_version);
+  if (!MANIFEST_SCHEMAS.includes(manifest?.schema_version)) {
+    throw wrong('manifest.json must have schema_version 1 or 2', manifest?.schema_version);
   }
   const {name, labels, golden = null} = manifest;
   const input = {channels: 3, fit: 'stretch', resize: 'antialiased', ...manifest.input};
-  const artifact = manifest.artifacts?.find?.((entry) => entry.kind === kind);
-  if (!artifact) throw wrong(`manifest.json must list the artifact ${kind}`, 'others');
+  const listed = manifest.artifacts?.find?.((entry) => entry.kind === kind);
+  if (!listed) throw wrong(`manifest.json must list the artifact ${kind}`, 'others');
+  const artifact = {...listed, outputs: listed.outputs ?? [], rules: listed.rules ?? null};
   if (!Array.isArray(labels) || !labels.length || labels.some((label) => typeof label !== 'string')) {
     throw wrong('manifest.json must list the labels', labels);
   }
@@ -141,6 +144,7 @@ export function checkedManifest(manifest, kind) {
       `${labels.length}, not ${artifact.output.shape.at(-1)}`,
     );
   }
+  checkRules(artifact, manifest.schema_version);
   return {name, labels, input, artifact, golden};
 }
 

@@ -12,6 +12,7 @@ import {ClassifyError} from './errors.mjs';
 import {content} from './files.mjs';
 import {verify} from './hashes.mjs';
 import {pixelsOf} from './pixels.mjs';
+import {ArtifactRules} from './rules.mjs';
 
 /** Results per image. */
 const BEST = 5;
@@ -27,13 +28,15 @@ export class Classifier {
    * @param {Core} core
    * @param {import('./bundle.mjs').Bundle} bundle
    * @param {import('./engine.mjs').Engine} engine
+   * @param {ArtifactRules | null} rules
    */
-  constructor(files, app, core, bundle, engine) {
+  constructor(files, app, core, bundle, engine, rules) {
     this.files = files;
     this.app = app;
     this.core = core;
     this.bundle = bundle;
     this.engine = engine;
+    this.rules = rules;
     this.read = verifiedReader(files, app, Promise.resolve(core));
     this.decoders = new Decoders(files, this.read);
   }
@@ -83,33 +86,39 @@ export class Classifier {
     const litert = startEngine(files, module, api);
     litert.catch(() => {});
     const bundle = await reading;
+    const {artifact} = bundle;
+    const known = artifact.rules?.known;
     total = [
       CORE_FILE,
       ENGINE_MODULE,
       inBundle('manifest.json'),
       inBundle('labels.txt'),
-      inBundle(bundle.artifact.file),
+      inBundle(artifact.file),
+      ...(known?.file ? [inBundle(known.file)] : []),
     ].reduce((sum, path) => sum + (app.files[path]?.bytes ?? 0), 0);
-    const model = readModel(read, app, bundle);
-    const [, , modelBytes, started] = await Promise.all([
+    const [, , modelBytes, parameters, started] = await Promise.all([
       coreBytes.then((bytes) => verify(CORE_FILE, bytes, app.files[CORE_FILE], core)),
       Promise.all(ENGINE_SCRIPTS.map(verifiedReader(files, app, core))),
-      model,
+      readListed(read, app, artifact, 'model'),
+      known?.file ? readListed(read, app, known, 'rule') : null,
       litert,
     ]);
-    return new Classifier(files, app, await core, bundle, await openModel(started, modelBytes, bundle));
+    const rules = ArtifactRules.of(bundle, parameters);
+    const engine = await openModel(started, modelBytes, bundle);
+    return new Classifier(files, app, await core, bundle, engine, rules);
   }
 
   /** What the page needs to know. */
   get info() {
     const {name, labels, input, artifact} = this.bundle;
-    const {kind, file, bytes, sha256, temperature = 1, metrics = null, verdict = 'unchecked'} = artifact;
+    const {kind, file, bytes, sha256, rules} = artifact;
+    const {temperature = 1, metrics = null, verdict = 'unchecked'} = artifact;
     return {
       app: {name: this.app.name, version: this.app.version, made_by: this.app.made_by},
       name,
       labels,
       input,
-      artifact: {kind, file, bytes, sha256, temperature, metrics, verdict},
+      artifact: {kind, file, bytes, sha256, temperature, metrics, verdict, rules},
       engine: this.app.engine,
     };
   }
@@ -142,8 +151,9 @@ export class Classifier {
     const decoded = performance.now();
     const {pixels} = pixelsOf(this.core, picture, this.bundle.input);
     const resized = performance.now();
-    const scores = await this.engine.run(pixels);
+    const {scores, extra} = await this.engine.run(pixels);
     const best = this.best(scores);
+    const judged = this.judged(scores, extra, best);
     const end = performance.now();
     const ms = {
       decode: decoded - start,
@@ -151,7 +161,7 @@ export class Classifier {
       model: end - resized,
       total: end - start,
     };
-    return {scores, best, width, height, type, decoder, ms};
+    return {scores, best, ...judged, width, height, type, decoder, ms};
   }
 
   /** @type {(scores: Float32Array) => {index: number, label: string, score: number}[]} */
@@ -163,7 +173,20 @@ export class Classifier {
         "A model's scores must be finite. Received: NaN or infinity. Export the bundle again.",
       );
     }
-    return indices.map((index) => ({index, label: this.bundle.labels[index], score: scores[index]}));
+    return indices.map((index) => this.named(index, scores));
+  }
+
+  /** @type {(index: number, scores: Float32Array) => {index: number, label: string, score: number}} */
+  named(index, scores) {
+    return {index, label: this.bundle.labels[index], score: scores[index]};
+  }
+
+  /** What the rules say; each null where there is none. */
+  judged(scores, extra, best) {
+    if (!this.rules) return {known: null, answered: null, candidates: null};
+    const indices = best.map(({index}) => index);
+    const {known, answered, candidates} = this.rules.judged(scores, extra, indices);
+    return {known, answered, candidates: candidates?.map((index) => this.named(index, scores)) ?? null};
   }
 }
 
@@ -205,15 +228,22 @@ function refuse(error) {
   throw engineError(error);
 }
 
-/** @type {(read: (path: string) => Promise<Uint8Array>, app: any, bundle: any) => Promise<Uint8Array>} */
-async function readModel(read, app, bundle) {
-  const {file, bytes, sha256} = bundle.artifact;
+/**
+ * Reads a file of the bundle that the manifest describes as well.
+ *
+ * @param {(path: string) => Promise<Uint8Array>} read
+ * @param {any} app
+ * @param {{file: string, sha256: string, bytes?: number}} described
+ * @param {string} what For messages.
+ * @returns {Promise<Uint8Array>}
+ */
+async function readListed(read, app, {file, sha256, bytes}, what) {
   const path = inBundle(file);
   const listed = app.files[path];
-  if (listed && (listed.bytes !== bytes || listed.sha256 !== sha256)) {
+  if (listed && ((bytes !== undefined && listed.bytes !== bytes) || listed.sha256 !== sha256)) {
     throw new ClassifyError(
       'changed_file',
-      `app.json and manifest.json must describe the same model. Received: two descriptions of ${file}. ` +
+      `app.json and manifest.json must describe the same ${what}. Received: two descriptions of ${file}. ` +
         'Upload the whole folder again, then reload the page.',
     );
   }

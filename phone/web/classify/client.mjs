@@ -73,7 +73,7 @@ export class Client {
 
   /**
    * @param {Blob} blob An image file.
-   * @returns {Promise<any>} `{scores, best, width, height, type, decoder, ms}`.
+   * @returns {Promise<any>} `{scores, best, known, answered, candidates, width, height, type, decoder, ms}`.
    */
   classify(blob) {
     return this.request('classify', [blob]);

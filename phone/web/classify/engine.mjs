@@ -5,6 +5,7 @@
  * worker's script unless the module is handed over, which also lets it be verified and compiled first.
  */
 import {ClassifyError, asClassifyError} from './errors.mjs';
+import {sizeOf} from './tensors.mjs';
 
 const FOLDER = 'engine/litert/';
 export const ENGINE_API = `${FOLDER}core.js`;
@@ -29,13 +30,19 @@ export class Engine {
     this.float = bundle.artifact.input.dtype === 'float32';
     this.classes = bundle.labels.length;
     this.check(bundle);
+    this.scores = this.place(bundle.artifact.output);
+    const read = bundle.artifact.rules?.known?.output;
+    const extra = bundle.artifact.outputs.find(({name}) => name === read);
+    /** The place of the output that a rule reads, -1 for none. */
+    this.extra = extra ? this.place(extra) : -1;
   }
 
   /**
    * Scores one image.
    *
    * @param {Uint8Array} pixels `[height, width, channels]`, 0..255.
-   * @returns {Promise<Float32Array>} One score per class, as the model gives them.
+   * @returns {Promise<{scores: Float32Array, extra: Float32Array | null}>} One score per class, as the model
+   *   gives them, and the output that a rule reads.
    */
   async run(pixels) {
     let input;
@@ -43,7 +50,10 @@ export class Engine {
     try {
       input = new this.api.Tensor(this.float ? Float32Array.from(pixels) : pixels, this.shape);
       outputs = await this.model.run([input]);
-      return outputs[0].toTypedArray();
+      return {
+        scores: outputs[this.scores].toTypedArray(),
+        extra: this.extra < 0 ? null : outputs[this.extra].toTypedArray(),
+      };
     } catch (error) {
       throw asClassifyError(error, 'engine', 'The model must run in this browser.', 'Reload the page.');
     } finally {
@@ -52,22 +62,37 @@ export class Engine {
     }
   }
 
+  /**
+   * By name, as the rules name outputs.
+   *
+   * @param {{name: string}} output
+   * @returns {number} The place of one of the manifest's outputs among those of the model.
+   */
+  place({name}) {
+    const details = this.model.getOutputDetails();
+    return details.length === 1 ? 0 : details.findIndex((one) => one.name === name);
+  }
+
   /** @param {import('./bundle.mjs').Bundle} bundle */
   check(bundle) {
-    const [input, output] = [this.model.getInputDetails(), this.model.getOutputDetails()];
+    const [input, outputs] = [this.model.getInputDetails(), this.model.getOutputDetails()];
+    const {output, outputs: others} = bundle.artifact;
+    const wanted = [output, ...others];
     const fits =
       input.length === 1 &&
-      output.length === 1 &&
       String([...input[0].shape]) === String(this.shape) &&
       input[0].dtype === bundle.artifact.input.dtype &&
-      output[0].shape.at(-1) === this.classes &&
-      output[0].dtype === 'float32';
+      outputs.length === wanted.length &&
+      wanted.every((one) => {
+        const found = outputs[this.place(one)];
+        return found && sizeOf(found.shape) === sizeOf(one.shape) && found.dtype === 'float32';
+      });
     if (!fits) {
+      const found = outputs.map(({name, dtype, shape}) => `${name} ${dtype} [${shape}]`).join(', ');
       throw new ClassifyError(
         'bundle',
         "A model's tensors must match the manifest. Received: " +
-          `${input[0]?.dtype} [${input[0]?.shape}] to ${output[0]?.dtype} [${output[0]?.shape}]. ` +
-          'Export the bundle again.',
+          `${input[0]?.dtype} [${input[0]?.shape}] to ${found}. Export the bundle again.`,
       );
     }
   }

@@ -56,3 +56,18 @@ export function asClassifyError(error, code, rule, cure) {
   if (error instanceof ClassifyError) return error;
   return new ClassifyError(code, `${rule} Received: ${reason(error)}. ${cure}`);
 }
+
+/**
+ * The error for rules that the app would apply wrongly, or not at all.
+ *
+ * @param {string} rule What the rules must be.
+ * @param {unknown} received
+ * @returns {ClassifyError}
+ */
+export function ruleError(rule, received) {
+  return new ClassifyError(
+    'bundle',
+    `An artifact's rules ${rule}. Received: ${String(received).slice(0, 200)}. ` +
+      'Make the app again: snapship phone BUNDLE.',
+  );
+}

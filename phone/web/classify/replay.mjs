@@ -113,7 +113,7 @@ async function stages(classifier, example, tolerance) {
   if (expected?.length !== bundle.labels.length) {
     return finding('scores', `golden.json holds no scores of ${bundle.artifact.kind} for every label`);
   }
-  const dp = largestDifference(await engine.run(made.pixels), expected);
+  const dp = largestDifference((await engine.run(made.pixels)).scores, expected);
   // "not <=", so that a NaN is a finding.
   if (failed === null && !(dp <= tolerance)) {
     [failed, detail] = ['scores', `a score differs by ${short(dp)}, allowed ${short(tolerance)}`];

@@ -18,12 +18,41 @@ function qualityText({metrics}) {
   return right + same;
 }
 
+/** A share that somebody chose: without decimals if it is a whole number of percent. */
+function chosen(share) {
+  const points = share * 100;
+  return percent(share, Math.abs(points - Math.round(points)) < 1e-6 ? 0 : 1);
+}
+
+/** What each rule promises, and from how many photos: the manifest's numbers. */
+function rulesTexts({images, confidence = 0.95, abstain, sets, known}) {
+  const texts = [];
+  if (abstain) {
+    const {max_error: error, answered, errors} = abstain;
+    texts.push(
+      `${t('about.rule_abstain', {error: chosen(error), confidence: chosen(confidence)})} ` +
+        tn('about.rule_abstain_of', answered, {errors: number(errors)}),
+    );
+  }
+  if (sets) {
+    texts.push(t('about.rule_sets', {coverage: chosen(sets.coverage)}));
+  }
+  if (known) {
+    texts.push(t('about.rule_known', {kept: chosen(known.kept)}));
+  }
+  return [...texts, tn('about.rule_images', images)];
+}
+
 function render() {
   if (!model) {
     return;
   }
   const {app, name, labels, input, artifact, engine, decoder} = model;
   byId('about-quality').textContent = qualityText(artifact);
+  byId('rules-card').hidden = !artifact.rules;
+  byId('about-rules').replaceChildren(
+    ...(artifact.rules ? rulesTexts(artifact.rules) : []).map((textContent) => element('p', {textContent})),
+  );
   fillList(byId('about-model'), [
     [t('about.name'), name],
     [t('about.classes'), number(labels.length)],

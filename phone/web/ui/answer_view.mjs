@@ -9,16 +9,19 @@ import {onLanguage, t, tn} from './i18n.mjs';
 import {share, copyText} from './sharing.mjs';
 import {smallPicture} from './thumbnails.mjs';
 import {say} from './toast.mjs';
+import {explanation, headline, isGuess, spoken, verdictOf} from './verdict.mjs';
 
 const BARS = 5;
 const SHARED_SIDE = 1280;
 const SPOKEN_EVERY_MS = 1500;
+/** What the panel tells of the answer as data, for app.css and for tests. */
+const SHOWN = ['label', 'index', 'score', 'decoder', 'width', 'height', 'verdict', 'candidates'];
 
 let labels = [];
 let appName = '';
 let shown = null;
 let pictureUrl = null;
-let spoken = {label: '', at: 0};
+let last = {text: '', at: 0};
 
 /**
  * Shows a photo, or none.
@@ -71,7 +74,7 @@ function render() {
   panel.dataset.kind = kind;
   panel.dataset.name = name ?? '';
   panel.setAttribute('aria-busy', String(kind === 'busy'));
-  for (const key of ['label', 'index', 'score', 'decoder', 'width', 'height', 'code']) {
+  for (const key of [...SHOWN, 'code']) {
     delete panel.dataset[key];
   }
   if (kind === 'error') {
@@ -93,18 +96,17 @@ function render() {
     decoder: answer.decoder,
     width: answer.width,
     height: answer.height,
+    verdict: verdictOf(answer),
+    candidates: answer.candidates?.map((one) => one.index) ?? '',
   });
   byId('answer-name').textContent = kind === 'live' ? t('answer.live') : name;
-  byId('answer-label').textContent = className(label);
-  byId('answer-score').textContent = percent(score);
-  renderBars(byId('answer-bars'), best);
+  byId('answer-label').textContent = headline(answer);
+  byId('answer-score').textContent = isGuess(answer) ? '' : percent(score);
+  byId('answer-verdict').textContent = explanation(answer);
+  renderBars(byId('answer-bars'), best, answer.candidates);
   byId('all-classes-text').textContent = tn('classes.all', labels.length);
   byId('all-classes-button').hidden = !answer.scores || labels.length <= best.length;
   byId('answer-meta').textContent = metaText(shown);
-}
-
-function sentence({label, score}) {
-  return t('answer.spoken', {label: className(label), score: percent(score)});
 }
 
 /**
@@ -115,7 +117,7 @@ export function showAnswer(next) {
   shown = next;
   render();
   if (next.kind === 'photo') {
-    say(sentence(next.answer.best[0]));
+    say(spoken(next.answer));
   } else if (next.kind === 'error') {
     say(`${byId('answer-error-title').textContent}. ${byId('answer-error-text').textContent}`);
   }
@@ -133,11 +135,11 @@ export function showLiveAnswer(answer) {
   render();
   const panel = byId('answer');
   panel.dataset.frames = String(Number(panel.dataset.frames) + 1);
-  const {label} = answer.best[0];
+  const text = headline(answer);
   const now = performance.now();
-  if (label !== spoken.label && now - spoken.at > SPOKEN_EVERY_MS) {
-    spoken = {label, at: now};
-    say(sentence(answer.best[0]));
+  if (text !== last.text && now - last.at > SPOKEN_EVERY_MS) {
+    last = {text, at: now};
+    say(spoken(answer));
   }
 }
 
@@ -149,17 +151,18 @@ export function isBlank() {
 async function shareAnswer() {
   const {answer, picture, name} = shown;
   const lines = answer.best.slice(0, 3).map(({label, score}) => `${className(label)} ${percent(score)}`);
-  const text = `${lines.join(', ')} (${appName})`;
+  const text = `${isGuess(answer) ? `${headline(answer)}: ` : ''}${lines.join(', ')} (${appName})`;
   const small = picture ? await smallPicture(picture, SHARED_SIDE) : null;
   const fileName = `${(name || 'photo').replace(/\.[^.]*$/, '')}.jpg`;
   const shared = small ? [new File([small], fileName, {type: small.type})] : [];
-  await share({title: className(answer.best[0].label), text, files: shared}, () => copyText(text));
+  await share({title: headline(answer), text, files: shared}, () => copyText(text));
 }
 
 /** What the panel needs to know once the model is open. */
 export function setModel(model) {
   labels = model.labels;
   appName = model.name;
+  byId('answer').dataset.rules = model.artifact.rules ? 'yes' : 'no';
 }
 
 /** Wires the panel. */

@@ -6,8 +6,9 @@ import {className, percent} from './format.mjs';
 /**
  * @param {HTMLElement} list An ol.
  * @param {Array<{index: number, label: string, score: number}>} best
+ * @param {Array<{index: number}>|null} [candidates] The classes that may be true, by the model's rule.
  */
-export function renderBars(list, best) {
+export function renderBars(list, best, candidates = null) {
   while (list.children.length > best.length) {
     list.lastChild.remove();
   }
@@ -27,6 +28,7 @@ export function renderBars(list, best) {
     const [name, value, track] = row.children;
     row.dataset.index = String(index);
     row.dataset.score = String(score);
+    row.classList.toggle('candidate', Boolean(candidates?.some((one) => one.index === index)));
     name.textContent = className(label);
     name.title = label;
     value.textContent = percent(score);

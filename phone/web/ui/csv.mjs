@@ -13,12 +13,21 @@ export function csvField(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** @returns {string|null} Candidates as a JSON list of their labels. */
+function ruledField(value) {
+  return Array.isArray(value) ? JSON.stringify(value.map(({label}) => label)) : (value ?? null)?.toString();
+}
+
 /**
  * @param {Array<Object>} entries Of the history, in the order of the rows.
  * @returns {string} With a header, CRLF, and the mark by which Excel knows UTF-8.
  */
 export function historyCsv(entries) {
-  const columns = ['time', 'file', 'width', 'height'];
+  // As in `snapship predict --format csv`: only where the model has a rule.
+  const ruled = ['known', 'answered', 'candidates'].filter((column) =>
+    entries.some((entry) => (entry[column] ?? null) !== null),
+  );
+  const columns = ['time', 'file', 'width', 'height', ...ruled];
   for (let place = 1; place <= BEST; place += 1) {
     columns.push(`label_${place}`, `score_${place}`);
   }
@@ -30,6 +39,7 @@ export function historyCsv(entries) {
       entry.name,
       entry.width,
       entry.height,
+      ...ruled.map((column) => ruledField(entry[column])),
       ...best.flatMap((one) => [one?.label, one?.score]),
       entry.model,
       entry.artifact,

@@ -2,12 +2,13 @@
 
 import {historyCsv} from './csv.mjs';
 import {byId, element, icon, setState} from './dom.mjs';
-import {className, dateTime, percent} from './format.mjs';
+import {dateTime, percent} from './format.mjs';
 import {addEntry, allEntries, deleteAllEntries, deleteEntry, StorageFullError} from './history_store.mjs';
 import {onLanguage, t, tn} from './i18n.mjs';
 import {saveFile} from './sharing.mjs';
 import {smallPicture} from './thumbnails.mjs';
 import {confirmed, toast} from './toast.mjs';
+import {guess, headline, isGuess} from './verdict.mjs';
 
 const SIDE = 640;
 /** Where no small picture can be drawn, the photo itself is kept up to this many bytes. */
@@ -23,8 +24,8 @@ function pictureOf(entry) {
 
 /** As an answer that the panel shows. */
 function answerOf(entry) {
-  const {best, scores, width, height, decoder} = entry;
-  return {best, scores, width, height, decoder};
+  const {best, scores, known, answered, candidates, width, height, decoder} = entry;
+  return {best, scores, known, answered, candidates, width, height, decoder};
 }
 
 function urlOf(entry) {
@@ -40,8 +41,8 @@ function forget(id) {
 }
 
 function row(entry) {
-  const [{label, score}] = entry.best;
-  const name = className(label);
+  const name = headline(entry);
+  const score = isGuess(entry) ? guess(entry) : percent(entry.best[0].score);
   const picture = element('img', {src: urlOf(entry), alt: '', loading: 'lazy'});
   picture.onload = () => picture.classList.toggle('tiny', picture.naturalWidth < 100);
   const open = element(
@@ -56,7 +57,7 @@ function row(entry) {
       'span',
       {},
       element('b', {textContent: name, title: name}),
-      element('small', {textContent: percent(score)}),
+      element('small', {textContent: score}),
       element('small', {textContent: dateTime(entry.time)}),
     ),
   );
@@ -133,6 +134,9 @@ export async function keep(file, answer, model) {
     decoder: answer.decoder,
     best: answer.best.slice(0, 5),
     scores: Float32Array.from(answer.scores),
+    known: answer.known,
+    answered: answer.answered,
+    candidates: answer.candidates,
     model: model.name,
     artifact: model.artifact,
     version: model.version,

@@ -1,9 +1,9 @@
 /** The strip of photos of one batch; a single photo needs none. */
 
 import {byId, element} from './dom.mjs';
-import {className} from './format.mjs';
 import {onLanguage, t} from './i18n.mjs';
 import {smallPicture} from './thumbnails.mjs';
+import {headline, verdictOf} from './verdict.mjs';
 
 const SIDE = 180;
 const tiles = new Map();
@@ -26,6 +26,22 @@ async function addPicture(made, file) {
     made.url = URL.createObjectURL(picture);
     made.button.firstChild.replaceWith(element('img', {src: made.url, alt: ''}));
   }
+}
+
+function nameTile(button, item) {
+  const text = item.answer ? headline(item.answer) : t('queue.failed');
+  button.lastChild.textContent = text;
+  button.setAttribute('aria-label', `${item.file.name}: ${text}`);
+}
+
+function renderTexts() {
+  for (const item of queue.items) {
+    const made = tiles.get(item.id);
+    if (made?.row.dataset.done) {
+      nameTile(made.button, item);
+    }
+  }
+  progressText();
 }
 
 function clear() {
@@ -68,9 +84,8 @@ export function renderQueue(shown, onPick) {
     const {row, button} = tiles.get(item.id);
     if ((item.state === 'done' || item.state === 'error') && !row.dataset.done) {
       row.dataset.done = item.state;
-      const text = item.state === 'done' ? className(item.answer.best[0].label) : t('queue.failed');
-      button.lastChild.textContent = text;
-      button.setAttribute('aria-label', `${item.file.name}: ${text}`);
+      row.dataset.verdict = item.answer ? verdictOf(item.answer) : '';
+      nameTile(button, item);
       void addPicture(tiles.get(item.id), item.file);
     }
   }
@@ -92,5 +107,5 @@ export function markShown(item) {
 
 /** Rewrites the texts after a change of language. */
 export function startQueueView() {
-  onLanguage(() => queue && progressText());
+  onLanguage(() => queue && renderTexts());
 }

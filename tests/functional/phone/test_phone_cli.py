@@ -290,3 +290,81 @@ def test_android_project_alone(digits_bundle: Path, engine: Path, tmp_path: Path
     (other / "build.gradle.kts").write_text("somebody's")
     one_line(run("phone", digits_bundle, "--android-project", other), 2, "--android-project")
     assert [path.name for path in other.iterdir()] == ["build.gradle.kts"]
+
+
+def with_rules(bundle: Path) -> None:
+    """Rules with a file of parameters, an extra output, and a cascade."""
+    (bundle / "rules").mkdir()
+    (bundle / "rules/int8.bin").write_bytes(PARAMETERS)
+    known = {
+        "score": "nearest", "threshold": 0.5, "kept": 0.95, "output": "features", "file": "rules/int8.bin",
+        "sha256": hashlib.sha256(PARAMETERS).hexdigest(),
+    }  # fmt: skip
+    rules = {"images": 400, "data_sha256": "", "known": known, "sets": {"coverage": 0.9, "threshold": 0.1}}
+    cascade = {
+        "kind": "tflite-cascade", "first": KIND, "second": "tflite-fp32", "margin": 0.2, "passed_on": 0.1
+    }  # fmt: skip
+
+    def change(record: Any) -> None:
+        record.update(schema_version=2, cascade=cascade)
+        for entry in record["artifacts"]:
+            if entry["kind"] == KIND:
+                extra = {"name": "features", "dtype": "float32", "shape": [1, 64], "scale": None}
+                entry.update(rules=rules, outputs=[extra])
+
+    edit(bundle / "manifest.json", change)
+
+
+PARAMETERS = b"SNKN"
+
+
+def test_rules_go_into_the_app_with_their_file_and_a_cascade_does_not(
+    own_digits_bundle: Path, engine: Path, tmp_path: Path
+) -> None:
+    with_rules(own_digits_bundle)
+    words = ("phone", own_digits_bundle, "--engine", engine, "--json")
+    found = run(*words, "--out", tmp_path / "app", "--single-file", tmp_path / "app.html")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["rules"] == ["sets", "known"]
+    manifest = json.loads((tmp_path / "app/bundle/manifest.json").read_text())
+    assert manifest["schema_version"] == 2
+    assert "cascade" not in manifest
+    assert manifest["artifacts"][0]["rules"]["known"]["file"] == "rules/int8.bin"
+    assert (tmp_path / "app/bundle/rules/int8.bin").read_bytes() == PARAMETERS
+    assert "bundle/rules/int8.bin" in json.loads((tmp_path / "app/app.json").read_text())["files"]
+    assert "bundle/rules/int8.bin" in (tmp_path / "app.html").read_text()
+    # Of the other artifact there are no rules: its app is of schema 1, which older apps read.
+    found = run(*words, "--out", tmp_path / "full", "--artifact", "tflite-fp32")
+    assert json.loads(found.stdout)["rules"] == []
+    assert json.loads((tmp_path / "full/bundle/manifest.json").read_text())["schema_version"] == 1
+    assert not (tmp_path / "full/bundle/rules").exists()
+
+
+def test_the_kotlin_project_says_that_it_applies_no_rules(
+    own_digits_bundle: Path, engine: Path, tmp_path: Path
+) -> None:
+    with_rules(own_digits_bundle)
+    project = tmp_path / "android"
+    found = run("phone", own_digits_bundle, "--engine", engine, "--android-project", project)
+    assert found.exit_code == 0, found.output
+    assert "Warning: the Kotlin project does not apply the rules" in found.stderr
+    assert "rules" in (project / "README.md").read_text()
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda file: file.write_bytes(b"other")])
+def test_a_rule_whose_file_is_missing_or_changed_makes_no_app(
+    own_digits_bundle: Path, engine: Path, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    with_rules(own_digits_bundle)
+    change(own_digits_bundle / "rules/int8.bin")
+    found = run("phone", own_digits_bundle, "--out", tmp_path / "app", "--engine", engine)
+    one_line(found, 2, "rules/int8.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.bundle"]
+
+
+def test_a_cascade_is_two_artifacts_and_no_app(own_digits_bundle: Path, engine: Path, tmp_path: Path) -> None:
+    with_rules(own_digits_bundle)
+    words = ("phone", own_digits_bundle, "--out", tmp_path / "app", "--engine", engine)
+    one_line(
+        run(*words, "--artifact", "tflite-cascade"), 2, "a cascade is two", "Pass --artifact tflite-int8"
+    )

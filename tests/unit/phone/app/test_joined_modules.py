@@ -40,3 +40,9 @@ def test_the_app_starts_with_one_file_for_the_page_and_one_for_its_worker() -> N
     files = with_joined_modules(static_files())
     for path in STARTS:
         assert imported(path, files[path].decode()) == []
+
+
+def test_comments_stay_in_the_modules_but_for_types_of_expressions() -> None:
+    first, last = "const a = /** @type {any} */ (1);\n  /** @type {any} */ (a);\n", "export class A {}\n"
+    text = f"/**\n * Text.\n */\n{first}/** Text. */\n{last}"
+    assert joined("ui/main.mjs", {"ui/main.mjs": text}) == first + last

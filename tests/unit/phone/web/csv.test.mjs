@@ -54,3 +54,12 @@ test('the history has a row for each entry, in its order, and as many fields in 
   assert.equal(lines[1].split(',').length, lines[0].split(',').length);
   assert.ok(lines[2].includes('"rose, red"'));
 });
+
+test('what the rules said has columns where there are rules, and is empty for older entries', () => {
+  const candidates = [{label: 'daisy'}, {label: 'rose, red'}];
+  const ruled = {...entry('daisy'), known: true, answered: false, candidates};
+  const [head, first, second] = historyCsv([ruled, entry('rose')]).slice(1).split('\r\n');
+  assert.ok(head.startsWith('time,file,width,height,known,answered,candidates,label_1,'));
+  assert.ok(first.includes('3000,true,false,"[""daisy"",""rose, red""]",daisy,0.75,'), first);
+  assert.ok(second.includes('3000,,,,rose,0.75,'), second);
+});

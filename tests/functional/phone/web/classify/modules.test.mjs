@@ -233,7 +233,7 @@ test('manifests that contradict themselves are refused', () => {
   };
   for (const change of [
     (copy) => {
-      copy.schema_version = 2;
+      copy.schema_version = 3;
     },
     (copy) => {
       copy.labels.pop();
