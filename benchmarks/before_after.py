@@ -22,7 +22,7 @@ from exporter.quantize.bias import corrected
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.source.full_model import find_source, load_source
 from exporter.source.scoring import engine_scorer, full_scorer, latencies_ms
-from exporter.statistics.gate import Comparison, compare
+from exporter.statistics.comparison import Comparison, compare
 
 FORMATS = ("tflite", "onnx")
 

@@ -28,8 +28,9 @@ from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport,
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, set_sha256
 from exporter.source.scoring import engine_scorer, latencies_ms
+from exporter.statistics.comparison import compare
 from exporter.statistics.drift import agreement
-from exporter.statistics.gate import compare, overall
+from exporter.statistics.gate import overall
 
 FULL_MODEL = "full model"
 """Its name in tables, beside those of the artifacts."""

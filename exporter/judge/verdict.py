@@ -30,7 +30,8 @@ from exporter.evidence.record import (
 from exporter.formats.half_precision import Magnitude
 from exporter.formats.onnx_run import CpuReport
 from exporter.quantize.calibration import CalibrationReport
-from exporter.statistics.gate import Comparison, GateVerdict, overall
+from exporter.statistics.comparison import Comparison
+from exporter.statistics.gate import GateVerdict, overall
 
 CHECK_FILE = "check.json"
 
