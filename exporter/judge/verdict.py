@@ -29,6 +29,7 @@ from exporter.evidence.record import (
 )
 from exporter.formats.half_precision import Magnitude
 from exporter.formats.onnx_run import CpuReport
+from exporter.judge.sequential_record import SequentialRun
 from exporter.quantize.calibration import CalibrationReport
 from exporter.statistics.comparison import Comparison
 from exporter.statistics.gate import GateVerdict, overall
@@ -126,6 +127,7 @@ class CheckReport(Strict, frozen=True):
         pareto: Size, latency and accuracy, with the Pareto set.
         cpu: The CPU it ran on.
         notes: Findings about the models' outputs, such as the order of the classes.
+        sequential: How the images were taken one by one; None if all were judged together.
     """
 
     verdict: GateVerdict
@@ -144,6 +146,7 @@ class CheckReport(Strict, frozen=True):
     pareto: ParetoReport | None = None
     cpu: CpuReport | None = None
     notes: tuple[str, ...] = ()
+    sequential: SequentialRun | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
