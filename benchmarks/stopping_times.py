@@ -33,16 +33,14 @@ class StoppingTimes:
     passed: Float64Array
     failed: Float64Array
 
-    def median(self) -> int:
-        """Images after which half of all checks have stopped.
+    def quantile(self, share: float) -> int | None:
+        """Images after which a share of all checks have stopped; None if fewer do.
 
-        Raises:
-            ValueError: Fewer than half stop.
+        Args:
+            share: 0..1.
         """
         total = np.cumsum(self.passed + self.failed)
-        if total[-1] < 0.5:
-            raise ValueError(f"only {total[-1]:.3f} of the checks stop within {len(total) - 1} images")
-        return int(np.searchsorted(total, 0.5))
+        return int(np.searchsorted(total, share)) if total[-1] >= share else None
 
 
 def stopping_times(lost_rate: float, won_rate: float, margin: float, most: int) -> StoppingTimes:

@@ -23,9 +23,8 @@ class SequentialRun(Strict, frozen=True):
     @property
     def text(self) -> str:
         """How the verdict came about, in one clause."""
-        order = f"images one by one in random order (seed {self.seed}), bounds that hold at every look"
+        order = f"images one by one in random order (seed {self.seed})"
+        bounds = "its bounds hold at every look, the bound of a fixed number of images was not consulted"
         if not self.whole:
-            return f"{order}, {self.images:,} on hand"
-        return (
-            f"{order}; {' and '.join(self.whole)} asked for all {self.images:,}, the verdict on top-1 did not"
-        )
+            return f"{order}, {self.images:,} on hand; {bounds}"
+        return f"{order}; {bounds}; {' and '.join(self.whole)} asked for all {self.images:,}"
