@@ -3,7 +3,7 @@
 Both come from dynamic programming over (lost, won), image by image (``benchmarks.stopping_times``). Only the
 median over random orders of one pair of models on the same 1,000 photos (``--scores``, an .npz with ``truth``
 ``[n]``, ``fp32`` and ``int8`` ``[n, classes]``) is drawn at random; its error is stated. Takes about
-3 minutes on one core.
+a minute on one core.
 """
 
 from __future__ import annotations
