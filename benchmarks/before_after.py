@@ -22,7 +22,7 @@ from exporter.quantize.bias import corrected
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.source.full_model import find_source, load_source
 from exporter.source.scoring import engine_scorer, full_scorer, latencies_ms
-from exporter.statistics.gate import Comparison, compare
+from exporter.statistics.comparison import Comparison, compare
 
 FORMATS = ("tflite", "onnx")
 
@@ -156,7 +156,7 @@ def _judge(part: Part, format: str, fp32: bytes, made: Mapping[str, bytes], pixe
         for when, data in {"fp32": fp32, **made}.items():
             engines[when] = open_engine(data, KINDS[f"{format}-int8"].format, f"{format} {when}", threads=1)
             stack.callback(engines[when].close)
-        latency = latencies_ms(engines, np.asarray(pixels[0]))
+        latency = latencies_ms(engines, pixels)
         for when, data in made.items():
             key = format, when
             part.scores[key] = engine_scorer(engines[when], part.reference.shape[1])(pixels)

@@ -22,7 +22,7 @@ from benchmarks.onnx_worker import DEFAULT, EXACT
 from benchmarks.other_cpu import UnavailableError, without_vnni
 from benchmarks.result import Cell, Column, Figure
 from exporter.quantize.onnx_saturation import LARGEST_SUM, ZERO_POINT
-from exporter.statistics.gate import compare
+from exporter.statistics.comparison import compare
 
 FLOAT, SHIPS, UNSIGNED, FULL = "fp32", "int8", "int8-unsigned", "int8-full-range"
 HERE, WITHOUT = "this CPU", "without VNNI"

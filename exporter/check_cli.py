@@ -40,6 +40,7 @@ from exporter.report.terminal_tables import print_baseline, print_report
         "Models": "--reference --candidate --labels --fit --resize --input-range --reference-range --threads",
         "Data": "--data --split",
         "Thresholds": "--margin --agreement --worst-class --inconclusive --missing-classes --weak-reference",
+        "Stop early": "--sequential --seed",
         "Baseline": "--baseline --accept --growth",
         "Reports": "--report --json --junit --github --quick",
     },
@@ -59,6 +60,7 @@ def check(**given: Any) -> None:
       snapship check flowers.bundle --data photos/ --margin 0.01 --json result.json
       snapship check --reference full.keras --candidate small.tflite --data photos/
       snapship check --reference a.onnx --candidate b.tflite --data photos/ --input-range 0..1
+      snapship check flowers.bundle --data photos/ --sequential
       snapship check flowers.bundle --baseline baseline.json --accept
       snapship check flowers.bundle --baseline baseline.json --junit check.xml --github
     """
@@ -89,9 +91,10 @@ def _check(given: dict[str, Any]) -> None:
             command.config,
             page=command.report is not None,
             diagnostics=command.diagnostics,
+            baseline=command.baseline is not None,
             progress=progress,
         )
-    if last is not None:
+    if last is not None and found.outcomes is not None:
         with lenient:
             since = compare_with_baseline(
                 last, found.report, found.outcomes, name=str(command.baseline), growth=command.growth
@@ -107,7 +110,7 @@ def _check(given: dict[str, Any]) -> None:
     if command.github:
         _tell_github(command, found, judged)
     _settle(command, found, judged)
-    if command.accept and command.baseline is not None:
+    if command.accept and command.baseline is not None and found.outcomes is not None:
         write_baseline(command.baseline, found.report, found.outcomes, last)
         click.echo(f"Accepted: {command.baseline}", err=command.json_file == "-")
 

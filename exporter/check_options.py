@@ -164,6 +164,17 @@ _GATE = (
         "resize fits.",
     ),
 )
+_SEQUENTIAL = (
+    click.option(
+        "--sequential",
+        is_flag=True,
+        help="Take the images one by one in a random order, and stop as soon as a bound that holds at every look "
+        "decides. --agreement, --worst-class, --baseline and --report ask for all images.",
+    ),
+    click.option(
+        "--seed", type=int, metavar="N", help="Seed of the order of --sequential, 0 or more.  [default: 0]"
+    ),
+)
 _BASELINE = (
     click.option(
         "--baseline",
@@ -199,6 +210,6 @@ def check_options(command: Command) -> Command:
     Args:
         command: The function to decorate.
     """
-    for option in reversed(_WHAT + _GATE + _BASELINE + _OUTPUT):
+    for option in reversed(_WHAT + _GATE + _SEQUENTIAL + _BASELINE + _OUTPUT):
         command = option(command)
     return command

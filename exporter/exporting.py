@@ -36,7 +36,8 @@ from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
 from exporter.exported import Exported
 from exporter.formats.kinds import CASCADE, Kind
-from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
+from exporter.judge.judge_artifacts import Judgement, judge
+from exporter.judge.run_artifacts import check_numbers
 from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import ReferenceUse, order_is_open, settle_reference, use_of_source
 from exporter.repair.artifact_repair import ArtifactRepair

@@ -44,6 +44,8 @@ class Check(Protocol):
         missing_classes: Literal["error", "allow"] = "error",
         weak_reference: Literal["error", "allow"] = "error",
         inconclusive: Inconclusive = "error",
+        sequential: bool = False,
+        seed: int | None = None,
     ) -> CheckReport:
         """Checks a bundle like ``snapship check``, and fails the test if the check fails.
 
@@ -66,6 +68,8 @@ class Check(Protocol):
             weak_reference: Whether a full model no better than guessing is an error.
             inconclusive: Effect of an inconclusive verdict on the test: ``error`` and ``fail`` fail it
                 with different messages, ``skip`` skips it, ``pass`` ignores it.
+            sequential: Whether to take the images one by one in a random order, and stop as soon as it may.
+            seed: Seed of that order; None is 0.
 
         Returns:
             The report, for further asserts.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from edge_runtime.common.errors import DataError, ImageError
@@ -84,7 +84,7 @@ def cores() -> int:
 
 def decode_all(
     images: ImageSet, spec: InputSpec, *, workers: int | None = None
-) -> Iterator[tuple[Item, UInt8Array | str]]:
+) -> Generator[tuple[Item, UInt8Array | str], None, None]:
     """Yields every image's pixels, in the order of the set.
 
     Args:

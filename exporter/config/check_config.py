@@ -52,6 +52,8 @@ class CheckConfig:
         missing_classes: How to treat a class without images: ``error`` or ``allow``.
         weak_reference: How to treat a full model that is no better than guessing: ``error`` or ``allow``.
         quick: Skip diagnostics that take seconds and do not affect the verdict.
+        sequential: Go through the images one by one in a random order, and stop at the first that decides.
+        seed: Seed of that order; None is 0.
     """
 
     bundle: str | os.PathLike[str] | None = None
@@ -72,6 +74,8 @@ class CheckConfig:
     missing_classes: MissingClasses = "error"
     weak_reference: WeakReference = "error"
     quick: bool = False
+    sequential: bool = False
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         """Rejects invalid configurations before anything is loaded.
@@ -89,6 +93,14 @@ class CheckConfig:
                     f"--{option} must be above 0 and at most 1 (0.97 is 97 %). Received: {share:g}. "
                     "Pass a fraction of 1."
                 )
+        if self.seed is not None and not self.sequential:
+            raise UsageError(
+                f"--seed is for --sequential. Received: --seed {self.seed} alone. Pass both, or leave it out."
+            )
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise UsageError(
+                f"A seed must be 0 or more and below 2^63. Received: {self.seed}. Pass --seed 0, or leave it out."
+            )
         self._check_names()
         self._check_subject()
 

@@ -33,7 +33,7 @@ class Kind:
         golden_tolerance: Largest acceptable score difference between two machines. Float kernels
             differ in the order of sums; an int8 score may move by a few steps of the last
             quantized tensor where rounding goes the other way.
-        exact: Whether its scores must equal the full model's to :data:`exporter.statistics.gate.EXACT_DP`.
+        exact: Whether its scores must equal the full model's to :data:`exporter.statistics.comparison.EXACT_DP`.
         picked: When it is written without being named: ``default``, by every export; ``search``, only
             by ``--best``; ``never``.
         graph: The :class:`~exporter.quantize.QuantGraph` that quantizes and repairs it; takes the content of the

@@ -28,7 +28,8 @@ from exporter.formats.onnx_run import kernels_saturate
 from exporter.judge.verdict import ArtifactReport
 from exporter.source.candidate import Candidate
 from exporter.source.scoring import engine_scorer
-from exporter.statistics.gate import Comparison, overall
+from exporter.statistics.comparison import Comparison
+from exporter.statistics.gate import overall
 
 _CURE = "export it again, or store its weights as uint8"
 

@@ -30,8 +30,10 @@ from exporter.evidence.record import (
 from exporter.evidence.rules_record import RulesReport, RulesTrial
 from exporter.formats.half_precision import Magnitude
 from exporter.formats.onnx_run import CpuReport
+from exporter.judge.sequential_record import SequentialRun
 from exporter.quantize.calibration import CalibrationReport
-from exporter.statistics.gate import Comparison, GateVerdict, overall
+from exporter.statistics.comparison import Comparison
+from exporter.statistics.gate import GateVerdict, overall
 from exporter.statistics.pareto import on_front
 
 CHECK_FILE = "check.json"
@@ -133,6 +135,7 @@ class CheckReport(Strict, frozen=True):
         pareto: Size, latency and accuracy, with the Pareto set.
         cpu: The CPU it ran on.
         notes: Findings about the models' outputs, such as the order of the classes.
+        sequential: How the images were taken one by one; None if all were judged together.
     """
 
     verdict: GateVerdict
@@ -151,6 +154,7 @@ class CheckReport(Strict, frozen=True):
     pareto: ParetoReport | None = None
     cpu: CpuReport | None = None
     notes: tuple[str, ...] = ()
+    sequential: SequentialRun | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; without rules, as versions read it that do not know them."""

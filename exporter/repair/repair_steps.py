@@ -47,7 +47,7 @@ from exporter.quantize.bias import corrected
 from exporter.quantize.graph import OpError, QuantGraph
 from exporter.repair.equalization import equalized, unequal_pairs
 from exporter.source.scoring import file_scores
-from exporter.statistics.gate import Comparison, compare
+from exporter.statistics.comparison import Comparison, compare
 
 BASELINE = "per-channel int8"
 UNSIGNED = "unsigned weights"

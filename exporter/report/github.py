@@ -102,7 +102,7 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
     rows = [
         f"### snapship check{of}: {_MARKS[combined_verdict(report, baseline)]}",
         "",
-        f"{report.n:,} images, margin {margin} of top-1, paired one-sided 95 % bound.",
+        f"{report.n:,} images, margin {margin} of top-1, {_way(report)}.",
         "",
         "| artifact | size | top-1 | drop (95 % bound) | agreement | verdict |",
         "|---|--:|--:|--:|--:|---|",
@@ -112,7 +112,7 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
         rows.append(
             f"| {_cell(kind)} | {size_text(one.bytes)} | {100 * one.top1:.2f} % "
             f"| {drop_text(one.delta)} (≤ {drop_text(one.bound)}) | {100 * one.agreement:.2f} % "
-            f"| {_MARKS[one.verdict]} |"
+            f"| {_MARKS[one.verdict]}{f' after {one.stop.images:,} images' if one.stop else ''} |"
         )
     rows += [f"| {_cell(kind)} | | | | | not checked: {_cell(why)} |" for kind, why in report.skipped.items()]
     rows += [f"| {_cell(kind)} | | | | | not made: {_cell(why)} |" for kind, why in report.unmade.items()]
@@ -122,6 +122,13 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
     if reasons:
         rows += ["", *(f"- **{_cell(kind)}**: {_cell(why)}" for kind, why in reasons)]
     return "\n".join(rows) + "\n"
+
+
+def _way(report: CheckReport) -> str:
+    """What the bounds are, and how the images were taken."""
+    if report.sequential is None:
+        return "paired one-sided 95 % bound"
+    return f"paired one-sided 95 % bounds; {report.sequential.text}"
 
 
 def _baseline_rows(baseline: BaselineReport) -> list[str]:

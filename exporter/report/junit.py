@@ -58,7 +58,7 @@ def junit_xml(
     properties = ElementTree.SubElement(suite, "properties")
     for key, value in _properties(report):
         ElementTree.SubElement(properties, "property", name=_clean(key), value=_clean(value))
-    spent = {kind: report.n * one.latency_ms / 1000.0 for kind, one in report.artifacts.items()}
+    spent = {kind: _ran(report, kind) * one.latency_ms / 1000.0 for kind, one in report.artifacts.items()}
     for kind, one in report.artifacts.items():
         case = _case(suite, suite_name, kind, spent[kind])
         _result(case, one.verdict, one.reason, inconclusive)
@@ -107,13 +107,31 @@ def _properties(report: CheckReport) -> list[tuple[str, str]]:
         "reference.sha256": report.reference.sha256,
     }
     found = [(key, str(value)) for key, value in whole.items()]
+    if report.sequential is not None:
+        found += [
+            ("sequential.seed", str(report.sequential.seed)),
+            ("sequential.images", str(report.sequential.images)),
+            ("sequential.data_sha256", report.sequential.data_sha256),
+            ("sequential.whole", " ".join(report.sequential.whole)),
+        ]
     for kind, one in report.artifacts.items():
         found += [(f"{kind}.{key}", str(getattr(one, key))) for key in _NUMBERS]
+        if one.stop is not None:
+            found.append((f"{kind}.stop.images", str(one.stop.images)))
     return found
+
+
+def _ran(report: CheckReport, kind: str) -> int:
+    """Images that an artifact was run on."""
+    stop = report.artifacts[kind].stop
+    stopped = report.sequential is not None and not report.sequential.whole
+    return stop.images if stop is not None and stopped else report.n
 
 
 def _text(report: CheckReport, baseline: BaselineReport | None) -> str:
     lines = [f"{kind}: {one.verdict}, {one.reason}" for kind, one in report.artifacts.items()]
+    if report.sequential is not None:
+        lines.append(f"sequential: {report.sequential.text}")
     if baseline is not None:
         lines += [
             f"{kind} since the baseline: {one.verdict}, {one.reason}"

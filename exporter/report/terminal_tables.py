@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import click
 
@@ -36,6 +37,7 @@ def print_report(report: CheckReport) -> None:
     """
     full: list[Cell] = ["full model", "", f"{100 * report.reference.top1:.2f} %", "", "", "", ""]
     rows: list[list[Cell]] = [full]
+    columns = _columns("artifact", "size", "top-1", "drop (95 % bound)", "agreement", "latency")
     for name, found in report.artifacts.items():
         rows.append(
             [
@@ -49,7 +51,10 @@ def print_report(report: CheckReport) -> None:
             ]
         )
     rows += [[name, "", "", "", "", "", ("not made", VERDICT_STYLES["fail"])] for name in report.unmade]
-    columns = _columns("artifact", "size", "top-1", "drop (95 % bound)", "agreement", "latency")
+    if report.sequential is not None:
+        columns.insert(1, Column("images", right=True))
+        taken = [f"{found.stop.images:,}" if found.stop else "" for found in report.artifacts.values()]
+        rows = [[row[0], count, *row[1:]] for row, count in zip_longest(rows, ["", *taken], fillvalue="")]
     print_table(columns, rows)
     for name, found in report.artifacts.items():
         if found.verdict != "pass":
@@ -71,6 +76,8 @@ def print_report(report: CheckReport) -> None:
     click.echo(
         f"Verdict: {report.verdict} on {report.n:,} images, margin {100 * report.margin:g} points of top-1"
     )
+    if report.sequential is not None:
+        click.echo(f"Sequential: {report.sequential.text}")
     for note in report.notes:
         click.echo(f"Note: {note}")
 

@@ -7,6 +7,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -147,6 +148,76 @@ class PixelTable:
         self.pixels = np.empty((0, *self.pixels.shape[1:]), dtype=np.uint8)
 
 
+class GrowingTable:
+    """Images that are decoded in order, only as far as they are needed.
+
+    Attributes:
+        images: The whole set.
+    """
+
+    def __init__(self, images: ImageSet, spec: InputSpec) -> None:
+        """Reserves a file without a name, which takes no room before it is written.
+
+        Args:
+            images: The set, at least one image.
+            spec: The model's input.
+        """
+        self.images = images
+        with tempfile.TemporaryFile() as file:
+            self._pixels = np.memmap(file, np.uint8, "w+", shape=(len(images), *spec.shape))
+        self._found = decode_all(images, spec)
+        self._failures: dict[str, str] = {}
+        self._read = self._rows = 0
+
+    def grow(self, count: int, *, progress: Progress = no_progress, step: str = "decoding") -> UInt8Array:
+        """Decodes the next images.
+
+        Args:
+            count: How many, at most.
+            progress: Progress callback.
+            step: Name of the step, for the callback.
+
+        Returns:
+            Their pixels, uint8 ``[k, height, width, channels]``: fewer where some do not decode, and at the end.
+
+        Raises:
+            DataError: More than a twentieth of the whole set, or a whole class, does not decode.
+        """
+        first, failed = self._rows, len(self._failures)
+        for item, found in islice(self._found, count):
+            self._read += 1
+            if isinstance(found, str):
+                self._failures[item.ref] = found
+            else:
+                self._pixels[self._rows] = found
+                self._rows += 1
+            progress(step, self._read, len(self.images))
+        if len(self._failures) > failed:
+            self.images.without(self._failures)
+        return self._pixels[first : self._rows]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image was read."""
+        return self._read == len(self.images)
+
+    def seen(self, rows: int | None = None) -> PixelTable:
+        """The images so far that decode, as a table; its pixels are not copied.
+
+        Args:
+            rows: Only so many of them; None for all.
+        """
+        kept = self.images.without(self._failures)
+        skipped = kept.skipped[len(self.images.skipped) :]
+        kept = replace(kept, items=kept.items[: self._rows if rows is None else rows])
+        truth = np.array([item.label for item in kept.items], dtype=np.int64)
+        return PixelTable(self._pixels[: len(truth)], truth, kept, skipped)
+
+    def close(self) -> None:
+        """Stops decoding ahead."""
+        self._found.close()
+
+
 def decode_table(
     images: ImageSet, spec: InputSpec, *, progress: Progress = no_progress, step: str = "decoding"
 ) -> PixelTable:
@@ -159,19 +230,8 @@ def decode_table(
         step: Name of the step, for the callback.
 
     Raises:
-        DataError: More than a fifth or a whole class does not decode.
+        DataError: More than a twentieth or a whole class does not decode.
     """
-    with tempfile.TemporaryFile() as file:
-        table = np.memmap(file, np.uint8, "w+", shape=(len(images), *spec.shape))
-    failures: dict[str, str] = {}
-    row = 0
-    for done, (item, found) in enumerate(decode_all(images, spec), start=1):
-        if isinstance(found, str):
-            failures[item.ref] = found
-        else:
-            table[row] = found
-            row += 1
-        progress(step, done, len(images))
-    kept = images.without(failures)
-    truth = np.array([item.label for item in kept.items], dtype=np.int64)
-    return PixelTable(table[:row], truth, kept, kept.skipped[len(images.skipped) :])
+    table = GrowingTable(images, spec)
+    table.grow(len(images), progress=progress, step=step)
+    return table.seen()

@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -122,69 +121,41 @@ def file_scores(
         engine.close()
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Images of a cascade, of which a share takes longer.
-
-    Attributes:
-        share: Share of the images that is passed on, 0..1.
-        kept: An image that is not, uint8 ``[height, width, channels]``.
-        passed: An image that is.
-    """
-
-    share: float
-    kept: UInt8Array
-    passed: UInt8Array
-
-
-def mixture_of(engine: CascadeEngine, pixels: UInt8Array) -> Mixture:
-    """What share of the images a cascade passed on, with an image of either kind.
+def share_passed_on(engine: Engine) -> float | None:
+    """Share of the images so far that a cascade passed on, 0..1; None for other engines.
 
     Args:
-        engine: The cascade, after it scored the images.
-        pixels: The images, uint8 ``[n, height, width, channels]``.
+        engine: A loaded artifact that has scored images.
     """
-    share = engine.passed_on / engine.seen
-    found: dict[bool, UInt8Array] = {}
-    for image in pixels if 0.0 < share < 1.0 else pixels[:1]:
-        before = engine.passed_on
-        engine.run(np.asarray(image))
-        found.setdefault(engine.passed_on > before, np.asarray(image))
-        if len(found) == 2:
-            break
-    only = next(iter(found.values()))
-    return Mixture(share, found.get(False, only), found.get(True, only))
+    return engine.passed_on / engine.seen if isinstance(engine, CascadeEngine) and engine.seen else None
 
 
-def latencies_ms(
-    engines: Mapping[str, Engine], image: UInt8Array, mixtures: Mapping[str, Mixture] | None = None
-) -> dict[str, float]:
+def latencies_ms(engines: Mapping[str, Engine], pixels: UInt8Array) -> dict[str, float]:
     """Typical time of one inference, in milliseconds, measured alternately so that noise affects all equally.
 
     Args:
-        engines: Loaded artifacts by kind.
-        image: uint8 ``[height, width, channels]``.
-        mixtures: The images of cascades, by kind.
+        engines: Loaded artifacts by kind, after they scored the images.
+        pixels: The images, uint8 ``[n, height, width, channels]``.
 
     Returns:
         By kind, the median; of a cascade the mean over its images, as the medians of both kinds of images,
         weighted: the median of all would not see the second model.
     """
-    mixed = mixtures or {}
+    shares = {kind: share_passed_on(engine) for kind, engine in engines.items()}
     cases = [
-        (kind, seen)
-        for kind in engines
-        for seen in ((mixed[kind].kept, mixed[kind].passed) if kind in mixed else (image,))
+        (kind, image)
+        for kind, engine in engines.items()
+        for image in (pixels[:1] if shares[kind] is None else _kept_and_passed(engine, pixels))
     ]
     taken: list[list[float]] = [[] for _ in cases]
-    for kind, seen in cases:
+    for kind, image in cases:
         for _ in range(_WARM_UP):
-            engines[kind].run(seen)
+            engines[kind].run(image)
     end = time.perf_counter() + _LATENCY_SECONDS * max(1, len(cases))
     for _ in range(_LATENCY_ROUNDS):
-        for times, (kind, seen) in zip(taken, cases, strict=True):
+        for times, (kind, image) in zip(taken, cases, strict=True):
             start = time.perf_counter()
-            engines[kind].run(seen)
+            engines[kind].run(image)
             times.append(1000.0 * (time.perf_counter() - start))
         if time.perf_counter() > end:
             break
@@ -192,6 +163,19 @@ def latencies_ms(
     for times, (kind, _) in zip(taken, cases, strict=True):
         medians.setdefault(kind, []).append(statistics.median(times))
     return {
-        kind: found[0] if kind not in mixed else found[0] + mixed[kind].share * (found[1] - found[0])
-        for kind, found in medians.items()
+        kind: found[0] + (shares[kind] or 0.0) * (found[-1] - found[0]) for kind, found in medians.items()
     }
+
+
+def _kept_and_passed(engine: Engine, pixels: UInt8Array) -> tuple[UInt8Array, UInt8Array]:
+    """An image that a cascade answers itself, and one that it passes on; twice the same if all are alike."""
+    assert isinstance(engine, CascadeEngine)
+    found: dict[bool, UInt8Array] = {}
+    for image in pixels:
+        before = engine.passed_on
+        engine.run(image)
+        found.setdefault(engine.passed_on > before, image)
+        if len(found) == 2:
+            break
+    only = next(iter(found.values()))
+    return found.get(False, only), found.get(True, only)

@@ -30,24 +30,19 @@ often it can decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 
-from edge_runtime.bundle.manifest import WorstClass
 from edge_runtime.bundle.strict_json import Strict
-from edge_runtime.common.arrays import IntArray
-from edge_runtime.common.errors import DataError, UsageError
-from edge_runtime.engines.result import Float32Array
+from edge_runtime.common.arrays import BoolArray
+from edge_runtime.common.errors import UsageError
 from edge_runtime.statistics.exact_bound import lower_bound
 from edge_runtime.statistics.paired_score import score_bound
-from exporter.statistics.drift import agreement, expected_calibration_error, floored_kl, worst_class
 
 DEFAULT_MARGIN = 0.02
 """Largest top-1 drop that passes, in fractions of 1."""
-
-EXACT_DP = 1e-4
-"""Largest score difference of a float export; a larger one is a conversion error."""
 
 _MOST_IMAGES = 10_000_000
 
@@ -57,41 +52,53 @@ _EXACT_IMAGES = 10_000
 GateVerdict = Literal["pass", "fail", "inconclusive"]
 
 
-class Comparison(Strict, frozen=True):
-    """An artifact against the full model, on the same labelled images.
+class Stop(Strict, frozen=True):
+    """Where a check stopped that goes through the images one by one.
+
+    Attributes:
+        images: Images after which it was decided; all of them if it was not.
+        lost: Of these, images that only the full model names right.
+        won: Of these, images that only the artifact names right.
+    """
+
+    images: int
+    lost: int
+    won: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a gate says about the top-1 difference.
 
     Attributes:
         verdict: ``pass``, ``fail`` or ``inconclusive``.
         reason: The reason, in words.
-        top1: The artifact's top-1, 0..1.
-        delta: Its top-1 minus the full model's.
-        bound: Lower end of the one-sided 95 % interval of delta.
-        upper: Upper end of the one-sided 95 % interval of delta.
-        lost: Images that only the full model names right.
-        won: Images that only the artifact names right.
-        agreement: Share of images with the same top-1.
-        kl: Mean KL divergence in nats, scores floored at 1/512.
-        max_abs_dp: Largest change of any score.
-        ece: Expected calibration error, 15 bins.
-        worst_class: The class that lost most.
-        images_needed: How many images like these would decide; None if it is decided, or if no number
-            would.
+        bound: Lower 95 % bound of the difference, artifact minus full model.
+        upper: Upper 95 % bound.
+        images_needed: How many images like these would decide; None if it is decided, or if no number would.
+        stop: Where it stopped; None if it always takes all images.
     """
 
     verdict: GateVerdict
     reason: str
-    top1: float
-    delta: float
     bound: float
     upper: float
-    lost: int
-    won: int
-    agreement: float
-    kl: float
-    max_abs_dp: float
-    ece: float
-    worst_class: WorstClass
-    images_needed: int | None
+    images_needed: int | None = None
+    stop: Stop | None = None
+
+
+class Gate(Protocol):
+    """A rule that decides on a paired comparison."""
+
+    def __call__(self, right: BoolArray, right_now: BoolArray, margin: float) -> Decision:
+        """Decides.
+
+        Args:
+            right: Whether the full model names each image right, bool ``[n]``.
+            right_now: Whether the artifact does.
+            margin: Largest top-1 drop that passes, in fractions of 1.
+        """
+        ...
 
 
 def check_margin(margin: float) -> float:
@@ -181,86 +188,40 @@ def images_needed(lost: int, won: int, n: int, margin: float) -> int | None:
     return count
 
 
-def compare(
-    reference: Float32Array,
-    candidate: Float32Array,
-    truth: IntArray,
-    labels: Sequence[str],
-    *,
-    margin: float = DEFAULT_MARGIN,
-    exact: bool = False,
-) -> Comparison:
-    """Compares an artifact's scores with the full model's.
+def fixed_gate(right: BoolArray, right_now: BoolArray, margin: float) -> Decision:
+    """The gate on a fixed number of images: the exact bound, looked at once.
 
     Args:
-        reference: The full model's scores, float32 ``[n, classes]``.
-        candidate: The artifact's, of the same images.
-        truth: True class indices, int64 ``[n]``.
-        labels: Class names.
+        right: Whether the full model names each image right, bool ``[n]``.
+        right_now: Whether the artifact does.
         margin: Largest top-1 drop that passes, in fractions of 1.
-        exact: Also require equal scores, within :data:`EXACT_DP`.
-
-    Raises:
-        DataError: There are no images, or the shapes differ.
     """
-    n = len(truth)
-    if not n or reference.shape != candidate.shape or reference.shape != (n, len(labels)):
-        raise DataError(
-            "A comparison needs the same labelled images for both models. Received: scores "
-            f"{list(reference.shape)} and {list(candidate.shape)}, {n} labels of {len(labels)} classes. "
-            "Pass --data with images of these classes."
-        )
-    right = reference.argmax(axis=1) == truth
-    right_now = candidate.argmax(axis=1) == truth
-    lost = int(np.sum(right & ~right_now))
-    won = int(np.sum(~right & right_now))
-    bound, upper = paired_interval(lost, won, n)
-    needed = images_needed(lost, won, n, margin) if decide(lost, won, n, margin) == "inconclusive" else None
-    finite = bool(np.isfinite(candidate).all())
-    if not finite:
-        # Zeros from here on: the record of a failure must still hold numbers.
-        candidate = np.nan_to_num(candidate, nan=0.0, posinf=0.0, neginf=0.0)
-    max_abs_dp = float(np.max(np.abs(candidate.astype(np.float64) - reference.astype(np.float64))))
-    verdict, reason = _verdict(lost, won, n, margin, needed, max_abs_dp if exact else 0.0)
-    if not finite:
-        verdict, reason = "fail", "some of its scores are not numbers"
-    return Comparison(
-        verdict=verdict,
-        reason=reason,
-        top1=float(right_now.mean()),
-        delta=(won - lost) / n,
-        bound=bound,
-        upper=upper,
-        lost=lost,
-        won=won,
-        agreement=agreement(reference, candidate),
-        kl=floored_kl(reference, candidate),
-        max_abs_dp=max_abs_dp,
-        ece=expected_calibration_error(candidate, truth),
-        worst_class=worst_class(right, right_now, truth, labels),
-        images_needed=needed if verdict == "inconclusive" else None,
-    )
-
-
-def _verdict(
-    lost: int, won: int, n: int, margin: float, needed: int | None, must_be_small: float
-) -> tuple[GateVerdict, str]:
-    if must_be_small > EXACT_DP:
-        return (
-            "fail",
-            f"a float export's scores must equal the full model's to {EXACT_DP:g}, not {must_be_small:.2g}",
-        )
+    n, lost, won = len(right), int(np.sum(right & ~right_now)), int(np.sum(~right & right_now))
     bound, upper = paired_interval(lost, won, n)
     verdict = decide(lost, won, n, margin)
     points = f"{100 * margin:g} points"
     if verdict == "pass":
-        return verdict, f"a drop of {points} is excluded: at most {-100 * bound:.2f} (95 %)"
+        return Decision(
+            verdict, f"a drop of {points} is excluded: at most {-100 * bound:.2f} (95 %)", bound, upper
+        )
     if verdict == "fail":
-        return verdict, f"it is worse by more than {points}: at least {-100 * upper:.2f} (95 %)"
-    about = (
+        return Decision(
+            verdict, f"it is worse by more than {points}: at least {-100 * upper:.2f} (95 %)", bound, upper
+        )
+    needed = images_needed(lost, won, n, margin)
+    reason = f"{n:,} images cannot tell whether the drop is below {points}; {enough_text(needed)}"
+    return Decision(verdict, reason, bound, upper, needed)
+
+
+def enough_text(needed: int | None) -> str:
+    """How many images would decide, in words.
+
+    Args:
+        needed: Their number; None if no number would.
+    """
+    return (
         f"about {needed:,} images would decide" if needed else "no number of images like these would decide"
     )
-    return verdict, f"{n:,} images cannot tell whether the drop is below {points}; {about}"
 
 
 def overall(verdicts: Sequence[GateVerdict]) -> GateVerdict:

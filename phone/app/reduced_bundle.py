@@ -94,7 +94,6 @@ def reduced_bundle(bundle: Bundle, artifact: Artifact) -> dict[str, bytes]:
     manifest = msgspec.structs.replace(
         bundle.manifest,
         artifacts=(artifact,),
-        cascade=None,
         golden=GoldenRef(GOLDEN_FILE, hashlib.sha256(index).hexdigest()),
         cascade=None,
     )

@@ -25,6 +25,7 @@ SCRIPTS = (
     "page",
     *PHONE,
     "quantization",
+    "sequential_gate",
 )
 
 
@@ -57,6 +58,7 @@ def test_help_says_what_is_measured(script: str) -> None:
         ("export_speed", (), "--data and --weights"),
         *((script, (), "--data and --weights") for script in (*EDGE, *PHONE)),
         ("quantization", (), "--data"),
+        ("sequential_gate", (), "--scores"),
         ("quantization", ("--data", ".", "--only", "imagenet"), "--imagenet-weights"),
         ("quantization", ("--data", ".", "--only", "planted"), "--weights or --run"),
         ("quantization", ("--only", "roses"), "roses"),
@@ -127,6 +129,16 @@ def test_quick_gate_size_leaves_sizes_and_powers_and_the_page_as_it_is(tmp_path:
     assert all(float(str(row[4]).split()[0]) > 5.0 for row in size.rows if row[0] == "false pass")
     assert f"## {size.title}" in page.page([power, size])
     assert ci.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_quick_sequential_gate_errs_in_less_than_one_in_twenty(tmp_path: Path) -> None:
+    done = start("sequential_gate", "--quick", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    errors, stops = read_results(tmp_path)
+    assert (errors.name, stops.name) == ("sequential-errors", "sequential-stops")
+    assert [figure.missed for figure in errors.figures] == [False, False]
+    assert f"## {stops.title}" in page.page([errors, stops])
 
 
 @pytest.mark.slow

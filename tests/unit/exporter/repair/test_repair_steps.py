@@ -29,7 +29,7 @@ from exporter.repair.repair_steps import (
     StepUnavailable,
     repair,
 )
-from exporter.statistics.gate import Comparison, compare
+from exporter.statistics.comparison import Comparison, compare
 
 IMAGES = np.zeros((8, 2, 2, 1), np.uint8)
 LABELS = ("a", "b")

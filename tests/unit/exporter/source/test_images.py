@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,14 @@ from PIL import Image
 from edge_runtime import InputSpec, pixels
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet, Item, open_dataset
-from exporter.source.images import balanced, choose_split, decode_table, run_images, without_images_of
+from exporter.source.images import (
+    GrowingTable,
+    balanced,
+    choose_split,
+    decode_table,
+    run_images,
+    without_images_of,
+)
 from trainer.run.run_json import DataItem, DataRecord, write_data
 
 
@@ -55,6 +63,25 @@ def test_table_holds_the_device_pixels() -> None:
         assert table.truth.tolist() == [0, 0, 0, 1, 1, 1, 1]
         for row, item in enumerate(images.items):
             assert np.array_equal(table.pixels[row], pixels(images.read(item), spec))
+
+
+def test_growing_table_decodes_no_further_than_asked() -> None:
+    images, spec = image_set({0: 200, 1: 200}, broken=1), InputSpec(8, 9, 3, "crop")
+    read: list[str] = []
+
+    def reader(item: Item) -> object:
+        read.append(item.ref)
+        return images.reader(item)
+
+    table = GrowingTable(replace(images, reader=reader), spec)  # type: ignore[arg-type]
+    assert (len(table.grow(10)), table.finished) == (9, False)
+    assert np.array_equal(table.grow(1)[0], pixels(images.read(images.items[10]), spec))
+    table.close()
+    # A few more are decoded ahead.
+    assert len(read) < 150
+    seen = table.seen()
+    assert [item.ref for item in seen.images.items] == [item.ref for item in images.items[1:11]]
+    assert (len(seen.truth), len(seen.unreadable), len(table.seen(4).pixels)) == (10, 1, 4)
 
 
 def test_unreadable_images_are_left_out_and_too_many_are_an_error() -> None:

@@ -13,15 +13,8 @@ from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.statistics.exact_bound import lower_bound
 from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport
-from exporter.statistics.gate import (
-    EXACT_DP,
-    check_margin,
-    compare,
-    decide,
-    images_needed,
-    overall,
-    paired_interval,
-)
+from exporter.statistics.comparison import EXACT_DP, compare
+from exporter.statistics.gate import check_margin, decide, images_needed, overall, paired_interval
 
 LABELS = ("a", "b", "c")
 

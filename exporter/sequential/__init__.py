@@ -1,0 +1,1 @@
+"""The check that goes through the images one by one and stops as soon as it may."""
