@@ -5,50 +5,24 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
-from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.image.input_spec import InputSpec
 from exporter.bundle.golden_files import replay_golden
+from exporter.check_subject import Subject, subject_of
 from exporter.config.check_config import CheckConfig, with_thresholds
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions
-from exporter.formats.model_files import model_sha256
 from exporter.judge.baseline import Outcomes, outcomes_of
-from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
-from exporter.judge.verdict import CHECK_FILE, CheckReport, saved_report
+from exporter.judge.judge_artifacts import Judgement, judge
+from exporter.judge.run_artifacts import check_numbers
+from exporter.judge.verdict import CheckReport, saved_report
 from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import (
-    ReferenceUse,
-    order_is_open,
     settle_reference,
-    use_of_bundle,
-    use_of_file,
-    use_of_run,
 )
 from exporter.report.report import render_report
-from exporter.source.candidate import Candidate, artifact_candidate
-from exporter.source.external import (
-    check_file,
-    common_input,
-    external_candidate,
-    labels_of_files,
-    look_at,
-    prepared,
-    scorer_of,
-)
-from exporter.source.full_model import Source, find_source, load_source, read_labels
-from exporter.source.images import PixelTable, choose_split, decode_table, run_images
-from exporter.source.input_range import InputRange, check_range, pixels_of
-from exporter.source.loaded_model import LoadedModel
-from exporter.source.scoring import Scorer, full_scorer
-from exporter.source.tensorflow_file import is_saved_model
-from trainer.run.run_json import MODEL_FILE, is_run, model_path, read_run
+from exporter.source.images import PixelTable, decode_table
 
 
 @dataclass(frozen=True)
@@ -105,113 +79,12 @@ def run_check(
         SnapshipError: The bundle, a model or the data is invalid.
     """
     progress = progress or no_progress
-    subject = _bundle_of(config, progress) if config.candidate is None else _files_of(config, progress)
+    subject = subject_of(config, progress)
     return _judged(subject, config, page, not config.quick if diagnostics is None else diagnostics, progress)
 
 
-@dataclass(frozen=True)
-class _Full:
-    """The full model, ready to score."""
-
-    scorer: Scorer
-    input: InputSpec
-    file: Path
-    sha256: str
-    use: ReferenceUse
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """The subject of a check, ready to score.
-
-    Attributes:
-        name: For the report.
-        candidates: The artifacts to judge.
-        full: The full model.
-        images: The judging images.
-        notes: Findings about the models' outputs, in words.
-        bundle: The bundle of the candidates; None for a single file.
-    """
-
-    name: str
-    candidates: list[Candidate]
-    full: _Full
-    images: ImageSet
-    notes: tuple[str, ...] = ()
-    bundle: Bundle | None = None
-
-
-def _bundle_of(config: CheckConfig, progress: Progress) -> _Subject:
-    """A bundle's artifacts and their full model."""
-    assert config.bundle is not None
-    opened = Bundle.open(config.bundle)
-    manifest = opened.manifest
-    source = _reference(opened, config.reference)
-    if config.data is not None:
-        images = choose_split(open_dataset(config.data), config.split)
-    elif source.run is not None:
-        images = choose_split(run_images(source.run), config.split)
-    else:
-        raise UsageError(
-            f"A check needs labelled images. Received: {os.fspath(config.bundle)}, whose full model {source.file} "
-            "is not a run folder, and no --data. Pass --data."
-        )
-    candidates = [_of_bundle(opened, entry) for entry in manifest.artifacts]
-    source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
-    progress("loading the full model", 0, 0)
-    # A run's model takes raw pixels, whatever range the export used.
-    taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
-    model = load_source(source, taken)
-    full = _Full(full_scorer(model), model.input, source.file, source.sha256, use_of_bundle(source, taken))
-    return _Subject(manifest.name, candidates, full, images.relabelled(manifest.labels), bundle=opened)
-
-
-def _files_of(config: CheckConfig, progress: Progress) -> _Subject:
-    """Two model files."""
-    assert config.candidate is not None
-    assert config.reference is not None
-    assert config.data is not None
-    taken: InputRange = config.input_range or "0..255"
-    given = None if config.labels is None else read_labels(config.labels)
-    full, small = Path(config.reference), Path(config.candidate)
-    # Before images are read and TensorFlow is loaded.
-    for path in (small, full):
-        if not is_run(path):
-            check_file(path)
-    fit, resize, own = pixels_of(full, small, config.fit, config.resize)
-    images = choose_split(open_dataset(config.data), config.split)
-    record = read_run(full) if is_run(full) else None
-    progress("loading the full model", 0, 0)
-    one = _look(full, config.reference_range or taken)
-    progress(f"loading {small.name}", 0, 0)
-    two = _look(small, taken)
-    names = given or (None if record is None else record.labels)
-    notes: tuple[str, ...] = ()
-    open_order = False
-    if names is None:
-        names, notes = labels_of_files(one, two, images)
-        open_order = not names and order_is_open(images)
-        names = names or images.labels
-    spec = common_input(one, two, fit, resize)
-    if len(names) != one.classes:
-        origin = "--labels" if given else full if record is not None else images.source
-        raise BundleError(
-            f"Labels must match the models' outputs. Received: {len(names)} labels in {origin}, {one.classes} "
-            "outputs. Pass --labels FILE with a name for every output, in their order."
-        )
-    sides = prepared(one, spec), prepared(two, spec)
-    notes += tuple(note for side in sides for note in side.notes)
-    for note in notes:
-        progress(note, 0, 0)
-    use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order, own=own)
-    return _Subject(
-        small.name, [external_candidate(sides[1])], _Full(scorer_of(sides[0]), spec, full, one.sha256, use),
-        images.relabelled(names), notes,
-    )  # fmt: skip
-
-
 def _judged(
-    subject: _Subject, config: CheckConfig, page: bool, diagnostics: bool, progress: Progress
+    subject: Subject, config: CheckConfig, page: bool, diagnostics: bool, progress: Progress
 ) -> CheckResult:
     full, bundle, notes = subject.full, subject.bundle, subject.notes
     with ExitStack() as stack:
@@ -245,33 +118,3 @@ def _judged(
         found = with_thresholds(replace(found, report=report), table, config)
         text = render_report(subject.name, found, table) if page else None
         return CheckResult(found.report, outcomes_of(found, table), text)
-
-
-def _look(path: Path, input_range: InputRange) -> LoadedModel:
-    """A model file, or the one in a run folder, whose models take raw pixels."""
-    return look_at(model_path(path), "0..255") if is_run(path) else look_at(path, input_range)
-
-
-def _of_bundle(bundle: Bundle, entry: Artifact) -> Candidate:
-    return artifact_candidate(
-        entry.kind, bundle.model(entry), entry.format, entry.bytes, entry.file, bundle.manifest.input
-    )
-
-
-def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
-    """The full model given by the user, or the one the bundle was made from."""
-    if named is not None:
-        return find_source(named)
-    rule, cure = "A check needs the full model.", "--reference with the run folder or .keras file"
-    report = saved_report(bundle)
-    if report is None:
-        raise UsageError(
-            f"{rule} Received: {bundle.location} without {CHECK_FILE}, which records its location. Pass {cure}."
-        )
-    file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
-    if not file.is_file() and not is_saved_model(file):
-        raise UsageError(f"{rule} Received: no file {file}. Pass {cure}.")
-    if model_sha256(file) != bundle.manifest.provenance.source_sha256:
-        raise UsageError(f"{rule} Received: {file}, which has changed since. Export again, or pass {cure}.")
-    in_run = file.name == MODEL_FILE and is_run(file.parent)
-    return find_source(file.parent if in_run else file)

@@ -42,7 +42,8 @@ from exporter.convert.image_sets import Tables, bundle_labels, check_calibration
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
 from exporter.formats.kinds import Kind
-from exporter.judge.judge_artifacts import Judgement, check_numbers, judge
+from exporter.judge.judge_artifacts import Judgement, judge
+from exporter.judge.run_artifacts import check_numbers
 from exporter.judge.verdict import CHECK_FILE, CheckReport
 from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import ReferenceUse, order_is_open, settle_reference, use_of_source

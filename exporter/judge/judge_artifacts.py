@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,26 +10,22 @@ import msgspec
 import numpy as np
 
 from edge_runtime.bundle.labels import check_count
-from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, SnapshipError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
-from edge_runtime.engines import Engine
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.input_spec import InputSpec
 from exporter.evidence.classes import MissingClasses, check_classes, class_reports
 from exporter.evidence.diagnostics import DiagnosticsRunner
 from exporter.evidence.record import DiagnosticOptions, LayerReport, ParityReport
 from exporter.evidence.temperature import temperature_report
-from exporter.formats.half_precision import Magnitude, half_magnitude
-from exporter.formats.kinds import KINDS
 from exporter.formats.onnx_run import cpu_report
 from exporter.judge.cpu_kernels import examine_kernels, with_kernels
+from exporter.judge.run_artifacts import check_numbers, measured_half, running
 from exporter.judge.verdict import ArtifactReport, CheckReport, ReferenceReport, pareto_of
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, set_sha256
-from exporter.source.scoring import engine_scorer, latencies_ms
 from exporter.statistics.drift import agreement
-from exporter.statistics.gate import compare, overall
+from exporter.statistics.gate import Comparison, GateVerdict, compare, overall
 
 FULL_MODEL = "full model"
 """Its name in tables, beside those of the artifacts."""
@@ -92,22 +88,8 @@ def judge(
     check_count(labels, classes)
     absent = check_classes(table.images, missing_classes)
     check_numbers(reference, "the full model", file, table)
-    engines: dict[str, Engine] = {}
-    skipped = {one.name: one.unusable for one in candidates if one.unusable}
-    judged = [one for one in candidates if not one.unusable]
-    try:
-        for candidate in judged:
-            with quiet():
-                engine = candidate.open(threads)
-            engines[candidate.name] = engine
-            _check_shapes(engine, candidate.name, table, classes)
-        if not engines:
-            raise EnvironmentMissingError.of_extra("Running the artifacts", "onnxruntime", "export")
-        scores = {}
-        for name, engine in engines.items():
-            scores[name] = engine_scorer(engine, classes)(table.pixels, progress, f"checking {name}")
-            check_numbers(scores[name], "an artifact", name, table)
-        latency = latencies_ms(engines, table.pixels[0])
+    with running(candidates, table, classes, threads=threads, progress=progress) as ran:
+        judged, engines, scores = ran.judged, ran.engines, ran.scores
         runner = DiagnosticsRunner(
             diagnostics or DiagnosticOptions(), judged, reference, scores, table, input
         )
@@ -120,15 +102,20 @@ def judge(
                 compare, reference, truth=table.truth, labels=labels, margin=margin, exact=candidate.exact
             )
             kernels = examine_kernels(
-                candidate, table.pixels, scores[name], compared, threads=threads, progress=progress
+                candidate,
+                table.pixels,
+                scores[name],
+                partial(_gated, compared),
+                threads=threads,
+                progress=progress,
             )
             with quiet():
                 found = runner.run(candidate, engines[name], integers=kernels is not None)
-            half, unseen = _half(candidate, table)
+            half, unseen = measured_half(candidate, table)
             one = ArtifactReport(
                 **msgspec.structs.asdict(compared(scores[name])),
                 bytes=candidate.bytes,
-                latency_ms=latency[name],
+                latency_ms=ran.latency_ms[name],
                 engine=engines[name].name,
                 temperature=temperature_report(scores[name], table.truth),
                 attribution=found.attribution,
@@ -141,14 +128,8 @@ def judge(
             reports[name] = one.failing(half.text) if half is not None and half.overflows else one
             if found.tensors:
                 tensors[name] = found.tensors
-    finally:
-        for engine in engines.values():
-            engine.close()
     right = reference.argmax(axis=1) == table.truth
     softened = temperature_report(reference, table.truth)
-    for other in candidates:
-        if other.name in skipped:
-            skipped[other.name] += _unseen_half(other, judged, table)
     report = CheckReport(
         verdict=overall([found.verdict for found in reports.values()]),
         margin=margin,
@@ -157,7 +138,7 @@ def judge(
         data_sha256=set_sha256(table.images),
         reference=ReferenceReport(file, float(right.mean()), softened.ece, sha256, softened),
         artifacts=reports,
-        skipped=skipped,
+        skipped=dict(ran.skipped),
         classes=class_reports(reference, scores, table.truth, labels),
         missing_classes=absent,
         unreadable=table.unreadable,
@@ -168,61 +149,11 @@ def judge(
     return Judgement(report, reference, scores, tensors)
 
 
-def check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable) -> None:
-    """Checks that scores are numbers.
-
-    Args:
-        scores: float32 ``[n, classes]``.
-        whose: ``the full model`` or ``an artifact``, for the message.
-        name: Its file or kind.
-        table: The images.
-
-    Raises:
-        ModelFileError: One is NaN or infinite.
-    """
-    rows = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-    if len(rows):
-        raise ModelFileError(
-            f"The scores of {whose} must be numbers. Received: NaN or infinity from {name} on {len(rows)} of "
-            f"{len(scores)} images of {table.images.source}, the first is {table.images.items[rows[0]].ref}. "
-            "Train or export it again."
-        )
-
-
-def _half(candidate: Candidate, table: PixelTable) -> tuple[Magnitude | None, tuple[str, ...]]:
-    """The largest magnitude of a float16 file; or the reason why it could not be measured."""
-    try:
-        with quiet():
-            found = half_magnitude(
-                candidate.model, candidate.format, candidate.name, table.pixels, candidate.feed
-            )
-    except SnapshipError as error:
-        return None, (f"half precision: {str(error).rstrip('.')}",)
-    return found, ()
-
-
-def _unseen_half(candidate: Candidate, judged: list[Candidate], table: PixelTable) -> str:
-    """A warning that a float16 file no engine here can run, such as Core ML's, overflows; a float file shows it."""
-    floats = [one for one in judged if one.exact and one.format in ("tflite", "onnx")]
-    if not floats or candidate.name not in KINDS or KINDS[candidate.name].precision != "fp16":
-        return ""
-    one = floats[0]
-    try:
-        with quiet():
-            found = half_magnitude(one.model, one.format, one.name, table.pixels, one.feed, widths="any")
-    except SnapshipError:
-        # The results of the float file are unaffected: no reason to fail a check.
-        return ""
-    return f"; it {found.text}" if found is not None and found.overflows else ""
-
-
-def _check_shapes(engine: Engine, name: str, table: PixelTable, classes: int) -> None:
-    taken, given = engine.input.shape[1:], engine.output.shape[-1]
-    if taken != table.pixels.shape[1:] or given != classes:
-        raise ModelFileError(
-            f"An artifact must have the shapes of the full model. Received: {name} with {list(taken)} -> "
-            f"{given}, full model {list(table.pixels.shape[1:])} -> {classes}. Compare files of the same model."
-        )
+def _gated(
+    compared: Callable[[Float32Array], Comparison], scores: Float32Array
+) -> tuple[GateVerdict, float | None]:
+    found = compared(scores)
+    return found.verdict, found.top1
 
 
 def parity_report(reference: Float32Array, scores: Mapping[str, Float32Array]) -> ParityReport:

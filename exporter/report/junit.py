@@ -21,18 +21,19 @@ from xml.etree import ElementTree
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
 from exporter.judge.baseline_report import BaselineReport
 from exporter.judge.verdict import CheckReport
+from exporter.report.any_report import AnyReport
 from exporter.statistics.gate import GateVerdict
 
 _NUMBERS = (
-    "top1", "delta", "bound", "upper", "lost", "won", "agreement", "kl", "max_abs_dp", "ece", "bytes",
-    "latency_ms",
+    "top1", "delta", "bound", "upper", "lost", "won", "differing", "answered", "unanswered", "agreement", "kl",
+    "max_abs_dp", "ece", "bytes", "latency_ms",
 )  # fmt: skip
 # Characters that XML 1.0 cannot hold, even escaped.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(
-    report: CheckReport,
+    report: AnyReport,
     *,
     name: str,
     baseline: BaselineReport | None = None,
@@ -97,22 +98,24 @@ def junit_xml(
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
-def _properties(report: CheckReport) -> list[tuple[str, str]]:
+def _properties(report: AnyReport) -> list[tuple[str, str]]:
     whole = {
         "verdict": report.verdict,
         "margin": report.margin,
         "images": report.n,
         "data_sha256": report.data_sha256,
-        "reference.top1": report.reference.top1,
         "reference.sha256": report.reference.sha256,
     }
+    if isinstance(report, CheckReport):
+        whole["reference.top1"] = report.reference.top1
     found = [(key, str(value)) for key, value in whole.items()]
     for kind, one in report.artifacts.items():
-        found += [(f"{kind}.{key}", str(getattr(one, key))) for key in _NUMBERS]
+        # What needs labels is absent where there are none.
+        found += [(f"{kind}.{key}", str(getattr(one, key))) for key in _NUMBERS if hasattr(one, key)]
     return found
 
 
-def _text(report: CheckReport, baseline: BaselineReport | None) -> str:
+def _text(report: AnyReport, baseline: BaselineReport | None) -> str:
     lines = [f"{kind}: {one.verdict}, {one.reason}" for kind, one in report.artifacts.items()]
     if baseline is not None:
         lines += [

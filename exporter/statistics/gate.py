@@ -246,10 +246,7 @@ def _verdict(
     lost: int, won: int, n: int, margin: float, needed: int | None, must_be_small: float
 ) -> tuple[GateVerdict, str]:
     if must_be_small > EXACT_DP:
-        return (
-            "fail",
-            f"a float export's scores must equal the full model's to {EXACT_DP:g}, not {must_be_small:.2g}",
-        )
+        return "fail", exact_reason(must_be_small)
     bound, upper = paired_interval(lost, won, n)
     verdict = decide(lost, won, n, margin)
     points = f"{100 * margin:g} points"
@@ -261,6 +258,15 @@ def _verdict(
         f"about {needed:,} images would decide" if needed else "no number of images like these would decide"
     )
     return verdict, f"{n:,} images cannot tell whether the drop is below {points}; {about}"
+
+
+def exact_reason(max_abs_dp: float) -> str:
+    """Why a float export fails, in words.
+
+    Args:
+        max_abs_dp: The largest change of any score, above :data:`EXACT_DP`.
+    """
+    return f"a float export's scores must equal the full model's to {EXACT_DP:g}, not {max_abs_dp:.2g}"
 
 
 def overall(verdicts: Sequence[GateVerdict]) -> GateVerdict:
