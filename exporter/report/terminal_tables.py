@@ -78,7 +78,8 @@ def _print_unlabelled(report: UnlabelledReport) -> None:
         _columns("artifact", "size", "differing", "labelled", "lost / won", "agreement", "latency"), rows
     )
     for name, found in report.artifacts.items():
-        click.echo(f"{name}: {found.reason}")
+        if found.verdict != "pass" or found.unanswered:
+            click.echo(f"{name}: {found.reason}")
     told = report.labels
     unsure = f", {told.cannot_tell:,} nobody can tell" if told.cannot_tell else ""
     click.echo(f"Labels: {told.answered:,} of the {told.differing:,} photos that differ{unsure}")

@@ -14,7 +14,7 @@ from edge_runtime.engines.result import Float32Array
 from exporter.source.images import PixelTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Photo:
     """A photo on which an artifact and the full model differ.
 

@@ -3,6 +3,8 @@ const $ = (id) => document.getElementById(id);
 const data = JSON.parse($('data').textContent);
 const KEY = `snapship-ask-${data.id}`;
 const UNKNOWN = ['', '(cannot tell)'];
+// Letters: classes may be digits.
+const KEYS = 'asdfghjkl';
 const WORDS = {n: '(neither)', b: '(both)', t: '(cannot tell)'};
 
 // By photo: a class, a word, or nothing. What this browser remembers is newer than what the page was made with.
@@ -82,7 +84,7 @@ function showPhoto({picture, file, copies, shown}) {
   $('copies').textContent = copies > 1 ? `the same photo ${copies} times` : '';
   $('classes').replaceChildren(...shown.map((label, place) => {
     const button = make('button', make('span', label));
-    if (place < 9) button.append(make('kbd', `${place + 1}`));
+    if (place < KEYS.length) button.append(make('kbd', KEYS[place].toUpperCase()));
     button.type = 'button';
     button.dir = 'auto';
     button.addEventListener('click', () => say(label));
@@ -153,7 +155,7 @@ addEventListener('keydown', (event) => {
   const key = event.key.toLowerCase();
   if (key === 'u') undo();
   else if (current && key in WORDS) say(WORDS[key]);
-  else if (current && /^[1-9]$/.test(key) && key <= current.shown.length) say(current.shown[key - 1]);
+  else if (current && key.length === 1 && current.shown[KEYS.indexOf(key)]) say(current.shown[KEYS.indexOf(key)]);
   else return;
   event.preventDefault();
 });
