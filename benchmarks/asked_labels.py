@@ -34,13 +34,13 @@ DISAGREEMENT = (0.005, 0.010, 0.013, 0.015)
 CHANCE = 0.8
 _MOST_IMAGES = 8_000
 
-METHOD = """Random halves of labelled photos. The labelled verdict is the gate's on all labels of a half. The asked one
-labels only photos on which the two models differ, one after another in random order, and stops when every way to label
-the rest gives the same verdict; what is still open when all are labelled is inconclusive. *Labels* are the answers until
-then, as a share of all photos of the half."""
+METHOD = """Random halves of labelled photos. The labelled verdict is the gate's on all labels of a half. The asked
+one labels only photos on which the two models differ, one after another in random order, and stops when every way to
+label the rest gives the same verdict; what is still open when all are labelled is inconclusive. *Labels* are the
+answers until then, as a share of all photos of the half."""
 
-SILENT_METHOD = """Photos that pass at a margin of 2 points without any label in at least 80 % of all samples, by how often
-the artifact's answer differs. Binomial, summed exactly; the number from which on the chance stays at 80 %."""
+SILENT_METHOD = """Photos that pass at a margin of 2 points without any label in at least 80 % of all samples, by how
+often the artifact's answer differs. Binomial, summed exactly; the number from which on the chance stays at 80 %."""
 
 
 @dataclass(frozen=True)
