@@ -21,7 +21,6 @@ from benchmarks.result import Column, Figure, Result, command_line, now, write_r
 from edge_runtime.common.arrays import IntArray
 from exporter.common.backend import load_keras
 from exporter.statistics.gate import DEFAULT_MARGIN, decide
-from exporter.statistics.gate_limits import gate_limits
 from exporter.unlabelled.differing import Photo
 from exporter.unlabelled.tally import tally
 
@@ -201,8 +200,12 @@ def silent_chance(n: int, disagreement: float, margin: float = DEFAULT_MARGIN) -
     """
     from scipy.stats import binom
 
-    passes = gate_limits(n, margin).most_lost >= np.arange(n + 1)
-    return float(binom.pmf(np.flatnonzero(passes), n, disagreement).sum())
+    # More lost never helps: what passes is a beginning, found by bisection.
+    low, high = -1, n
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if decide(middle, 0, n, margin) == "pass" else (low, middle)
+    return float(binom.cdf(low, n, disagreement))
 
 
 def silent_photos(disagreement: float, most: int = _MOST_IMAGES) -> int | None:
