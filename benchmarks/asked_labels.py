@@ -29,9 +29,9 @@ HALVES = 200
 MOST_LABELS = 0.03
 """Share of the labels that may be asked for, in the mean."""
 
-DISAGREEMENT = (0.005, 0.010, 0.013, 0.015)
+DISAGREEMENT = (0.005, 0.010, 0.013)
 CHANCE = 0.8
-_MOST_IMAGES = 8_000
+_MOST_IMAGES = 3_000
 
 METHOD = """Random halves of labelled photos. The labelled verdict is the gate's on all labels of a half. The asked
 one labels only photos on which the two models differ, one after another in random order, and stops when every way to
@@ -190,43 +190,30 @@ def halves_result(options: argparse.Namespace) -> Result:
     )  # fmt: skip
 
 
-def silent_chance(n: int, disagreement: float, margin: float = DEFAULT_MARGIN) -> float:
-    """How often an artifact passes without any label.
+def silent_photos(
+    disagreements: Sequence[float], most: int = _MOST_IMAGES, margin: float = DEFAULT_MARGIN
+) -> list[int | None]:
+    """From how many photos on, in steps of ten, an artifact passes without any label in at least 80 % of all samples.
 
     Args:
-        n: Photos.
-        disagreement: How often its answer differs from the full model's.
+        disagreements: How often its answer differs from the full model's.
+        most: Largest number of photos to try.
         margin: Largest drop that passes.
+
+    Returns:
+        For each disagreement; None where the largest number is too few.
     """
     from scipy.stats import binom
 
-    # More lost never helps: what passes is a beginning, found by bisection.
-    low, high = -1, n
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if decide(middle, 0, n, margin) == "pass" else (low, middle)
-    return float(binom.cdf(low, n, disagreement))
-
-
-def silent_photos(disagreement: float, most: int = _MOST_IMAGES) -> int | None:
-    """From how many photos on the chance stays at 80 %, in steps of ten.
-
-    Args:
-        disagreement: How often the artifact's answer differs.
-        most: Largest number to try; None is returned if it is too few.
-    """
-    low, high = 100, most
-    if silent_chance(high, disagreement) < CHANCE:
-        return None
-    while high - low > 10:
-        middle = (low + high) // 20 * 10
-        # The chance is a saw: the next ones must hold too.
-        steady = all(
-            silent_chance(n, disagreement) >= CHANCE
-            for n in range(middle, middle + middle // 5, middle // 20)
-        )
-        low, high = (low, middle) if steady else (middle, high)
-    return high
+    # The chance is a saw, so the last number that is too few counts.
+    too_few = dict.fromkeys(disagreements, 0)
+    lost = -1
+    for n in range(100, most + 1, 10):
+        # All differing photos lost is the worst case. More photos never allow fewer of them.
+        while decide(lost + 1, 0, n, margin) == "pass":
+            lost += 1
+        too_few |= {share: n for share in disagreements if binom.cdf(lost, n, share) < CHANCE}
+    return [None if n >= most - most // 5 else n + 10 for n in too_few.values()]
 
 
 def silent_result(options: argparse.Namespace) -> Result:
@@ -235,13 +222,13 @@ def silent_result(options: argparse.Namespace) -> Result:
     Args:
         options: What the command line said.
     """
-    shares = DISAGREEMENT[:1] if options.quick else DISAGREEMENT
+    shares, most = (DISAGREEMENT[:1], 500) if options.quick else (DISAGREEMENT, _MOST_IMAGES)
     return Result(
         name="asked-silent", group="asked-silent", title="Photos for a pass without labels", method=SILENT_METHOD,
         command=command_line(MODULE), created=now(), quick=options.quick, machine=machine(load_keras()),
         settings={"margin": DEFAULT_MARGIN, "chance": CHANCE},
         columns=(Column("disagreement", "percent"), Column("photos", "count")),
-        rows=tuple((share, silent_photos(share)) for share in shares), figures=(),
+        rows=tuple(zip(shares, silent_photos(shares, most), strict=True)), figures=(),
     )  # fmt: skip
 
 
