@@ -12,8 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edge_runtime.common.arrays import Float64Array, IntArray
-from edge_runtime.statistics.exact_bound import LEVEL, STEPS, Region, lower_bound, size
-from edge_runtime.statistics.paired_score import Z_95, results_from, supports
+from edge_runtime.statistics.paired_score import Z_95
 
 
 def probability(most_lost: IntArray, lost_rate: float, won_rate: float) -> float:
@@ -44,61 +43,6 @@ def largest(most_lost: IntArray, drop: float, smaller_rates: Float64Array) -> fl
     """
     lost, won = smaller_rates + max(drop, 0.0), smaller_rates + max(-drop, 0.0)
     return max(probability(most_lost, *rates) for rates in zip(lost, won, strict=True))
-
-
-def passes_by_bound(n: int, drop: float) -> IntArray:
-    """What passes by the gate that ships: all results with ``lower_bound`` above -drop.
-
-    The set is found by bisection in the order of the results; at its edge the bound itself is asked.
-
-    Args:
-        n: Images.
-        drop: The margin; minus the margin for what fails.
-
-    Raises:
-        AssertionError: The bounds at the edge contradict it.
-    """
-
-    def allowed(least: float) -> bool:
-        # Bounds are rounded down to a step, so a bound above -drop is one step above.
-        return size(Region(results_from(least, n)), drop - 1.0 / STEPS) <= LEVEL
-
-    low = high = -drop
-    stride = 1.0 / n
-    while not allowed(high):
-        low, high, stride = high, min(1.0, high + stride), 3.0 * stride
-    stride = 1.0 / n
-    while allowed(low):
-        low, high, stride = max(-1.0, low - stride), low, 3.0 * stride
-    while high - low > 1e-12:
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if allowed(middle) else (middle, high)
-        more = results_from(low, n) - results_from(high, n)
-        if more.sum() == 1:
-            break
-    found = results_from(high, n)
-    worst = _worst(found, n)
-    assert worst is None or lower_bound(*worst, n) > -drop, (worst, n, drop)
-    left = np.flatnonzero(results_from(low, n) > found)
-    for m in left[:1]:
-        lost = int(found[m]) + 1
-        assert lower_bound(lost, int(m) - lost, n) <= -drop, (lost, int(m) - lost, n, drop)
-    return found
-
-
-def _worst(most_lost: IntArray, n: int) -> tuple[int, int] | None:
-    """The last result of a set in the order of the score bound; None of an empty set."""
-    discordant = np.flatnonzero(most_lost >= 0)
-    lost = most_lost[discordant]
-    low, high = np.full(len(lost), -1.0), np.ones(len(lost))
-    for _ in range(50):
-        middle = (low + high) / 2.0
-        good = supports(lost, discordant - lost, n, middle)
-        low, high = np.where(good, middle, low), np.where(good, high, middle)
-    if not len(lost):
-        return None
-    place = int(np.argmin(low))
-    return int(lost[place]), int(discordant[place] - lost[place])
 
 
 def passes_by_score(n: int, drop: float) -> IntArray:

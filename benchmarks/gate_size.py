@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.gate_rules import largest, passes_by_bound, passes_by_former, passes_by_score, probability
+from benchmarks.gate_rules import largest, passes_by_former, passes_by_score, probability
 from benchmarks.machine import machine
 from benchmarks.options import parser
 from benchmarks.result import RESULTS, Column, Figure, Result, command_line, now, read_results, write_result
 from exporter.common.backend import load_keras
+from exporter.statistics.gate_limits import passing as passes_by_bound
 
 MODULE = "benchmarks.gate_size"
 PAGE = RESULTS.parent.parent / "docs" / "ci.md"

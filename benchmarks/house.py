@@ -33,7 +33,7 @@ LAYERS = {
     "trainer": "progress / core / augmentation data_checks models / config run / fit / evaluation / analysis / .",
     "exporter": (
         "common formats statistics / source / evidence quantize reference / judge / "
-        "rules / bundle config report / sequential / convert / repair / cascade / ."
+        "rules unlabelled / bundle config report / sequential / convert / repair / cascade / ."
     ),
     "serverless": (
         ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "

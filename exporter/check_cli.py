@@ -16,9 +16,10 @@ from edge_runtime.common.errors import GateFailedError, InconclusiveError, Snaps
 from edge_runtime.common.temporary import temporary_files_together
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from exporter.check_options import CheckCommand, check_options
-from exporter.checking import CheckResult, run_check
+from exporter.checking import run_check
 from exporter.judge.baseline import compare_with_baseline, read_baseline, write_baseline
 from exporter.judge.baseline_report import BaselineReport
+from exporter.report.any_report import AnyReport
 from exporter.report.github import (
     OUTPUT_VARIABLE,
     SUMMARY_VARIABLE,
@@ -31,6 +32,7 @@ from exporter.report.github import (
 from exporter.report.junit import junit_xml
 from exporter.report.rule_tables import print_trials
 from exporter.report.terminal_tables import print_baseline, print_report
+from exporter.unlabelled_check import check_unlabelled
 
 
 @click.command(
@@ -39,6 +41,7 @@ from exporter.report.terminal_tables import print_baseline, print_report
     groups={
         "Models": "--reference --candidate --labels --fit --resize --input-range --reference-range --threads",
         "Data": "--data --split",
+        "Photos without labels": "--ask --answers",
         "Thresholds": "--margin --agreement --worst-class --inconclusive --missing-classes --weak-reference",
         "Stop early": "--sequential --seed",
         "Baseline": "--baseline --accept --growth",
@@ -58,6 +61,8 @@ def check(**given: Any) -> None:
     Example:
       snapship check flowers.bundle
       snapship check flowers.bundle --data photos/ --margin 0.01 --json result.json
+      snapship check flowers.bundle --data unlabelled/ --ask ask/
+      snapship check flowers.bundle --data unlabelled/ --answers answers.csv
       snapship check --reference full.keras --candidate small.tflite --data photos/
       snapship check --reference a.onnx --candidate b.tflite --data photos/ --input-range 0..1
       snapship check flowers.bundle --data photos/ --sequential
@@ -79,6 +84,9 @@ def check(**given: Any) -> None:
 def _check(given: dict[str, Any]) -> None:
     command = CheckCommand.of(given)
     _check_outputs(command)
+    if command.unlabelled:
+        _check_unlabelled(command)
+        return
     last, since = None, None
     # A baseline that cannot be used is no error if a new one is about to be accepted.
     lenient = suppress(SnapshipError) if command.accept else nullcontext()
@@ -106,13 +114,26 @@ def _check(given: dict[str, Any]) -> None:
             print_baseline(since)
     # A result that is being accepted is shown above, and judged by the gate alone.
     judged = None if command.accept else since
-    _write(command, found, judged)
-    if command.github:
-        _tell_github(command, found, judged)
-    _settle(command, found, judged)
+    _tell(command, found.report, judged, found.page)
     if command.accept and command.baseline is not None and found.outcomes is not None:
         write_baseline(command.baseline, found.report, found.outcomes, last)
         click.echo(f"Accepted: {command.baseline}", err=command.json_file == "-")
+
+
+def _check_unlabelled(command: CheckCommand) -> None:
+    """Judges on photos without labels, and writes the page that asks for those that matter."""
+    with StepProgress() as progress:
+        found = check_unlabelled(command.config, answers=command.answers, ask=command.ask, progress=progress)
+    if command.json_file != "-":
+        print_report(found.report)
+    if command.ask is not None:
+        said = (
+            "Nothing to ask: no answer can change a verdict"
+            if found.page is None
+            else f"Open {found.page} in a browser: {found.asked:,} photos, fewer if the verdict is settled before"
+        )
+        click.echo(said, err=command.json_file == "-")
+    _tell(command, found.report)
 
 
 def _check_outputs(command: CheckCommand) -> None:
@@ -139,19 +160,18 @@ def _check_outputs(command: CheckCommand) -> None:
             append_for_runner(variable, "")
 
 
-def _write(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
-    if command.report is not None and found.page is not None:
-        write_whole(Path(command.report), found.page, "--report")
+def _tell(
+    command: CheckCommand, report: AnyReport, since: BaselineReport | None = None, page: str | None = None
+) -> None:
+    """Writes the files, tells GitHub, and raises for the verdict."""
+    name, inconclusive = Path(command.config.subject).name, command.config.inconclusive
+    if command.report is not None and page is not None:
+        write_whole(Path(command.report), page, "--report")
     if command.junit is not None:
-        text = junit_xml(
-            found.report,
-            name=Path(command.config.subject).name,
-            baseline=since,
-            inconclusive=command.config.inconclusive,
-        )
+        text = junit_xml(report, name=name, baseline=since, inconclusive=inconclusive)
         write_whole(Path(command.junit), text, "--junit")
     if command.json_file is not None:
-        record = found.report.to_dict()
+        record = report.to_dict()
         if since is not None:
             record["baseline"] = msgspec.to_builtins(since)
         text = json.dumps(record, indent=2)
@@ -159,25 +179,23 @@ def _write(command: CheckCommand, found: CheckResult, since: BaselineReport | No
             click.echo(text)
         else:
             write_whole(Path(command.json_file), f"{text}\n", "--json")
+    if command.github:
+        lines = github_annotations(
+            report, file=command.config.subject, baseline=since, inconclusive=inconclusive
+        )
+        click.echo(lines, nl=False)
+        append_for_runner(SUMMARY_VARIABLE, step_summary(report, name=name, baseline=since))
+        append_for_runner(OUTPUT_VARIABLE, output_lines(report, baseline=since))
+    _settle(report, since, inconclusive)
 
 
-def _tell_github(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
-    lines = github_annotations(
-        found.report, file=command.config.subject, baseline=since, inconclusive=command.config.inconclusive
-    )
-    click.echo(lines, nl=False)
-    name = Path(command.config.subject).name
-    append_for_runner(SUMMARY_VARIABLE, step_summary(found.report, name=name, baseline=since))
-    append_for_runner(OUTPUT_VARIABLE, output_lines(found.report, baseline=since))
-
-
-def _settle(command: CheckCommand, found: CheckResult, since: BaselineReport | None) -> None:
+def _settle(report: AnyReport, since: BaselineReport | None, inconclusive: str) -> None:
     """Raises for the worse of the two verdicts: a failure outranks an inconclusive result."""
     open_: InconclusiveError | None = None
-    for result in (found.report, since):
+    for result in (report, since):
         try:
             if result is not None:
-                result.raise_for_verdict(command.config.inconclusive)
+                result.raise_for_verdict(inconclusive)
         except InconclusiveError as error:
             open_ = open_ or error
     if open_ is not None:

@@ -12,6 +12,7 @@ from edge_runtime.common.errors import UsageError
 from exporter.config.check_config import CheckConfig
 from exporter.source.input_range import RANGES
 from exporter.statistics.gate import DEFAULT_MARGIN
+from exporter.unlabelled.photos import is_unlabelled, not_unlabelled
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,6 +33,8 @@ class CheckCommand:
     json_file: str | None
     junit: str | None
     github: bool
+    ask: str | None
+    answers: str | None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> CheckCommand:
@@ -67,6 +70,30 @@ class CheckCommand:
             )
 
     @property
+    def unlabelled(self) -> bool:
+        """Whether to judge on photos without labels.
+
+        Raises:
+            UsageError: An option is about such photos and the data has labels, or the other way round.
+        """
+        data = self.config.data
+        if data is None or not is_unlabelled(data):
+            if self.ask is not None or self.answers is not None:
+                raise not_unlabelled(data)
+            return False
+        for option, given in (
+            ("--baseline", self.baseline),
+            ("--report", self.report),
+            ("--sequential", self.config.sequential),
+        ):
+            if given:
+                raise UsageError(
+                    f"{option} needs labelled images. Received: photos without labels in {data}. "
+                    "Leave it out, or pass images in class folders."
+                )
+        return True
+
+    @property
     def diagnostics(self) -> bool:
         """Whether to run the slow diagnostics: only the HTML page and the JSON file contain them."""
         return not self.config.quick and (self.report is not None or self.json_file is not None)
@@ -74,7 +101,11 @@ class CheckCommand:
 
 _WHAT = (
     click.argument("bundle", metavar="[BUNDLE]", required=False),
-    click.option("--data", metavar="DATA", help="Labelled images to judge on.  [default: the run's own]"),
+    click.option(
+        "--data",
+        metavar="DATA",
+        help="Images to judge on: labelled, or a folder of photos without labels.  [default: the run's own]",
+    ),
     click.option(
         "--split",
         type=click.Choice(["val", "train", "all"]),
@@ -164,6 +195,14 @@ _GATE = (
         "resize fits.",
     ),
 )
+_LABELS = (
+    click.option(
+        "--ask",
+        metavar="FOLDER",
+        help="Write a page with the photos on which models differ, for a person to answer; for photos without labels.",
+    ),
+    click.option("--answers", metavar="FILE", help="The answers.csv that the page of --ask has written."),
+)
 _SEQUENTIAL = (
     click.option(
         "--sequential",
@@ -210,6 +249,6 @@ def check_options(command: Command) -> Command:
     Args:
         command: The function to decorate.
     """
-    for option in reversed(_WHAT + _GATE + _SEQUENTIAL + _BASELINE + _OUTPUT):
+    for option in reversed(_WHAT + _LABELS + _GATE + _SEQUENTIAL + _BASELINE + _OUTPUT):
         command = option(command)
     return command

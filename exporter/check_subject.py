@@ -16,7 +16,8 @@ from edge_runtime.engines.opening import engine_maker
 from edge_runtime.image.input_spec import InputSpec
 from exporter.config.check_config import CheckConfig
 from exporter.formats.model_files import model_sha256
-from exporter.judge.verdict import CHECK_FILE, saved_report
+from exporter.judge.saved_report import saved_report
+from exporter.judge.verdict import CHECK_FILE
 from exporter.reference.usage_check import (
     ReferenceUse,
     order_is_open,
@@ -40,6 +41,7 @@ from exporter.source.input_range import InputRange, check_range, pixels_of
 from exporter.source.loaded_model import LoadedModel
 from exporter.source.scoring import Scorer, full_scorer
 from exporter.source.tensorflow_file import is_saved_model
+from exporter.unlabelled.photos import open_unlabelled
 from trainer.run.run_json import MODEL_FILE, is_run, model_path, read_run
 
 
@@ -62,7 +64,8 @@ class Subject:
         name: For the report.
         candidates: The artifacts to judge.
         full: The full model.
-        images: The judging images.
+        images: The judging images; those without labels have one class that means nothing.
+        labels: The class names, in the order of the models' outputs.
         notes: Findings about the models' outputs, in words.
         bundle: The bundle of the candidates; None for a single file.
     """
@@ -71,31 +74,34 @@ class Subject:
     candidates: list[Candidate]
     full: ReadyModel
     images: ImageSet
+    labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
     bundle: Bundle | None = None
 
 
-def subject_of(config: CheckConfig, progress: Progress) -> Subject:
+def subject_of(config: CheckConfig, progress: Progress, *, labelled: bool = True) -> Subject:
     """Opens what a configuration names.
 
     Args:
         config: A bundle, or a candidate and its reference.
         progress: Progress callback.
+        labelled: Whether the data has labels; otherwise it is a folder of photos.
 
     Raises:
         SnapshipError: The bundle, a model or the data is invalid.
     """
-    return _bundle_of(config, progress) if config.candidate is None else _files_of(config, progress)
+    of = _bundle_of if config.candidate is None else _files_of
+    return of(config, progress, labelled)
 
 
-def _bundle_of(config: CheckConfig, progress: Progress) -> Subject:
+def _bundle_of(config: CheckConfig, progress: Progress, labelled: bool) -> Subject:
     """A bundle's artifacts and their full model."""
     assert config.bundle is not None
     opened = Bundle.open(config.bundle)
     manifest = opened.manifest
     source = _reference(opened, config.reference)
     if config.data is not None:
-        images = choose_split(open_dataset(config.data), config.split)
+        images = _images(config.data, config, labelled)
     elif source.run is not None:
         images = choose_split(run_images(source.run), config.split)
     else:
@@ -112,10 +118,16 @@ def _bundle_of(config: CheckConfig, progress: Progress) -> Subject:
     full = ReadyModel(
         full_scorer(model), model.input, source.file, source.sha256, use_of_bundle(source, taken)
     )
-    return Subject(manifest.name, candidates, full, images.relabelled(manifest.labels), bundle=opened)
+    if labelled:
+        images = images.relabelled(manifest.labels)
+    return Subject(manifest.name, candidates, full, images, manifest.labels, bundle=opened)
 
 
-def _files_of(config: CheckConfig, progress: Progress) -> Subject:
+def _images(data: str | os.PathLike[str], config: CheckConfig, labelled: bool) -> ImageSet:
+    return choose_split(open_dataset(data), config.split) if labelled else open_unlabelled(data)
+
+
+def _files_of(config: CheckConfig, progress: Progress, labelled: bool) -> Subject:
     """Two model files."""
     assert config.candidate is not None
     assert config.reference is not None
@@ -128,7 +140,7 @@ def _files_of(config: CheckConfig, progress: Progress) -> Subject:
         if not is_run(path):
             check_file(path)
     fit, resize, own = pixels_of(full, small, config.fit, config.resize)
-    images = choose_split(open_dataset(config.data), config.split)
+    images = _images(config.data, config, labelled)
     record = read_run(full) if is_run(full) else None
     progress("loading the full model", 0, 0)
     one = _look(full, config.reference_range or taken)
@@ -138,7 +150,13 @@ def _files_of(config: CheckConfig, progress: Progress) -> Subject:
     notes: tuple[str, ...] = ()
     open_order = False
     if names is None:
-        names, notes = labels_of_files(one, two, images)
+        # Photos without labels contradict no names, and suggest none.
+        names, notes = labels_of_files(one, two, images if labelled else replace(images, items=()))
+        if not names and not labelled:
+            raise UsageError(
+                f"Photos without labels need class names. Received: none in {full} and {small}. Pass --labels FILE "
+                "with one name per line, in the order of the outputs."
+            )
         open_order = not names and order_is_open(images)
         names = names or images.labels
     spec = common_input(one, two, fit, resize)
@@ -153,10 +171,10 @@ def _files_of(config: CheckConfig, progress: Progress) -> Subject:
     for note in notes:
         progress(note, 0, 0)
     use = use_of_run(full) if record is not None else use_of_file(one, spec, open_order, own=own)
-    return Subject(
-        small.name, [external_candidate(sides[1])], ReadyModel(scorer_of(sides[0]), spec, full, one.sha256, use),
-        images.relabelled(names), notes,
-    )  # fmt: skip
+    if labelled:
+        images = images.relabelled(names)
+    ready = ReadyModel(scorer_of(sides[0]), spec, full, one.sha256, use)
+    return Subject(small.name, [external_candidate(sides[1])], ready, images, names, notes)
 
 
 def _look(path: Path, input_range: InputRange) -> LoadedModel:

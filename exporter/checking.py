@@ -20,8 +20,9 @@ from exporter.evidence.rules_record import RulesTrial
 from exporter.judge.baseline import Outcomes, outcomes_of
 from exporter.judge.judge_artifacts import Judgement, judge
 from exporter.judge.run_artifacts import check_numbers
+from exporter.judge.saved_report import saved_report
 from exporter.judge.sequential_record import SequentialRun
-from exporter.judge.verdict import CheckReport, saved_report
+from exporter.judge.verdict import CheckReport
 from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import (
     settle_reference,

@@ -15,7 +15,8 @@ from exporter.bundle.bundle_files import REPORT_FILE
 from exporter.config.export_config import DEFAULT_AGREEMENT, ExportConfig, why
 from exporter.config.share import parsed_share
 from exporter.formats.kinds import DEFAULT_KINDS, KINDS
-from exporter.judge.verdict import CheckReport, saved_report
+from exporter.judge.saved_report import saved_report
+from exporter.judge.verdict import CheckReport
 from exporter.report.rule_tables import print_rules
 from exporter.report.terminal_tables import print_artifacts, print_pareto, print_report
 from exporter.source.input_range import RANGES

@@ -38,7 +38,7 @@ def demo(out: str, as_json: bool) -> None:
     from edge_runtime.common.native_output import quiet
     from edge_runtime.common.terminal import StepProgress
     from exporter import ExportConfig, export
-    from exporter.judge.verdict import saved_report
+    from exporter.judge.saved_report import saved_report
     from exporter.report.terminal_tables import print_report
     from trainer import TrainConfig, train
     from trainer.progress.console import ConsoleProgress

@@ -59,6 +59,16 @@ def drop_text(change: float) -> str:
     return f"{round(-100 * change, 2) + 0.0:.2f}"
 
 
+def agreement_text(agreement: float, required: float) -> str:
+    """Why an artifact fails that agrees with the full model too rarely.
+
+    Args:
+        agreement: Share of images with the full model's answer, 0..1.
+        required: The smallest share that passes.
+    """
+    return f"it agrees with the full model on {100 * agreement:.2f} % of the images, {100 * required:g} % are required"
+
+
 def conversion_error(kind: str, reason: str) -> ModelFileError:
     """The error for a model that a converter or quantizer refuses.
 

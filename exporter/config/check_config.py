@@ -11,6 +11,7 @@ import numpy as np
 from edge_runtime.common.arrays import BoolArray, IntArray
 from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.image.input_spec import Fit, Resize
+from exporter.common.wording import agreement_text
 from exporter.evidence.classes import MissingClasses
 from exporter.judge.judge_artifacts import Judgement
 from exporter.judge.verdict import ArtifactReport
@@ -177,10 +178,7 @@ def _unmet(
 ) -> list[str]:
     unmet = []
     if config.agreement is not None and report.agreement < config.agreement:
-        unmet.append(
-            f"it agrees with the full model on {100 * report.agreement:.2f} % of the images, "
-            f"{100 * config.agreement:g} % are required"
-        )
+        unmet.append(agreement_text(report.agreement, config.agreement))
     if config.worst_class is not None:
         worse = []
         for index in np.unique(truth):

@@ -28,8 +28,7 @@ from exporter.formats.onnx_run import kernels_saturate
 from exporter.judge.verdict import ArtifactReport
 from exporter.source.candidate import Candidate
 from exporter.source.scoring import engine_scorer
-from exporter.statistics.comparison import Comparison
-from exporter.statistics.gate import overall
+from exporter.statistics.gate import GateVerdict, overall
 
 _CURE = "export it again, or store its weights as uint8"
 
@@ -38,7 +37,7 @@ def examine_kernels(
     candidate: Candidate,
     pixels: UInt8Array,
     scores: Float32Array,
-    compared: Callable[[Float32Array], Comparison],
+    compared: Callable[[Float32Array], tuple[GateVerdict, float | None]],
     *,
     threads: int,
     progress: Progress,
@@ -49,7 +48,7 @@ def examine_kernels(
         candidate: The artifact.
         pixels: Judging images, uint8 ``[n, height, width, channels]``.
         scores: The artifact's scores with default kernels, float32 ``[n, classes]``.
-        compared: Runs the gate on other scores of the same images.
+        compared: The gate's verdict on other scores of the same images, and their top-1 if there are labels.
         threads: Threads of one inference.
         progress: Progress callback.
 
@@ -83,14 +82,14 @@ def examine_kernels(
         )
     finally:
         engine.close()
-    result = compared(exact)
+    verdict, top1 = compared(exact)
     return KernelsReport(
         operations=len(found),
         overflowing=len(risky),
         worst=worst,
         changed=int(np.sum(exact.argmax(axis=1) != scores.argmax(axis=1))),
-        exact_top1=result.top1,
-        exact_verdict=result.verdict,
+        exact_top1=top1,
+        exact_verdict=verdict,
         max_abs_dp=float(np.max(np.abs(exact.astype(np.float64) - scores))),
     )
 
@@ -102,17 +101,31 @@ def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> Artif
         report: The artifact as the gate judged it.
         kernels: The result of :func:`examine_kernels`.
     """
+    verdict, reason = verdict_on_all_cpus(report.verdict, report.reason, kernels)
+    needed = report.images_needed if verdict == report.verdict else None
+    return msgspec.structs.replace(
+        report, kernels=kernels, verdict=verdict, reason=reason, images_needed=needed
+    )
+
+
+def verdict_on_all_cpus(
+    verdict: GateVerdict, reason: str, kernels: KernelsReport | None
+) -> tuple[GateVerdict, str]:
+    """The verdict and its reason, with what other CPUs would answer.
+
+    Args:
+        verdict: The gate's, with the default kernels of this CPU.
+        reason: Its reason.
+        kernels: The result of :func:`examine_kernels`.
+    """
     if kernels is None or not kernels.depends_on_cpu:
-        return msgspec.structs.replace(report, kernels=kernels)
+        return verdict, reason
     other = kernels.exact_verdict if kernels_saturate() else None
-    verdict = overall([report.verdict, other or "inconclusive"])
-    if verdict != report.verdict:
-        return msgspec.structs.replace(
-            report, kernels=kernels, verdict=verdict, reason=kernels_text(kernels), images_needed=None
-        )
+    worse = overall([verdict, other or "inconclusive"])
+    if worse != verdict:
+        return worse, kernels_text(kernels)
     # More images alone would not settle it.
-    also = f"; {kernels_text(kernels)}" if verdict == "inconclusive" else ""
-    return msgspec.structs.replace(report, kernels=kernels, reason=report.reason + also)
+    return verdict, f"{reason}; {kernels_text(kernels)}" if verdict == "inconclusive" else reason
 
 
 def kernels_text(kernels: KernelsReport) -> str:
@@ -125,9 +138,9 @@ def kernels_text(kernels: KernelsReport) -> str:
         return ""
     where = f"products of {kernels.overflowing} of {kernels.operations} operations can pass 16 bits"
     if kernels.max_abs_dp:
-        assert kernels.exact_top1 is not None
+        top1 = "" if kernels.exact_top1 is None else f" (top-1 {100 * kernels.exact_top1:.2f} %)"
         return (
             f"the kernels of this CPU saturate: {where}, and {kernels.changed} answers differ from those of "
-            f"exact kernels (top-1 {100 * kernels.exact_top1:.2f} %); {_CURE}"
+            f"exact kernels{top1}; {_CURE}"
         )
     return f"{where}: x86 CPUs without VNNI may give other answers; {_CURE}"

@@ -16,6 +16,7 @@ from exporter.judge.verdict import ArtifactReport, ReferenceReport
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable
 from exporter.statistics.comparison import Comparison
+from exporter.statistics.gate import GateVerdict
 
 
 def artifact_report(
@@ -44,7 +45,9 @@ def artifact_report(
         progress: Progress callback.
     """
     compared = partial(compared, exact=candidate.exact)
-    kernels = examine_kernels(candidate, table.pixels, scores, compared, threads=threads, progress=progress)
+    kernels = examine_kernels(
+        candidate, table.pixels, scores, partial(_gated, compared), threads=threads, progress=progress
+    )
     half, unseen = measured_half(candidate, table)
     one = ArtifactReport(
         **msgspec.structs.asdict(compared(scores)),
@@ -58,6 +61,13 @@ def artifact_report(
     )
     one = with_kernels(one, kernels)
     return one.failing(half.text) if half is not None and half.overflows else one
+
+
+def _gated(
+    compared: Callable[[Float32Array], Comparison], scores: Float32Array
+) -> tuple[GateVerdict, float | None]:
+    found = compared(scores)
+    return found.verdict, found.top1
 
 
 def reference_report(reference: Float32Array, table: PixelTable, file: str, sha256: str) -> ReferenceReport:

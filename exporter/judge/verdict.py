@@ -10,9 +10,8 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Metrics
-from edge_runtime.bundle.strict_json import Strict, decode_json
+from edge_runtime.bundle.strict_json import Strict
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
 from exporter.evidence.record import (
     AttributionReport,
@@ -337,18 +336,3 @@ def pareto_of(artifacts: Mapping[str, ArtifactReport], picked: str = "") -> Pare
             for (name, found), front in zip(artifacts.items(), best, strict=True)
         )
     )
-
-
-def saved_report(bundle: Bundle) -> CheckReport | None:
-    """Reads the check report of a bundle; None if it has none.
-
-    Args:
-        bundle: An open bundle.
-
-    Raises:
-        BundleError: It is damaged.
-    """
-    if not bundle.has(CHECK_FILE):
-        return None
-    report: CheckReport = decode_json(bundle.read(CHECK_FILE), CheckReport, f"{bundle.location}/{CHECK_FILE}")
-    return report

@@ -17,7 +17,9 @@ from edge_runtime.common.text import as_utf8
 from exporter.common.wording import drop_text, size_text
 from exporter.judge.baseline_report import BaselineReport
 from exporter.judge.verdict import CheckReport
+from exporter.report.any_report import AnyReport
 from exporter.statistics.gate import GateVerdict, overall
+from exporter.unlabelled.record import UnlabelledReport
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 """Names the file that takes the step's Markdown."""
@@ -31,7 +33,7 @@ _SUMMARY_LIMIT = 1_000_000
 
 
 def github_annotations(
-    report: CheckReport,
+    report: AnyReport,
     *,
     file: str = "",
     baseline: BaselineReport | None = None,
@@ -89,7 +91,7 @@ def workflow_command(
     return f"::{level} {given}::{_message(message)}\n"
 
 
-def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineReport | None = None) -> str:
+def step_summary(report: AnyReport, *, name: str = "", baseline: BaselineReport | None = None) -> str:
     """The result as GitHub Markdown.
 
     Args:
@@ -104,16 +106,8 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
         "",
         f"{report.n:,} images, margin {margin} of top-1, {_way(report)}.",
         "",
-        "| artifact | size | top-1 | drop (95 % bound) | agreement | verdict |",
-        "|---|--:|--:|--:|--:|---|",
-        f"| full model | | {100 * report.reference.top1:.2f} % | | | |",
+        *(_labelled_rows(report) if isinstance(report, CheckReport) else _unlabelled_rows(report)),
     ]
-    for kind, one in report.artifacts.items():
-        rows.append(
-            f"| {_cell(kind)} | {size_text(one.bytes)} | {100 * one.top1:.2f} % "
-            f"| {drop_text(one.delta)} (≤ {drop_text(one.bound)}) | {100 * one.agreement:.2f} % "
-            f"| {_MARKS[one.verdict]}{f' after {one.stop.images:,} images' if one.stop else ''} |"
-        )
     rows += [f"| {_cell(kind)} | | | | | not checked: {_cell(why)} |" for kind, why in report.skipped.items()]
     rows += [f"| {_cell(kind)} | | | | | not made: {_cell(why)} |" for kind, why in report.unmade.items()]
     if baseline is not None:
@@ -124,9 +118,37 @@ def step_summary(report: CheckReport, *, name: str = "", baseline: BaselineRepor
     return "\n".join(rows) + "\n"
 
 
-def _way(report: CheckReport) -> str:
+def _labelled_rows(report: CheckReport) -> list[str]:
+    rows = [
+        "| artifact | size | top-1 | drop (95 % bound) | agreement | verdict |",
+        "|---|--:|--:|--:|--:|---|",
+        f"| full model | | {100 * report.reference.top1:.2f} % | | | |",
+    ]
+    for kind, one in report.artifacts.items():
+        rows.append(
+            f"| {_cell(kind)} | {size_text(one.bytes)} | {100 * one.top1:.2f} % "
+            f"| {drop_text(one.delta)} (≤ {drop_text(one.bound)}) | {100 * one.agreement:.2f} % "
+            f"| {_MARKS[one.verdict]}{f' after {one.stop.images:,} images' if one.stop else ''} |"
+        )
+    return rows
+
+
+def _unlabelled_rows(report: UnlabelledReport) -> list[str]:
+    rows = [
+        "| artifact | size | differing / labelled | lost / won | agreement | verdict |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for kind, one in report.artifacts.items():
+        rows.append(
+            f"| {_cell(kind)} | {size_text(one.bytes)} | {one.differing:,} / {one.answered:,} "
+            f"| {one.lost:,} / {one.won:,} | {100 * one.agreement:.2f} % | {_MARKS[one.verdict]} |"
+        )
+    return rows
+
+
+def _way(report: AnyReport) -> str:
     """What the bounds are, and how the images were taken."""
-    if report.sequential is None:
+    if not isinstance(report, CheckReport) or report.sequential is None:
         return "paired one-sided 95 % bound"
     return f"paired one-sided 95 % bounds; {report.sequential.text}"
 
@@ -152,7 +174,7 @@ def _baseline_rows(baseline: BaselineReport) -> list[str]:
     return rows
 
 
-def output_lines(report: CheckReport, *, baseline: BaselineReport | None = None) -> str:
+def output_lines(report: AnyReport, *, baseline: BaselineReport | None = None) -> str:
     """Outputs for later steps, which read them as ``steps.ID.outputs.NAME``.
 
     Args:
@@ -160,20 +182,22 @@ def output_lines(report: CheckReport, *, baseline: BaselineReport | None = None)
         baseline: The comparison with the baseline.
 
     Returns:
-        ``verdict``, ``drop`` (the largest top-1 drop, in fractions of 1), ``agreement`` (the
-        smallest) and ``images``, one per line.
+        ``verdict``, ``drop`` (the largest top-1 drop, in fractions of 1; empty without labels), ``agreement``
+        (the smallest) and ``images``, one per line.
     """
-    drop = max(-one.delta for one in report.artifacts.values())
+    drop = ""
+    if isinstance(report, CheckReport):
+        drop = f"{max(-one.delta for one in report.artifacts.values()) + 0.0:.6f}"
     agreement = min(one.agreement for one in report.artifacts.values())
     return (
         f"verdict={combined_verdict(report, baseline)}\n"
-        f"drop={drop + 0.0:.6f}\n"
+        f"drop={drop}\n"
         f"agreement={agreement:.6f}\n"
         f"images={report.n}\n"
     )
 
 
-def combined_verdict(report: CheckReport, baseline: BaselineReport | None) -> GateVerdict:
+def combined_verdict(report: AnyReport, baseline: BaselineReport | None) -> GateVerdict:
     """The worse of the verdicts of gate and baseline.
 
     Args:

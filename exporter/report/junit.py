@@ -20,19 +20,20 @@ from xml.etree import ElementTree
 
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
 from exporter.judge.baseline_report import BaselineReport
-from exporter.judge.verdict import CheckReport
+from exporter.judge.verdict import ArtifactReport, CheckReport
+from exporter.report.any_report import AnyReport
 from exporter.statistics.gate import GateVerdict
 
 _NUMBERS = (
-    "top1", "delta", "bound", "upper", "lost", "won", "agreement", "kl", "max_abs_dp", "ece", "bytes",
-    "latency_ms",
+    "top1", "delta", "bound", "upper", "lost", "won", "differing", "answered", "unanswered", "agreement", "kl",
+    "max_abs_dp", "ece", "bytes", "latency_ms",
 )  # fmt: skip
 # Characters that XML 1.0 cannot hold, even escaped.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(
-    report: CheckReport,
+    report: AnyReport,
     *,
     name: str,
     baseline: BaselineReport | None = None,
@@ -97,17 +98,18 @@ def junit_xml(
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
-def _properties(report: CheckReport) -> list[tuple[str, str]]:
+def _properties(report: AnyReport) -> list[tuple[str, str]]:
     whole = {
         "verdict": report.verdict,
         "margin": report.margin,
         "images": report.n,
         "data_sha256": report.data_sha256,
-        "reference.top1": report.reference.top1,
         "reference.sha256": report.reference.sha256,
     }
+    if isinstance(report, CheckReport):
+        whole["reference.top1"] = report.reference.top1
     found = [(key, str(value)) for key, value in whole.items()]
-    if report.sequential is not None:
+    if isinstance(report, CheckReport) and report.sequential is not None:
         found += [
             ("sequential.seed", str(report.sequential.seed)),
             ("sequential.images", str(report.sequential.images)),
@@ -115,22 +117,24 @@ def _properties(report: CheckReport) -> list[tuple[str, str]]:
             ("sequential.whole", " ".join(report.sequential.whole)),
         ]
     for kind, one in report.artifacts.items():
-        found += [(f"{kind}.{key}", str(getattr(one, key))) for key in _NUMBERS]
-        if one.stop is not None:
+        # What needs labels is absent where there are none.
+        found += [(f"{kind}.{key}", str(getattr(one, key))) for key in _NUMBERS if hasattr(one, key)]
+        if isinstance(one, ArtifactReport) and one.stop is not None:
             found.append((f"{kind}.stop.images", str(one.stop.images)))
     return found
 
 
-def _ran(report: CheckReport, kind: str) -> int:
+def _ran(report: AnyReport, kind: str) -> int:
     """Images that an artifact was run on."""
+    if not isinstance(report, CheckReport) or report.sequential is None or report.sequential.whole:
+        return report.n
     stop = report.artifacts[kind].stop
-    stopped = report.sequential is not None and not report.sequential.whole
-    return stop.images if stop is not None and stopped else report.n
+    return report.n if stop is None else stop.images
 
 
-def _text(report: CheckReport, baseline: BaselineReport | None) -> str:
+def _text(report: AnyReport, baseline: BaselineReport | None) -> str:
     lines = [f"{kind}: {one.verdict}, {one.reason}" for kind, one in report.artifacts.items()]
-    if report.sequential is not None:
+    if isinstance(report, CheckReport) and report.sequential is not None:
         lines.append(f"sequential: {report.sequential.text}")
     if baseline is not None:
         lines += [

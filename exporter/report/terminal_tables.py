@@ -15,6 +15,8 @@ from exporter.judge.baseline_report import BaselineReport
 from exporter.judge.cpu_kernels import kernels_text
 from exporter.judge.verdict import ArtifactReport, CheckReport
 from exporter.quantize.calibration import CalibrationReport
+from exporter.report.any_report import AnyReport
+from exporter.unlabelled.record import UnlabelledReport
 
 _MOST_NAMED = 5
 MOST_CLIPPED = 0.001
@@ -29,12 +31,64 @@ MOST_SPREAD = 0.01
 VERDICT_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 
 
-def print_report(report: CheckReport) -> None:
+def print_report(report: AnyReport) -> None:
     """Prints one line per artifact, and the reason if it did not pass.
 
     Args:
         report: The result of a check.
     """
+    if isinstance(report, CheckReport):
+        _print_labelled(report)
+    else:
+        _print_unlabelled(report)
+    for name, why in report.skipped.items():
+        click.echo(f"{name}: not checked, {why}")
+    for name, why in report.unmade.items():
+        click.echo(f"{name}: not made. {why}")
+    if report.unreadable:
+        click.echo(f"Left out, unreadable: {len(report.unreadable)} files, first {report.unreadable[0]}")
+    if isinstance(report, CheckReport) and report.missing_classes:
+        absent = ", ".join(report.missing_classes[:_MOST_NAMED])
+        more = ", ..." if len(report.missing_classes) > _MOST_NAMED else ""
+        click.echo(f"Not judged, no images: {len(report.missing_classes)} classes ({absent}{more})")
+    if report.cpu is not None and any(one.kernels for one in report.artifacts.values()):
+        click.echo(f"CPU: {report.cpu.text}")
+    click.echo(
+        f"Verdict: {report.verdict} on {report.n:,} images, margin {100 * report.margin:g} points of top-1"
+    )
+    if isinstance(report, CheckReport) and report.sequential is not None:
+        click.echo(f"Sequential: {report.sequential.text}")
+    for note in report.notes:
+        click.echo(f"Note: {note}")
+
+
+def _print_unlabelled(report: UnlabelledReport) -> None:
+    rows: list[list[Cell]] = [
+        [
+            name,
+            size_text(found.bytes),
+            f"{found.differing:,}",
+            f"{found.answered:,}",
+            f"{found.lost:,} / {found.won:,}",
+            f"{100 * found.agreement:.2f} %",
+            latency_text(found.latency_ms),
+            (found.verdict, VERDICT_STYLES[found.verdict]),
+        ]
+        for name, found in report.artifacts.items()
+    ]
+    rows += [[name, "", "", "", "", "", "", ("not made", VERDICT_STYLES["fail"])] for name in report.unmade]
+    print_table(
+        _columns("artifact", "size", "differing", "labelled", "lost / won", "agreement", "latency"), rows
+    )
+    for name, found in report.artifacts.items():
+        if found.verdict != "pass" or found.unanswered:
+            click.echo(f"{name}: {found.reason}")
+    told = report.labels
+    unsure = f", {told.cannot_tell:,} nobody can tell" if told.cannot_tell else ""
+    click.echo(f"Labels: {told.answered:,} of the {told.differing:,} photos that differ{unsure}")
+
+
+def _print_labelled(report: CheckReport) -> None:
     full: list[Cell] = ["full model", "", f"{100 * report.reference.top1:.2f} %", "", "", "", ""]
     rows: list[list[Cell]] = [full]
     columns = _columns("artifact", "size", "top-1", "drop (95 % bound)", "agreement", "latency")
@@ -61,25 +115,6 @@ def print_report(report: CheckReport) -> None:
             click.echo(f"{name}: {found.reason}")
         for line in _remarks(found):
             click.echo(f"{name}: {line}")
-    for name, why in report.skipped.items():
-        click.echo(f"{name}: not checked, {why}")
-    for name, why in report.unmade.items():
-        click.echo(f"{name}: not made. {why}")
-    if report.unreadable:
-        click.echo(f"Left out, unreadable: {len(report.unreadable)} files, first {report.unreadable[0]}")
-    if report.missing_classes:
-        absent = ", ".join(report.missing_classes[:_MOST_NAMED])
-        more = ", ..." if len(report.missing_classes) > _MOST_NAMED else ""
-        click.echo(f"Not judged, no images: {len(report.missing_classes)} classes ({absent}{more})")
-    if report.cpu is not None and any(one.kernels for one in report.artifacts.values()):
-        click.echo(f"CPU: {report.cpu.text}")
-    click.echo(
-        f"Verdict: {report.verdict} on {report.n:,} images, margin {100 * report.margin:g} points of top-1"
-    )
-    if report.sequential is not None:
-        click.echo(f"Sequential: {report.sequential.text}")
-    for note in report.notes:
-        click.echo(f"Note: {note}")
 
 
 def _remarks(found: ArtifactReport) -> list[str]:

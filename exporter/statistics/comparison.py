@@ -106,8 +106,7 @@ def compare(
         candidate = np.nan_to_num(candidate, nan=0.0, posinf=0.0, neginf=0.0)
     max_abs_dp = float(np.max(np.abs(candidate.astype(np.float64) - reference.astype(np.float64))))
     if exact and max_abs_dp > EXACT_DP:
-        verdict = "fail"
-        reason = f"a float export's scores must equal the full model's to {EXACT_DP:g}, not {max_abs_dp:.2g}"
+        verdict, reason = "fail", exact_reason(max_abs_dp)
     if not finite:
         verdict, reason = "fail", "some of its scores are not numbers"
     return Comparison(
@@ -127,3 +126,12 @@ def compare(
         images_needed=found.images_needed if verdict == "inconclusive" else None,
         stop=found.stop,
     )
+
+
+def exact_reason(max_abs_dp: float) -> str:
+    """Why a float export fails, in words.
+
+    Args:
+        max_abs_dp: The largest change of any score, above :data:`EXACT_DP`.
+    """
+    return f"a float export's scores must equal the full model's to {EXACT_DP:g}, not {max_abs_dp:.2g}"

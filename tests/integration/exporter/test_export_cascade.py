@@ -15,7 +15,8 @@ from edge_runtime.common.errors import DataError, UsageError
 from exporter import ExportConfig, check
 from exporter.cli import export as command
 from exporter.exporting import export_bundle
-from exporter.judge.verdict import CheckReport, saved_report
+from exporter.judge.saved_report import saved_report
+from exporter.judge.verdict import CheckReport
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from edge_runtime.common.errors import InconclusiveError
 from exporter import check
 from exporter.check_cli import check as check_command
 from exporter.cli import export as export_command
-from exporter.judge.verdict import saved_report
+from exporter.judge.saved_report import saved_report
 from trainer import Run
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter import ExportConfig, export
-from exporter.judge.verdict import saved_report
+from exporter.judge.saved_report import saved_report
 from trainer import models
 
 

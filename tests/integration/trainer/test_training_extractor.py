@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from exporter import ExportConfig, export
-from exporter.judge.verdict import saved_report
+from exporter.judge.saved_report import saved_report
 from trainer import TrainConfig, evaluate, train
 from trainer.core.backend import load_keras
 

@@ -18,7 +18,7 @@ from exporter.cli import export as command
 from exporter.common.backend import load_keras
 from exporter.config.export_config import ExportConfig
 from exporter.exporting import export_bundle
-from exporter.judge.verdict import saved_report
+from exporter.judge.saved_report import saved_report
 
 
 def body(layers: Any, image: Any) -> Any:

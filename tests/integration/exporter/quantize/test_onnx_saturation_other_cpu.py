@@ -16,7 +16,7 @@ from benchmarks.other_cpu import UnavailableError, without_vnni
 from edge_runtime import Bundle
 from edge_runtime.engines.onnx import OnnxEngine
 from exporter.formats.onnx_run import kernels_saturate
-from exporter.judge.verdict import saved_report
+from exporter.judge.saved_report import saved_report
 from exporter.quantize.onnx_saturation import LARGEST_SUM, products
 
 SCORE = """

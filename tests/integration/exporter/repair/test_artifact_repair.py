@@ -15,7 +15,8 @@ from edge_runtime.common.errors import GateFailedError, UsageError
 from edge_runtime.dataset import open_dataset
 from exporter import ExportConfig, export
 from exporter.common.backend import load_keras
-from exporter.judge.verdict import ArtifactReport, saved_report
+from exporter.judge.saved_report import saved_report
+from exporter.judge.verdict import ArtifactReport
 from trainer import Run
 
 BROKEN = ("tflite-int8", "c-array")

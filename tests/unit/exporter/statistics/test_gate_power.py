@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.gate_rules import largest, passes_by_bound, passes_by_former, passes_by_score, probability
+from benchmarks.gate_rules import largest, passes_by_former, passes_by_score, probability
 from exporter.statistics.gate import DEFAULT_MARGIN, decide
+from exporter.statistics.gate_limits import passing as passes_by_bound
 
 pytestmark = pytest.mark.slow
 

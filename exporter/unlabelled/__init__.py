@@ -1,0 +1,1 @@
+"""Judges on photos without labels, and asks a person only about those where the models differ."""
