@@ -269,7 +269,8 @@ class _Export:
         assert judging is not None
         pixels, truth = judging.pixels[:0], None
         if unknown != "scores":
-            pixels, truth = self._tables.calibration_side().pixels, self._calibration_truth()
+            truth = self._calibration_truth()
+            pixels = pixels if truth is None else self._tables.calibration_side().pixels
         with quiet():
             engine = self._candidates[kind].open(1)
         with closing(engine):
@@ -284,7 +285,9 @@ class _Export:
         return asked and not why_no_features(val, self._calibration_truth())
 
     def _calibration_truth(self) -> IntArray | None:
-        """True classes of the calibration side; None if it shows other things."""
+        """True classes of the calibration side; None if there is none, or it shows other things."""
+        if not self._tables.has_calibration_side:
+            return None
         side = self._tables.calibration_side()
         return side.truth if self._tables.labelled else None
 

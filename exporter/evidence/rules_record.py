@@ -37,7 +37,7 @@ class AbstainReport(Strict, frozen=True):
         missing: Answered images that are missing for a rule, at this error rate; None if there is a rule, or if
             no number of images like these would give one.
         reason: Why there is no rule, in words; empty if there is one.
-        curve: Error against coverage on all images, strictest threshold first.
+        curve: Error against coverage on all images that count as known, strictest threshold first.
     """
 
     max_error: float

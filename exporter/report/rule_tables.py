@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from edge_runtime.common.terminal import Cell, Column, print_table
@@ -16,7 +18,15 @@ def print_rules(report: CheckReport) -> None:
     Args:
         report: The result of an export.
     """
-    reports = {kind: one.rules for kind, one in report.artifacts.items() if one.rules is not None}
+    print_rules_of({kind: one.rules for kind, one in report.artifacts.items() if one.rules is not None})
+
+
+def print_rules_of(reports: Mapping[str, RulesReport]) -> None:
+    """The same of some artifacts.
+
+    Args:
+        reports: Their rules, by kind.
+    """
     if not reports:
         return
     first = next(iter(reports.values()))
@@ -72,7 +82,15 @@ def print_trials(report: CheckReport) -> None:
     Args:
         report: The result of a check.
     """
-    trials = {kind: one.trial for kind, one in report.artifacts.items() if one.trial is not None}
+    print_trials_of({kind: one.trial for kind, one in report.artifacts.items() if one.trial is not None})
+
+
+def print_trials_of(trials: Mapping[str, RulesTrial]) -> None:
+    """The same of some artifacts.
+
+    Args:
+        trials: How their rules do, by kind.
+    """
     if not trials:
         return
     click.echo("Its rules on these images:")

@@ -170,12 +170,12 @@ def why_no_features(val: int, truth: IntArray | None) -> str:
 
     Args:
         val: Number of val images.
-        truth: True classes of the images of the calibration side; None if they show other things.
+        truth: True classes of the images of the calibration side; None if there are none, or they show other things.
     """
     if val < fewest_images():
         return _missing_val(val)
     if truth is None:
-        return "the calibration images do not show the model's classes"
+        return "there are no calibration images of the model's classes"
     if len(truth) < LEAST_IMAGES:
         missing = LEAST_IMAGES - len(truth)
         return (
