@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -178,14 +179,21 @@ def halved(options: argparse.Namespace) -> Result:
     rows = [
         (name, len(truth), *_halves(scores, truth, options.halves)) for name, (scores, truth) in tried.items()
     ]
-    figures: tuple[Figure, ...] = ()
-    if {"ImageNet fp32", "ImageNet int8"} <= tried.keys():
-        full, truth = tried["ImageNet fp32"]
-        alike = alike_on_halves(full, tried["ImageNet int8"][0], truth, options.halves)
-        figures = (
-            Figure("fp32 and int8 answer alike where both answer, mean", float(np.mean(alike)), least=0.99),
-            Figure("the same in the worst half", float(np.min(alike))),
-        )
+    figures = [*_coverage(rows)]
+    for name in tried:
+        prefix, _, arm = name.rpartition(" ")
+        other = f"{prefix} {arm.replace('fp32', 'int8')}"
+        if arm in ("fp32", "tflite-fp32") and other in tried:
+            alike = alike_on_halves(tried[name][0], tried[other][0], tried[name][1], options.halves)
+            if alike:
+                figures += [
+                    Figure(
+                        f"{prefix}: fp32 and int8 answer alike where both answer, mean",
+                        float(np.mean(alike)),
+                        least=0.99,
+                    ),
+                    Figure(f"{prefix}: the same in the worst half", float(np.min(alike))),
+                ]
     columns = (
         Column("model"), Column("images", "count"), Column("top-1", "percent"), Column("covered", "percent"),
         Column("candidates", "ratio"), Column("adaptive", "ratio"), Column("rule", "percent"),
@@ -195,8 +203,23 @@ def halved(options: argparse.Namespace) -> Result:
         name="abstain-halves", group="abstain-halves", title="Rules on other images", method=HALVES_METHOD,
         command=command_line(MODULE), created=now(), quick=options.quick, machine=machine(load_keras()),
         settings={"halves": options.halves, "max_error": LIMIT, "coverage": COVERAGE},
-        columns=columns, rows=tuple(rows), figures=figures,
+        columns=columns, rows=tuple(rows), figures=tuple(figures),
     )  # fmt: skip
+
+
+def _coverage(rows: Sequence[tuple[Any, ...]]) -> Iterator[Figure]:
+    """The least and the largest mean coverage, apart for models that are above it without any rule.
+
+    Args:
+        rows: Of the table.
+    """
+    below = [row[3] for row in rows if row[2] < COVERAGE]
+    above = [row[3] for row in rows if row[2] >= COVERAGE]
+    if below:
+        yield Figure("least mean coverage where top-1 is below 90 %", min(below), least=0.89)
+        yield Figure("largest mean coverage where top-1 is below 90 %", max(below), most=0.915)
+    if above:
+        yield Figure("least mean coverage where top-1 is 90 % or more", min(above), least=0.89)
 
 
 def halves(n: int, count: int) -> Iterator[tuple[IntArray, IntArray]]:

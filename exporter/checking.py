@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.rules.known_score import KnownScorer
 from exporter.bundle.golden_files import replay_golden
 from exporter.check_subject import Subject, subject_of
 from exporter.config.check_config import CheckConfig, with_thresholds
@@ -29,6 +31,7 @@ from exporter.reference.usage_check import (
 )
 from exporter.report.report import render_report
 from exporter.rules.fitting import try_rules
+from exporter.rules.known import Observed, how_known, observe
 from exporter.sequential.one_by_one import judge_one_by_one
 from exporter.sequential.planning import sequential_run
 from exporter.sequential.seeded_order import in_seeded_order
@@ -143,19 +146,36 @@ def _judged(
         )
         report = _finished(found.report, replace(subject, notes=notes), config, run, progress)
         if subject.bundle is not None:
-            report = report.with_trials(_trials(subject.bundle, found, table))
+            report = report.with_trials(_trials(subject, subject.bundle, found, table, progress))
         found = with_thresholds(replace(found, report=report), table, config)
         text = render_report(subject.name, found, table) if page else None
         return CheckResult(found.report, outcomes_of(found, table), text)
 
 
-def _trials(bundle: Bundle, found: Judgement, table: PixelTable) -> dict[str, RulesTrial]:
-    """How the bundle's rules do; those that refuse unknown things need more than scores, and are left out."""
-    return {
-        entry.kind: try_rules(found.scores[entry.kind], table.truth, entry.rules)
-        for entry in bundle.entries
-        if entry.rules is not None and entry.rules.known is None and entry.kind in found.scores
-    }
+def _trials(
+    subject: Subject, bundle: Bundle, found: Judgement, table: PixelTable, progress: Progress
+) -> dict[str, RulesTrial]:
+    """How the rules of the bundle's judged artifacts do."""
+    candidates = {one.name: one for one in subject.candidates}
+    trials = {}
+    for entry in bundle.entries:
+        rules, scores = entry.rules, found.scores.get(entry.kind)
+        if rules is None or scores is None:
+            continue
+        known = None
+        if rules.known is not None:
+            seen = Observed(scores)
+            if rules.known.output:
+                # Once more through the file: what was judged are its scores alone.
+                with quiet():
+                    engine = candidates[entry.kind].open(1)
+                with closing(engine):
+                    step = f"looking at images with {entry.kind}"
+                    seen = observe(engine, table.pixels, rules.known.output, progress=progress, step=step)
+            scorer = KnownScorer.of(rules.known, bundle.rule_file(entry))
+            known = how_known(scorer, seen) >= rules.known.threshold
+        trials[entry.kind] = try_rules(scores, table.truth, rules, known)
+    return trials
 
 
 def _one_by_one(subject: Subject, config: CheckConfig, run: SequentialRun, progress: Progress) -> CheckResult:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import DataError, ModelFileError, UsageError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
@@ -42,7 +43,7 @@ from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import ReferenceUse, order_is_open, settle_reference, use_of_source
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.rules.fitting import FittedRules, fit_artifacts
-from exporter.rules.known import FittedKnown, fit_known
+from exporter.rules.known import FittedKnown, fit_known, why_no_features
 from exporter.shipping import Shipment, write_shipment
 from exporter.source.candidate import Candidate, artifact_candidate
 from exporter.source.full_model import FullModel, Source, check_path, find_source, load_source
@@ -145,6 +146,7 @@ class _Export:
         self._notes: tuple[str, ...] = ()
         self._cascade: MadeCascade | None = None
         self._candidates: Mapping[str, Candidate] = {}
+        self._refused: Mapping[str, str] = {}
 
     def run(self, use: ReferenceUse) -> tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]:
         """Fills the folder.
@@ -199,8 +201,8 @@ class _Export:
         repair = ArtifactRepair(self._config, self._model, self._labels, builder, self._tables, self._tell)
         repair.run()
         self._repairs = repair.reports()
-        if self._config.rules.unknown in ("features", "auto"):
-            builder.add_features(tuple(self._files))
+        if table is not None and self._reads_features(len(table.truth)):
+            self._refused = builder.add_features(tuple(self._files))
         candidates = [
             artifact_candidate(
                 kind.name, file, kind.format, file.stat().st_size, file.name, self._model.input
@@ -267,14 +269,27 @@ class _Export:
         assert judging is not None
         pixels, truth = judging.pixels[:0], None
         if unknown != "scores":
-            side = self._tables.calibration_side()
-            pixels, truth = side.pixels, side.truth if self._tables.labelled else None
+            truth = self._calibration_truth()
+            pixels = pixels if truth is None else self._tables.calibration_side().pixels
         with quiet():
             engine = self._candidates[kind].open(1)
-        try:
-            return fit_known(engine, judging.pixels, pixels, truth, unknown, kind=kind, progress=self._tell)
-        finally:
-            engine.close()
+        with closing(engine):
+            return fit_known(
+                engine, judging.pixels, pixels, truth, unknown,
+                kind=kind, refused=self._refused.get(kind, ""), progress=self._tell,
+            )  # fmt: skip
+
+    def _reads_features(self, val: int) -> bool:
+        """Whether a rule from features can be made, so that files need that output."""
+        asked = self._config.rules.unknown in ("features", "auto")
+        return asked and not why_no_features(val, self._calibration_truth())
+
+    def _calibration_truth(self) -> IntArray | None:
+        """True classes of the calibration side; None if there is none, or it shows other things."""
+        if not self._tables.has_calibration_side:
+            return None
+        side = self._tables.calibration_side()
+        return side.truth if self._tables.labelled else None
 
     def _shipment(self, fitted: Mapping[str, FittedRules]) -> Shipment:
         return Shipment(

@@ -23,7 +23,7 @@ from edge_runtime.common.progress import Progress
 from edge_runtime.engines import open_engine
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.bundle.bundle_files import describe
-from exporter.formats.extra_output import EXTENDABLE, with_features
+from exporter.formats.extra_output import EXTENDABLE, NoFeaturesError, with_features
 from exporter.formats.kinds import KINDS, Kind, resolve
 from exporter.quantize import QuantGraph
 from exporter.source.full_model import FullModel, freeze
@@ -188,15 +188,15 @@ class Builder:
         refused = {}
         for kind in kinds:
             if kind.format not in EXTENDABLE:
-                refused[kind.name] = f"a {kind.format} artifact cannot be given a features output"
+                refused[kind.name] = f"{kind.format} artifacts have no features output"
                 continue
             path = self.files[kind]
             try:
                 path.write_bytes(
                     self._finished(kind, with_features(path.read_bytes(), kind.format, kind.name))
                 )
-            except ModelFileError as error:
-                refused[kind.name] = str(error)
+            except NoFeaturesError as error:
+                refused[kind.name] = f"no features output in a file {error.found}"
             else:
                 self.entries[kind] = describe(kind, path, self.input, len(self.labels))
         return refused

@@ -152,6 +152,11 @@ class Tables:
         if self.judging is not None:
             self.judging.relabel(labels)
 
+    @property
+    def has_calibration_side(self) -> bool:
+        """Whether there are images that are not used for judging."""
+        return bool(self._sets.calibration and len(self._sets.calibration))
+
     def calibration_side(self) -> PixelTable:
         """Images of the calibration side: the first :attr:`calibrated` are for calibration, the rest judge repairs.
 

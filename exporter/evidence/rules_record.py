@@ -37,7 +37,7 @@ class AbstainReport(Strict, frozen=True):
         missing: Answered images that are missing for a rule, at this error rate; None if there is a rule, or if
             no number of images like these would give one.
         reason: Why there is no rule, in words; empty if there is one.
-        curve: Error against coverage on all images, strictest threshold first.
+        curve: Error against coverage on all images that count as known, strictest threshold first.
     """
 
     max_error: float
@@ -79,11 +79,15 @@ class KnownReport(Strict, frozen=True):
         rule: The rule; None if there is none.
         missing: Images that are missing for a rule; 0 if it is not for that.
         reason: Why there is none, or why its score is not computed from features; empty if neither is so.
+        known: How many of the images that made it count as known.
+        bytes: Size of its file of parameters; 0 without one.
     """
 
     rule: KnownRule | None
     missing: int = 0
     reason: str = ""
+    known: int = 0
+    bytes: int = 0
 
 
 class RulesReport(Strict, frozen=True):
@@ -119,6 +123,7 @@ class RulesTrial(Strict, frozen=True):
 
     Attributes:
         images: How many images.
+        known: How many count as known; None without a rule.
         answered: How many are answered; None without a rule.
         errors: How many of those are answered wrongly; None without a rule.
         covered: How many have their true class among the labels; None without a rule.
@@ -126,6 +131,7 @@ class RulesTrial(Strict, frozen=True):
     """
 
     images: int
+    known: int | None = None
     answered: int | None = None
     errors: int | None = None
     covered: int | None = None

@@ -37,17 +37,31 @@ def with_features(data: bytes, format: Format, name: str) -> bytes:
         name: The artifact's name, for messages.
 
     Raises:
-        ModelFileError: Its scores do not come from a dense layer of one vector.
+        NoFeaturesError: Its scores do not come from a dense layer of one vector.
         EnvironmentMissingError: onnx is not installed, for an .onnx file.
     """
     return _of_tflite(data, name) if format == "tflite" else _of_onnx(data, name)
 
 
-def _without(name: str, found: str) -> ModelFileError:
-    return ModelFileError(
-        "A features output is what the last dense layer takes, one vector per image. "
-        f"Received: {name}, {found}. Use the scores alone: --unknown scores."
-    )
+class NoFeaturesError(ModelFileError):
+    """A file cannot be given a features output.
+
+    Attributes:
+        found: What stands in the way, as a relative clause about the file.
+    """
+
+    def __init__(self, name: str, found: str) -> None:
+        """Makes the message.
+
+        Args:
+            name: The artifact.
+            found: What stands in the way.
+        """
+        self.found = found
+        super().__init__(
+            "A features output is what the last dense layer takes, one vector per image. "
+            f"Received: {name}, {found}. Use the scores alone: --unknown scores."
+        )
 
 
 def _found(
@@ -65,12 +79,12 @@ def _found(
     while True:
         made = maker(place)
         if made is None:
-            raise _without(name, "which has no dense layer")
+            raise NoFeaturesError(name, "which has no dense layer")
         operation, inputs = made
         if operation in _DENSE and inputs:
             return inputs[0]
         if operation not in passing or len(inputs) != 1:
-            raise _without(name, f"whose scores come from {operation}")
+            raise NoFeaturesError(name, f"whose scores come from {operation}")
         place = inputs[0]
 
 
@@ -96,7 +110,7 @@ def _of_tflite(data: bytes, name: str) -> bytes:
     place = _found(name, int(graph.outputs[0]), maker, _TFLITE_PASSING)
     features = graph.tensors[place]
     if [int(size) for size in features.shape[:-1]] != [1] * (len(features.shape) - 1):
-        raise _without(name, f"whose last layer takes {[int(size) for size in features.shape]}")
+        raise NoFeaturesError(name, f"whose last layer takes {[int(size) for size in features.shape]}")
     if features.type != schema.TensorType.FLOAT32:
         place = _dequantized(file, place)
     graph.tensors[place].name = FEATURES.encode()
@@ -162,7 +176,7 @@ def _of_onnx(data: bytes, name: str) -> bytes:
     tensor = _found(name, graph.output[0].name, maker, _ONNX_PASSING)
     sizes = _vector_sizes(onnx, model, tensor)
     if not sizes:
-        raise _without(name, "whose last layer takes no vector of a known size")
+        raise NoFeaturesError(name, "whose last layer takes no vector of a known size")
     made = makers.get(tensor)
     if made is not None and made.op_type == "DequantizeLinear":
         # A second node: an output in the middle of a quantized layer would keep ONNX Runtime from fusing it.
@@ -172,7 +186,7 @@ def _of_onnx(data: bytes, name: str) -> bytes:
         if types.get(tensor) == onnx.TensorProto.FLOAT16:
             # On a CPU, ONNX Runtime computes in float32 and drops pairs of casts; an output would bring the pair in
             # front of the last layer back, and the scores would change in the fourth digit.
-            raise _without(name, "whose scores would change with it, since it computes in float16")
+            raise NoFeaturesError(name, "whose scores would change with it, since it computes in float16")
         for node in graph.node:
             for names in (node.input, node.output):
                 names[:] = [FEATURES if entry == tensor else entry for entry in names]

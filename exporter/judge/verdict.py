@@ -114,6 +114,10 @@ class ArtifactReport(Comparison, frozen=True):
         return Metrics(n=n, **fields)
 
 
+_NEWER = ("rules", "trial", "passed_on", "stop")
+"""Fields of an artifact that versions before schema 2 of the manifest refuse."""
+
+
 class CheckReport(Strict, frozen=True):
     """``check.json``: everything needed to recompute the verdict.
 
@@ -156,12 +160,15 @@ class CheckReport(Strict, frozen=True):
     sequential: SequentialRun | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; without rules, as versions read it that do not know them."""
+        """Plain data for JSON; newer fields only where they say something, for versions that do not know them."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
-        for found in plain["artifacts"].values():
-            for field in ("rules", "trial"):
-                if found[field] is None:
-                    del found[field]
+        for part, fields in (
+            (plain, ("sequential",)),
+            *((one, _NEWER) for one in plain["artifacts"].values()),
+        ):
+            for field in fields:
+                if part[field] is None:
+                    del part[field]
         return plain
 
     def only(self, kinds: Collection[str]) -> CheckReport:

@@ -34,6 +34,7 @@ from exporter.report.plots import (
 )
 from exporter.report.rule_plots import abstain_plot
 from exporter.report.terminal_tables import calibration_warnings
+from exporter.rules.known import KEPT
 from exporter.source.images import PixelTable
 
 MOST_FLIPS = 24
@@ -148,7 +149,10 @@ def _rules(report: CheckReport) -> Iterator[Section]:
     sets = [one.sets for one in reports.values() if one.sets is not None]
     largest = min(SET_SIZES, max((one.largest for one in sets), default=0))
     sizes = [f"{size}+" if size == SET_SIZES else str(size) for size in range(1, largest + 1)]
-    values = {"reports": reports, "plot": abstain_plot(drawn) if drawn else "", "sets": sets, "sizes": sizes}
+    values = {
+        "reports": reports, "plot": abstain_plot(drawn) if drawn else "", "sets": sets, "sizes": sizes,
+        "known": any(one.known is not None for one in reports.values()), "kept": KEPT,
+    }  # fmt: skip
     yield Section("rules", "Answers it is not sure of", values)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from edge_runtime.common.terminal import Cell, Column, print_table
+from exporter.common.wording import size_text
 from exporter.evidence.rules_record import RulesReport, RulesTrial
 from exporter.judge.verdict import CheckReport
 
@@ -15,7 +18,15 @@ def print_rules(report: CheckReport) -> None:
     Args:
         report: The result of an export.
     """
-    reports = {kind: one.rules for kind, one in report.artifacts.items() if one.rules is not None}
+    print_rules_of({kind: one.rules for kind, one in report.artifacts.items() if one.rules is not None})
+
+
+def print_rules_of(reports: Mapping[str, RulesReport]) -> None:
+    """The same of some artifacts.
+
+    Args:
+        reports: Their rules, by kind.
+    """
     if not reports:
         return
     first = next(iter(reports.values()))
@@ -30,10 +41,14 @@ def print_rules(report: CheckReport) -> None:
             Column(f"labels for {100 * first.sets.coverage:g} %", right=True),
             Column("most", right=True),
         ]
+    if first.known is not None:
+        columns += [Column(name, right=True) for name in ("known from", "known", "file")]
     print_table(columns, [[kind, *_row(found)] for kind, found in reports.items()])
     for kind, found in reports.items():
         for reason in found.unmet():
             click.echo(f"{kind}: {reason}")
+        if found.known is not None and found.known.rule is not None and found.known.reason:
+            click.echo(f"{kind}: known from its scores, {found.known.reason}")
 
 
 def _row(found: RulesReport) -> list[Cell]:
@@ -48,6 +63,16 @@ def _row(found: RulesReport) -> list[Cell]:
         row += (
             [("no rule", "yellow"), ""] if sets.rule is None else [f"{sets.mean_size:.2f}", f"{sets.largest}"]
         )
+    known = found.known
+    if known is not None:
+        row += [("no rule", "yellow"), "", ""]
+        if known.rule is not None:
+            size = size_text(known.bytes) if known.bytes else ""
+            row[-3:] = [
+                f"{known.rule.score} ≥ {known.rule.threshold:.4g}",
+                f"{known.known:,} of {found.images:,}",
+                size,
+            ]
     return row
 
 
@@ -57,24 +82,36 @@ def print_trials(report: CheckReport) -> None:
     Args:
         report: The result of a check.
     """
-    trials = {kind: one.trial for kind, one in report.artifacts.items() if one.trial is not None}
+    print_trials_of({kind: one.trial for kind, one in report.artifacts.items() if one.trial is not None})
+
+
+def print_trials_of(trials: Mapping[str, RulesTrial]) -> None:
+    """The same of some artifacts.
+
+    Args:
+        trials: How their rules do, by kind.
+    """
     if not trials:
         return
     click.echo("Its rules on these images:")
-    columns = ["answered", "wrong of them", "true label among candidates", "candidates"]
+    columns = ["known", "answered", "wrong of them", "true label among candidates", "candidates"]
+    cells = {kind: _trial(found) for kind, found in trials.items()}
+    shown = [place for place in range(len(columns)) if any(row[place] for row in cells.values())]
     print_table(
-        [Column("artifact"), *(Column(name, right=True) for name in columns)],
-        [[kind, *_trial(found)] for kind, found in trials.items()],
+        [Column("artifact"), *(Column(columns[place], right=True) for place in shown)],
+        [[kind, *(row[place] for place in shown)] for kind, row in cells.items()],
     )
 
 
-def _trial(found: RulesTrial) -> list[Cell]:
-    row: list[Cell] = ["", ""]
+def _trial(found: RulesTrial) -> list[str]:
+    """One cell per column, empty where no rule says anything."""
+    known = "" if found.known is None else _share(found.known, found.images)
+    row = [known, "", "", "", ""]
     if found.answered is not None and found.errors is not None:
-        row = [_share(found.answered, found.images), _share(found.errors, found.answered)]
-    if found.covered is None or found.mean_size is None:
-        return [*row, "", ""]
-    return [*row, _share(found.covered, found.images), f"{found.mean_size:.2f}"]
+        row[1:3] = [_share(found.answered, found.images), _share(found.errors, found.answered)]
+    if found.covered is not None and found.mean_size is not None:
+        row[3:] = [_share(found.covered, found.images), f"{found.mean_size:.2f}"]
+    return row
 
 
 def _share(part: int, whole: int) -> str:

@@ -111,7 +111,8 @@ def fit_rules(
     enough. Only images that it keeps choose and certify the threshold of the confidence. That of the known rule
     is the j-th smallest score s of all n images, j fixed by n; given s, the n - j images above it are independent
     draws from all images with a score above s (order statistics are Markov), so what is shown for any images drawn
-    alike holds for these. The images at s itself are left out: they chose it.
+    alike holds for these. The image at s itself is left out: it chose s. Of several at s, as there are where a score
+    has few values, one is left out and the others count: they are answered as well, and their errors belong to it.
 
     Args:
         scores: The artifact's scores, float32 ``[n, classes]``.
@@ -125,13 +126,17 @@ def fit_rules(
     rule = None if known is None else known.rule
     confidence = confidence_of(scores)
     wrong: BoolArray = scores.argmax(axis=1) != truth
-    judging = np.ones(n, dtype=np.bool_) if known is None or rule is None else known.scores > rule.threshold
+    kept = None if known is None or rule is None else known.scores >= rule.threshold
+    judging = np.ones(n, dtype=np.bool_)
+    if known is not None and rule is not None and kept is not None:
+        judging = kept.copy()
+        judging[np.flatnonzero(known.scores == rule.threshold)[:1]] = False
     abstain = sets = None
     if wishes.max_error is not None:
         abstain = fit_abstain(confidence[judging], wrong[judging], wishes.max_error)
     if wishes.sets is not None:
         sets = fit_sets(scores, truth, wishes.sets)
-    unknown = None if known is None else KnownReport(rule, known.missing, known.reason)
+    unknown = None if known is None else _known_report(known, kept)
     report = RulesReport(n, chose_epoch, abstain, sets, unknown)
     rules = Rules(
         images=n,
@@ -142,9 +147,13 @@ def fit_rules(
     )
     if rules.abstain is None and rules.sets is None and rules.known is None:
         return FittedRules(report)
-    kept = None if known is None or rule is None else known.scores >= rule.threshold
     reference = reference_statistics(scores, rules, kept)
     return FittedRules(report, rules, reference, {} if known is None else known.files)
+
+
+def _known_report(known: FittedKnown, kept: BoolArray | None) -> KnownReport:
+    counted = 0 if kept is None else int(kept.sum())
+    return KnownReport(known.rule, known.missing, known.reason, counted, len(known.parameters))
 
 
 def reference_statistics(
@@ -202,6 +211,7 @@ def try_rules(
     wrong = scores.argmax(axis=1) != truth
     return RulesTrial(
         images=len(truth),
+        known=None if known is None else int(known.sum()),
         answered=None if answered is None else int(answered.sum()),
         errors=None if answered is None else int(wrong[answered].sum()),
         covered=covered,

@@ -130,6 +130,7 @@ def fit_known(
     unknown: Unknown,
     *,
     kind: str,
+    refused: str = "",
     progress: Progress = no_progress,
 ) -> FittedKnown:
     """Makes the rule of one artifact.
@@ -142,14 +143,17 @@ def fit_known(
             known images look.
         unknown: What the score is computed from.
         kind: The artifact's kind, which names the parameter file.
+        refused: Why the file has no features output, in words; empty if that is not known.
         progress: Progress callback.
     """
     output = output_of(engine, unknown)
     reason = ""
     if unknown != "scores":
-        reason = _without_features(output, truth, kind)
+        reason = why_no_features(len(pixels), truth)
+        if not (reason or output):
+            reason = refused or "the file has no features output"
     if reason and unknown == "features":
-        return FittedKnown(None, reason=reason)
+        return FittedKnown(None, missing=max(0, fewest_images() - len(pixels)), reason=reason)
     if reason:
         output = ""
     val = observe(engine, pixels, output, progress=progress, step=f"looking at known images with {kind}")
@@ -161,12 +165,17 @@ def fit_known(
     return fit_observed(val, seen, kind=kind, output=output, reason=reason)
 
 
-def _without_features(output: str, truth: IntArray | None, kind: str) -> str:
-    """Why a rule cannot be made from features, in words; empty if it can."""
-    if not output:
-        return f"{kind} has no features output"
+def why_no_features(val: int, truth: IntArray | None) -> str:
+    """Why images do not allow a rule from features, in words; empty if they do.
+
+    Args:
+        val: Number of val images.
+        truth: True classes of the images of the calibration side; None if there are none, or they show other things.
+    """
+    if val < fewest_images():
+        return _missing_val(val)
     if truth is None:
-        return "the calibration images do not show the model's classes"
+        return "there are no calibration images of the model's classes"
     if len(truth) < LEAST_IMAGES:
         missing = LEAST_IMAGES - len(truth)
         return (
@@ -199,19 +208,11 @@ def fit_observed(
         parameters = nearest_parameters(calibration.features).encoded()
         # As a device reads it: numbers are rounded in the file.
         scorer = KnownScorer(NearestParameters.decoded(parameters, kind))
-    features = val.features if val.features is not None else [None] * len(val.scores)
-    found = np.array([scorer.score(*pair) for pair in zip(val.scores, features, strict=True)])
+    found = how_known(scorer, val)
     threshold = threshold_of(found, kept)
     if threshold is None:
-        needed = fewest_images(kept)
-        missing = needed - len(found)
         return FittedKnown(
-            None,
-            missing=missing,
-            reason=(
-                f"{needed} val images tell which of them are the {100 * (1 - kept):g} % that look least known; "
-                f"here are {len(found)}, {missing} are missing"
-            ),
+            None, missing=fewest_images(kept) - len(found), reason=_missing_val(len(found), kept)
         )
     rule = KnownRule(
         score=NEAREST if parameters else ENTROPY,
@@ -224,6 +225,17 @@ def fit_observed(
     return FittedKnown(rule, found, parameters, reason=reason)
 
 
+def how_known(scorer: KnownScorer, seen: Observed) -> Float64Array:
+    """How known each image looks, ``[n]``; higher is more known.
+
+    Args:
+        scorer: The scorer of a rule.
+        seen: What the rule's file said of the images, with the output that the rule reads.
+    """
+    features = seen.features if seen.features is not None else [None] * len(seen.scores)
+    return np.array([scorer.score(*pair) for pair in zip(seen.scores, features, strict=True)])
+
+
 def fewest_images(kept: float = KEPT) -> int:
     """Fewest val images for a threshold.
 
@@ -231,6 +243,14 @@ def fewest_images(kept: float = KEPT) -> int:
         kept: Share of images of the model's classes to keep.
     """
     return math.ceil(1.0 / (1.0 - kept) - 1e-9) - 1
+
+
+def _missing_val(val: int, kept: float = KEPT) -> str:
+    needed = fewest_images(kept)
+    return (
+        f"{needed} val images tell which of them are the {100 * (1 - kept):g} % that look least known; "
+        f"here are {val}, {needed - val} are missing"
+    )
 
 
 def threshold_of(found: Float64Array, kept: float = KEPT) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ def ruled(digits_run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """A bundle with rules of a float and a quantized artifact, and what the export printed."""
     out = tmp_path_factory.mktemp("ruled") / "digits.bundle"
     words = [str(digits_run.path), "--out", str(out), "--artifacts", "tflite-fp32,tflite-int8", "--quick"]
-    found = CliRunner().invoke(export_command, [*words, "--max-error", "5%", "--sets", "90%"])
+    found = CliRunner().invoke(
+        export_command, [*words, "--max-error", "5%", "--sets", "90%", "--unknown", "auto"]
+    )
     assert found.exception is None, found.output
     return out, found.output
 
@@ -43,9 +46,16 @@ def test_manifest_holds_rules_and_reference_of_every_artifact(ruled: tuple[Path,
         assert recorded is not None
         assert recorded.chose_epoch
         assert recorded.abstain is not None
+        assert recorded.known is not None
+        assert recorded.known.rule == entry.rules.known
+        assert recorded.known.known == entry.reference.known
+        assert recorded.known.bytes == len(bundle.rule_file(entry) or b"")
+        assert entry.rules.model_sha256 == hashlib.sha256((out / entry.file).read_bytes()).hexdigest()
         assert recorded.abstain.rule == entry.rules.abstain
-        assert recorded.abstain.curve[-1].answered == report.n
+        assert recorded.abstain.curve[-1].answered == recorded.known.known - 1
     assert "which also chose the epoch" in printed
+    assert "nearest ≥ " in printed
+    assert "Which images to refuse" in (out / "report.html").read_text(encoding="utf-8")
     assert 'id="rules"' in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -56,6 +66,7 @@ def test_check_shows_how_the_rules_do(ruled: tuple[Path, str]) -> None:
         trial = report.artifacts[entry.kind].trial
         assert trial is not None
         assert entry.reference is not None
+        assert trial.known == entry.reference.known
         assert trial.answered == entry.reference.answered
         assert trial.covered is not None
         assert trial.covered >= 0.9 * report.n
@@ -65,7 +76,16 @@ def test_check_shows_how_the_rules_do(ruled: tuple[Path, str]) -> None:
 def test_without_rules_nothing_of_schema_2_is_written(exported: Path) -> None:
     assert Bundle.open(exported).manifest.schema_version == 1
     text = (exported / "manifest.json").read_text() + (exported / "check.json").read_text()
-    for word in ('"rules"', '"reference": {\n      "images"', '"trial"', '"outputs"'):
+    newer = (
+        '"rules"',
+        '"reference": {\n      "images"',
+        '"trial"',
+        '"outputs"',
+        '"passed_on"',
+        '"stop"',
+        '"sequential"',
+    )
+    for word in newer:
         assert word not in text
     assert 'id="rules"' not in (exported / "report.html").read_text(encoding="utf-8")
 

@@ -10,7 +10,10 @@ import pytest
 from edge_runtime.bundle.rules import KnownRule
 from edge_runtime.common.arrays import IntArray
 from edge_runtime.engines.result import Float32Array
-from exporter.rules.fitting import KnownFit, RuleWishes, answers, fit_rules, try_rules
+from exporter.evidence.rules_record import KnownReport, RulesReport, RulesTrial
+from exporter.report.rule_tables import print_rules_of, print_trials_of
+from exporter.rules.fitting import RuleWishes, answers, fit_rules, try_rules
+from exporter.rules.known import FittedKnown
 
 Scored = tuple[Float32Array, Float32Array, IntArray]
 
@@ -87,7 +90,7 @@ def test_fp32_and_int8_answer_alike_and_sets_cover_on_other_images(photos: Score
 
 def test_images_that_look_unknown_neither_certify_nor_are_answered(photos: Scored) -> None:
     scores, _, truth = photos
-    known = KnownFit(KnownRule("energy", 0.0, 0.95), np.arange(1000) - 100.0)
+    known = FittedKnown(KnownRule("entropy", 0.0, 0.95), np.arange(1000) - 100.0)
     found = fit_rules(scores, truth, WISHES, data_sha256="", known=known)
     assert found.rules is not None
     assert found.rules.known == known.rule
@@ -98,3 +101,38 @@ def test_images_that_look_unknown_neither_certify_nor_are_answered(photos: Score
     assert found.report.abstain.certifying == 899 - 89
     assert found.reference.answered is not None
     assert found.reference.answered < 900
+
+
+def test_images_that_look_as_known_as_the_threshold_count_with_their_errors() -> None:
+    # An int8 model that is sure of nearly everything: its scores, and so its entropy, have two values.
+    truth = np.zeros(300, np.int64)
+    truth[:100] = 1
+    scores = np.tile(np.array([1.0, 0.0], np.float32), (300, 1))
+    known = FittedKnown(KnownRule("entropy", 0.0, 0.95), np.zeros(300))
+    found = fit_rules(scores, truth, WISHES, data_sha256="", known=known)
+    assert found.report.abstain is not None
+    assert found.report.abstain.rule is None
+    assert found.report.abstain.certifying == 299 - 29
+    assert found.report.abstain.errors > 0
+    certain = fit_rules(scores, np.zeros(300, np.int64), WISHES, data_sha256="", known=known).rules
+    assert certain is not None
+    assert certain.abstain is not None
+
+
+def test_tables_say_what_is_kept_and_why_there_is_no_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    rule = KnownRule("nearest", -2.5, 0.95, "features", "rules/a.bin", "0" * 64)
+    reports = {
+        "tflite-int8": RulesReport(385, known=KnownReport(rule, known=367, bytes=72_728)),
+        "onnx-fp16": RulesReport(385, known=KnownReport(None, reason="no features")),
+        "saved-model": RulesReport(
+            385, known=KnownReport(KnownRule("entropy", -0.1, 0.95), reason="none of those", known=366)
+        ),
+    }
+    print_rules_of(reports)
+    print_trials_of({"tflite-int8": RulesTrial(200, known=190)})
+    lines = capsys.readouterr().out.splitlines()
+    assert any("nearest ≥ -2.5" in line and "367 of 385" in line and "72.7 kB" in line for line in lines)
+    assert "onnx-fp16: no rule for --unknown: no features" in lines
+    assert "saved-model: known from its scores, none of those" in lines
+    assert lines[-1].split() == ["tflite-int8", "190", "of", "200", "(95.0", "%)"]
+    assert lines[-2].split() == ["artifact", "known"]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 
+from edge_runtime.engines import Engine
 from edge_runtime.rules.known_score import KnownScorer
-from exporter.rules.known import Observed, fewest_images, fit_observed, nearest_parameters, threshold_of
+from exporter.rules.known import (
+    Observed,
+    fewest_images,
+    fit_known,
+    fit_observed,
+    nearest_parameters,
+    threshold_of,
+)
 
 rng = np.random.default_rng(0)
 
@@ -78,3 +88,34 @@ def test_features_that_never_differ_make_finite_parameters() -> None:
     found = nearest_parameters(np.ones((30, 8), np.float32))
     assert all(np.isfinite(part).all() for part in found)
     assert nearest_parameters(np.zeros((30, 8), np.float32)).encoded()
+
+
+class _Scoring:
+    """An engine that has scores of its own, and no further output."""
+
+    outputs = ()
+
+    def run(self, pixels: np.ndarray) -> np.ndarray:
+        return np.array([0.9, 0.1], np.float32) if pixels.sum() else np.array([0.5, 0.5], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("truth", "refused", "said"),
+    [
+        (np.zeros(40, np.int64), "its scores would change", "its scores would change"),
+        (np.zeros(40, np.int64), "", "the file has no features output"),
+        (None, "its scores would change", "there are no calibration images of the model's classes"),
+        (np.zeros(12, np.int64), "", "here are 12, 8 are missing"),
+    ],
+)
+def test_rule_without_features_says_why(truth: np.ndarray | None, refused: str, said: str) -> None:
+    val = np.zeros((30, 1, 1, 1), np.uint8)
+    engine = cast("Engine", _Scoring())
+    asked = fit_known(engine, val, val, truth, "features", kind="onnx-fp16", refused=refused)
+    assert asked.rule is None
+    assert said in asked.reason
+    auto = fit_known(engine, val, val, truth, "auto", kind="onnx-fp16", refused=refused)
+    assert auto.rule is not None
+    assert (auto.rule.score, auto.rule.output, auto.files) == ("entropy", "", {})
+    assert said in auto.reason
+    assert fit_known(engine, val, val, truth, "scores", kind="onnx-fp16").reason == ""
