@@ -33,7 +33,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
         "Artifacts": "--artifacts --best --cascade --repair --agreement",
         "Data": "--data --calibration-data --calibration",
         "Source model": "--labels --fit --resize --input-range",
-        "Answers it is not sure of": "--max-error --sets --unknown",
+        "When the model is not sure": "--max-error --sets --unknown",
         "Check": "--check --margin --missing-classes --weak-reference --quick",
         "Output": "--out --name --golden --overwrite --json",
     },
@@ -122,7 +122,8 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option(
     "--unknown",
     type=click.Choice(["scores", "features", "auto"]),
-    help="Make a rule that refuses things unlike the model's classes, from its scores or its features.",
+    help="Make a rule that refuses things unlike the model's classes, from its scores or its features; "
+    "auto is features where the artifact can have them.",
 )
 @click.option(
     "--missing-classes",
@@ -159,15 +160,15 @@ def export(quick: bool, as_json: bool, **given: Any) -> None:
     RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 if the
     bundle is written, whatever the verdicts: to fail a build, use `snapship check`. With --best
     it is 1 if nothing passes. An artifact that cannot be made is left out; if --artifacts
-    names it, the bundle is written and the exit code is 2. With too few images for a rule of
-    --max-error or --sets, the bundle is written without it and the exit code is 3.
+    names it, the bundle is written and the exit code is 2. If a rule that was asked for
+    cannot be made, as of too few images, the bundle is written without it and the exit code is 3.
 
     \b
     Example:
       snapship export runs/flowers --out flowers.bundle
       snapship export runs/flowers --out flowers.bundle --artifacts all
       snapship export runs/flowers --out flowers.bundle --best size --margin 0.01
-      snapship export runs/flowers --out flowers.bundle --max-error 5% --sets 90%
+      snapship export runs/flowers --out flowers.bundle --max-error 5% --sets 90% --unknown auto
       snapship export runs/flowers --out flowers.bundle --cascade
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
       snapship export model.keras --data photos/ --input-range -1..1 --resize plain --out model.bundle

@@ -149,7 +149,7 @@ def _rules(report: CheckReport) -> Iterator[Section]:
     largest = min(SET_SIZES, max((one.largest for one in sets), default=0))
     sizes = [f"{size}+" if size == SET_SIZES else str(size) for size in range(1, largest + 1)]
     values = {"reports": reports, "plot": abstain_plot(drawn) if drawn else "", "sets": sets, "sizes": sizes}
-    yield Section("rules", "Answers it is not sure of", values)
+    yield Section("rules", "When the model is not sure", values)
 
 
 def _classes(report: CheckReport) -> Section:

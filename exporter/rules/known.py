@@ -1,10 +1,9 @@
 """Which images to refuse: a rule whose threshold keeps 95 % of the images of the model's classes.
 
 Parameters of the score come from images of the calibration side, which trained the model; the threshold from val
-images, which did not. It is their k-th lowest score, k = floor(0.05 (n + 1)): of n + 1 images drawn alike, the new
-one is below the k-th lowest of the others with a probability of at most k / (n + 1), whatever the score is (split
-conformal prediction; Vovk et al. 2005). So at least 95 % are kept in the mean over val sets; one val set of 400
-keeps 95 % with a standard deviation of 1.1 points. Nothing is promised about unknown things: no set of them is all.
+images, which did not (:mod:`exporter.statistics.conformal`). So at least 95 % are kept in the mean over val sets,
+whatever the score is; one val set of 400 keeps 95 % with a standard deviation of 1.1 points. Nothing is promised
+about unknown things: no set of them is all.
 
 Which score is used was settled once by ``benchmarks/unknown_images.py``, and is not chosen on a user's images.
 """
@@ -12,7 +11,6 @@ Which score is used was settled once by ``benchmarks/unknown_images.py``, and is
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +24,7 @@ from edge_runtime.engines.base import FEATURES
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.rules.known_score import ENTROPY, NEAREST, KnownScorer, NearestParameters, file_bytes
+from exporter.statistics.conformal import conformal_threshold, fewest_images
 
 Unknown = Literal["scores", "features", "auto"]
 """What the score is computed from; ``auto`` is features where the file has them, else scores."""
@@ -66,14 +65,14 @@ class FittedKnown:
         rule: The rule; None if there is none.
         scores: How known each val image looks, ``[n]``; empty without a rule.
         parameters: The content of the rule's file; empty if its score has none.
-        missing: Images that are missing for a rule, 0 if it is not for that.
+        missing: Images that are missing for a rule; None if there is one, or if it is not for that.
         reason: Why there is none, or why it is computed from scores where features were asked for; else empty.
     """
 
     rule: KnownRule | None
     scores: Float64Array = field(default_factory=lambda: np.empty(0))
     parameters: bytes = b""
-    missing: int = 0
+    missing: int | None = None
     reason: str = ""
 
     @property
@@ -201,7 +200,7 @@ def fit_observed(
         scorer = KnownScorer(NearestParameters.decoded(parameters, kind))
     features = val.features if val.features is not None else [None] * len(val.scores)
     found = np.array([scorer.score(*pair) for pair in zip(val.scores, features, strict=True)])
-    threshold = threshold_of(found, kept)
+    threshold = conformal_threshold(found, kept)
     if threshold is None:
         needed = fewest_images(kept)
         missing = needed - len(found)
@@ -222,29 +221,6 @@ def fit_observed(
         sha256=hashlib.sha256(parameters).hexdigest() if parameters else "",
     )
     return FittedKnown(rule, found, parameters, reason=reason)
-
-
-def fewest_images(kept: float = KEPT) -> int:
-    """Fewest val images for a threshold.
-
-    Args:
-        kept: Share of images of the model's classes to keep.
-    """
-    return math.ceil(1.0 / (1.0 - kept) - 1e-9) - 1
-
-
-def threshold_of(found: Float64Array, kept: float = KEPT) -> float | None:
-    """The threshold that keeps a share of images in the mean.
-
-    Args:
-        found: How known each val image looks, ``[n]``.
-        kept: The share, above 0 and below 1.
-
-    Returns:
-        One of the scores; None if there are too few.
-    """
-    rank = math.floor((1.0 - kept) * (len(found) + 1) + 1e-9)
-    return float(np.sort(found)[rank - 1]) if rank else None
 
 
 def nearest_parameters(features: Float32Array) -> NearestParameters:
