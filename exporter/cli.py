@@ -161,7 +161,7 @@ def export(quick: bool, as_json: bool, **given: Any) -> None:
     bundle is written, whatever the verdicts: to fail a build, use `snapship check`. With --best
     it is 1 if nothing passes. An artifact that cannot be made is left out; if --artifacts
     names it, the bundle is written and the exit code is 2. If a rule that was asked for
-    cannot be made, as of too few images, the bundle is written without it and the exit code is 3.
+    cannot be made, for example of too few images, the bundle is written without it and the exit code is 3.
 
     \b
     Example:

@@ -48,7 +48,7 @@ class Exported:
         if self.unmet_rules:
             kind, reasons = next(iter(self.unmet_rules.items()))
             raise InconclusiveError(
-                f"A rule that is asked for must be made. Received: {self.bundle.location} without rules for "
+                f"Every rule that is asked for must be made. Received: {self.bundle.location} without rules for "
                 f"{', '.join(self.unmet_rules)} ({kind}: {'; '.join(reasons)}). Use the bundle without them, "
                 "pass more images with --data, or ask for less."
             )

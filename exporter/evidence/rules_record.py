@@ -77,12 +77,12 @@ class KnownReport(Strict, frozen=True):
 
     Attributes:
         rule: The rule; None if there is none.
-        missing: Images that are missing for a rule; None if there is one, or if it is not for that.
+        missing: Images that are missing for a rule; 0 if it is not for that.
         reason: Why there is none, or why its score is not computed from features; empty if neither is so.
     """
 
     rule: KnownRule | None
-    missing: int | None = None
+    missing: int = 0
     reason: str = ""
 
 

@@ -65,14 +65,14 @@ class FittedKnown:
         rule: The rule; None if there is none.
         scores: How known each val image looks, ``[n]``; empty without a rule.
         parameters: The content of the rule's file; empty if its score has none.
-        missing: Images that are missing for a rule; None if there is one, or if it is not for that.
+        missing: Images that are missing for a rule, 0 if it is not for that.
         reason: Why there is none, or why it is computed from scores where features were asked for; else empty.
     """
 
     rule: KnownRule | None
     scores: Float64Array = field(default_factory=lambda: np.empty(0))
     parameters: bytes = b""
-    missing: int | None = None
+    missing: int = 0
     reason: str = ""
 
     @property

@@ -88,7 +88,7 @@ def test_fp32_and_int8_answer_alike_and_sets_cover_on_other_images(photos: Score
 
 def test_images_that_look_unknown_neither_certify_nor_are_answered(photos: Scored) -> None:
     scores, _, truth = photos
-    known = FittedKnown(KnownRule("energy", 0.0, 0.95), np.arange(1000) - 100.0)
+    known = FittedKnown(KnownRule("entropy", 0.0, 0.95), np.arange(1000) - 100.0)
     found = fit_rules(scores, truth, WISHES, data_sha256="", known=known)
     assert found.rules is not None
     assert found.rules.known == known.rule
