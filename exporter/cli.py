@@ -117,7 +117,8 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     "--sets",
     callback=parsed_share,
     metavar="SHARE",
-    help="Make a rule that names the labels that hold the true one for this share of images, e.g. 90%.",
+    help="Make a rule that names the classes that may be true: the true one is among them for this share of images, "
+    "e.g. 90%.",
 )
 @click.option(
     "--unknown",

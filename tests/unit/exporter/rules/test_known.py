@@ -49,7 +49,7 @@ def test_rule_from_features_keeps_known_and_refuses_other_directions() -> None:
 
 
 def test_parameters_stay_small_and_images_are_spread_over_all() -> None:
-    found = nearest_parameters(rng.normal(size=(700, 2048)).astype(np.float32))
+    found = nearest_parameters(rng.normal(size=(501, 2048)).astype(np.float32))
     assert 470_000 < len(found.encoded()) <= 480_000
     assert len(found.images) == 500
     np.testing.assert_allclose(
