@@ -25,11 +25,12 @@ from edge_runtime.common.arrays import Float64Array, IntArray
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.statistics.binomial import most_errors
 from exporter.common.backend import load_keras
-from exporter.rules.abstain import confidence_of, fit_abstain
+from exporter.rules.abstain import fit_abstain
 from exporter.rules.fitting import RuleWishes, answers, fit_rules, try_rules
 from exporter.source.candidate import artifact_candidate
 from exporter.source.images import choose_split, decode_table, run_images
 from exporter.source.scoring import engine_scorer
+from exporter.statistics.confidence import confidence_of
 
 MODULE = "benchmarks.abstain_promise"
 SCORES = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "imagenet-scores.npz"

@@ -27,7 +27,7 @@ from benchmarks.views import AS_IS, in_views
 from edge_runtime.common.progress import no_progress
 from edge_runtime.engines import Engine, open_engine
 from exporter.cascade.making import make_cascade
-from exporter.cascade.threshold import margins, threshold
+from exporter.cascade.threshold import threshold
 from exporter.common.backend import load_keras
 from exporter.config.export_config import ExportConfig
 from exporter.convert.builder import Builder
@@ -36,6 +36,7 @@ from exporter.formats.kinds import CASCADE, CASCADE_FIRST, CASCADE_SECOND
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.source.full_model import find_source, load_source
 from exporter.source.scoring import full_scorer
+from exporter.statistics.confidence import confidence_of
 from trainer import models
 
 MODULE = "benchmarks.cascade"
@@ -117,7 +118,7 @@ def halves(first: np.ndarray, full: np.ndarray, seed: int, splits: int) -> tuple
     Returns:
         Two float64 ``[splits]``.
     """
-    differs, margin = first.argmax(axis=1) != full.argmax(axis=1), margins(first)
+    differs, margin = first.argmax(axis=1) != full.argmax(axis=1), confidence_of(first)
     random = np.random.default_rng(seed)
     found = []
     for _ in range(splits):

@@ -21,7 +21,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,17 @@ from edge_runtime.dataset import open_dataset
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.engines.base import FEATURES
 from edge_runtime.image.preprocess import pixels
+from edge_runtime.statistics.binomial import lower_rate, upper_rate
 from exporter.formats.extra_output import with_features
-from exporter.rules.known import KEPT, MAX_IMAGES, threshold_of
+from exporter.rules.known import KEPT, MAX_IMAGES
 from exporter.source.images import balanced
+from exporter.statistics.conformal import conformal_threshold
 
 HALVES = 200
 """Random halves of the val images that measure the share kept."""
+
+_TAIL = 0.025
+"""On either side of the interval of 95 %."""
 
 
 def seen_by(engine: Engine, images: Iterable[Any], spec: Any) -> Seen:
@@ -88,40 +93,6 @@ def _coloured(image: Any) -> Any:
     return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2) if gray else image
 
 
-def interval(count: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a share (Clopper and Pearson 1934), 0..1.
-
-    Args:
-        count: How many of them.
-        n: How many there are.
-        level: Its confidence.
-    """
-    tail = (1.0 - level) / 2.0
-
-    def mass(k: int, share: float) -> float:
-        logs = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        return math.exp(logs + k * math.log(share) + (n - k) * math.log1p(-share))
-
-    def above(share: float) -> float:
-        """P(X >= count)."""
-        return math.fsum(mass(k, share) for k in range(count, n + 1))
-
-    def below(share: float) -> float:
-        """P(X <= count)."""
-        return math.fsum(mass(k, share) for k in range(count + 1))
-
-    def bisected(reached: Callable[[float], bool]) -> float:
-        low, high = 0.0, 1.0
-        for _ in range(40):
-            middle = (low + high) / 2.0
-            low, high = (low, middle) if reached(middle) else (middle, high)
-        return (low + high) / 2.0
-
-    low = bisected(lambda share: above(share) > tail) if count else 0.0
-    high = bisected(lambda share: below(share) < tail) if count < n else 1.0
-    return low, high
-
-
 def kept_share(values: Values) -> tuple[float, float]:
     """Share of val images kept by thresholds from other val images.
 
@@ -136,7 +107,7 @@ def kept_share(values: Values) -> tuple[float, float]:
     for _ in range(HALVES):
         order = rng.permutation(len(values))
         half = len(values) // 2
-        threshold = threshold_of(values[order[:half]])
+        threshold = conformal_threshold(values[order[:half]], KEPT)
         shares.append(float((values[order[half:]] >= (-math.inf if threshold is None else threshold)).mean()))
     return float(np.mean(shares)), float(np.std(shares))
 
@@ -164,7 +135,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     for name, prepare in CANDIDATES.items():
         score = prepare(fit, truth, val)
         values = score(val)
-        threshold = threshold_of(values)
+        threshold = conformal_threshold(values, KEPT)
         if threshold is None:
             raise SystemExit(f"{len(values)} val images are too few for a threshold")
         start = time.process_time()
@@ -175,8 +146,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         }
         row["kept"], row["kept_sd"] = kept_share(values)
         for population, seen in unknown.items():
-            refused = int((score(seen) < threshold).sum())
-            row[population] = [refused, len(seen.scores), *interval(refused, len(seen.scores))]
+            refused, n = int((score(seen) < threshold).sum()), len(seen.scores)
+            row[population] = [refused, n, lower_rate(refused, n, _TAIL), upper_rate(refused, n, _TAIL)]
         rows.append(row)
     return {
         "bundle": Path(arguments.bundle).name,

@@ -20,10 +20,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from edge_runtime.bundle.rules import Confidence
 from edge_runtime.common.arrays import Float64Array, IntArray
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.rules.known_score import NearestParameters, nearest, negative_entropy
 from exporter.rules.known import nearest_parameters
+from exporter.statistics.confidence import confidence_of
 
 Values: TypeAlias = Float64Array
 
@@ -48,18 +50,16 @@ Prepare = Callable[[Seen, IntArray, Seen], Score]
 """Train images, their classes, val images -> the score. Only combinations look at val images, for their scale."""
 
 
-def _from_scores(score: Callable[[Float64Array], Values]) -> Prepare:
-    return lambda fit, truth, val: lambda seen: score(seen.scores.astype(np.float64))
+def _confidence(kind: Confidence) -> Prepare:
+    return lambda fit, truth, val: lambda seen: confidence_of(seen.scores, kind)
 
 
-def _margin(scores: Float64Array) -> Values:
-    two = np.sort(scores, axis=1)
-    return np.asarray(two[:, -1] - two[:, -2])
+def _best_logit(fit: Seen, truth: IntArray, val: Seen) -> Score:
+    def score(seen: Seen) -> Values:
+        logits = np.log(np.maximum(seen.scores.astype(np.float64), _TINY))
+        return np.asarray(logits.max(axis=1) - logits.mean(axis=1))
 
-
-def _best_logit(scores: Float64Array) -> Values:
-    logits = np.log(np.maximum(scores, _TINY))
-    return np.asarray(logits.max(axis=1) - logits.mean(axis=1))
+    return score
 
 
 def _entropy(fit: Seen, truth: IntArray, val: Seen) -> Score:
@@ -152,10 +152,10 @@ def _sum(*parts: Prepare) -> Prepare:
 
 
 CANDIDATES: dict[str, Prepare] = {
-    "best score": _from_scores(lambda scores: np.asarray(scores.max(axis=1))),
-    "margin": _from_scores(_margin),
+    "best score": _confidence("top"),
+    "margin": _confidence("margin"),
     "entropy": _entropy,
-    "best logit above the mean": _from_scores(_best_logit),
+    "best logit above the mean": _best_logit,
     "length of the features": lambda fit, truth, val: lambda seen: np.linalg.norm(seen.features, axis=1),
     "Mahalanobis, class means": _mahalanobis(_raw),
     "Mahalanobis, relative": _mahalanobis(_raw, relative=True),

@@ -132,12 +132,11 @@ class Classifier:
             UsageError: top_k is not positive, options name a class the model lacks, or the
                 classifier is closed.
         """
-        if self._rules is not None:
-            return self._judged(self._rules, image, _positive("top_k", top_k), options)
-        if options is None:
-            return rank(self.scores(image), self.labels, _positive("top_k", top_k))
-        bound = self._bound(options)
-        return bound.rank(self.scores(image), _positive("top_k", top_k))
+        wanted, rules = _positive("top_k", top_k), self._rules
+        bound = None if options is None else self._bound(options)
+        scores, extra = self._run(self.pixels(image), "" if rules is None else rules.output)
+        ranked = rank(scores, self.labels, wanted) if bound is None else bound.rank(scores, wanted)
+        return ranked if rules is None else rules.applied(ranked, scores, extra)
 
     def scores(self, image: ImageSource) -> Float32Array:
         """Returns the scores of all classes as the model gives them, without options.
@@ -151,12 +150,7 @@ class Classifier:
         Raises:
             ImageError: The image cannot be used.
         """
-        array = self.pixels(image)
-        engine = self._pool.take()
-        try:
-            return engine.run(array)
-        finally:
-            self._pool.give(engine)
+        return self._run(self.pixels(image), "")[0]
 
     def pixels(self, image: ImageSource) -> UInt8Array:
         """Returns the model's input for an image: uint8 ``[height, width, channels]``.
@@ -216,22 +210,13 @@ class Classifier:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _judged(
-        self, rules: ArtifactRules, image: ImageSource, top_k: int, options: ResultOptions | None
-    ) -> Result:
-        bound = None if options is None else self._bound(options)
-        array = self.pixels(image)
+    def _run(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array | None]:
+        """The scores of an image, and of the same inference the extra output of that name, if there is one."""
         engine = self._pool.take()
-        extra: Float32Array | None = None
         try:
-            if rules.output:
-                scores, extra = engine.run_with(array, rules.output)
-            else:
-                scores = engine.run(array)
+            return engine.run_with(pixels, output) if output else (engine.run(pixels), None)
         finally:
             self._pool.give(engine)
-        ranked = rank(scores, self.labels, top_k) if bound is None else bound.rank(scores, top_k)
-        return rules.applied(ranked, scores, extra)
 
     def _bound(self, options: ResultOptions) -> BoundOptions:
         last = self._last

@@ -33,7 +33,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
         "Artifacts": "--artifacts --best --cascade --repair --agreement",
         "Data": "--data --calibration-data --calibration",
         "Source model": "--labels --fit --resize --input-range",
-        "Answers it is not sure of": "--max-error --sets --unknown",
+        "When the model is not sure": "--max-error --sets --unknown",
         "Check": "--check --margin --missing-classes --weak-reference --quick",
         "Output": "--out --name --golden --overwrite --json",
     },
@@ -117,12 +117,14 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     "--sets",
     callback=parsed_share,
     metavar="SHARE",
-    help="Make a rule that names the labels that hold the true one for this share of images, e.g. 90%.",
+    help="Make a rule that names the classes that may be true: the true one is among them for this share of images, "
+    "e.g. 90%.",
 )
 @click.option(
     "--unknown",
     type=click.Choice(["scores", "features", "auto"]),
-    help="Make a rule that refuses things unlike the model's classes, from its scores or its features.",
+    help="Make a rule that refuses things unlike the model's classes, from its scores or its features; "
+    "auto is features where the artifact can have them.",
 )
 @click.option(
     "--missing-classes",

@@ -21,7 +21,12 @@ from exporter.unlabelled.page import ask_page, check_ask, write_page
 from exporter.unlabelled.photos import is_unlabelled, not_unlabelled
 from exporter.unlabelled.record import UnlabelledReport
 
-_NEED_LABELS = {"worst_class": None, "missing_classes": "error", "weak_reference": "error"}
+_NEED_LABELS = {
+    "worst_class": None,
+    "missing_classes": "error",
+    "weak_reference": "error",
+    "sequential": False,
+}
 """Settings that are about labels, with the value that asks for nothing."""
 
 

@@ -15,11 +15,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
-from edge_runtime.bundle.manifest import Artifact, encode_manifest, read_manifest
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.manifest import Artifact, Cascade, GoldenRef, encode_manifest, read_manifest
 from edge_runtime.bundle.rules import Rules
+from edge_runtime.bundle.strict_json import encode_json
+from edge_runtime.golden import read_golden
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,15 +55,6 @@ def own_digits_bundle(digits_bundle: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def cascade_bundle(own_digits_bundle: Path) -> Path:
     """A copy of it with a cascade that passes on two of its six golden examples."""
-    import hashlib
-
-    from msgspec.structs import replace
-
-    from edge_runtime.bundle.bundle import Bundle
-    from edge_runtime.bundle.manifest import Cascade, GoldenRef, encode_manifest
-    from edge_runtime.bundle.strict_json import encode_json
-    from edge_runtime.golden import read_golden
-
     cascade = Cascade(
         "tflite-cascade", "tflite-int8", "tflite-fp32", margin=0.9, passed_on=0.25, verdict="pass"
     )
@@ -99,18 +93,18 @@ def put_rules() -> Callable[..., None]:
             (folder / "rules").mkdir(exist_ok=True)
             (folder / "rules/known.bin").write_bytes(parameters)
             sha256 = hashlib.sha256(parameters).hexdigest()
-            known = msgspec.structs.replace(rules.known, file="rules/known.bin", sha256=sha256)
-            rules = msgspec.structs.replace(rules, known=known)
+            known = replace(rules.known, file="rules/known.bin", sha256=sha256)
+            rules = replace(rules, known=known)
 
         def ruled(entry: Artifact) -> Artifact:
             if kind not in ("", entry.kind):
                 return entry
             own = rules.model_sha256 or entry.sha256
-            bound = msgspec.structs.replace(rules, model_sha256=own)
-            return msgspec.structs.replace(entry, rules=bound, **changes)
+            bound = replace(rules, model_sha256=own)
+            return replace(entry, rules=bound, **changes)
 
         artifacts = tuple(map(ruled, manifest.artifacts))
-        changed = msgspec.structs.replace(manifest, artifacts=artifacts)
+        changed = replace(manifest, artifacts=artifacts)
         (folder / "manifest.json").write_bytes(encode_manifest(changed))
 
     return put

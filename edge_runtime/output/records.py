@@ -2,14 +2,14 @@
 
 The columns of CSV and Parquet::
 
-    file      the image as it was named
-    error     why it could not be used, else empty
-    label     its best class, empty when it has an error or no class reached the threshold
-    score     that class's score, 0..1
-    known     whether the image shows something that the model knows; true or false
-    answered  whether the label may be taken for the answer; true or false
+    file        the image as it was named
+    error       why it could not be used, else empty
+    label       its best class, empty when it has an error or no class reached the threshold
+    score       that class's score, 0..1
+    known       whether the image shows something that the model knows; true or false
+    answered    whether the label may be taken for the answer; true or false
     candidates  the labels that may be true, best first: a JSON list in CSV, a list in Parquet
-    label_1   label and score again, then label_2, score_2 and so on up to --top-k
+    label_1     label and score again, then label_2, score_2 and so on up to --top-k
     score_1
 
 Each of known, answered and candidates is there only if the artifact has a rule for it.

@@ -21,6 +21,7 @@ import numpy as np
 
 from edge_runtime.common.arrays import Float64Array
 from edge_runtime.engines.result import Float32Array
+from exporter.statistics.confidence import confidence_of
 
 COVERED = 0.99
 """Share of images on which the first model overstates its margin by less than the threshold."""
@@ -29,25 +30,11 @@ BUDGET = 0.15
 """Largest share of calibration-side images below the threshold."""
 
 
-def margins(scores: Float32Array) -> Float64Array:
-    """Best score minus second best of each image, as :attr:`edge_runtime.engines.result.Result.margin` has it.
-
-    Args:
-        scores: float32 ``[n, classes]``, two classes or more.
-
-    Returns:
-        float64 ``[n]``, 0..1.
-    """
-    best = np.partition(scores.astype(np.float64), -2, axis=1)[:, -2:]
-    found: Float64Array = best[:, 1] - best[:, 0]
-    return found
-
-
 def overstatements(first: Float32Array, full: Float32Array) -> Float64Array:
     """How much larger the first model's margin of its answer is than the full model's margin of that answer.
 
     Args:
-        first: The first model's scores, float32 ``[n, classes]``.
+        first: The first model's scores, float32 ``[n, classes]``, two classes or more.
         full: The full model's scores of the same images.
 
     Returns:
@@ -57,7 +44,7 @@ def overstatements(first: Float32Array, full: Float32Array) -> Float64Array:
     others = full.astype(np.float64)
     own = others[rows, answers].copy()
     others[rows, answers] = -np.inf
-    found: Float64Array = margins(first) - (own - others.max(axis=1))
+    found: Float64Array = confidence_of(first) - (own - others.max(axis=1))
     return found
 
 
@@ -72,5 +59,5 @@ def threshold(first: Float32Array, full: Float32Array) -> float:
         The margin, 0..1.
     """
     covers = float(np.quantile(overstatements(first, full), COVERED))
-    most = float(np.quantile(margins(first), BUDGET))
+    most = float(np.quantile(confidence_of(first), BUDGET))
     return min(max(0.0, covers), most, 1.0)

@@ -153,7 +153,7 @@ def _rules(report: CheckReport) -> Iterator[Section]:
         "reports": reports, "plot": abstain_plot(drawn) if drawn else "", "sets": sets, "sizes": sizes,
         "known": any(one.known is not None for one in reports.values()), "kept": KEPT,
     }  # fmt: skip
-    yield Section("rules", "Answers it is not sure of", values)
+    yield Section("rules", "When the model is not sure", values)
 
 
 def _classes(report: CheckReport) -> Section:

@@ -1,1 +1,1 @@
-"""Makes the rules of an artifact from labelled images: when to answer, and which labels may be true."""
+"""Makes the rules of an artifact from labelled images: when to answer, which classes may be true, what is unknown."""

@@ -38,7 +38,6 @@ import numpy as np
 
 from edge_runtime.bundle.rules import AbstainRule, Confidence
 from edge_runtime.common.arrays import BoolArray, Float64Array, IntArray
-from edge_runtime.engines.result import Float32Array
 from edge_runtime.statistics.binomial import fewest_without_error, most_errors
 from exporter.evidence.rules_record import AbstainReport, CurvePoint
 
@@ -62,24 +61,6 @@ _STEP = 0.025
 _SEED = 20_110_052
 _CURVE_POINTS = 60
 _MOST_IMAGES = 100_000
-
-
-def confidence_of(scores: Float32Array, kind: Confidence = CONFIDENCE) -> Float64Array:
-    """How sure a model is of each image, 0..1, as :class:`~edge_runtime.engines.result.Result` computes it.
-
-    Args:
-        scores: float32 ``[n, classes]``.
-        kind: Best score, or margin.
-
-    Returns:
-        ``[n]``: best score minus second best in 64 bits; 1 - score for a single class.
-    """
-    if scores.shape[1] == 1:
-        best, second = scores[:, 0].astype(np.float64), 1.0 - scores[:, 0].astype(np.float64)
-        return best if kind == "top" else second
-    two = np.partition(scores, scores.shape[1] - 2, axis=1)[:, -2:].astype(np.float64)
-    found: Float64Array = two[:, 1] if kind == "top" else two[:, 1] - two[:, 0]
-    return found
 
 
 def fit_abstain(

@@ -18,10 +18,11 @@ from edge_runtime.common.arrays import BoolArray, Float64Array, IntArray
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.rules_record import KnownReport, RulesReport, RulesTrial
 from exporter.judge.judge_artifacts import Judgement
-from exporter.rules.abstain import confidence_of, fit_abstain
+from exporter.rules.abstain import fit_abstain
 from exporter.rules.known import FittedKnown, Unknown
 from exporter.rules.sets import fit_sets, members
 from exporter.source.images import PixelTable, set_sha256
+from exporter.statistics.confidence import confidence_of
 
 
 @dataclass(frozen=True)

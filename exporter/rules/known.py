@@ -1,10 +1,9 @@
 """Which images to refuse: a rule whose threshold keeps 95 % of the images of the model's classes.
 
 Parameters of the score come from images of the calibration side, which trained the model; the threshold from val
-images, which did not. It is their k-th lowest score, k = floor(0.05 (n + 1)): of n + 1 images drawn alike, the new
-one is below the k-th lowest of the others with a probability of at most k / (n + 1), whatever the score is (split
-conformal prediction; Vovk et al. 2005). So at least 95 % are kept in the mean over val sets; one val set of 400
-keeps 95 % with a standard deviation of 1.1 points. Nothing is promised about unknown things: no set of them is all.
+images, which did not (:mod:`exporter.statistics.conformal`). So at least 95 % are kept in the mean over val sets,
+whatever the score is; one val set of 400 keeps 95 % with a standard deviation of 1.1 points. Nothing is promised
+about unknown things: no set of them is all.
 
 Which score is used was settled once by ``benchmarks/unknown_images.py``, and is not chosen on a user's images.
 """
@@ -12,7 +11,6 @@ Which score is used was settled once by ``benchmarks/unknown_images.py``, and is
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +24,7 @@ from edge_runtime.engines.base import FEATURES
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.rules.known_score import ENTROPY, NEAREST, KnownScorer, NearestParameters, file_bytes
+from exporter.statistics.conformal import conformal_threshold, fewest_images
 
 Unknown = Literal["scores", "features", "auto"]
 """What the score is computed from; ``auto`` is features where the file has them, else scores."""
@@ -153,7 +152,7 @@ def fit_known(
         if not (reason or output):
             reason = refused or "the file has no features output"
     if reason and unknown == "features":
-        return FittedKnown(None, missing=max(0, fewest_images() - len(pixels)), reason=reason)
+        return FittedKnown(None, missing=max(0, fewest_images(KEPT) - len(pixels)), reason=reason)
     if reason:
         output = ""
     val = observe(engine, pixels, output, progress=progress, step=f"looking at known images with {kind}")
@@ -172,7 +171,7 @@ def why_no_features(val: int, truth: IntArray | None) -> str:
         val: Number of val images.
         truth: True classes of the images of the calibration side; None if there are none, or they show other things.
     """
-    if val < fewest_images():
+    if val < fewest_images(KEPT):
         return _missing_val(val)
     if truth is None:
         return "there are no calibration images of the model's classes"
@@ -209,7 +208,7 @@ def fit_observed(
         # As a device reads it: numbers are rounded in the file.
         scorer = KnownScorer(NearestParameters.decoded(parameters, kind))
     found = how_known(scorer, val)
-    threshold = threshold_of(found, kept)
+    threshold = conformal_threshold(found, kept)
     if threshold is None:
         return FittedKnown(
             None, missing=fewest_images(kept) - len(found), reason=_missing_val(len(found), kept)
@@ -236,35 +235,12 @@ def how_known(scorer: KnownScorer, seen: Observed) -> Float64Array:
     return np.array([scorer.score(*pair) for pair in zip(seen.scores, features, strict=True)])
 
 
-def fewest_images(kept: float = KEPT) -> int:
-    """Fewest val images for a threshold.
-
-    Args:
-        kept: Share of images of the model's classes to keep.
-    """
-    return math.ceil(1.0 / (1.0 - kept) - 1e-9) - 1
-
-
 def _missing_val(val: int, kept: float = KEPT) -> str:
     needed = fewest_images(kept)
     return (
         f"{needed} val images tell which of them are the {100 * (1 - kept):g} % that look least known; "
         f"here are {val}, {needed - val} are missing"
     )
-
-
-def threshold_of(found: Float64Array, kept: float = KEPT) -> float | None:
-    """The threshold that keeps a share of images in the mean.
-
-    Args:
-        found: How known each val image looks, ``[n]``.
-        kept: The share, above 0 and below 1.
-
-    Returns:
-        One of the scores; None if there are too few.
-    """
-    rank = math.floor((1.0 - kept) * (len(found) + 1) + 1e-9)
-    return float(np.sort(found)[rank - 1]) if rank else None
 
 
 def nearest_parameters(features: Float32Array) -> NearestParameters:

@@ -1,10 +1,8 @@
 """Which labels may be true: the smallest sets that hold the true class for a wanted share of images.
 
-Split conformal prediction (Vovk et al. 2005, Algorithmic Learning in a Random World). Of n images that nothing was
-fitted to, each has a score for its true class. A label is in the set of a new image if its score is at least the
-k-th smallest of these, k = floor((1 - coverage) (n + 1)). The scores of n + 1 images come in every order alike, so
-the new image's is below the k-th smallest of the others with a probability of at most k / (n + 1): the sets cover
-at least the wanted share, on average over the images that made the rule. It needs k >= 1: n >= 1 / (1 - coverage) - 1.
+A label is in the set of an image if its score reaches a threshold, which is chosen so that the score of the true
+class does for the wanted share of images (:mod:`exporter.statistics.conformal`): the sets cover at least that share,
+on average over the images that made the rule.
 
 The score of the true class itself (least ambiguous sets; Sadinle, Lei and Wasserman 2019, Journal of the American
 Statistical Association 114, 223-234) gives the smallest sets on average of all that cover as much. Adaptive sets
@@ -17,14 +15,13 @@ as the top-1 alone, and most have one label.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from edge_runtime.bundle.rules import SetRule
 from edge_runtime.common.arrays import BoolArray, IntArray
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.rules_record import SET_SIZES, SetReport
+from exporter.statistics.conformal import conformal_threshold, fewest_images
 
 
 def fit_sets(scores: Float32Array, truth: IntArray, coverage: float) -> SetReport:
@@ -36,15 +33,13 @@ def fit_sets(scores: Float32Array, truth: IntArray, coverage: float) -> SetRepor
         coverage: Share of images whose true class should be in the set, above 0 and below 1.
     """
     n = len(truth)
-    # Rounded, or 1 - 0.9 would be a little below a tenth.
-    rank = math.floor(round((1.0 - coverage) * (n + 1), 9))
-    if rank < 1:
-        needed = math.ceil(round(1.0 / (1.0 - coverage), 9)) - 1
+    threshold = conformal_threshold(scores[np.arange(n), truth], coverage)
+    if threshold is None:
+        needed = fewest_images(coverage)
         reason = f"sets that cover {100 * coverage:g} % need {needed} images; here are {n}, {needed - n} are missing"
         return SetReport(coverage, None, needed - n, reason)
-    true_scores = np.sort(scores[np.arange(n), truth])
-    rule = SetRule(coverage, float(true_scores[rank - 1]))
-    counts = members(scores, rule.threshold).sum(axis=1)
+    rule = SetRule(coverage, threshold)
+    counts = members(scores, threshold).sum(axis=1)
     sizes = np.bincount(np.minimum(counts, SET_SIZES), minlength=SET_SIZES + 1)[1:]
     return SetReport(
         coverage,

@@ -84,7 +84,12 @@ function showPhoto({picture, file, copies, shown}) {
   $('copies').textContent = copies > 1 ? `the same photo ${copies} times` : '';
   $('classes').replaceChildren(...shown.map((label, place) => {
     const button = make('button', make('span', label));
-    if (place < KEYS.length) button.append(make('kbd', KEYS[place].toUpperCase()));
+    if (place < KEYS.length) {
+      const key = make('kbd', KEYS[place].toUpperCase());
+      key.setAttribute('aria-hidden', 'true');
+      button.append(key);
+      button.setAttribute('aria-keyshortcuts', key.textContent);
+    }
     button.type = 'button';
     button.dir = 'auto';
     button.addEventListener('click', () => say(label));

@@ -41,7 +41,7 @@ def test_doubt_takes_the_place_of_the_answer(
     unknown, unsure, sure = pictures[2], pictures[3], pictures[0]
     for count, (picture, title, spoken) in enumerate(
         (
-            (unknown, "Unknown", "Unknown. This does not look like anything the model was trained on."),
+            (unknown, "Unknown", "Unknown. This does not look like anything that the model was trained on."),
             (unsure, "Not sure", "Not sure. The model is not sure enough to answer. It may be: 3, 9"),
         ),
         start=1,

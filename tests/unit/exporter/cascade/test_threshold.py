@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exporter.cascade.threshold import BUDGET, margins, overstatements, threshold
+from exporter.cascade.threshold import BUDGET, overstatements, threshold
+from exporter.statistics.confidence import confidence_of
 
 
 def test_overstatement_exceeds_the_margin_exactly_where_answers_differ() -> None:
@@ -18,7 +19,7 @@ def test_overstatement_exceeds_the_margin_exactly_where_answers_differ() -> None
     first = (first / first.sum(axis=1, keepdims=True)).astype(np.float32)
     differs = full.argmax(axis=1) != first.argmax(axis=1)
     assert differs.any()
-    assert np.array_equal(overstatements(first, full) > margins(first), differs)
+    assert np.array_equal(overstatements(first, full) > confidence_of(first), differs)
 
 
 def test_equal_models_pass_nothing_on() -> None:
@@ -29,7 +30,7 @@ def test_equal_models_pass_nothing_on() -> None:
 def test_budget_is_kept_where_the_first_model_is_useless() -> None:
     rng = np.random.default_rng(2)
     first, full = (rng.dirichlet(np.ones(4), 1000).astype(np.float32) for _ in range(2))
-    assert np.mean(margins(first) < threshold(first, full)) == pytest.approx(BUDGET, abs=0.002)
+    assert np.mean(confidence_of(first) < threshold(first, full)) == pytest.approx(BUDGET, abs=0.002)
 
 
 def test_halves_of_imagenet_scores_agree_with_the_full_model_on_the_other_half(shared: Path) -> None:
@@ -41,6 +42,6 @@ def test_halves_of_imagenet_scores_agree_with_the_full_model_on_the_other_half(s
     for _ in range(100):
         order = rng.permutation(len(full))
         made, judged = order[:500], order[500:]
-        kept = margins(first[judged]) >= threshold(first[made], full[made])
+        kept = confidence_of(first[judged]) >= threshold(first[made], full[made])
         assert np.mean(differs[judged] & kept) <= 0.005
         assert np.mean(~kept) <= 0.20
