@@ -51,7 +51,7 @@ def featured(arithmetic: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             scores = super().run(pixels)
             return scores, 2 * scores
 
-    monkeypatch.setattr("edge_runtime.classifier.open_engine", lambda *args, **options: Featured())
+    monkeypatch.setattr("edge_runtime.engines.opening.open_engine", lambda *args, **options: Featured())
     return calls
 
 
