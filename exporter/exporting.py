@@ -36,7 +36,7 @@ from exporter.convert.image_sets import Tables, bundle_labels, check_calibration
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
 from exporter.exported import Exported
-from exporter.formats.kinds import CASCADE, Kind
+from exporter.formats.kinds import CASCADE, CASCADE_FIRST, Kind
 from exporter.judge.judge_artifacts import Judgement, judge
 from exporter.judge.run_artifacts import check_numbers
 from exporter.reference.resize_choice import resize_notes
@@ -147,6 +147,7 @@ class _Export:
         self._cascade: MadeCascade | None = None
         self._candidates: Mapping[str, Candidate] = {}
         self._refused: Mapping[str, str] = {}
+        self._knowns: dict[str, FittedKnown] = {}
 
     def run(self, use: ReferenceUse) -> tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]:
         """Fills the folder.
@@ -263,7 +264,10 @@ class _Export:
         return replace(judgement, report=report), fitted
 
     def _known(self, kind: str) -> FittedKnown:
-        """The rule for unknown things of one artifact."""
+        """The rule for unknown things of one artifact; if it reads features, a cascade has that of its first file."""
+        first = self._knowns.get(CASCADE_FIRST)
+        if kind == CASCADE and first is not None and first.rule is not None and first.rule.output:
+            return first
         unknown, judging = self._config.rules.unknown, self._tables.judging
         assert unknown is not None
         assert judging is not None
@@ -274,10 +278,12 @@ class _Export:
         with quiet():
             engine = self._candidates[kind].open(1)
         with closing(engine):
-            return fit_known(
+            found = fit_known(
                 engine, judging.pixels, pixels, truth, unknown,
                 kind=kind, refused=self._refused.get(kind, ""), progress=self._tell,
             )  # fmt: skip
+        self._knowns[kind] = found
+        return found
 
     def _reads_features(self, val: int) -> bool:
         """Whether a rule from features can be made, so that files need that output."""

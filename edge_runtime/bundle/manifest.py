@@ -5,14 +5,13 @@ A manifest without them is written as schema 1, which older runtimes read too; t
 """
 
 # No "from __future__ import annotations": msgspec would compile each again when a bundle is first read (1 ms).
-import math
 from typing import Any, Literal
 
 import msgspec
 
 from edge_runtime.bundle.labels import check_count, validated
 from edge_runtime.bundle.rules import ReferenceStatistics, Rules, check_reference, check_rules
-from edge_runtime.bundle.strict_json import Strict, decode_json, encode_json
+from edge_runtime.bundle.strict_json import Strict, check_fraction, check_positive, decode_json, encode_json
 from edge_runtime.common.errors import BundleError
 from edge_runtime.common.text import quoted, shortened
 from edge_runtime.image.input_spec import InputSpec
@@ -126,8 +125,7 @@ class Artifact(Strict, frozen=True):
     reference: ReferenceStatistics | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.temperature < math.inf:
-            raise ValueError(f"temperature must be a positive number. Received: {self.temperature}")
+        check_positive("temperature", self.temperature)
         if self.bytes < 0:
             raise ValueError(f"bytes must not be negative. Received: {self.bytes}")
 
@@ -160,8 +158,9 @@ class Cascade(Strict, frozen=True):
     reference: ReferenceStatistics | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.margin <= 1.0:
-            raise ValueError(f"margin must be 0..1. Received: {self.margin}")
+        check_fraction("margin", self.margin)
+        check_fraction("passed_on", self.passed_on)
+        check_positive("temperature", self.temperature)
 
 
 class Preprocess(Strict, frozen=True):
@@ -307,28 +306,32 @@ def read_manifest(data: bytes, name: str = MANIFEST_FILE) -> Manifest:
         )
     for artifact in manifest.artifacts:
         _check_shapes(manifest, artifact, name)
-        place = f"{name}: {shortened(artifact.kind)}"
-        if artifact.rules is not None:
-            check_rules(artifact.rules, artifact.sha256, [entry.name for entry in artifact.outputs], place)
-        if artifact.reference is not None:
-            check_reference(artifact.reference, len(manifest.labels), place)
-    cascade = manifest.cascade
-    if cascade is not None and (
-        cascade.kind in kinds
-        or cascade.first == cascade.second
-        or not {cascade.first, cascade.second} <= set(kinds)
-    ):
+        _check_said(artifact, artifact, len(manifest.labels), name)
+    if manifest.cascade is not None:
+        _check_cascade(manifest, manifest.cascade, name)
+    return msgspec.structs.replace(manifest, schema_version=schema)
+
+
+def _check_cascade(manifest: Manifest, cascade: Cascade, name: str) -> None:
+    by_kind = {artifact.kind: artifact for artifact in manifest.artifacts}
+    if cascade.kind in by_kind or len({cascade.first, cascade.second} & set(by_kind)) != 2:
         raise BundleError(
             f"{name} must list both artifacts of a cascade. Received: {quoted(cascade.kind)} of "
-            f"{quoted(cascade.first)} and {quoted(cascade.second)}, artifacts {quoted(kinds, 200)}. "
+            f"{quoted(cascade.first)} and {quoted(cascade.second)}, artifacts {quoted(list(by_kind), 200)}. "
             "Export the bundle again."
         )
-    if cascade is not None and cascade.rules is not None:
-        (first,) = (artifact for artifact in manifest.artifacts if artifact.kind == cascade.first)
-        outputs = [entry.name for entry in first.outputs]
-        # Its own hash is that of its entry, and is compared where that is opened.
-        check_rules(cascade.rules, cascade.rules.model_sha256, outputs, f"{name}: {shortened(cascade.kind)}")
-    return msgspec.structs.replace(manifest, schema_version=schema)
+    _check_said(cascade, by_kind[cascade.first], len(manifest.labels), name)
+
+
+def _check_said(entry: Artifact | Cascade, file: Artifact, classes: int, name: str) -> None:
+    """Checks rules, which may read outputs of a file, and reference statistics."""
+    place = f"{name}: {shortened(entry.kind)}"
+    if entry.rules is not None:
+        # A cascade's hash is that of its entry, and is compared where that is opened.
+        own = entry.rules.model_sha256 if isinstance(entry, Cascade) else entry.sha256
+        check_rules(entry.rules, own, [spec.name for spec in file.outputs], place)
+    if entry.reference is not None:
+        check_reference(entry.reference, classes, place)
 
 
 def _check_shapes(manifest: Manifest, artifact: Artifact, name: str) -> None:

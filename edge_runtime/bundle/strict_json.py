@@ -1,6 +1,7 @@
 """Strict JSON: reading rejects unknown, missing and mistyped fields and names them; writing gives the same bytes."""
 
 # No "from __future__ import annotations": msgspec would compile each again when a bundle is first read (1 ms).
+import math
 from typing import Any
 
 import msgspec
@@ -55,3 +56,23 @@ def _as_utf8(value: Any) -> Any:
     if isinstance(value, dict):
         return {_as_utf8(key): _as_utf8(entry) for key, entry in value.items()}
     return [_as_utf8(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Checks a field in ``__post_init__``.
+
+    Args:
+        name: The field.
+        value: Its value.
+
+    Raises:
+        ValueError: It is not 0..1.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} must be 0..1. Received: {value}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """As :func:`check_fraction`, of a field that must be above 0 and finite."""
+    if not 0.0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number. Received: {value}")

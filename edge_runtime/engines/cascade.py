@@ -8,20 +8,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
-
-from edge_runtime.bundle.manifest import TensorSpec
 from edge_runtime.engines.base import Engine
 from edge_runtime.engines.result import Float32Array, rank
 from edge_runtime.image.preprocess import UInt8Array
-
-
-class _WithOutputs(Protocol):
-    """What an engine with extra outputs has besides scores."""
-
-    outputs: tuple[TensorSpec, ...]
-
-    def run_with(self, pixels: UInt8Array, output: str) -> tuple[Float32Array, Float32Array]: ...
 
 
 class CascadeEngine:
@@ -45,8 +34,12 @@ class CascadeEngine:
             second: Sees what is passed on.
             margin: The threshold, 0..1: at 0 nothing is passed on.
         """
-        self.name, self.input, self.output = first.name, first.input, first.output
-        self.outputs: tuple[TensorSpec, ...] = getattr(first, "outputs", ())
+        self.name, self.input, self.output, self.outputs = (
+            first.name,
+            first.input,
+            first.output,
+            first.outputs,
+        )
         self.margin = margin
         self.seen = self.passed_on = 0
         self._first, self._second = first, second
@@ -70,8 +63,11 @@ class CascadeEngine:
 
         Returns:
             float32 ``[classes]`` and float32 ``[size]``.
+
+        Raises:
+            ModelFileError: The first has no such output, or as :meth:`run`.
         """
-        scores, extra = cast(_WithOutputs, self._first).run_with(pixels, output)
+        scores, extra = self._first.run_with(pixels, output)
         return self._settled(scores, pixels), extra
 
     def close(self) -> None:

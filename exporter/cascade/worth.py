@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exporter.evidence.classes import class_reports
-from exporter.formats.kinds import CASCADE, CASCADE_SECOND
+from exporter.formats.kinds import CASCADE, CASCADE_FIRST, CASCADE_SECOND
 from exporter.formats.onnx_run import cpu_report
 from exporter.judge.judge_artifacts import Judgement, parity_report
 from exporter.judge.verdict import CheckReport
@@ -37,6 +37,11 @@ def why_not(report: CheckReport) -> str:
         return (
             f"A cascade must agree with the full model on {LEAST_AGREEMENT:.1%} of the images. Received: "
             f"{found.agreement:.2%} of {report.n:,}, with {passed_on:.1%} passed on. Ship {CASCADE_SECOND} alone."
+        )
+    if not passed_on:
+        return (
+            f"A cascade must need its second file. Received: none of {report.n:,} images passed on. "
+            f"Ship {CASCADE_FIRST} alone."
         )
     if passed_on > MOST_PASSED_ON:
         return (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.bundle import Bundle, rule_files
 from edge_runtime.bundle.labels import LABELS_FILE, labels_text
 from edge_runtime.bundle.manifest import MANIFEST_FILE, Artifact, GoldenRef, encode_manifest
 from edge_runtime.bundle.store import check_inside
@@ -100,9 +100,7 @@ def reduced_bundle(bundle: Bundle, artifact: Artifact) -> dict[str, bytes]:
     model = bundle.model(artifact)
     # Images first, so that none can replace what follows.
     files = {example.file: bundle.read(example.file, example.sha256) for example in golden.examples}
-    known = artifact.rules.known if artifact.rules is not None else None
-    if known is not None and known.file:
-        files[known.file] = bundle.read(known.file, known.sha256)
+    files |= {file: bundle.read(file, sha256) for file, sha256 in rule_files(manifest).items()}
     files |= {
         artifact.file: model.read_bytes() if isinstance(model, Path) else model,
         LABELS_FILE: labels_text(manifest.labels).encode(),

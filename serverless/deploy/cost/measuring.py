@@ -173,7 +173,10 @@ def _one_way_bundles(bundle: Bundle, entry: CascadeEntry, folder: Path) -> list[
             (folder / file).write_bytes(data)
         manifest = reduced_manifest(bundle.manifest, entry)
         assert manifest.cascade is not None
-        cascade = msgspec.structs.replace(manifest.cascade, margin=margin)
+        # Its rules were made for the margin that it has, and take the same time at any other.
+        rules = manifest.cascade.rules
+        unbound = rules and msgspec.structs.replace(rules, model_sha256="")
+        cascade = msgspec.structs.replace(manifest.cascade, margin=margin, rules=unbound)
         # Golden scores would be those of the margin that it has.
         changed = msgspec.structs.replace(manifest, cascade=cascade, golden=None)
         (place / MANIFEST_FILE).write_bytes(encode_manifest(changed))

@@ -69,19 +69,20 @@ def main(root: str) -> dict[str, object]:
     for replay in outcome.replays:
         if replay.failed is not None:
             return {"problem": f"{replay.file} at stage {replay.failed}: {replay.detail}"}
-    # One artifact, or two and their cascade, which is served then.
-    kind = bundle.entries[-1].kind
     examples = golden.read_golden(bundle).examples
     for example in examples:
-        scores = example.scores[kind]
-        expected = bundle.manifest.labels[scores.index(max(scores))]
+        # Of one artifact, or of two and their cascade, which may answer with either here and was replayed above.
+        recorded = [example.scores[entry.kind] for entry in bundle.entries]
+        expected = {bundle.manifest.labels[scores.index(max(scores))] for scores in recorded}
         body = base64.b64encode(bundle.read(example.file)).decode()
         answer = handler({**_EVENT, "body": body}, _Context())
         if answer["statusCode"] != 200:
             return {"problem": f"{example.file} gets status {answer['statusCode']}"}
         label = json.loads(answer["body"])["label"]
-        if label != expected:
-            return {"problem": f"{example.file} is classified as {label}, at export as {expected}"}
+        if label not in expected:
+            return {
+                "problem": f"{example.file} is classified as {label}, at export as {' or '.join(expected)}"
+            }
     return {"replayed": len(examples)}
 
 

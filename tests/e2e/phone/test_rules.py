@@ -19,15 +19,14 @@ from edge_runtime import Classifier
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.engines.selection import open_engine
 from edge_runtime.image.preprocess import pixels
+from edge_runtime.rules import known_score
+from exporter.formats import extra_output
 
 pytestmark = pytest.mark.slow
 
 KIND = "tflite-int8"
 PHOTOS = 30
 RANK = 8
-
-known_score = pytest.importorskip("edge_runtime.rules.known_score")
-extra_output = pytest.importorskip("exporter.formats.extra_output")
 
 Kind = str
 """``scores``: every rule, from the scores alone; ``features``: a rule that reads the extra output."""
@@ -66,13 +65,11 @@ def features_rules(bundle: Path, artifact: dict[str, Any], photos: list[Path]) -
     data = extra_output.with_features(file.read_bytes(), "tflite", KIND)
     file.write_bytes(data)
     engine = open_engine(data, "tflite", file.name)
-    (extra,) = engine.outputs  # type: ignore[attr-defined]
+    (extra,) = engine.outputs
     outputs = [{"name": extra.name, "dtype": extra.dtype, "shape": list(extra.shape)}]
     artifact.update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), outputs=outputs)
     input = Bundle.open(bundle).manifest.input
-    features = np.stack(
-        [engine.run_with(pixels(photo, input), extra.name)[1] for photo in photos]  # type: ignore[attr-defined]
-    )
+    features = np.stack([engine.run_with(pixels(photo, input), extra.name)[1] for photo in photos])
     engine.close()
     chance = np.random.default_rng(1)
     units = features / np.linalg.norm(features, axis=1, keepdims=True)

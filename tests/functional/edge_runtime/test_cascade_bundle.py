@@ -75,6 +75,29 @@ def test_manifest_without_the_second_artifact_is_refused(cascade_bundle: Path) -
         Bundle.open(cascade_bundle)
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"temperature": 0}, "temperature must be a positive number"),
+        ({"passed_on": 1.5}, "passed_on must be 0..1"),
+        ({"margin": -0.1}, "margin must be 0..1"),
+        (
+            {"reference": {"images": 6, "classes": [], "top_scores": [], "margins": []}},
+            "a number per class and per bin",
+        ),
+    ],
+)
+def test_manifest_with_numbers_that_cannot_be_is_refused(
+    cascade_bundle: Path, changed: dict[str, object], words: str
+) -> None:
+    manifest = json.loads((cascade_bundle / "manifest.json").read_bytes())
+    manifest["cascade"] |= changed
+    (cascade_bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=words) as error:
+        Bundle.open(cascade_bundle)
+    assert "\n" not in str(error.value)
+
+
 def test_unknown_artifact_lists_the_cascade_too(cascade_bundle: Path) -> None:
     with pytest.raises(UnknownNameError, match=CASCADE):
         Classifier.open(cascade_bundle, "tflite-fp16")

@@ -18,6 +18,7 @@ PHONE = ("phone_routes", "phone_speed")
 SCRIPTS = (
     "accuracy",
     "cached_training",
+    "cascade",
     *EDGE,
     "export_speed",
     "feeding",
@@ -55,7 +56,7 @@ def test_help_says_what_is_measured(script: str) -> None:
         ("accuracy", (), "--data"),
         ("accuracy", ("--only", "digits,roses"), "roses"),
         ("cached_training", (), "--data and --weights"),
-        ("export_speed", (), "--data and --weights"),
+        *((script, (), "--data and --weights") for script in ("cascade", "export_speed")),
         *((script, (), "--data and --weights") for script in (*EDGE, *PHONE)),
         ("quantization", (), "--data"),
         ("sequential_gate", (), "--scores"),

@@ -17,6 +17,7 @@ Maker = Callable[..., CheckReport]
     [
         ({"agreement": 0.995, "passed_on": 0.2, "latency_ms": 3.0}, ""),
         ({"agreement": 0.99, "passed_on": 0.1, "latency_ms": 3.0}, "99.00% of "),
+        ({"agreement": 1.0, "passed_on": 0.0, "latency_ms": 3.0}, "Ship tflite-int8 alone."),
         (
             {"agreement": 1.0, "passed_on": 0.21, "latency_ms": 3.0},
             "at most 20% of the images. Received: 21.0%",

@@ -14,13 +14,11 @@ import pytest
 
 from edge_runtime.bundle.rules import AbstainRule, KnownRule, Rules, SetRule
 from edge_runtime.engines.result import rank
+from edge_runtime.rules import applying, known_score
 from tests.functional.phone.web.classify.test_modules_in_node import CORE, ROOT, run_node
 
 TESTS = Path(__file__).with_name("rules.test.mjs")
 FEATURES, RANK, IMAGES = 12, 5, 30
-
-applying = pytest.importorskip("edge_runtime.rules.applying")
-known_score = pytest.importorskip("edge_runtime.rules.known_score")
 
 
 def score_vectors(chance: np.random.Generator, classes: int) -> list[Any]:
