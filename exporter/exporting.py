@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
-from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import DataError, ModelFileError, UsageError
-from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.engines.result import Float32Array
 from exporter.bundle.bundle_files import bundle_in_making, check_writable, may_write, provenance
@@ -36,16 +34,16 @@ from exporter.convert.image_sets import Tables, bundle_labels, check_calibration
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions, RepairReport
 from exporter.exported import Exported
-from exporter.formats.kinds import CASCADE, CASCADE_FIRST, Kind
+from exporter.formats.kinds import CASCADE, Kind
 from exporter.judge.judge_artifacts import Judgement, judge
 from exporter.judge.run_artifacts import check_numbers
+from exporter.known_rules import KnownRules
 from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import ReferenceUse, order_is_open, settle_reference, use_of_source
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.rules.fitting import FittedRules, fit_artifacts
-from exporter.rules.known import FittedKnown, fit_known, why_no_features
 from exporter.shipping import Shipment, write_shipment
-from exporter.source.candidate import Candidate, artifact_candidate
+from exporter.source.candidate import artifact_candidate
 from exporter.source.full_model import FullModel, Source, check_path, find_source, load_source
 from exporter.source.images import PixelTable
 from exporter.source.scoring import full_scorer
@@ -145,9 +143,7 @@ class _Export:
         self._repairs: dict[str, RepairReport] = {}
         self._notes: tuple[str, ...] = ()
         self._cascade: MadeCascade | None = None
-        self._candidates: Mapping[str, Candidate] = {}
-        self._refused: Mapping[str, str] = {}
-        self._knowns: dict[str, FittedKnown] = {}
+        self._known: KnownRules | None = None
 
     def run(self, use: ReferenceUse) -> tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]:
         """Fills the folder.
@@ -202,8 +198,9 @@ class _Export:
         repair = ArtifactRepair(self._config, self._model, self._labels, builder, self._tables, self._tell)
         repair.run()
         self._repairs = repair.reports()
-        if table is not None and self._reads_features(len(table.truth)):
-            self._refused = builder.add_features(tuple(self._files))
+        if table is not None and self._config.unknown is not None:
+            self._known = KnownRules(self._config.unknown, table, self._tables, self._tell)
+            self._known.add_features(builder, tuple(self._files))
         candidates = [
             artifact_candidate(
                 kind.name, file, kind.format, file.stat().st_size, file.name, self._model.input
@@ -215,7 +212,8 @@ class _Export:
             candidates += [] if self._cascade is None else [self._cascade.candidate]
         if table is None or reference is None or all(one.unusable for one in candidates):
             return None
-        self._candidates = {one.name: one for one in candidates}
+        if self._known is not None:
+            self._known.judges(candidates)
         found = judge(
             candidates,
             reference,
@@ -258,44 +256,10 @@ class _Export:
         self._tell("making rules", 0, 0)
         fitted = fit_artifacts(
             judgement, table, self._config.rules, [*(kind.name for kind in self._shipped), CASCADE],
-            chose_epoch=_chose_epoch(self._source, table), known=self._known,
+            chose_epoch=_chose_epoch(self._source, table), known=None if self._known is None else self._known.make,
         )  # fmt: skip
         report = judgement.report.with_rules({kind: one.report for kind, one in fitted.items()})
         return replace(judgement, report=report), fitted
-
-    def _known(self, kind: str) -> FittedKnown:
-        """The rule for unknown things of one artifact; if it reads features, a cascade has that of its first file."""
-        first = self._knowns.get(CASCADE_FIRST)
-        if kind == CASCADE and first is not None and first.rule is not None and first.rule.output:
-            return first
-        unknown, judging = self._config.rules.unknown, self._tables.judging
-        assert unknown is not None
-        assert judging is not None
-        pixels, truth = judging.pixels[:0], None
-        if unknown != "scores":
-            truth = self._calibration_truth()
-            pixels = pixels if truth is None else self._tables.calibration_side().pixels
-        with quiet():
-            engine = self._candidates[kind].open(1)
-        with closing(engine):
-            found = fit_known(
-                engine, judging.pixels, pixels, truth, unknown,
-                kind=kind, refused=self._refused.get(kind, ""), progress=self._tell,
-            )  # fmt: skip
-        self._knowns[kind] = found
-        return found
-
-    def _reads_features(self, val: int) -> bool:
-        """Whether a rule from features can be made, so that files need that output."""
-        asked = self._config.rules.unknown in ("features", "auto")
-        return asked and not why_no_features(val, self._calibration_truth())
-
-    def _calibration_truth(self) -> IntArray | None:
-        """True classes of the calibration side; None if there is none, or it shows other things."""
-        if not self._tables.has_calibration_side:
-            return None
-        side = self._tables.calibration_side()
-        return side.truth if self._tables.labelled else None
 
     def _shipment(self, fitted: Mapping[str, FittedRules]) -> Shipment:
         return Shipment(
