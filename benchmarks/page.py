@@ -19,6 +19,7 @@ PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
 
 ORDER = (
     "accuracy", "cached-training", "feeding", "gate-size", "gate-power", "sequential-errors", "sequential-stops",
+    "asked-labels", "asked-silent",
     "quantization", "onnx-kernels", "resizing", "export-speed", "edge-latency", "edge-cold-start", "edge-throughput",
     "edge-peers", "cloud-init", "cloud-overhead", "cloud-load", "phone-routes", "phone-speed",
 )  # fmt: skip

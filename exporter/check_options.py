@@ -81,11 +81,7 @@ class CheckCommand:
             if self.ask is not None or self.answers is not None:
                 raise not_unlabelled(data)
             return False
-        for option, given in (
-            ("--baseline", self.baseline),
-            ("--report", self.report),
-            ("--sequential", self.config.sequential),
-        ):
+        for option, given in (("--baseline", self.baseline), ("--report", self.report)):
             if given:
                 raise UsageError(
                     f"{option} needs labelled images. Received: photos without labels in {data}. "
