@@ -2,7 +2,7 @@
 
 Random halves of scored photos: each half is judged once by all of its labels, and once by the labels of the photos
 on which the models differ, asked in random order until the verdict stands. Scores come from a file (truth, fp32 and
-int8 of 1,000 ImageNet photos) and, with ``--bundle``, from a bundle's artifacts on the images of its run.
+int8 of 1,000 ImageNet photos) and, with ``--bundle``, from a bundle's int8 artifacts on its run's val images.
 The second table says how many photos pass without a single label: the disagreement is binomial, the sum is exact.
 """
 

@@ -32,6 +32,7 @@ from exporter.report.github import (
 from exporter.report.junit import junit_xml
 from exporter.report.rule_tables import print_trials
 from exporter.report.terminal_tables import print_baseline, print_report
+from exporter.unlabelled.page import page_file
 from exporter.unlabelled_check import check_unlabelled
 
 
@@ -145,6 +146,10 @@ def _check_outputs(command: CheckCommand) -> None:
         "--baseline": command.baseline if command.accept else None,
     }
     taken: dict[str, str] = {}
+    if command.answers is not None:
+        taken[os.path.realpath(command.answers)] = "--answers"
+    if command.ask is not None:
+        taken[os.path.realpath(page_file(command.ask))] = "--ask"
     for option, path in files.items():
         if path is None:
             continue

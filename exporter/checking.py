@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.common.errors import UsageError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.rules.known_score import KnownScorer
@@ -26,9 +27,7 @@ from exporter.judge.saved_report import saved_report
 from exporter.judge.sequential_record import SequentialRun
 from exporter.judge.verdict import CheckReport
 from exporter.reference.resize_choice import resize_notes
-from exporter.reference.usage_check import (
-    settle_reference,
-)
+from exporter.reference.usage_check import settle_reference
 from exporter.report.report import render_report
 from exporter.rules.fitting import try_rules
 from exporter.rules.known import Observed, how_known, observe
@@ -38,6 +37,7 @@ from exporter.sequential.seeded_order import in_seeded_order
 from exporter.source.images import GrowingTable, PixelTable, decode_table
 from exporter.statistics.gate import fixed_gate
 from exporter.statistics.sequential_gate import sequential_gate
+from exporter.unlabelled.photos import is_unlabelled
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,11 @@ def run_check(
         SnapshipError: The bundle, a model or the data is invalid.
     """
     progress = progress or no_progress
+    if config.data is not None and is_unlabelled(config.data):
+        raise UsageError(
+            f"check needs labelled images. Received: photos without labels in {os.fspath(config.data)}. "
+            "Call check_unlabelled, or pass images in class folders."
+        )
     subject = subject_of(config, progress)
     if diagnostics is None:
         diagnostics = not config.quick

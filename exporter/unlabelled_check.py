@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.progress import Progress, no_progress
@@ -46,29 +47,32 @@ class UnlabelledResult:
 
 
 def check_unlabelled(
-    config: CheckConfig,
+    bundle: str | os.PathLike[str] | CheckConfig,
     *,
     answers: str | os.PathLike[str] | None = None,
     ask: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> UnlabelledResult:
-    """Judges on photos without labels.
+    """Like :func:`exporter.check`, on photos without labels.
 
     Args:
-        config: What to check; ``data`` is a folder of photos without sub-folders.
+        bundle: A folder or zip, or a whole configuration; ``data`` is a folder of photos without sub-folders.
         answers: ``answers.csv`` of a person, about photos on which the models differ.
-        ask: Folder for a page that asks about the photos that matter.
+        ask: Folder for a page that asks about the photos that matter; not the photos' own.
         progress: Progress callback.
+        options: Further fields of :class:`exporter.CheckConfig`, in addition to a bundle's path.
 
     Raises:
         SnapshipError: The bundle, a model, the photos or the answers are invalid, or a setting needs labels.
     """
     progress = progress or no_progress
+    config = bundle if isinstance(bundle, CheckConfig) else CheckConfig(bundle, **options)
     if config.data is None or not is_unlabelled(config.data):
         raise not_unlabelled(config.data)
     _refuse_settings(config)
     if ask is not None:
-        check_ask(Path(ask))
+        check_ask(Path(ask), Path(config.data))
     subject = subject_of(config, progress, labelled=False)
     if ask is not None or answers is not None:
         check_words(subject.labels)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from exporter import CheckConfig as CheckConfig
     from exporter import ExportConfig as ExportConfig
     from exporter import check as check
+    from exporter import check_unlabelled as check_unlabelled
     from exporter import export as export
     from serverless.app import create_app as create_app
     from snapship.run import run_recipe as run_recipe
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "edge_runtime": "Bundle Classifier InputSpec Prediction Result ResultOptions SnapshipError selftest",
-    "exporter": "CheckConfig ExportConfig check export",
+    "exporter": "CheckConfig ExportConfig check check_unlabelled export",
     "serverless.app": "create_app",
     "snapship.run": "run_recipe",
     "trainer": "TrainConfig evaluate models train",

@@ -68,7 +68,8 @@ class Check(Protocol):
             weak_reference: Whether a full model no better than guessing is an error.
             inconclusive: Effect of an inconclusive verdict on the test: ``error`` and ``fail`` fail it
                 with different messages, ``skip`` skips it, ``pass`` ignores it.
-            sequential: Whether to take the images one by one in a random order, and stop as soon as it may.
+            sequential: Whether to take the images one by one in a random order, and stop as soon as it may;
+                ``--snapship-report`` asks for all of them.
             seed: Seed of that order; None is 0.
 
         Returns:

@@ -64,7 +64,7 @@ def check_words(labels: Sequence[str]) -> None:
     Raises:
         UsageError: There is one.
     """
-    taken = [label for label in labels if label in get_args(Word)]
+    taken = [label for label in labels if label.lower() in get_args(Word)]
     if taken:
         raise UsageError(
             f"--ask and --answers need class names other than {', '.join(get_args(Word))}. Received: "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,20 +54,36 @@ class AskPage:
     open: int
 
 
-def check_ask(folder: Path) -> None:
+def page_file(folder: str | os.PathLike[str]) -> Path:
+    """The file of the page.
+
+    Args:
+        folder: What ``--ask`` was given.
+    """
+    return Path(folder) / PAGE_FILE
+
+
+def check_ask(folder: Path, photos: Path) -> None:
     """Checks before the work that the page can be written: the folder is new, empty, or has an earlier page.
 
     Args:
         folder: What ``--ask`` was given.
+        photos: The folder of the photos.
 
     Raises:
-        UsageError: It holds something else, or is no folder.
+        UsageError: It holds something else, is no folder, or is in the folder of the photos.
     """
+    if folder.absolute().resolve().is_relative_to(photos.absolute().resolve()):
+        # With a sub-folder, the same photos would be another data set at the next check.
+        raise UsageError(
+            f"--ask must write beside the photos, not among them. Received: --ask {folder} and --data {photos}. "
+            "Pass another folder."
+        )
     with usable_path(folder, "--ask", "The folder of the page must be writable"):
         if not folder.exists():
             return
         names = sorted(entry.name for entry in folder.iterdir() if not is_ignored([entry.name]))
-        page = folder / PAGE_FILE
+        page = page_file(folder)
         others = [name for name in names if name != PAGE_FILE and not _is_answers(name)]
         if page.is_file() and _MARK not in page.read_text("utf-8", errors="replace")[:200]:
             others.insert(0, PAGE_FILE)
@@ -95,7 +112,7 @@ def write_page(folder: Path, html: str) -> Path:
     Raises:
         UsageError: It cannot be written.
     """
-    page = folder / PAGE_FILE
+    page = page_file(folder)
     write_whole(page, html, "--ask")
     return page
 

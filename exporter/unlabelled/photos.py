@@ -69,6 +69,8 @@ def not_unlabelled(data: str | os.PathLike[str] | None) -> UsageError:
         data: What ``--data`` was given, if anything.
     """
     received = "no --data" if data is None else f"--data {as_utf8(os.fspath(data))}"
+    if data is not None and not os.path.exists(data) and os.fspath(data) not in ("digits", *ARRAY_NAMES):
+        received += ", which does not exist"
     return UsageError(
         "--ask and --answers need photos without labels: a folder of images, without sub-folders and without a "
         f"table. Received: {received}. Copy the photos into one folder and pass it, or leave the option out."

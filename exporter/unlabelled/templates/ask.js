@@ -3,26 +3,34 @@ const $ = (id) => document.getElementById(id);
 const data = JSON.parse($('data').textContent);
 const KEY = `snapship-ask-${data.id}`;
 const UNKNOWN = ['', '(cannot tell)'];
+const ABOUT_CLASSES = ['(neither)', '(both)'];
 // Letters: classes may be digits.
 const KEYS = 'asdfghjkl';
 const WORDS = {n: '(neither)', b: '(both)', t: '(cannot tell)'};
 
-// By photo: a class, a word, or nothing. What this browser remembers is newer than what the page was made with.
+// By photo: a class, a word, or nothing.
 const answers = new Map(data.photos.map(({sha256, answer}) => [sha256, answer]));
 let goOn = false;
+
+// What this browser remembers, by photo: the answer, the one that the page was made with, and the classes shown.
+let stored = {};
 try {
-  for (const [sha256, answer] of Object.entries(JSON.parse(localStorage.getItem(KEY) ?? '{}'))) {
-    if (answers.has(sha256) && typeof answer === 'string') answers.set(sha256, answer);
-  }
+  stored = JSON.parse(localStorage.getItem(KEY)) ?? {};
 } catch { /* Without storage, answers last as long as the page is open. */ }
+for (const {sha256, answer, shown} of data.photos) {
+  const [said, before, about] = stored[sha256] ?? [];
+  // An answers file that changed since is newer, and "neither" and "both" are about the classes shown.
+  const still = before === answer && (!ABOUT_CLASSES.includes(said) || shown.every((label) => about.includes(label)));
+  if (still) answers.set(sha256, said);
+}
 
 // What may be undone, the last answer last.
 const order = data.photos.map(({sha256}) => sha256).filter((sha256) => answers.get(sha256) !== '');
 
-function remember() {
+function remember({sha256, answer, shown}) {
+  stored[sha256] = [answers.get(sha256), answer, shown];
   try {
-    const given = [...answers].filter(([, answer]) => answer !== '');
-    localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(given)));
+    localStorage.setItem(KEY, JSON.stringify(stored));
   } catch { /* See above. */ }
 }
 
@@ -113,7 +121,7 @@ function showEnd(found, settled, left) {
 /** After an answer, the focus must not stay on a button of the photo before. */
 function change(sha256, answer) {
   answers.set(sha256, answer);
-  remember();
+  remember(data.photos.find((photo) => photo.sha256 === sha256));
   show();
   (current ? $('ask') : $('said')).focus();
 }

@@ -13,7 +13,7 @@ from benchmarks.asked_case import made_judgement, made_table
 from benchmarks.browsers.protocol import MissingError
 from benchmarks.browsers.puppeteer import Driver, PuppeteerBrowser, packages_folder
 from exporter.unlabelled.answers import Answer, read_answers
-from exporter.unlabelled.differing import Answers
+from exporter.unlabelled.differing import Answers, Photo
 from exporter.unlabelled.page import ask_page, check_ask, write_page
 from exporter.unlabelled.tally import tally
 
@@ -57,7 +57,7 @@ def test_page_says_what_python_says_after_every_answer(
     )
     assert page is not None
     file = write_page(tmp_path / "ask", page.html)
-    check_ask(tmp_path / "ask")
+    check_ask(tmp_path / "ask", tmp_path / "photos")
     random = np.random.default_rng(seed)
     said: dict[str, Answer] = {}
 
@@ -104,3 +104,42 @@ def test_page_says_what_python_says_after_every_answer(
         assert not tab.foreign(file.as_uri())
         # Names are text.
         assert tab.value("document.querySelector('b')") is None
+
+
+def test_the_browser_remembers_answers_that_are_still_about_what_is_asked(
+    chromium: PuppeteerBrowser, tmp_path: Path
+) -> None:
+    """20 photos differ; then the artifact names another class on all of them."""
+    table = made_table(list(range(390)), LABELS)
+
+    def written(other: int, given: dict[str, Answer]) -> list[Photo]:
+        full, own = np.zeros(390, np.int64), np.zeros(390, np.int64)
+        own[:20] = other
+        found = made_judgement(table, Answers(full, {"small": own}), given, MARGIN)
+        page = ask_page("made up", found.report, found, table.images, LABELS)
+        assert page is not None
+        write_page(tmp_path / "ask", page.html)
+        return list(found.photos)
+
+    def remembered() -> dict[str, str]:
+        found: dict[str, str] = tab.value("Object.fromEntries([...answers].filter(([, said]) => said))")
+        return found
+
+    with chromium.page(width=390, height=844) as tab:
+        written(1, {})
+        tab.open((tmp_path / "ask" / "ask.html").as_uri())
+        order = []
+        for key in ("n", "t", "b", "asdf"[tab.value("data.photos[3].shown").index(LABELS[0])]):
+            order.append(tab.value("current.sha256"))
+            tab.key(key)
+        tab.reload()
+        said = dict(zip(order, ("(neither)", "(cannot tell)", "(both)", LABELS[0]), strict=True))
+        assert remembered() == said
+        # "Neither" and "both" were about other classes.
+        written(2, {})
+        tab.reload()
+        assert remembered() == {order[1]: "(cannot tell)", order[3]: LABELS[0]}
+        # A corrected answers file is newer than what was said here.
+        written(1, {order[3]: 1})
+        tab.reload()
+        assert remembered() == said | {order[3]: LABELS[1]}

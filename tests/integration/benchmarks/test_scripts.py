@@ -17,6 +17,7 @@ EDGE = ("edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
 PHONE = ("phone_routes", "phone_speed")
 SCRIPTS = (
     "accuracy",
+    "asked_labels",
     "cached_training",
     "cascade",
     *EDGE,
@@ -55,6 +56,7 @@ def test_help_says_what_is_measured(script: str) -> None:
     [
         ("accuracy", (), "--data"),
         ("accuracy", ("--only", "digits,roses"), "roses"),
+        ("asked_labels", (), "--scores or --bundle"),
         ("cached_training", (), "--data and --weights"),
         *((script, (), "--data and --weights") for script in ("cascade", "export_speed")),
         *((script, (), "--data and --weights") for script in (*EDGE, *PHONE)),

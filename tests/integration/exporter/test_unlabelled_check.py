@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+import snapship
 from edge_runtime.common.errors import GateFailedError, InconclusiveError, UsageError
 from edge_runtime.dataset import open_dataset
 from exporter.check_cli import check
 from exporter.common.backend import load_keras
+from snapship import check_unlabelled
 from trainer import Run
 
 
@@ -64,6 +66,13 @@ def test_bundle_passes_without_a_label_and_nothing_is_invented(
     assert "Nothing to ask" in done.output
 
 
+def test_python_has_a_function_of_its_own(exported: Path, flat: Path) -> None:
+    found = check_unlabelled(exported, data=flat, margin=0.05, quick=True)
+    assert (found.report.verdict, found.report.n, found.page) == ("pass", 200, None)
+    with pytest.raises(UsageError, match="Call check_unlabelled"):
+        snapship.check(exported, data=flat)
+
+
 def test_answers_settle_what_differs(digits_run: Run, other: Path, flat: Path, tmp_path: Path) -> None:
     pair = ["--reference", digits_run.path, "--candidate", other, "--data", flat]
     asked = run(*pair, "--ask", tmp_path / "ask")
@@ -95,9 +104,20 @@ def test_bad_usage_is_one_line_and_loses_nothing(exported: Path, flat: Path, tmp
     before = sorted(tmp_path.rglob("*"))
     for arguments, words in (
         (["--data", flat, "--ask", taken], "which holds notes.txt"),
+        (["--data", flat, "--ask", flat / "ask"], "beside the photos"),
+        (["--data", flat, "--sequential"], "--sequential needs labelled images"),
         (["--data", nested, "--ask", tmp_path / "new"], "without sub-folders"),
         (["--data", "digits", "--ask", tmp_path / "new"], "need photos without labels"),
         (["--answers", tmp_path / "a.csv"], "no --data"),
+        (["--data", tmp_path / "absent", "--ask", tmp_path / "new"], "which does not exist"),
+        (
+            ["--data", flat, "--answers", tmp_path / "a.csv", "--json", tmp_path / "a.csv"],
+            "--answers and --json",
+        ),
+        (
+            ["--data", flat, "--ask", tmp_path / "new", "--junit", tmp_path / "new/ask.html"],
+            "--ask and --junit",
+        ),
         (["--data", flat, "--worst-class", "0.1"], "--worst-class needs labelled images"),
         (["--data", flat, "--weak-reference", "allow"], "--weak-reference needs labelled images"),
         (["--data", flat, "--baseline", tmp_path / "b.json"], "--baseline needs labelled images"),

@@ -41,6 +41,19 @@ def test_int8_is_as_good(snapship_check):
     assert not list(ran.path.glob("*.html"))
 
 
+def test_it_may_stop_early(ran: pytest.Pytester) -> None:
+    result = run(
+        ran,
+        """
+def test_sequential(snapship_check):
+    report = snapship_check(BUNDLE, data="digits", margin=0.05, sequential=True, seed=3)
+    assert report.sequential.seed == 3
+    assert report.n < 385
+""",
+    )
+    result.assert_outcomes(passed=1)
+
+
 @pytest.mark.slow
 def test_what_fails_a_test_is_told_without_a_traceback(ran: pytest.Pytester) -> None:
     result = run(

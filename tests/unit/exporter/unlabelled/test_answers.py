@@ -85,5 +85,6 @@ def test_bad_answers_are_refused_in_one_line(
 
 
 def test_class_names_that_are_words_are_refused() -> None:
-    with pytest.raises(UsageError, match="neither"):
-        check_words(("a", "(neither)"))
+    for word in ("(neither)", "(Both)"):
+        with pytest.raises(UsageError, match="Rename the class"):
+            check_words(("a", word))

@@ -90,8 +90,16 @@ def test_words_add_nothing_and_cannot_tell_stays_open() -> None:
 def test_copies_are_asked_once_and_counted_as_often_as_they_occur() -> None:
     answers, photos = case([0, 0, 0, 0], [1, 1, 0, 1], [7, 7, 8, 9])
     assert [len(photo.rows) for photo in photos] in ([2, 1], [1, 2])
+    assert result(answers, photos, {}, 0.3).unanswered == 3
     found = result(answers, photos, {photo.sha256: 0 for photo in photos}, 0.3)
     assert (found.lost, found.answered) == (3, 3)
+
+
+def test_the_order_of_the_buttons_does_not_say_whose_they_are_and_stays() -> None:
+    answers, photos = case([0] * 20, [1] * 20)
+    assert {photo.classes for photo in photos} == {(0, 1), (1, 0)}
+    again = differing_photos(answers, made_table(list(range(20)), LABELS))
+    assert [photo.classes for photo in again] == [photo.classes for photo in photos]
 
 
 def test_answers_needed_settle_it_and_fewer_do_not() -> None:
