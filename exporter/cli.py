@@ -161,8 +161,8 @@ def export(quick: bool, as_json: bool, **given: Any) -> None:
     RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 if the
     bundle is written, whatever the verdicts: to fail a build, use `snapship check`. With --best
     it is 1 if nothing passes. An artifact that cannot be made is left out; if --artifacts
-    names it, the bundle is written and the exit code is 2. If a rule of --max-error,
-    --sets or --unknown cannot be made, it is written without that rule and the exit code is 3.
+    names it, or if a rule of --max-error, --sets or --unknown cannot be made, the bundle is
+    written without it and the exit code is 2.
 
     \b
     Example:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.common.errors import InconclusiveError, ModelFileError
+from edge_runtime.common.errors import DataError, ModelFileError
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Exported:
         """Raises an error if the bundle lacks a rule that was asked for.
 
         Raises:
-            InconclusiveError: It does, for an artifact that was judged; the bundle is still written.
+            DataError: It does, for an artifact that was judged; the bundle is still written.
         """
         if self.unmet_rules:
             kind, reasons = next(iter(self.unmet_rules.items()))
-            raise InconclusiveError(
+            raise DataError(
                 f"Every rule that is asked for must be made. Received: {self.bundle.location} without rules for "
                 f"{', '.join(self.unmet_rules)} ({kind}: {'; '.join(reasons)}). Use the bundle without them, "
                 "pass more images with --data, or ask for less."
