@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge_runtime import Bundle
-from edge_runtime.common.errors import InconclusiveError
+from edge_runtime.common.errors import DataError
 from exporter import check
 from exporter.check_cli import check as check_command
 from exporter.cli import export as export_command
@@ -90,11 +90,11 @@ def test_without_rules_nothing_of_schema_2_is_written(exported: Path) -> None:
     assert 'id="rules"' not in (exported / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_missing_rule_is_inconclusive_and_the_bundle_is_written(digits_run: Run, tmp_path: Path) -> None:
+def test_a_missing_rule_is_an_error_and_the_bundle_is_written(digits_run: Run, tmp_path: Path) -> None:
     out = tmp_path / "digits.bundle"
     words = [str(digits_run.path), "--out", str(out), "--artifacts", "tflite-fp32", "--quick"]
     found = CliRunner().invoke(export_command, [*words, "--max-error", "0.01%", "--sets", "90%"])
-    assert isinstance(found.exception, InconclusiveError)
+    assert isinstance(found.exception, DataError)
     assert found.exception.exit_code == 2
     assert "are missing" in str(found.exception) or "would not help" in str(found.exception)
     (entry,) = Bundle.open(out).manifest.artifacts
