@@ -249,5 +249,5 @@ def _run(result: Path, words: Sequence[str], environ: dict[str, str], patience_s
     except subprocess.TimeoutExpired:
         reason = f"timeout after {patience_s:.0f} s"
     raise EnvironmentMissingError(
-        f"The app must run on this machine to be measured. Received: {reason}. Run: snapship doctor"
+        f"The app must run on this machine to be measured. Received: {reason.rstrip('.')}. Run: snapship doctor"
     )
