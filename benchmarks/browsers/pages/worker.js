@@ -23,17 +23,17 @@ const commands = {
     return classifier.info.input;
   },
 
-  scores: async ({pixels}) => [...(await classifier.engine.run(pixels))],
+  scores: async ({pixels}) => [...(await classifier.engine.run(pixels)).scores],
 
   exact: async ({blob}) => [...(await classifier.classify(blob)).scores],
 
   canvas: async ({blob, width, height}) =>
-    [...(await classifier.engine.run(rgb(await drawn(blob, width, height, {colorSpaceConversion: 'none'}))))],
+    [...(await classifier.engine.run(rgb(await drawn(blob, width, height, {colorSpaceConversion: 'none'})))).scores],
 
   bitmap: async ({blob, width, height}) =>
     [...(await classifier.engine.run(rgb(await drawn(
       blob, width, height, {resizeWidth: width, resizeHeight: height, resizeQuality: 'high'},
-    ))))],
+    )))).scores],
 
   /** Milliseconds of each way to one answer, in turn, the order reversed from round to round. */
   async times({blob, rounds, input}) {

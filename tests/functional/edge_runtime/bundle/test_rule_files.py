@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from edge_runtime.bundle.bundle import Bundle, rule_files
-from edge_runtime.bundle.manifest import MANIFEST_FILE, encode_manifest
+from edge_runtime.bundle.manifest import MANIFEST_FILE, TensorSpec, encode_manifest
 from edge_runtime.bundle.rules import KnownRule, Rules
 from edge_runtime.common.errors import BundleError
 from edge_runtime.golden import verify_files
@@ -19,13 +19,14 @@ FILE = "rules/tflite-int8_known.bin"
 
 
 def with_rule(folder: Path, file: str = FILE) -> Bundle:
-    """Gives the bundle's first artifact a rule with a file of parameters."""
+    """Gives the bundle's first artifact a features output, as the manifest has it, and a rule with parameters."""
     data = b"parameters"
     (folder / FILE).parent.mkdir()
     (folder / FILE).write_bytes(data)
     known = KnownRule("nearest", -9.5, 0.95, "features", file, hashlib.sha256(data).hexdigest())
     manifest = Bundle.open(folder).manifest
-    first = msgspec.structs.replace(manifest.artifacts[0], rules=Rules(400, "0" * 64, known=known))
+    rules, features = Rules(400, "0" * 64, known=known), TensorSpec("features", "float32", (1, 64))
+    first = msgspec.structs.replace(manifest.artifacts[0], rules=rules, outputs=(features,))
     written = msgspec.structs.replace(manifest, artifacts=(first, *manifest.artifacts[1:]))
     (folder / MANIFEST_FILE).write_bytes(encode_manifest(written))
     return Bundle.open(folder)

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-import exporter.judge.judge_artifacts
+import exporter.judge.run_artifacts
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.dataset import open_dataset
 from edge_runtime.image.input_spec import InputSpec
@@ -184,7 +184,7 @@ def test_float_file_that_cannot_be_looked_into_ends_no_check(
             "A float16 file must run with all its tensors kept. Received: x. Export it again."
         )
 
-    monkeypatch.setattr(exporter.judge.judge_artifacts, "half_magnitude", refused)
+    monkeypatch.setattr(exporter.judge.run_artifacts, "half_magnitude", refused)
     candidates = [
         Candidate("onnx-fp32", file(), "onnx", True, 1),
         Candidate("coreml", b"", "coreml", False, 1),
