@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.options import parser
-from benchmarks.result import Column, Figure, Result, command_line, now, write_result
+from benchmarks.result import Column, Figure, Result, as_text, command_line, now, write_result
 from edge_runtime.common.arrays import IntArray
 from exporter.common.backend import load_keras
 from exporter.statistics.gate import DEFAULT_MARGIN, decide
@@ -234,8 +234,4 @@ def silent_result(options: argparse.Namespace) -> Result:
 
 if __name__ == "__main__":
     for one in main():
-        print(f"\n{one.title}\n{' | '.join(column.name for column in one.columns)}")
-        for cells in one.rows:
-            print(" | ".join(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in cells))
-        for figure in one.figures:
-            print(f"{figure.name}: {figure.value:.5f}{' (missed)' if figure.missed else ''}")
+        print(f"\n{as_text(one)}")

@@ -21,7 +21,17 @@ import numpy as np
 from benchmarks.gate_rules import largest, passes_by_former, passes_by_score, probability
 from benchmarks.machine import machine
 from benchmarks.options import parser
-from benchmarks.result import RESULTS, Column, Figure, Result, command_line, now, read_results, write_result
+from benchmarks.result import (
+    RESULTS,
+    Column,
+    Figure,
+    Result,
+    as_text,
+    command_line,
+    now,
+    read_results,
+    write_result,
+)
 from exporter.common.backend import load_keras
 from exporter.statistics.gate_limits import passing as passes_by_bound
 
@@ -254,8 +264,4 @@ def stored_power(folder: Path = RESULTS) -> Result:
 
 if __name__ == "__main__":
     for one in main():
-        print(f"\n{one.title}\n{' | '.join(column.name for column in one.columns)}")
-        for cells in one.rows:
-            print(" | ".join(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in cells))
-        for figure in one.figures:
-            print(f"{figure.name}: {figure.value:.5f}{' (missed)' if figure.missed else ''}")
+        print(f"\n{as_text(one)}")

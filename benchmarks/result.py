@@ -129,6 +129,20 @@ def write_result(result: Result, folder: Path = RESULTS) -> Path:
     return path
 
 
+def as_text(result: Result) -> str:
+    """A result for the terminal: its title, its columns, a line per row, and its figures.
+
+    Args:
+        result: The result.
+    """
+    lines = [result.title, " | ".join(column.name for column in result.columns)]
+    for cells in result.rows:
+        lines.append(" | ".join(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in cells))
+    for figure in result.figures:
+        lines.append(f"{figure.name}: {figure.value:.5f}{' (missed)' if figure.missed else ''}")
+    return "\n".join(lines)
+
+
 def read_results(folder: Path = RESULTS) -> list[Result]:
     """All results of a folder, in the order of their names, numbers in them by value.
 
