@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_runtime.bundle.strict_json import Strict
 from edge_runtime.common.errors import GateFailedError, InconclusiveError
+from exporter.judge.artifact_verdicts import named
 from exporter.statistics.gate import GateVerdict
 
 
@@ -64,8 +65,8 @@ class BaselineReport(Strict, frozen=True):
             GateFailedError: An artifact got worse or is gone, or is inconclusive and treated as a failure.
             InconclusiveError: An artifact is inconclusive.
         """
-        bad = self._named("fail") + [f"{kind}: no longer exported" for kind in self.gone]
-        open_ = self._named("inconclusive")
+        bad = named(self.artifacts, "fail") + [f"{kind}: no longer exported" for kind in self.gone]
+        open_ = named(self.artifacts, "inconclusive")
         if bad or (open_ and inconclusive == "fail"):
             raise GateFailedError(
                 f"No artifact may be worse than its baseline. Received: {'; '.join(bad or open_)}. "
@@ -76,8 +77,3 @@ class BaselineReport(Strict, frozen=True):
                 f"A comparison with the baseline needs enough images. Received: {'; '.join(open_)}. "
                 "Pass more with --data and --accept, or settle it with --inconclusive pass|fail."
             )
-
-    def _named(self, verdict: GateVerdict) -> list[str]:
-        return [
-            f"{kind}: {found.reason}" for kind, found in self.artifacts.items() if found.verdict == verdict
-        ]

@@ -29,6 +29,7 @@ from exporter.evidence.record import (
 from exporter.evidence.rules_record import RulesReport, RulesTrial
 from exporter.formats.half_precision import Magnitude
 from exporter.formats.onnx_run import CpuReport
+from exporter.judge.artifact_verdicts import after_replays, named
 from exporter.judge.sequential_record import SequentialRun
 from exporter.quantize.calibration import CalibrationReport
 from exporter.statistics.comparison import Comparison
@@ -188,16 +189,7 @@ class CheckReport(Strict, frozen=True):
         Args:
             replays: By kind; kinds that were not judged are left out.
         """
-
-        def judged(kind: str, found: ArtifactReport) -> ArtifactReport:
-            replay = replays.get(kind)
-            if replay is None:
-                return found
-            if replay.passed:
-                return msgspec.structs.replace(found, golden=replay)
-            return msgspec.structs.replace(found.failing(f"golden replay: {replay.reason}"), golden=replay)
-
-        return self.with_artifacts({kind: judged(kind, found) for kind, found in self.artifacts.items()})
+        return self.with_artifacts(after_replays(self.artifacts, replays))
 
     def with_artifacts(self, artifacts: dict[str, ArtifactReport]) -> CheckReport:
         """Replaces the artifacts; the verdict and the Pareto set follow.
@@ -253,11 +245,7 @@ class CheckReport(Strict, frozen=True):
             repairs: By kind; kinds that were not judged are left out.
             calibrations: Likewise.
         """
-        artifacts = {
-            kind: msgspec.structs.replace(found, repair=repairs.get(kind), calibration=calibrations.get(kind))
-            for kind, found in self.artifacts.items()
-        }
-        return msgspec.structs.replace(self, artifacts=artifacts)
+        return self._with_each(repair=repairs, calibration=calibrations)
 
     def with_rules(self, reports: Mapping[str, RulesReport]) -> CheckReport:
         """Adds the rules that were made.
@@ -265,11 +253,7 @@ class CheckReport(Strict, frozen=True):
         Args:
             reports: By kind, each of them judged.
         """
-        artifacts = {
-            kind: msgspec.structs.replace(found, rules=reports.get(kind))
-            for kind, found in self.artifacts.items()
-        }
-        return msgspec.structs.replace(self, artifacts=artifacts)
+        return self._with_each(rules=reports)
 
     def with_trials(self, trials: Mapping[str, RulesTrial]) -> CheckReport:
         """Adds how the rules of a bundle do.
@@ -277,8 +261,12 @@ class CheckReport(Strict, frozen=True):
         Args:
             trials: By kind, each of them judged.
         """
+        return self._with_each(trial=trials)
+
+    def _with_each(self, **given: Mapping[str, Any]) -> CheckReport:
+        """Replaces fields of the artifacts, each by what is given for its kind; None where there is nothing."""
         artifacts = {
-            kind: msgspec.structs.replace(found, trial=trials.get(kind))
+            kind: msgspec.structs.replace(found, **{field: table.get(kind) for field, table in given.items()})
             for kind, found in self.artifacts.items()
         }
         return msgspec.structs.replace(self, artifacts=artifacts)
@@ -293,24 +281,22 @@ class CheckReport(Strict, frozen=True):
             GateFailedError: An artifact failed, or is inconclusive and treated as a failure.
             InconclusiveError: An artifact is inconclusive.
         """
-        bad = [kind for kind, found in self.artifacts.items() if found.verdict == "fail"]
-        open_ = [kind for kind, found in self.artifacts.items() if found.verdict == "inconclusive"]
+        bad, open_ = named(self.artifacts, "fail"), named(self.artifacts, "inconclusive")
         limit = f"{100 * self.margin:g} points"
         if bad or (open_ and inconclusive == "fail"):
-            named = "; ".join(f"{kind}: {self.artifacts[kind].reason}" for kind in bad or open_)
             raise GateFailedError(
-                f"Every artifact must be within {limit} of the full model. Received: {named}. "
+                f"Every artifact must be within {limit} of the full model. Received: {'; '.join(bad or open_)}. "
                 "See the report, calibrate on more images, or leave that artifact out."
             )
         if open_ and inconclusive == "error":
-            named = "; ".join(f"{kind}: {self.artifacts[kind].reason}" for kind in open_)
-            if all(self._open_for_its_kernels(self.artifacts[kind]) for kind in open_):
+            unsettled = [found for found in self.artifacts.values() if found.verdict == "inconclusive"]
+            if all(self._open_for_its_kernels(found) for found in unsettled):
                 raise InconclusiveError(
-                    f"Every artifact must give the same answers on every CPU. Received: {named}. "
+                    f"Every artifact must give the same answers on every CPU. Received: {'; '.join(open_)}. "
                     "Do that, or settle it with --inconclusive pass|fail."
                 )
             raise InconclusiveError(
-                f"A verdict needs enough labelled images. Received: {named}. "
+                f"A verdict needs enough labelled images. Received: {'; '.join(open_)}. "
                 "Pass more with --data, a wider --margin, or settle it with --inconclusive pass|fail."
             )
 

@@ -13,6 +13,7 @@ from exporter.common.wording import agreement_text
 from exporter.evidence.record import GoldenReport, KernelsReport
 from exporter.formats.half_precision import Magnitude
 from exporter.formats.onnx_run import CpuReport
+from exporter.judge.artifact_verdicts import after_replays, named
 from exporter.statistics.gate import GateVerdict, overall
 
 
@@ -156,13 +157,7 @@ class UnlabelledReport(Strict, frozen=True):
         Args:
             replays: By kind; kinds that were not judged are left out.
         """
-        artifacts = {}
-        for kind, found in self.artifacts.items():
-            replay = replays.get(kind)
-            if replay is not None and not replay.passed:
-                found = found.failing(f"golden replay: {replay.reason}")
-            artifacts[kind] = msgspec.structs.replace(found, golden=replay)
-        return self.with_artifacts(artifacts)
+        return self.with_artifacts(after_replays(self.artifacts, replays))
 
     def with_notes(self, notes: tuple[str, ...]) -> UnlabelledReport:
         """Adds findings.
@@ -203,8 +198,7 @@ class UnlabelledReport(Strict, frozen=True):
             GateFailedError: An artifact failed, or is inconclusive and treated as a failure.
             InconclusiveError: An artifact is inconclusive.
         """
-        bad = self._named("fail")
-        open_ = self._named("inconclusive")
+        bad, open_ = named(self.artifacts, "fail"), named(self.artifacts, "inconclusive")
         if bad or (open_ and inconclusive == "fail"):
             raise GateFailedError(
                 f"Every artifact must be within {100 * self.margin:g} points of the full model. Received: "
@@ -221,6 +215,3 @@ class UnlabelledReport(Strict, frozen=True):
                 "A verdict must hold however the photos without an answer are labelled. Received: "
                 f"{'; '.join(open_)}. {cure}, or settle it with --inconclusive pass|fail."
             )
-
-    def _named(self, verdict: GateVerdict) -> list[str]:
-        return [f"{kind}: {one.reason}" for kind, one in self.artifacts.items() if one.verdict == verdict]
