@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from exporter.common.backend import load_keras
 from exporter.source.full_model import FullModel, find_source, load_source
@@ -57,3 +58,16 @@ def full_model(saved: Callable[..., Path]) -> FullModel:
 def noise() -> np.ndarray:
     """uint8 images [40, 12, 10, 3] that never reach 0 or 255."""
     return np.random.default_rng(5).integers(40, 200, (40, 12, 10, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Noise in four classes, six images of each to train and to judge."""
+    rng = np.random.default_rng(0)
+    for name in ("ash", "birch", "oak", "zelkova"):
+        for split in ("train", "val"):
+            (tmp_path / "photos" / split / name).mkdir(parents=True)
+            for index in range(6):
+                array = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+                Image.fromarray(array).save(tmp_path / "photos" / split / name / f"{index}.png")
+    return tmp_path / "photos"

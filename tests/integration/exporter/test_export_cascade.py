@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 from edge_runtime import Bundle, Classifier, selftest
 from edge_runtime.common.errors import DataError, UsageError
@@ -17,18 +15,6 @@ from exporter.cli import export as command
 from exporter.exporting import export_bundle
 from exporter.judge.saved_report import saved_report
 from exporter.judge.verdict import CheckReport
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for name in ("ash", "birch", "oak", "zelkova"):
-        for split in ("train", "val"):
-            (tmp_path / "photos" / split / name).mkdir(parents=True)
-            for index in range(6):
-                array = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
-                Image.fromarray(array).save(tmp_path / "photos" / split / name / f"{index}.png")
-    return tmp_path / "photos"
 
 
 def asked(source: Path, photos: Path, out: Path) -> list[str]:

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 from edge_runtime import Bundle
 from edge_runtime.common.errors import ModelFileError
@@ -25,18 +23,6 @@ def body(layers: Any, image: Any) -> Any:
     few = load_keras().initializers.RandomUniform(-1e-8, 1e-8)
     x = layers.ReLU(6)(layers.Conv2D(4, 3, kernel_initializer=few)(image))
     return layers.Concatenate()([layers.Flatten()(x), layers.Flatten()(layers.Rescaling(1 / 255)(image))])
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for name in ("ash", "birch", "oak", "zelkova"):
-        for split in ("train", "val"):
-            (tmp_path / "photos" / split / name).mkdir(parents=True)
-            for index in range(6):
-                array = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
-                Image.fromarray(array).save(tmp_path / "photos" / split / name / f"{index}.png")
-    return tmp_path / "photos"
 
 
 def test_others_ship_and_the_missing_one_is_a_row(
