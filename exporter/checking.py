@@ -30,7 +30,7 @@ from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import settle_reference
 from exporter.report.report import render_report
 from exporter.rules.fitting import try_rules
-from exporter.rules.known import Observed, how_known, observe
+from exporter.rules.known import Observed, features_of, how_known
 from exporter.sequential.one_by_one import judge_one_by_one
 from exporter.sequential.planning import sequential_run
 from exporter.sequential.seeded_order import in_seeded_order
@@ -176,7 +176,10 @@ def _trials(
                     engine = candidates[entry.kind].open(1)
                 with closing(engine):
                     step = f"looking at images with {entry.kind}"
-                    seen = observe(engine, table.pixels, rules.known.output, progress=progress, step=step)
+                    features = features_of(
+                        engine, table.pixels, rules.known.output, progress=progress, step=step
+                    )
+                seen = Observed(scores, features)
             scorer = KnownScorer.of(rules.known, bundle.rule_file(entry))
             known = how_known(scorer, seen) >= rules.known.threshold
         trials[entry.kind] = try_rules(scores, table.truth, rules, known)

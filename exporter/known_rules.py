@@ -8,6 +8,7 @@ from contextlib import closing
 from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress
+from edge_runtime.engines.result import Float32Array
 from exporter.convert.builder import Builder
 from exporter.convert.image_sets import Tables
 from exporter.formats.kinds import CASCADE, CASCADE_FIRST, Kind
@@ -53,11 +54,12 @@ class KnownRules:
         """
         self._candidates = {one.name: one for one in candidates}
 
-    def make(self, kind: str) -> FittedKnown:
+    def make(self, kind: str, scores: Float32Array) -> FittedKnown:
         """Makes the rule of one artifact; if it reads features, a cascade has that of its first file.
 
         Args:
             kind: The artifact's kind; a cascade comes after its files.
+            scores: Its scores of the judging images, float32 ``[n, classes]``.
         """
         first = self._made.get(CASCADE_FIRST)
         if kind == CASCADE and first is not None and first.rule is not None and first.rule.output:
@@ -70,7 +72,7 @@ class KnownRules:
             engine = self._candidates[kind].open(1)
         with closing(engine):
             self._made[kind] = fit_known(
-                engine, self._judging.pixels, pixels, truth, self._unknown,
+                engine, scores, self._judging.pixels, pixels, truth, self._unknown,
                 kind=kind, refused=self._refused.get(kind, ""), progress=self._progress,
             )  # fmt: skip
         return self._made[kind]

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.cascade_entry import cascade_entry
-from edge_runtime.bundle.manifest import Artifact, Manifest, Preprocess, Provenance
+from edge_runtime.bundle.manifest import Artifact, Cascade, Manifest, Preprocess, Provenance
 from edge_runtime.bundle.rules import Rules
 from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.image.input_spec import InputSpec
 from exporter.bundle.bundle_files import REPORT_FILE, write_manifest
 from exporter.bundle.golden_files import replay_golden, write_golden
-from exporter.cascade.making import MadeCascade, with_verdict
+from exporter.cascade.making import MadeCascade
 from exporter.evidence.record import RepairReport
 from exporter.formats.kinds import CASCADE, Kind
 from exporter.judge.judge_artifacts import Judgement
@@ -24,6 +25,8 @@ from exporter.judge.verdict import CHECK_FILE, CheckReport
 from exporter.report.report import render_report
 from exporter.rules.fitting import FittedRules
 from exporter.source.images import PixelTable, balanced
+
+Judged = TypeVar("Judged", Artifact, Cascade)
 
 
 @dataclass(frozen=True)
@@ -149,11 +152,11 @@ def _write_check(shipment: Shipment, judgement: Judgement, manifest: Manifest) -
     (folder / REPORT_FILE).write_text(page, encoding="utf-8")
     (folder / CHECK_FILE).write_bytes(encode_json(kept.to_dict()))
     entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)
-    cascade = with_verdict(manifest.cascade, kept)
+    cascade = None if manifest.cascade is None else _with_verdict(manifest.cascade, kept)
     write_manifest(folder, msgspec.structs.replace(manifest, artifacts=entries, cascade=cascade))
 
 
-def _with_verdict(entry: Artifact, report: CheckReport) -> Artifact:
+def _with_verdict(entry: Judged, report: CheckReport) -> Judged:
     """An artifact that cannot run here stays unchecked."""
     found = report.artifacts.get(entry.kind)
     if found is None:

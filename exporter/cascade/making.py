@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from edge_runtime.bundle.manifest import Cascade
 from edge_runtime.common.errors import ModelFileError
-from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress
 from edge_runtime.engines import open_engine
 from edge_runtime.engines.cascade import CascadeEngine
@@ -19,7 +16,7 @@ from exporter.formats.kinds import CASCADE, CASCADE_FIRST, CASCADE_SECOND, KINDS
 from exporter.judge.verdict import CheckReport
 from exporter.repair.artifact_repair import ArtifactRepair
 from exporter.source.candidate import Candidate, cascade_candidate
-from exporter.source.scoring import engine_scorer
+from exporter.source.scoring import file_scores
 
 
 @dataclass(frozen=True)
@@ -83,28 +80,12 @@ def make_cascade(files: Mapping[Kind, Path], repair: ArtifactRepair, progress: P
             "made. Leave --cascade out."
         )
     pixels, full = repair.close_ups
-    with quiet():
-        engine = open_engine(by_name[CASCADE_FIRST], KINDS[CASCADE_FIRST].format, CASCADE_FIRST)
-    try:
-        first = engine_scorer(engine, full.shape[1])(pixels, progress, "finding the cascade's threshold")
-    finally:
-        engine.close()
-    return MadeCascade(by_name[CASCADE_FIRST], by_name[CASCADE_SECOND], threshold(first, full))
-
-
-def with_verdict(cascade: Cascade | None, report: CheckReport) -> Cascade | None:
-    """Adds what the gate found.
-
-    Args:
-        cascade: Its line in the manifest; None if there is none.
-        report: The final report.
-    """
-    if cascade is None:
-        return None
-    found = report.artifacts[cascade.kind]
-    return msgspec.structs.replace(
-        cascade,
-        verdict=found.verdict,
-        metrics=found.metrics(report.n),
-        temperature=1.0 if found.temperature is None else round(found.temperature.temperature, 4),
+    first = file_scores(
+        by_name[CASCADE_FIRST].read_bytes(),
+        KINDS[CASCADE_FIRST].format,
+        pixels,
+        full.shape[1],
+        progress=progress,
+        step="finding the cascade's threshold",
     )
+    return MadeCascade(by_name[CASCADE_FIRST], by_name[CASCADE_SECOND], threshold(first, full))

@@ -43,8 +43,8 @@ class RuleWishes:
         return any(wish is not None for wish in (self.max_error, self.sets, self.unknown))
 
 
-KnownFitter: TypeAlias = Callable[[str], FittedKnown]
-"""Makes the rule for unknown things of the artifact of a kind."""
+KnownFitter: TypeAlias = Callable[[str, Float32Array], FittedKnown]
+"""Makes the rule for unknown things of one artifact, from its kind and its scores of the images."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def fit_artifacts(
     fitted = {}
     for kind, scores in found.scores.items():
         if kind in kinds:
-            one = known(kind) if known is not None and wishes.unknown is not None else None
+            one = known(kind, scores) if known is not None and wishes.unknown is not None else None
             fitted[kind] = fit_rules(
                 scores, table.truth, wishes, data_sha256=sha256, chose_epoch=chose_epoch, known=one
             )

@@ -81,33 +81,31 @@ class FittedKnown:
         return {self.rule.file: self.parameters} if self.rule is not None and self.rule.file else {}
 
 
-def observe(
+def features_of(
     engine: Engine,
     pixels: UInt8Array,
     output: str,
     *,
     progress: Progress = no_progress,
     step: str = "scoring",
-) -> Observed:
-    """Runs a file on images.
+) -> Float32Array:
+    """Reads a further output of a file on images.
 
     Args:
         engine: The loaded file.
-        pixels: uint8 ``[n, height, width, channels]``.
-        output: The further output to read; empty for none.
+        pixels: uint8 ``[n, height, width, channels]``, n at least 1.
+        output: The name of the output.
         progress: Progress callback.
         step: What is done, for people.
+
+    Returns:
+        float32 ``[n, size]``.
     """
-    scores, features = [], []
+    features = []
     for index, image in enumerate(pixels):
-        if output:
-            found, extra = engine.run_with(np.asarray(image), output)
-            features.append(extra)
-        else:
-            found = engine.run(np.asarray(image))
-        scores.append(found)
+        features.append(engine.run_with(np.asarray(image), output)[1])
         progress(step, index + 1, len(pixels))
-    return Observed(np.stack(scores), np.stack(features) if output else None)
+    return np.stack(features)
 
 
 def output_of(engine: Engine, unknown: Unknown) -> str:
@@ -123,6 +121,7 @@ def output_of(engine: Engine, unknown: Unknown) -> str:
 
 def fit_known(
     engine: Engine,
+    scores: Float32Array,
     pixels: UInt8Array,
     calibration: UInt8Array,
     truth: IntArray | None,
@@ -136,6 +135,7 @@ def fit_known(
 
     Args:
         engine: The artifact, loaded; with its features output if it has one.
+        scores: Its scores of the val images, float32 ``[n, classes]``.
         pixels: Val images, uint8 ``[n, height, width, channels]``.
         calibration: Images of the calibration side, uint8 ``[m, height, width, channels]``.
         truth: Their true classes; None if they show other things than the model's classes, and so cannot say how
@@ -155,13 +155,13 @@ def fit_known(
         return FittedKnown(None, missing=max(0, fewest_images(KEPT) - len(pixels)), reason=reason)
     if reason:
         output = ""
-    val = observe(engine, pixels, output, progress=progress, step=f"looking at known images with {kind}")
-    seen = None
-    if output:
-        seen = observe(
-            engine, calibration, output, progress=progress, step=f"looking at training images with {kind}"
-        )
-    return fit_observed(val, seen, kind=kind, output=output, reason=reason)
+    if not output:
+        return fit_observed(Observed(scores), None, kind=kind, reason=reason)
+    step = f"looking at known images with {kind}"
+    val = Observed(scores, features_of(engine, pixels, output, progress=progress, step=step))
+    step = f"looking at training images with {kind}"
+    seen = features_of(engine, calibration, output, progress=progress, step=step)
+    return fit_observed(val, seen, kind=kind, output=output)
 
 
 def why_no_features(val: int, truth: IntArray | None) -> str:
@@ -185,7 +185,7 @@ def why_no_features(val: int, truth: IntArray | None) -> str:
 
 def fit_observed(
     val: Observed,
-    calibration: Observed | None,
+    calibration: Float32Array | None,
     *,
     kind: str,
     output: str = "",
@@ -196,15 +196,16 @@ def fit_observed(
 
     Args:
         val: Of the val images.
-        calibration: Of images of the calibration side, with features; None for a score without parameters.
+        calibration: Features of images of the calibration side, float32 ``[m, size]``; None for a score without
+            parameters.
         kind: The artifact's kind.
         output: The further output that the features are.
         kept: Share of images of the model's classes to keep, above 0 and below 1.
         reason: Why it is not made from features, for the record.
     """
     parameters, scorer = b"", KnownScorer(None)
-    if calibration is not None and calibration.features is not None:
-        parameters = nearest_parameters(calibration.features).encoded()
+    if calibration is not None:
+        parameters = nearest_parameters(calibration).encoded()
         # As a device reads it: numbers are rounded in the file.
         scorer = KnownScorer(NearestParameters.decoded(parameters, kind))
     found = how_known(scorer, val)

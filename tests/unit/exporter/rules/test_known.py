@@ -40,7 +40,7 @@ def test_rule_from_features_keeps_known_and_refuses_other_directions() -> None:
 
     report = fit_observed(
         Observed(scores(400), known(400)),
-        Observed(scores(90), known(90)),
+        known(90),
         kind="tflite-fp32",
         output="features",
     )
@@ -72,12 +72,9 @@ def test_features_that_never_differ_make_finite_parameters() -> None:
 
 
 class _Scoring:
-    """An engine that has scores of its own, and no further output."""
+    """An engine without a further output, which nobody needs to run."""
 
     outputs = ()
-
-    def run(self, pixels: np.ndarray) -> np.ndarray:
-        return np.array([0.9, 0.1], np.float32) if pixels.sum() else np.array([0.5, 0.5], np.float32)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +89,12 @@ class _Scoring:
 def test_rule_without_features_says_why(truth: np.ndarray | None, refused: str, said: str) -> None:
     val = np.zeros((30, 1, 1, 1), np.uint8)
     engine = cast("Engine", _Scoring())
-    asked = fit_known(engine, val, val, truth, "features", kind="onnx-fp16", refused=refused)
+    scores = np.full((30, 2), 0.5, np.float32)
+    asked = fit_known(engine, scores, val, val, truth, "features", kind="onnx-fp16", refused=refused)
     assert asked.rule is None
     assert said in asked.reason
-    auto = fit_known(engine, val, val, truth, "auto", kind="onnx-fp16", refused=refused)
+    auto = fit_known(engine, scores, val, val, truth, "auto", kind="onnx-fp16", refused=refused)
     assert auto.rule is not None
     assert (auto.rule.score, auto.rule.output, auto.files) == ("entropy", "", {})
     assert said in auto.reason
-    assert fit_known(engine, val, val, truth, "scores", kind="onnx-fp16").reason == ""
+    assert fit_known(engine, scores, val, val, truth, "scores", kind="onnx-fp16").reason == ""
