@@ -93,17 +93,29 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def command_line(module: str, arguments: Sequence[str] | None = None) -> str:
-    """The command to repeat this, with absolute paths made relative.
+    """The command to repeat this, as in ``benchmarks/README.md``: inputs lie in ``data/`` and ``weights/``.
 
     Args:
         module: Such as ``benchmarks.feeding``.
         arguments: Its words; None for those of this process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    shown = [os.path.relpath(word) if os.path.isabs(word) else word for word in words]
+    shown = [_shown(word) for word in words]
     backend = os.environ.get("KERAS_BACKEND", "")
     prefix = f"KERAS_BACKEND={backend} " if backend not in ("", "tensorflow") else ""
     return prefix + shlex.join(["python", "-m", module, *shown])
+
+
+def _shown(word: str) -> str:
+    """A word of a command; a path from outside the checkout by the place that the README gives it."""
+    name, given, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    path = Path(os.path.relpath(value) if os.path.isabs(value) else value)
+    if path.is_absolute() or path.parts[:1] == ("..",):
+        known = [place for place, part in enumerate(path.parts) if part in ("data", "weights")]
+        value = Path(*path.parts[known[-1] if known else -1 :]).as_posix()
+    elif os.path.isabs(value):
+        value = path.as_posix()
+    return f"{name}{given}{value}"
 
 
 def now() -> str:

@@ -90,6 +90,20 @@ def test_command_line_can_be_given_again_elsewhere(monkeypatch: pytest.MonkeyPat
     assert command_line("benchmarks.feeding", words) == expected
 
 
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("../elsewhere/data/flowers", "data/flowers"),
+        ("--weights=../elsewhere/weights/a.h5", "--weights=weights/a.h5"),
+        ("../elsewhere/flowers.bundle", "flowers.bundle"),
+        ("flowers,mnist", "flowers,mnist"),
+        ("photos/a.jpg", "photos/a.jpg"),
+    ],
+)
+def test_command_line_names_no_folder_of_this_machine(word: str, shown: str) -> None:
+    assert command_line("benchmarks.feeding", [word]) == f"python -m benchmarks.feeding {shown}"
+
+
 def test_page_in_the_docs_is_the_one_of_the_stored_results() -> None:
     stored = [entry for entry in read_results() if not entry.quick]
     assert (ROOT / "docs" / "benchmarks.md").read_text("utf-8") == page.page(stored), (
