@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from edge_runtime.image import fast_jpeg
-from edge_runtime.image.fast_jpeg import UInt8
+from edge_runtime.image.photo_memory import UInt8
 
 Size: TypeAlias = tuple[int, int]
 Box: TypeAlias = tuple[float, float, float, float]
