@@ -27,8 +27,12 @@ UInt8: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 _SMALL_BYTES = 4_000_000
 """Largest block that a thread keeps for itself."""
 
-_LARGE_BYTES = 256_000_000
-"""Largest block that a thread keeps until the system needs it: a photo of 64 megapixels."""
+_LARGE_BYTES = 64_000_000
+"""Largest block that a thread keeps until the system needs it: a photo of 16 megapixels."""
+
+_LINE_BYTES = 64
+"""A small block starts a quarter into such a line: to a row that starts at whole 32 bytes libjpeg-turbo
+writes past the cache, and a small photo is still in it when it is resized. A tenth of the decoding."""
 
 _kept = threading.local()
 
@@ -66,7 +70,9 @@ class _Block:
     def __init__(self, count: int) -> None:
         self._map: mmap.mmap | None = None
         if count <= _SMALL_BYTES:
-            self.bytes: UInt8 = np.empty(count, np.uint8)
+            room: UInt8 = np.empty(count + _LINE_BYTES, np.uint8)
+            start = (_LINE_BYTES // 4 - room.ctypes.data) % _LINE_BYTES
+            self.bytes: UInt8 = room[start : start + count]
             return
         # Only large photos need it.
         import mmap
@@ -114,9 +120,7 @@ def picture_over(rows: UInt8, mode: str) -> Image.Image:
         return Image.frombuffer("L", (width, height), rows, "raw", "L", 0, 1)
     # Image.frombuffer maps RGBX but copies RGB, though both have the same four bytes in memory:
     # these are its own lines.
-    picture = Image.new("RGB", (0, 0))._new(
-        _imaging.map_buffer(rows, (width, height), "raw", 0, (mode, 0, 1))
-    )
+    picture = Image.Image()._new(_imaging.map_buffer(rows, (width, height), "raw", 0, (mode, 0, 1)))
     picture.readonly = 1
     return picture
 

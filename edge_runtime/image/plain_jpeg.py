@@ -96,7 +96,7 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
             usual_colours |= (head[10], head[13], head[16]) == (1, 2, 3)
         elif marker == _QUANTIZATION:
             # 64 8-bit values after the number of each table.
-            if length % 65 != 2 or any(number > 3 for number in data[at + 4 : at + 2 + length : 65]):
+            if length % 65 != 2 or max(data[at + 4 : at + 2 + length : 65], default=0) > 3:
                 return None
         elif marker == _JFIF:
             if at != 2 or length != 16 or head[4:9] != b"JFIF\0":

@@ -72,6 +72,14 @@ def test_memory_of_two_threads_lies_apart() -> None:
     assert not np.shares_memory(lent(), theirs)
 
 
+@pytest.mark.parametrize("width", range(1, 40))
+def test_a_small_photo_does_not_start_at_whole_32_bytes(width: int) -> None:
+    photo_memory._kept.__dict__.clear()
+    with rows_of((width, 3)) as rows:
+        assert rows.shape == (3, width, 4)
+        assert rows.ctypes.data % 32 == 16
+
+
 def test_it_is_returned_after_an_error() -> None:
     with pytest.raises(KeyError), rows_of(SIZE) as rows:
         raise KeyError
