@@ -143,14 +143,29 @@ def decode_jpeg(data: bytes, rows: UInt8) -> bool:
     return True
 
 
+def copy_picture(picture: Image.Image, rows: UInt8) -> None:
+    """Copies the pixels of a picture; only if :func:`usable`.
+
+    Args:
+        picture: Decoded, of mode ``RGB``.
+        rows: Takes the pixels, uint8 ``[height, width, 4]``, of the picture's size.
+    """
+    copied = picture_over(rows, "RGB")
+    # Else Pillow would paste into memory of its own.
+    copied.readonly = 0
+    copied.paste(picture, (0, 0))
+
+
 @cache
 def usable() -> bool:
-    """Whether this Pillow decodes into foreign memory, four bytes per pixel."""
-    rows = np.zeros((2, 3, 4), np.uint8)
+    """Whether this Pillow decodes and copies into foreign memory, four bytes per pixel."""
+    decoded, copied = np.zeros((2, 2, 3, 4), np.uint8)
     values = bytes(range(18))
     try:
-        picture_over(rows, "RGB").frombytes(values, "raw", "RGB")
+        picture = picture_over(decoded, "RGB")
+        picture.frombytes(values, "raw", "RGB")
+        copy_picture(picture, copied)
     except Exception:
         # The functions are Pillow's own, not its interface: another version may lack them.
         return False
-    return rows[:, :, :3].tobytes() == values
+    return decoded[:, :, :3].tobytes() == copied[:, :, :3].tobytes() == values
