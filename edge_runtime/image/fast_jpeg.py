@@ -9,26 +9,18 @@ four bytes each, so that Pillow can use that memory without a copy.
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image, _imaging
+from PIL import Image
 
-UInt8: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
+from edge_runtime.image.photo_memory import UInt8, picture_over
 
 _MEMORY = "_snapship_memory"
 _COLOUR_SPACES = {"RGB": "RGBX", "L": "GRAY"}
 
-_KEPT_BYTES = 4_000_000
-"""Largest picture, in pixels, whose memory a thread keeps for its next one."""
-
 _first = iter((True,))
-_kept = threading.local()
 
 
 def decode(data: bytes, header: Image.Image) -> Image.Image | None:
@@ -58,29 +50,18 @@ def ready() -> bool:
     return not next(_first, False) and usable()
 
 
-@contextmanager
-def rows(data: bytes, size: tuple[int, int]) -> Iterator[UInt8 | None]:
+def decode_jpeg(data: bytes, rows: UInt8) -> bool:
     """Decodes a JPEG to red, green, blue and a pad byte; only if :func:`usable`.
 
     Args:
         data: The encoded image, with three components.
-        size: Width and height from its header.
+        rows: Takes the pixels, uint8 ``[height, width, 4]``, of the size in the image's header.
 
-    Yields:
-        uint8 ``[height, width, 4]``, in memory that this thread reuses for its next photo; None if
-        simplejpeg rejects the file.
+    Returns:
+        Whether simplejpeg accepts the file.
     """
-    count = 4 * size[0] * size[1]
-    # Take the memory out of the cache: a signal handler that decodes meanwhile must not find it.
-    buffer: UInt8 | None = _kept.__dict__.pop("buffer", None)
-    if buffer is None or len(buffer) < count:
-        buffer = np.empty(count, np.uint8)
-    array = _decode(data, "RGB", buffer[:count])
-    try:
-        yield array if array is not None and array.shape == (size[1], size[0], 4) else None
-    finally:
-        if len(buffer) <= _KEPT_BYTES:
-            _kept.buffer = buffer
+    array = _decode(data, "RGB", rows.reshape(-1))
+    return array is not None and array.shape == rows.shape
 
 
 def memory(picture: Image.Image) -> UInt8 | None:
@@ -120,17 +101,10 @@ def _same(mode: str) -> bool:
 
 
 def _picture(array: UInt8, mode: str) -> Image.Image:
-    """An image that shares the array's memory, keeps it alive, and must not write to it."""
-    height, width = array.shape[:2]
-    if mode == "L":
-        return Image.frombuffer("L", (width, height), array, "raw", "L", 0, 1)
-    # Image.frombuffer maps RGBX but copies RGB, though both have the same four bytes in memory:
-    # these are its own lines. If a Pillow version drops them, the probe fails and Pillow decodes.
-    picture = Image.new("RGB", (0, 0))._new(
-        _imaging.map_buffer(array, (width, height), "raw", 0, (mode, 0, 1))
-    )
-    picture.readonly = 1
-    setattr(picture, _MEMORY, array)
+    """An image that shares the array's memory; if this Pillow cannot do that, the probe fails."""
+    picture = picture_over(array, mode)
+    if mode == "RGB":
+        setattr(picture, _MEMORY, array)
     return picture
 
 

@@ -111,7 +111,7 @@ def upright_transposition(picture: Image.Image) -> Image.Transpose | None:
     """
     if picture.format == "TIFF":
         return None
-    value = _from_exif(_exif_block(picture))
+    value = exif_orientation(_exif_block(picture))
     return _UNDO.get((_from_xmp(picture) or 1) if value is None else value)
 
 
@@ -132,8 +132,15 @@ def _exif_block(picture: Image.Image) -> bytes:
     return b""
 
 
-def _from_exif(block: bytes) -> int | None:
-    """Reads the tag from the first directory; None if it is missing or unreadable."""
+def exif_orientation(block: bytes) -> int | None:
+    """Reads the orientation from the first directory of an EXIF block.
+
+    Args:
+        block: The block, with or without ``Exif`` before it.
+
+    Returns:
+        The number as stored, 1 for upright; None if it is missing or unreadable.
+    """
     while block.startswith(b"Exif\0\0"):
         block = block[6:]
     order = {b"II": "<", b"MM": ">"}.get(block[:2])

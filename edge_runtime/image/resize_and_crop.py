@@ -29,8 +29,8 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.image import resize
-from edge_runtime.image.fast_jpeg import UInt8
 from edge_runtime.image.input_spec import InputSpec
+from edge_runtime.image.photo_memory import UInt8
 from edge_runtime.image.resize import Size
 
 Part: TypeAlias = tuple[int, int, int, int]

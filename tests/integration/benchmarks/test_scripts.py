@@ -13,7 +13,7 @@ from benchmarks import accuracy, page, quantization
 from benchmarks.result import read_results
 
 ROOT = Path(__file__).resolve().parents[3]
-EDGE = ("edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
+EDGE = ("edge_answers", "edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
 PHONE = ("phone_routes", "phone_speed")
 SCRIPTS = (
     "accuracy",
@@ -93,6 +93,7 @@ def test_both_ways_of_a_task_have_the_same_epochs() -> None:
         ("resizing", (), ["resizing"], {"stretch", "crop", "tflite-int8"}),
         ("export_speed", (), ["export-speed"], {"converting to tflite-fp32", "all"}),
         ("edge_latency", (), ["edge-latency"], {"invoke", "array", "JPEG, Pillow"}),
+        ("edge_answers", ("--before", str(ROOT)), ["edge-answers"], {"320x240", "4:2:0", "4:4:4"}),
         ("edge_cold_start", (), ["edge-cold-start"], {"snapship", "by hand", "TensorFlow by hand"}),
         ("edge_throughput", (), ["edge-throughput"], {"1", "2"}),
         ("edge_peers", (), ["edge-peers"], {"snapship", "tf.lite", "onnxruntime", "keras"}),

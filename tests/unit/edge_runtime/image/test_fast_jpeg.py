@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import io
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -117,41 +116,8 @@ def test_image_keeps_the_decoder_s_memory_and_is_not_written_to() -> None:
     assert other.tobytes() == before.tobytes()
 
 
-def test_rows_lie_in_memory_that_a_thread_keeps_and_hands_out_once() -> None:
-    data, size = jpeg("RGB"), (131, 97)
-    with fast_jpeg.rows(data, size) as first:
-        assert first is not None
-        before = first.copy()
-        # As from a signal handler, in the same thread.
-        with fast_jpeg.rows(jpeg("RGB", quality=20), size) as inner:
-            assert inner is not None
-            assert not np.shares_memory(first, inner)
-        np.testing.assert_array_equal(first, before)
-    with fast_jpeg.rows(data, size) as again:
-        assert again is not None
-        assert np.shares_memory(again, first) or np.shares_memory(again, inner)
-
-
-def test_rows_of_two_threads_lie_apart() -> None:
-    def decoded_rows() -> object:
-        with fast_jpeg.rows(jpeg("RGB"), (131, 97)) as found:
-            return found
-
-    with ThreadPoolExecutor(1) as threads:
-        theirs = threads.submit(decoded_rows).result()
-    assert not np.shares_memory(np.asarray(decoded_rows()), np.asarray(theirs))
-
-
-def test_large_rows_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_jpeg, "_KEPT_BYTES", 4 * 131 * 97 - 1)
-    fast_jpeg._kept.__dict__.clear()
-    with fast_jpeg.rows(jpeg("RGB"), (131, 97)) as found:
-        assert found is not None
-    assert not fast_jpeg._kept.__dict__
-
-
-def test_rows_of_a_wrong_size_or_a_damaged_file_are_none() -> None:
+def test_rows_of_a_wrong_size_or_a_damaged_file_are_refused() -> None:
     data = jpeg("RGB")
+    assert fast_jpeg.decode_jpeg(data, np.empty((97, 131, 4), np.uint8))
     for wrong, size in ((data, (130, 97)), (data, (132, 98)), (data[:-500], (131, 97))):
-        with fast_jpeg.rows(wrong, size) as found:
-            assert found is None
+        assert not fast_jpeg.decode_jpeg(wrong, np.empty((size[1], size[0], 4), np.uint8))

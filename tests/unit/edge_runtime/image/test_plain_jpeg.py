@@ -80,10 +80,42 @@ def test_a_colour_profile_and_restart_markers_change_nothing(way: str) -> None:
     assert short.tobytes() == outcome(data, SPEC, short=False)
 
 
-def exif() -> Image.Exif:
+def exif(orientation: int | None = 6) -> bytes:
     found = Image.Exif()
-    found[0x0112] = 6
-    return found
+    found[0x010F] = "a camera"
+    if orientation is not None:
+        found[0x0112] = orientation
+    return found.tobytes()
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+def xmp(orientation: int) -> bytes:
+    text = f'<x tiff:Orientation="{orientation}"/>'.encode()
+    return segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + text)
+
+
+def without_jfif(data: bytes) -> bytes:
+    """As cameras write it: EXIF comes first, and nothing names the colours."""
+    return data[:2] + data[20:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        jpeg(exif=exif(1)),
+        without_jfif(jpeg(exif=exif(1))),
+        without_jfif(jpeg(exif=exif(1), subsampling=1, comment=b"x")),
+        jpeg()[:20] + segment(0xE1, exif(1)) + xmp(6) + jpeg()[20:],
+        jpeg()[:20] + xmp(6) + segment(0xE1, exif(1)) + jpeg()[20:],
+    ],
+)
+def test_an_upright_photo_of_a_camera_is_plain(way: str, data: bytes) -> None:
+    short = plain_pixels(data, SPEC, LIMIT)
+    assert short is not None
+    assert short.tobytes() == outcome(data, SPEC, short=False)
 
 
 def photo_in_a_photo(data: bytes) -> bytes:
@@ -98,6 +130,12 @@ def photo_in_a_photo(data: bytes) -> bytes:
         lambda: jpeg("CMYK"),
         lambda: jpeg(progressive=True),
         lambda: jpeg(exif=exif()),
+        lambda: jpeg(exif=exif(None)),
+        lambda: without_jfif(jpeg(exif=exif(0))),
+        lambda: jpeg()[:20] + segment(0xE1, exif(1)) + segment(0xE1, exif(6)) + jpeg()[20:],
+        lambda: jpeg()[:20] + segment(0xE1, b"Exif\0\0") + jpeg()[20:],
+        lambda: jpeg()[:20] + xmp(6) + jpeg()[20:],
+        lambda: without_jfif(jpeg(exif=exif(1), keep_rgb=True)),
         lambda: jpeg(keep_rgb=True),
         lambda: photo_in_a_photo(jpeg()),
         lambda: jpeg().replace(b"JFIF", b"JFXX"),
@@ -117,7 +155,10 @@ def test_a_gray_model_and_a_large_picture_take_the_long_way(monkeypatch: pytest.
     assert plain_pixels(jpeg(), InputSpec(height=24, width=32, channels=1), LIMIT) is None
     assert plain_pixels(jpeg(), SPEC, 3499) is None
     assert plain_pixels(jpeg(), SPEC, 3500) is not None
+    # Without the compiled part, a large one is resized channel by channel.
     monkeypatch.setattr(plain_jpeg, "LARGE_PIXELS", 3499)
+    assert (plain_pixels(jpeg(), SPEC, LIMIT) is None) is not resize.usable()
+    monkeypatch.setattr(plain_jpeg, "fits_rows", lambda spec: False)
     assert plain_pixels(jpeg(), SPEC, LIMIT) is None
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_runtime.image import resize
+from edge_runtime.image import photo_memory, resize
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.resize_and_crop import fit, fit_pixels
 
@@ -181,3 +181,25 @@ def test_pixels_do_not_depend_on_pillow_s_version(
         monkeypatch.setattr(resize, "usable", lambda: False)
     found = fit_pixels(picture, InputSpec(height=40, width=40))
     assert hashlib.sha256(found.tobytes()).hexdigest()[:6] == expected
+
+
+@pytest.mark.skipif(not resize.usable(), reason="needs the compiled part")
+def test_a_picture_in_pieces_is_copied_and_resized_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (2100, 2101, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    assert resize.memory(picture) is None
+    part = (0.0, 0.0, 2101.0, 2100.0)
+    expected = np.asarray(resize.by_pillow(picture, (23, 17), part))
+    found = resize.compiled(picture, (23, 17), part)
+    assert found is not None
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.asarray(picture), noise)
+
+    def none_left(size: tuple[int, int]) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(photo_memory, "rows_of", none_left)
+        assert resize.compiled(picture, (23, 17), part) is None
+    monkeypatch.setattr(photo_memory, "usable", lambda: False)
+    assert resize.compiled(picture, (23, 17), part) is None
