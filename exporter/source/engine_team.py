@@ -67,6 +67,8 @@ def score_together(
     """
     helpers = max(0, min(size, len(pixels) // FEWEST_IMAGES) - 1)
     work = _Work(pixels, scores)
+    # Before another thread silences stderr, where the name of the step may go.
+    told(0)
 
     def help_out() -> tuple[int, int]:
         """Images seen, and passed on, by a further cascade."""
