@@ -46,7 +46,9 @@ class DecodingAhead:
             while not self._table.done():
                 progress("decoding", self._done, self._count)
                 wait([self._table], _TOLD_SECONDS)
-            return self._table.result()
+            table = self._table.result()
+            progress("decoding", self._count, self._count)
+            return table
         finally:
             # On Ctrl-C too, so that nothing goes on behind it.
             self.close()
