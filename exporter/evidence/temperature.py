@@ -132,4 +132,5 @@ def _softmax(logits: Float64Array, factor: float, out: Float64Array) -> Float64A
     np.multiply(logits, factor, out=out)
     np.subtract(out, out.max(axis=1, keepdims=True), out=out)
     np.exp(out, out=out)
-    return np.divide(out, out.sum(axis=1, keepdims=True), out=out)
+    np.divide(out, out.sum(axis=1, keepdims=True), out=out)
+    return out
