@@ -15,7 +15,6 @@ from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.engines.opening import engine_maker
 from edge_runtime.image.input_spec import InputSpec
 from exporter.config.check_config import CheckConfig
-from exporter.formats.model_files import model_sha256
 from exporter.judge.saved_report import saved_report
 from exporter.judge.verdict import CHECK_FILE
 from exporter.reference.usage_check import (
@@ -26,6 +25,7 @@ from exporter.reference.usage_check import (
     use_of_run,
 )
 from exporter.source.candidate import Candidate, artifact_candidate, cascade_candidate
+from exporter.source.decoding_ahead import DecodingAhead
 from exporter.source.external import (
     check_file,
     common_input,
@@ -36,7 +36,7 @@ from exporter.source.external import (
     scorer_of,
 )
 from exporter.source.full_model import Source, find_source, load_source, read_labels
-from exporter.source.images import choose_split, run_images
+from exporter.source.images import PixelTable, choose_split, decode_table, run_images
 from exporter.source.input_range import InputRange, check_range, pixels_of
 from exporter.source.loaded_model import LoadedModel
 from exporter.source.scoring import Scorer, full_scorer
@@ -68,6 +68,7 @@ class Subject:
         labels: The class names, in the order of the models' outputs.
         notes: Findings about the models' outputs, in words.
         bundle: The bundle of the candidates; None for a single file.
+        ahead: The images, being decoded; None where they are decoded when they are needed.
     """
 
     name: str
@@ -77,6 +78,21 @@ class Subject:
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
     bundle: Bundle | None = None
+    ahead: DecodingAhead | None = None
+
+    def decoded(self, progress: Progress) -> PixelTable:
+        """The images as a table, which the caller closes.
+
+        Args:
+            progress: Progress callback.
+
+        Raises:
+            DataError: More than a twentieth or a whole class does not decode.
+        """
+        if self.ahead is not None and self.ahead.spec == self.full.input:
+            return self.ahead.result(progress)
+        # No bundle, whose manifest tells the size before the model is loaded; or a full model of another size.
+        return decode_table(self.images, self.full.input, progress=progress)
 
 
 def subject_of(config: CheckConfig, progress: Progress, *, labelled: bool = True) -> Subject:
@@ -111,16 +127,22 @@ def _bundle_of(config: CheckConfig, progress: Progress, labelled: bool) -> Subje
         )
     candidates = [_of_bundle(opened, entry) for entry in opened.entries]
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
-    progress("loading the full model", 0, 0)
     # A run's model takes raw pixels, whatever range the export used.
     taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
-    model = load_source(source, taken)
-    full = ReadyModel(
-        full_scorer(model), model.input, source.file, source.sha256, use_of_bundle(source, taken)
-    )
     if labelled:
         images = images.relabelled(manifest.labels)
-    return Subject(manifest.name, candidates, full, images, manifest.labels, bundle=opened)
+    # A sequential check decodes what it needs.
+    ahead = None if config.sequential else DecodingAhead(images, manifest.input)
+    try:
+        progress("loading the full model", 0, 0)
+        model = load_source(source, taken)
+        scorer = full_scorer(model)
+    except BaseException:
+        if ahead is not None:
+            ahead.close()
+        raise
+    full = ReadyModel(scorer, model.input, source.file, source.sha256, use_of_bundle(source, taken))
+    return Subject(manifest.name, candidates, full, images, manifest.labels, bundle=opened, ahead=ahead)
 
 
 def _images(data: str | os.PathLike[str], config: CheckConfig, labelled: bool) -> ImageSet:
@@ -209,7 +231,8 @@ def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:
     file = Path(os.path.normpath(Path(os.path.realpath(bundle.location)) / report.reference.file))
     if not file.is_file() and not is_saved_model(file):
         raise UsageError(f"{rule} Received: no file {file}. Pass {cure}.")
-    if model_sha256(file) != bundle.manifest.provenance.source_sha256:
-        raise UsageError(f"{rule} Received: {file}, which has changed since. Export again, or pass {cure}.")
     in_run = file.name == MODEL_FILE and is_run(file.parent)
-    return find_source(file.parent if in_run else file)
+    source = find_source(file.parent if in_run else file)
+    if source.sha256 != bundle.manifest.provenance.source_sha256:
+        raise UsageError(f"{rule} Received: {file}, which has changed since. Export again, or pass {cure}.")
+    return source

@@ -34,7 +34,7 @@ from exporter.rules.known import Observed, features_of, how_known
 from exporter.sequential.one_by_one import judge_one_by_one
 from exporter.sequential.planning import sequential_run
 from exporter.sequential.seeded_order import in_seeded_order
-from exporter.source.images import GrowingTable, PixelTable, decode_table
+from exporter.source.images import GrowingTable, PixelTable
 from exporter.statistics.gate import fixed_gate
 from exporter.statistics.sequential_gate import sequential_gate
 from exporter.unlabelled.photos import is_unlabelled
@@ -127,7 +127,7 @@ def _judged(
     """Judges all images: together, or in their order if it is a sequential check."""
     full, notes = subject.full, subject.notes
     with ExitStack() as stack:
-        table: PixelTable = stack.enter_context(decode_table(subject.images, full.input, progress=progress))
+        table: PixelTable = stack.enter_context(subject.decoded(progress))
         # Cheap checks come before scoring.
         check_classes(table.images, config.missing_classes)
         scores = full.scorer(table.pixels, progress, "scoring with the full model")

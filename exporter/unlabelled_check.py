@@ -14,7 +14,6 @@ from exporter.bundle.golden_files import replay_golden
 from exporter.check_subject import Subject, subject_of
 from exporter.config.check_config import CheckConfig
 from exporter.judge.saved_report import saved_report
-from exporter.source.images import decode_table
 from exporter.unlabelled.answers import Given, check_words, read_answers
 from exporter.unlabelled.differing import Photo
 from exporter.unlabelled.judging import judge_unlabelled
@@ -101,7 +100,7 @@ def _judged(
     progress: Progress,
 ) -> UnlabelledResult:
     full = subject.full
-    with decode_table(subject.images, full.input, progress=progress) as table:
+    with subject.decoded(progress) as table:
 
         def given(photos: Sequence[Photo]) -> Given:
             if answers is None:

@@ -53,7 +53,8 @@ def softened(scores: Float32Array, temperature: float) -> Float32Array:
     soft = np.empty_like(scores)
     for start in range(0, len(scores), _ROWS):
         rows = slice(start, start + _ROWS)
-        soft[rows] = _softmax(log_scores(scores[rows]) / temperature)
+        logs = log_scores(scores[rows]) / temperature
+        soft[rows] = _softmax(logs, 1.0, logs)
     return soft
 
 
@@ -68,12 +69,16 @@ def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
     """
     # In blocks, or 50,000 images of 1,000 classes would take gigabytes.
     blocks = [slice(start, start + _ROWS) for start in range(0, len(truth), _ROWS)]
+    # The logarithms of one block are kept, which is most often all.
+    first = log_scores(scores[blocks[0]])
+    powers = np.empty_like(first)
 
     def slope(inverse: float) -> float:
         total = 0.0
         for rows in blocks:
-            logits = log_scores(scores[rows])
-            expected = np.sum(_softmax(logits * inverse) * logits, axis=1)
+            logits = log_scores(scores[rows]) if rows.start else first
+            shares = _softmax(logits, inverse, powers[: len(logits)])
+            expected = np.sum(np.multiply(shares, logits, out=shares), axis=1)
             total += float(np.sum(expected - logits[np.arange(len(logits)), truth[rows]]))
         return total / len(truth)
 
@@ -122,7 +127,10 @@ def temperature_report(scores: Float32Array, truth: IntArray) -> TemperatureRepo
     )
 
 
-def _softmax(logits: Float64Array) -> Float64Array:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Float64Array = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+def _softmax(logits: Float64Array, factor: float, out: Float64Array) -> Float64Array:
+    """``softmax(factor * logits)``, written to ``out``: fresh memory would cost as much as the arithmetic."""
+    np.multiply(logits, factor, out=out)
+    np.subtract(out, out.max(axis=1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    np.divide(out, out.sum(axis=1, keepdims=True), out=out)
+    return out

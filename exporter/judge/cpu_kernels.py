@@ -14,6 +14,7 @@ verdict::
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -70,16 +71,16 @@ def examine_kernels(
     if not risky:
         return KernelsReport(len(found), 0)
     worst = max(risky, key=lambda one: one.pair_sum).name
+    another = partial(candidate.open, threads, exact=True)
     try:
         with quiet():
-            engine = candidate.open(threads, exact=True)
+            engine = another()
     except ModelFileError:
         # For example a file with an operation on int8 activations, which has no exact form.
         return KernelsReport(len(found), len(risky), worst)
     try:
-        exact = engine_scorer(engine, scores.shape[1])(
-            pixels, progress, f"checking {candidate.name} with exact kernels"
-        )
+        scorer = engine_scorer(engine, scores.shape[1], another, candidate.team_size(threads))
+        exact = scorer(pixels, progress, f"checking {candidate.name} with exact kernels")
     finally:
         engine.close()
     verdict, top1 = compared(exact)

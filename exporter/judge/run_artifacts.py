@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -61,10 +62,14 @@ def running(
     judged = [one for one in candidates if not one.unusable]
     with open_engines(judged, threads, table.pixels.shape[1:], classes) as engines:
         scores = {}
-        for name, engine in engines.items():
-            scores[name] = engine_scorer(engine, classes)(table.pixels, progress, f"checking {name}")
-            check_numbers(scores[name], "an artifact", name, table)
+        for one in judged:
+            scorer = engine_scorer(
+                engines[one.name], classes, partial(one.open, threads), one.team_size(threads)
+            )
+            scores[one.name] = scorer(table.pixels, progress, f"checking {one.name}")
+            check_numbers(scores[one.name], "an artifact", one.name, table)
         passed_on = {name: share_passed_on(engine) for name, engine in engines.items()}
+        # Alone: the engines that helped are closed.
         latency = latencies_ms(engines, table.pixels)
         yield Ran(judged, engines, scores, latency, passed_on, skipped_artifacts(candidates, table))
 

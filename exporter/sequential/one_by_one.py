@@ -4,7 +4,8 @@
 
     until every artifact is decided, or there are no more images:
         decode the next 32, score them with the full model
-        each undecided artifact scores them one by one, and stops at the first that decides
+        each undecided artifact scores them one by one, and stops at the first that decides;
+        the artifacts run side by side
 
 An artifact is decided where the sequential gate says so (:mod:`exporter.statistics.sequential_gate`), or
 where a float export's score differs from the full model's, which fails it whatever follows. Each
@@ -18,6 +19,7 @@ full model scores all the others before it is called weak; the first of these tw
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +28,7 @@ import numpy as np
 from edge_runtime.bundle.labels import check_count
 from edge_runtime.common.errors import DataError
 from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import Engine
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.classes import MissingClasses, check_classes
@@ -121,12 +124,15 @@ def judge_one_by_one(
     first = growing.seen()
     classes = blocks[0].shape[1]
     check_count(growing.images.labels, classes)
-    with open_engines(judged, threads, first.pixels.shape[1:], classes) as engines:
+    with (
+        open_engines(judged, threads, first.pixels.shape[1:], classes) as engines,
+        ThreadPoolExecutor(max(1, cores() // threads)) as pool,
+    ):
         walks = [_Walk(one, engines[one.name], margin) for one in judged]
         start = 0
         while True:
             table = growing.seen()
-            _advance(walks, blocks[-1], table, start)
+            _advance(walks, blocks[-1], table, start, pool)
             start = len(table.truth)
             open_ = [walk.candidate.name for walk in walks if not walk.decided]
             progress(f"checking {', '.join(open_) or 'done'}", start, len(growing.images))
@@ -192,13 +198,20 @@ def _block(growing: GrowingTable, scorer: Scorer) -> Float32Array:
     return scorer(pixels)
 
 
-def _advance(walks: list[_Walk], scores: Float32Array, table: PixelTable, start: int) -> None:
-    """Shows the images from ``start`` on to every artifact that is not decided."""
-    for walk in walks:
+def _advance(
+    walks: list[_Walk], scores: Float32Array, table: PixelTable, start: int, pool: ThreadPoolExecutor
+) -> None:
+    """Shows the images from ``start`` on to every artifact that is not decided: artifacts side by side."""
+
+    def advance(walk: _Walk) -> None:
         for place, image in enumerate(scores, start=start):
             if walk.decided:
                 break
             walk.see(image, int(table.truth[place]), table.pixels[place])
+
+    for _ in pool.map(advance, walks):
+        # Raises what the first of them met.
+        pass
 
 
 def _settle(

@@ -12,6 +12,7 @@ from edge_runtime.engines.onnx import OnnxEngine
 from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.half_precision import Feed, raw
 from exporter.formats.kinds import KINDS, resolve
+from exporter.source.engine_team import team_size
 
 Opener = Callable[[int, bool], Engine]
 """Loads a file that no device engine reads as it is: threads of one inference, and whether to use kernels
@@ -66,6 +67,14 @@ class Candidate:
         if exact:
             return OnnxEngine(self.model, self.name, threads, exact=True)
         return open_engine(self.model, self.format, self.name, threads=threads)
+
+    def team_size(self, threads: int) -> int:
+        """How many of its engines may score images at once; one where the engine keeps all cores busy itself.
+
+        Args:
+            threads: Threads of one inference.
+        """
+        return team_size(self.bytes, threads) if self.threaded else 1
 
 
 def artifact_candidate(

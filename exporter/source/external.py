@@ -21,6 +21,7 @@ from exporter.formats.half_precision import raw
 from exporter.formats.model_files import model_files
 from exporter.formats.sigmoid_outputs import probes, refuse_sigmoids
 from exporter.source.candidate import Candidate
+from exporter.source.engine_team import team_size
 from exporter.source.full_model import CONVERTED_SUFFIXES, KERAS_SUFFIXES, FullModel, check_path
 from exporter.source.input_range import InputRange
 from exporter.source.loaded_model import LoadedModel
@@ -157,14 +158,16 @@ def prepared(model: LoadedModel, spec: InputSpec) -> LoadedModel:
 
 
 def scorer_of(model: LoadedModel) -> Scorer:
-    """Scores many images; on TensorFlow in batches.
+    """Scores many images, on all cores; on TensorFlow in batches.
 
     Args:
         model: What :func:`prepared` returned.
     """
     call = model.call
-    if call is None:
+    if call is None and model.name == "tensorflow":
         return engine_scorer(model, model.classes)
+    if call is None:
+        return engine_scorer(model, model.classes, partial(reloaded, model, 1), team_size(model.bytes))
 
     def scores(image: Any) -> Any:
         return load_tensorflow().nn.softmax(call(image)) if model.softmax else call(image)

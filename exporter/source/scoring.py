@@ -1,11 +1,12 @@
-"""Scores many images: with the full model in batches, or with an artifact on its device engine."""
+"""Scores many images: with the full model in batches, or with an artifact on its device engine, on all cores."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -13,14 +14,19 @@ import numpy as np
 from edge_runtime.bundle.manifest import Format
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
+from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import Engine, open_engine
 from edge_runtime.engines.cascade import CascadeEngine
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.backend import load_tensorflow
+from exporter.source.engine_team import score_together, team_size
 from exporter.source.full_model import FullModel
 
-_BATCH = 32
+_BATCH = min(32, max(8, 4 * cores()))
+"""Images of the full model at a time. What the layers of 32 compute is larger than the caches of two cores:
+MobileNetV2 at 224 takes 1.4 times the CPU time of batches of 8."""
+
 _LATENCY_ROUNDS = 40
 _LATENCY_SECONDS = 3.0
 _WARM_UP = 3
@@ -68,22 +74,29 @@ def full_scorer(model: FullModel) -> Scorer:
     return score
 
 
-def engine_scorer(engine: Engine, classes: int) -> Scorer:
-    """An artifact on its device engine, one image at a time.
+def engine_scorer(
+    engine: Engine, classes: int, another: Callable[[], Engine] | None = None, size: int = 1
+) -> Scorer:
+    """An artifact on its device engine, each image by itself.
 
     Args:
         engine: A loaded artifact.
         classes: Length of its score vector.
+        another: Opens one more engine of the same artifact, in another thread; None keeps to the one.
+        size: Engines that score at once, at most: :func:`~exporter.source.engine_team.team_size`.
     """
 
     def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
         scores = np.empty((len(pixels), classes), dtype=np.float32)
-        for index, image in enumerate(pixels):
-            scores[index] = engine.run(np.asarray(image))
-            progress(step, index + 1, len(pixels))
+        told = partial(_told, progress, step, len(pixels))
+        score_together(engine, another or (lambda: engine), size if another else 1, pixels, scores, told)
         return scores
 
     return score
+
+
+def _told(progress: Progress, step: str, total: int, done: int) -> None:
+    progress(step, done, total)
 
 
 def file_scores(
@@ -113,10 +126,12 @@ def file_scores(
     Raises:
         ModelFileError: The engine refuses it.
     """
+    another = partial(open_engine, data, format, f"a {format} file in memory", threads=threads)
     with quiet():
-        engine = open_engine(data, format, f"a {format} file in memory", threads=threads)
+        engine = another()
     try:
-        return engine_scorer(engine, classes)(pixels, progress, step)
+        scorer = engine_scorer(engine, classes, another, team_size(len(data), threads))
+        return scorer(pixels, progress, step)
     finally:
         engine.close()
 
