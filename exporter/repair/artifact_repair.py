@@ -115,7 +115,7 @@ class ArtifactRepair:
         table, count = self._tables.calibration_side, self._tables.calibrated
         if not count:
             return {}
-        rows, side, quick = self._tables.repair_rows, table(), self._config.evidence == "quick"
+        rows, side, quick = self._tables.repair_rows, table(), self._config.evidence != "full"
 
         def report(kind: str, quick: bool) -> CalibrationReport:
             return calibration_report(
