@@ -21,6 +21,7 @@ SCRIPTS = (
     "cached_training",
     "cascade",
     *EDGE,
+    "demo_speed",
     "export_speed",
     "feeding",
     "gate_size",
