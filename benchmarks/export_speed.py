@@ -1,16 +1,19 @@
 """How long an export takes, and where the time goes: MobileNetV2 to four artifacts with a check.
 
 `exporter.export` as users call it: fp32 and int8 for TFLite and ONNX, compared with the full model on 500
-images. The seconds of a stage are those until the next one reports.
+images. With --before, another checkout exports the same run, in turns. The seconds of a stage are those until
+the next one reports.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,46 +22,19 @@ from benchmarks.machine import machine
 from benchmarks.options import check_photos, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
-from exporter import ExportConfig, export
 from exporter.common.backend import load_keras
 from trainer import TrainConfig, train
 
 MODULE = "benchmarks.export_speed"
 
 ARTIFACTS = ("tflite-fp32", "tflite-int8", "onnx-fp32", "onnx-int8")
-MOST_SECONDS = 90.0
-"""Upper limit on 2 cores."""
+
+HERE, BEFORE = "this commit", "before"
 
 METHOD = """`exporter.export` with {artifacts}, from the saved run to the finished bundle with its report, checked on
 {images} images; 200 more calibrate. The model is MobileNetV2 at {size} with a head of {classes} classes trained for
-{epochs} epochs. Training and the import of TensorFlow are not counted; a repair, if the check requires one, is.
-Seconds of {rounds}."""
-
-
-class StageClock:
-    """Adds up the seconds of each stage that an export reports."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._stage, self._since = "finding the source", time.perf_counter()
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Called by the export.
-
-        Args:
-            step: What it is doing.
-            done: How much is done.
-            total: How much there is.
-        """
-        if step != self._stage:
-            self.stop()
-            self._stage = step
-
-    def stop(self) -> None:
-        """Books the time since the stage began."""
-        now = time.perf_counter()
-        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
-        self._since = now
+{epochs} epochs. Each export is a fresh process{turns}; training and the import of TensorFlow are not counted; a
+repair, if the check requires one, is. Seconds of {rounds}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> Result:
@@ -67,9 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     Args:
         arguments: Words of the command line; None for those of this process.
     """
-    made = parser(MODULE, __doc__ or "", repeats=1)
+    made = parser(MODULE, __doc__ or "", repeats=3)
     made.add_argument("--data", type=Path, help="photos with train and val, such as data/flowers")
     made.add_argument("--weights", type=Path, help="MobileNetV2 weights file without its head")
+    made.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout of this project")
+    made.add_argument("--run", type=Path, help="a finished run; otherwise one is trained")
     made.add_argument("--size", type=int, default=224, help="side in pixels (default 224)")
     made.add_argument("--images", type=int, default=500, help="images that judge (default 500)")
     made.add_argument("--epochs", type=int, default=5, help="epochs of the head before (default 5)")
@@ -85,21 +63,28 @@ def main(arguments: Sequence[str] | None = None) -> Result:
                 tiny_weights(keras, folder),
                 TINY_WIDTH,
             )
-            options.size, options.images, options.epochs = 32, 45, 1
-        run = train(
-            TrainConfig(
-                data=options.data, out=folder / "run", model="mobilenet_v2", size=options.size, width=width,
-                weights=options.weights, epochs=options.epochs, fine_tune_epochs=0, views=1, seed=options.seed,
-                cache_dir=folder / "cache",
-            )
-        )  # fmt: skip
+            options.size, options.images, options.epochs, options.repeats = 32, 45, 1, 1
+        run = options.run
+        if run is None:
+            run = train(
+                TrainConfig(
+                    data=options.data, out=folder / "run", model="mobilenet_v2", size=options.size, width=width,
+                    weights=options.weights, epochs=options.epochs, fine_tune_epochs=0, views=1, seed=options.seed,
+                    cache_dir=folder / "cache",
+                )
+            ).path  # fmt: skip
         photos = regrouped(options.data, folder / "photos", options.images)
-        rounds = [
-            _export(run.path, photos, folder / f"round{index}.bundle", options.quick)
-            for index in range(options.repeats)
-        ]
-    result = _result(options, facts, command_line(MODULE, arguments), len(run.record.labels), rounds)
-    print(f"wrote {write_result(result, options.results)}: {result.figures[0].value:.1f} s", file=sys.stderr)
+        places = {HERE: Path(__file__).resolve().parent.parent}
+        if options.before is not None:
+            places = {BEFORE: options.before.resolve(), **places}
+        rounds: dict[str, list[dict[str, Any]]] = {way: [] for way in places}
+        for _ in range(options.repeats):
+            for way, place in places.items():
+                rounds[way].append(_export(place, run, photos, folder / "x.bundle", options.quick))
+        classes = len(json.loads((run / "run.json").read_text("utf-8"))["labels"])
+    result = _result(options, facts, command_line(MODULE, arguments), classes, rounds)
+    shown = "; ".join(f"{figure.name}: {figure.value:.2f}" for figure in result.figures)
+    print(f"wrote {write_result(result, options.results)}: {shown}", file=sys.stderr)
     return result
 
 
@@ -140,28 +125,47 @@ def _turn(path: Path, photos: list[Path]) -> int:
     return [other for other in photos if other.parent == path.parent].index(path)
 
 
-def _export(run: Path, photos: Path, out: Path, quick: bool) -> dict[str, float]:
-    """Seconds of each stage of one export; the model of the quick form has learned nothing."""
-    clock = StageClock()
-    config = ExportConfig(
-        source=run, out=out, data=photos, artifacts=ARTIFACTS, weak_reference="allow" if quick else "error"
-    )
-    export(config, progress=clock)
-    clock.stop()
-    return clock.seconds
+def _export(checkout: Path, run: Path, photos: Path, out: Path, quick: bool) -> dict[str, Any]:
+    """What :mod:`benchmarks.export_worker` prints; the model of the quick form has learned nothing."""
+    config = {
+        "source": str(run), "out": str(out), "data": str(photos), "artifacts": ARTIFACTS, "overwrite": True,
+        "weak_reference": "allow" if quick else "error",
+    }  # fmt: skip
+    worker = Path(__file__).resolve().parent / "export_worker.py"
+    done = subprocess.run(
+        [sys.executable, "-P", str(worker), json.dumps(config)],
+        env={**os.environ, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def _result(
-    options: Any, facts: dict[str, str], command: str, classes: int, rounds: list[dict[str, float]]
+    options: Any, facts: dict[str, str], command: str, classes: int, rounds: dict[str, list[dict[str, Any]]]
 ) -> Result:
-    totals = [sum(seconds.values()) for seconds in rounds]
-    total = statistics.median(totals)
-    stages = {stage: None for seconds in rounds for stage in seconds}
-    rows: list[tuple[Cell, ...]] = []
-    for stage in stages:
-        seconds = statistics.median(found.get(stage, 0.0) for found in rounds)
-        rows.append((stage, seconds, seconds / total))
-    rows.append(("all", total, 1.0))
+    seconds = {way: _medians([one["stages"] for one in found]) for way, found in rounds.items()}
+    totals = {
+        way: statistics.median(sum(one["stages"].values()) for one in found) for way, found in rounds.items()
+    }
+    processor = {way: statistics.median(one["processor"] for one in found) for way, found in rounds.items()}
+    rows: list[tuple[Cell, ...]] = [
+        (stage, *(seconds[way].get(stage) for way in rounds), seconds[HERE].get(stage, 0.0) / totals[HERE])
+        for stage in dict.fromkeys(stage for found in seconds.values() for stage in found)
+    ]
+    rows.append(("all", *totals.values(), 1.0))
+    rows.append(("processor time, all", *processor.values(), None))
+    figures = [Figure("seconds of an export, all stages", totals[HERE])]
+    if BEFORE in rounds:
+        old, new = rounds[BEFORE][0], rounds[HERE][0]
+        same = [kind for kind, hash in new["sha256"].items() if hash == old["sha256"].get(kind)]
+        figures += [
+            Figure("seconds of an export, by those of the commit before", totals[HERE] / totals[BEFORE]),
+            Figure(f"artifacts of {len(ARTIFACTS)} that are the same files as before", float(len(same))),
+            Figure(
+                f"artifacts of {len(ARTIFACTS)} with the same verdict as before",
+                float(sum(old["verdicts"].get(kind) == said for kind, said in new["verdicts"].items())),
+            ),
+        ]
     return Result(
         name="export-speed",
         group="export-speed",
@@ -169,16 +173,26 @@ def _result(
         method=METHOD.format(
             artifacts=", ".join(ARTIFACTS), images=options.images, size=options.size, classes=classes,
             epochs=options.epochs, rounds=rounds_in_words(options.repeats),
+            turns=", both commits in turns" if BEFORE in rounds else "",
         ),
         command=command,
         created=now(),
         quick=options.quick,
         machine=facts,
-        settings={"size": options.size, "images": options.images, "epochs": options.epochs, "seed": options.seed},
-        columns=(Column("stage"), Column("s", "seconds"), Column("share", "percent")),
+        settings={
+            "size": options.size, "images": options.images, "epochs": options.epochs, "seed": options.seed,
+            "repeats": options.repeats,
+        },
+        columns=(Column("stage"), *(Column(f"s, {way}", "seconds") for way in rounds), Column("share", "percent")),
         rows=tuple(rows),
-        figures=(Figure("seconds of an export, all stages", total, most=MOST_SECONDS),),
+        figures=tuple(figures),
     )  # fmt: skip
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Seconds by stage."""
+    stages = dict.fromkeys(stage for found in rounds for stage in found)
+    return {stage: statistics.median(found.get(stage, 0.0) for found in rounds) for stage in stages}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -12,7 +12,7 @@ from edge_runtime.common.temporary import temporary_files_together
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from exporter import exporting
 from exporter.bundle.bundle_files import REPORT_FILE
-from exporter.config.export_config import DEFAULT_AGREEMENT, ExportConfig, why
+from exporter.config.export_config import DEFAULT_AGREEMENT, Evidence, ExportConfig, why
 from exporter.config.share import parsed_share
 from exporter.formats.kinds import DEFAULT_KINDS, KINDS
 from exporter.judge.saved_report import saved_report
@@ -34,7 +34,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
         "Data": "--data --calibration-data --calibration",
         "Source model": "--labels --fit --resize --input-range",
         "When the model is not sure": "--max-error --sets --unknown",
-        "Check": "--check --margin --missing-classes --weak-reference --quick",
+        "Check": "--check --margin --missing-classes --weak-reference --evidence",
         "Output": "--out --name --golden --overwrite --json",
     },
 )
@@ -147,7 +147,14 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     show_default=True,
     help="Pixel range the source expects; the artifacts always take raw pixels.",
 )
-@click.option("--quick", is_flag=True, help="Skip slow evidence that does not affect the verdict.")
+@click.option(
+    "--evidence",
+    type=click.Choice(get_args(Evidence)),
+    default="standard",
+    show_default=True,
+    help="What the report explains beside the verdict: full also measures other engines and thread counts, stock "
+    "preprocessing, clipped activations and fewer calibration images.",
+)
 @click.option(
     "--golden", default=5, show_default=True, metavar="N", help="Number of golden examples to store."
 )
@@ -155,7 +162,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @temporary_files_together()
-def export(quick: bool, as_json: bool, **given: Any) -> None:
+def export(as_json: bool, **given: Any) -> None:
     """Writes a bundle: RUN's model as TFLite and ONNX, checked against the original.
 
     RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 if the
@@ -174,7 +181,7 @@ def export(quick: bool, as_json: bool, **given: Any) -> None:
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
       snapship export model.keras --data photos/ --input-range -1..1 --resize plain --out model.bundle
     """
-    config = ExportConfig(evidence="quick" if quick else "full", **given)
+    config = ExportConfig(**given)
     with StepProgress() as progress:
         exported = exporting.export_bundle(config, progress)
     if as_json:

@@ -15,7 +15,7 @@ Stages::
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from edge_runtime.engines.result import Float32Array
 from exporter.bundle.bundle_files import bundle_in_making, check_writable, may_write, provenance
 from exporter.cascade.making import MadeCascade, make_cascade
 from exporter.cascade.worth import why_not, without
-from exporter.config.export_config import Best, ExportConfig, pick, valid_name
+from exporter.config.export_config import Best, Evidence, ExportConfig, pick, valid_name
 from exporter.convert.builder import Builder
 from exporter.convert.image_sets import Tables, bundle_labels, check_calibration, image_sets
 from exporter.evidence.classes import check_classes
@@ -48,6 +48,18 @@ from exporter.source.full_model import FullModel, Source, check_path, find_sourc
 from exporter.source.images import PixelTable
 from exporter.source.scoring import full_scorer
 from trainer.run.run_json import read_data
+
+_DIAGNOSTICS: dict[Evidence, Callable[[], DiagnosticOptions]] = {
+    "quick": DiagnosticOptions.quick,
+    "standard": DiagnosticOptions.standard,
+    "full": DiagnosticOptions,
+}
+
+MORE_EVIDENCE = (
+    "Not measured, as it affects no verdict: other engines and thread counts, the preprocessing of other libraries, "
+    "clipped activations and fewer calibration images. For these, export with --evidence full."
+)
+"""What a report says if it is not the full one."""
 
 
 def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
@@ -185,7 +197,7 @@ class _Export:
         check_numbers(scores, "the full model", str(self._source.file), table)
         weak = self._config.weak_reference if self._config.check else "allow"
         self._notes = settle_reference(scores, table, use, weak, self._tell)
-        if self._config.check and self._config.evidence == "full":
+        if self._config.check and self._config.evidence != "quick":
             self._notes += resize_notes(scores, table, self._model.input, scorer, use, self._tell)
         for note in self._notes:
             self._tell(note, 0, 0)
@@ -222,7 +234,7 @@ class _Export:
             sha256=self._source.sha256,
             margin=self._config.margin,
             progress=self._tell,
-            diagnostics=DiagnosticOptions() if self._config.evidence == "full" else DiagnosticOptions.quick(),
+            diagnostics=_DIAGNOSTICS[self._config.evidence](),
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
@@ -276,6 +288,7 @@ class _Export:
             table=self._tables.judging,
             golden=self._config.golden,
             must_pass=self._config.best is not None,
+            more=MORE_EVIDENCE if self._config.evidence != "full" else "",
         )
 
 

@@ -47,6 +47,7 @@ class Shipment:
         table: The judging images; None if there are none.
         golden: Number of golden examples.
         must_pass: Whether an artifact that fails is an error.
+        more: What the report does not have and how to get it, one line; empty if it has everything.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Shipment:
     table: PixelTable | None
     golden: int
     must_pass: bool
+    more: str
 
     @property
     def kinds(self) -> list[str]:
@@ -148,7 +150,7 @@ def _write_check(shipment: Shipment, judgement: Judgement, manifest: Manifest) -
     if shipment.must_pass:
         kept.raise_for_verdict()
     assert shipment.table is not None
-    page = render_report(shipment.name, replace(judgement, report=report), shipment.table)
+    page = render_report(shipment.name, replace(judgement, report=report), shipment.table, shipment.more)
     (folder / REPORT_FILE).write_text(page, encoding="utf-8")
     (folder / CHECK_FILE).write_bytes(encode_json(kept.to_dict()))
     entries = tuple(_with_verdict(entry, kept) for entry in manifest.artifacts)

@@ -117,6 +117,8 @@ class DiagnosticsRunner:
         float_file, is_float = float_sibling(candidate, self._candidates), candidate.exact
         known = None if float_file is None else self._scores.get(float_file.name)
         total, steps = model_steps(self._reference, known, self._scores[candidate.name], is_float=is_float)
+        if not self._options.attribution_images:
+            return AttributionReport(total, steps)
         missing: list[str] = []
         before = self._tried(lambda: self._preprocessing(candidate, engine), "preprocessing", missing)
         after = self._tried(lambda: self._plain_kernels(candidate), "engine", missing)

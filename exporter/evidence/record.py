@@ -296,7 +296,7 @@ class DiagnosticOptions:
         attribution: Run files on other kernels, and images through other preprocessing.
         engines: Compare engines and thread counts.
         layers: Compare quantized files with their float file, tensor by tensor.
-        attribution_images: Maximum number of images for attribution.
+        attribution_images: Maximum number of images for attribution; 0 leaves it to the scores that are known.
         engine_images: Maximum number of images for engines and threads.
         layer_images: Maximum number of images for tensors.
         seconds: Approximate time limit per measurement and file; only slow files are run on fewer
@@ -310,6 +310,11 @@ class DiagnosticOptions:
     engine_images: int = 16
     layer_images: int = 12
     seconds: float = 5.0
+
+    @classmethod
+    def standard(cls) -> DiagnosticOptions:
+        """With what explains a disagreement in about a second: its step from the known scores, and its layer."""
+        return cls(engines=False, attribution_images=0)
 
     @classmethod
     def quick(cls) -> DiagnosticOptions:

@@ -39,6 +39,22 @@ def parsed(model: Path | bytes) -> Any:
     return import_onnx().load_model_from_string(model)
 
 
+def float_outputs(model: Any) -> list[str]:
+    """The float32 tensors that nodes produce.
+
+    Args:
+        model: The model, with the shapes of its tensors.
+    """
+    import onnx
+
+    float32 = {
+        info.name
+        for info in (*model.graph.value_info, *model.graph.output)
+        if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    }
+    return [name for node in model.graph.node for name in node.output if name in float32]
+
+
 def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:
     """Makes tensors outputs of a model, in place.
 
@@ -51,13 +67,7 @@ def add_outputs(model: Any, names: Collection[str] | None = None) -> list[str]:
     """
     import onnx
 
-    if names is None:
-        float32 = {
-            info.name
-            for info in (*model.graph.value_info, *model.graph.output)
-            if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-        }
-        names = [name for node in model.graph.node for name in node.output if name in float32]
+    names = float_outputs(model) if names is None else names
     present = {output.name for output in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
     return list(names)

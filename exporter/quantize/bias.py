@@ -9,7 +9,7 @@ of a kernel, since the positions at its edge also see padding.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,21 +130,48 @@ def _hits(
     return places[(places >= 0) & (places < size)]
 
 
-def mean_maps(samples: Iterator[dict[str, Float32Array]], names: set[str]) -> dict[str, Float32Array]:
+class MeanMaps:
+    """Adds up tensors over images."""
+
+    def __init__(self, names: set[str]) -> None:
+        """Starts.
+
+        Args:
+            names: Which tensors.
+        """
+        self._names, self._count = names, 0
+        self._sums: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {}
+
+    def add(self, tensors: Mapping[str, Float32Array]) -> None:
+        """Adds one image.
+
+        Args:
+            tensors: Its tensors by name, batch dimension first.
+        """
+        self._count += 1
+        for name in self._names:
+            value = tensors[name][0]
+            if self._count == 1:
+                self._sums[name] = value.astype(np.float64)
+            else:
+                self._sums[name] += value
+
+    def means(self) -> dict[str, Float32Array]:
+        """The means over the images so far."""
+        return {name: (total / self._count).astype(np.float32) for name, total in self._sums.items()}
+
+
+def mean_maps(samples: Iterable[Mapping[str, Float32Array]], names: set[str]) -> dict[str, Float32Array]:
     """Means of some tensors over images.
 
     Args:
         samples: Tensors of one image each, batch dimension first.
         names: Which tensors.
     """
-    sums: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {}
-    count = 0
+    maps = MeanMaps(names)
     for tensors in samples:
-        count += 1
-        for name in names:
-            value = tensors[name][0]
-            sums[name] = value.astype(np.float64) if count == 1 else sums[name] + value
-    return {name: (total / count).astype(np.float32) for name, total in sums.items()}
+        maps.add(tensors)
+    return maps.means()
 
 
 def layer_means(

@@ -89,6 +89,14 @@ class QuantGraph(Protocol):
         ...
 
     @property
+    def fewer(self) -> Mapping[int, QuantGraph]:
+        """The graph as calibrated with only the first quarter and half of the images, by their number.
+
+        Empty unless :meth:`calibrated` made it.
+        """
+        ...
+
+    @property
     def narrow(self) -> bool:
         """Whether weights give up part of their range so that every CPU computes the same results."""
         ...

@@ -45,9 +45,11 @@ from exporter.quantize.onnx_layers import (
     with_unique_names,
     write_layers,
 )
+from exporter.quantize.onnx_ranges import channels_last, record
 from exporter.quantize.onnx_saturation import narrow_scales, with_unsigned_weights
 from exporter.quantize.onnx_weights import keep_float, twin_errors
 from exporter.quantize.pixel_grid import fold_normalisation, with_uint8_input
+from exporter.quantize.recording import fewer
 
 FLOAT_OPERATIONS = ("Softmax",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""
@@ -61,6 +63,7 @@ class OnnxGraph:
     Attributes:
         data: The prepared file.
         ranges: The calibrated ranges by tensor name; None before calibration.
+        fewer: The same graph calibrated with only the first images, by their number.
         narrow: Whether weights give up part of their range; otherwise they are stored as uint8.
     """
 
@@ -81,6 +84,7 @@ class OnnxGraph:
         self._exact: Ranges = fold_normalisation(model) if fold else {}
         self.data: bytes = model.SerializeToString()
         self.ranges: Ranges | None = None
+        self.fewer: Mapping[int, QuantGraph] = {}
         self.narrow = True
         self._seen: dict[str, Float32Array] | None = None
 
@@ -108,20 +112,18 @@ class OnnxGraph:
 
     def calibrated(self, pixels: UInt8Array) -> QuantGraph:
         """See :class:`QuantGraph`."""
-        ranges: Ranges = {}
+        model = parsed(self.data)
+        source, layers, geometry = model.graph.input[0].name, read_layers(model), read_geometry(model)
+        images = check_images(pixels, shapes(model)[source][1:])  # type: ignore[arg-type]
+        found, maps = record(model, images, {layer.input for layer in layers}, _KIND)
 
-        def ranged() -> Iterator[dict[str, Float32Array]]:
-            for tensors in self.tensors(pixels):
-                for name, values in tensors.items():
-                    low, high = float(values.min()), float(values.max())
-                    known = ranges.get(name, (low, high))
-                    ranges[name] = (min(known[0], low), max(known[1], high))
-                yield tensors
+        def after(count: int) -> OnnxGraph:
+            other = self._with(self.data, {**found.ranges(count), source: INPUT_RANGE, **self._exact})
+            other._seen = layer_means(layers, channels_last(maps[count]), geometry)
+            return other
 
-        means = self._means(ranged())
-        ranges[parsed(self.data).graph.input[0].name] = INPUT_RANGE
-        other = self._with(self.data, {**ranges, **self._exact})
-        other._seen = means
+        other = after(len(images))
+        other.fewer = {count: after(count) for count in fewer(len(images))}
         return other
 
     def quantized(self, float_ops: Collection[str] = ()) -> bytes:
@@ -159,14 +161,10 @@ class OnnxGraph:
 
     def input_means(self, pixels: UInt8Array) -> dict[str, Float32Array]:
         """See :class:`QuantGraph`."""
-        return self._means(self.tensors(pixels))
-
-    def _means(self, samples: Iterator[dict[str, Float32Array]]) -> dict[str, Float32Array]:
         model = parsed(self.data)
         layers = read_layers(model)
-        maps = mean_maps(samples, {layer.input for layer in layers})
-        last = {name: value.transpose(1, 2, 0) if value.ndim == 3 else value for name, value in maps.items()}
-        return layer_means(layers, last, read_geometry(model))
+        maps = mean_maps(self.tensors(pixels), {layer.input for layer in layers})
+        return layer_means(layers, channels_last(maps), read_geometry(model))
 
     def op_errors(self, pixels: UInt8Array) -> tuple[OpError, ...]:
         """See :class:`QuantGraph`."""
@@ -177,6 +175,7 @@ class OnnxGraph:
     def _with(self, data: bytes, ranges: Ranges | None) -> OnnxGraph:
         other = object.__new__(OnnxGraph)
         other.data, other.ranges, other._exact, other.narrow = data, ranges, self._exact, self.narrow
+        other.fewer = {}
         # Means belong to the calibration and are valid as long as its ranges.
         other._seen = None if ranges is None else self._seen
         return other

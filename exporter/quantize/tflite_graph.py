@@ -35,6 +35,7 @@ from exporter.quantize.graph import (
     calibrated_ranges,
     on_grid,
 )
+from exporter.quantize.recording import fewer
 from exporter.quantize.tflite_layers import (
     fold_normalisation,
     name_of,
@@ -43,6 +44,7 @@ from exporter.quantize.tflite_layers import (
     with_unique_names,
     write_layers,
 )
+from exporter.quantize.tflite_ranges import record
 
 FLOAT_OPERATIONS = ("SOFTMAX",)
 """Operations of an int8 artifact that stay in float: an integer softmax resolves only 1/256."""
@@ -56,6 +58,7 @@ class TfliteGraph:
     Attributes:
         data: The file.
         ranges: The calibrated ranges by tensor name; None before calibration.
+        fewer: The same graph calibrated with only the first images, by their number.
         narrow: False: LiteRT's kernels add in 32 bits on every CPU.
     """
 
@@ -73,6 +76,7 @@ class TfliteGraph:
         self._exact: Ranges = fold_normalisation(model) if fold else {}
         self.data = packed(model)
         self.ranges: Ranges | None = None
+        self.fewer: Mapping[int, QuantGraph] = {}
 
     def layers(self) -> tuple[LinearLayer, ...]:
         """See :class:`QuantGraph`."""
@@ -96,25 +100,14 @@ class TfliteGraph:
 
     def calibrated(self, pixels: UInt8Array) -> QuantGraph:
         """See :class:`QuantGraph`."""
-        load_tensorflow()
-        from tensorflow.lite.python.optimize.calibrator import Calibrator
-
         images = check_images(pixels, self._input_shape())
-        try:
-            with quiet():
-                with_ranges = Calibrator(self.data).calibrate(lambda: ([raw(image)] for image in images))
-        except (RuntimeError, ValueError) as error:
-            raise conversion_error(_KIND, first_line(error, 300)) from error
-        graph = parsed(with_ranges).subgraphs[0]
-        # Matched by position: the calibrator writes the same tensors in the same order.
-        names = [tensor.name.decode() for tensor in parsed(self.data).subgraphs[0].tensors]
-        ranges = {}
-        for name, tensor in zip(names, graph.tensors, strict=False):
-            found = tensor.quantization
-            if found is not None and found.min is not None and len(found.min) == 1:
-                ranges[name] = (float(found.min[0]), float(found.max[0]))
-        ranges[name_of(graph, graph.inputs[0])] = INPUT_RANGE
-        return self._with(self.data, {**ranges, **self._exact})
+        found, graph = record(self.data, images, _KIND), parsed(self.data).subgraphs[0]
+        known = {name_of(graph, graph.inputs[0]): INPUT_RANGE, **self._exact}
+        other = self._with(self.data, {**found.ranges(), **known})
+        other.fewer = {
+            count: self._with(self.data, {**found.ranges(count), **known}) for count in fewer(len(images))
+        }
+        return other
 
     def quantized(self, float_ops: Collection[str] = ()) -> bytes:
         """See :class:`QuantGraph`."""
@@ -167,7 +160,7 @@ class TfliteGraph:
 
     def _with(self, data: bytes, ranges: Ranges | None) -> TfliteGraph:
         other = object.__new__(TfliteGraph)
-        other.data, other.ranges, other._exact = data, ranges, self._exact
+        other.data, other.ranges, other._exact, other.fewer = data, ranges, self._exact, {}
         return other
 
     def _input_shape(self) -> tuple[int, ...]:

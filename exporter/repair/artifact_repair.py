@@ -14,7 +14,9 @@ stay the same: about as hard for it as images it has not seen.
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -24,6 +26,7 @@ from PIL import Image
 from edge_runtime.common.arrays import IntArray
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.common.progress import Progress
+from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import usable
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
@@ -115,7 +118,7 @@ class ArtifactRepair:
         table, count = self._tables.calibration_side, self._tables.calibrated
         if not count:
             return {}
-        rows, side, quick = self._tables.repair_rows, table(), self._config.evidence == "quick"
+        rows, side, quick = self._tables.repair_rows, table(), self._config.evidence != "full"
 
         def report(kind: str, quick: bool) -> CalibrationReport:
             return calibration_report(
@@ -232,13 +235,18 @@ def corners(pixels: UInt8Array, side: float) -> UInt8Array:
     with tempfile.TemporaryFile(prefix="snapship-") as file:
         made = np.memmap(file, np.uint8, "w+", shape=(2 * count, height, width, channels))
     # Random: in alternation, corners could correlate with classes, which alternate too.
-    for place, corner in enumerate(np.random.default_rng(0).integers(4, size=count)):
-        for row, cut in ((place, corner), (count + place, 3 - corner)):
-            top, left = (cut // 2) * (height - high), (cut % 2) * (width - wide)
-            seen = np.asarray(pixels[place])[top : top + high, left : left + wide]
-            for channel in range(channels):
-                plane = Image.fromarray(np.ascontiguousarray(seen[:, :, channel]))
-                made[row, :, :, channel] = np.asarray(
-                    plane.resize((width, height), Image.Resampling.BILINEAR)
-                )
+    chosen = np.random.default_rng(0).integers(4, size=count)
+
+    def enlarge(row: int) -> None:
+        place = row % count
+        cut = int(chosen[place] if row < count else 3 - chosen[place])
+        top, left = (cut // 2) * (height - high), (cut % 2) * (width - wide)
+        seen = np.asarray(pixels[place])[top : top + high, left : left + wide]
+        for channel in range(channels):
+            plane = Image.fromarray(np.ascontiguousarray(seen[:, :, channel]))
+            made[row, :, :, channel] = np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR))
+
+    with ThreadPoolExecutor(cores()) as pool:
+        # Asking for the results raises what a thread raised.
+        deque(pool.map(enlarge, range(2 * count)), maxlen=0)
     return made

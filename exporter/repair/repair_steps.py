@@ -31,7 +31,6 @@ When an int8 file is good enough, and which repair steps help.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -337,8 +336,5 @@ class RepairEvaluation:
         Raises:
             ModelFileError: The engine refuses it.
         """
-        scores = file_scores(
-            data, format, self.pixels, len(self.labels), threads=min(4, os.cpu_count() or 1),
-            progress=self.progress, step=step,
-        )  # fmt: skip
+        scores = file_scores(data, format, self.pixels, len(self.labels), progress=self.progress, step=step)
         return compare(self.reference, scores, self.truth, self.labels, margin=self.margin)

@@ -69,13 +69,14 @@ class Section:
     values: dict[str, Any]
 
 
-def render_report(name: str, found: Judgement, table: PixelTable) -> str:
+def render_report(name: str, found: Judgement, table: PixelTable, more: str = "") -> str:
     """Renders the page.
 
     Args:
         name: The bundle's name.
         found: The judged artifacts.
         table: The images they were judged on.
+        more: What it does not have and how to get it, for its end.
 
     Returns:
         HTML with everything inline.
@@ -85,6 +86,7 @@ def render_report(name: str, found: Judgement, table: PixelTable) -> str:
     """
     values = {
         "name": name, "report": found.report, "sections": list(sections(found, table)), "full_model": FULL_MODEL,
+        "more": more,
     }  # fmt: skip
     template = Path(__file__).parent / "templates" / "report.html"
     return render_page(template, values, purpose="Writing a report", extra="export", filters=_FILTERS)

@@ -22,6 +22,7 @@ SCRIPTS = (
     "cascade",
     "check_speed",
     *EDGE,
+    "demo_speed",
     "export_speed",
     "feeding",
     "gate_size",

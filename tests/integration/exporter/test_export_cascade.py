@@ -19,8 +19,8 @@ from exporter.judge.verdict import CheckReport
 
 def asked(source: Path, photos: Path, out: Path) -> list[str]:
     return [
-        str(source), "--out", str(out), "--data", str(photos), "--artifacts", "onnx-fp32", "--cascade", "--quick",
-        "--repair", "off", "--weak-reference", "allow", "--golden", "4",
+        str(source), "--out", str(out), "--data", str(photos), "--artifacts", "onnx-fp32", "--cascade",
+        "--evidence", "quick", "--repair", "off", "--weak-reference", "allow", "--golden", "4",
     ]  # fmt: skip
 
 

@@ -21,7 +21,15 @@ from trainer import Run
 def ruled(digits_run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A bundle with rules of a float and a quantized artifact, and what the export printed."""
     out = tmp_path_factory.mktemp("ruled") / "digits.bundle"
-    words = [str(digits_run.path), "--out", str(out), "--artifacts", "tflite-fp32,tflite-int8", "--quick"]
+    words = [
+        str(digits_run.path),
+        "--out",
+        str(out),
+        "--artifacts",
+        "tflite-fp32,tflite-int8",
+        "--evidence",
+        "quick",
+    ]
     found = CliRunner().invoke(
         export_command, [*words, "--max-error", "5%", "--sets", "90%", "--unknown", "auto"]
     )
@@ -92,7 +100,7 @@ def test_without_rules_nothing_of_schema_2_is_written(exported: Path) -> None:
 
 def test_a_missing_rule_is_an_error_and_the_bundle_is_written(digits_run: Run, tmp_path: Path) -> None:
     out = tmp_path / "digits.bundle"
-    words = [str(digits_run.path), "--out", str(out), "--artifacts", "tflite-fp32", "--quick"]
+    words = [str(digits_run.path), "--out", str(out), "--artifacts", "tflite-fp32", "--evidence", "quick"]
     found = CliRunner().invoke(export_command, [*words, "--max-error", "0.01%", "--sets", "90%"])
     assert isinstance(found.exception, DataError)
     assert found.exception.exit_code == 2

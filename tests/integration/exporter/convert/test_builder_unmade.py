@@ -32,8 +32,8 @@ def test_others_ship_and_the_missing_one_is_a_row(
     done = CliRunner().invoke(
         command,
         [
-            str(source), "--out", str(out), "--data", str(photos), "--artifacts", "tflite-fp32,int16x8", "--quick",
-            "--weak-reference", "allow",
+            str(source), "--out", str(out), "--data", str(photos), "--artifacts", "tflite-fp32,int16x8",
+            "--evidence", "quick", "--weak-reference", "allow",
         ],
     )  # fmt: skip
     # It was named: not having it is no success.
