@@ -34,7 +34,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
         "Data": "--data --calibration-data --calibration",
         "Source model": "--labels --fit --resize --input-range",
         "When the model is not sure": "--max-error --sets --unknown",
-        "Check": "--check --margin --missing-classes --weak-reference --evidence",
+        "Check": "--check --margin --missing-classes --weak-reference --evidence --quick",
         "Output": "--out --name --golden --overwrite --json",
     },
 )
@@ -155,6 +155,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     help="What the report explains beside the verdict: full also measures other engines and thread counts, stock "
     "preprocessing, clipped activations and fewer calibration images.",
 )
+@click.option("--quick", is_flag=True, help="The same as --evidence quick.")
 @click.option(
     "--golden", default=5, show_default=True, metavar="N", help="Number of golden examples to store."
 )
@@ -162,7 +163,7 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @temporary_files_together()
-def export(as_json: bool, **given: Any) -> None:
+def export(quick: bool, as_json: bool, **given: Any) -> None:
     """Writes a bundle: RUN's model as TFLite and ONNX, checked against the original.
 
     RUN is a run folder, a .keras or .h5 file, or a SavedModel. The exit code is 0 if the
@@ -181,6 +182,8 @@ def export(as_json: bool, **given: Any) -> None:
       snapship export model.keras --labels labels.txt --data photos/ --out model.bundle
       snapship export model.keras --data photos/ --input-range -1..1 --resize plain --out model.bundle
     """
+    if quick:
+        given["evidence"] = "quick"
     config = ExportConfig(**given)
     with StepProgress() as progress:
         exported = exporting.export_bundle(config, progress)
