@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
@@ -84,7 +84,7 @@ class LazyGroup(click.Group):
             options: As in click.
         """
         words = list(sys.argv[1:] if args is None else args)
-        start = super().main
+        start: Callable[..., Any] = super().main
 
         def run() -> Any:
             if words and words[0] in COMMANDS:
