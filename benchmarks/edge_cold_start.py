@@ -23,6 +23,7 @@ from benchmarks.result import Cell, Column, Figure, Result, command_line, now, w
 MODULE = "benchmarks.edge_cold_start"
 CLIENT = Path(__file__).with_name("edge_client.py")
 KIND = "tflite-int8"
+EARLIER = "snapship predict, before"
 
 METHOD = """Time from the start of `python` to the first line of its answer for one 320x240 JPEG, with the int8 artifact
 and all files in the page cache. *By hand*: a dozen lines with Pillow, NumPy and the interpreter that verify nothing.
@@ -47,29 +48,34 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     """
     made = edge_parser(MODULE, __doc__ or "")
     made.add_argument("--rounds", type=int, default=9, help="starts of each (default 9)")
+    made.add_argument("--before", type=Path, help="another checkout of this project, with its .venv")
     options = made.parse_args(arguments)
     if options.quick:
         options.rounds = 1
     with tempfile.TemporaryDirectory() as name:
         folder, photos = edge_model(made, options, Path(name))
         machine = facts()
-        found = measure(folder / "model.bundle", photos[0], options.rounds)
+        found = measure(folder / "model.bundle", photos[0], options.rounds, options.before)
     result = _result(options, machine, command_line(MODULE, arguments), found)
     print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
     return result
 
 
-def measure(bundle: Path, photo: Path, rounds: int) -> dict[str, list[tuple[float, int]]]:
+def measure(
+    bundle: Path, photo: Path, rounds: int, before: Path | None = None
+) -> dict[str, list[tuple[float, int]]]:
     """Seconds to the first answer and bytes of memory, of each start of each way.
 
     Args:
         bundle: With an int8 artifact.
         photo: A JPEG.
         rounds: Starts of each.
+        before: Another checkout, whose `snapship predict` starts too.
 
     Raises:
         ValueError: The ways do not answer alike.
     """
+    bundle, photo = bundle.absolute(), photo.absolute()
     file = next(bundle.glob("*_int8.tflite"))
     ways: dict[str, list[Any]] = {
         "snapship": [CLIENT, "snapship", f"{bundle}:{KIND}", "--once", photo],
@@ -78,6 +84,10 @@ def measure(bundle: Path, photo: Path, rounds: int) -> dict[str, list[tuple[floa
         "TensorFlow by hand": [CLIENT, "tf.lite", file, "--once", photo],
         "bare": ["-c", BARE, file],
     }
+    places = dict.fromkeys(ways, (sys.executable, ROOT))
+    if before is not None:
+        ways[EARLIER] = ways["snapship predict"]
+        places[EARLIER] = str(before.absolute() / ".venv" / "bin" / "python"), before
     found: dict[str, list[tuple[float, int]]] = {way: [] for way in ways}
     answers: dict[str, str] = {}
     # The first round reads the files into the page cache and leaves the bytecode that an install has.
@@ -85,18 +95,19 @@ def measure(bundle: Path, photo: Path, rounds: int) -> dict[str, list[tuple[floa
     environment["PYTHONPYCACHEPREFIX"] = str(bundle.parent / "bytecode")
     for turn in range(-1, rounds):
         for way, words in ways.items():
-            before = time.perf_counter()
+            program, folder = places[way]
+            began = time.perf_counter()
             with subprocess.Popen(
-                [sys.executable, *map(str, words)], cwd=ROOT, stdout=subprocess.PIPE,
+                [program, *map(str, words)], cwd=folder, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, text=True, env=environment,
             ) as child:  # fmt: skip
                 assert child.stdout is not None
                 line = child.stdout.readline()
-                spent = time.perf_counter() - before
+                spent = time.perf_counter() - began
             if child.returncode or not line:
                 raise ValueError(f"Every way must answer. Received: {way}, exit code {child.returncode}.")
             memory = 0
-            if way != "snapship predict":
+            if "predict" not in way:
                 answers[way], size = line.split()
                 memory = int(size)
             if turn >= 0:

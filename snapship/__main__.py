@@ -5,11 +5,14 @@ Nothing else is imported first, so that Ctrl-C is one line from the very start.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def main() -> None:
     """Runs the program and ends the process."""
+    # Imports leave nothing to collect: cli.py enables this again when it has imported the command.
+    gc.disable()
     try:
         from snapship.cli import main as run
 

@@ -5,12 +5,11 @@ A click group that imports a command when it runs, and reports any failure in on
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
-from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -18,8 +17,6 @@ from typing import Any, NoReturn
 import click
 
 from snapship.commands import COMMANDS, SECTIONS
-from snapship.error_exit import debug_text, failure_of
-from snapship.extras import version
 
 
 class _KeptError(Exception):
@@ -48,6 +45,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Rejects an unknown command and suggests similar names."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
             close = get_close_matches(args[0], COMMANDS, n=3, cutoff=0.5)
             hint = f"Did you mean: {', '.join(close)}?" if close else f"Use one of: {', '.join(COMMANDS)}."
             raise click.UsageError(f"The command must be a known name. Received: {args[0]!r}. {hint}", ctx)
@@ -85,9 +84,18 @@ class LazyGroup(click.Group):
             options: As in click.
         """
         words = list(sys.argv[1:] if args is None else args)
-        run: Callable[[], Any] = partial(
-            super().main, words, prog_name or "snapship", *others, standalone_mode=False, **options
-        )
+        start: Callable[..., Any] = super().main
+
+        def run() -> Any:
+            if words and words[0] in COMMANDS:
+                # Here, while few calls are open, for the reason in edge_runtime/__init__.py.
+                import_module(COMMANDS[words[0]].module)
+            if not gc.isenabled():
+                # Off since the process began, see __main__.py; what is loaded now stays.
+                gc.freeze()
+                gc.enable()
+            return start(words, prog_name or "snapship", *others, standalone_mode=False, **options)
+
         if not standalone_mode:
             try:
                 return run()
@@ -112,6 +120,9 @@ def _fail(error: BaseException, command: str) -> NoReturn:
     # Only if loaded, which it is wherever stderr may have been redirected.
     if "edge_runtime.common.native_output" in sys.modules:
         sys.modules["edge_runtime.common.native_output"].restore()
+    # Here, like all that a run without errors does not need: each start would pay for it.
+    from snapship.error_exit import debug_text, failure_of
+
     failure = failure_of(error, command)
     if failure.line:
         # On a full disk or a closed pipe the exit code has to do.
@@ -128,6 +139,8 @@ def _fail(error: BaseException, command: str) -> NoReturn:
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
+        from snapship.extras import version
+
         click.echo(f"snapship {version()}")
         ctx.exit()
 

@@ -13,7 +13,7 @@ from edge_runtime.common.errors import DataError, UsageError
 
 STDIN = "-"
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL = r"[A-Za-z][A-Za-z0-9+.-]*://"
 
 _ANY_DEPTH = "**"
 
@@ -55,7 +55,7 @@ def image_files(arguments: Sequence[str]) -> list[str]:
 
 def is_url(argument: str) -> bool:
     """Whether an argument starts with a scheme like ``https://``."""
-    return _URL.match(argument) is not None
+    return "://" in argument and re.match(_URL, argument) is not None
 
 
 def _exists(argument: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -19,8 +19,10 @@ from edge_runtime.common.native_output import quiet
 from edge_runtime.common.terminal import GroupedCommand
 from edge_runtime.common.text import printable
 from edge_runtime.image.preprocess import ImageSource
-from edge_runtime.options import ResultOptions
 from edge_runtime.output.writer import FORMATS, OutputFormat, open_writer, write_results
+
+if TYPE_CHECKING:
+    from edge_runtime.options import ResultOptions
 
 _SETTLE_S = 1.0
 """Longer than a network copy stalls, shorter than people like to wait."""
@@ -231,6 +233,8 @@ def _options(
     """None when no option was given: the scores stay as the model gives them."""
     if score_threshold is None and temperature is None and not allow and not deny:
         return None
+    from edge_runtime.options import ResultOptions
+
     parsed: Any = temperature
     if temperature is not None:
         # ResultOptions rejects any text but "artifact".

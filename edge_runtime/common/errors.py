@@ -28,7 +28,8 @@ from collections.abc import Iterable
 
 from edge_runtime.common.text import MAX_MESSAGE, bounded, cut, quoted
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Compiled at use, as errors are rare and a start is not.
+_COLOUR = r"\x1b\[[0-9;]*m"
 _KERAS_PREFIX = "Exception encountered when calling"
 
 
@@ -152,7 +153,7 @@ def first_line(error: BaseException, limit: int = 200) -> str:
         error: The error.
         limit: Most characters to keep.
     """
-    text = _COLOUR.sub("", str(error))
+    text = re.sub(_COLOUR, "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     # Keras names the layer first, and then says what is wrong in it.
     return " ".join(lines[:2] if lines[0].startswith(_KERAS_PREFIX) else lines[:1])[:limit]

@@ -30,7 +30,7 @@ from typing import BinaryIO
 
 from edge_runtime.common.errors import UsageError
 
-_NAME = re.compile(r"\.snapship-([0-9a-f]{4})([0-9a-f]{4})-[a-z0-9_]{8}\.tmp")
+_NAME = r"\.snapship-([0-9a-f]{4})([0-9a-f]{4})-[a-z0-9_]{8}\.tmp"
 _LOCK, _NEW, _OLD, _OLD_NAME = "lock", "new", "old", "name"
 _FOREIGN_S = 7 * 86_400.0
 """Seconds without a write after which a temporary of another machine is abandoned."""
@@ -213,7 +213,7 @@ def set_aside(place: Path, new: Path) -> None:
 def _temporaries(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name)]
+            return [Path(entry.path) for entry in entries if re.fullmatch(_NAME, entry.name)]
     except OSError:
         return []
 
@@ -337,7 +337,7 @@ def _machine() -> str:
 
 
 def _of_this_machine(name: str) -> bool:
-    found = _NAME.fullmatch(name)
+    found = re.fullmatch(_NAME, name)
     return found is not None and (found[1] == _machine()[:4] or found[2] == _machine()[4:])
 
 

@@ -15,7 +15,8 @@ MAX_MESSAGE = 4_000
 """Maximum characters of a whole message."""
 
 # Line breaks and tabs stay, as a message may have lines. Surrogates cannot be written anywhere.
-_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Compiled at use, as errors are rare and a start is not.
+_UNWRITABLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 def cut(text: str, most: int) -> str:
@@ -68,7 +69,7 @@ def bounded(message: str, most: int = MAX_MESSAGE) -> str:
     Returns:
         The message without unwritable characters.
     """
-    return _UNWRITABLE.sub(lambda found: _escaped(found[0]), cut(message, most))
+    return re.sub(_UNWRITABLE, lambda found: _escaped(found[0]), cut(message, most))
 
 
 def printable(text: str) -> str:

@@ -17,8 +17,6 @@ Each of known, answered and candidates is there only if the artifact has a rule 
 
 from __future__ import annotations
 
-import csv
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -101,13 +99,16 @@ class JsonLinesWriter(Writer):
     keeps_errors = True
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        # Here, as in the other writers: each start would pay for every format.
+        import json
+
+        self._stream, self._dumps = stream, json.dumps
 
     def write(self, name: str, answer: Result | ImageError) -> None:
         """Writes the line of one image."""
         record: dict[str, Any] = {"image": name}
         record |= {"error": str(answer)} if isinstance(answer, ImageError) else answer.to_dict()
-        click.echo(json.dumps(record), file=self._stream)
+        click.echo(self._dumps(record), file=self._stream)
 
 
 class CsvWriter(Writer):
@@ -123,6 +124,8 @@ class CsvWriter(Writer):
             classes: Classes per image.
             ruled: As for :func:`columns`.
         """
+        import csv
+
         self._classes, self._ruled = classes, ruled
         self._escape = stream.isatty()
         self._lines = csv.writer(_Lines(stream))
@@ -154,7 +157,11 @@ def _text(value: Value) -> str | float | None:
     """A value as a cell: what both spreadsheets and pandas read as a truth value, and JSON for a list."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    if isinstance(value, list):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    return value
 
 
 def _safe_path(name: str) -> str:

@@ -9,6 +9,7 @@ Names load on first use:
     function, so the model is loaded then and not by the first request.
 """
 
+import gc
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,15 @@ def __getattr__(name: str) -> Any:
     if name == "handler":
         # Before numpy is imported: its linear algebra threads are not needed and cost start-up time.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        from serverless.app.entry import load_handler
+        # What a start loads stays: a collection meanwhile frees nothing, nor does a later one that visits it.
+        gc.disable()
+        try:
+            from serverless.app.entry import load_handler
 
-        value = load_handler()
+            value = load_handler()
+            gc.freeze()
+        finally:
+            gc.enable()
     else:
         from serverless.app.application import create_app as value
     globals()[name] = value

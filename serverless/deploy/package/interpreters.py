@@ -14,7 +14,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +38,19 @@ _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "aarch64": "arm64", "arm64":
 # One process, a fixed order and a fixed hash seed, so that the same source gives the same bytes.
 _PROGRAM = """
 import compileall, pathlib, py_compile, sys
-root = sys.argv[1]
+root = pathlib.Path(sys.argv[1])
 ok = True
-for path in sorted(pathlib.Path(root).rglob("*.py")):
+for path in sorted(root.rglob("*.py")):
+    file = path.relative_to(root).as_posix()
+    if file in sys.argv[3:]:
+        continue
+    # Documentation of libraries is a fifth of their bytes. The app's own is in its OpenAPI document.
     ok &= bool(compileall.compile_file(
-        path, quiet=1, force=True, stripdir=root, prependdir=sys.argv[2],
+        path, quiet=1, force=True, stripdir=str(root), prependdir=sys.argv[2], legacy=True,
+        optimize=0 if file.startswith(("edge_runtime/", "serverless/")) else 2,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     ))
+    path.unlink()
 sys.exit(not ok)
 """
 
@@ -112,12 +118,13 @@ def _version(path: Path, python: PythonVersion) -> str | None:
     return words[3]
 
 
-def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
-    """Compiles every module of a folder next to its source.
+def precompile(root: Path, interpreter: Interpreter, but: Sequence[str] = ()) -> dict[str, bytes]:
+    """Compiles every module of a folder, and replaces its source: a traceback has lines, without their text.
 
     Args:
         root: A folder of packages.
         interpreter: A Python of the function's minor version.
+        but: Programs, which stay as they are.
 
     Returns:
         The compiled files, by path inside the folder.
@@ -125,7 +132,7 @@ def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
     Raises:
         SelfCheckError: A module does not compile.
     """
-    command = [str(interpreter.path), "-S", "-s", "-P", "-B", "-c", _PROGRAM, str(root), TASK_ROOT]
+    command = [str(interpreter.path), "-S", "-s", "-P", "-B", "-c", _PROGRAM, str(root), TASK_ROOT, *but]
     try:
         # Nothing else from this environment, as Python's settings could change the bytes.
         done = _run(command, _COMPILE_SECONDS, root, {"PYTHONHASHSEED": "0"})
@@ -134,7 +141,7 @@ def precompile(root: Path, interpreter: Interpreter) -> dict[str, bytes]:
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason"]
         raise _compile_failed(lines[-1][:300], interpreter)
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("__pycache__/*.pyc")}
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.pyc")}
 
 
 def _compile_failed(reason: str, interpreter: Interpreter) -> SelfCheckError:

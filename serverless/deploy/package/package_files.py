@@ -26,7 +26,7 @@ from edge_runtime.golden import GOLDEN_FILE, golden_index, read_golden
 from serverless.deploy.config.errors import DownloadError
 from serverless.deploy.config.rules import Arch, PythonVersion
 from serverless.deploy.package.prune import kept
-from serverless.deploy.package.shared_libraries import fits, orphans
+from serverless.deploy.package.shared_libraries import fits, orphans, stripped
 from serverless.deploy.package.wheels import Wheel
 
 OWN = "snapship"
@@ -43,6 +43,9 @@ _SERVER = "serving/"
 
 _NOT_RUN = frozenset({".c", ".h", ".pyi"})
 """Files for compilers and type checkers."""
+
+_ON_DEVICES = ("bench.py", "cli/", "cold_start.py", "dataset/", "output/", "phone_report.py", "statistics/")
+"""The part of ``edge_runtime`` that only its commands and an export use."""
 
 
 class WheelRecord(Strict, frozen=True):
@@ -92,6 +95,18 @@ class Tree:
     parts: dict[str, str]
     versions: dict[str, str]
 
+    def compiled(self, modules: Mapping[str, bytes]) -> Tree:
+        """A tree with compiled modules in the place of their sources.
+
+        Args:
+            modules: Content of ``a/b.pyc``, for each source ``a/b.py`` to replace.
+        """
+        sources = {f"{file.removesuffix('c')}": file for file in modules}
+        files = {file: data for file, data in self.files.items() if file not in sources}
+        files |= modules
+        parts = {sources.get(file, file): part for file, part in self.parts.items()}
+        return Tree(files, parts, self.versions)
+
     def with_files(self, files: Mapping[str, bytes], parts: Mapping[str, str]) -> Tree:
         """A tree with additional files.
 
@@ -129,6 +144,7 @@ def build(bundle: Bundle, artifact: Artifact, wheels: Sequence[Wheel], own: Mapp
             files[file], parts[file] = data, part
     for file in orphans(files):
         del files[file], parts[file]
+    files = {file: stripped(data) for file, data in files.items()}
     versions = {wheel.name: wheel.version for wheel in wheels}
     return Tree(files, parts, versions)
 
@@ -209,7 +225,12 @@ def own_code(version: str, arch: Arch, *, server: bool = False) -> dict[str, byt
     """
     wanted = (*_CLOUD, _SERVER) if server else _CLOUD
     runtime = _sources(edge_runtime.__file__, "edge_runtime")
-    found = {file: data for file, data in runtime if not file.endswith(".so") or fits(data, arch)}
+    found = {
+        file: data
+        for file, data in runtime
+        if not file.removeprefix("edge_runtime/").startswith(_ON_DEVICES)
+        and (not file.endswith(".so") or fits(data, arch))
+    }
     for file, data in _sources(serverless.__file__, "serverless"):
         if file.removeprefix("serverless/").startswith(wanted):
             found[file] = data

@@ -217,8 +217,8 @@ def _finished(plan: _Plan, tree: Tree, wheels: tuple[Wheel, ...], place: Path, p
             f"Received: {place} ({error.strerror}). Free some space, or set TMPDIR to another folder."
         ) from error
     progress(f"Compiling with Python {interpreter.version}")
-    compiled = precompile(place, interpreter)
-    tree = tree.with_files(compiled, {file: tree.parts[_source(file)] for file in compiled})
+    compiled = precompile(place, interpreter, (CONTAINER_FILE,))
+    tree = tree.compiled(compiled)
     if not runs_here(config.arch):
         foreign = (
             f"Not replayed: this machine does not run {config.arch} Linux programs. "
@@ -237,13 +237,6 @@ def _write_files(tree: Tree, folder: Path) -> None:
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-
-
-def _source(compiled: str) -> str:
-    """The source ``a/b.py`` of ``a/__pycache__/b.cpython-312.pyc``."""
-    folder, _, name = compiled.rpartition("/")
-    parent = folder.removesuffix("__pycache__")
-    return f"{parent}{name.split('.', 1)[0]}.py"
 
 
 def dockerfile(config: PackageConfig) -> str:

@@ -81,6 +81,26 @@ RULES = (
     Rule("numpy", "numpy/random/*", "imported on demand, and nothing needs it"),
     Rule("numpy", "numpy/testing/*", "imported on demand, and nothing needs it"),
     Rule("numpy", "numpy/conftest.py", "numpy's own tests"),
+    Rule("numpy", "numpy/typing/*", "types, for editors"),
+    Rule("numpy", "numpy/matlib.py", "imported on demand, and nothing needs it"),
+    Rule("starlette", "starlette/staticfiles.py", "serves files"),
+    Rule("starlette", "starlette/templating.py", "fills in pages"),
+    Rule("starlette", "starlette/middleware/wsgi.py", "another protocol"),
+    Rule("starlette", "starlette/middleware/sessions.py", "needs itsdangerous, which is not included"),
+    Rule("starlette", "starlette/middleware/opentelemetry.py", "needs opentelemetry, which is not included"),
+    *(
+        Rule("pillow", f"PIL/{name}.py", reason)
+        for names, reason in (
+            ("PdfParser PdfImagePlugin", "writes PDF"),
+            ("ImageFont ImageText ImageDraw ImageDraw2 FontFile PcfFontFile BdfFontFile", "draws"),
+            ("ImageTk ImageQt ImageWin ImageShow ImageGrab _tkinter_finder", "shows windows"),
+            ("PSDraw EpsImagePlugin", "PostScript, which is not an allowed format"),
+            ("ImageCms", "colour profiles"),
+            ("ImageMorph", "morphology"),
+            ("AvifImagePlugin", "AVIF, which is not an allowed format"),
+        )
+        for name in names.split()
+    ),
     Rule("pillow", "PIL/_avif.*", "AVIF, which is not an allowed format"),
     Rule("pillow", "PIL/_imagingft.*", "draws text"),
     Rule("pillow", "PIL/_imagingcms.*", "colour profiles"),

@@ -34,6 +34,7 @@ SYSTEM = frozenset(
 """Libraries that a wheel may expect on any Linux (PEP 600); Lambda's Python runtime has them."""
 
 _MAGIC = b"\x7fELF\x02\x01"
+_HEADER_BYTES = 64
 _LOAD, _DYNAMIC = 1, 2
 _NEEDED, _STRINGS = 1, 5
 
@@ -69,6 +70,32 @@ def linkage(data: bytes) -> Linkage | None:
             f"A compiled file must be whole. Received: one of {len(data):,} bytes with invalid headers. "
             "Empty the cache of wheels and repeat."
         ) from error
+
+
+def stripped(data: bytes) -> bytes:
+    """A compiled file without what only debuggers and linkers read; any other file as it is.
+
+    A system loads a file by its segments. Whatever lies in none of them, such as symbols of functions, debug
+    information and the table of sections, becomes zeros, or is cut off at the end. Offsets stay.
+
+    Args:
+        data: The file, whole: see :func:`linkage`.
+    """
+    if not data.startswith(_MAGIC):
+        return data
+    (table,) = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    parts = [(0, _HEADER_BYTES), (table, size * count)]
+    for index in range(count):
+        entry = struct.unpack_from("<IIQQQQ", data, table + index * size)
+        parts.append((entry[2], entry[5]))
+    left = bytearray(max(start + length for start, length in parts))
+    for start, length in parts:
+        left[start : start + length] = data[start : start + length]
+    # There is no table of sections any more: its offset, and the size, number and names of its entries.
+    struct.pack_into("<Q", left, 40, 0)
+    struct.pack_into("<HHH", left, 58, 0, 0, 0)
+    return bytes(left)
 
 
 def orphans(files: Mapping[str, bytes]) -> set[str]:

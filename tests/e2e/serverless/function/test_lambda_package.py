@@ -174,7 +174,7 @@ def test_package_names_no_path_of_this_machine(root: Path) -> None:
     own = [str(place).encode() for place in places]
     # A wheel's libraries name the machine that its makers built it on, which may be called the same.
     made_here = [path for path in root.rglob("*") if path.is_file() and ".so" not in path.name]
-    assert len(made_here) > 600
+    assert len(made_here) > 300
     assert not [path for path in made_here if any(word in path.read_bytes() for word in own)]
 
 
@@ -189,14 +189,13 @@ def test_every_module_is_compiled_for_the_function(
             "import importlib.util, sys; sys.stdout.buffer.write(importlib.util.MAGIC_NUMBER)",
         ]
     )
-    sources = list(root.rglob("*.py"))
-    assert len(sources) > 300
-    for source in sources:
-        compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-{made.python.replace('.', '')}.pyc"
+    assert not list(root.rglob("*.py"))
+    modules = list(root.rglob("*.pyc"))
+    assert len(modules) > 300
+    for module in modules:
         # PEP 552: the magic number, then 1 for a hash that is not compared at import.
-        assert compiled.read_bytes()[:8] == magic + b"\x01\x00\x00\x00", source
-    name = f"bundle.cpython-{made.python.replace('.', '')}.pyc"
-    inside = (root / "edge_runtime" / "bundle" / "__pycache__" / name).read_bytes()
+        assert module.read_bytes()[:8] == magic + b"\x01\x00\x00\x00", module
+    inside = (root / "edge_runtime" / "bundle" / "bundle.pyc").read_bytes()
     assert b"/var/task/edge_runtime/bundle/bundle.py" in inside
 
 

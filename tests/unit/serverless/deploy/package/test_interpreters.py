@@ -61,15 +61,33 @@ def test_find_interpreter_goes_on_to_pyenv(only: Path, tmp_path: Path, says: str
 
 
 def test_precompile_names_the_functions_folder_and_no_other(tmp_path: Path) -> None:
-    (tmp_path / "pack").mkdir()
-    (tmp_path / "pack" / "__init__.py").write_text("def f():\n    return __file__\n")
     here = Interpreter(Path(sys.executable), sys.version.split()[0])
-    compiled = precompile(tmp_path, here)
-    ((file, data),) = compiled.items()
-    assert file.startswith("pack/__pycache__/__init__.cpython-")
+    found = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        (folder / "pack").mkdir(parents=True)
+        (folder / "pack" / "__init__.py").write_text("def f():\n    return __file__\n")
+        found.append(precompile(folder, here))
+    ((file, data),) = found[0].items()
+    assert file == "pack/__init__.pyc"
     assert b"/var/task/pack/__init__.py" in data
     assert str(tmp_path).encode() not in data
-    assert precompile(tmp_path, here) == compiled
+    assert found[0] == found[1]
+
+
+def test_precompile_replaces_sources_but_programs(tmp_path: Path) -> None:
+    for name in ("module.py", "program.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    precompile(tmp_path, Interpreter(Path(sys.executable), "3"), ("program.py",))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["module.pyc", "program.py"]
+
+
+def test_precompile_keeps_the_documentation_of_the_app_alone(tmp_path: Path) -> None:
+    for house in ("serverless", "library"):
+        (tmp_path / house).mkdir()
+        (tmp_path / house / "a.py").write_text('"""A remarkable text."""\n')
+    found = precompile(tmp_path, Interpreter(Path(sys.executable), "3"))
+    told = {file: b"A remarkable text." in data for file, data in found.items()}
+    assert told == {"serverless/a.pyc": True, "library/a.pyc": False}
 
 
 def test_precompile_tells_a_module_that_does_not_compile(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from serverless.deploy.config.errors import SelfCheckError
-from serverless.deploy.package.shared_libraries import MACHINES, check, linkage, orphans
+from serverless.deploy.package.shared_libraries import MACHINES, check, linkage, orphans, stripped
 
 
 def library(*needed: str, machine: int = MACHINES["x86_64"]) -> bytes:
@@ -55,6 +55,30 @@ def test_linkage_of_a_made_file() -> None:
 def test_linkage_of_a_damaged_file_is_told(length: int) -> None:
     with pytest.raises(SelfCheckError, match="must be whole"):
         linkage(library("liba.so")[:length])
+
+
+def test_stripped_keeps_what_is_loaded_and_cuts_off_the_rest() -> None:
+    whole = library("liba.so")
+    with_symbols = bytearray(whole + b"symbols" * 100)
+    # Where the table of sections is, and its entries' size, number and names.
+    struct.pack_into("<Q", with_symbols, 40, len(whole) + 10)
+    struct.pack_into("<HHH", with_symbols, 58, 64, 7, 6)
+    left = stripped(bytes(with_symbols))
+    assert left == whole
+    assert linkage(left) == linkage(whole)
+    assert stripped(b"import numpy") == b"import numpy"
+
+
+def test_stripped_empties_gaps_between_segments() -> None:
+    header, segment = 64, 56
+    loads = (struct.pack("<IIQQQQQQ", 1, 5, start, 0, 0, 16, 16, 1) for start in (200, 300))
+    elf = bytearray(b"\x7fELF\x02\x01\x01" + bytes(57) + b"".join(loads) + b"x" * 200)
+    struct.pack_into("<Q", elf, 32, header)
+    struct.pack_into("<HH", elf, 54, segment, 2)
+    left = stripped(bytes(elf))
+    assert len(left) == 316
+    assert left[200:216] == left[300:316] == b"x" * 16
+    assert left[216:300] == bytes(84)
 
 
 def test_orphans_are_bundled_libraries_that_no_module_reaches() -> None:
