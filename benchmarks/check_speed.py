@@ -26,8 +26,8 @@ from benchmarks.options import parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from edge_runtime import Bundle
+from edge_runtime.common.cores import cores
 from edge_runtime.dataset import open_dataset
-from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines.litert import new_interpreter
 from edge_runtime.engines.onnx import new_session
 from exporter import ExportConfig, export

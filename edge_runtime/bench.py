@@ -29,9 +29,9 @@ from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.cascade_entry import CascadeEntry
 from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.classifier import Classifier
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.temporary import temporary_folder
-from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import AUTOMATIC, usable
 from edge_runtime.engines.result import Result
 from edge_runtime.engines.selection import nothing_runs

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import ImageError, UsageError
 from edge_runtime.engine_pool import EnginePool
 from edge_runtime.engines import Engine
@@ -69,6 +70,7 @@ class Classifier:
             self._made.append(made)
             return made
 
+        self._threads = threads
         self._pool = EnginePool(make)
         self.engine = self._pool.first.name
         self.bundle = bundle
@@ -172,7 +174,8 @@ class Classifier:
         Args:
             images: Consumed as results are taken, a few images ahead.
             top_k: Number of classes to return per image.
-            workers: Threads, each with its own interpreter; at most :data:`MAX_WORKERS`.
+            workers: Threads, each with its own interpreter; at most :data:`MAX_WORKERS`. No more run than
+                there are cores for: they would only take turns.
             options: As :meth:`classify`.
 
         Yields:
@@ -189,6 +192,7 @@ class Classifier:
             raise UsageError(
                 f"workers must be at most {MAX_WORKERS}. Received: {workers}. Pass one per core."
             )
+        workers = min(workers, max(1, cores() // self._threads))
         self._pool.raise_limit(workers)
         return self._stream(images, top_k, workers, options)
 

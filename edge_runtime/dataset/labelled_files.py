@@ -6,11 +6,11 @@ Images are decoded in order, with a bounded number in memory.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import DataError, ImageError
 from edge_runtime.common.text import as_utf8
 from edge_runtime.dataset.files import Files
@@ -73,13 +73,6 @@ def _hashed(files: Files, ref: str, max_bytes: int) -> tuple[str, str]:
         return hashlib.sha256(files.read(ref)).hexdigest(), ""
     except DataError as error:
         return "", str(error)
-
-
-def cores() -> int:
-    """Number of cores available to this process; fewer than the machine has in a container or under taskset."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def decode_all(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.bundle.manifest import Format
+from edge_runtime.common.cores import cores
 from edge_runtime.common.native_output import quiet
 from edge_runtime.engines import open_engine
 from edge_runtime.engines.litert import new_interpreter
@@ -89,8 +89,7 @@ def engine_reports(
 
 def thread_counts() -> tuple[int, ...]:
     """The counts of :data:`THREADS` that can make a difference on this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return tuple(count for count in THREADS if count <= cores + 1)
+    return tuple(count for count in THREADS if count <= cores() + 1)
 
 
 def variants(

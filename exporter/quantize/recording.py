@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.dataset.labelled_files import cores
+from edge_runtime.common.cores import cores
 from edge_runtime.engines.result import Float32Array
 from exporter.quantize.graph import Ranges
 

@@ -24,9 +24,9 @@ import numpy as np
 from PIL import Image
 
 from edge_runtime.common.arrays import IntArray
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import ModelFileError
 from edge_runtime.common.progress import Progress
-from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import usable
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array

@@ -26,9 +26,9 @@ from functools import partial
 import numpy as np
 
 from edge_runtime.bundle.labels import check_count
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import DataError
 from edge_runtime.common.progress import Progress, no_progress
-from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import Engine
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.classes import MissingClasses, check_classes

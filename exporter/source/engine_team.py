@@ -16,9 +16,9 @@ from contextlib import suppress
 
 import numpy as np
 
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import SnapshipError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.engines import Engine
 from edge_runtime.engines.cascade import CascadeEngine
 from edge_runtime.engines.result import Float32Array

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.dataset.labelled_files import cores
+from edge_runtime.common.cores import cores
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 

@@ -12,9 +12,9 @@ from statistics import median
 
 from PIL import Image
 
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import DataError
 from edge_runtime.dataset import ImageSet, Item
-from edge_runtime.dataset.labelled_files import cores
 from edge_runtime.image.preprocess import FORMATS, UInt8Array
 
 ENLARGED = 2.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from PIL import Image
 from edge_runtime.bundle.cascade_entry import CascadeEntry
 from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.classifier import Classifier
+from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import SnapshipError
 from edge_runtime.engines.result import Result
 from edge_runtime.image.preprocess import FORMATS, ImageSource, UInt8Array
@@ -284,7 +284,7 @@ def workers_of(workers: int | None) -> int:
     Args:
         workers: As configured; None takes the machine's processors, at most :data:`MAX_WORKERS`.
     """
-    return min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
+    return min(cores(), MAX_WORKERS) if workers is None else workers
 
 
 def describe(classifier: Classifier, workers: int, threads: int) -> ServedModel:
