@@ -34,8 +34,10 @@ LONGEST = (
     "tests/integration/test_zoo.py",
     "tests/integration/benchmarks/test_scripts.py",
     "tests/integration/exporter/test_imagenet.py",
-    "tests/e2e/phone",
-    "tests/e2e/exporter",
+    "tests/e2e/phone/",
+    "tests/e2e/exporter/",
+    "tests/integration/exporter/quantize/",
+    "tests/integration/trainer/",
     "tests/integration",
     "tests/e2e",
     "tests/functional/trainer",
@@ -46,6 +48,16 @@ LONGEST = (
 
 APART = ("tests/integration/test_zoo.py",)
 """Files whose tests share nothing, so that each may go to another process."""
+
+TOGETHER = (
+    "tests/e2e/phone/",
+    "tests/e2e/exporter/",
+    "tests/e2e/serverless/deploy/",
+    "tests/e2e/serverless/events/",
+    "tests/e2e/serverless/function/",
+    "tests/integration/exporter/quantize/",
+)
+"""Folders whose files share what one process has started or holds: browsers, servers, a network in memory."""
 
 _T = TypeVar("_T")
 
@@ -70,14 +82,17 @@ def _rank(nodeid: str) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file in one process, as ``--dist loadfile`` has it, but for files that are APART, and in our order."""
+    """A file in one process, as ``--dist loadfile`` has it, but for APART and TOGETHER, and in our order."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
     class LongestFirst(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid if nodeid.startswith(APART) else super()._split_scope(nodeid)
+            if nodeid.startswith(APART):
+                return nodeid
+            file: str = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), file)
 
     # xdist would begin with the files of the most tests, which are the fastest ones.
     config.option.loadscopereorder = False
