@@ -58,6 +58,9 @@ ALL_OF_IT = bool(os.environ.get("SNAPSHIP_HUGE"))
 THIN = set() if ALL_OF_IT else {"inception_v3", "resnet101", "vgg16", "vgg19"}
 """Those that are exported with a quarter of their channels: no layer of theirs is larger than resnet50's largest."""
 
+DEEPER = {"resnet101": "resnet50", "vgg19": "vgg16"}
+"""Those of more of the same layers as another: what shrinks the file of one shrinks that of the other."""
+
 NO_INT16 = {EXTRACTOR, "mobilenet_v3_small", "mobilenet_v3_large"}
 """The converter has no int16x8 hard swish; of random weights in a SavedModel it makes scales that overflow."""
 
@@ -201,6 +204,8 @@ def kinds_of(name: str) -> list[Kind]:
     """Of the large ones the usual kinds: the others differ from these in precision alone."""
     chosen = DEFAULT_KINDS if name in LARGE and not ALL_OF_IT else ("all",)
     left_out = {"tflite-int16x8"} if name in NO_INT16 else set()
+    if name in DEEPER and not ALL_OF_IT:
+        left_out |= {"tflite-fp16", "tflite-dynamic"}
     return [kind for kind in parse_kinds(chosen) if kind.name not in left_out]
 
 
