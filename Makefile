@@ -44,7 +44,7 @@ quick: $(READY)
 	$(BIN)/python -m pytest tests/unit -n auto --dist loadfile -q -m "not slow and not hypothesis"
 
 test: $(READY) acceptance
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 30
 
 # A package that cannot be installed leaves the reason in log.txt; the tests that need it skip with that line.
 acceptance: $(ACCEPTANCE)/mediapipe/.ready $(NPM:%=$(ACCEPTANCE)/%/.ready) $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -13,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -28,6 +30,37 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MOTO_START_SECONDS = 120
 
+LONGEST = (
+    "tests/integration/test_zoo.py",
+    "tests/integration/benchmarks/test_scripts.py",
+    "tests/integration/exporter/test_imagenet.py",
+    "tests/e2e/phone/",
+    "tests/e2e/exporter/",
+    "tests/integration/exporter/quantize/",
+    "tests/integration/trainer/",
+    "tests/integration",
+    "tests/e2e",
+    "tests/functional/trainer",
+    "tests/functional/exporter",
+    "tests/functional",
+)
+"""Where the long tests are, longest first. Begun first, they leave no process alone at the end."""
+
+APART = ("tests/integration/test_zoo.py",)
+"""Files whose tests share nothing, so that each may go to another process."""
+
+TOGETHER = (
+    "tests/e2e/phone/",
+    "tests/e2e/exporter/",
+    "tests/e2e/serverless/deploy/",
+    "tests/e2e/serverless/events/",
+    "tests/e2e/serverless/function/",
+    "tests/integration/exporter/quantize/",
+)
+"""Folders whose files share what one process has started or holds: browsers, servers, a network in memory."""
+
+_T = TypeVar("_T")
+
 # Tests that import ONNX Runtime themselves, and programs that they start, send no telemetry either.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -36,6 +69,65 @@ def pytest_configure() -> None:
     # A shell starts its background jobs with SIGINT ignored, and children inherit that: tests send it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The order in which processes take files; within one it stays.
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(nodeid: str) -> int:
+    return next((rank for rank, place in enumerate(LONGEST) if nodeid.startswith(place)), len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file in one process, as ``--dist loadfile`` has it, but for APART and TOGETHER, and in our order."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LongestFirst(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(APART):
+                return nodeid
+            file: str = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), file)
+
+    # xdist would begin with the files of the most tests, which are the fastest ones.
+    config.option.loadscopereorder = False
+    return LongestFirst(config, log)
+
+
+Once = Callable[[str, Callable[[Path], _T]], _T]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once[Any]:
+    """Makes something slow once for all test processes: ``once("digits", make)``.
+
+    ``make`` fills a new folder and returns what describes it, such as a path, which must be picklable.
+    The other processes wait for it. What is in the folder is read only.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Its parent is that of all processes.
+        base = base.parent
+    place = base / "once"
+    place.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], Any]) -> Any:
+        found = place / f"{name}.pickle"
+        with (place / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not found.is_file():
+                # Half of one may be there, of a process that failed or skipped.
+                shutil.rmtree(place / name, ignore_errors=True)
+                (place / name).mkdir()
+                found.write_bytes(pickle.dumps(make(place / name)))
+        return pickle.loads(found.read_bytes())
+
+    return made
 
 
 @pytest.fixture(scope="session")

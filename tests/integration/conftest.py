@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -11,17 +13,22 @@ from trainer import Run, TrainConfig, train
 
 
 @pytest.fixture(scope="session")
-def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def digits_run(once: Callable[..., Any]) -> Run:
     """The digits after a few epochs. Read only."""
-    base = tmp_path_factory.mktemp("digits")
-    return train(
-        TrainConfig(data="digits", model="small_cnn", out=base / "run", epochs=6, cache_dir=base / "cache")
-    )
+
+    def make(base: Path) -> Run:
+        config = TrainConfig(
+            data="digits", model="small_cnn", out=base / "run", epochs=6, cache_dir=base / "cache"
+        )
+        return train(config)
+
+    return cast(Run, once("digits", make))
 
 
 @pytest.fixture(scope="session")
-def exported(digits_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(digits_run: Run, once: Callable[..., Any]) -> Path:
     """Its bundle. Read only."""
-    out = tmp_path_factory.mktemp("exported") / "digits.bundle"
-    export(ExportConfig(source=digits_run.path, out=out))
-    return out
+    return cast(
+        Path,
+        once("exported", lambda base: export(ExportConfig(digits_run.path, base / "digits.bundle")).location),
+    )

@@ -1,7 +1,9 @@
 """Every architecture trains a step and becomes every artifact; the large ones in processes of their own.
 
-Parameters, not pixels, make a model large, so all are exported at the smallest useful size.
-A process keeps what the converters took, so each large one gets its own: run this file with a name.
+Parameters, not pixels, make a model large, so all are exported at the smallest useful size. What takes time is to
+copy them: where another has layers of the same kinds and sizes, a quarter of the channels shows what differs, which
+is how the layers are joined. A process keeps what the converters took, so each large one gets its own: run this file
+with a name.
 """
 
 from __future__ import annotations
@@ -50,6 +52,12 @@ LARGE = {
 HUGE = {"efficientnet_v2_l"}
 """Those that take more of the time of all tests than they are worth every time."""
 
+ALL_OF_IT = bool(os.environ.get("SNAPSHIP_HUGE"))
+"""Whether each is exported with all channels and in every kind."""
+
+THIN = set() if ALL_OF_IT else {"inception_v3", "resnet101", "vgg16", "vgg19"}
+"""Those that are exported with a quarter of their channels: no layer of theirs is larger than resnet50's largest."""
+
 DEEPER = {"resnet101": "resnet50", "vgg19": "vgg16"}
 """Those of more of the same layers as another: what shrinks the file of one shrinks that of the other."""
 
@@ -63,10 +71,10 @@ NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name fo
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("name", NAMES)
 def test_trains_a_step_and_exports(name: str, tmp_path: Path) -> None:
-    if name not in LARGE:
+    if name not in LARGE or name in THIN:
         found = trained_and_exported(name, tmp_path)
     else:
-        if name in HUGE and not os.environ.get("SNAPSHIP_HUGE"):
+        if name in HUGE and not ALL_OF_IT:
             pytest.skip(f"{name} takes minutes: set SNAPSHIP_HUGE=1 to run it")
         free = available_gb()
         if free < LARGE[name]:
@@ -132,6 +140,23 @@ def build(name: str, folder: Path) -> Any:
     return models.build(name, input_shape=(96, 96, 3), classes=3, weights=saved)
 
 
+def thinned(model: Any) -> Any:
+    """The same layers, joined in the same way, with a quarter of the channels between the image and the scores."""
+    config = model.get_config()
+    for layer in config["layers"]:
+        known = layer["config"]
+        # Shapes of the full width.
+        layer.pop("build_config", None)
+        if "filters" in known:
+            known["filters"] //= 4
+        elif layer["class_name"] == "Dense" and known["name"] != "scores":
+            known["units"] //= 4
+    thin = load_keras().Model.from_config(config)
+    assert [layer.name for layer in thin.layers] == [layer.name for layer in model.layers]
+    assert thin.count_params() < model.count_params() / 8
+    return thin
+
+
 def images_for(model: Any) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (4, *model.input_shape[1:]), dtype=np.uint8)
 
@@ -145,6 +170,8 @@ def trained_and_exported(name: str, folder: Path) -> dict[str, Any]:
     keras = load_keras()
     keras.utils.set_random_seed(0)
     model = build(name, folder)
+    if name in THIN:
+        model = thinned(model)
     images = images_for(model)
     # Of a deep network with random weights the gradient may be huge. Eager: the graph of one step takes longer.
     optimizer = keras.optimizers.SGD(0.01, clipnorm=1.0)
@@ -175,9 +202,9 @@ def trained_and_exported(name: str, folder: Path) -> dict[str, Any]:
 
 def kinds_of(name: str) -> list[Kind]:
     """Of the large ones the usual kinds: the others differ from these in precision alone."""
-    chosen = DEFAULT_KINDS if name in LARGE and not os.environ.get("SNAPSHIP_HUGE") else ("all",)
+    chosen = DEFAULT_KINDS if name in LARGE and not ALL_OF_IT else ("all",)
     left_out = {"tflite-int16x8"} if name in NO_INT16 else set()
-    if name in DEEPER and not os.environ.get("SNAPSHIP_HUGE"):
+    if name in DEEPER and not ALL_OF_IT:
         left_out |= {"tflite-fp16", "tflite-dynamic"}
     return [kind for kind in parse_kinds(chosen) if kind.name not in left_out]
 

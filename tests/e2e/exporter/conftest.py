@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,9 +26,13 @@ Expected = Callable[[str], np.ndarray]
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(once: Callable[..., Any]) -> Path:
     """A small network of MobileNetV2's operations, trained on drawn patterns, exported as every kind."""
-    place = tmp_path_factory.mktemp("acceptance")
+    return cast(Path, once("acceptance", made_in))
+
+
+def made_in(place: Path) -> Path:
+    """Makes the bundle in a folder that also holds its pictures."""
     rng = np.random.default_rng(0)
     truth = np.arange(600) % len(LABELS)
     pixels = np.stack([pattern(index, rng) for index in truth])

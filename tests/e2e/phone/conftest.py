@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -102,16 +100,10 @@ def real() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def bundle(real: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(real: Path | None, once: Callable[..., Any]) -> Path:
     """ImageNet's MobileNetV2 as int8; where there are no weights, a small network."""
     photos, weights = (real / "data" / "imagenet-sample", real / WEIGHTS) if real else (None, None)
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        # Its parent is that of all workers: the slow part is done once.
-        folder = folder.parent
-    with (folder / "phone-model.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return phone_bundle(folder / "phone-model", photos, weights)
+    return cast(Path, once("phone-model", lambda folder: phone_bundle(folder, photos, weights)))
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ def test_known_good_model_names_photos_as_keras_does(shared: Path, tmp_path: Pat
             artifacts=("tflite-fp32", "tflite-int8", "onnx-fp32"),
             # 250 photos are a sample: they cannot show all of 1000 classes.
             missing_classes="allow",
+            evidence="quick",
         )
     )
     report = saved_report(bundle)

@@ -98,23 +98,29 @@ def interpreter() -> Interpreter:
 
 @pytest.fixture(scope="session")
 def made(
-    cache: Path, interpreter: Interpreter, digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+    cache: Path, interpreter: Interpreter, digits_bundle: Path, once: Callable[..., Any]
 ) -> WrittenPackage:
     """One package for all tests; skips where its wheels are neither kept nor to be had."""
-    out = tmp_path_factory.mktemp("package") / "lambda.zip"
+
+    def make(folder: Path) -> WrittenPackage:
+        return package(PackageConfig(digits_bundle, folder / "lambda.zip", ARCH, PYTHON, cache=cache))
+
     try:
-        return package(PackageConfig(digits_bundle, out, ARCH, PYTHON, cache=cache))
+        return cast(WrittenPackage, once("lambda-package", make))
     except DownloadError as error:
         pytest.skip(f"needs wheels: {error}")
 
 
 @pytest.fixture(scope="session")
-def root(made: WrittenPackage, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as Lambda unpacks it."""
-    place = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(made.path) as archive:
-        archive.extractall(place)
-    return place
+def root(made: WrittenPackage, once: Callable[..., Any]) -> Path:
+    """The package as Lambda unpacks it. Read only."""
+
+    def make(place: Path) -> Path:
+        with zipfile.ZipFile(made.path) as archive:
+            archive.extractall(place)
+        return place
+
+    return cast(Path, once("lambda-root", make))
 
 
 @pytest.fixture(scope="session")
