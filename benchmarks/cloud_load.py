@@ -1,4 +1,4 @@
-"""`snapship serve` under load: half a minute of two clients that never pause, and the memory over that time.
+"""`snapship serve` under load: half a minute of two clients that never pause, against the classifier alone.
 
 The client is autocannon, which `make acceptance` installs; it shares the CPU with the server.
 """
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import msgspec
 
 from benchmarks.edge_model import ROOT, edge_model, edge_parser, facts
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
+from edge_runtime import Classifier
 
 MODULE = "benchmarks.cloud_load"
 DRIVER = Path(__file__).with_suffix(".cjs")
@@ -36,7 +38,10 @@ WARM_SHARE = 0.3
 METHOD = """`snapship serve` on loopback under autocannon on the same machine. {connections} connections each send the
 next of {photos} JPEG photos of 320x240 as soon as they have an answer, for {seconds} seconds per artifact; two
 workers classify. *Errors*: broken connections, timeouts, and every answer that is not 200. *RSS*: resident memory of
-the server after {warm:.0%} of the time, and the maximum of the last {warm:.0%}."""
+the server after {warm:.0%} of the time, and the maximum of the last {warm:.0%}. *classify_many/s*: answers of
+`Classifier.classify_many` with two workers to the same photos, before and after, without a server. *Server's CPU*:
+what the server spent per answer, by what `classify_many` spends: what is above 1 goes to HTTP, JSON and the log; the
+client's time is in neither, but in answers/s, as it shares the cores."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -52,6 +57,7 @@ class Load(msgspec.Struct, frozen=True):
         p99_ms: One in a hundred took longer.
         most_ms: The slowest.
         memory: Resident bytes of the server, sampled on the way.
+        cpu_s: CPU time that the server spent meanwhile.
     """
 
     answers: int
@@ -63,6 +69,7 @@ class Load(msgspec.Struct, frozen=True):
     p99_ms: float
     most_ms: float
     memory: tuple[int, ...] = ()
+    cpu_s: float = 0.0
 
     @property
     def failed(self) -> int:
@@ -103,16 +110,30 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder, photos = edge_model(made, options, Path(name))
         machine = facts()
-        found = {}
+        found, alone = {}, {}
         for kind in KINDS:
+            rates = [_alone(folder / "model.bundle", kind, photos, options.seconds / 4)]
             with served(folder / "model.bundle", Path(name), "--artifact", kind) as (url, process):
                 found[kind] = load(
                     url, process, photos, modules=options.modules, seconds=options.seconds,
                     connections=options.connections,
                 )  # fmt: skip
-    result = _result(options, machine, command_line(MODULE, arguments), len(photos), found)
+            rates.append(_alone(folder / "model.bundle", kind, photos, options.seconds / 4))
+            alone[kind] = rates
+    result = _result(options, machine, command_line(MODULE, arguments), len(photos), found, alone)
     print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
     return result
+
+
+def _alone(bundle: Path, kind: str, photos: Sequence[Path], seconds: float) -> tuple[float, float]:
+    """Answers a second of two workers without a server, and CPU seconds of an answer."""
+    images = [photo.read_bytes() for photo in photos]
+    with Classifier.open(bundle, kind) as classifier:
+        list(classifier.classify_many(images, workers=2))
+        count, start, cpu = 0, time.perf_counter(), time.process_time()
+        while (spent := time.perf_counter() - start) < seconds:
+            count += sum(1 for _ in classifier.classify_many(islice(cycle(images), 100), workers=2))
+        return count / spent, (time.process_time() - cpu) / count
 
 
 def modules() -> Path:
@@ -178,7 +199,7 @@ def load(
     Raises:
         ValueError: The client ended with an error.
     """
-    memory, stop = [], threading.Event()
+    memory, stop, cpu = [], threading.Event(), _cpu_s(process)
 
     def watch() -> None:
         while not stop.wait(SAMPLE_SECONDS):
@@ -201,7 +222,7 @@ def load(
     if done.returncode:
         raise ValueError(f"The client must end well. Received: {done.stderr[-1000:]}")
     counted = msgspec.json.decode(done.stdout.splitlines()[-1], type=Load)
-    return msgspec.structs.replace(counted, memory=tuple(memory))
+    return msgspec.structs.replace(counted, memory=tuple(memory), cpu_s=_cpu_s(process) - cpu)
 
 
 def resident(process: int) -> int:
@@ -214,22 +235,36 @@ def resident(process: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def _cpu_s(process: int) -> float:
+    """CPU time of a process so far, in seconds."""
+    # After the name, which may hold spaces: fields 14 and 15 of proc(5).
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _result(
-    options: Any, machine: dict[str, str], command: str, photos: int, found: dict[str, Load]
+    options: Any,
+    machine: dict[str, str],
+    command: str,
+    photos: int,
+    found: dict[str, Load],
+    alone: dict[str, list[tuple[float, float]]],
 ) -> Result:
     rows: list[tuple[Cell, ...]] = []
     figures: list[Figure] = []
     for kind, one in found.items():
         before, after = one.memory_before / 1e6, one.memory_after / 1e6
+        rate, cpu = (sum(values) / len(alone[kind]) for values in zip(*alone[kind], strict=True))
         rows.append(
             (
                 kind, one.answers, one.failed, one.answers / one.seconds, one.p50_ms, one.p99_ms, one.most_ms,
-                before, after,
+                before, after, rate, one.cpu_s / one.answers / cpu,
             )
         )  # fmt: skip
         figures += [
-            Figure(f"{kind}: errors", float(one.failed), most=0.0),
-            Figure(f"{kind}: RSS at the end by RSS when warm", after / before, most=1.05),
+            Figure(f"{kind}: errors", float(one.failed)),
+            Figure(f"{kind}: answers a second by classify_many's", one.answers / one.seconds / rate),
+            Figure(f"{kind}: RSS at the end by RSS when warm", after / before),
         ]
     return Result(
         name="cloud-load",
@@ -247,6 +282,7 @@ def _result(
             Column("artifact"), Column("answers", "count"), Column("errors", "count"), Column("answers/s", "rate"),
             Column("p50 ms", "seconds"), Column("p99 ms", "seconds"), Column("slowest ms", "seconds"),
             Column("RSS MB, warm", "seconds"), Column("RSS MB, end", "seconds"),
+            Column("classify_many/s", "rate"), Column("server's CPU", "ratio"),
         ),
         rows=tuple(rows),
         figures=tuple(figures),
