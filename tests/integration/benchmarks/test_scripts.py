@@ -19,6 +19,7 @@ PHONE = ("phone_routes", "phone_speed")
 SCRIPTS = (
     "accuracy",
     "asked_labels",
+    "batch_norm",
     "cached_training",
     "cascade",
     *EDGE,
@@ -58,6 +59,7 @@ def test_help_says_what_is_measured(script: str) -> None:
         ("accuracy", (), "--data"),
         ("accuracy", ("--only", "digits,roses"), "roses"),
         ("asked_labels", (), "--scores or --bundle"),
+        ("batch_norm", ("--only", "cifar10-subset"), "--data"),
         ("cached_training", (), "--data and --weights"),
         *((script, (), "--data and --weights") for script in ("cascade", "export_speed")),
         *((script, (), "--data and --weights") for script in (*EDGE, *PHONE)),
@@ -86,6 +88,7 @@ def test_settings_of_every_task_are_options_of_the_command() -> None:
     [
         ("accuracy", ("--only", "digits"), ["accuracy-digits"], {"snapship", "plain Keras"}),
         ("accuracy", ("--only", "flowers-96"), ["accuracy-flowers-96"], {"snapship", "plain Keras"}),
+        ("batch_norm", (), ["batch-norm-digits"], {"moving averages", "measured"}),
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
         ("resizing", (), ["resizing"], {"stretch", "crop", "tflite-int8"}),
