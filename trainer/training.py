@@ -37,7 +37,6 @@ from trainer.core.precision import resolved_precision
 from trainer.data_checks import data_warnings
 from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
 from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
-from trainer.fit.initial_weights import scale_to_data
 from trainer.fit.session import EpochLog, Session
 from trainer.fit.training_model import SCORES
 from trainer.fit.transfer import train_plain, train_transfer
@@ -157,11 +156,7 @@ def fit_model(session: Session, spec: InputSpec) -> Any:
         model = _build(config, spec, session.classes)
         # Logits with 8 bits of mantissa would be too coarse for the loss.
         model.get_layer(SCORES).dtype_policy = keras.dtype_policies.DTypePolicy("float32")
-        if config.pretrained:
-            train_transfer(model, session)
-        else:
-            scale_to_data(model, session)
-            train_plain(model, session)
+        (train_transfer if config.pretrained else train_plain)(model, session)
     finally:
         keras.config.set_dtype_policy(kept)
     if config.precision == "float32":
