@@ -18,7 +18,8 @@ MODULE = "benchmarks.page"
 PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
 
 ORDER = (
-    "accuracy", "cached-training", "feeding", "gate-size", "gate-power", "sequential-errors", "sequential-stops",
+    "accuracy", "batch-norm", "cached-training", "training-memory", "feeding", "gate-size", "gate-power",
+    "sequential-errors", "sequential-stops",
     "asked-labels", "asked-silent", "abstain-promise", "abstain-halves", "cascade", "quantization", "onnx-kernels",
     "resizing", "export-speed", "check-speed", "demo-speed", "edge-latency", "edge-answers", "edge-cold-start",
     "edge-throughput", "edge-peers",

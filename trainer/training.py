@@ -18,7 +18,7 @@ import datetime
 import os
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from trainer.config.schedule import describe_plan, resolved_config
 from trainer.config.train_config import TrainConfig
 from trainer.core.backend import load_keras
 from trainer.core.cache import Pixels, cached_pixels, ensure_downloaded
+from trainer.core.precision import resolved_precision
 from trainer.data_checks import data_warnings
 from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
 from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
@@ -121,6 +122,8 @@ def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) ->
     warnings = data_warnings(images, pixels, progress)
     for line in warnings:
         progress(Event("checks", message=line))
+    # Decided before the checkpoint is named: a run that another machine goes on with must not mix precisions.
+    config = replace(config, precision=resolved_precision(config.precision))
     with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
         augment = resolve_augmentations(config.augment, pixels.images.native_size is not None)
         session = Session(config, pixels, augment, checkpoint, log, progress, started)

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import accuracy, page, quantization
 from benchmarks.result import read_results
+from trainer.cli import train
 
 ROOT = Path(__file__).resolve().parents[3]
 EDGE = ("edge_answers", "edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
@@ -22,6 +23,7 @@ HERE = ("accuracy", "cached_training", "feeding", "resizing")
 SCRIPTS = (
     "accuracy",
     "asked_labels",
+    "batch_norm",
     "cached_training",
     "cascade",
     "check_speed",
@@ -86,6 +88,7 @@ def test_help_says_what_is_measured(script: str, start: Start) -> None:
         ("accuracy", (), "--data"),
         ("accuracy", ("--only", "digits,roses"), "roses"),
         ("asked_labels", (), "--scores or --bundle"),
+        ("batch_norm", ("--only", "cifar10-subset"), "--data"),
         ("cached_training", (), "--data and --weights"),
         *((script, (), "--data and --weights") for script in ("cascade", "export_speed")),
         ("check_speed", (), "--data, and --weights or --bundle"),
@@ -105,13 +108,10 @@ def test_options_that_are_missing_are_told(
     assert missing in done.stderr.splitlines()[-1]
 
 
-def test_both_ways_of_a_task_have_the_same_epochs() -> None:
+def test_settings_of_every_task_are_options_of_the_command() -> None:
+    known = {option for parameter in train.params for option in parameter.opts}
     for name, task in accuracy.TASKS.items():
-        if task.plain is None:
-            continue
-        assert task.train["epochs"] == task.plain.epochs, name
-        assert task.train.get("fine_tune_epochs", 0) == task.plain.fine_tune_epochs, name
-        assert task.train["patience"] >= task.plain.epochs, name
+        assert {f"--{option.replace('_', '-')}" for option in task.train} <= known, name
 
 
 @pytest.mark.slow
@@ -120,6 +120,7 @@ def test_both_ways_of_a_task_have_the_same_epochs() -> None:
     [
         ("accuracy", ("--only", "digits"), ["accuracy-digits"], {"snapship", "plain Keras"}),
         ("accuracy", ("--only", "flowers-96"), ["accuracy-flowers-96"], {"snapship", "plain Keras"}),
+        ("batch_norm", (), ["batch-norm-digits"], {"moving averages", "measured"}),
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
         ("resizing", (), ["resizing"], {"stretch", "crop", "tflite-int8"}),

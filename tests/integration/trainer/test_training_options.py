@@ -148,3 +148,33 @@ def test_regularised_model_reports_plain_val_loss(tmp_path: Path) -> None:
     with (run.path / "history.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert float(row["val_loss"]) == pytest.approx(run.evaluation.loss, rel=1e-3)
+
+
+def test_auto_precision_is_stored_as_what_it_was_decided_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainer import training
+
+    monkeypatch.setattr(training, "resolved_precision", lambda asked: {"auto": "mixed_bfloat16"}[asked])
+    run = digits(tmp_path, epochs=1)
+    assert run.record.config["precision"] == "mixed_bfloat16"
+
+
+def test_precisions_have_checkpoints_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainer import training
+
+    class StopError(Exception):
+        """Stands for a kill."""
+
+    def stop(event: Event) -> None:
+        messages.append(event.message)
+        if event.metrics:
+            raise StopError
+
+    messages: list[str] = []
+    for decided in ("float32", "mixed_bfloat16", "float32"):
+        monkeypatch.setattr(training, "resolved_precision", lambda _, decided=decided: decided)
+        with pytest.raises(StopError):
+            digits(tmp_path, stop, cache_dir=tmp_path / "cache")
+    # The second run started over; the third went on with the first.
+    assert sum("resuming the interrupted run" in message for message in messages) == 1

@@ -1,0 +1,185 @@
+"""Time to accuracy of networks with batch normalisation, trained from random weights.
+
+*moving averages* trains as the project did until it measured the statistics before every validation; *measured*
+is `snapship train` today, for half the epochs. Every training is a process of its own and the two alternate.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from benchmarks.machine import machine
+from benchmarks.options import parser, rounds_in_words
+from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
+from exporter.formats.onnx_run import cpu_report
+from trainer import TrainConfig, train
+from trainer.core.backend import load_keras
+
+MODULE = "benchmarks.batch_norm"
+MODELS = ("bn_cnn", "resnet18")
+SIDES = {"digits": 28, "cifar10-subset": 32}
+WAYS = ("moving averages", "measured")
+
+METHOD = """*moving averages*: val images are judged by Keras' moving averages at a momentum of 0.99, with
+TensorFlow's own choice of kernels, for {epochs} epochs. *measured*: `snapship train`, which measures the statistics
+before every validation, for {half} epochs. *s to accuracy*: from the start of the training to the first epoch whose
+val accuracy is at least the best of the moving averages in the same round; a dash where it is never reached.
+{rounds}."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a training.
+
+    Attributes:
+        accuracy: Val accuracy, 0..1.
+        seconds: Since the start of the training.
+    """
+
+    accuracy: float
+    seconds: float
+
+
+def main(arguments: Sequence[str] | None = None) -> list[Result]:
+    """Measures and writes a result of each data set.
+
+    Args:
+        arguments: Words of the command line; None for those of this process.
+    """
+    made = parser(MODULE, __doc__ or "", repeats=3)
+    made.add_argument("--data", type=Path, help="folder that holds cifar10-subset.zip")
+    made.add_argument("--only", default="digits", help=f"some of {', '.join(SIDES)}, separated by commas")
+    made.add_argument("--models", default=",".join(MODELS), help=f"some of {', '.join(MODELS)}")
+    made.add_argument("--epochs", type=int, default=6, help="epochs with moving averages (default 6)")
+    options = made.parse_args(arguments)
+    names, models = options.only.split(","), options.models.split(",")
+    if unknown := [name for name in names if name not in SIDES]:
+        made.error(f"--only must be some of {', '.join(SIDES)}. Received: {unknown[0]}.")
+    if unknown := [name for name in models if name not in MODELS]:
+        made.error(f"--models must be some of {', '.join(MODELS)}. Received: {unknown[0]}.")
+    if options.data is None and set(names) != {"digits"}:
+        made.error("--data is needed for this task")
+    if options.quick:
+        models, options.epochs = ["bn_cnn"], 2
+    environment = dict(os.environ)
+    results = []
+    for name in names:
+        result = _measured(name, models, options, environment, command_line(MODULE, arguments))
+        print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
+        results.append(result)
+    return results
+
+
+def train_alone(way: str, options: dict[str, Any]) -> None:
+    """Trains in this process in one way, and writes its epochs to stdout as JSON.
+
+    Args:
+        way: One of :data:`WAYS`.
+        options: Of ``TrainConfig``.
+    """
+    behind = patch("trainer.fit.batch_norm.BatchStatistics.update", lambda _: None)
+    with behind if way == WAYS[0] else nullcontext():
+        run = train(TrainConfig(**options))
+    with (run.path / "history.csv").open(encoding="utf-8") as file:
+        epochs = [Epoch(float(row["val_accuracy"]), float(row["seconds"])) for row in csv.DictReader(file)]
+    print(msgspec.json.encode(epochs).decode())
+
+
+def _measured(
+    name: str, models: list[str], options: Any, environment: dict[str, str], command: str
+) -> Result:
+    facts = machine(load_keras())
+    half = max(1, options.epochs // 2)
+    data = name if options.data is None or name == "digits" else str(options.data / f"{name}.zip")
+    rows: list[tuple[Cell, ...]] = []
+    figures = []
+    for model in models:
+        found: dict[str, list[list[Epoch]]] = {way: [] for way in WAYS}
+        for index in range(options.repeats):
+            for way in WAYS[:: -1 if index % 2 else 1]:
+                epochs = options.epochs if way == WAYS[0] else half
+                found[way].append(_process(way, data, model, name, epochs, options.seed + index, environment))
+                print(f"{name} {model} round {index + 1} {way}: {found[way][-1]}", file=sys.stderr)
+        targets = [max(epoch.accuracy for epoch in epochs) for epochs in found[WAYS[0]]]
+        times = {
+            way: [_reached(epochs, target) for epochs, target in zip(found[way], targets, strict=True)]
+            for way in WAYS
+        }
+        for way in WAYS:
+            rows.append((
+                f"{model} on {name}", way, len(found[way][0]),
+                statistics.fmean(epochs[0].accuracy for epochs in found[way]),
+                statistics.fmean(max(epoch.accuracy for epoch in epochs) for epochs in found[way]),
+                _median(times[way]),
+            ))  # fmt: skip
+        before, after = (_median(times[way]) for way in WAYS)
+        if before and after:
+            figures.append(
+                Figure(f"{model} on {name}: seconds to accuracy, measured / moving averages", after / before)
+            )
+    return Result(
+        name=f"batch-norm-{name}",
+        group="batch-norm",
+        title="Batch normalisation from random weights",
+        method=METHOD.format(epochs=options.epochs, half=half, rounds=rounds_in_words(options.repeats)),
+        command=command,
+        created=now(),
+        quick=options.quick,
+        machine=facts,
+        settings={"epochs": options.epochs, "seed": options.seed},
+        columns=(
+            Column("task"), Column("way"), Column("epochs", "count"), Column("val top-1, first epoch", "percent"),
+            Column("val top-1, best", "percent"), Column("s to accuracy", "seconds"),
+        ),
+        rows=tuple(rows),
+        figures=tuple(figures),
+    )  # fmt: skip
+
+
+def _process(
+    way: str, data: str, model: str, name: str, epochs: int, seed: int, environment: dict[str, str]
+) -> list[Epoch]:
+    """Trains in a new process."""
+    chosen = dict(environment)
+    if way == WAYS[0]:
+        # TensorFlow's own choice: oneDNN where the CPU multiplies bytes.
+        own = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(cpu_report().flags)
+        chosen.setdefault("TF_ENABLE_ONEDNN_OPTS", "1" if own else "0")
+    with tempfile.TemporaryDirectory() as folder:
+        options = {
+            "data": data, "out": f"{folder}/run", "model": model, "size": SIDES[name], "epochs": epochs,
+            "patience": epochs, "seed": seed, "cache_dir": f"{folder}/cache", "precision": "float32",
+        }  # fmt: skip
+        words = [sys.executable, "-m", MODULE, "--alone", way, msgspec.json.encode(options).decode()]
+        done = subprocess.run(words, env=chosen, stdout=subprocess.PIPE, check=True)
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Epoch])
+
+
+def _reached(epochs: list[Epoch], target: float) -> float | None:
+    return next((epoch.seconds for epoch in epochs if epoch.accuracy >= target), None)
+
+
+def _median(values: list[float | None]) -> float | None:
+    """The median; None where one is missing."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if len(known) == len(values) else None
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--alone"]:
+        train_alone(sys.argv[2], msgspec.json.decode(sys.argv[3]))
+    else:
+        main()
