@@ -36,6 +36,7 @@ from trainer.core.cache import Pixels, cached_pixels, ensure_downloaded
 from trainer.data_checks import data_warnings
 from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
 from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
+from trainer.fit.forward import FixedModel
 from trainer.fit.session import EpochLog, Session
 from trainer.fit.training_model import SCORES
 from trainer.fit.transfer import train_plain, train_transfer
@@ -183,7 +184,9 @@ def _publish(session: Session, model: Any, spec: InputSpec, out: Path, warnings:
     with new_run_folder(out, config.overwrite) as folder:
         model.save(folder / MODEL_FILE)
         progress(Event("evaluate", 0, 0, "evaluating"))
-        scores = predict(model, pixels.array, session.val, progress)
+        # It scores all val images, and many more for the report.
+        fixed = FixedModel(model)
+        scores = predict(fixed, pixels.array, session.val, progress)
         evaluation = evaluate_scores(
             scores, pixels.labels[session.val], pixels.images.labels, session.seconds()
         )
@@ -193,7 +196,17 @@ def _publish(session: Session, model: Any, spec: InputSpec, out: Path, warnings:
         write_data(
             folder, DataRecord(pixels.images.source, pixels.images.labels, items, pixels.images.skipped)
         )
-        write_report(folder, record, session.rows, evaluation, scores, pixels, model=model, warnings=warnings)
+        write_report(
+            folder,
+            record,
+            session.rows,
+            evaluation,
+            scores,
+            pixels,
+            model=model,
+            forward=fixed,
+            warnings=warnings,
+        )
         write_run(folder, record)
     progress(Event("save", 1, 1, f"saved {out}"))
     return Run(out, record, evaluation)

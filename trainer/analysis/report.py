@@ -107,6 +107,7 @@ def write_report(
     pixels: Pixels,
     *,
     model: Any = None,
+    forward: Any = None,
     warnings: Sequence[str] = (),
 ) -> None:
     """Writes ``report.html``.
@@ -120,13 +121,14 @@ def write_report(
         pixels: All images of the run.
         model: The ``keras.Model`` on raw pixels; without it the page has no robustness, filters
             or explanations.
+        forward: The model as a :class:`trainer.fit.forward.FixedModel`, which scores faster, if at hand.
         warnings: Findings of the data checks, one line each, shown at the top.
 
     Raises:
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
     check_report_packages()
-    scored = scored_images(model, pixels, pixels.only("val"), scores)
+    scored = scored_images(model, pixels, pixels.only("val"), scores, forward=forward)
     seconds = min(max(_SHARE_OF_TRAINING * record.metrics.seconds, _LEAST_SECONDS), _MOST_SECONDS)
     robustness, no_robustness = _robustness(scored, seconds)
     parts = common_parts(scored, evaluation, robustness, no_robustness, seconds=seconds)
