@@ -18,9 +18,9 @@ MODULE = "benchmarks.page"
 PAGE = RESULTS.parent.parent / "docs" / "benchmarks.md"
 
 ORDER = (
-    "accuracy", "cached-training", "feeding", "gate-size", "gate-power", "sequential-errors", "sequential-stops",
-    "asked-labels", "asked-silent", "abstain-promise", "abstain-halves", "cascade", "quantization", "onnx-kernels",
-    "resizing", "export-speed", "edge-latency", "edge-cold-start", "edge-throughput", "edge-peers",
+    "accuracy", "cached-training", "training-memory", "feeding", "gate-size", "gate-power", "sequential-errors",
+    "sequential-stops", "asked-labels", "asked-silent", "abstain-promise", "abstain-halves", "cascade", "quantization",
+    "onnx-kernels", "resizing", "export-speed", "edge-latency", "edge-cold-start", "edge-throughput", "edge-peers",
     "cloud-init", "cloud-overhead", "cloud-load", "phone-routes", "phone-speed",
 )  # fmt: skip
 """Groups in the order of the page; others follow."""

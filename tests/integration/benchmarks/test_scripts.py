@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ SCRIPTS = (
     *PHONE,
     "quantization",
     "sequential_gate",
+    "training_memory",
 )
 
 
@@ -90,6 +92,7 @@ def test_both_ways_of_a_task_have_the_same_epochs() -> None:
         ("accuracy", ("--only", "flowers-96"), ["accuracy-flowers-96"], {"snapship", "plain Keras"}),
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
+        ("training_memory", (), ["training-memory"], {200, 400}),
         ("resizing", (), ["resizing"], {"stretch", "crop", "tflite-int8"}),
         ("export_speed", (), ["export-speed"], {"converting to tflite-fp32", "all"}),
         ("edge_latency", (), ["edge-latency"], {"invoke", "array", "JPEG, Pillow"}),
@@ -99,7 +102,7 @@ def test_both_ways_of_a_task_have_the_same_epochs() -> None:
     ],
 )
 def test_quick_form_leaves_a_result_for_the_page(
-    script: str, words: tuple[str, ...], names: list[str], ways: set[str], tmp_path: Path, edge_model: Path
+    script: str, words: tuple[str, ...], names: list[str], ways: set[Any], tmp_path: Path, edge_model: Path
 ) -> None:
     # The edge scripts make their model once.
     words += ("--made", str(edge_model)) if script in EDGE else ()
