@@ -90,3 +90,36 @@ def test_view_is_augmented_by_its_seed(session: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(made[0], made[1])
     assert not np.array_equal(made[0], made[2])
     assert not np.array_equal(made[0], ARRAY[CHOSEN].astype(np.float16))
+
+
+def test_one_pass_gives_every_output_and_a_missing_file_makes_it_run_again(
+    session: Any, tmp_path: Path
+) -> None:
+    import keras
+
+    pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
+    whole = front()
+    both = keras.Model(whole.input, [keras.layers.GlobalAveragePooling2D()(whole.output), whole.output])
+    passes: list[int] = []
+    run = forward_pass(both)
+
+    def counted(batch: Any) -> list[Any]:
+        passes.append(len(batch))
+        return run(batch)
+
+    def computed() -> list[Any]:
+        return cached_activations(
+            lambda: counted, [(3,), (12, 12, 3)], pixels, CHOSEN, [tmp_path / "a.npy", tmp_path / "b.npy"],
+            progress=silent,
+        )  # fmt: skip
+
+    features, maps = computed()
+    assert (features.dtype, maps.dtype) == (np.float32, np.float16)
+    np.testing.assert_allclose(features, ARRAY[CHOSEN].mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(maps, ARRAY[CHOSEN].astype(np.float16))
+    assert passes == [4]
+    computed()
+    assert passes == [4]
+    (tmp_path / "a.npy").unlink()
+    computed()
+    assert passes == [4, 4]
