@@ -19,7 +19,7 @@ from trainer import TrainConfig
 from trainer.core.backend import load_keras
 from trainer.core.cache import Pixels
 
-SIDE, FEW, MANY, SPARE = 64, 320, 25_000, 250_000_000
+SIDE, FEW, MANY, SPARE = 64, 320, 12_000, 120_000_000
 folder = Path(sys.argv[1])
 weights = folder / "tiny.weights.h5"
 load_keras().applications.MobileNetV2((32, 32, 3), alpha=0.35, include_top=False, weights=None).save_weights(weights)
