@@ -99,8 +99,9 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
     help="Momentum of the weight EMA, for example 0.99; 0 disables it.",
 )  # fmt: skip
 @click.option(
-    "--precision", default="float32",
-    help="float32, mixed_bfloat16 or mixed_float16; the saved model is always float32.",
+    "--precision", default="auto",
+    help="float32, mixed_bfloat16 or mixed_float16; auto is bfloat16 where the CPU or GPU multiplies it, else "
+    "float32. The saved model is always float32.",
 )  # fmt: skip
 @click.option(
     "--logs", metavar="DIR",

@@ -18,7 +18,7 @@ import datetime
 import os
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,12 @@ from trainer.config.schedule import describe_plan, resolved_config
 from trainer.config.train_config import TrainConfig
 from trainer.core.backend import load_keras
 from trainer.core.cache import Pixels, cached_pixels, ensure_downloaded
+from trainer.core.precision import resolved_precision
 from trainer.data_checks import data_warnings
 from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
 from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
 from trainer.fit.forward import FixedModel
+from trainer.fit.initial_weights import scale_to_data
 from trainer.fit.session import EpochLog, Session
 from trainer.fit.training_model import SCORES
 from trainer.fit.transfer import train_plain, train_transfer
@@ -122,6 +124,8 @@ def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) ->
     warnings = data_warnings(images, pixels, progress)
     for line in warnings:
         progress(Event("checks", message=line))
+    # Decided before the checkpoint is named: a run that another machine goes on with must not mix precisions.
+    config = replace(config, precision=resolved_precision(config.precision))
     with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
         augment = resolve_augmentations(config.augment, pixels.images.native_size is not None)
         session = Session(config, pixels, augment, checkpoint, log, progress, started)
@@ -154,7 +158,11 @@ def fit_model(session: Session, spec: InputSpec) -> Any:
         model = _build(config, spec, session.classes)
         # Logits with 8 bits of mantissa would be too coarse for the loss.
         model.get_layer(SCORES).dtype_policy = keras.dtype_policies.DTypePolicy("float32")
-        (train_transfer if config.pretrained else train_plain)(model, session)
+        if config.pretrained:
+            train_transfer(model, session)
+        else:
+            scale_to_data(model, session)
+            train_plain(model, session)
     finally:
         keras.config.set_dtype_policy(kept)
     if config.precision == "float32":

@@ -16,7 +16,7 @@ from trainer.models.pretrained import check_pixel_range
 Schedule = Literal["cosine", "constant", "plateau"]
 """Learning rate schedule: warm-up and cosine decay, constant, or lowered when val loss stops falling."""
 
-Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 """Precision of the computation; the weights and the saved model are always float32."""
 
 ClassWeights = Literal["none", "balanced"]
@@ -68,7 +68,8 @@ class TrainConfig:
         class_weights: ``balanced`` weights every class equally, whatever its number of images.
         ema: Momentum of an exponential moving average of the weights, which is then measured and
             saved; 0 disables it.
-        precision: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
+        precision: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``; ``auto`` is bfloat16 where the CPU or
+            GPU multiplies it, else float32.
         logs: Folder for a CSV and TensorBoard events, updated after every epoch; None to write none.
         overwrite: Whether an existing run folder may be replaced.
         fresh: Whether to start over instead of resuming an interrupted run.
@@ -102,7 +103,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     class_weights: str = "none"
     ema: float = 0.0
-    precision: str = "float32"
+    precision: str = "auto"
     logs: str | os.PathLike[str] | None = None
     overwrite: bool = False
     fresh: bool = False

@@ -12,6 +12,7 @@ import numpy as np
 from trainer.augmentation import image_layer, target_layer
 from trainer.config.schedule import Phase
 from trainer.core.backend import compile_options, load_keras
+from trainer.fit.batch_norm import BatchStatistics
 from trainer.fit.batches import Feed, fit_batches
 from trainer.fit.checkpoint import Saved
 from trainer.fit.session import Session
@@ -106,6 +107,9 @@ def run_phase(
     callbacks = [*([plateau] if plateau else []), callback]
     if config.ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())
+    # After the swap: the statistics are those of the weights that are validated.
+    statistics = BatchStatistics(core, train, seeds[3])
+    callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda logs: statistics.update()))
     if callback.waited < phase.patience:
         model.fit(
             batches, validation_data=check, epochs=phase.epochs, initial_epoch=len(callback.rows),
@@ -264,7 +268,7 @@ def _seeds(seed: int, phase: str) -> list[int]:
     """Seeds of a phase, independent of what ran before it."""
     sequence = np.random.SeedSequence([seed, *phase.encode()])
     # 31 bits: JAX and Keras take signed seeds.
-    return [int(value) >> 1 for value in sequence.generate_state(3)]
+    return [int(value) >> 1 for value in sequence.generate_state(4)]
 
 
 def _diverged(losses: Sequence[float]) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import accuracy, page, quantization
 from benchmarks.result import read_results
+from trainer.cli import train
 
 ROOT = Path(__file__).resolve().parents[3]
 EDGE = ("edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
@@ -75,13 +76,10 @@ def test_options_that_are_missing_are_told(script: str, words: tuple[str, ...], 
     assert missing in done.stderr.splitlines()[-1]
 
 
-def test_both_ways_of_a_task_have_the_same_epochs() -> None:
+def test_settings_of_every_task_are_options_of_the_command() -> None:
+    known = {option for parameter in train.params for option in parameter.opts}
     for name, task in accuracy.TASKS.items():
-        if task.plain is None:
-            continue
-        assert task.train["epochs"] == task.plain.epochs, name
-        assert task.train.get("fine_tune_epochs", 0) == task.plain.fine_tune_epochs, name
-        assert task.train["patience"] >= task.plain.epochs, name
+        assert {f"--{option.replace('_', '-')}" for option in task.train} <= known, name
 
 
 @pytest.mark.slow
