@@ -37,7 +37,6 @@ from trainer.core.precision import resolved_precision
 from trainer.data_checks import data_warnings
 from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
 from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
-from trainer.fit.forward import FixedModel
 from trainer.fit.initial_weights import scale_to_data
 from trainer.fit.session import EpochLog, Session
 from trainer.fit.training_model import SCORES
@@ -192,9 +191,7 @@ def _publish(session: Session, model: Any, spec: InputSpec, out: Path, warnings:
     with new_run_folder(out, config.overwrite) as folder:
         model.save(folder / MODEL_FILE)
         progress(Event("evaluate", 0, 0, "evaluating"))
-        # It scores all val images, and many more for the report.
-        fixed = FixedModel(model)
-        scores = predict(fixed, pixels.array, session.val, progress)
+        scores = predict(model, pixels.array, session.val, progress)
         evaluation = evaluate_scores(
             scores, pixels.labels[session.val], pixels.images.labels, session.seconds()
         )
@@ -204,17 +201,7 @@ def _publish(session: Session, model: Any, spec: InputSpec, out: Path, warnings:
         write_data(
             folder, DataRecord(pixels.images.source, pixels.images.labels, items, pixels.images.skipped)
         )
-        write_report(
-            folder,
-            record,
-            session.rows,
-            evaluation,
-            scores,
-            pixels,
-            model=model,
-            forward=fixed,
-            warnings=warnings,
-        )
+        write_report(folder, record, session.rows, evaluation, scores, pixels, model=model, warnings=warnings)
         write_run(folder, record)
     progress(Event("save", 1, 1, f"saved {out}"))
     return Run(out, record, evaluation)

@@ -33,7 +33,7 @@ ROBUSTNESS_IMAGES = 150
 ROBUSTNESS_SEVERITIES = ((1, 3, 5), (2, 4), (3,))
 """Severities to measure: the first of these that fits the time limit."""
 
-_SHARE_OF_TRAINING, _LEAST_SECONDS, _MOST_SECONDS = 0.05, 5.0, 60.0
+_SHARE_OF_TRAINING, _LEAST_SECONDS, _MOST_SECONDS = 0.05, 3.5, 60.0
 """Time that robustness, and explaining, may each take: a share of the training time, within limits."""
 
 _FILTERS = {
@@ -107,7 +107,6 @@ def write_report(
     pixels: Pixels,
     *,
     model: Any = None,
-    forward: Any = None,
     warnings: Sequence[str] = (),
 ) -> None:
     """Writes ``report.html``.
@@ -121,14 +120,13 @@ def write_report(
         pixels: All images of the run.
         model: The ``keras.Model`` on raw pixels; without it the page has no robustness, filters
             or explanations.
-        forward: The model as a :class:`trainer.fit.forward.FixedModel`, which scores faster, if at hand.
         warnings: Findings of the data checks, one line each, shown at the top.
 
     Raises:
         EnvironmentMissingError: Jinja2 or matplotlib is not installed.
     """
     check_report_packages()
-    scored = scored_images(model, pixels, pixels.only("val"), scores, forward=forward)
+    scored = scored_images(model, pixels, pixels.only("val"), scores)
     seconds = min(max(_SHARE_OF_TRAINING * record.metrics.seconds, _LEAST_SECONDS), _MOST_SECONDS)
     robustness, no_robustness = _robustness(scored, seconds)
     parts = common_parts(scored, evaluation, robustness, no_robustness, seconds=seconds)

@@ -202,9 +202,7 @@ def evaluate_scores(
     )
 
 
-def scored_images(
-    model: Any, pixels: Pixels, chosen: Int64Array, scores: Float32Array, *, forward: Any = None
-) -> ScoredImages:
+def scored_images(model: Any, pixels: Pixels, chosen: Int64Array, scores: Float32Array) -> ScoredImages:
     """Returns decoded images with a model's scores.
 
     Args:
@@ -212,7 +210,6 @@ def scored_images(
         pixels: The decoded images.
         chosen: Indices of the scored ones, int64.
         scores: float32 ``[len(chosen), classes]``.
-        forward: What scores further images, a :class:`trainer.fit.forward.FixedModel`; None for the model.
     """
     return ScoredImages(
         labels=pixels.images.labels,
@@ -220,7 +217,7 @@ def scored_images(
         scores=scores,
         targets=pixels.labels[chosen],
         pixels=lambda place: np.array(pixels.array[chosen[place]]),
-        predict=lambda array: predict(forward or model, array, np.arange(len(array))),
+        predict=lambda array: predict(model, array, np.arange(len(array))),
         model=model,
     )
 
