@@ -68,15 +68,20 @@ _ALL = {
     "learning_rate": 2e-4, "ema": 0.9, "label_smoothing": 0.1, "precision": "mixed_bfloat16",
 }  # fmt: skip
 
-# At 224 a tutorial's twenty epochs take a quarter of an hour on two cores.
-_SHORT = {"epochs": 5, "fine_tune_epochs": 5}
+# A higher rate reaches in fewer epochs, on fewer views, what takes the longest; smoothed labels bear it.
+_FEWER = {"learning_rate": 3e-4, "label_smoothing": 0.1}
 
 # The one place to tune.
 TASKS: dict[str, Task] = {
     "flowers-96": Task("flowers", {**_TAIL, "size": 96}, _TUTORIAL),
-    "flowers-160": Task("flowers", {**_TAIL, "size": 160}, _TUTORIAL),
+    "flowers-160": Task(
+        "flowers", {**_TAIL, **_FEWER, "fine_tune_epochs": 8, "views": 4, "size": 160}, _TUTORIAL
+    ),
+    # At 224 a tutorial's twenty epochs take a quarter of an hour on two cores.
     "flowers-224": Task(
-        "flowers", {**_TAIL, **_SHORT, "size": 224}, replace(_TUTORIAL, epochs=5, fine_tune_epochs=5)
+        "flowers",
+        {**_TAIL, **_FEWER, "fine_tune_epochs": 4, "views": 2, "size": 224},
+        replace(_TUTORIAL, epochs=5, fine_tune_epochs=5),
     ),
     "flowers-160-all": Task("flowers", {**_ALL, "size": 160}, None, least=0.88),
     "flowers-224-all": Task("flowers", {**_ALL, "size": 224}, None, least=0.90),

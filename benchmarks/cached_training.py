@@ -37,10 +37,11 @@ LEAST = {"head": 5.0, "fine-tune": 2.0}
 """How many times faster the cache must make each phase."""
 
 METHOD = """{model} at {size} on {train} training and {val} val images: the head for {epochs} epochs, then the last
-{unfreeze} layers of the backbone for {fine_tune} epochs. *cached*: `snapship train`, which computes the frozen part
-once for {views} views; its seconds include that. *model.fit*: the same model, weights, augmentation, rates and
-layers, with the frozen part inside every step and decoded pixels in memory. Both keep the epoch that is best on val,
-and are timed from the start of the phase to its last epoch, including val. The two alternate; {rounds}."""
+{unfreeze} layers of the backbone for {fine_tune} epochs. *cached*: `snapship train`, which runs the frozen part once
+for {views} views and both phases; the head's seconds include that. *model.fit*: the same model, weights,
+augmentation, rates and layers, with the frozen part inside every step and decoded pixels in memory. Both keep the
+epoch that is best on val, and are timed from the start of the phase to its last epoch, including val. The two
+alternate; {rounds}."""
 
 
 @dataclass(frozen=True)

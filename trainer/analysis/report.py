@@ -33,7 +33,7 @@ ROBUSTNESS_IMAGES = 150
 ROBUSTNESS_SEVERITIES = ((1, 3, 5), (2, 4), (3,))
 """Severities to measure: the first of these that fits the time limit."""
 
-_SHARE_OF_TRAINING, _LEAST_SECONDS, _MOST_SECONDS = 0.05, 5.0, 60.0
+_SHARE_OF_TRAINING, _LEAST_SECONDS, _MOST_SECONDS = 0.05, 3.5, 60.0
 """Time that robustness, and explaining, may each take: a share of the training time, within limits."""
 
 _FILTERS = {

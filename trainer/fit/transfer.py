@@ -5,31 +5,32 @@
 2. Fine-tuning, at a far lower learning rate: the last layers of the backbone, on cached
    activations of the layer where the frozen part ends, or all layers on augmented pixels.
 
-Training on cached activations costs no pass through the frozen layers; each view is one
-memory-mapped file. By default batch normalisation keeps the statistics of the pretrained
-weights: those of a few hundred images would be worse.
+One pass gives the features and those activations; training on them costs no further one. By
+default batch normalisation keeps the statistics of the pretrained weights: those of a few hundred
+images would be worse.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 
-from edge_runtime.common.errors import DataError, UsageError
-from edge_runtime.common.temporary import temporary_file
-from trainer.augmentation import image_layer
 from trainer.augmentation.choices import MIXING
 from trainer.config.schedule import Phase, phases
+from trainer.config.train_config import TrainConfig
 from trainer.core.backend import load_keras
-from trainer.core.cache import Int64Array, Pixels, unwritable
-from trainer.fit.batches import Feed, Rows, predict_batches
+from trainer.core.cache import Int64Array
+from trainer.fit.activations import cached_activations
+from trainer.fit.batches import Feed, Rows
+from trainer.fit.forward import forward_pass
 from trainer.fit.phase import run_phase
 from trainer.fit.session import Session
 from trainer.fit.training_model import as_logits
 from trainer.models.pretrained import FEATURES
-from trainer.progress import Event, Progress
+from trainer.progress import Event
 
 
 def train_plain(model: Any, session: Session) -> None:
@@ -54,10 +55,19 @@ def train_transfer(model: Any, session: Session) -> None:
         session: The run.
     """
     head, *further = phases(session.config)
+    end = features_index(model)
+    cut = _cut(model, session.config) if further else None
+    frozen = _FrozenPart(model, session, [end, cut] if cut else [end])
     with as_logits(model):
-        reached = _on_activations(model, features_index(model), head, session, None)
+        reached = _on_activations(model, end, head, session, frozen, None)
         for phase in further:
-            _fine_tune(model, phase, session, reached)
+            if cut is None:
+                why = "skipped, no layer of the backbone is trainable"
+                session.progress(Event(phase.name, message=f"{phase.name}: {why}"))
+            elif cut > 0:
+                _on_activations(model, cut, phase, session, frozen, reached)
+            else:
+                run_phase(session, phase, model, *pixel_feeds(session), to_beat=reached)
 
 
 def pixel_feeds(session: Session) -> tuple[Feed, Feed]:
@@ -129,58 +139,6 @@ def split_model(model: Any, cut: int) -> tuple[Any, Any]:
     return keras.Model(model.input, tensor), keras.Model(tensor, model.output)
 
 
-def cached_activations(
-    front: Any,
-    pixels: Pixels,
-    chosen: Int64Array,
-    path: Path,
-    *,
-    augment: tuple[str, ...] = (),
-    seed: int = 0,
-    progress: Progress,
-) -> Any:
-    """Returns the activations of images, computing them unless the file exists.
-
-    Args:
-        front: A frozen ``keras.Model`` on raw pixels.
-        pixels: The images.
-        chosen: Indices of the images to use, int64.
-        path: The ``.npy`` file to store them in.
-        augment: Augmentations of this view; empty for unchanged images.
-        seed: Seed of the augmentation.
-        progress: Progress callback, called for every batch.
-
-    Raises:
-        DataError: A value is not finite.
-        UsageError: The disk is full.
-
-    Returns:
-        ``[len(chosen), ...]``, memory-mapped, read-only. Feature vectors are float32; feature
-        maps are float16 unless a value exceeds its range.
-    """
-    shape = (len(chosen), *front.output.shape[1:])
-    found = _load(path, shape)
-    if found is not None:
-        return found
-    model = _with_view(front, augment, seed) if augment else front
-    kinds = (np.float16, np.float32) if len(shape) > 2 else (np.float32,)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_file(path.parent) as made:
-            if not any(_store(model, pixels, chosen, made.file, shape, kind, progress) for kind in kinds):
-                raise DataError(
-                    "The outputs of the frozen layers must be finite. Received: infinity or NaN. "
-                    "Use --precision float32, or other weights."
-                )
-            made.move_to(path)
-    except BrokenPipeError:
-        # The reader of our progress output is gone; the folder is fine.
-        raise
-    except OSError as error:
-        raise unwritable(UsageError, "checkpoint folder", path.parent, error) from error
-    return np.lib.format.open_memmap(path, mode="r")
-
-
 def backbone_layers(model: Any) -> list[Any]:
     """Returns the layers between the image and the features, in topological order.
 
@@ -199,87 +157,74 @@ def features_index(model: Any) -> int:
     return [layer.name for layer in model.layers].index(FEATURES)
 
 
-def _fine_tune(model: Any, phase: Phase, session: Session, reached: tuple[float, float]) -> None:
-    config = session.config
+class _FrozenPart:
+    """The frozen layers' outputs for train and val images, computed once for all phases.
+
+    Nothing is trained before the last cut until all phases are done with it.
+    """
+
+    def __init__(self, model: Any, session: Session, cuts: Sequence[int]) -> None:
+        """Computes what an interrupted run has not left.
+
+        Args:
+            model: As for :func:`train_transfer`.
+            session: The run.
+            cuts: Indices in ``model.layers`` of the layers whose outputs are trained on.
+        """
+        keras = load_keras()
+        self._cuts, self._session = list(dict.fromkeys(cuts)), session
+        tensors = [model.layers[cut].output for cut in self._cuts]
+        front = keras.Model(model.input, tensors)
+        shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
+        folder, pixels = session.checkpoint.folder, session.pixels
+        augment = tuple(name for name in session.augment if name not in MIXING)
+        count = session.config.views if augment else 1
+        total = count * len(session.train) + len(session.val)
+        what = f"head: running {total} images through the {max(cuts)} frozen layers"
+        session.progress(Event("features", 0, 0, what))
+        forward = cache(lambda: forward_pass(front))
+
+        def computed(name: str, chosen: Int64Array, view: int) -> list[Any]:
+            return cached_activations(
+                forward, shapes, pixels, chosen, [folder / f"{name}-{cut}.npy" for cut in self._cuts],
+                augment=augment if view else (), seed=session.config.seed + view, progress=session.progress,
+            )  # fmt: skip
+
+        self._views = [computed(f"train-{view}", session.train, view) for view in range(count)]
+        self._val = computed("val", session.val, 0)
+
+    def feeds(self, cut: int) -> tuple[Feed, Feed]:
+        """Returns train and val activations of a cut.
+
+        Args:
+            cut: One of the cuts.
+        """
+        place = self._cuts.index(cut)
+        labels, train, val = self._session.pixels.labels, self._session.train, self._session.val
+        views, unchanged = [view[place] for view in self._views], self._val[place]
+        # One view that exceeds the range of float16 makes all of them float32.
+        kind = np.result_type(*views, unchanged)
+        return Feed(views, labels[train], kind), Feed((unchanged,), labels[val], kind)
+
+
+def _cut(model: Any, config: TrainConfig) -> int | None:
+    """Where fine-tuning begins: a layer whose activations are kept; 0 for pixels, None if nothing is trainable."""
     first = set_trainable(model, config.unfreeze, config.train_batch_norm)
     if not any(layer.trainable_weights for layer in backbone_layers(model)):
-        session.progress(
-            Event(phase.name, message=f"{phase.name}: skipped, no layer of the backbone is trainable")
-        )
-        return
-    cut = 0 if config.unfreeze == "all" else last_cut(model, first)
-    if cut > 0:
-        _on_activations(model, cut, phase, session, reached)
-        return
-    train, val = pixel_feeds(session)
-    run_phase(session, phase, model, train, val, to_beat=reached)
+        return None
+    return 0 if config.unfreeze == "all" else last_cut(model, first)
 
 
 def _on_activations(
-    model: Any, cut: int, phase: Phase, session: Session, reached: tuple[float, float] | None
-) -> tuple[float, float]:
+    model: Any, cut: int, phase: Phase, session: Session, frozen: _FrozenPart,
+    reached: tuple[float, float] | None,
+) -> tuple[float, float]:  # fmt: skip
     """Trains the layers after the cut, on the cached activations of the layer at the cut."""
-    front, tail = split_model(model, cut)
-    pixels, folder = session.pixels, session.checkpoint.folder
-    augment = tuple(name for name in session.augment if name not in MIXING)
-    count = session.config.views if augment else 1
-    total = count * len(session.train) + len(session.val)
-    session.progress(
-        Event("features", 0, 0, f"{phase.name}: running {total} images through the {cut} frozen layers")
-    )
-
-    def activations(name: str, chosen: Any, view: int) -> Any:
-        return cached_activations(
-            front, pixels, chosen, folder / f"{phase.name}-{name}.npy", augment=augment if view else (),
-            seed=session.config.seed + view, progress=session.progress,
-        )  # fmt: skip
-
-    views = [activations(f"train-{view}", session.train, view) for view in range(count)]
-    val = activations("val", session.val, 0)
-    # One view that exceeds the range of float16 makes all of them float32.
-    kind = np.result_type(*views, val)
-    return run_phase(
-        session, phase, tail, Feed(views, pixels.labels[session.train], kind),
-        Feed((val,), pixels.labels[session.val], kind), to_beat=reached,
-    )  # fmt: skip
+    _, tail = split_model(model, cut)
+    return run_phase(session, phase, tail, *frozen.feeds(cut), to_beat=reached)
 
 
 def _parents(layer: Any) -> list[Any]:
     """The layers whose outputs a layer was called on when the model was built."""
     node = layer._inbound_nodes[0]
     return [tensor._keras_history.operation for tensor in node.input_tensors]
-
-
-def _with_view(front: Any, augment: tuple[str, ...], seed: int) -> Any:
-    keras = load_keras()
-    image = keras.Input(front.input.shape[1:], name="image")
-    return keras.Model(image, front(image_layer(augment, seed, always=True)(image)))
-
-
-def _load(path: Path, shape: tuple[int, ...]) -> Any:
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    return array if array.shape == shape else None
-
-
-def _store(
-    model: Any,
-    pixels: Pixels,
-    chosen: Int64Array,
-    file: BinaryIO,
-    shape: tuple[int, ...],
-    kind: type[np.floating[Any]],
-    progress: Progress,
-) -> bool:
-    """Writes the file from its start; False when a value does not fit the type."""
-    dtype = np.dtype(kind)
-    file.seek(0)
-    # Written rather than memory-mapped: on a full disk a write fails, a mapping kills the process.
-    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
-    for values in predict_batches(model, pixels.array, chosen, "features", progress):
-        if not np.abs(values).max() <= np.finfo(dtype).max:
-            return False
-        file.write(np.ascontiguousarray(values, dtype).tobytes())
-    return True

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,7 @@ SCRIPTS = (
     *PHONE,
     "quantization",
     "sequential_gate",
+    "training_memory",
 )
 
 
@@ -123,6 +125,7 @@ def test_settings_of_every_task_are_options_of_the_command() -> None:
         ("batch_norm", (), ["batch-norm-digits"], {"moving averages", "measured"}),
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
+        ("training_memory", (), ["training-memory"], {200, 400}),
         ("resizing", (), ["resizing"], {"stretch", "crop", "tflite-int8"}),
         ("export_speed", (), ["export-speed"], {"converting to tflite-fp32", "all"}),
         ("check_speed", (), ["check-speed"], {"bare invokes", "check", "of these, full model"}),
@@ -134,7 +137,7 @@ def test_settings_of_every_task_are_options_of_the_command() -> None:
     ],
 )
 def test_quick_form_leaves_a_result_for_the_page(
-    script: str, words: tuple[str, ...], names: list[str], ways: set[str], tmp_path: Path, edge_model: Path,
+    script: str, words: tuple[str, ...], names: list[str], ways: set[Any], tmp_path: Path, edge_model: Path,
     start: Start,
 ) -> None:  # fmt: skip
     # The edge scripts make their model once.

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.common.errors import DataError, UsageError
-from trainer.fit.transfer import cached_activations
+from trainer.core.cache import Pixels
+from trainer.fit.activations import cached_activations
+from trainer.fit.forward import forward_pass
 from trainer.progress import silent
 
 ARRAY = np.random.default_rng(0).integers(0, 256, (9, 12, 12, 3), dtype=np.uint8)
@@ -24,14 +26,22 @@ def front(scale: float = 1.0, pooled: bool = False) -> Any:
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x) if pooled else x)
 
 
+def activations(model: Any, pixels: Pixels, *paths: Path, **options: Any) -> list[Any]:
+    outputs = model.outputs
+    return cached_activations(
+        lambda: forward_pass(model), [output.shape[1:] for output in outputs], pixels, CHOSEN, paths,
+        progress=silent, **options,
+    )  # fmt: skip
+
+
 def test_activations_are_the_fronts_and_are_kept(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
     path = tmp_path / "deep" / "a.npy"
-    first = cached_activations(front(), pixels, CHOSEN, path, progress=silent)
+    (first,) = activations(front(), pixels, path)
     assert first.dtype == np.float16
     np.testing.assert_array_equal(first, ARRAY[CHOSEN].astype(np.float16))
     # The file answers now, not the model.
-    again = cached_activations(front(scale=5.0), pixels, CHOSEN, path, progress=silent)
+    (again,) = activations(front(scale=5.0), pixels, path)
     np.testing.assert_array_equal(again, first)
     assert not list(path.parent.glob("*.tmp"))
 
@@ -40,12 +50,12 @@ def test_damaged_file_is_computed_again(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
     path = tmp_path / "a.npy"
     path.write_bytes(b"\x93NUMPY nonsense")
-    assert cached_activations(front(), pixels, CHOSEN, path, progress=silent).shape == (4, 12, 12, 3)
+    assert activations(front(), pixels, path)[0].shape == (4, 12, 12, 3)
 
 
 def test_values_beyond_float16_are_kept_as_float32(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
-    made = cached_activations(front(scale=1000.0), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
+    (made,) = activations(front(scale=1000.0), pixels, tmp_path / "a.npy")
     assert made.dtype == np.float32
     np.testing.assert_allclose(made, ARRAY[CHOSEN] * 1000.0, rtol=1e-6)
 
@@ -53,7 +63,7 @@ def test_values_beyond_float16_are_kept_as_float32(session: Any, tmp_path: Path)
 def test_values_that_are_no_numbers_are_refused_in_one_line(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
     with pytest.raises(DataError, match="must be finite"):
-        cached_activations(front(scale=float("inf")), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
+        activations(front(scale=float("inf")), pixels, tmp_path / "a.npy")
     assert not list(tmp_path.glob("a*"))
 
 
@@ -61,12 +71,12 @@ def test_folder_that_cannot_be_written_is_refused_in_one_line(session: Any, tmp_
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="must be writable"):
-        cached_activations(front(), pixels, CHOSEN, tmp_path / "file" / "a.npy", progress=silent)
+        activations(front(), pixels, tmp_path / "file" / "a.npy")
 
 
 def test_feature_vectors_are_float32(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
-    made = cached_activations(front(pooled=True), pixels, CHOSEN, tmp_path / "a.npy", progress=silent)
+    (made,) = activations(front(pooled=True), pixels, tmp_path / "a.npy")
     assert made.dtype == np.float32
     assert made.shape == (4, 3)
 
@@ -74,10 +84,42 @@ def test_feature_vectors_are_float32(session: Any, tmp_path: Path) -> None:
 def test_view_is_augmented_by_its_seed(session: Any, tmp_path: Path) -> None:
     pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
     made = [
-        np.array(cached_activations(front(), pixels, CHOSEN, tmp_path / f"{place}.npy", augment=("rotation",),
-                                    seed=seed, progress=silent))
+        np.array(activations(front(), pixels, tmp_path / f"{place}.npy", augment=("rotation",), seed=seed)[0])
         for place, seed in enumerate((1, 1, 2))
     ]  # fmt: skip
     np.testing.assert_array_equal(made[0], made[1])
     assert not np.array_equal(made[0], made[2])
     assert not np.array_equal(made[0], ARRAY[CHOSEN].astype(np.float16))
+
+
+def test_one_pass_gives_every_output_and_a_missing_file_makes_it_run_again(
+    session: Any, tmp_path: Path
+) -> None:
+    import keras
+
+    pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
+    whole = front()
+    both = keras.Model(whole.input, [keras.layers.GlobalAveragePooling2D()(whole.output), whole.output])
+    passes: list[int] = []
+    run = forward_pass(both)
+
+    def counted(batch: Any) -> list[Any]:
+        passes.append(len(batch))
+        return run(batch)
+
+    def computed() -> list[Any]:
+        return cached_activations(
+            lambda: counted, [(3,), (12, 12, 3)], pixels, CHOSEN, [tmp_path / "a.npy", tmp_path / "b.npy"],
+            progress=silent,
+        )  # fmt: skip
+
+    features, maps = computed()
+    assert (features.dtype, maps.dtype) == (np.float32, np.float16)
+    np.testing.assert_allclose(features, ARRAY[CHOSEN].mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(maps, ARRAY[CHOSEN].astype(np.float16))
+    assert passes == [4]
+    computed()
+    assert passes == [4]
+    (tmp_path / "a.npy").unlink()
+    computed()
+    assert passes == [4, 4]
