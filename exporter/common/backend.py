@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
 from edge_runtime.common.native_output import quiet
+from edge_runtime.common.tensorflow_settings import prepare_tensorflow
 from exporter.common.keras2 import for_keras3
 from trainer.run.run_json import register_layers
 
@@ -29,12 +30,12 @@ _QUANTIZED = re.compile(r"'(?:\w+>)?Quantize\w*'")
 
 
 def load_tensorflow() -> Any:
-    """Imports TensorFlow with its logging silenced.
+    """Imports TensorFlow with its logging silenced, and the kernels that training has.
 
     Raises:
         EnvironmentMissingError: It is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    prepare_tensorflow()
     try:
         with quiet():
             import tensorflow

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import sys
 from importlib.util import find_spec
 from typing import Any
 
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError, first_line
 from edge_runtime.common.native_output import quiet
+from edge_runtime.common.tensorflow_settings import prepare_tensorflow
 from edge_runtime.common.versions import BACKENDS, keras_backend
 
 
@@ -50,11 +50,7 @@ def load_keras() -> Any:
         return loaded
     chosen = chosen_backend()
     os.environ["KERAS_BACKEND"] = chosen
-    # 3 logs only fatal errors; failures still raise exceptions.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        # TensorFlow uses oneDNN by itself only on CPUs with VNNI or AMX; with AVX2 alone it is as much faster.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    prepare_tensorflow()
     try:
         # TensorFlow prints at import, before it reads its log level.
         with quiet():

@@ -5,10 +5,10 @@ Decided by what the hardware can do and never by a measurement, so that a machin
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.tensorflow_settings import onednn_is_off
 from trainer.core.backend import load_keras
 
 AUTO = "auto"
@@ -32,11 +32,8 @@ def resolved_precision(asked: str) -> str:
     """
     if asked != AUTO:
         return asked
-    return (
-        HALF
-        if {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[load_keras().backend.backend()]()
-        else FLOAT
-    )
+    capable = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[load_keras().backend.backend()]
+    return HALF if capable() else FLOAT
 
 
 def cpu_multiplies_bfloat16(cpuinfo: str) -> bool:
@@ -79,7 +76,7 @@ def _tensorflow() -> bool:
     if gpus:
         return all(gpu_multiplies_bfloat16(details(gpu).get("compute_capability")) for gpu in gpus)
     # Without oneDNN TensorFlow converts every number to float32 and back.
-    return os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" and _cpu()
+    return not onednn_is_off() and _cpu()
 
 
 def _jax() -> bool:

@@ -72,6 +72,31 @@ def test_unknown_backend_is_refused_before_keras_is_loaded() -> None:
     assert line.startswith("2 KERAS_BACKEND must be tensorflow, jax or torch. Received: 'theano'")
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("module", ["trainer.core.backend", "exporter.common.backend"])
+def test_tensorflow_has_the_same_kernels_whoever_loads_it_first(
+    module: str, machine: str, tmp_path: Path
+) -> None:
+    # Stands for Keras, which imports TensorFlow, and says what TensorFlow would read.
+    (tmp_path / "tensorflow.py").write_text("import os; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))")
+    (tmp_path / "keras.py").write_text(
+        "import tensorflow\nclass backend:\n    backend = staticmethod(lambda: 'tensorflow')\n"
+    )
+    code = f"""
+import platform
+platform.machine = lambda: {machine!r}
+from {module} import load_keras
+load_keras()
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    for given in (None, "0"):
+        environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+        if given is not None:
+            environment["TF_ENABLE_ONEDNN_OPTS"] = given
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert done.stdout.strip() == (given or ("1" if machine == "x86_64" else "None")), done.stderr
+
+
 def test_where_tensorflow_is_not_installed_another_backend_is_taken() -> None:
     pytest.importorskip("jax")
     assert loading(None, ("tensorflow",)) == "jax"
