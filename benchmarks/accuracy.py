@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.options import parser
+from benchmarks.options import ENVIRONMENT, parser
 from benchmarks.plain_keras import Outcome, Plain, PlainTask, train_in_process
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
@@ -139,21 +139,17 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
             made.error("--data is needed for these tasks")
         if options.weights is None and any(TASKS[name].pretrained for name in names):
             made.error("--weights is needed for the flowers")
-    # Of the user: loading Keras adds settings that a tutorial does not have.
-    environment = dict(os.environ)
     keras = load_keras()
     results = []
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            result = _task(keras, name, options, Path(folder), environment, command_line(MODULE, arguments))
+            result = _task(keras, name, options, Path(folder), command_line(MODULE, arguments))
         print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
         results.append(result)
     return results
 
 
-def _task(
-    keras: Any, name: str, options: Any, place: Path, environment: dict[str, str], command: str
-) -> Result:
+def _task(keras: Any, name: str, options: Any, place: Path, command: str) -> Result:
     facts = machine(keras)
     task, weights, width = TASKS[name], options.weights, 1.0
     pretrained = task.pretrained
@@ -180,10 +176,10 @@ def _task(
         seed = options.seed + index
         for way in list(outcomes)[:: -1 if index % 2 else 1]:
             if way == "snapship":
-                cache = {**environment, "XDG_CACHE_HOME": str(place / f"cache-{index}")}
+                cache = {**ENVIRONMENT, "XDG_CACHE_HOME": str(place / f"cache-{index}")}
                 found = _command(replace(config, seed=seed), task, cache)
             elif plain is not None:
-                found = train_in_process(plain, seed, environment)
+                found = train_in_process(plain, seed, ENVIRONMENT)
             else:
                 continue
             outcomes[way].append(found)

@@ -7,7 +7,6 @@ is `snapship train` today, for half the epochs. Every training is a process of i
 from __future__ import annotations
 
 import csv
-import os
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks.machine import machine
-from benchmarks.options import parser, rounds_in_words
+from benchmarks.options import ENVIRONMENT, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from exporter.formats.onnx_run import cpu_report
 from trainer import TrainConfig, train
@@ -74,10 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
         made.error("--data is needed for this task")
     if options.quick:
         models, options.epochs = ["bn_cnn"], 2
-    environment = dict(os.environ)
     results = []
     for name in names:
-        result = _measured(name, models, options, environment, command_line(MODULE, arguments))
+        result = _measured(name, models, options, command_line(MODULE, arguments))
         print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
         results.append(result)
     return results
@@ -98,9 +96,7 @@ def train_alone(way: str, options: dict[str, Any]) -> None:
     print(msgspec.json.encode(epochs).decode())
 
 
-def _measured(
-    name: str, models: list[str], options: Any, environment: dict[str, str], command: str
-) -> Result:
+def _measured(name: str, models: list[str], options: Any, command: str) -> Result:
     facts = machine(load_keras())
     half = max(1, options.epochs // 2)
     data = name if options.data is None or name == "digits" else str(options.data / f"{name}.zip")
@@ -111,7 +107,7 @@ def _measured(
         for index in range(options.repeats):
             for way in WAYS[:: -1 if index % 2 else 1]:
                 epochs = options.epochs if way == WAYS[0] else half
-                found[way].append(_process(way, data, model, name, epochs, options.seed + index, environment))
+                found[way].append(_process(way, data, model, name, epochs, options.seed + index))
                 print(f"{name} {model} round {index + 1} {way}: {found[way][-1]}", file=sys.stderr)
         targets = [max(epoch.accuracy for epoch in epochs) for epochs in found[WAYS[0]]]
         times = {
@@ -149,11 +145,9 @@ def _measured(
     )  # fmt: skip
 
 
-def _process(
-    way: str, data: str, model: str, name: str, epochs: int, seed: int, environment: dict[str, str]
-) -> list[Epoch]:
+def _process(way: str, data: str, model: str, name: str, epochs: int, seed: int) -> list[Epoch]:
     """Trains in a new process."""
-    chosen = dict(environment)
+    chosen = dict(ENVIRONMENT)
     if way == WAYS[0]:
         # TensorFlow's own choice: oneDNN where the CPU multiplies bytes.
         own = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(cpu_report().flags)

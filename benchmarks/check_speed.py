@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.export_speed import ARTIFACTS, regrouped
 from benchmarks.machine import machine
-from benchmarks.options import parser, rounds_in_words
+from benchmarks.options import ENVIRONMENT, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from edge_runtime import Bundle
@@ -147,7 +147,7 @@ def _checked(checkout: Path, config: dict[str, str]) -> tuple[list[float], Any]:
     own = checkout / ".venv" / "bin" / "python"
     done = subprocess.run(
         [str(own) if own.exists() else sys.executable, "-c", CHECK, json.dumps(config)],
-        cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, check=True,
+        cwd=checkout, env={**ENVIRONMENT, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, check=True,
     )  # fmt: skip
     taken, verdicts = json.loads(done.stdout.splitlines()[-1])
     return taken, verdicts

@@ -6,7 +6,6 @@ With --before, another checkout runs its own demo, in turns.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -17,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import machine
-from benchmarks.options import parser, rounds_in_words
+from benchmarks.options import ENVIRONMENT, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from exporter.common.backend import load_keras
 
@@ -80,7 +79,7 @@ def _demo(checkout: Path) -> tuple[float, float, float]:
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-P", "-m", "snapship", "demo", "--json", "--out", f"{folder}/demo"],
-            env={**os.environ, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, check=True,
+            env={**ENVIRONMENT, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, check=True,
         )  # fmt: skip
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -8,7 +8,6 @@ the next one reports.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.options import check_photos, parser, rounds_in_words
+from benchmarks.options import ENVIRONMENT, check_photos, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from exporter.common.backend import load_keras
@@ -134,7 +133,7 @@ def _export(checkout: Path, run: Path, photos: Path, out: Path, quick: bool) -> 
     worker = Path(__file__).resolve().parent / "export_worker.py"
     done = subprocess.run(
         [sys.executable, "-P", str(worker), json.dumps(config)],
-        env={**os.environ, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, check=True,
+        env={**ENVIRONMENT, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, check=True,
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

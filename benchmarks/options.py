@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from benchmarks.result import RESULTS
+
+ENVIRONMENT = dict(os.environ)
+"""The user's variables, for processes that are compared: loading Keras sets some that another version, or a
+tutorial, does not have."""
 
 
 def parser(module: str, description: str, repeats: int | None = None) -> argparse.ArgumentParser:
