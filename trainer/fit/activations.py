@@ -19,6 +19,7 @@ from edge_runtime.common.temporary import temporary_file
 from trainer.augmentation import image_layer
 from trainer.core.backend import load_keras
 from trainer.core.cache import Int64Array, Pixels, unwritable
+from trainer.fit.batches import in_one_shape
 from trainer.fit.forward import Forward
 from trainer.progress import Event, Progress
 
@@ -131,4 +132,4 @@ def _augmenting(shape: tuple[int, ...], augment: tuple[str, ...], seed: int) -> 
     keras = load_keras()
     image = keras.Input(shape, name="image")
     model = keras.Model(image, image_layer(augment, seed, always=True)(image))
-    return model.predict_on_batch  # type: ignore[no-any-return]
+    return in_one_shape(model.predict_on_batch)

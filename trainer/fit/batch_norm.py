@@ -74,7 +74,8 @@ def _in_training(keras: Any, core: Any, layers: list[Any]) -> Any:
         """Calls the core as in training, but without dropout, which scales what is normalised."""
 
         def __init__(self) -> None:
-            super().__init__(name="in_training")
+            # As in training, the core alone decides about the precision.
+            super().__init__(name="in_training", dtype="float32")
             self.core = core
 
         def call(self, x: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,15 +55,34 @@ def predict_batches(
     Yields:
         float32 ``[at most BATCH, ...]``.
     """
-    starts = range(0, len(chosen), BATCH)
+    starts, predict = range(0, len(chosen), BATCH), in_one_shape(model.predict_on_batch)
     for index, start in enumerate(starts):
         rows = chosen[start : start + BATCH]
-        batch = array[rows].astype(np.float32)
-        if start and len(rows) < BATCH:
-            # Padded to the previous shape: a new one would be compiled again.
-            batch = np.concatenate([batch, np.zeros((BATCH - len(rows), *batch.shape[1:]), np.float32)])
-        yield np.asarray(model.predict_on_batch(batch), np.float32)[: len(rows)]
+        yield np.asarray(predict(array[rows].astype(np.float32)), np.float32)
         progress(Event(stage, index + 1, len(starts), images=start + len(rows)))
+
+
+def in_one_shape(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Fills smaller batches up to the size of the largest before: a new shape would be compiled again.
+
+    Args:
+        predict: From a batch ``[n, ...]`` to an output ``[n, ...]``, or to a list of outputs.
+
+    Returns:
+        The same function, for batches of any size.
+    """
+    largest = 0
+
+    def run(batch: Any) -> Any:
+        nonlocal largest
+        count = len(batch)
+        largest = max(largest, count)
+        if count < largest:
+            batch = np.concatenate([batch, np.zeros((largest - count, *batch.shape[1:]), batch.dtype)])
+        found = predict(batch)
+        return [output[:count] for output in found] if isinstance(found, list | tuple) else found[:count]
+
+    return run
 
 
 def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_runtime.engines.result import Float32Array
 from trainer.core.backend import load_keras
+from trainer.fit.batches import in_one_shape
 
 Forward = Callable[[Any], list[Float32Array]]
 """float32 ``[batch, height, width, channels]`` becomes the model's outputs, float32 ``[batch, ...]`` each."""
@@ -31,7 +32,7 @@ def forward_pass(model: Any) -> Forward:
     run = (
         _constant_graph(model)
         if folds and keras.backend.backend() == "tensorflow"
-        else model.predict_on_batch
+        else in_one_shape(model.predict_on_batch)
     )
 
     def forward(batch: Any) -> list[Float32Array]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.fit.batches import Feed, Rows, fit_batches, predict_batches
+from trainer.fit.batches import Feed, Rows, fit_batches, in_one_shape, predict_batches
 from trainer.progress import Event
 
 LABELS = np.arange(50, dtype=np.int64)
@@ -91,6 +91,22 @@ def test_predicted_batches_are_all_images_in_order_and_of_one_shape() -> None:
         (2, 3, 128),
         (3, 3, 150),
     ]
+
+
+def test_smaller_batches_have_the_shape_of_the_largest_and_their_own_outputs() -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def predict(batch: Any) -> list[Any]:
+        shapes.append(batch.shape)
+        return [batch, 2.0 * batch]
+
+    run = in_one_shape(predict)
+    for count in (2, 4, 3):
+        batch = np.arange(3.0 * count).reshape(count, 3)
+        same, doubled = run(batch)
+        np.testing.assert_array_equal(same, batch)
+        np.testing.assert_array_equal(doubled, 2.0 * batch)
+    assert shapes == [(2, 3), (4, 3), (4, 3)]
 
 
 def test_set_smaller_than_a_batch_is_one_batch() -> None:
