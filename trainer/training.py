@@ -33,7 +33,7 @@ from trainer.config.schedule import describe_plan, resolved_config
 from trainer.config.train_config import TrainConfig
 from trainer.core.backend import load_keras
 from trainer.core.cache import Pixels, cached_pixels, ensure_downloaded
-from trainer.core.precision import resolved_precision
+from trainer.core.precision import FLOAT, resolved_precision
 from trainer.data_checks import data_warnings
 from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
 from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
@@ -123,7 +123,11 @@ def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) ->
     for line in warnings:
         progress(Event("checks", message=line))
     # Decided before the checkpoint is named: a run that another machine goes on with must not mix precisions.
-    config = replace(config, precision=resolved_precision(config.precision))
+    precision = resolved_precision(config.precision)
+    if precision not in (config.precision, FLOAT):
+        told = f"training in {precision}, which this machine multiplies; --precision float32 trains in full precision"
+        progress(Event("checks", message=told))
+    config = replace(config, precision=precision)
     with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
         augment = resolve_augmentations(config.augment, pixels.images.native_size is not None)
         session = Session(config, pixels, augment, checkpoint, log, progress, started)

@@ -156,8 +156,10 @@ def test_auto_precision_is_stored_as_what_it_was_decided_to_be(
     from trainer import training
 
     monkeypatch.setattr(training, "resolved_precision", lambda asked: {"auto": "mixed_bfloat16"}[asked])
-    run = digits(tmp_path, epochs=1)
+    said: list[str] = []
+    run = digits(tmp_path, lambda event: said.append(event.message), epochs=1)
     assert run.record.config["precision"] == "mixed_bfloat16"
+    assert sum(line.startswith("training in mixed_bfloat16") for line in said) == 1
 
 
 def test_precisions_have_checkpoints_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
