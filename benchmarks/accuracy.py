@@ -65,7 +65,7 @@ _TUTORIAL = Plain(epochs=10, fine_tune_epochs=10, unfreeze=54, augment=_PHOTO)
 # What moved accuracy most: all layers, a higher rate, and averaged weights and smoothed labels to bear it.
 _ALL = {
     "model": "mobilenet_v2", "epochs": 20, "fine_tune_epochs": 10, "unfreeze": "all", "patience": 10,
-    "learning_rate": 2e-4, "ema": 0.9, "label_smoothing": 0.1, "precision": "mixed_bfloat16",
+    "learning_rate": 2e-4, "ema": 0.9, "label_smoothing": 0.1,
 }  # fmt: skip
 
 # A higher rate reaches in fewer epochs, on fewer views, what takes the longest; smoothed labels bear it.
@@ -107,7 +107,7 @@ DEFAULT = tuple(name for name in TASKS if name not in EMBEDDED)
 
 METHOD = """*snapship*: the command `snapship train` with the settings of the JSON, from its start, through decoding,
 to its end: a trained, evaluated and saved run with its report. Val top-1 is the saved model's. *all*: every layer
-fine-tuned on augmented pixels, with averaged weights, smoothed labels and bfloat16. *plain Keras*: what a tutorial
+fine-tuned on augmented pixels, with averaged weights and smoothed labels. *plain Keras*: what a tutorial
 does for the epochs shown: `image_dataset_from_directory` cached in memory, or arrays, augmentation layers in the
 model, Adam at 0.001; on flowers the frozen base inside `model.fit`, then its last 54 layers at a hundredth of the
 rate. Its val top-1 is that of its best epoch, its seconds are those of importing Keras and of everything from opening

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,3 +82,18 @@ def test_saved_weights_have_the_statistics_that_they_were_validated_with(
     scores = np.asarray(model.predict_on_batch(DATA))
     assert (scores.argmax(axis=1) == LABELS).mean() == pytest.approx(best)
     assert best > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_all_of_this_holds_on_another_backend(backend: str, tmp_path: Path) -> None:
+    if find_spec(backend) is None:
+        pytest.skip(f"needs {backend}, which is not installed: pip install {backend}")
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", __file__, "-q", "-n", "0", "-p", "no:cacheprovider",
+         f"--basetemp={tmp_path}/tests", "-k", "not another_backend"],
+        env={**own, "KERAS_BACKEND": backend}, cwd=Path(__file__).parents[4], capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "8 passed" in done.stdout
