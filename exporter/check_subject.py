@@ -92,7 +92,13 @@ class Subject:
         if self.ahead is not None and self.ahead.spec == self.full.input:
             return self.ahead.result(progress)
         # No bundle, whose manifest tells the size before the model is loaded; or a full model of another size.
+        self.close()
         return decode_table(self.images, self.full.input, progress=progress)
+
+    def close(self) -> None:
+        """Stops decoding what nobody asked for."""
+        if self.ahead is not None:
+            self.ahead.close()
 
 
 def subject_of(config: CheckConfig, progress: Progress, *, labelled: bool = True) -> Subject:
@@ -102,6 +108,9 @@ def subject_of(config: CheckConfig, progress: Progress, *, labelled: bool = True
         config: A bundle, or a candidate and its reference.
         progress: Progress callback.
         labelled: Whether the data has labels; otherwise it is a folder of photos.
+
+    Returns:
+        The subject, which the caller closes.
 
     Raises:
         SnapshipError: The bundle, a model or the data is invalid.
@@ -136,12 +145,12 @@ def _bundle_of(config: CheckConfig, progress: Progress, labelled: bool) -> Subje
     try:
         progress("loading the full model", 0, 0)
         model = load_source(source, taken)
-        scorer = full_scorer(model)
+        use = use_of_bundle(source, taken)
+        full = ReadyModel(full_scorer(model), model.input, source.file, source.sha256, use)
     except BaseException:
         if ahead is not None:
             ahead.close()
         raise
-    full = ReadyModel(scorer, model.input, source.file, source.sha256, use_of_bundle(source, taken))
     return Subject(manifest.name, candidates, full, images, manifest.labels, bundle=opened, ahead=ahead)
 
 

@@ -102,18 +102,18 @@ def run_check(
             f"check needs labelled images. Received: photos without labels in {os.fspath(config.data)}. "
             "Call check_unlabelled, or pass images in class folders."
         )
-    subject = subject_of(config, progress)
     if diagnostics is None:
         diagnostics = not config.quick
-    if not config.sequential:
-        return _judged(subject, config, page, diagnostics, progress)
-    run = sequential_run(
-        subject.images, config, page=page, baseline=baseline, open_order=subject.full.use.open_order
-    )
-    subject = replace(subject, images=in_seeded_order(subject.images, run.seed))
-    if run.whole:
-        return _judged(subject, config, page, diagnostics, progress, run)
-    return _one_by_one(subject, config, run, progress)
+    with closing(subject_of(config, progress)) as subject:
+        if not config.sequential:
+            return _judged(subject, config, page, diagnostics, progress)
+        run = sequential_run(
+            subject.images, config, page=page, baseline=baseline, open_order=subject.full.use.open_order
+        )
+        subject = replace(subject, images=in_seeded_order(subject.images, run.seed))
+        if run.whole:
+            return _judged(subject, config, page, diagnostics, progress, run)
+        return _one_by_one(subject, config, run, progress)
 
 
 def _judged(

@@ -152,8 +152,9 @@ def _split(context: click.Context, option: click.Parameter, value: str) -> tuple
     type=click.Choice(get_args(Evidence)),
     default="standard",
     show_default=True,
-    help="What the report explains beside the verdict: full also measures other engines and thread counts, stock "
-    "preprocessing, clipped activations and fewer calibration images.",
+    help="What the report explains beside the verdict: quick what takes no time; standard also where answers change; "
+    "full also other engines and thread counts, the preprocessing of other libraries, clipped activations and fewer "
+    "calibration images.",
 )
 @click.option("--quick", is_flag=True, help="The same as --evidence quick.")
 @click.option(

@@ -15,7 +15,7 @@ Stages::
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -49,17 +49,24 @@ from exporter.source.images import PixelTable
 from exporter.source.scoring import full_scorer
 from trainer.run.run_json import read_data
 
-_DIAGNOSTICS: dict[Evidence, Callable[[], DiagnosticOptions]] = {
-    "quick": DiagnosticOptions.quick,
-    "standard": DiagnosticOptions.standard,
-    "full": DiagnosticOptions,
+_DIAGNOSTICS: dict[Evidence, DiagnosticOptions] = {
+    "quick": DiagnosticOptions.quick(),
+    "standard": DiagnosticOptions.standard(),
+    "full": DiagnosticOptions(),
 }
 
-MORE_EVIDENCE = (
-    "Not measured, as it affects no verdict: other engines and thread counts, the preprocessing of other libraries, "
-    "clipped activations and fewer calibration images. For these, export with --evidence full."
+_LEFT_OUT = (
+    "other engines and thread counts, the preprocessing of other libraries, clipped activations and fewer calibration "
+    "images. For all of these, export with --evidence full; snapship check --report measures all but the last two."
 )
-"""What a report says if it is not the full one."""
+
+_MORE_EVIDENCE: dict[Evidence, str] = {
+    "quick": "Not measured, as it affects no verdict: the step and the layer in which answers change, which resize "
+    f"suits a model file, {_LEFT_OUT}",
+    "standard": f"Not measured, as it affects no verdict: {_LEFT_OUT}",
+    "full": "",
+}
+"""What a report lacks, and how to get it."""
 
 
 def export(config: ExportConfig, progress: Progress | None = None) -> Bundle:
@@ -234,7 +241,7 @@ class _Export:
             sha256=self._source.sha256,
             margin=self._config.margin,
             progress=self._tell,
-            diagnostics=_DIAGNOSTICS[self._config.evidence](),
+            diagnostics=_DIAGNOSTICS[self._config.evidence],
             missing_classes=self._config.missing_classes,
             input=self._model.input,
         )
@@ -288,7 +295,7 @@ class _Export:
             table=self._tables.judging,
             golden=self._config.golden,
             must_pass=self._config.best is not None,
-            more=MORE_EVIDENCE if self._config.evidence != "full" else "",
+            more=_MORE_EVIDENCE[self._config.evidence],
         )
 
 

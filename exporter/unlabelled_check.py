@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,10 @@ def check_unlabelled(
     _refuse_settings(config)
     if ask is not None:
         check_ask(Path(ask), Path(config.data))
-    subject = subject_of(config, progress, labelled=False)
-    if ask is not None or answers is not None:
-        check_words(subject.labels)
-    return _judged(subject, config, answers, None if ask is None else Path(ask), progress)
+    with closing(subject_of(config, progress, labelled=False)) as subject:
+        if ask is not None or answers is not None:
+            check_words(subject.labels)
+        return _judged(subject, config, answers, None if ask is None else Path(ask), progress)
 
 
 def _refuse_settings(config: CheckConfig) -> None:

@@ -74,10 +74,9 @@ class ExportConfig:
         weak_reference: ``error`` refuses a full model that is no better than guessing, before
             anything is converted; ``allow`` accepts it.
         input_range: The pixel range the source expects; the artifacts always take raw pixels.
-        evidence: What to measure beside the verdict, which it does not affect. ``standard``: what explains a
-            disagreement, in about a second per artifact; ``full``: also other engines and thread counts, the
-            preprocessing of other libraries, clipped activations and fewer calibration images; ``quick``: nothing
-            that takes time.
+        evidence: What to measure beside the verdict, which it does not affect. ``quick``: nothing that takes time;
+            ``standard``: what explains a disagreement, in about a second per artifact; ``full``: also other engines
+            and thread counts, the preprocessing of other libraries, clipped activations and fewer calibration images.
         golden: Number of golden examples to write, 0 to 100.
         check: Whether to compare the artifacts with the full model.
         overwrite: Whether to replace an existing bundle.

@@ -107,7 +107,12 @@ def sections(found: Judgement, table: PixelTable) -> Iterator[Section]:
     if report.pareto is not None:
         yield Section("pareto", "Pareto set", {"plot": pareto_plot(report.pareto)})
     if any(one.attribution for one in kinds.values()):
-        yield Section("attribution", "Where disagreements come from", {"plot": attribution_plot(report)})
+        steps = {step.name for one in kinds.values() if one.attribution for step in one.attribution.steps}
+        values = {
+            "plot": attribution_plot(report),
+            "devices": not steps.isdisjoint(("preprocessing", "engine")),
+        }
+        yield Section("attribution", "Where disagreements come from", values)
     repairs = {kind: one.repair for kind, one in kinds.items() if one.repair is not None}
     if repairs:
         yield Section("repair", "Repair", {"repairs": repairs})

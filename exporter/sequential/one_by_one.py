@@ -19,6 +19,7 @@ full model scores all the others before it is called weak; the first of these tw
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,7 +48,7 @@ from exporter.statistics.gate import overall
 from exporter.statistics.sequential_gate import sequential_gate, verdict_at
 
 BLOCK = 32
-"""Images that are decoded and scored by the full model together: one batch of it."""
+"""Images that are decoded and scored by the full model together."""
 
 
 @dataclass
@@ -202,16 +203,21 @@ def _advance(
     walks: list[_Walk], scores: Float32Array, table: PixelTable, start: int, pool: ThreadPoolExecutor
 ) -> None:
     """Shows the images from ``start`` on to every artifact that is not decided: artifacts side by side."""
+    stopped = threading.Event()
 
     def advance(walk: _Walk) -> None:
         for place, image in enumerate(scores, start=start):
-            if walk.decided:
+            if walk.decided or stopped.is_set():
                 break
             walk.see(image, int(table.truth[place]), table.pixels[place])
 
-    for _ in pool.map(advance, walks):
-        # Raises what the first of them met.
-        pass
+    try:
+        for _ in pool.map(advance, walks):
+            # Raises what the first of them met.
+            pass
+    finally:
+        # On Ctrl-C, and where one of them failed: the others end with the image at hand.
+        stopped.set()
 
 
 def _settle(

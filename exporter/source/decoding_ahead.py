@@ -10,7 +10,7 @@ from edge_runtime.dataset import ImageSet
 from edge_runtime.image.input_spec import InputSpec
 from exporter.source.images import PixelTable, decode_table
 
-_TOLD_SECONDS = 0.1
+_PROGRESS_SECONDS = 0.1
 
 
 class DecodingAhead:
@@ -31,7 +31,7 @@ class DecodingAhead:
         self._done, self._count = 0, len(images)
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(1)
-        self._table = self._pool.submit(decode_table, images, spec, progress=self._told)
+        self._table = self._pool.submit(decode_table, images, spec, progress=self._on_progress)
 
     def result(self, progress: Progress = no_progress) -> PixelTable:
         """Waits for the table, which the caller closes.
@@ -45,7 +45,7 @@ class DecodingAhead:
         try:
             while not self._table.done():
                 progress("decoding", self._done, self._count)
-                wait([self._table], _TOLD_SECONDS)
+                wait([self._table], _PROGRESS_SECONDS)
             table = self._table.result()
             progress("decoding", self._count, self._count)
             return table
@@ -58,7 +58,7 @@ class DecodingAhead:
         self._stopped.set()
         self._pool.shutdown()
 
-    def _told(self, step: str, done: int, total: int) -> None:
+    def _on_progress(self, step: str, done: int, total: int) -> None:
         if self._stopped.is_set():
             raise _StoppedError
         self._done = done

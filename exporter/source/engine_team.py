@@ -50,7 +50,7 @@ def score_together(
     size: int,
     pixels: UInt8Array,
     scores: Float32Array,
-    told: Callable[[int], None],
+    progress: Callable[[int], None],
 ) -> None:
     """Scores images; the calling thread works too, and is the only one that reports.
 
@@ -60,7 +60,7 @@ def score_together(
         size: Engines at most, at least one.
         pixels: uint8 ``[n, height, width, channels]``.
         scores: Filled, float32 ``[n, classes]``.
-        told: Called with the number of finished images.
+        progress: Called with the number of finished images.
 
     Raises:
         SnapshipError: What the engine raised at the first image that it refused.
@@ -68,7 +68,7 @@ def score_together(
     helpers = max(0, min(size, len(pixels) // FEWEST_IMAGES) - 1)
     work = _Work(pixels, scores)
     # Before another thread silences stderr, where the name of the step may go.
-    told(0)
+    progress(0)
 
     def help_out() -> tuple[int, int]:
         """Images seen, and passed on, by a further cascade."""
@@ -84,9 +84,9 @@ def score_together(
         return 0, 0
 
     with ThreadPoolExecutor(max(1, helpers)) as pool:
-        futures = [pool.submit(help_out) for _ in range(helpers)]
         try:
-            work.run(first, told)
+            futures = [pool.submit(help_out) for _ in range(helpers)]
+            work.run(first, progress)
         finally:
             # Also on Ctrl-C: the others end with the image at hand.
             work.stop()
@@ -95,7 +95,7 @@ def score_together(
         first.seen += sum(seen for seen, _ in counts)
         first.passed_on += sum(passed_on for _, passed_on in counts)
     work.raise_failure()
-    told(len(pixels))
+    progress(len(pixels))
 
 
 class _Work:
@@ -108,7 +108,7 @@ class _Work:
         self._end = len(pixels)
         self._failure: tuple[int, Exception] | None = None
 
-    def run(self, engine: Engine, told: Callable[[int], None] | None = None) -> None:
+    def run(self, engine: Engine, progress: Callable[[int], None] | None = None) -> None:
         """Scores images until there are no more."""
         while True:
             with self._lock:
@@ -123,8 +123,8 @@ class _Work:
             with self._lock:
                 self._done += 1
                 done = self._done
-            if told is not None:
-                told(done)
+            if progress is not None:
+                progress(done)
 
     def stop(self) -> None:
         """Hands out no more images."""

@@ -87,15 +87,13 @@ def engine_scorer(
 
     def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
         scores = np.empty((len(pixels), classes), dtype=np.float32)
-        told = partial(_told, progress, step, len(pixels))
-        score_together(engine, another or (lambda: engine), size if another else 1, pixels, scores, told)
+        score_together(
+            engine, another or (lambda: engine), size if another else 1, pixels, scores,
+            lambda done: progress(step, done, len(pixels)),
+        )  # fmt: skip
         return scores
 
     return score
-
-
-def _told(progress: Progress, step: str, total: int, done: int) -> None:
-    progress(step, done, total)
 
 
 def file_scores(

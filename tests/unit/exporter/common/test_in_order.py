@@ -25,11 +25,16 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
 
 def test_a_worker_has_one_item_at_a_time() -> None:
-    busy = [threading.Lock(), threading.Lock()]
+    busy, other_went_on = [threading.Lock(), threading.Lock()], threading.Event()
 
     def worker(lock: threading.Lock) -> Callable[[int], int]:
         def work(item: int) -> int:
             assert lock.acquire(blocking=False)
+            if item == 0:
+                # Busy until the other worker has had two items.
+                assert other_went_on.wait(10)
+            elif item == 2:
+                other_went_on.set()
             lock.release()
             return item
 
