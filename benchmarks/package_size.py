@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.edge_model import ROOT, facts
-from benchmarks.result import Cell, Column, Figure, Result, as_text, command_line, now, write_result
+from benchmarks.result import RESULTS, Cell, Column, Figure, Result, as_text, command_line, now, write_result
 
 MODULE = "benchmarks.package_size"
 KIND = "tflite-int8"
@@ -34,16 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     made.add_argument("bundle", type=Path, help="a bundle with an int8 artifact")
     made.add_argument("--before", type=Path, help="another checkout of this project, with its .venv")
-    made.add_argument("--results", type=Path, help="folder of the result (default: printed only)")
+    made.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
     options = made.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         found = {"now": measure(ROOT, options.bundle, Path(name) / "now.zip")}
         if options.before is not None:
             found["before"] = measure(options.before, options.bundle, Path(name) / "before.zip")
     result = _result(command_line(MODULE, arguments), found)
-    if options.results is not None:
-        write_result(result, options.results)
-    print(as_text(result))
+    print(f"wrote {write_result(result, options.results)}\n{as_text(result)}", file=sys.stderr)
     return result
 
 
@@ -88,7 +87,7 @@ def _result(command: str, found: dict[str, dict[str, tuple[int, int]]]) -> Resul
     figures: tuple[Figure, ...] = ()
     if before is not None:
         figures = (
-            Figure("zipped bytes: now by before", files[""][1] / before[""][1], most=0.85),
+            Figure("zipped bytes: now by before", files[""][1] / before[""][1]),
             Figure("unzipped bytes: now by before", files[""][0] / before[""][0]),
         )
     return Result(

@@ -51,7 +51,7 @@ _SETTLE_S = 1.0
     type=click.IntRange(1, MAX_WORKERS),
     default=1,
     show_default=True,
-    help="Images to classify in parallel.",
+    help="Images to classify in parallel; no more than this machine has cores.",
 )
 @result_options
 @limit_options

@@ -68,33 +68,40 @@ class _Block:
     """Bytes, and how to mark them as free."""
 
     def __init__(self, count: int) -> None:
-        self._map: mmap.mmap | None = None
-        if count <= _SMALL_BYTES:
-            room: UInt8 = np.empty(count + _LINE_BYTES, np.uint8)
-            start = (_LINE_BYTES // 4 - room.ctypes.data) % _LINE_BYTES
-            self.bytes: UInt8 = room[start : start + count]
+        self._map = _mapped(count) if count > _SMALL_BYTES else None
+        if self._map is not None:
+            self.bytes: UInt8 = np.frombuffer(self._map, np.uint8)
             return
-        # Only large photos need it.
-        import mmap
-
-        try:
-            self._map = mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        except OSError as error:
-            raise MemoryError(f"no {count:,} bytes") from error
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            # A kernel without huge pages rejects this.
-            _advised(self._map, mmap.MADV_HUGEPAGE)
-        self.bytes = np.frombuffer(self._map, np.uint8)
+        room: UInt8 = np.empty(count + _LINE_BYTES, np.uint8)
+        start = (_LINE_BYTES // 4 - room.ctypes.data) % _LINE_BYTES
+        self.bytes = room[start : start + count]
 
     def kept(self, used: int) -> bool:
         """Whether to keep it; marks what a large photo used as free."""
-        if self._map is None or used <= _SMALL_BYTES:
+        if used <= _SMALL_BYTES:
             return True
-        if len(self.bytes) > _LARGE_BYTES:
+        if self._map is None or len(self.bytes) > _LARGE_BYTES:
             return False
         import mmap
 
-        return hasattr(mmap, "MADV_FREE") and _advised(self._map, mmap.MADV_FREE)
+        return _advised(self._map, mmap.MADV_FREE)
+
+
+def _mapped(count: int) -> mmap.mmap | None:
+    """Memory that can be marked as free; None on a system without that, such as Windows."""
+    # Only large photos need it.
+    import mmap
+
+    if not hasattr(mmap, "MADV_FREE"):
+        return None
+    try:
+        found = mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"no {count:,} bytes") from error
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        # A kernel without huge pages rejects this.
+        _advised(found, mmap.MADV_HUGEPAGE)
+    return found
 
 
 def _advised(memory: mmap.mmap, advice: int) -> bool:

@@ -83,7 +83,7 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
         if marker == _SCAN:
             whole = (
                 usual_colours
-                and upright >= described
+                and (upright or not described)
                 and length == 12
                 and head[4] == 3
                 and head[11:14] == b"\0\x3f\0"

@@ -298,7 +298,7 @@ def describe(classifier: Classifier, workers: int, threads: int) -> ServedModel:
     Raises:
         UsageError: workers is not positive.
     """
-    # Classifies nothing: allows the classifier that many interpreters, which are made on demand.
+    # Classifies nothing: allows the classifier an interpreter for each, up to the cores; they are made on demand.
     classifier.classify_many((), workers=workers)
     entry = classifier.artifact
     info = ModelInfo(

@@ -30,7 +30,7 @@ MODE = 0o100644
 """A plain file that anyone may read, as Lambda runs a function as a user of its own."""
 
 LEVEL = 9
-"""Of 9; the highest levels take three times as long for half a percent."""
+"""The highest: three times as long as level 6, for half a percent."""
 _UNIX = 3
 
 DIRECT_ZIP_BYTES = 50 * 1024 * 1024

@@ -1,8 +1,8 @@
 """What a package does with the function's own Python, if this machine has it: compile and replay.
 
 Compiling spares each cold start the work. It needs the function's minor version, on which bytecode
-depends, and uses ``unchecked-hash``, as all files of a zip have the same time and nobody edits a
-function's source in place. The compiled files contain the function's folder on Lambda.
+depends. Compiled modules replace their sources, name the function's folder on Lambda, and hold no time
+of a file (``unchecked-hash``).
 
 The golden images are replayed from the packaged files, in an isolated process.
 """

@@ -101,7 +101,7 @@ class Tree:
         Args:
             modules: Content of ``a/b.pyc``, for each source ``a/b.py`` to replace.
         """
-        sources = {f"{file.removesuffix('c')}": file for file in modules}
+        sources = {file.removesuffix("c"): file for file in modules}
         files = {file: data for file, data in self.files.items() if file not in sources}
         files |= modules
         parts = {sources.get(file, file): part for file, part in self.parts.items()}

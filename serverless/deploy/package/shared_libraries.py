@@ -1,4 +1,4 @@
-"""Reads from a compiled file (64-bit ELF) which shared libraries it needs.
+"""Reads from a compiled file (64-bit ELF) which shared libraries it needs, and leaves out what no system loads.
 
 So a package for another architecture than this machine's can be checked, too: for the right
 architecture, and for libraries that are neither in the package nor part of the system.
@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from serverless.deploy.config.errors import SelfCheckError
 from serverless.deploy.config.rules import Arch
@@ -52,6 +53,17 @@ class Linkage:
     needed: tuple[str, ...]
 
 
+class _Segment(NamedTuple):
+    """A part of a file that a system loads or reads; ``start`` and ``length`` are its bytes in the file."""
+
+    kind: int
+    flags: int
+    start: int
+    address: int
+    physical_address: int
+    length: int
+
+
 def linkage(data: bytes) -> Linkage | None:
     """Reads a compiled file; None for any other file.
 
@@ -81,14 +93,14 @@ def stripped(data: bytes) -> bytes:
     Args:
         data: The file, whole: see :func:`linkage`.
     """
-    if not data.startswith(_MAGIC):
+    segments = _segments(data) if data.startswith(_MAGIC) else []
+    if not segments:
+        # An object file, for a linker, has none.
         return data
     (table,) = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
     parts = [(0, _HEADER_BYTES), (table, size * count)]
-    for index in range(count):
-        entry = struct.unpack_from("<IIQQQQ", data, table + index * size)
-        parts.append((entry[2], entry[5]))
+    parts += [(segment.start, segment.length) for segment in segments]
     left = bytearray(max(start + length for start, length in parts))
     for start, length in parts:
         left[start : start + length] = data[start : start + length]
@@ -161,21 +173,27 @@ def _is_bundled(file: str) -> bool:
     return file.split("/", 1)[0].endswith(".libs")
 
 
-def _needed(data: bytes) -> tuple[str, ...]:
+def _segments(data: bytes) -> list[_Segment]:
     (table,) = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
-    # type, flags, offset in the file, address, physical address, bytes in the file
-    segments = [struct.unpack_from("<IIQQQQ", data, table + index * size) for index in range(count)]
-    dynamic = next(((entry[2], entry[5]) for entry in segments if entry[0] == _DYNAMIC), None)
+    found = [_Segment(*struct.unpack_from("<IIQQQQ", data, table + index * size)) for index in range(count)]
+    if any(segment.start + segment.length > len(data) for segment in found):
+        raise ValueError("a segment ends after the file")
+    return found
+
+
+def _needed(data: bytes) -> tuple[str, ...]:
+    segments = _segments(data)
+    dynamic = next((segment for segment in segments if segment.kind == _DYNAMIC), None)
     if dynamic is None:
         return ()
-    start, length = dynamic
-    entries = [struct.unpack_from("<qQ", data, at) for at in range(start, start + length, 16)]
+    places = range(dynamic.start, dynamic.start + dynamic.length, 16)
+    entries = [struct.unpack_from("<qQ", data, at) for at in places]
     address = next(value for tag, value in entries if tag == _STRINGS)
     offset = next(
-        entry[2] + address - entry[3]
-        for entry in segments
-        if entry[0] == _LOAD and entry[3] <= address < entry[3] + entry[5]
+        segment.start + address - segment.address
+        for segment in segments
+        if segment.kind == _LOAD and segment.address <= address < segment.address + segment.length
     )
     names = [offset + value for tag, value in entries if tag == _NEEDED]
     return tuple(data[at : data.index(b"\0", at)].decode("ascii") for at in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from importlib import import_module
@@ -48,6 +49,23 @@ def test_every_command_of_the_table_exists_and_has_an_example(name: str) -> None
     assert f"Usage: snapship {name}" in shown.output
     assert "Example" in shown.output
     assert f"snapship {name}" in shown.output.partition("Example")[2]
+
+
+@pytest.mark.parametrize("words", [("planted",), ("--help",), ("nothing",)])
+def test_garbage_is_collected_again_when_a_command_runs(
+    plant: Callable[[Body], None], words: tuple[str, ...]
+) -> None:
+    during: list[bool] = []
+    plant(lambda: during.append(gc.isenabled()))
+    # As the program starts.
+    gc.disable()
+    try:
+        run(*words)
+        assert gc.isenabled()
+        assert during == [True] * (words == ("planted",))
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_help_lists_every_command_in_its_section() -> None:

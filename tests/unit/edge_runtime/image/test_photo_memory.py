@@ -89,9 +89,9 @@ def test_it_is_returned_after_an_error() -> None:
 
 def test_large_memory_is_kept_only_if_the_system_can_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo_memory, "_SMALL_BYTES", 4 * 131 * 97 - 1)
-    with rows_of(SIZE) as large:
-        large[:] = 7
     if hasattr(mmap, "MADV_FREE"):
+        with rows_of(SIZE) as large:
+            large[:] = 7
         with rows_of((100, 100)) as small, rows_of((100, 100)) as other:
             assert np.shares_memory(small, large)
             assert not np.shares_memory(other, large)
@@ -104,6 +104,21 @@ def test_large_memory_is_kept_only_if_the_system_can_take_it(monkeypatch: pytest
     with rows_of(SIZE):
         pass
     assert not photo_memory._kept.__dict__
+
+
+def test_a_system_without_marking_memory_as_free_keeps_no_large_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As on Windows.
+    for name in ("MADV_FREE", "MADV_HUGEPAGE", "MAP_PRIVATE", "MAP_ANONYMOUS"):
+        monkeypatch.delattr(mmap, name, raising=False)
+    monkeypatch.setattr(photo_memory, "_SMALL_BYTES", 4 * 131 * 97 - 1)
+    with rows_of(SIZE) as large:
+        large[:] = 7
+    assert not photo_memory._kept.__dict__
+    with rows_of((100, 100)) as small:
+        small[:] = 7
+    assert photo_memory._kept.__dict__
 
 
 def test_too_much_memory_is_a_memory_error() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from edge_runtime.common.errors import ImageError
-from edge_runtime.image import fast_jpeg, plain_jpeg, preprocess, resize, resize_and_crop
+from edge_runtime.image import fast_jpeg, photo_memory, plain_jpeg, preprocess, resize, resize_and_crop
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.plain_jpeg import plain_pixels, plain_size
 from edge_runtime.image.preprocess import pixels
@@ -42,14 +42,16 @@ def outcome(data: bytes, spec: InputSpec, *, short: bool) -> object:
             return "refused"
 
 
-@pytest.fixture(params=["fast", "compiled", "pillow"])
+@pytest.fixture(params=["fast", "compiled", "pillow's memory", "pillow"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """With all speed-ups, without simplejpeg, and without any."""
+    """With all speed-ups, without simplejpeg, also without memory of our own, and without the compiled part."""
     next(fast_jpeg._first, None)
     if request.param != "fast":
         monkeypatch.setattr(fast_jpeg, "usable", lambda: False)
     elif not (fast_jpeg.usable() and resize.usable()):
         pytest.skip("needs the extra fast and the compiled part")
+    if request.param == "pillow's memory":
+        monkeypatch.setattr(photo_memory, "usable", lambda: False)
     if request.param == "pillow":
         monkeypatch.setattr(resize, "usable", lambda: False)
         monkeypatch.setattr(resize_and_crop, "usable", lambda: False)
@@ -162,6 +164,16 @@ def test_a_gray_model_and_a_large_picture_take_the_long_way(monkeypatch: pytest.
     assert plain_pixels(jpeg(), SPEC, LIMIT) is None
 
 
+@pytest.mark.parametrize("size", [(300, 200), (20, 2000), (2000, 20)])
+def test_a_large_picture_is_that_of_the_long_way_channel_by_channel(
+    way: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (plain_jpeg, preprocess):
+        monkeypatch.setattr(module, "LARGE_PIXELS", 10_000)
+    data = jpeg(size=size)
+    assert outcome(data, SPEC, short=True) == outcome(data, SPEC, short=False)
+
+
 def test_limits_hold_and_name_themselves() -> None:
     with pytest.raises(ImageError, match="at most 3,499 pixels"):
         pixels(jpeg(), SPEC, max_pixels=3499)
@@ -197,11 +209,17 @@ def test_a_truncated_file_is_an_error(way: str) -> None:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(at=st.integers(0, 5000), change=st.integers(1, 255), cut=st.one_of(st.none(), st.integers(0, 5000)))
+@given(
+    camera=st.booleans(),
+    at=st.integers(0, 5000),
+    change=st.integers(1, 255),
+    cut=st.one_of(st.none(), st.integers(0, 5000)),
+)
 def test_a_damaged_file_gives_what_the_long_way_gives(
-    way: str, at: int, change: int, cut: int | None
+    way: str, camera: bool, at: int, change: int, cut: int | None
 ) -> None:
-    data = bytearray(jpeg(comment=b"x" * 20, quality=60))
+    photo = jpeg(comment=b"x" * 20, quality=60)
+    data = bytearray(photo[:2] + segment(0xE1, exif(1)) + xmp(6) + photo[20:] if camera else photo)
     # Half of the changes in the header, where the two ways differ.
     at = at % (len(data) if at % 2 else 700)
     data[at] ^= change

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +54,29 @@ def test_the_stage_of_an_http_api_is_no_part_of_the_path(
     app: Starlette, path: str, stage: str, status: int
 ) -> None:
     assert Handler(app)(event(path, stage), CONTEXT)["statusCode"] == status
+
+
+@pytest.mark.parametrize("error", [None, BundleError("damaged")])
+def test_garbage_is_collected_again_once_the_handler_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, error: BundleError | None
+) -> None:
+    during = []
+
+    def load() -> str:
+        during.append(gc.isenabled())
+        if error is not None:
+            raise error
+        return "loaded"
+
+    monkeypatch.setattr("serverless.app.entry.load_handler", load)
+    try:
+        with suppress(BundleError):
+            assert serverless.app.handler == "loaded"  # type: ignore[comparison-overlap]
+        assert during == [False]
+        assert gc.isenabled()
+    finally:
+        vars(serverless.app).pop("handler", None)
+        gc.unfreeze()
 
 
 def test_the_request_id_is_lambdas(app: Starlette) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import platform
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,39 @@ def test_own_code_is_the_runtime_and_the_app_and_nothing_that_deploys() -> None:
     assert houses == {"serverless/__init__.py", "serverless/app", "serverless/aws.py", "serverless/py.typed"}
     assert not [file for file in files if "__pycache__" in file or file.endswith(".pyc")]
     assert b"Version: 1.2.3" in files["snapship-1.2.3.dist-info/METADATA"]
+
+
+def test_own_code_holds_every_module_that_it_imports() -> None:
+    files = own_code("1", "x86_64", server=True)
+    assert "edge_runtime/bench.py" not in files
+    lost = {
+        (file, name)
+        for file, data in files.items()
+        if file.endswith(".py")
+        for name in imported(ast.parse(data))
+        if name.partition(".")[0] in ("edge_runtime", "serverless") and not is_module(name, files)
+    }
+    assert not lost
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Modules that a module imports, at its start or later; types are for type checkers alone."""
+    typed = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and node not in typed:
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node not in typed:
+            yield node.module or ""
+
+
+def is_module(name: str, files: Mapping[str, bytes]) -> bool:
+    place = name.replace(".", "/")
+    return f"{place}.py" in files or f"{place}/__init__.py" in files
 
 
 def test_own_code_of_a_container_serves_by_itself() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -79,6 +82,30 @@ def test_stripped_empties_gaps_between_segments() -> None:
     assert len(left) == 316
     assert left[200:216] == left[300:316] == b"x" * 16
     assert left[216:300] == bytes(84)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its compiled files are not ELF")
+def test_stripped_real_file_is_loaded_as_before(tmp_path: Path) -> None:
+    own = tmp_path / "msgspec"
+    shutil.copytree(Path(msgspec.__file__).parent, own)
+    (path,) = own.glob("_core*.so")
+    whole = path.read_bytes()
+    left = stripped(whole)
+    assert len(left) < len(whole)
+    assert stripped(left) == left
+    assert linkage(left) == linkage(whole)
+    path.write_bytes(left)
+    code = "import msgspec; print(msgspec._core.__file__, msgspec.json.encode([1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{path} b'[1]'\n"
+
+
+def test_stripped_leaves_a_file_without_segments_to_the_linker() -> None:
+    elf = bytearray(b"\x7fELF\x02\x01\x01" + bytes(57) + b"code and symbols")
+    assert stripped(bytes(elf)) == elf
 
 
 def test_orphans_are_bundled_libraries_that_no_module_reaches() -> None:
