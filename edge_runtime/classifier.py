@@ -70,7 +70,6 @@ class Classifier:
             self._made.append(made)
             return made
 
-        self._threads = threads
         self._pool = EnginePool(make)
         self.engine = self._pool.first.name
         self.bundle = bundle
@@ -175,7 +174,7 @@ class Classifier:
             images: Consumed as results are taken, a few images ahead.
             top_k: Number of classes to return per image.
             workers: Threads, each with its own interpreter; at most :data:`MAX_WORKERS`. No more run than
-                there are cores for: they would only take turns.
+                there are cores: they would only take turns.
             options: As :meth:`classify`.
 
         Yields:
@@ -192,7 +191,7 @@ class Classifier:
             raise UsageError(
                 f"workers must be at most {MAX_WORKERS}. Received: {workers}. Pass one per core."
             )
-        workers = min(workers, max(1, cores() // self._threads))
+        workers = min(workers, cores())
         self._pool.raise_limit(workers)
         return self._stream(images, top_k, workers, options)
 

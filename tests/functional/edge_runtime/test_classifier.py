@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -169,6 +170,27 @@ def test_classify_many_reads_only_a_few_images_ahead(
     assert len(taken) <= 4 + 2 * workers + 1
     assert isinstance(stream, Iterator)
     del stream
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(2, 2), (8, 5)])
+def test_classify_many_starts_no_more_workers_than_cores(
+    classifier: Classifier, images: list[Path], monkeypatch: pytest.MonkeyPatch, cores: int, expected: int
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("edge_runtime.classifier.cores", lambda: cores)
+    monkeypatch.setattr(classifier._pool, "raise_limit", asked.append)
+    threads: set[str] = set()
+    attempt = classifier._attempt
+
+    def seen(*words: Any) -> Result | ImageError:
+        threads.add(threading.current_thread().name)
+        return attempt(*words)
+
+    monkeypatch.setattr(classifier, "_attempt", seen)
+    answers = list(classifier.classify_many(images * 5, workers=5))
+    assert len(answers) == 5 * len(images)
+    assert asked == [expected]
+    assert 1 <= len(threads) <= expected
 
 
 def test_threads_may_share_a_classifier(classifier: Classifier, images: list[Path]) -> None:

@@ -38,6 +38,17 @@ import sys, edge_runtime
 with edge_runtime.Classifier.open(sys.argv[1], "tflite-int8") as classifier:
     classifier.classify(sys.argv[2])
 """
+COMMAND = """
+import sys
+from snapship.cli import cli
+try:
+    cli(["predict", *sys.argv[1:], "--artifact", "tflite-int8"])
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+COMMANDS_STDLIB = {"gc": "off while it starts", "glob": "names of photos may be patterns"}
+"""Modules of the standard library that ``snapship predict`` loads beyond the runtime and click."""
+
 PIXELS = """
 import sys, edge_runtime
 edge_runtime.pixels(sys.argv[1], edge_runtime.InputSpec(height=32, width=32))
@@ -47,20 +58,25 @@ edge_runtime.pixels(sys.argv[1], edge_runtime.InputSpec(height=32, width=32))
 def modules_after(code: str, *words: str) -> set[str]:
     """What a fresh process has loaded after the code."""
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)", *words],
+        [sys.executable, "-c", f"{code}\nimport sys\nprint()\nprint(*sys.modules)", *words],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    return set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.fixture(scope="module")
-def loaded(digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Modules of a fresh process after its first answer, from a JPEG."""
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from PIL import Image
 
-    photo = tmp_path_factory.mktemp("photo") / "photo.jpg"
-    Image.new("RGB", (64, 48), (200, 30, 90)).save(photo)
+    path = tmp_path_factory.mktemp("photo") / "photo.jpg"
+    Image.new("RGB", (64, 48), (200, 30, 90)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def loaded(digits_bundle: Path, photo: Path) -> set[str]:
+    """Modules of a fresh process after its first answer, from a JPEG."""
     return modules_after(ANSWER, str(digits_bundle), str(photo))
 
 
@@ -77,18 +93,23 @@ def test_standard_library_is_what_the_packages_load_and_the_list(loaded: set[str
     assert names & set(sys.stdlib_module_names) <= set(STDLIB)
 
 
+def test_predict_loads_its_own_code_click_and_the_list(
+    loaded: set[str], digits_bundle: Path, photo: Path
+) -> None:
+    more = modules_after(COMMAND, str(digits_bundle), str(photo)) - loaded - modules_after("import click")
+    own = {name for name in more if name.partition(".")[0] in ("edge_runtime", "snapship")}
+    assert {"snapship.cli", "edge_runtime.cli.predict_cli"} <= own
+    assert more - own <= set(COMMANDS_STDLIB)
+
+
 def test_one_answer_loads_no_optional_speed_up(loaded: set[str]) -> None:
     assert not {name for name in loaded if name.startswith(("simplejpeg", "onnxruntime", "tflite_runtime"))}
 
 
-def test_pixels_of_a_plain_jpeg_load_no_file_format_of_pillow(tmp_path: Path) -> None:
+def test_pixels_of_a_plain_jpeg_load_no_file_format_of_pillow(photo: Path) -> None:
     pytest.importorskip(
         "edge_runtime._native", reason="not compiled here: Pillow loads them to hand its pixels over"
     )
-    from PIL import Image
-
-    photo = tmp_path / "photo.jpg"
-    Image.new("RGB", (64, 48), (200, 30, 90)).save(photo)
     loaded = modules_after(PIXELS, str(photo))
     assert "PIL.Image" in loaded
     assert not {

@@ -34,7 +34,6 @@ SCRIPTS = (
     "feeding",
     "gate_size",
     "page",
-    "package_size",
     *PHONE,
     "quantization",
     "sequential_gate",
