@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.collecting import without_collecting
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.tensorflow_settings import prepare_tensorflow
@@ -37,7 +38,7 @@ def load_tensorflow() -> Any:
     """
     prepare_tensorflow()
     try:
-        with quiet():
+        with quiet(), without_collecting():
             import tensorflow
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Exporting a model", "tensorflow", "export") from error

@@ -8,6 +8,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
+from edge_runtime.common.collecting import without_collecting
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError, first_line
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.tensorflow_settings import prepare_tensorflow
@@ -53,7 +54,7 @@ def load_keras() -> Any:
     prepare_tensorflow()
     try:
         # TensorFlow prints at import, before it reads its log level.
-        with quiet():
+        with quiet(), without_collecting():
             import keras
     except ImportError as error:
         raise _missing(chosen, error) from error
