@@ -1,7 +1,7 @@
 """How much longer a check takes than the inferences that it cannot do without, and than a version before.
 
 `check` of a MobileNetV2 bundle without a page, in a process of its own, against a loop by hand over the same
-photos: each artifact's bare interpreter, one per core, and the full model's own function in batches of 32.
+photos: each artifact's bare interpreter, one per core, and the full model's own function in batches of 8.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from exporter.source.images import decode_table
 from trainer import TrainConfig, train
 
 MODULE = "benchmarks.check_speed"
-BATCH = 32
+BATCH = 8
 MOST_OF_BARE = 1.15
 
 METHOD = """`run_check` of a bundle with {artifacts} on {images} photos, without a page and diagnostics, one
