@@ -32,6 +32,9 @@ FINDER_RANGE = (1e-6, 1.0)
 FINDER_STEPS = 100
 """Batches of the range test."""
 
+MOST_STEPS, MOST_BYTES = 8, 1 << 20
+"""Limits of what TensorFlow trains on before it returns to Python: steps, and bytes of their inputs."""
+
 _SMOOTHING = 0.9
 _DIVERGED = 4.0
 _VAL_BATCH = 128
@@ -83,7 +86,7 @@ def run_phase(
     rate = saved.note["rate"] if saved is not None else _rate(session, phase, model, train)
     model.compile(
         optimizer=_optimizer(session, rate, phase.epochs * len(batches)), loss=loss, metrics=[accuracy, cross_entropy],
-        **compile_options(keras),
+        steps_per_execution=_steps_at_once(train, config.batch_size), **compile_options(keras),
     )  # fmt: skip
     model.optimizer.build(model.trainable_variables)
     plateau = None
@@ -232,6 +235,19 @@ def _model_to_fit(session: Session, core: Any, train: Feed, seeds: list[int]) ->
         class_weights=session.class_weights(),
     )  # fmt: skip
     return training_model(core, tuple(view.shape[1:]), str(train.kind), augment, targets)
+
+
+def _steps_at_once(train: Feed, batch_size: int) -> int:
+    """Steps between two calls of the callbacks; the same numbers come of it, whatever it is.
+
+    Of a step of a small network the loop in Python takes a tenth. Steps on large inputs are long enough, and
+    progress should be told after each.
+    """
+    if load_keras().backend.backend() != "tensorflow":
+        # PyTorch refuses more than one, and on JAX Keras loops in Python all the same.
+        return 1
+    size: int = batch_size * math.prod(train.views[0].shape[1:]) * train.kind.itemsize
+    return max(1, min(MOST_STEPS, MOST_BYTES // size))
 
 
 def _optimizer(session: Session, rate: float, steps: int) -> Any:

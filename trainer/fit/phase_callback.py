@@ -129,7 +129,8 @@ class PhaseCallback(_keras.callbacks.Callback):  # type: ignore[misc,name-define
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Reports progress."""
-        self._report(len(self.rows) * self._steps() + batch + 1)
+        # Where several steps run at once, Keras counts the last ones of an epoch as if they were as many.
+        self._report(len(self.rows) * self._steps() + min(batch + 1, self._steps()))
 
     def on_test_end(self, logs: Any = None) -> None:
         """Takes the averaged weights."""

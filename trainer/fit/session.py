@@ -32,7 +32,7 @@ class Session:
         augment: Names of the augmentations, defaults filled in.
         checkpoint: Where the run's state is saved.
         log: Written after every epoch.
-        progress: Progress callback, called for every batch and epoch.
+        progress: Progress callback, called for every batch, or few batches, and every epoch.
         started: ``time.monotonic()`` when training began; earlier by the time that an
             interrupted run had already spent.
         rows: Epochs so far, of all phases.

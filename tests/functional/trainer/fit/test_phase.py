@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.common.errors import DataError
+from edge_runtime.common.versions import keras_backend
 from trainer.config.schedule import Phase
+from trainer.fit import phase
 from trainer.fit.batches import Feed
 from trainer.fit.phase import rate_schedule, run_phase
 from trainer.progress import Event
@@ -52,6 +54,26 @@ def test_every_epoch_is_a_row_and_an_event(session: Any, model: Any) -> None:
     assert events[-1].done == events[-1].total == 6
     assert events[-1].images == 3 * 40
     assert [event.metrics["val_loss"] for event in events if event.metrics] == [row.val_loss for row in rows]
+
+
+def test_steps_between_two_events_change_no_bit(
+    session: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, found = model.get_weights(), []
+    for most in (1, 8):
+        monkeypatch.setattr(phase, "MOST_STEPS", most)
+        model.set_weights(start)
+        events: list[Event] = []
+        # Ten steps an epoch, which eight do not divide.
+        fit(session, model, 0.05, epochs=2, batch_size=4, progress=events.append, key=str(most))
+        found.append(
+            (model.get_weights(), [event.done for event in events if event.done and not event.metrics])
+        )
+    (alone, each), (together, some) = found
+    assert each == list(range(1, 21))
+    assert keras_backend().name != "tensorflow" or some == [8, 10, 18, 20]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_weights_of_the_best_epoch_stay(session: Any, model: Any) -> None:
