@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+
 from benchmarks.machine import machine
 from benchmarks.options import ENVIRONMENT, parser
 from benchmarks.plain_keras import Outcome, Plain, PlainTask, train_in_process
@@ -176,7 +178,11 @@ def _task(keras: Any, name: str, options: Any, place: Path, command: str) -> Res
         seed = options.seed + index
         for way in list(outcomes)[:: -1 if index % 2 else 1]:
             if way == "snapship":
-                cache = {**ENVIRONMENT, "XDG_CACHE_HOME": str(place / f"cache-{index}")}
+                # matplotlib keeps its list of fonts, which every user has after a first plot.
+                cache = {
+                    **ENVIRONMENT, "XDG_CACHE_HOME": str(place / f"cache-{index}"),
+                    "MPLCONFIGDIR": matplotlib.get_cachedir(),
+                }  # fmt: skip
                 found = _command(replace(config, seed=seed), task, cache)
             elif plain is not None:
                 found = train_in_process(plain, seed, ENVIRONMENT)
