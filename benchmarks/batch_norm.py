@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
     if options.data is None and set(names) != {"digits"}:
         made.error("--data is needed for this task")
     if options.quick:
-        models, options.epochs = ["bn_cnn"], 2
+        models, options.epochs, options.repeats = ["bn_cnn"], 2, 1
     results = []
     for name in names:
         result = _measured(name, models, options, command_line(MODULE, arguments))
