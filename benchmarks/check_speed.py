@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.export_speed import ARTIFACTS, regrouped
 from benchmarks.machine import machine
-from benchmarks.options import ENVIRONMENT, parser, rounds_in_words
+from benchmarks.options import ENVIRONMENT, add_before, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from edge_runtime import Bundle
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made.add_argument("--bundle", type=Path, help="a bundle on hand, checked on --data, instead of --weights")
     made.add_argument("--images", type=int, default=1000, help="images that judge (default 1000)")
     made.add_argument("--size", type=int, default=224, help="side in pixels (default 224)")
-    made.add_argument("--before", type=Path, help="checkout of a version to compare with")
+    add_before(made)
     options = made.parse_args(arguments)
     if not options.quick and (options.data is None or (options.weights is None) == (options.bundle is None)):
         made.error("--data, and --weights or --bundle, are needed, but for --quick")
@@ -121,7 +121,7 @@ def _rounds(
         config["weak_reference"] = "allow"
     checkouts = {"check": Path(__file__).resolve().parents[1]}
     if options.before is not None:
-        checkouts["check before"] = options.before.absolute()
+        checkouts["check before"] = options.before
     models = _by_hand(bundle, photos)
     times: dict[str, list[tuple[float, float]]] = {"bare invokes": [], **{way: [] for way in checkouts}}
     invokes: dict[str, list[float]] = {model: [] for model in models}

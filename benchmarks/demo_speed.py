@@ -16,13 +16,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import machine
-from benchmarks.options import ENVIRONMENT, parser, rounds_in_words
+from benchmarks.options import (
+    BEFORE,
+    ENVIRONMENT,
+    HERE,
+    add_before,
+    checkouts,
+    parser,
+    rounds_in_words,
+)  # fmt: skip
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from exporter.common.backend import load_keras
 
 MODULE = "benchmarks.demo_speed"
-
-HERE, BEFORE = "this commit", "before"
 
 METHOD = """`snapship demo --json` in a fresh process and a fresh folder{turns}. Processor time includes child
 processes. Top-1 is the full model's on the held-out digits. Seconds of {rounds}."""
@@ -35,13 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> Result:
         arguments: Words of the command line; None for those of this process.
     """
     made = parser(MODULE, __doc__ or "", repeats=3)
-    made.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout of this project")
+    add_before(made)
     options = made.parse_args(arguments)
     repeats = 1 if options.quick else options.repeats
     facts = machine(load_keras())
-    places = {HERE: Path(__file__).resolve().parent.parent}
-    if options.before is not None:
-        places = {BEFORE: options.before.resolve(), **places}
+    places = checkouts(options.before)
     rounds: dict[str, list[tuple[float, float, float]]] = {way: [] for way in places}
     for _ in range(repeats):
         for way, place in places.items():

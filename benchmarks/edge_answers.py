@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.edge_model import ROOT, edge_model, edge_parser, facts
+from benchmarks.options import add_before
 from benchmarks.result import Cell, Column, Figure, Result, as_text, command_line, now, write_result
 
 MODULE = "benchmarks.edge_answers"
@@ -51,13 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made = edge_parser(MODULE, __doc__ or "")
     made.add_argument("--rounds", type=int, default=15, help="rounds over the photos (default 15)")
     made.add_argument("--repeats", type=int, default=5, help="processes for each way (default 5)")
-    made.add_argument("--before", type=Path, help="another checkout, to compare with")
+    add_before(made)
     options = made.parse_args(arguments)
     if options.quick:
         options.rounds, options.repeats = 2, 1
-    if options.before is not None and not (options.before / "edge_runtime").is_dir():
-        made.error(f"--before must be a checkout with edge_runtime/. Received: {options.before}")
-    checkouts = {"now": ROOT} | ({"before": options.before.resolve()} if options.before else {})
+    checkouts = {"now": ROOT} | ({"before": options.before} if options.before else {})
     with tempfile.TemporaryDirectory() as name:
         folder, photos = edge_model(made, options, Path(name))
         machine = facts()

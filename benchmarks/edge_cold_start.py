@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.edge_model import ROOT, edge_model, edge_parser, facts
+from benchmarks.options import add_before
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 
 MODULE = "benchmarks.edge_cold_start"
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     """
     made = edge_parser(MODULE, __doc__ or "")
     made.add_argument("--rounds", type=int, default=9, help="starts of each (default 9)")
-    made.add_argument("--before", type=Path, help="another checkout of this project, with its .venv")
+    add_before(made)
     options = made.parse_args(arguments)
     if options.quick:
         options.rounds = 1

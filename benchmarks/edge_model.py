@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.machine import LOAD, load
+from benchmarks.machine import LOAD, flags, load
 from benchmarks.options import check_photos, parser
 from benchmarks.tiny import TINY_WIDTH
 from edge_runtime.bench import this_machine
@@ -73,6 +73,7 @@ def facts() -> dict[str, str]:
     names = ("snapship", "ai-edge-litert", "onnxruntime", "numpy", "pillow", "simplejpeg")
     return {
         "CPU": f"{here.cpu}, {here.cores} cores",
+        "CPU flags": flags(),
         "memory": "unknown" if found.memory_gb is None else f"{found.memory_gb:.0f} GB",
         "system": f"{found.platform}, Python {found.python}",
         "software": ", ".join(_version(name) for name in names),

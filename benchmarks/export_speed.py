@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
-from benchmarks.options import ENVIRONMENT, check_photos, parser, rounds_in_words
+from benchmarks.options import (
+    BEFORE,
+    ENVIRONMENT,
+    HERE,
+    add_before,
+    check_photos,
+    checkouts,
+    parser,
+    rounds_in_words,
+)  # fmt: skip
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
 from exporter.common.backend import load_keras
@@ -27,8 +36,6 @@ from trainer import TrainConfig, train
 MODULE = "benchmarks.export_speed"
 
 ARTIFACTS = ("tflite-fp32", "tflite-int8", "onnx-fp32", "onnx-int8")
-
-HERE, BEFORE = "this commit", "before"
 
 METHOD = """`exporter.export` with {artifacts}, from the saved run to the finished bundle with its report, checked on
 {images} images; 200 more calibrate. The model is MobileNetV2 at {size} with a head of {classes} classes trained for
@@ -45,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     made = parser(MODULE, __doc__ or "", repeats=3)
     made.add_argument("--data", type=Path, help="photos with train and val, such as data/flowers")
     made.add_argument("--weights", type=Path, help="MobileNetV2 weights file without its head")
-    made.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout of this project")
+    add_before(made)
     made.add_argument("--run", type=Path, help="a finished run; otherwise one is trained")
     made.add_argument("--size", type=int, default=224, help="side in pixels (default 224)")
     made.add_argument("--images", type=int, default=500, help="images that judge (default 500)")
@@ -73,9 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
                 )
             ).path  # fmt: skip
         photos = regrouped(options.data, folder / "photos", options.images)
-        places = {HERE: Path(__file__).resolve().parent.parent}
-        if options.before is not None:
-            places = {BEFORE: options.before.resolve(), **places}
+        places = checkouts(options.before)
         rounds: dict[str, list[dict[str, Any]]] = {way: [] for way in places}
         for _ in range(options.repeats):
             for way, place in places.items():

@@ -25,7 +25,7 @@ def machine(keras: Any) -> dict[str, str]:
     backend = keras.backend.backend()
     return {
         "CPU": f"{_cpu()}, {found.cores} cores",
-        "CPU flags": ", ".join(cpu_report().flags) or "unknown",
+        "CPU flags": flags(),
         "memory": "unknown" if found.memory_gb is None else f"{found.memory_gb:.0f} GB",
         "GPU": "; ".join(found.gpus) or "none",
         "device": device(keras),
@@ -57,6 +57,11 @@ def device(keras: Any) -> str:
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
+
+
+def flags() -> str:
+    """The CPU's instructions for vectors and for int8, such as VNNI and AMX, on which ratios depend."""
+    return ", ".join(cpu_report().flags) or "unknown"
 
 
 def load() -> str:

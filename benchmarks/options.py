@@ -8,6 +8,10 @@ from pathlib import Path
 
 from benchmarks.result import RESULTS
 
+ROOT = Path(__file__).resolve().parent.parent
+HERE, BEFORE = "this commit", "before"
+"""Names of the checkouts that :func:`checkouts` returns."""
+
 ENVIRONMENT = dict(os.environ)
 """The user's variables, for processes that are compared: loading Keras sets some that another version, or a
 tutorial, does not have."""
@@ -51,6 +55,38 @@ def check_photos(made: argparse.ArgumentParser, options: argparse.Namespace) -> 
     """
     if not options.quick and (options.data is None or options.weights is None):
         made.error("--data and --weights are needed, but for --quick")
+
+
+def add_before(made: argparse.ArgumentParser) -> None:
+    """Adds ``--before``, another checkout that is measured in turns with this one.
+
+    Args:
+        made: The parser; an option that is no checkout ends the program.
+    """
+    made.add_argument(
+        "--before",
+        type=_checkout,
+        metavar="CHECKOUT",
+        help="another checkout of this project, to compare with",
+    )
+
+
+def checkouts(before: Path | None) -> dict[str, Path]:
+    """The checkouts to measure in turns, by name, the earlier one first.
+
+    Args:
+        before: What ``--before`` gave.
+    """
+    return {HERE: ROOT} if before is None else {BEFORE: before, HERE: ROOT}
+
+
+def _checkout(word: str) -> Path:
+    place = Path(word).resolve()
+    if not (place / "edge_runtime").is_dir():
+        raise argparse.ArgumentTypeError(
+            f"it must be a checkout with edge_runtime/. Received: {word}. Pass its root folder."
+        )
+    return place
 
 
 def rounds_in_words(repeats: int) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.edge_model import ROOT, facts
+from benchmarks.options import add_before
 from benchmarks.result import RESULTS, Cell, Column, Figure, Result, as_text, command_line, now, write_result
 
 MODULE = "benchmarks.package_size"
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     """
     made = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     made.add_argument("bundle", type=Path, help="a bundle with an int8 artifact")
-    made.add_argument("--before", type=Path, help="another checkout of this project, with its .venv")
+    add_before(made)
     made.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
     options = made.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:

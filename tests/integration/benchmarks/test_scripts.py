@@ -102,6 +102,7 @@ def test_help_says_what_is_measured(script: str, start: Start) -> None:
         ("quantization", ("--data", ".", "--only", "imagenet"), "--imagenet-weights"),
         ("quantization", ("--data", ".", "--only", "planted"), "--weights or --run"),
         ("quantization", ("--only", "roses"), "roses"),
+        ("demo_speed", ("--before", "nowhere"), "must be a checkout"),
     ],
 )
 def test_options_that_are_missing_are_told(
