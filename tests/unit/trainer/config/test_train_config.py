@@ -116,7 +116,7 @@ def test_plain_training_is_one_phase_with_its_defaults_recorded() -> None:
     assert record["phases"] == [{"name": "train", "epochs": 20, "patience": 8, "learning_rate": 2e-3}]
     expected = {"size": 28, "channels": 1, "weights": "none", "epochs": 20, "fine_tune_epochs": 0,
                 "learning_rate": 2e-3, "patience": 8, "batch_size": 32, "data": "digits",
-                "augment": ["shift"], "schedule": "cosine", "precision": "float32"}  # fmt: skip
+                "augment": ["shift"], "schedule": "cosine", "precision": "auto"}  # fmt: skip
     assert {name: record[name] for name in expected} == expected
 
 
