@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_runtime.common.errors import EnvironmentMissingError
+from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
 from edge_runtime.common.text import shortened
 from edge_runtime.output.records import Value
 from edge_runtime.score.photos import Photo
@@ -15,6 +15,9 @@ from edge_runtime.score.scorer import Machine, Part, Rows
 
 TRIES = 3
 """Times that a shard is tried before it is cut into halves, and a single photo before it is given up."""
+
+ENDED = "the process that classified it ended"
+"""Why a photo is given up that ends its process; the same words wherever it runs."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,14 @@ class Failed:
         piece: The piece; None where the worker was only opening the bundle.
         reason: What was raised, or how the process ended.
         ended: Whether the process ended; it is then started again and reports :class:`Opened` first.
+        error: What no photo can be blamed for, such as a full disk or a network that is gone.
     """
 
     worker: int
     piece: Piece | None
     reason: str
     ended: bool
+    error: SnapshipError | None = None
 
 
 class Crew(Protocol):
@@ -158,6 +163,7 @@ class Dispatch:
 
         Raises:
             EnvironmentMissingError: No worker takes part.
+            SnapshipError: What a worker raised for which no photo can be blamed, three times.
         """
         work = _Work(shards)
         idle: set[int] = set()
@@ -189,7 +195,7 @@ class Dispatch:
                 continue
             if not event.ended:
                 idle.add(event.worker)
-            yield from self._failed(work, event.piece, event.reason)
+            yield from self._failed(work, event.piece, event.reason, event.error)
 
     def _takes_part(self, event: Opened) -> bool:
         if event.machine.refused:
@@ -215,13 +221,15 @@ class Dispatch:
             del self._cut[piece.shard]
             yield self._write(piece.shard, whole)
 
-    def _failed(self, work: _Work, piece: Piece, reason: str) -> Iterator[Part]:
+    def _failed(self, work: _Work, piece: Piece, reason: str, error: SnapshipError | None) -> Iterator[Part]:
         key = piece.shard, piece.start, len(piece.photos)
         self._tries[key] += 1
         # Of a half one try is enough: it was part of what failed before.
         if (piece.whole or len(piece.photos) == 1) and self._tries[key] < TRIES:
             work.again(piece)
             return
+        if error is not None:
+            raise error
         if piece.whole:
             self._cut[piece.shard] = _Cut(len(piece.photos))
         if len(piece.photos) > 1:

@@ -21,12 +21,16 @@ class Job:
         plan: What is scored by what.
         bundle_sha256: Hash of the bundle's zip.
         out: Where parts go: a folder or an ``s3://`` prefix.
+        folder: The driver's working folder, in which relative paths start.
+        seen: A file of the photos on this disk, which a worker must see, too; None where all are in S3.
         s3_endpoint: Address of another server that speaks S3.
     """
 
     plan: Plan
     bundle_sha256: str
     out: str
+    folder: str
+    seen: str | None = None
     s3_endpoint: str | None = None
 
 

@@ -13,16 +13,14 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.score.dispatch import Failed, Finished, Opened, Piece
+from edge_runtime.score.dispatch import ENDED, Failed, Finished, Opened, Piece
 from edge_runtime.score.job import Job
 from edge_runtime.score.reader import first_words
 from edge_runtime.score.scorer import Machine, Part, Rows, Scorer
 
 OpenScorer = Callable[[Job, Path], Scorer]
-
-ENDED = "the process that classified it ended"
-"""Why a photo is given up that ends its process; the same words wherever it runs."""
 
 _scorer: Scorer | None = None
 """Of a worker process: opened once, for all of its shards."""
@@ -60,6 +58,8 @@ class Processes:
             self._pools.pop(worker).shutdown(wait=False)
             self._start(worker)
             return Failed(worker, piece, ENDED, ended=True)
+        except (UsageError, EnvironmentMissingError) as error:
+            return Failed(worker, piece, str(error), ended=False, error=error)
         except Exception as error:
             return Failed(worker, piece, first_words(error), ended=False)
         if isinstance(answer, Machine):

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
-from edge_runtime.common.errors import DataError, ImageError, SnapshipError
+from edge_runtime.common.errors import DataError, EnvironmentMissingError, ImageError, SnapshipError
 from edge_runtime.dataset.files import ZipFiles
 from edge_runtime.score.parquet_input import encoded_rows
 from edge_runtime.score.photos import Photo
@@ -58,11 +58,7 @@ class Reader:
         rows = range(numbers[0], numbers[-1] + 1)
         with self._storage.opened(file) as opened:
             for photo, data in zip(photos, encoded_rows(opened, file, column, rows), strict=True):
-                yield (
-                    self._limited(data, photo)
-                    if data
-                    else _unreadable(photo, "the table has no bytes for it")
-                )
+                yield _unreadable(photo, "the table has no bytes for it") if data is None else data
 
     def _fetched(self, photos: Sequence[Photo]) -> Iterator[Source]:
         waiting: deque[Future[Source]] = deque()
@@ -77,9 +73,15 @@ class Reader:
     def _fetch(self, photo: Photo) -> Source:
         try:
             with self._storage.opened(photo.file) as file:
-                return self._limited(file.read(self._max_bytes + 1), photo)
+                data: bytes = file.read(self._max_bytes + 1)
+                return data
         except DataError as error:
-            return _unreadable(photo, str(error))
+            if isinstance(error.__cause__, FileNotFoundError):
+                return _unreadable(photo, "there is no such object")
+            # No fault of the photo: a row that says so would stay when the network is back.
+            raise EnvironmentMissingError(
+                f"S3 must answer. Received: {error.__cause__} for {photo.name}. Run the same command again later."
+            ) from error
 
     def _member(self, photo: Photo) -> Source:
         try:
@@ -93,11 +95,7 @@ class Reader:
                 data = self._zip[1].read(photo.member or "", self._max_bytes + 1)
         except DataError as error:
             return _unreadable(photo, str(error))
-        return self._limited(data, photo)
-
-    def _limited(self, data: bytes, photo: Photo) -> Source:
-        # The classifier refuses more, with its own words.
-        return data if data else _unreadable(photo, "it is empty")
+        return data
 
 
 def _together(photo: Photo) -> str:

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from edge_runtime.output.records import ParquetWriter, Value, row
 from edge_runtime.score.destination import destination
 from edge_runtime.score.job import Job, opened_bundle
 from edge_runtime.score.photos import Photo
-from edge_runtime.score.plan import ERRORS_KEY, PLAN_KEY, part_name
+from edge_runtime.score.plan import ERRORS_KEY, PLAN_FILE, PLAN_KEY, part_name
 from edge_runtime.score.reader import Reader
 from edge_runtime.score.storage import Storage
 
@@ -92,6 +93,8 @@ class Scorer:
             A scorer; its :attr:`machine` says why if it must take no part.
         """
         found = Machine(platform.node(), os.getpid(), cpu=cpu().name, flags=cpu().flags)
+        if apart := _apart(job):
+            return cls(replace(found, refused=apart), job, None)
         opened, plan = opened_bundle(bundle, job.bundle_sha256), job.plan
         replayed = 0
         if opened.manifest.golden is not None:
@@ -150,6 +153,18 @@ class Scorer:
 
     def _shape(self, classifier: Classifier) -> Shape:
         return shape_of(len(classifier.labels), classifier.artifact, self._job.plan.top_k)
+
+
+def _apart(job: Job) -> str:
+    """Why a machine cannot do the work, however it answers: it does not see the disk of the driver."""
+    with suppress(OSError):
+        # Of what is named by relative paths, the next lines say that it is not here.
+        os.chdir(job.folder)
+    if destination(job.out, Storage(job.s3_endpoint)).read(PLAN_FILE) != job.plan.encoded():
+        return f"--out {job.out} is not the driver's here; pass a folder that all machines share, or an s3:// prefix"
+    if job.seen is not None and not os.path.exists(job.seen):
+        return f"{job.seen} is not here; put the photos where all machines see them, or in S3"
+    return ""
 
 
 def shape_of(classes: int, artifact: Artifact, top_k: int) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -33,7 +34,7 @@ from edge_runtime.score.photos import Listing, Photo
 from edge_runtime.score.plan import ERRORS_KEY, PLAN_FILE, PLAN_KEY, Plan, differences, part_name
 from edge_runtime.score.processes import Processes
 from edge_runtime.score.scorer import Machine, Part, Rows, shape_of, write_part
-from edge_runtime.score.storage import Storage
+from edge_runtime.score.storage import S3, Storage
 
 SUCCESS_FILE = "_SUCCESS"
 
@@ -137,13 +138,19 @@ class ScoreReport:
         return found
 
 
-def score(config: ScoreConfig, progress: Progress = no_progress, start: StartCrew = Processes) -> ScoreReport:
+def score(
+    config: ScoreConfig,
+    progress: Progress = no_progress,
+    start: StartCrew = Processes,
+    available: int | None = None,
+) -> ScoreReport:
     """Scores photos to Parquet files.
 
     Args:
         config: What to score.
         progress: Called with finished photos.
         start: Starts the workers.
+        available: Cores that there are for them; None for this machine's.
 
     Returns:
         What was done; the rows are in ``part-*.parquet``, in the order of the photos.
@@ -175,7 +182,11 @@ def score(config: ScoreConfig, progress: Progress = no_progress, start: StartCre
         _check_plan(out, earlier, plan)
         done = dict(_parts_there(out, plan, progress)) if earlier else {}
         left = [shard for shard in range(plan.shards) if shard not in done]
-        job = Job(plan, hashlib.sha256(packed).hexdigest(), config.out, config.s3_endpoint)
+        first = listing.shard(0)[0].file
+        job = Job(
+            plan, hashlib.sha256(packed).hexdigest(), config.out, os.getcwd(),
+            None if first.startswith(S3) or not os.path.exists(first) else first, config.s3_endpoint,
+        )  # fmt: skip
         shape = shape_of(len(opened.manifest.labels), artifact, config.top_k)
         if earlier is None:
             out.check()
@@ -184,7 +195,7 @@ def score(config: ScoreConfig, progress: Progress = no_progress, start: StartCre
         dispatch = None
         if left:
             resumed = sum(map(plan.images_of, done))
-            workers = min(config.workers or cores(), MAX_WORKERS, len(left))
+            workers = min(config.workers or available or cores(), MAX_WORKERS, len(left))
             with closing(start(job, bundle, workers)) as crew:
                 dispatch = _dispatch(crew, job, shape)
                 shards = ((shard, listing.shard(shard)) for shard in left)

@@ -1,7 +1,12 @@
 """Runs ``score`` as a program, with photos that do harm: ``python driver.py JSON``.
 
-The JSON: fields of ``ScoreConfig``, ``log`` (a file that gets the name of each photo when it is scored), ``harm``
-(by name: ``end``, ``raise``) and ``pause_s`` (before each photo).
+The JSON: fields of ``ScoreConfig``, and
+
+* ``log``: a file that gets the name of each photo when it is scored,
+* ``harm``: by name of a photo, ``end`` or ``raise``,
+* ``pause_s``: seconds before each photo,
+* ``otherwise``: a file to be made; the worker that makes it has an engine that answers otherwise,
+* ``ray``: the address of a cluster; without it, processes of this machine.
 """
 
 from __future__ import annotations
@@ -12,10 +17,12 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.engines.litert import TfliteEngine
 from edge_runtime.score.job import Job
 from edge_runtime.score.photos import Photo
 from edge_runtime.score.processes import Processes
@@ -44,14 +51,32 @@ class Harmed(Scorer):
 
 
 def opened(settings: dict[str, Any], job: Job, bundle: Path) -> Scorer:
+    if "otherwise" in settings:
+        with suppress(FileExistsError):
+            os.close(os.open(settings["otherwise"], os.O_CREAT | os.O_EXCL))
+            run = TfliteEngine.run
+            TfliteEngine.run = lambda engine, pixels: run(engine, pixels)[::-1].copy()
     scorer = Harmed.open(job, bundle)
     scorer.settings = settings
     return scorer
 
 
-if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
-    settings = {name: given.pop(name) for name in ("log", "harm", "pause_s") if name in given}
+def main(given: dict[str, Any]) -> None:
+    names = ("log", "harm", "pause_s", "otherwise")
+    settings = {name: given.pop(name) for name in names if name in given}
+    address = given.pop("ray", None)
     config = ScoreConfig(**{**given, "bundle": Path(given["bundle"])})
-    report = score(config, start=partial(Processes, opened=partial(opened, settings)))
+    opening = partial(opened, settings)
+    if address is None:
+        report = score(config, start=partial(Processes, opened=opening))
+    else:
+        from cluster.connection import joined
+        from cluster.scorers import RayCrew
+
+        with joined(address) as ray:
+            report = score(config, start=partial(RayCrew, ray, opened=opening), available=2)
     print(json.dumps(report.to_dict()))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -17,43 +17,31 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet as parquet
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
+from cluster.score_cli import score
 from edge_runtime.cli.predict_cli import predict
-from edge_runtime.cli.score_cli import score
 
 DRIVER = Path(__file__).parent / "driver.py"
 ROOT = Path(__file__).resolve().parents[4]
 SHARD = 10
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 small photos, four of which cannot be used."""
-    folder = tmp_path_factory.mktemp("photos")
-    draw = np.random.default_rng(0)
-    for index in range(120):
-        pixels = draw.integers(0, 256, (20, 24, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{index:03d}.png")
-    (folder / "007.png").write_bytes(b"")
-    (folder / "050.png").write_bytes((folder / "051.png").read_bytes()[:300])
-    (folder / "090.png").write_text("no image")
-    (folder / "119.png").write_text("no image either")
-    return folder
+@pytest.fixture
+def photos(hundred_photos: Path) -> Path:
+    return hundred_photos
 
 
 @pytest.fixture(scope="module")
-def expected(photos: Path, digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def expected(hundred_photos: Path, digits_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     out = tmp_path_factory.mktemp("predicted") / "rows.parquet"
     done = CliRunner().invoke(
         predict,
-        [str(digits_bundle), str(photos), "--format", "parquet", "--out", str(out)],
+        [str(digits_bundle), str(hundred_photos), "--format", "parquet", "--out", str(out)],
         standalone_mode=False,
     )
     assert done.return_value == 2, done.output

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.common.errors import EnvironmentMissingError
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.score.dispatch import TRIES, Dispatch, Failed, Finished, Opened, Piece
 from edge_runtime.score.photos import Photo
 from edge_runtime.score.scorer import Machine, Part, Rows
@@ -139,3 +139,19 @@ def test_process_that_ends_while_it_opens_is_tried_three_times() -> None:
 
 def test_nothing_to_do_ends_at_once() -> None:
     assert run(Workers(2, lambda piece: "ok"), [])[1] == []
+
+
+def test_full_disk_is_no_photos_fault() -> None:
+    crew = Workers(1, lambda piece: "ok")
+    error = UsageError("--out is full")
+    give = crew.give
+
+    def refuse(worker: int, piece: Piece) -> None:
+        give(worker, piece)
+        crew.events.clear()
+        crew.events.append(Failed(worker, piece, str(error), ended=False, error=error))
+
+    crew.give = refuse  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match="is full"):
+        run(crew, [["a", "b"]])
+    assert [piece.whole for piece in crew.given] == [True] * TRIES

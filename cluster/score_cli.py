@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,13 +12,16 @@ from edge_runtime.classifier import MAX_WORKERS
 from edge_runtime.cli.options import FilledPath, engine_option, limit_options
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from edge_runtime.common.text import printable
+from edge_runtime.score.scoring import ScoreConfig, ScoreReport
+from edge_runtime.score.scoring import score as score_photos
 
 
 @click.command(
     cls=GroupedCommand,
     groups={
         "Photos": "--column --s3-endpoint",
-        "Inference": "--artifact --allow-failed --engine --workers",
+        "Inference": "--artifact --allow-failed --engine",
+        "Where": "--workers --ray",
         "Output": "--out --shard-size --top-k --json",
         "Limits": "--max-bytes --max-pixels",
     },
@@ -33,7 +37,15 @@ from edge_runtime.common.text import printable
 @engine_option
 @click.option("--allow-failed", is_flag=True, help="Allow an artifact that failed its check.")
 @click.option(
-    "--workers", type=click.IntRange(1, MAX_WORKERS), metavar="N", help="Processes. Default: one per core."
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    metavar="N",
+    help="Processes. Default: one per core, with --ray of the cluster.",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Run on this Ray cluster: auto, HOST:PORT, or ray://HOST:PORT. Default: processes on this machine.",
 )
 @click.option(
     "--shard-size",
@@ -62,6 +74,7 @@ def score(
     engine: str,
     allow_failed: bool,
     workers: int | None,
+    ray: str | None,
     shard_size: int,
     top_k: int,
     column: str | None,
@@ -84,17 +97,15 @@ def score(
     Examples:
       snapship score flowers.bundle photos/ --out answers/
       snapship score flowers.bundle photos.parquet --column image --out answers/
-      snapship score flowers.bundle s3://bucket/photos --out s3://bucket/answers --json
+      snapship score flowers.bundle s3://bucket/photos --out s3://bucket/answers --ray auto --json
     """
-    from edge_runtime.score.scoring import ScoreConfig, score
-
     config = ScoreConfig(
         bundle=bundle, inputs=inputs, out=out, artifact=artifact, engine=engine, allow_failed=allow_failed,
         workers=workers, shard_size=shard_size, top_k=top_k, column=column, max_bytes=max_bytes,
         max_pixels=max_pixels, s3_endpoint=s3_endpoint,
     )  # fmt: skip
     with StepProgress(rate="images/s") as progress:
-        report = score(config, progress)
+        report = score_photos(config, progress) if ray is None else _on_ray(config, ray, progress)
     for machine in report.refused:
         click.echo(f"Left out: a worker on {printable(machine.host)}: {printable(machine.refused)}", err=True)
     for name in report.given_up:
@@ -109,3 +120,13 @@ def score(
             f"{report.errors:,} of them unusable{resumed}{rate}."
         )
     return 2 if report.errors else 0
+
+
+def _on_ray(config: ScoreConfig, address: str, progress: StepProgress) -> ScoreReport:
+    from cluster.connection import joined
+    from cluster.scorers import RayCrew
+
+    with joined(address) as ray:
+        return score_photos(
+            config, progress, partial(RayCrew, ray), int(ray.cluster_resources().get("CPU", 1))
+        )
