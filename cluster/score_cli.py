@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.classifier import MAX_WORKERS
 from edge_runtime.cli.options import FilledPath, engine_option, limit_options
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from edge_runtime.common.text import printable
@@ -38,7 +37,7 @@ from edge_runtime.score.scoring import score as score_photos
 @click.option("--allow-failed", is_flag=True, help="Allow an artifact that failed its check.")
 @click.option(
     "--workers",
-    type=click.IntRange(1, MAX_WORKERS),
+    type=click.IntRange(1),
     metavar="N",
     help="Processes. Default: one per core, with --ray of the cluster.",
 )

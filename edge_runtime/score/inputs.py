@@ -68,8 +68,9 @@ def _of_file(name: str, kind: str, storage: Storage, column: str | None) -> Iter
         for match in image_files([name]):
             yield from _of_file(match, kind, storage, column)
     elif kind == "list":
-        for path in listed_paths(name, storage.read_whole(name), column):
-            yield Photo(path, None if path.startswith("s3://") else _size(path))
+        with storage.opened(name) as file:
+            for path in listed_paths(name, file, column):
+                yield Photo(path, None if path.startswith("s3://") else _size(path))
     elif kind == "parquet":
         yield from parquet_photos(name, storage, column)
     elif is_url(name):

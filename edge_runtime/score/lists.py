@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 from edge_runtime.common.errors import DataError
 from edge_runtime.common.text import shortened
@@ -18,12 +20,12 @@ PATH_COLUMNS = (
 """Names of a column of paths, best first, ignoring case."""
 
 
-def listed_paths(name: str, data: bytes, column: str | None) -> Iterator[str]:
+def listed_paths(name: str, file: BinaryIO, column: str | None) -> Iterator[str]:
     """The photos that a list names.
 
     Args:
         name: The list's path or address; relative paths in it start in its folder.
-        data: Its content, UTF-8 text.
+        file: The open list, UTF-8 text; read line by line.
         column: The column of a CSV; None finds it.
 
     Yields:
@@ -32,21 +34,19 @@ def listed_paths(name: str, data: bytes, column: str | None) -> Iterator[str]:
     Raises:
         DataError: It is not text, is empty, or has no such column.
     """
+    suffix = PurePosixPath(name.lower()).suffix
+    found = 0
     try:
-        text = data.decode("utf-8-sig")
+        lines = io.TextIOWrapper(file, "utf-8-sig", newline="" if suffix != ".txt" else None)
+        paths = lines if suffix == ".txt" else _column(name, lines, "\t" if suffix == ".tsv" else ",", column)
+        for path in paths:
+            if path := path.strip():
+                found += 1
+                yield beside(name, path)
     except UnicodeDecodeError as error:
         raise DataError(
             f"A list must be UTF-8 text. Received: other bytes in {name}. Save it as UTF-8."
         ) from error
-    suffix = PurePosixPath(name.lower()).suffix
-    lines = text.splitlines()
-    found = 0
-    for path in (
-        lines if suffix == ".txt" else _column(name, lines, "\t" if suffix == ".tsv" else ",", column)
-    ):
-        if path := path.strip():
-            found += 1
-            yield beside(name, path)
     if not found:
         raise DataError(f"A list must name at least one photo. Received: {name}, which names none. Fill it.")
 
@@ -90,7 +90,7 @@ def missing_column(name: str, wanted: str | None, names: Sequence[str]) -> DataE
     )
 
 
-def _column(name: str, lines: list[str], delimiter: str, wanted: str | None) -> Iterator[str]:
+def _column(name: str, lines: Iterable[str], delimiter: str, wanted: str | None) -> Iterator[str]:
     rows = csv.reader(lines, delimiter=delimiter)
     header = next(rows, [])
     at = header.index(path_column(name, header, wanted))

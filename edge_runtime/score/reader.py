@@ -95,7 +95,7 @@ class Reader:
                 data = self._zip[1].read(photo.member or "", self._max_bytes + 1)
         except DataError as error:
             return _unreadable(photo, str(error))
-        return data
+        return bytes(data)
 
 
 def _together(photo: Photo) -> str:

@@ -16,7 +16,6 @@ import msgspec
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.bundle.strict_json import encode_json
-from edge_runtime.classifier import MAX_WORKERS
 from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import DataError, ImageError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
@@ -195,7 +194,7 @@ def score(
         dispatch = None
         if left:
             resumed = sum(map(plan.images_of, done))
-            workers = min(config.workers or available or cores(), MAX_WORKERS, len(left))
+            workers = min(config.workers or available or cores(), len(left))
             with closing(start(job, bundle, workers)) as crew:
                 dispatch = _dispatch(crew, job, shape)
                 shards = ((shard, listing.shard(shard)) for shard in left)

@@ -100,12 +100,6 @@ class Storage:
                 return int(self.s3.get_file_info(name.removeprefix(S3)).size)
             return os.stat(name).st_size
 
-    def read_whole(self, name: str) -> bytes:
-        """The content of a file; raises DataError if it cannot be read."""
-        with self.opened(name) as file, _named(name):
-            data: bytes = file.read()
-            return data
-
 
 class _named:  # noqa: N801
     """Turns errors of the system and of pyarrow into one line that names the file."""

@@ -40,7 +40,8 @@ class RayCluster:
 
     def remove_node(self) -> None:
         """Kills the second node."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.write("remove\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "removed\n"
@@ -70,7 +71,8 @@ def ray_cluster(ray_python: str, tmp_path_factory: pytest.TempPathFactory) -> It
         [ray_python, str(Path(__file__).parent / "two_nodes.py")],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
     )  # fmt: skip
-    assert process.stdout is not None and process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdin is not None
     address = process.stdout.readline().strip()
     assert address, (place / "log.txt").read_text()
     yield RayCluster(address, ray_python, process, environment)

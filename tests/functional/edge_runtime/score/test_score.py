@@ -175,6 +175,20 @@ def test_photo_that_ends_its_process_is_a_row(
 
 
 @pytest.mark.slow
+def test_worker_with_another_engine_is_refused_by_its_replay(
+    photos: Path, digits_bundle: Path, expected: Any, tmp_path: Path
+) -> None:
+    otherwise = str(tmp_path / "otherwise")
+    report = report_of(
+        start(digits_bundle, photos, tmp_path / "out", log=str(tmp_path / "log"), otherwise=otherwise)
+    )
+    (refused,) = report["refused"]
+    assert "scores: a score differs by" in refused["refused"]
+    assert len(report["machines"]) == 1
+    assert rows(tmp_path / "out").equals(expected)
+
+
+@pytest.mark.slow
 def test_killed_worker_loses_at_most_its_shard(
     photos: Path, digits_bundle: Path, expected: Any, tmp_path: Path
 ) -> None:
@@ -348,6 +362,14 @@ def test_s3_to_s3(
         drop = ["file", "error"]
         assert found.drop_columns(drop).equals(expected.slice(0, 20).drop_columns(drop))
         assert found.column("file")[0].as_py() == "s3://bucket/in/000.png"
+        with s3.open_output_stream("bucket/some.csv") as stream:
+            stream.write(b"n,file\n1,in/001.png\n2,s3://bucket/in/002.png\n3,in/none.png\n")
+        listed = tmp_path / "listed"
+        words = (digits_bundle, "s3://bucket/some.csv", "--out", listed, "--s3-endpoint", address)
+        assert invoke(*words, "--workers", 1).return_value == 2
+        found = rows(listed)
+        assert "there is no such object" in found.column("error")[2].as_py()
+        assert found.column("score").to_pylist()[:2] == expected.column("score").to_pylist()[1:3]
         for place in ("s3://bucket/none", "s3://none/in"):
             refused = invoke(digits_bundle, place, "--out", tmp_path / "out", "--s3-endpoint", address)
             assert "A bucket or prefix must exist" in str(refused.exception)
