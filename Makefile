@@ -48,7 +48,7 @@ test: $(READY) acceptance
 
 # A package that cannot be installed leaves the reason in log.txt; the tests that need it skip with that line.
 acceptance: $(ACCEPTANCE)/mediapipe/.ready $(NPM:%=$(ACCEPTANCE)/%/.ready) $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
-	$(ACCEPTANCE)/readers/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
+	$(ACCEPTANCE)/readers/.ready $(ACCEPTANCE)/ray/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	@mkdir -p $(@D) && rm -f $@
@@ -83,6 +83,12 @@ $(CLOUD:%=$(ACCEPTANCE)/%/.ready): $(ACCEPTANCE)/%/.ready: tests/e2e/serverless/
 	@{ $(PYTHON) -m venv $(@D) && \
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "No environment for $*; its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+$(ACCEPTANCE)/ray/.ready: tests/e2e/cluster/ray-requirements.txt
+	@mkdir -p $(@D) && rm -f $@
+	@{ $(PYTHON) -m venv $(@D) && \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "Ray is not installed; its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 # Prints NOT CHECKED if pip-audit is missing or its service unreachable; fails on a known vulnerability.
 $(ACCEPTANCE)/audit/.ready: .ci/audit-requirements.txt

@@ -26,10 +26,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship")
+HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster", "snapship")
 
 LAYERS = {
-    "edge_runtime": "common / image statistics / bundle / dataset engines / rules / . / output updates / cli",
+    "edge_runtime": "common / image statistics / bundle / dataset engines / rules / . / output updates / score / cli",
     "trainer": "progress / core / augmentation data_checks models / config run / fit / evaluation / analysis / .",
     "exporter": (
         "common formats statistics / source / evidence quantize reference / judge / "
@@ -40,6 +40,7 @@ LAYERS = {
         "deploy/traffic / deploy/manage / deploy/package / deploy/cost / deploy"
     ),
     "phone": "disk / apk engine / app / gradle serving single_file / .",
+    "cluster": ".",
     "snapship": ". / run",
 }
 """The folders of each house, from the lowest layer up; a dot is the house's own folder.

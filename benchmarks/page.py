@@ -21,7 +21,8 @@ ORDER = (
     "accuracy", "batch-norm", "cached-training", "training-memory", "feeding", "gate-size", "gate-power",
     "sequential-errors", "sequential-stops", "asked-labels", "asked-silent", "abstain-promise", "abstain-halves",
     "cascade", "quantization", "onnx-kernels", "resizing", "export-speed", "check-speed", "demo-speed",
-    "edge-latency", "edge-answers", "edge-cold-start", "edge-throughput", "edge-peers", "cloud-init",
+    "edge-latency", "edge-answers", "edge-cold-start", "edge-throughput", "score-rate",
+    "score-plan", "edge-peers", "cloud-init",
     "cloud-overhead", "cloud-load", "package-size", "phone-routes", "phone-speed",
 )  # fmt: skip
 """Groups in the order of the page; others follow."""

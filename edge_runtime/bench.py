@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from edge_runtime.common.cores import cores
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.engines import AUTOMATIC, usable
+from edge_runtime.engines.cpu import cpu
 from edge_runtime.engines.result import Result
 from edge_runtime.engines.selection import nothing_runs
 from edge_runtime.golden import read_golden
@@ -252,7 +252,7 @@ def this_machine() -> Machine:
         load: float | None = os.getloadavg()[0]
     except (AttributeError, OSError):
         load = None
-    return Machine(_cpu(), cores(), load)
+    return Machine(cpu().name, cores(), load)
 
 
 def _take_turns(cases: Sequence[_Case], inputs: dict[str, ImageSource], runs: int, seconds: float) -> None:
@@ -318,13 +318,3 @@ def _photo(bundle: Bundle, image: str | os.PathLike[str] | None) -> tuple[bytes,
     stored = io.BytesIO()
     picture.resize(PHOTO_SIZE, Image.Resampling.BILINEAR).save(stored, "JPEG", quality=90)
     return stored.getvalue(), f"JPEG, {PHOTO_SIZE[0]}x{PHOTO_SIZE[1]}, {origin}"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    # Arm kernels name the board in "Model" and the processor nowhere.
-    return named.get("model name") or named.get("Model") or platform.machine()

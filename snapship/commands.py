@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "Run": (
         Entry("predict", "edge_runtime.cli.predict_cli", "Classify images."),
+        Entry("score", "cluster.score_cli", "Classify any number of photos, and store the answers."),
         Entry("selftest", "edge_runtime.cli.info_cli", "Replay a bundle's golden examples on this machine."),
         Entry("info", "edge_runtime.cli.info_cli", "Show a bundle's contents and verify its files."),
         Entry("bench", "edge_runtime.cli.bench_cli", "Measure a bundle's speed on this machine."),

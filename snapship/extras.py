@@ -24,11 +24,12 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "deploy": ("deploy", "status", "invoke", "logs", "rollback", "destroy"),
     "onnx": ("predict", "selftest"),
     "fast": ("predict",),
-    "parquet": ("predict",),
+    "parquet": ("predict", "score"),
     "camera": ("predict",),
     "sign": ("sign", "pull"),
     "s3": ("pull",),
     "phone": ("phone",),
+    "ray": ("score",),
 }
 """Extras, and the commands that need each; the empty name is the base install."""
 
@@ -43,6 +44,7 @@ OPTIONAL = {
     "sign": "signs bundles and checks signatures",
     "s3": "fetches bundles from S3",
     "phone": "QR code for --serve, signed APKs",
+    "ray": "runs on a Ray cluster",
 }
 """What an extra adds to commands that also run without it."""
 

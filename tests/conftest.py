@@ -17,8 +17,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 
 from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import Artifact, Cascade, GoldenRef, encode_manifest, read_manifest
@@ -200,6 +202,21 @@ def put_rules() -> Callable[..., None]:
         (folder / "manifest.json").write_bytes(encode_manifest(changed))
 
     return put
+
+
+@pytest.fixture(scope="session")
+def hundred_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 small photos, 000.png to 119.png, four of which cannot be used. Read only."""
+    folder = tmp_path_factory.mktemp("photos")
+    draw = np.random.default_rng(0)
+    for index in range(120):
+        pixels = draw.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index:03d}.png")
+    (folder / "007.png").write_bytes(b"")
+    (folder / "050.png").write_bytes((folder / "051.png").read_bytes()[:300])
+    (folder / "090.png").write_text("no image")
+    (folder / "119.png").write_text("no image either")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "exporter": ("edge_runtime", "trainer.run.run_json"),
     "serverless": ("edge_runtime",),
     "phone": ("edge_runtime",),
-    "snapship": ("edge_runtime", "trainer", "exporter", "serverless", "phone"),
+    "cluster": ("edge_runtime",),
+    "snapship": ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster"),
 }
 HEAVY = {"tensorflow", "keras", "boto3", "botocore"}
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.cli.image_inputs import is_url
 from edge_runtime.common.errors import DataError, EnvironmentMissingError, UsageError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.image.preprocess import UInt8Array
+from edge_runtime.image_inputs import is_url
 
 _MOST_DIGITS = 9
 """OpenCV takes the number as 32 bits."""

@@ -37,14 +37,17 @@ def _all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", *ENGINES]),
+    default="auto",
+    show_default=True,
+    help="Interpreter; auto selects an installed one that reads the file.",
+)
+"""The option that selects an interpreter: ``engine``."""
+
 engine_options = _all_of(
-    click.option(
-        "--engine",
-        type=click.Choice(["auto", *ENGINES]),
-        default="auto",
-        show_default=True,
-        help="Interpreter; auto selects an installed one that reads the file.",
-    ),
+    engine_option,
     click.option(
         "--threads",
         type=click.IntRange(1, MAX_THREADS),

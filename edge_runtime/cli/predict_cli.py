@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from edge_runtime.classifier import MAX_WORKERS, Classifier
-from edge_runtime.cli.image_inputs import STDIN, image_files
 from edge_runtime.cli.options import FilledPath, engine_options, limit_options, result_options
 from edge_runtime.common.atomic_file import check_file
 from edge_runtime.common.errors import UsageError
@@ -19,6 +18,7 @@ from edge_runtime.common.native_output import quiet
 from edge_runtime.common.terminal import GroupedCommand
 from edge_runtime.common.text import printable
 from edge_runtime.image.preprocess import ImageSource
+from edge_runtime.image_inputs import STDIN, image_files
 from edge_runtime.output.writer import FORMATS, OutputFormat, open_writer, write_results
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeAlias
@@ -103,17 +104,25 @@ def live_console() -> Iterator[Console | None]:
         yield Console(file=own, highlight=False)
 
 
+_LINE_S = 60.0
+"""Seconds between the lines of long work."""
+
+
 class StepProgress(AbstractContextManager["StepProgress"]):
     """Shows a :class:`~edge_runtime.common.progress.Progress` on stderr: a bar on a terminal, lines elsewhere."""
 
-    def __init__(self, *, bar: bool = True, lines: bool = True) -> None:
+    def __init__(self, *, bar: bool = True, lines: bool = True, rate: str = "") -> None:
         """Chooses what to show.
 
         Args:
             bar: Whether a terminal gets a bar.
             lines: Whether the name of each step is printed where there is no bar.
+            rate: For work of hours, what is counted per second, such as ``images/s``: shown beside the count,
+                and without a bar in a line every minute, with the time left.
         """
-        self._wants_bar, self._lines = bar, lines
+        self._wants_bar, self._lines, self._rate = bar, lines, rate
+        # When the step was first reported, with how many done, and when a line was last printed.
+        self._began, self._from, self._told = 0.0, 0, 0.0
         self._stack = ExitStack()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
@@ -157,16 +166,32 @@ class StepProgress(AbstractContextManager["StepProgress"]):
         # It may name a file, whose name may be anything.
         step = printable(step)
         changed, self._step = step != self._step, step
+        if changed:
+            self._began = self._told = time.monotonic()
+            self._from = done
         if self._bar is None:
             if changed and self._lines:
                 click.echo(step, err=True)
+            elif self._rate and self._lines and total and time.monotonic() - self._told >= _LINE_S:
+                self._told = time.monotonic()
+                click.echo(f"{step}: {self._count(done, total, left=True)}", err=True)
             return
         if changed or self._task is None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             # A new task: rich has no way to make a total unknown again.
             self._task = self._bar.add_task(step, total=total or None, count="")
-        self._bar.update(self._task, completed=done, count=f"{done}/{total}" if total else "")
+        self._bar.update(self._task, completed=done, count=self._count(done, total))
+
+    def _count(self, done: int, total: int, *, left: bool = False) -> str:
+        if not total:
+            return ""
+        spent, count = time.monotonic() - self._began, f"{done}/{total}"
+        if not self._rate or done <= self._from or spent <= 0.0:
+            return count
+        pace = (done - self._from) / spent
+        told = f"{count}, {pace:,.0f} {self._rate}" if pace >= 10 else f"{count}, {pace:.1f} {self._rate}"
+        return f"{told}, {round((total - done) / pace / 60.0):,} min left" if left else told
 
     def line(self, text: str) -> None:
         """Prints a line on stderr, above the bar if there is one."""

@@ -18,7 +18,7 @@ Each of known, answered and candidates is there only if the artifact has a rule 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, TextIO
 
@@ -180,13 +180,20 @@ class ParquetWriter(Writer):
     keeps_errors = True
     at_once = False
 
-    def __init__(self, file: BinaryIO, classes: int, ruled: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        classes: int,
+        ruled: Sequence[str] = (),
+        metadata: Mapping[bytes, bytes] | None = None,
+    ) -> None:
         """Writes the schema.
 
         Args:
             file: Where to write.
             classes: Classes per image.
             ruled: As for :func:`columns`.
+            metadata: More for the footer.
 
         Raises:
             EnvironmentMissingError: pyarrow is not installed.
@@ -204,14 +211,18 @@ class ParquetWriter(Writer):
             [
                 (name, number if name.startswith("score") else special.get(name, text))
                 for name in columns(classes, ruled)
-            ]
+            ],
+            metadata,
         )
         self._file: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
         self._rows: list[list[Value]] = []
 
     def write(self, name: str, answer: Result | ImageError) -> None:
         """Buffers the row of one image; writes full row groups."""
-        values = row(name, answer, self._classes, self._ruled)
+        self.write_row(row(name, answer, self._classes, self._ruled))
+
+    def write_row(self, values: Sequence[Value]) -> None:
+        """As :meth:`write`, of what :func:`row` returned."""
         self._rows.append([_as_utf8(value) for value in values])
         if len(self._rows) == _GROUP_ROWS:
             self._flush()

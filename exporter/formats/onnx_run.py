@@ -6,7 +6,6 @@ The CPU's int8 instructions decide how fast an int8 file is and, for some files,
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -17,11 +16,9 @@ import numpy as np
 from edge_runtime.bundle.strict_json import Strict
 from edge_runtime.common.errors import EnvironmentMissingError
 from edge_runtime.common.native_output import quiet
+from edge_runtime.engines.cpu import cpu
 from edge_runtime.engines.onnx import new_session
 from exporter.formats.model_files import import_onnx, parse_onnx, read_external
-
-FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
-"""Flags of ``/proc/cpuinfo`` for instructions that multiply bytes; the last two are Arm's."""
 
 
 def parsed(model: Path | bytes) -> Any:
@@ -89,7 +86,7 @@ class CpuReport(Strict, frozen=True):
 
     Attributes:
         name: Its model's name.
-        flags: The :data:`FLAGS` it has; empty if the system does not report them.
+        flags: Those of :data:`edge_runtime.engines.cpu.FLAGS` that it has; empty if the system does not report them.
         saturates: Whether ONNX Runtime's u8 x s8 kernels saturate at 16 bits here, found by running
             one; None if ONNX Runtime is not installed.
     """
@@ -108,17 +105,8 @@ class CpuReport(Strict, frozen=True):
 @cache
 def cpu_report() -> CpuReport:
     """Describes this machine's CPU."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        lines = []
-    facts = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = set(facts.get("flags", facts.get("features", "")).split())
-    return CpuReport(
-        name=facts.get("model name") or platform.processor() or platform.machine() or "unknown",
-        flags=tuple(flag for flag in FLAGS if flag in flags),
-        saturates=kernels_saturate(),
-    )
+    found = cpu()
+    return CpuReport(name=found.name, flags=found.flags, saturates=kernels_saturate())
 
 
 @cache

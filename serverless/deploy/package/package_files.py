@@ -44,7 +44,17 @@ _SERVER = "serving/"
 _NOT_RUN = frozenset({".c", ".h", ".pyi"})
 """Files for compilers and type checkers."""
 
-_ON_DEVICES = ("bench.py", "cli/", "cold_start.py", "dataset/", "output/", "phone_report.py", "statistics/")
+_ON_DEVICES = (
+    "bench.py",
+    "cli/",
+    "cold_start.py",
+    "dataset/",
+    "image_inputs.py",
+    "output/",
+    "phone_report.py",
+    "score/",
+    "statistics/",
+)
 """The part of ``edge_runtime`` that only its commands and an export use."""
 
 

@@ -17,7 +17,7 @@ from benchmarks.result import read_results
 from trainer.cli import train
 
 ROOT = Path(__file__).resolve().parents[3]
-EDGE = ("edge_answers", "edge_cold_start", "edge_latency", "edge_peers", "edge_throughput")
+EDGE = ("edge_answers", "edge_cold_start", "edge_latency", "edge_peers", "edge_throughput", "score_rate")
 PHONE = ("phone_routes", "phone_speed")
 HERE = ("accuracy", "cached_training", "feeding", "resizing")
 """Scripts that train in their own process: their quick forms run in this one, which has loaded TensorFlow."""
@@ -36,6 +36,7 @@ SCRIPTS = (
     "page",
     *PHONE,
     "quantization",
+    "score_plan",
     "sequential_gate",
     "training_memory",
 )
@@ -136,6 +137,8 @@ def test_settings_of_every_task_are_options_of_the_command() -> None:
         ("edge_answers", ("--before", str(ROOT)), ["edge-answers"], {"320x240", "4:2:0", "4:4:4"}),
         ("edge_cold_start", (), ["edge-cold-start"], {"snapship", "by hand", "TensorFlow by hand"}),
         ("edge_throughput", (), ["edge-throughput"], {"1", "2"}),
+        ("score_plan", (), ["score-plan"], {"new", "goes on"}),
+        ("score_rate", (), ["score-rate"], {"snapship score --workers 2"}),
         ("edge_peers", (), ["edge-peers"], {"snapship", "tf.lite", "onnxruntime", "keras"}),
     ],
 )

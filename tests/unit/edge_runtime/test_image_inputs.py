@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.cli.image_inputs import image_files
 from edge_runtime.common.errors import DataError, UsageError
+from edge_runtime.image_inputs import image_files
 
 
 @pytest.fixture

@@ -1,0 +1,133 @@
+"""A crew on this machine: a process per worker, started again when it ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+
+from edge_runtime.common.errors import EnvironmentMissingError, UsageError
+from edge_runtime.common.native_output import quiet
+from edge_runtime.score.dispatch import ENDED, Failed, Finished, Opened, Piece
+from edge_runtime.score.job import Job
+from edge_runtime.score.reader import first_words
+from edge_runtime.score.scorer import Machine, Part, Rows, Scorer
+
+OpenScorer = Callable[[Job, Path], Scorer]
+
+_scorer: Scorer | None = None
+"""Of a worker process: opened once, for all of its shards."""
+
+
+class Processes:
+    """Worker processes of this machine. One that raises goes on; one that ends is replaced."""
+
+    def __init__(self, job: Job, bundle: Path, workers: int, opened: OpenScorer = Scorer.open) -> None:
+        """Starts them.
+
+        Args:
+            job: The run.
+            bundle: The bundle's zip.
+            workers: How many.
+            opened: Opens the scorer in each process; can be pickled.
+        """
+        self._job, self._bundle, self._opened = job, bundle, opened
+        # Not forked: the interpreters and pyarrow have threads.
+        self._context = multiprocessing.get_context("spawn")
+        self._pools: dict[int, ProcessPoolExecutor] = {}
+        self._tasks: dict[Future[Machine | Part | Rows], tuple[int, Piece | None]] = {}
+        for worker in range(workers):
+            self._start(worker)
+
+    def next_event(self) -> Opened | Finished | Failed | None:
+        """See :class:`~edge_runtime.score.dispatch.Crew`."""
+        if not self._tasks:
+            return None
+        task = next(iter(wait(self._tasks, return_when=FIRST_COMPLETED).done))
+        worker, piece = self._tasks.pop(task)
+        try:
+            answer = task.result()
+        except BrokenProcessPool:
+            self._pools.pop(worker).shutdown(wait=False)
+            self._start(worker)
+            return Failed(worker, piece, ENDED, ended=True)
+        except (UsageError, EnvironmentMissingError) as error:
+            return Failed(worker, piece, str(error), ended=False, error=error)
+        except Exception as error:
+            return Failed(worker, piece, first_words(error), ended=False)
+        if isinstance(answer, Machine):
+            return Opened(worker, answer)
+        assert piece is not None
+        return Finished(worker, piece, answer)
+
+    def give(self, worker: int, piece: Piece) -> None:
+        """See :class:`~edge_runtime.score.dispatch.Crew`."""
+        task: Future[Machine | Part | Rows]
+        try:
+            task = self._pools[worker].submit(_score, piece)
+        except BrokenProcessPool as error:
+            # It ended while it had nothing to do.
+            task = Future()
+            task.set_exception(error)
+        self._tasks[task] = worker, piece
+
+    def dismiss(self, worker: int) -> None:
+        """See :class:`~edge_runtime.score.dispatch.Crew`."""
+        self._tasks = {task: seat for task, seat in self._tasks.items() if seat[0] != worker}
+        self._pools.pop(worker).shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Ends all of them at once, whatever they do."""
+        for pool in self._pools.values():
+            # What a worker has not finished is not wanted: its part is written whole or not at all.
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)
+        self._pools.clear()
+
+    def _start(self, worker: int) -> None:
+        pool = self._pools[worker] = ProcessPoolExecutor(1, mp_context=self._context)
+        with _interrupts_ignored():
+            # The first task starts the process.
+            self._tasks[pool.submit(_open, self._opened, self._job, self._bundle)] = worker, None
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Lets processes started meanwhile ignore Ctrl-C, which a terminal sends to all: their parent ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _open(opened: OpenScorer, job: Job, bundle: Path) -> Machine:
+    global _scorer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with quiet():
+        _scorer = opened(job, bundle)
+    return _scorer.machine
+
+
+def _score(piece: Piece) -> Part | Rows:
+    assert _scorer is not None
+    return _scorer.shard(piece.shard, piece.photos) if piece.whole else _scorer.rows(piece.photos)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it has been killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)

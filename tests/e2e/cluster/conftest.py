@@ -1,0 +1,80 @@
+"""A Ray cluster on loopback, in the environment that ``make acceptance`` makes, with a token of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class RayCluster:
+    """A running cluster of two nodes with a core each.
+
+    Attributes:
+        address: Its head.
+        python: The interpreter of Ray's environment.
+        process: Runs it.
+        environment: Variables with its token.
+    """
+
+    address: str
+    python: str
+    process: subprocess.Popen[str]
+    environment: dict[str, str]
+
+    def run(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        """Starts a program of this checkout in Ray's environment."""
+        return subprocess.Popen(
+            [self.python, *words], env={**self.environment, "PYTHONPATH": str(ROOT), **more},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def remove_node(self) -> None:
+        """Kills the second node."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("remove\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "removed\n"
+
+
+@pytest.fixture(scope="session")
+def ray_python() -> str:
+    folder = Path(sys.prefix) / "acceptance" / "ray"
+    if not (folder / ".ready").is_file():
+        log = folder / "log.txt"
+        lines = log.read_text(encoding="utf-8").strip().splitlines() if log.is_file() else []
+        pytest.skip(f"needs ray of make acceptance: {(lines or ['not installed'])[-1]}")
+    return str(folder / "bin" / "python")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(ray_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
+    # Sockets below it have a name of at most 107 bytes.
+    place = tmp_path_factory.mktemp("r")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PYTHONPATH"))}
+    environment = {
+        **kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_TMPDIR": str(place),
+        "RAY_USAGE_STATS_ENABLED": "0", "HOME": str(place),
+    }  # fmt: skip
+    log = (place / "log.txt").open("w")
+    process = subprocess.Popen(
+        [ray_python, str(Path(__file__).parent / "two_nodes.py")],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdin is not None
+    address = process.stdout.readline().strip()
+    assert address, (place / "log.txt").read_text()
+    yield RayCluster(address, ray_python, process, environment)
+    process.stdin.close()
+    process.wait(60)

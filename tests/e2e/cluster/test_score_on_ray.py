@@ -1,0 +1,213 @@
+"""``snapship score --ray`` on two nodes: the rows of one process, whatever is killed.
+
+snapship is not installed in Ray's environment: what the workers run, the driver has sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset
+import pyarrow.parquet as parquet
+import pytest
+
+pytestmark = pytest.mark.slow
+
+DRIVER = Path(__file__).resolve().parents[2] / "functional/edge_runtime/score/driver.py"
+SHARD = 10
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def expected(ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, tmp_path_factory: Any) -> Any:
+    """The rows of one process, in Ray's environment."""
+    out = tmp_path_factory.mktemp("predicted") / "rows.parquet"
+    words = ["predict", digits_bundle, hundred_photos, "--format", "parquet", "--out", out]
+    process = ray_cluster.run("-m", "snapship", *map(str, words))
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2, err
+    return parquet.read_table(out)
+
+
+@pytest.fixture
+def start(ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, tmp_path: Path) -> Start:
+    """Starts the driver; its rows go to ``out``, the photos that it scored to ``log``."""
+
+    def started(**settings: Any) -> subprocess.Popen[str]:
+        given = {
+            "bundle": str(digits_bundle), "inputs": [str(hundred_photos)], "out": str(tmp_path / "out"),
+            "shard_size": SHARD, "ray": ray_cluster.address, "log": str(tmp_path / "log"),
+        }  # fmt: skip
+        process: subprocess.Popen[str] = ray_cluster.run(str(DRIVER), json.dumps(given | settings))
+        return process
+
+    return started
+
+
+def report_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def rows(out: Path) -> Any:
+    return pyarrow.dataset.dataset(out, format="parquet").to_table()
+
+
+def scored_again(log: Path) -> int:
+    counts = Counter(Path(line).name for line in log.read_text().splitlines())
+    assert len(counts) == 120
+    return sum(count - 1 for count in counts.values())
+
+
+def wait_for_parts(out: Path, count: int) -> None:
+    end = time.monotonic() + 120
+    while len(list(out.glob("part-*"))) < count:
+        assert time.monotonic() < end, "no parts"
+        time.sleep(0.05)
+
+
+def actors() -> list[int]:
+    """Processes of scoring actors, by the names that Ray gives them."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdecimal():
+            try:
+                if (place / "cmdline").read_bytes().startswith(b"ray::ScoringActor"):
+                    found.append(int(place.name))
+            except OSError:
+                continue
+    return found
+
+
+def test_command_writes_the_rows_of_one_process(
+    ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, expected: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = [
+        digits_bundle,
+        hundred_photos,
+        "--out",
+        out,
+        "--shard-size",
+        SHARD,
+        "--ray",
+        ray_cluster.address,
+        "--json",
+    ]
+    process = ray_cluster.run("-m", "snapship", "score", *map(str, words))
+    told, err = process.communicate(timeout=180)
+    assert process.returncode == 2, err
+    report = json.loads(told)
+    assert (report["errors"], report["ended"], len(report["machines"])) == (4, 0, 2)
+    assert rows(out).equals(expected)
+    footer = parquet.read_metadata(out / "part-00000.parquet").metadata
+    assert footer[b"snapship.replayed"] == b"6"
+
+
+def test_killed_actor(start: Start, expected: Any, tmp_path: Path) -> None:
+    process = start(pause_s=0.05)
+    wait_for_parts(tmp_path / "out", 2)
+    os.kill(actors()[0], signal.SIGKILL)
+    assert report_of(process)["ended"] == 1
+    assert rows(tmp_path / "out").equals(expected)
+    assert scored_again(tmp_path / "log") <= SHARD
+
+
+def test_killed_driver_goes_on_where_it_was(start: Start, expected: Any, tmp_path: Path) -> None:
+    process = start(pause_s=0.05)
+    wait_for_parts(tmp_path / "out", 3)
+    process.kill()
+    process.wait()
+    # Ray ends the actors of a driver that is gone.
+    end = time.monotonic() + 60
+    while actors():
+        assert time.monotonic() < end, "actors outlive their driver"
+        time.sleep(0.1)
+    assert report_of(start())["resumed"] >= 3
+    assert rows(tmp_path / "out").equals(expected)
+    assert scored_again(tmp_path / "log") <= 2 * SHARD
+
+
+def test_photo_that_ends_its_process_is_a_row(start: Start, expected: Any, tmp_path: Path) -> None:
+    report = report_of(start(harm={"033.png": "end"}, shard_size=30))
+    assert [Path(name).name for name in report["given_up"]] == ["033.png"]
+    found = rows(tmp_path / "out")
+    assert "the process that classified it ended" in found.column("error")[33].as_py()
+    others = [index for index in range(120) if index != 33]
+    assert found.take(others).equals(expected.take(others))
+
+
+def test_worker_with_another_engine_is_refused_by_its_replay(
+    start: Start, expected: Any, tmp_path: Path
+) -> None:
+    report = report_of(start(otherwise=str(tmp_path / "otherwise")))
+    (refused,) = report["refused"]
+    assert "scores: a score differs by" in refused["refused"]
+    assert len(report["machines"]) == 1
+    assert rows(tmp_path / "out").equals(expected)
+
+
+def test_worker_that_does_not_see_the_photos_takes_no_part(
+    ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, tmp_path: Path
+) -> None:
+    words = [digits_bundle, hundred_photos, "--out", tmp_path / "out", "--ray", ray_cluster.address]
+    # On this one machine everybody sees everything: the plan that they see is another one.
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook/sitecustomize.py").write_text(
+        "import edge_runtime.score.destination as d\n"
+        "write = d.Folder.write\n"
+        "d.Folder.write = lambda self, name, data: write(self, name, data.replace(b'\"top_k\": 5', b'\"top_k\": 4'))\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    process = ray_cluster.run(
+        "-m", "snapship", "score", *map(str, words), PYTHONPATH=f"{tmp_path / 'hook'}{os.pathsep}{root}"
+    )
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 4
+    assert "is not the driver's here; pass a folder that all machines share" in err
+    assert err.count("\n") <= 3
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "nonsense", "127.0.0.1:99999"])
+def test_address_where_no_cluster_is(
+    address: str, ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, tmp_path: Path
+) -> None:
+    words = [digits_bundle, hundred_photos, "--out", tmp_path / "out", "--ray", address]
+    process = ray_cluster.run("-m", "snapship", "score", *map(str, words))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert err.startswith("Error: --ray must be the address of a running cluster.")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_token_is_refused(
+    ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, tmp_path: Path
+) -> None:
+    words = [digits_bundle, hundred_photos, "--out", tmp_path / "out", "--ray", ray_cluster.address]
+    process = ray_cluster.run("-m", "snapship", "score", *map(str, words), RAY_AUTH_TOKEN="0" * 64)
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 4, err
+    assert "its token is here" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_node_that_is_lost(ray_cluster: Any, start: Start, expected: Any, tmp_path: Path) -> None:
+    """The last test: the cluster has one node after it."""
+    process = start(pause_s=0.05)
+    wait_for_parts(tmp_path / "out", 2)
+    ray_cluster.remove_node()
+    assert report_of(process)["ended"] >= 1
+    assert rows(tmp_path / "out").equals(expected)
+    assert scored_again(tmp_path / "log") <= SHARD
