@@ -23,9 +23,10 @@ from benchmarks.options import ENVIRONMENT, ROOT, parser
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from edge_runtime.common.errors import ImageError
 from edge_runtime.output.records import row
+from edge_runtime.score.parts import Rows
 from edge_runtime.score.photos import Photo
 from edge_runtime.score.processes import Processes
-from edge_runtime.score.scorer import Rows, Scorer
+from edge_runtime.score.scorer import Scorer
 from edge_runtime.score.scoring import ScoreConfig, score
 
 MODULE = "benchmarks.score_plan"

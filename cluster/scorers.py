@@ -10,9 +10,10 @@ from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.score.dispatch import ENDED, TRIES, Failed, Finished, Opened, Piece
 from edge_runtime.score.job import Job
+from edge_runtime.score.parts import Machine, Part, Rows
 from edge_runtime.score.processes import OpenScorer
 from edge_runtime.score.reader import first_words
-from edge_runtime.score.scorer import Machine, Part, Rows, Scorer
+from edge_runtime.score.scorer import Scorer
 
 
 class ScoringActor:

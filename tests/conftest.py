@@ -52,6 +52,7 @@ APART = ("tests/integration/test_zoo.py",)
 """Files whose tests share nothing, so that each may go to another process."""
 
 TOGETHER = (
+    "tests/e2e/cluster/",
     "tests/e2e/phone/",
     "tests/e2e/exporter/",
     "tests/e2e/serverless/deploy/",

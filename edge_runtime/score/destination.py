@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +13,8 @@ from edge_runtime.common.errors import EnvironmentMissingError, UsageError, firs
 from edge_runtime.common.temporary import remove_abandoned, temporary_file
 from edge_runtime.score.arrow import file_systems, parquet
 from edge_runtime.score.storage import S3, Storage
+
+_PROBE = ".snapship-writable"
 
 
 class Destination(Protocol):
@@ -109,7 +113,7 @@ class Prefix:
     def check(self) -> None:
         """See :class:`Destination`."""
         # The first write would say it, too, but after the photos are listed.
-        self.write(f"{_PROBE}", b"")
+        self.write(_PROBE, b"")
         with _writable(self.place):
             self._storage.s3.delete_file(f"{self._path}/{_PROBE}")
 
@@ -141,9 +145,6 @@ class Prefix:
             return _footer(file)
 
 
-_PROBE = ".snapship-writable"
-
-
 def _footer(source: Any) -> dict[bytes, bytes]:
     import pyarrow
 
@@ -153,22 +154,18 @@ def _footer(source: Any) -> dict[bytes, bytes]:
         return {}
 
 
-class _writable:  # noqa: N801
-    def __init__(self, place: str) -> None:
-        self._place = place
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, OSError):
-            return
+@contextmanager
+def _writable(place: str) -> Iterator[None]:
+    """Turns pyarrow's errors into one line that names ``--out``."""
+    try:
+        yield
+    except OSError as error:
         text = first_line(error)
         if "ACCESS_DENIED" in text or "credential" in text.lower():
             raise EnvironmentMissingError(
-                f"Writing to {self._place} needs credentials that may. Received: {text}. "
+                f"Writing to {place} needs credentials that may. Received: {text}. "
                 "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
             ) from error
         raise UsageError(
-            f"An output's prefix must be writable. Received: --out {self._place} ({text}). Pass another --out."
+            f"An output's prefix must be writable. Received: --out {place} ({text}). Pass another --out."
         ) from error

@@ -10,8 +10,8 @@ from typing import Protocol
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
 from edge_runtime.common.text import shortened
 from edge_runtime.output.records import Value
+from edge_runtime.score.parts import Machine, Part, Rows
 from edge_runtime.score.photos import Photo
-from edge_runtime.score.scorer import Machine, Part, Rows
 
 TRIES = 3
 """Times that a shard is tried before it is cut into halves, and a single photo before it is given up."""

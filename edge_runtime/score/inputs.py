@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -64,7 +65,7 @@ def _kind(name: str) -> str:
 
 
 def _of_file(name: str, kind: str, storage: Storage, column: str | None) -> Iterator[Photo]:
-    if "*" in name and not os.path.lexists(name):
+    if glob.has_magic(name) and not os.path.lexists(name):
         for match in image_files([name]):
             yield from _of_file(match, kind, storage, column)
     elif kind == "list":
@@ -84,16 +85,27 @@ def _of_file(name: str, kind: str, storage: Storage, column: str | None) -> Iter
 
 
 def _of_disk(given: str, storage: Storage, column: str | None) -> Iterator[Photo]:
-    """A folder, a pattern or a file on disk; a folder of Parquet files is one input of many."""
-    if os.path.isdir(given):
-        tables = sorted(entry.name for entry in os.scandir(given) if entry.name.endswith(PARQUET_SUFFIXES))
+    """A folder, a pattern or a file on disk; a folder of Parquet files alone is all of their rows."""
+    try:
+        paths = image_files([given])
+    except DataError:
+        # Of tables; beside photos, a table is no input.
+        tables = _tables(given) if os.path.isdir(given) else []
+        if not tables:
+            raise
         for table in tables:
-            if not is_ignored([table]) and not table.startswith("_"):
-                yield from parquet_photos(os.path.join(given, table), storage, column)
-        if tables:
-            return
-    for path in image_files([given]):
+            yield from parquet_photos(table, storage, column)
+        return
+    for path in paths:
         yield Photo(path, _size(path))
+
+
+def _tables(folder: str) -> list[str]:
+    names = sorted(os.listdir(folder))
+    found = [
+        name for name in names if name.lower().endswith(PARQUET_SUFFIXES) and not name.startswith((".", "_"))
+    ]
+    return [os.path.join(folder, name) for name in found]
 
 
 def _of_s3(address: str, storage: Storage, column: str | None) -> Iterator[Photo]:

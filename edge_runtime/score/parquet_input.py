@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edge_runtime.common.errors import DataError, first_line
@@ -137,19 +138,14 @@ def _groups(metadata: Any, rows: range) -> tuple[list[int], int]:
     return found, first
 
 
-class _reading:  # noqa: N801
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
     """Turns pyarrow's errors into one line."""
+    import pyarrow
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        import pyarrow
-
-        if isinstance(error, pyarrow.ArrowException | OSError):
-            raise DataError(
-                f"A .parquet must be intact. Received: {self._name} ({first_line(error)}). Write it again."
-            ) from error
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(
+            f"A .parquet must be intact. Received: {name} ({first_line(error)}). Write it again."
+        ) from error

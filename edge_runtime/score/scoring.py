@@ -23,16 +23,16 @@ from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.common.text import shortened
 from edge_runtime.engines.selection import choose
 from edge_runtime.image.preprocess import MAX_BYTES, MAX_PIXELS
-from edge_runtime.output.records import Value, row
+from edge_runtime.output.records import Value
 from edge_runtime.score.arrow import parquet
 from edge_runtime.score.destination import Destination, destination
 from edge_runtime.score.dispatch import Crew, Dispatch
 from edge_runtime.score.inputs import photos_of
 from edge_runtime.score.job import Job, bundle_zip
+from edge_runtime.score.parts import Machine, Part, Parts, Rows
 from edge_runtime.score.photos import Listing, Photo
-from edge_runtime.score.plan import ERRORS_KEY, PLAN_FILE, PLAN_KEY, Plan, differences, part_name
+from edge_runtime.score.plan import PLAN_FILE, Plan, differences
 from edge_runtime.score.processes import Processes
-from edge_runtime.score.scorer import Machine, Part, Rows, shape_of, write_part
 from edge_runtime.score.storage import S3, Storage
 
 SUCCESS_FILE = "_SUCCESS"
@@ -179,14 +179,14 @@ def score(
             max_pixels=config.max_pixels,
         )  # fmt: skip
         _check_plan(out, earlier, plan)
-        done = dict(_parts_there(out, plan, progress)) if earlier else {}
+        parts = Parts(plan, artifact, len(opened.manifest.labels), out)
+        done = dict(parts.there(progress)) if earlier else {}
         left = [shard for shard in range(plan.shards) if shard not in done]
         first = listing.shard(0)[0].file
         job = Job(
             plan, hashlib.sha256(packed).hexdigest(), config.out, os.getcwd(),
             None if first.startswith(S3) or not os.path.exists(first) else first, config.s3_endpoint,
         )  # fmt: skip
-        shape = shape_of(len(opened.manifest.labels), artifact, config.top_k)
         if earlier is None:
             out.check()
             out.write(PLAN_FILE, plan.encoded())
@@ -196,7 +196,7 @@ def score(
             resumed = sum(map(plan.images_of, done))
             workers = min(config.workers or available or cores(), len(left))
             with closing(start(job, bundle, workers)) as crew:
-                dispatch = _dispatch(crew, job, shape)
+                dispatch = _dispatch(crew, parts)
                 shards = ((shard, listing.shard(shard)) for shard in left)
                 for part in dispatch.run(shards):
                     done[part.shard] = part.errors
@@ -215,7 +215,7 @@ def score(
     )  # fmt: skip
 
 
-def _dispatch(crew: Crew, job: Job, shape: tuple[int, tuple[str, ...]]) -> Dispatch:
+def _dispatch(crew: Crew, parts: Parts) -> Dispatch:
     """A dispatch that writes the parts of shards that were cut."""
 
     def error_row(photo: Photo, reason: str) -> list[Value]:
@@ -223,11 +223,11 @@ def _dispatch(crew: Crew, job: Job, shape: tuple[int, tuple[str, ...]]) -> Dispa
             f"An image must not end the process. Received: {photo.name} ({shortened(reason, 300)}). "
             "Check or replace it."
         )
-        return row(photo.name, error, *shape)
+        return parts.row(photo.name, error)
 
     def write(shard: int, rows: Rows) -> Part:
         by = next(iter(dispatch.machines.values()))
-        return write_part(job, by, shape, shard, rows, time.perf_counter())
+        return parts.write(shard, rows, by, time.perf_counter())
 
     dispatch = Dispatch(crew, error_row, write)
     return dispatch
@@ -267,15 +267,3 @@ def _check_plan(out: Destination, earlier: Plan | None, plan: Plan) -> None:
             f"A run goes on with the plan it began with. Received: --out {out.place} of another plan: "
             f"{', '.join(differences(earlier, plan))} changed. Pass another --out, or what it began with."
         )
-
-
-def _parts_there(out: Destination, plan: Plan, progress: Progress) -> Iterator[tuple[int, int]]:
-    """Shards that an earlier run has finished, and the errors in each."""
-    held = set(out.names())
-    for shard in range(plan.shards):
-        name = part_name(shard, plan.shards)
-        if name in held:
-            progress("Reading finished parts", shard, plan.shards)
-            footer = out.footer(name)
-            if footer.get(PLAN_KEY) == plan.sha256.encode():
-                yield shard, int(footer[ERRORS_KEY])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,24 +102,18 @@ class Storage:
             return os.stat(name).st_size
 
 
-class _named:  # noqa: N801
+@contextmanager
+def _named(name: str) -> Iterator[None]:
     """Turns errors of the system and of pyarrow into one line that names the file."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, OSError | ValueError):
-            return
+    try:
+        yield
+    except (OSError, ValueError) as error:
         text = first_line(error)
-        if self._name.startswith(S3) and any(word in text for word in _CREDENTIALS):
+        if name.startswith(S3) and any(word in text for word in _CREDENTIALS):
             raise EnvironmentMissingError(
-                f"Reading {self._name} needs credentials that may. Received: {text}. "
+                f"Reading {name} needs credentials that may. Received: {text}. "
                 "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
             ) from error
         raise DataError(
-            f"An input must be readable. Received: {self._name} ({reason_of(error)}). Check the name and access."
+            f"An input must be readable. Received: {name} ({reason_of(error)}). Check the name and access."
         ) from error

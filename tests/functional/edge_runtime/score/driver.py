@@ -24,9 +24,10 @@ from typing import Any
 
 from edge_runtime.engines.litert import TfliteEngine
 from edge_runtime.score.job import Job
+from edge_runtime.score.parts import Rows
 from edge_runtime.score.photos import Photo
 from edge_runtime.score.processes import Processes
-from edge_runtime.score.scorer import Rows, Scorer
+from edge_runtime.score.scorer import Scorer
 from edge_runtime.score.scoring import ScoreConfig, score
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.score.dispatch import TRIES, Dispatch, Failed, Finished, Opened, Piece
+from edge_runtime.score.parts import Machine, Part, Rows
 from edge_runtime.score.photos import Photo
-from edge_runtime.score.scorer import Machine, Part, Rows
 
 Outcome = Callable[[Piece], str]
 
