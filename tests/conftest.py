@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from edge_runtime.golden import read_golden
 ROOT = Path(__file__).resolve().parent.parent
 
 MOTO_START_SECONDS = 120
+LONG_RUN_SECONDS = 300
 
 LONGEST = (
     "tests/integration/test_zoo.py",
@@ -100,6 +102,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     # xdist would begin with the files of the most tests, which are the fastest ones.
     config.option.loadscopereorder = False
     return LongestFirst(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says where the time of a long run went: of all processes together, by folder."""
+    spent: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                folder = "/".join(Path(report.nodeid.partition("::")[0]).parent.parts[:4])
+                spent[folder] += report.duration
+    total = sum(spent.values())
+    if total > LONG_RUN_SECONDS:
+        terminalreporter.section("seconds by folder")
+        for folder, seconds in spent.most_common(15):
+            terminalreporter.write_line(f"{seconds:7.0f} {seconds / total:4.0%} {folder}")
 
 
 Once = Callable[[str, Callable[[Path], _T]], _T]
