@@ -41,7 +41,7 @@ class Timed(Processes):
         super().__init__(job, bundle, workers)
         self._ready = [event for event in (super(Timed, self).next_event() for _ in range(workers)) if event]
         self._pids = [os.getpid(), *(each.machine.pid for each in self._ready if isinstance(each, Opened))]
-        self._tenth = max(1, job.plan.shards // 10)
+        self._shards, self._tenth = job.plan.shards, max(1, job.plan.shards // 10)
         self._done = self.early_bytes = self.late_bytes = 0
         self.began = self.ended = time.perf_counter()
 
@@ -53,7 +53,9 @@ class Timed(Processes):
         if isinstance(event, Finished):
             self._done += 1
             self.ended = time.perf_counter()
-            self.late_bytes = sum(map(_private_bytes, self._pids))
+            # Reading it takes milliseconds, so not after each.
+            if self._done in (self._tenth, self._shards):
+                self.late_bytes = sum(map(_private_bytes, self._pids))
             if self._done == self._tenth:
                 self.early_bytes = self.late_bytes
         return event
