@@ -55,7 +55,8 @@ def edge_model(made: argparse.ArgumentParser, options: Any, place: Path) -> tupl
         A folder that holds ``model.bundle`` and ``model.keras``, and JPEG files of 320x240 pixels.
     """
     check_photos(made, options)
-    folder: Path = options.made or place / "model"
+    # Whole: another checkout runs in its own folder.
+    folder: Path = (options.made or place / "model").resolve()
     photos = _tiny_photos(place / "photos") if options.quick else _photos(options.data, options.photos)
     if not (folder / "model.bundle").is_dir():
         words = [
