@@ -74,18 +74,19 @@ def page(results: Sequence[Result]) -> str:
 
 def _section(results: list[Result]) -> str:
     first = results[0]
-    columns = first.columns
     parts = [f"## {first.title}", *_methods(results)]
     if any(result.quick for result in results):
         parts.append("**Quick form: shows that the script runs; its figures mean nothing.**")
-    lines = [_row([column.name for column in columns])]
-    lines.append(_row(["---" if column.kind == "text" else "---:" for column in columns]))
-    for result in results:
+    # A script may have got a column since an older result of another machine.
+    for columns, alike in groupby(sorted(results, key=lambda one: len(one.columns)), lambda one: one.columns):
+        lines = [_row([column.name for column in columns])]
+        lines.append(_row(["---" if column.kind == "text" else "---:" for column in columns]))
         lines += [
             _row([_cell(cell, column.kind) for cell, column in zip(row, columns, strict=True)])
+            for result in alike
             for row in result.rows
         ]
-    parts.append("\n".join(lines))
+        parts.append("\n".join(lines))
     figures = [figure for result in results for figure in result.figures]
     if figures:
         lines = [

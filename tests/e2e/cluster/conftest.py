@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +60,9 @@ def ray_python() -> str:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster(ray_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
-    # Sockets below it have a name of at most 107 bytes.
-    place = tmp_path_factory.mktemp("r")
+def ray_cluster(ray_python: str) -> Iterator[RayCluster]:
+    # Sockets deep below it have a name of at most 107 bytes, so it is not where other tests write.
+    place = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PYTHONPATH"))}
     environment = {
         **kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_TMPDIR": str(place),
@@ -78,3 +80,4 @@ def ray_cluster(ray_python: str, tmp_path_factory: pytest.TempPathFactory) -> It
     yield RayCluster(address, ray_python, process, environment)
     process.stdin.close()
     process.wait(60)
+    shutil.rmtree(place, ignore_errors=True)
