@@ -9,8 +9,8 @@
 # The input is an actor that may be started again once, whose process is ended by a signal. Output seen on 2026-11-30:
 #
 #   lines on stdout: 2
-#   {"answer": 42}
 #   (raylet) A worker died or was killed while executing a task by an unexpected system error. To troubleshoot ...
+#   {"answer": 42}
 #
 # Ends with 0 while that is so, and with 1 when it has changed.
 set -eu
