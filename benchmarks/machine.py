@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from exporter.formats.onnx_run import cpu_report
+from edge_runtime.engines.cpu import cpu
 from snapship.doctor import checkup
 
 LOAD = "load at the start"
@@ -24,7 +23,7 @@ def machine(keras: Any) -> dict[str, str]:
     found = checkup()
     backend = keras.backend.backend()
     return {
-        "CPU": f"{_cpu()}, {found.cores} cores",
+        "CPU": f"{cpu().name}, {found.cores} cores",
         "CPU flags": flags(),
         "memory": "unknown" if found.memory_gb is None else f"{found.memory_gb:.0f} GB",
         "GPU": "; ".join(found.gpus) or "none",
@@ -61,7 +60,7 @@ def device(keras: Any) -> str:
 
 def flags() -> str:
     """The CPU's instructions for vectors and for int8, such as VNNI and AMX, on which ratios depend."""
-    return ", ".join(cpu_report().flags) or "unknown"
+    return ", ".join(cpu().flags) or "unknown"
 
 
 def load() -> str:
@@ -70,15 +69,6 @@ def load() -> str:
         return f"{os.getloadavg()[0]:.1f}"
     except (AttributeError, OSError):
         return "unknown"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _version(name: str) -> str:

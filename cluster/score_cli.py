@@ -8,7 +8,13 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli.options import FilledPath, engine_option, limit_options
+from edge_runtime.cli.options import (
+    FilledPath,
+    allow_failed_option,
+    artifact_option,
+    engine_option,
+    limit_options,
+)
 from edge_runtime.common.terminal import GroupedCommand, StepProgress
 from edge_runtime.common.text import printable
 from edge_runtime.score.scoring import ScoreConfig, ScoreReport
@@ -28,13 +34,9 @@ from edge_runtime.score.scoring import score as score_photos
 @click.argument("bundle", type=FilledPath(path_type=Path))
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", required=True, metavar="FOLDER", help="Folder or s3:// prefix for the rows.")
-@click.option(
-    "--artifact",
-    metavar="KIND",
-    help="Artifact to use, e.g. tflite-int8. Default: the best one that passed its check and runs here.",
-)
+@artifact_option
 @engine_option
-@click.option("--allow-failed", is_flag=True, help="Allow an artifact that failed its check.")
+@allow_failed_option
 @click.option(
     "--workers",
     type=click.IntRange(1),

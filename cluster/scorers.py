@@ -6,13 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.score.dispatch import ENDED, TRIES, Failed, Finished, Opened, Piece
+from edge_runtime.score.dispatch import ENDED, TRIES, Failed, Finished, Opened, Piece, event_of
 from edge_runtime.score.job import Job
 from edge_runtime.score.parts import Machine, Part, Rows
 from edge_runtime.score.processes import OpenScorer
-from edge_runtime.score.reader import first_words
 from edge_runtime.score.scorer import Scorer
 
 
@@ -47,9 +45,7 @@ class ScoringActor:
         """
         assert self._scorer is not None
         try:
-            if piece.whole:
-                return self._scorer.shard(piece.shard, piece.photos)
-            return self._scorer.rows(piece.photos)
+            return self._scorer.score(piece)
         except Exception as error:
             return error
 
@@ -89,19 +85,12 @@ class RayCrew:
         try:
             answer = self._ray.get(done[0])
         except self._ray.exceptions.RuntimeEnvSetupError as error:
-            return Failed(worker, piece, first_words(error), ended=False)
+            return event_of(worker, piece, error)
         except self._ray.exceptions.RayError:
             # The actor, or the machine that it was on. Asked again, it answers when it is there again.
             self._open(worker)
             return Failed(worker, piece, ENDED, ended=True)
-        if isinstance(answer, UsageError | EnvironmentMissingError):
-            return Failed(worker, piece, str(answer), ended=False, error=answer)
-        if isinstance(answer, BaseException):
-            return Failed(worker, piece, first_words(answer), ended=False)
-        if isinstance(answer, Machine):
-            return Opened(worker, answer)
-        assert piece is not None
-        return Finished(worker, piece, answer)
+        return event_of(worker, piece, answer)
 
     def give(self, worker: int, piece: Piece) -> None:
         """See :class:`~edge_runtime.score.dispatch.Crew`."""

@@ -37,6 +37,18 @@ def _all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
+artifact_option = click.option(
+    "--artifact",
+    metavar="KIND",
+    help="Artifact to use, e.g. tflite-int8. Default: the best one that passed its check and runs here.",
+)
+"""The option that names an artifact: ``artifact``."""
+
+allow_failed_option = click.option(
+    "--allow-failed", is_flag=True, help="Allow an artifact that failed its check."
+)
+"""The flag ``allow_failed``."""
+
 engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", *ENGINES]),

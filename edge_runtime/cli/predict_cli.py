@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from edge_runtime.classifier import MAX_WORKERS, Classifier
-from edge_runtime.cli.options import FilledPath, engine_options, limit_options, result_options
+from edge_runtime.cli.options import (
+    FilledPath,
+    allow_failed_option,
+    artifact_option,
+    engine_options,
+    limit_options,
+    result_options,
+)
 from edge_runtime.common.atomic_file import check_file
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.native_output import quiet
@@ -40,11 +47,7 @@ _SETTLE_S = 1.0
 )
 @click.argument("bundle", type=FilledPath())
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
-@click.option(
-    "--artifact",
-    metavar="KIND",
-    help="Artifact to use, e.g. tflite-int8. Default: the best one that passed its check and runs here.",
-)
+@artifact_option
 @engine_options
 @click.option(
     "--workers",
@@ -55,7 +58,7 @@ _SETTLE_S = 1.0
 )
 @result_options
 @limit_options
-@click.option("--allow-failed", is_flag=True, help="Allow an artifact that failed its check.")
+@allow_failed_option
 @click.option(
     "--format",
     "wanted",

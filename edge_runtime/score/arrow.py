@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from edge_runtime.common.errors import EnvironmentMissingError
@@ -13,11 +14,7 @@ def parquet() -> Any:
     Raises:
         EnvironmentMissingError: pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise EnvironmentMissingError.of_extra("snapship score", "pyarrow", "parquet") from error
-    return pyarrow.parquet
+    return _module("pyarrow.parquet")
 
 
 def file_systems() -> Any:
@@ -26,8 +23,11 @@ def file_systems() -> Any:
     Raises:
         EnvironmentMissingError: pyarrow is not installed.
     """
+    return _module("pyarrow.fs")
+
+
+def _module(name: str) -> Any:
     try:
-        import pyarrow.fs
+        return import_module(name)
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("snapship score", "pyarrow", "parquet") from error
-    return pyarrow.fs

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
+from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, UsageError
 from edge_runtime.common.text import shortened
 from edge_runtime.output.records import Value
 from edge_runtime.score.parts import Machine, Part, Rows
@@ -73,6 +73,27 @@ class Failed:
     error: SnapshipError | None = None
 
 
+def event_of(
+    worker: int, piece: Piece | None, answer: Machine | Part | Rows | BaseException
+) -> Opened | Finished | Failed:
+    """What a worker's answer means, wherever it runs.
+
+    Args:
+        worker: Who had the piece.
+        piece: The piece; None where it was opening the bundle.
+        answer: What it returned or raised.
+    """
+    if isinstance(answer, UsageError | EnvironmentMissingError):
+        return Failed(worker, piece, str(answer), ended=False, error=answer)
+    if isinstance(answer, BaseException):
+        reason = str(answer) if isinstance(answer, SnapshipError) else f"{type(answer).__name__}: {answer}"
+        return Failed(worker, piece, reason, ended=False)
+    if isinstance(answer, Machine):
+        return Opened(worker, answer)
+    assert piece is not None
+    return Finished(worker, piece, answer)
+
+
 class Crew(Protocol):
     """Worker processes, on this machine or on many. Starts them again when they end."""
 
@@ -86,6 +107,10 @@ class Crew(Protocol):
 
     def dismiss(self, worker: int) -> None:
         """Ends a worker for good."""
+        ...
+
+    def close(self) -> None:
+        """Ends all workers at once, whatever they do."""
         ...
 
 

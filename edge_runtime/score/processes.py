@@ -13,12 +13,10 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
-from edge_runtime.common.errors import EnvironmentMissingError, UsageError
 from edge_runtime.common.native_output import quiet
-from edge_runtime.score.dispatch import ENDED, Failed, Finished, Opened, Piece
+from edge_runtime.score.dispatch import ENDED, Failed, Finished, Opened, Piece, event_of
 from edge_runtime.score.job import Job
 from edge_runtime.score.parts import Machine, Part, Rows
-from edge_runtime.score.reader import first_words
 from edge_runtime.score.scorer import Scorer
 
 OpenScorer = Callable[[Job, Path], Scorer]
@@ -59,14 +57,9 @@ class Processes:
             self._pools.pop(worker).shutdown(wait=False)
             self._start(worker)
             return Failed(worker, piece, ENDED, ended=True)
-        except (UsageError, EnvironmentMissingError) as error:
-            return Failed(worker, piece, str(error), ended=False, error=error)
         except Exception as error:
-            return Failed(worker, piece, first_words(error), ended=False)
-        if isinstance(answer, Machine):
-            return Opened(worker, answer)
-        assert piece is not None
-        return Finished(worker, piece, answer)
+            return event_of(worker, piece, error)
+        return event_of(worker, piece, answer)
 
     def give(self, worker: int, piece: Piece) -> None:
         """See :class:`~edge_runtime.score.dispatch.Crew`."""
@@ -123,7 +116,7 @@ def _open(opened: OpenScorer, job: Job, bundle: Path) -> Machine:
 
 def _score(piece: Piece) -> Part | Rows:
     assert _scorer is not None
-    return _scorer.shard(piece.shard, piece.photos) if piece.whole else _scorer.rows(piece.photos)
+    return _scorer.score(piece)
 
 
 def _end_with_parent() -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
-from edge_runtime.common.errors import DataError, EnvironmentMissingError, ImageError, SnapshipError
+from edge_runtime.common.errors import DataError, EnvironmentMissingError, ImageError
 from edge_runtime.dataset.files import ZipFiles
 from edge_runtime.score.parquet_input import encoded_rows
 from edge_runtime.score.photos import Photo
@@ -107,8 +107,3 @@ def _together(photo: Photo) -> str:
 
 def _unreadable(photo: Photo, reason: str) -> ImageError:
     return ImageError(f"An image must be readable. Received: {photo.name} ({reason}). Check or replace it.")
-
-
-def first_words(error: BaseException) -> str:
-    """An error of any kind, for a row or a report."""
-    return str(error) if isinstance(error, SnapshipError) else f"{type(error).__name__}: {error}"

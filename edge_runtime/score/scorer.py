@@ -16,6 +16,7 @@ from edge_runtime.common.errors import ImageError
 from edge_runtime.engines.cpu import cpu
 from edge_runtime.golden import selftest
 from edge_runtime.score.destination import Destination, destination
+from edge_runtime.score.dispatch import Piece
 from edge_runtime.score.job import Job, opened_bundle
 from edge_runtime.score.parts import Machine, Part, Parts, Rows
 from edge_runtime.score.photos import Photo
@@ -100,6 +101,18 @@ class Scorer:
                 answer = error
             found.append(work.parts.row(photo.name, answer))
         return found
+
+    def score(self, piece: Piece) -> Part | Rows:
+        """Scores a piece: of a whole shard the part is written, of less the rows are returned.
+
+        Args:
+            piece: A shard, or photos of one.
+
+        Raises:
+            EnvironmentMissingError: S3 does not answer.
+            UsageError: The destination cannot be written.
+        """
+        return self.shard(piece.shard, piece.photos) if piece.whole else self.rows(piece.photos)
 
     def shard(self, shard: int, photos: Sequence[Photo]) -> Part:
         """Scores a shard and writes its part.

@@ -44,16 +44,8 @@ MAX_SHARD = 100_000
 class StartCrew(Protocol):
     """Starts workers for a job; :class:`~edge_runtime.score.processes.Processes` here."""
 
-    def __call__(self, job: Job, bundle: Path, workers: int) -> ClosingCrew:
+    def __call__(self, job: Job, bundle: Path, workers: int) -> Crew:
         """Starts them, see :class:`~edge_runtime.score.dispatch.Crew`."""
-        ...
-
-
-class ClosingCrew(Crew, Protocol):
-    """A crew that can be ended."""
-
-    def close(self) -> None:
-        """Ends all workers at once."""
         ...
 
 
