@@ -108,17 +108,20 @@ def test_command_writes_the_rows_of_one_process(
     told, err = process.communicate(timeout=180)
     assert process.returncode == 2, err
     report = json.loads(told)
-    assert (report["errors"], report["ended"], len(report["machines"])) == (4, 0, 2)
+    # The first worker may be done before the second has opened the bundle.
+    assert (report["errors"], report["ended"]) == (4, 0)
+    assert 1 <= len(report["machines"]) <= 2
     assert rows(out).equals(expected)
     footer = parquet.read_metadata(out / "part-00000.parquet").metadata
     assert footer[b"snapship.replayed"] == b"6"
 
 
 def test_killed_actor(start: Start, expected: Any, tmp_path: Path) -> None:
-    process = start(pause_s=0.05)
+    process = start(pause_s=0.05, meet=str(tmp_path / "meet"))
     wait_for_parts(tmp_path / "out", 2)
     os.kill(actors()[0], signal.SIGKILL)
-    assert report_of(process)["ended"] == 1
+    report = report_of(process)
+    assert (report["ended"], len(report["machines"])) == (1, 2)
     assert rows(tmp_path / "out").equals(expected)
     assert scored_again(tmp_path / "log") <= SHARD
 
@@ -150,7 +153,9 @@ def test_photo_that_ends_its_process_is_a_row(start: Start, expected: Any, tmp_p
 def test_worker_with_another_engine_is_refused_by_its_replay(
     start: Start, expected: Any, tmp_path: Path
 ) -> None:
-    report = report_of(start(otherwise=str(tmp_path / "otherwise")))
+    report = report_of(
+        start(otherwise=str(tmp_path / "otherwise"), meet=str(tmp_path / "meet"), pause_s=0.02)
+    )
     (refused,) = report["refused"]
     assert "scores: a score differs by" in refused["refused"]
     assert len(report["machines"]) == 1
@@ -205,7 +210,7 @@ def test_wrong_token_is_refused(
 
 def test_node_that_is_lost(ray_cluster: Any, start: Start, expected: Any, tmp_path: Path) -> None:
     """The last test: the cluster has one node after it."""
-    process = start(pause_s=0.05)
+    process = start(pause_s=0.05, meet=str(tmp_path / "meet"))
     wait_for_parts(tmp_path / "out", 2)
     ray_cluster.remove_node()
     assert report_of(process)["ended"] >= 1

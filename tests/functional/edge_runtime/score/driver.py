@@ -6,6 +6,8 @@ The JSON: fields of ``ScoreConfig``, and
 * ``harm``: by name of a photo, ``end`` or ``raise``,
 * ``pause_s``: seconds before each photo,
 * ``otherwise``: a file to be made; the worker that makes it has an engine that answers otherwise,
+* ``meet``: a folder to be made, where two workers wait for each other before they score: the work is little,
+  and a slow second one would come too late for any,
 * ``ray``: the address of a cluster; without it, processes of this machine.
 """
 
@@ -59,11 +61,21 @@ def opened(settings: dict[str, Any], job: Job, bundle: Path) -> Scorer:
             TfliteEngine.run = lambda engine, pixels: run(engine, pixels)[::-1].copy()
     scorer = Harmed.open(job, bundle)
     scorer.settings = settings
+    if "meet" in settings:
+        met(Path(settings["meet"]))
     return scorer
 
 
+def met(folder: Path) -> None:
+    """Waits until two processes have been here."""
+    folder.mkdir(exist_ok=True)
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.02)
+
+
 def main(given: dict[str, Any]) -> None:
-    names = ("log", "harm", "pause_s", "otherwise")
+    names = ("log", "harm", "pause_s", "otherwise", "meet")
     settings = {name: given.pop(name) for name in names if name in given}
     address = given.pop("ray", None)
     config = ScoreConfig(**{**given, "bundle": Path(given["bundle"])})

@@ -178,10 +178,8 @@ def test_photo_that_ends_its_process_is_a_row(
 def test_worker_with_another_engine_is_refused_by_its_replay(
     photos: Path, digits_bundle: Path, expected: Any, tmp_path: Path
 ) -> None:
-    otherwise = str(tmp_path / "otherwise")
-    report = report_of(
-        start(digits_bundle, photos, tmp_path / "out", log=str(tmp_path / "log"), otherwise=otherwise)
-    )
+    settings = {name: str(tmp_path / name) for name in ("log", "otherwise", "meet")}
+    report = report_of(start(digits_bundle, photos, tmp_path / "out", pause_s=0.02, **settings))
     (refused,) = report["refused"]
     assert "scores: a score differs by" in refused["refused"]
     assert len(report["machines"]) == 1
