@@ -30,7 +30,7 @@ HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster
 
 LAYERS = {
     "edge_runtime": "common / image statistics / bundle / dataset engines / rules / . / output updates / score / cli",
-    "trainer": "progress / core / augmentation data_checks models / config run / fit / evaluation / analysis / .",
+    "trainer": "progress / core / augmentation data_checks models ranks / config run / fit / evaluation / analysis / .",
     "exporter": (
         "common formats statistics / source / evidence quantize reference / judge / "
         "rules unlabelled / bundle config report / sequential / convert / repair / cascade / ."

@@ -38,12 +38,13 @@ def ray_module() -> Any:
 
 
 @contextmanager
-def joined(address: str) -> Iterator[Any]:
+def joined(address: str, more: tuple[str, ...] = ()) -> Iterator[Any]:
     """Joins a cluster, and leaves it when the block ends.
 
     Args:
         address: ``auto`` for the cluster of this machine or of RAY_ADDRESS, ``HOST:PORT`` of its head from one of
             its machines, or ``ray://HOST:PORT`` from anywhere.
+        more: Packages to send beside :data:`SENT`.
 
     Yields:
         The module ``ray``, joined.
@@ -57,7 +58,7 @@ def joined(address: str) -> Iterator[Any]:
     # A cluster on loopback, of this machine alone: Ray would look for the node at the machine's address in its
     # network. It takes 127.0.0.1 for that one, too, so that such a cluster has another, such as 127.0.0.2.
     own = {"_node_ip_address": host} if host.startswith("127.") and "://" not in address else {}
-    environment = {"py_modules": [str(_ROOT / name) for name in SENT], "excludes": ["__pycache__"]}
+    environment = {"py_modules": [str(_ROOT / name) for name in (*SENT, *more)], "excludes": ["__pycache__"]}
     try:
         with quiet():
             ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="ERROR", **own)

@@ -32,6 +32,7 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
         "--ema --precision --seed",
         "Fine-tuning": "--fine-tune-epochs --unfreeze --train-batch-norm",
         "Augmentation": "--augment --views",
+        "Devices": "--distributed",
         "Output": "--out --overwrite --fresh --logs --json",
     },
 )
@@ -74,7 +75,7 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
     help="Views per image cached for training on a frozen backbone; all but the first are augmented.",
 )  # fmt: skip
 @click.option("--train-batch-norm", is_flag=True, help="Fine-tune batch normalisation too.")
-@click.option("--batch-size", type=int, default=32, help="Images per batch.")
+@click.option("--batch-size", type=int, default=32, help="Images per batch, of all devices together.")
 @click.option(
     "--learning-rate", metavar="RATE|auto",
     help="Peak learning rate of training from scratch or fine-tuning; auto runs a range test.",
@@ -102,6 +103,11 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
     "--precision", default="auto",
     help="float32, mixed_bfloat16 or mixed_float16; auto is bfloat16 where the CPU or GPU multiplies it, else "
     "float32. The saved model is always float32.",
+)  # fmt: skip
+@click.option(
+    "--distributed", metavar="WHERE",
+    help="auto: all GPUs of this machine; N: as many processes here, or devices on TensorFlow; env: a rank that "
+    "torchrun or srun started; ray:auto, ray:HOST:PORT or ray://HOST:PORT: a Ray cluster. Default: one device.",
 )  # fmt: skip
 @click.option(
     "--logs", metavar="DIR",
@@ -135,6 +141,9 @@ def train(as_json: bool, unfreeze: str, learning_rate: str | None, **options: An
     )
     with ConsoleProgress() as progress:
         run = run_training(config, progress)
+    if not run.written:
+        # Rank 0 tells.
+        return
     if as_json:
         _print_json({"run": str(run.path), "report": str(run.path / REPORT_FILE), "model": run.record.model,
                      "labels": run.record.labels, "metrics": msgspec.structs.asdict(run.record.metrics)})  # fmt: skip

@@ -17,17 +17,20 @@ from __future__ import annotations
 import datetime
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.common.atomic_folder import check_folder
-from edge_runtime.common.errors import DataError, UsageError
+import msgspec
+
+from edge_runtime.common.errors import SnapshipError
 from edge_runtime.common.versions import versions_of
 from edge_runtime.dataset import ImageSet, open_dataset
 from edge_runtime.image.input_spec import InputSpec
-from trainer.analysis.report import check_report_packages, write_report
+from trainer.analysis.report import write_report
 from trainer.augmentation import resolve_augmentations
 from trainer.config.schedule import describe_plan, resolved_config
 from trainer.config.train_config import TrainConfig
@@ -36,14 +39,18 @@ from trainer.core.cache import Pixels, cached_pixels, ensure_downloaded
 from trainer.core.precision import FLOAT, resolved_precision
 from trainer.data_checks import data_warnings
 from trainer.evaluation.evaluation import Evaluation, evaluate_scores, predict
-from trainer.fit.checkpoint import checkpoint_key, open_checkpoint
+from trainer.fit.checkpoint import cache_root, checkpoint_key, open_rank_checkpoint
 from trainer.fit.session import EpochLog, Session
 from trainer.fit.training_model import SCORES
 from trainer.fit.transfer import train_plain, train_transfer
 from trainer.models import build
-from trainer.models.weights import check_weights, weights_sha256
+from trainer.models.weights import weights_sha256
 from trainer.progress import Event, Progress, silent
-from trainer.run.run_folder import check_out, new_run_folder
+from trainer.ranks.local import launch
+from trainer.ranks.opening import opened_group, processes
+from trainer.ranks.place import Place, ray_address
+from trainer.ranks.ranks import Ranks
+from trainer.run.run_folder import new_run_folder
 from trainer.run.run_json import (
     HISTORY_FILE,
     MODEL_FILE,
@@ -56,6 +63,7 @@ from trainer.run.run_json import (
     write_data,
     write_run,
 )
+from trainer.training_checks import check_at_once, check_devices, check_trainable
 
 _PACKAGES = ("snapship", "keras", "tensorflow", "jax", "torch", "numpy", "pillow")
 
@@ -68,11 +76,13 @@ class Run:
         path: The folder.
         record: Its ``run.json``.
         evaluation: The model evaluated on val.
+        written: Whether this process wrote it; of several ranks, only the first does.
     """
 
     path: Path
     record: RunRecord
     evaluation: Evaluation
+    written: bool = True
 
 
 def train(config: TrainConfig, progress: Progress = silent) -> Run:
@@ -93,33 +103,62 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
         DataError: The data cannot be used.
         EnvironmentMissingError: Keras, another package or the network is missing.
     """
-    out = check_out(config.out, config.overwrite)
-    if config.pretrained and config.weights is not None and config.weights != "imagenet":
-        check_weights(config.model, config.weights)
-    _check_writable_names(config, out)
-    check_folder(out)
-    check_report_packages()
-    _check_logs(config, out)
-    # Opened before anything slow.
-    with closing(EpochLog(config.logs)) as log:
-        return _train(config, out, log, progress)
+    check_at_once(config)
+    if (address := ray_address(config.distributed)) is not None:
+        from trainer.ray_training import train_on_ray
+
+        return Run(Path(os.path.abspath(config.out)), *train_on_ray(config, address, progress))
+    count = processes(config.distributed)
+    if count is None:
+        return train_rank(config, None, progress)
+    try:
+        return launch(partial(train_rank, config), count, progress)
+    except KeyboardInterrupt:
+        progress(Event("save", message="interrupted: run the same command to resume"))
+        raise
 
 
-def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) -> Run:
+def train_rank(
+    config: TrainConfig, place: Place | None, progress: Progress = silent, folder: Path | None = None
+) -> Run:
+    """Trains as one of several ranks, all of which call this with the same configuration.
+
+    Args:
+        config: The configuration.
+        place: Which rank this process is; None if the configuration says it.
+        progress: Progress callback, called on rank 0.
+        folder: Where rank 0 writes the run; None for the configuration's ``out``, which names the run in any case.
+
+    Returns:
+        As for :func:`train`; the folder is on rank 0's machine.
+
+    Raises:
+        SnapshipError: As for :func:`train`.
+    """
+    with opened_group(config.distributed, place) as group:
+        ranks = Ranks.around(group, cache_root(config.cache_dir))
+        # Opened before anything slow.
+        with closing(EpochLog(config.logs if ranks.first else None)) as log:
+            return _train(config, ranks, log, progress if ranks.first else silent, folder)
+
+
+def _train(config: TrainConfig, ranks: Ranks, log: EpochLog, progress: Progress, folder: Path | None) -> Run:
     """Trains, after everything that can be checked at once."""
+    out = folder or Path(os.path.abspath(config.out))
     started = time.monotonic()
     progress(Event("data", message=describe_plan(config)))
-    ensure_downloaded(config.data, progress)
+    ranks.leader_first(lambda: ensure_downloaded(config.data, progress))
     progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
     images = open_dataset(config.data)
-    _check_trainable(images)
+    check_trainable(images)
     spec = config.input_spec(images.native_size, images.gray)
     progress(Event("data", 1, 1, _describe(images)))
-    pixels = cached_pixels(images, spec, config.cache_dir, progress)
-    _check_trainable(pixels.images)
+    pixels = ranks.leader_first(lambda: cached_pixels(images, spec, config.cache_dir, progress))
+    ranks.must_agree("data", pixels.images.sha256)
+    check_trainable(pixels.images)
     for line in pixels.images.skipped[:10]:
         progress(Event("pixels", message=f"skipped {line}"))
-    warnings = data_warnings(images, pixels, progress)
+    warnings = data_warnings(images, pixels, progress) if ranks.first else ()
     for line in warnings:
         progress(Event("checks", message=line))
     # Decided before the checkpoint is named: a run that another machine goes on with must not mix precisions.
@@ -128,12 +167,15 @@ def _train(config: TrainConfig, out: Path, log: EpochLog, progress: Progress) ->
         told = f"training in {precision}, which this machine multiplies; --precision float32 trains in full precision"
         progress(Event("checks", message=told))
     config = replace(config, precision=precision)
-    with open_checkpoint(_key(config, pixels, spec, out), config.cache_dir, config.fresh) as checkpoint:
+    check_devices(config, ranks)
+    key = _key(config, pixels, spec, ranks)
+    ranks.must_agree("options, weights and versions", key)
+    with open_rank_checkpoint(key, config.cache_dir, config.fresh, ranks) as checkpoint:
         augment = resolve_augmentations(config.augment, pixels.images.native_size is not None)
-        session = Session(config, pixels, augment, checkpoint, log, progress, started)
+        session = Session(config, pixels, augment, checkpoint, log, progress, started, ranks)
         try:
             model = fit_model(session, spec)
-            return _publish(session, model, spec, out, warnings)
+            return _run_of_first(session, lambda: _publish(session, model, spec, out, warnings))
         except KeyboardInterrupt:
             if checkpoint.has_state:
                 again = "the same command without --fresh" if config.fresh else "the same command"
@@ -149,7 +191,7 @@ def fit_model(session: Session, spec: InputSpec) -> Any:
         spec: The model's input.
 
     Returns:
-        A float32 ``keras.Model`` on raw pixels, whatever the training precision.
+        A float32 ``keras.Model`` on raw pixels, whatever the training precision, on one device.
     """
     config = session.config
     session.progress(Event("model", 0, 0, f"building {config.model}"))
@@ -157,13 +199,14 @@ def fit_model(session: Session, spec: InputSpec) -> Any:
     kept = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
     try:
-        model = _build(config, spec, session.classes)
-        # Logits with 8 bits of mantissa would be too coarse for the loss.
-        model.get_layer(SCORES).dtype_policy = keras.dtype_policies.DTypePolicy("float32")
-        (train_transfer if config.pretrained else train_plain)(model, session)
+        with session.ranks.group.scope():
+            model = _build(config, spec, session.classes)
+            # Logits with 8 bits of mantissa would be too coarse for the loss.
+            model.get_layer(SCORES).dtype_policy = keras.dtype_policies.DTypePolicy("float32")
+            (train_transfer if config.pretrained else train_plain)(model, session)
     finally:
         keras.config.set_dtype_policy(kept)
-    if config.precision == "float32":
+    if config.precision == "float32" and session.ranks.alone:
         return model
     # From the same weights, which decide what is built; the numbers are replaced below.
     plain = _build(config, spec, session.classes)
@@ -206,16 +249,32 @@ def _publish(session: Session, model: Any, spec: InputSpec, out: Path, warnings:
     return Run(out, record, evaluation)
 
 
-def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str:
+def _run_of_first(session: Session, publish: Callable[[], Run]) -> Run:
+    """Lets rank 0 write the run; the others wait, and return the same."""
+    ranks, made, failure = session.ranks, None, None
+    if ranks.first:
+        try:
+            made = publish()
+        except SnapshipError as error:
+            failure = error
+    ranks.agree_on_failure(failure)
+    kept = b"" if made is None else msgspec.json.encode((made.record, made.evaluation))
+    record, evaluation = msgspec.json.decode(ranks.from_first(kept), type=tuple[RunRecord, Evaluation])
+    return made or Run(Path(os.path.abspath(session.config.out)), record, evaluation, written=False)
+
+
+def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, ranks: Ranks) -> str:
     """Name of the checkpoint: everything that determines the model, and its destination."""
     record = config.record()
-    for name in ("overwrite", "fresh", "logs", "cache_dir"):
+    for name in ("overwrite", "fresh", "logs", "cache_dir", "distributed"):
         del record[name]
+    if not ranks.alone:
+        record["devices"] = [ranks.group.devices, ranks.group.figures_are_local and ranks.group.size]
     weights = config.weights if config.pretrained and config.weights != "imagenet" else None
     return checkpoint_key(
         {
             **record,
-            "out": str(out),
+            "out": os.path.abspath(config.out),
             "data": pixels.images.sha256,
             "order": [item.ref for item in pixels.images.items],
             "labels": pixels.images.labels,
@@ -225,46 +284,6 @@ def _key(config: TrainConfig, pixels: Pixels, spec: InputSpec, out: Path) -> str
             "versions": versions_of(_PACKAGES),
         }
     )
-
-
-def _check_logs(config: TrainConfig, out: Path) -> None:
-    """Refuses logs inside the run folder, which may contain nothing else."""
-    if config.logs is not None and out in (logs := Path(os.path.abspath(config.logs)), *logs.parents):
-        raise UsageError(
-            f"--logs must be outside the run folder. Received: {config.logs} in {out}. Choose another folder."
-        )
-
-
-def _check_writable_names(config: TrainConfig, out: Path) -> None:
-    """Refuses paths that run.json cannot store: on Linux they may be any bytes."""
-    for name, path in (("data", os.path.abspath(config.data)), ("out", str(out))):
-        try:
-            path.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise UsageError(
-                f"{name} must be a path in UTF-8. Received: {path!r}. Rename the folder."
-            ) from error
-
-
-def _check_trainable(images: ImageSet) -> None:
-    """Refuses data without val images, or with a class that has no train images."""
-    counts = images.counts()
-    missing = [name for name, sides in counts.items() if not sides["train"]]
-    if len(missing) == len(counts):
-        raise DataError(
-            f"The data must have train images. Received: only val or test images in {images.source}. "
-            "Add a train folder, or pass a folder of class folders, which is split automatically."
-        )
-    if missing:
-        raise DataError(
-            f"Every class must have train images. Received: none for {missing[0]!r} "
-            f"({len(missing)} of {len(counts)} classes) in {images.source}. Add images to train."
-        )
-    if not any(sides["val"] for sides in counts.values()):
-        raise DataError(
-            f"The data must have val images. Received: none in {images.source}. "
-            "Add a val folder, or drop the split to have one made automatically."
-        )
 
 
 def _describe(images: ImageSet) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
+from edge_runtime.child_process import end_with_parent, interrupts_ignored
 from edge_runtime.common.native_output import quiet
 from edge_runtime.score.dispatch import ENDED, Failed, Finished, Opened, Piece, event_of
 from edge_runtime.score.job import Job
@@ -88,27 +84,14 @@ class Processes:
 
     def _start(self, worker: int) -> None:
         pool = self._pools[worker] = ProcessPoolExecutor(1, mp_context=self._context)
-        with _interrupts_ignored():
+        with interrupts_ignored():
             # The first task starts the process.
             self._tasks[pool.submit(_open, self._opened, self._job, self._bundle)] = worker, None
 
 
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Lets processes started meanwhile ignore Ctrl-C, which a terminal sends to all: their parent ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _open(opened: OpenScorer, job: Job, bundle: Path) -> Machine:
     global _scorer
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     with quiet():
         _scorer = opened(job, bundle)
     return _scorer.machine
@@ -117,11 +100,3 @@ def _open(opened: OpenScorer, job: Job, bundle: Path) -> Machine:
 def _score(piece: Piece) -> Part | Rows:
     assert _scorer is not None
     return _scorer.score(piece)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it has been killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)

@@ -12,6 +12,7 @@ from edge_runtime.image.input_spec import Fit, InputSpec
 from trainer.augmentation.choices import MIXING, parse_augmentations
 from trainer.models.catalog import info
 from trainer.models.pretrained import check_pixel_range
+from trainer.ranks.place import parsed
 
 Schedule = Literal["cosine", "constant", "plateau"]
 """Learning rate schedule: warm-up and cosine decay, constant, or lowered when val loss stops falling."""
@@ -57,7 +58,7 @@ class TrainConfig:
             the unchanged image, the others are augmented.
         train_batch_norm: Whether to fine-tune batch normalisation; otherwise it keeps the
             statistics of the pretrained weights.
-        batch_size: Images per batch.
+        batch_size: Images per batch, of all devices together.
         learning_rate: Peak learning rate of training from scratch or of fine-tuning; ``auto``
             finds it by a range test; None for the default.
         schedule: ``cosine``, ``constant`` or ``plateau``.
@@ -74,6 +75,8 @@ class TrainConfig:
         overwrite: Whether an existing run folder may be replaced.
         fresh: Whether to start over instead of resuming an interrupted run.
         cache_dir: Folder of the pixel cache; None for ``~/.cache/snapship/pixels``.
+        distributed: Several devices: ``auto`` for all GPUs of this machine, a number of processes, ``env`` for a
+            rank that a launcher started, or ``ray:`` and the address of a Ray cluster; None for one.
 
     Raises:
         UsageError: A value is invalid.
@@ -108,6 +111,7 @@ class TrainConfig:
     overwrite: bool = False
     fresh: bool = False
     cache_dir: str | os.PathLike[str] | None = None
+    distributed: str | int | None = None
 
     def __post_init__(self) -> None:
         """Checks everything that can be checked without the data."""
@@ -150,6 +154,10 @@ class TrainConfig:
         """Checks how to train."""
         names = parse_augmentations(self.augment)
         object.__setattr__(self, "augment", names)
+        ranks = parsed(self.distributed)
+        object.__setattr__(self, "distributed", ranks)
+        if isinstance(ranks, int) and ranks > self.batch_size:
+            raise _wrong("batch_size", f"at least the number of processes, {ranks}", self.batch_size)
         for kind, value, known in (
             ("schedule", self.schedule, get_args(Schedule)),
             ("class_weights", self.class_weights, get_args(ClassWeights)),

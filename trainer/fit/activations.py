@@ -7,6 +7,8 @@ so a resumed run does not compute it again.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.common.errors import DataError, UsageError
-from edge_runtime.common.temporary import temporary_file
+from edge_runtime.common.temporary import TemporaryFile, temporary_file
 from trainer.augmentation import image_layer
 from trainer.core.backend import load_keras
 from trainer.core.cache import Int64Array, Pixels, unwritable
 from trainer.fit.batches import in_one_shape
 from trainer.fit.forward import Forward
 from trainer.progress import Event, Progress
+from trainer.ranks.ranks import Ranks
 
 BATCH = 32
 """Images per batch: larger ones are no faster, and MobileNetV2 at 224 needs 5 MB for each image."""
@@ -37,8 +40,11 @@ def cached_activations(
     augment: tuple[str, ...] = (),
     seed: int = 0,
     progress: Progress,
+    ranks: Ranks | None = None,
 ) -> list[Any]:
     """Returns the activations of images, computing them unless the files exist.
+
+    Processes that see the same folder each compute some of the batches, and all read one file.
 
     Args:
         forward: Returns the frozen layers as :func:`trainer.fit.forward.forward_pass`; called
@@ -50,6 +56,7 @@ def cached_activations(
         augment: Augmentations of this view; empty for unchanged images.
         seed: Seed of the augmentation.
         progress: Progress callback, called for every batch.
+        ranks: Those that train together, all of which call this; None for one process.
 
     Raises:
         DataError: A value is not finite.
@@ -61,13 +68,15 @@ def cached_activations(
     """
     wanted = [(len(chosen), *shape) for shape in shapes]
     found = [_load(path, shape) for path, shape in zip(paths, wanted, strict=True)]
-    if all(array is not None for array in found):
+    ranks = ranks or Ranks()
+    # Where one machine has nothing, all compute: what ranks do together, none may leave out.
+    if all(ranks.group.gather(b"1" if all(array is not None for array in found) else b"")):
         return found
     kinds: list[Any] = [np.float16 if len(shape) > 2 else np.float32 for shape in wanted]
     run = forward()
     try:
         while (
-            overflow := _store(run, pixels, chosen, paths, wanted, kinds, augment, seed, progress)
+            overflow := _store(run, pixels, chosen, paths, wanted, kinds, augment, seed, progress, ranks)
         ) is not None:
             if kinds[overflow] is np.float32:
                 raise DataError(
@@ -101,30 +110,85 @@ def _store(
     augment: tuple[str, ...],
     seed: int,
     progress: Progress,
+    ranks: Ranks,
 ) -> int | None:
     """Writes the files whole; returns the first output with a value that does not fit its type, if any."""
     change = _augmenting(pixels.array.shape[1:], augment, seed) if augment else None
     paths[0].parent.mkdir(parents=True, exist_ok=True)
+    mine, together = ranks.members.index(ranks.group.rank), len(ranks.members)
     with ExitStack() as stack:
-        made = [stack.enter_context(temporary_file(path.parent)) for path in paths]
-        for entry, shape, kind in zip(made, shapes, kinds, strict=True):
-            # Written rather than memory-mapped: on a full disk a write fails, a mapping kills the process.
-            header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(entry.file, header)
-        for start in range(0, len(chosen), BATCH):
+        files = _Files(stack, paths, shapes, kinds, ranks)
+        overflow: int | None = None
+        for number, start in enumerate(range(0, len(chosen), BATCH)):
             rows = chosen[start : start + BATCH]
+            if change is None and number % together != mine:
+                continue
             batch = pixels.array[rows].astype(np.float32)
             if change is not None:
+                # By every process: the random numbers of a batch follow those of the one before.
                 batch = change(batch)
-            for place, values in enumerate(forward(batch)):
-                if not np.abs(values).max() <= np.finfo(kinds[place]).max:
-                    return place
-                made[place].file.write(np.ascontiguousarray(values, kinds[place]).tobytes())
+            if number % together != mine:
+                continue
+            overflow = files.write(start, forward(batch))
+            if overflow is not None:
+                break
             done = start + len(rows)
             progress(Event("features", done, len(chosen), images=done))
-        for entry, path in zip(made, paths, strict=True):
+        return files.finish(overflow)
+
+
+class _Files:
+    """The files of one view, which one process makes and all that see the folder fill."""
+
+    def __init__(
+        self, stack: ExitStack, paths: Sequence[Path], shapes: Sequence[tuple[int, ...]], kinds: Sequence[Any],
+        ranks: Ranks,
+    ) -> None:  # fmt: skip
+        self._paths, self._kinds, self._ranks = paths, kinds, ranks
+        self._row_bytes = [
+            math.prod(shape[1:]) * np.dtype(kind).itemsize for shape, kind in zip(shapes, kinds, strict=True)
+        ]
+        self._made: list[TemporaryFile] = []
+        if ranks.leads:
+            self._made = [stack.enter_context(temporary_file(path.parent)) for path in paths]
+            for entry, shape, kind in zip(self._made, shapes, kinds, strict=True):
+                # Written rather than memory-mapped: on a full disk a write fails, a mapping kills the process.
+                header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(entry.file, header)
+                entry.file.flush()
+        note = json.dumps([[str(entry.path), entry.file.tell()] for entry in self._made])
+        places = json.loads(ranks.group.gather(note.encode())[ranks.members[0]])
+        self._starts: list[int] = [begin for _, begin in places]
+        self._files: list[Any] = [entry.file for entry in self._made]
+        if not ranks.leads:
+            # Closed below, where the writes must have arrived.
+            self._files = [open(path, "r+b") for path, _ in places]  # noqa: SIM115
+            for file in self._files:
+                stack.callback(file.close)
+
+    def write(self, start: int, outputs: Sequence[Any]) -> int | None:
+        """Writes rows of every output; returns the first output with a value that does not fit, if any."""
+        for place, values in enumerate(outputs):
+            if not np.abs(values).max() <= np.finfo(self._kinds[place]).max:
+                return place
+            self._files[place].seek(self._starts[place] + start * self._row_bytes[place])
+            self._files[place].write(np.ascontiguousarray(values, self._kinds[place]).tobytes())
+        return None
+
+    def finish(self, overflow: int | None) -> int | None:
+        """Moves the files to their places when all have written; returns the first overflow of all."""
+        for file in self._files:
+            file.flush()
+            if not self._ranks.leads:
+                file.close()
+        notes = self._ranks.group.gather(b"" if overflow is None else str(overflow).encode())
+        overflows = [int(note) for note in notes if note]
+        if overflows:
+            return min(overflows)
+        for entry, path in zip(self._made, self._paths, strict=False):
             entry.move_to(path)
-    return None
+        self._ranks.wait()
+        return None
 
 
 def _augmenting(shape: tuple[int, ...], augment: tuple[str, ...], seed: int) -> Callable[[Any], Any]:

@@ -17,6 +17,8 @@ import numpy as np
 
 from trainer.core.backend import compile_options, load_keras
 from trainer.fit.batches import Feed
+from trainer.fit.own_copy import own_copy
+from trainer.ranks.ranks import Ranks
 
 LEAST_IMAGES, MOST_IMAGES = 512, 4096
 """Limits of the number of images measured, an eighth of the train images between them."""
@@ -28,42 +30,74 @@ BATCH = 128
 class BatchStatistics:
     """Measures the statistics of a model's trainable layers of batch normalisation."""
 
-    def __init__(self, core: Any, train: Feed, seed: int) -> None:
+    def __init__(self, core: Any, train: Feed, seed: int, ranks: Ranks | None = None) -> None:
         """Chooses the images.
 
         Args:
             core: The ``keras.Model`` that is trained.
             train: Its training data; only the first view, the unchanged images, is used.
             seed: Seed of the choice.
+            ranks: Those that train together, each of which measures some of the batches; None for one process.
         """
-        keras = load_keras()
-        normalising = keras.layers.BatchNormalization
-        self._layers = [layer for layer in core.layers if isinstance(layer, normalising) and layer.trainable]
+        self._ranks = ranks or Ranks()
+        self._layers = _normalising(core)
         count = len(train.labels)
         order = np.random.default_rng(seed).permutation(count)
         size = min(BATCH, count)
         used = max(size, min(MOST_IMAGES, max(LEAST_IMAGES, count // 8), count) // size * size)
         # Full batches of mixed classes: what one batch normalises decides the inputs of later layers.
         self._batches = order[:used].reshape(-1, size)
-        self._view = train.views[0]
-        self._model = _in_training(keras, core, self._layers) if self._layers else None
+        self._view, self._trained = train.views[0], core
+        self._model: Any = None
+        if not self._layers:
+            return
+        with self._ranks.group.apart():
+            self._core = core if self._ranks.alone else own_copy(core)
+            self._own = _normalising(self._core)
+            self._model = _in_training(load_keras(), self._core, self._own)
 
     def update(self) -> None:
         """Measures, and sets the statistics of the layers; the same weights give the same."""
         if self._model is None:
             return
-        means: list[list[Any]] = []
-        variances: list[list[Any]] = []
-        for rows in self._batches:
-            self._model.predict_on_batch(self._view[rows].astype(np.float32))
-            # After a batch at momentum 0 a layer holds the statistics of that batch.
-            means.append([_value(layer.moving_mean) for layer in self._layers])
-            variances.append([_value(layer.moving_variance) for layer in self._layers])
+        group = self._ranks.group
+        if not self._ranks.alone:
+            self._core.set_weights(self._trained.get_weights())
+        with group.apart():
+            mine = [self._measured(rows) for rows in self._batches[group.rank :: group.size]]
+        # Rank 0 measured batches 0, n, 2n, and so on: the sums are those of one process.
+        held = [_arrays(data, self._own) for data in group.gather(b"".join(map(_bytes, mine)))]
+        batches = [held[place % group.size][place // group.size] for place in range(len(self._batches))]
         for place, layer in enumerate(self._layers):
-            mean = np.stack([found[place] for found in means])
-            within = np.stack([found[place] for found in variances]).mean(axis=0)
+            mean = np.stack([found[2 * place] for found in batches])
+            within = np.stack([found[2 * place + 1] for found in batches]).mean(axis=0)
             layer.moving_mean.assign(mean.mean(axis=0))
             layer.moving_variance.assign(within + mean.var(axis=0))
+
+    def _measured(self, rows: Any) -> list[Any]:
+        """Mean and variance of each layer's inputs, of one batch."""
+        self._model.predict_on_batch(self._view[rows].astype(np.float32))
+        # After a batch at momentum 0 a layer holds the statistics of that batch.
+        return [
+            _value(variable) for layer in self._own for variable in (layer.moving_mean, layer.moving_variance)
+        ]
+
+
+def _normalising(core: Any) -> list[Any]:
+    kind = load_keras().layers.BatchNormalization
+    return [layer for layer in core.layers if isinstance(layer, kind) and layer.trainable]
+
+
+def _bytes(measured: list[Any]) -> bytes:
+    return b"".join(values.tobytes() for values in measured)
+
+
+def _arrays(data: bytes, layers: list[Any]) -> list[list[Any]]:
+    """Takes apart what a rank measured: batch by batch, a mean and a variance of each layer."""
+    sizes = [size for layer in layers for size in [int(np.prod(layer.moving_mean.shape))] * 2]
+    rows = np.frombuffer(data, np.float64).reshape(-1, sum(sizes))
+    ends = np.cumsum(sizes)[:-1]
+    return [np.split(row, ends) for row in rows]
 
 
 def _in_training(keras: Any, core: Any, layers: list[Any]) -> Any:

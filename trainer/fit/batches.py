@@ -13,9 +13,13 @@ from edge_runtime.image.preprocess import UInt8Array
 from trainer.core.backend import load_keras
 from trainer.core.cache import Int64Array
 from trainer.progress import Event, Progress
+from trainer.ranks.group import Share
 
 BATCH = 64
 """Images per batch of a prediction."""
+
+WHOLE = Share()
+"""The share of one process with one device."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def in_one_shape(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return run
 
 
-def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0) -> Any:
+def fit_batches(
+    feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_epoch: int = 0, share: Share = WHOLE
+) -> Any:
     """Returns batches for the training model of :mod:`trainer.fit.training_model`.
 
     Every epoch is one pass over the images. If they are shuffled, the last batch is filled up
@@ -93,15 +99,23 @@ def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_
     for batch normalisation. With several views, each image uses the next one every epoch, so
     all are used equally.
 
+    Where several devices train, each batch is padded with images of its own until they can share it
+    equally, and its images weigh so much that the mean over the padded batch is that over them; the
+    padding weighs nothing. Only batch normalisation sees it. The orders are those of one process; of
+    every batch a process yields its part.
+
     Args:
         feed: Images and labels.
         batch_size: Images per batch; the last one may be smaller.
         seed: Seed of the order.
         shuffle: Whether to draw a new order every epoch.
         first_epoch: Epoch to start at, so that a resumed run sees the same batches.
+        share: This process's part of every batch.
 
     Returns:
-        A ``keras.utils.PyDataset`` of ``({"image", "label"}, label)``.
+        A ``keras.utils.PyDataset`` of ``({"image", "label"}, label)``; where several devices train,
+        of ``({"image", "label"}, label, weight)``, weights float32 ``[n]``. Its ``total_weight`` is that
+        of an epoch's images on all devices.
     """
     views, labels = feed.views, feed.labels
     size = min(batch_size, len(labels)) if shuffle else batch_size
@@ -114,12 +128,27 @@ def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_
             super().__init__(workers=1)
             self._epoch = first_epoch
             self._reorder()
+            self.total_weight = len(self._order) * share.padded(size) / size
 
         def __len__(self) -> int:
             return -(-len(labels) // size)
 
-        def __getitem__(self, index: int) -> tuple[dict[str, Any], Any]:
+        def __getitem__(self, index: int) -> tuple[Any, ...]:
             drawn = self._order[index * size : (index + 1) * size]
+            if share.devices == 1:
+                return self._batch(drawn)
+            # Every batch of one size: another would be compiled again.
+            images, padded = len(drawn), share.padded(size)
+            part = share.part(padded)
+            weights = np.zeros(padded, np.float32)
+            weights[:images] = padded / size
+            return *self._batch(np.resize(drawn, padded)[part]), weights[part]
+
+        def on_epoch_end(self) -> None:
+            self._epoch += 1
+            self._reorder()
+
+        def _batch(self, drawn: Int64Array) -> tuple[dict[str, Any], Any]:
             # Read in file order, then restore the drawn order: batches mix neighbouring images, and
             # folders are sorted by class.
             forwards = np.argsort(drawn, kind="stable")
@@ -127,10 +156,6 @@ def fit_batches(feed: Feed, *, batch_size: int, seed: int, shuffle: bool, first_
             place[forwards] = np.arange(len(drawn))
             found = labels[drawn].astype(np.int32)
             return {"image": self._take(drawn[forwards])[place], "label": found}, found
-
-        def on_epoch_end(self) -> None:
-            self._epoch += 1
-            self._reorder()
 
         def _take(self, rows: Int64Array) -> Any:
             if len(views) == 1:

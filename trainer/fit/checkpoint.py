@@ -14,13 +14,15 @@ versions. The folder is removed when the run is saved.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -30,6 +32,7 @@ import numpy as np
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import remove_abandoned, temporary_file
 from trainer.core.cache import default_cache_dir, unwritable
+from trainer.ranks.ranks import Ranks
 
 KEPT_DAYS = 30
 """Days after which the checkpoint of an abandoned run is removed."""
@@ -97,9 +100,7 @@ class Checkpoint:
             phase: Its name.
         """
         try:
-            with np.load(self._path(phase), allow_pickle=False) as file:
-                note = json.loads(file[_NOTE].tobytes())
-                return Saved(note, tuple(file[str(place)] for place in range(len(file.files) - 1)))
+            return _saved(self._path(phase))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
@@ -118,6 +119,39 @@ class Checkpoint:
         return self.folder / f"{phase}.npz"
 
 
+class RankCheckpoint(Checkpoint):
+    """The checkpoint of a run of several processes: rank 0's state is that of all."""
+
+    def __init__(self, folder: Path, ranks: Ranks) -> None:
+        """Uses an existing folder.
+
+        Args:
+            folder: The folder, where the activations are; on other machines the state is not.
+            ranks: The ranks.
+        """
+        super().__init__(folder)
+        self._ranks = ranks
+
+    def save(self, phase: str, note: dict[str, Any], arrays: Sequence[Any], *, needed: bool) -> None:
+        """See :meth:`Checkpoint.save`; does nothing on other ranks."""
+        if self._ranks.first:
+            super().save(phase, note, arrays, needed=needed)
+
+    def load(self, phase: str) -> Saved | None:
+        """See :meth:`Checkpoint.load`; called on all ranks."""
+        data = b""
+        if self._ranks.first and super().load(phase) is not None:
+            data = self._path(phase).read_bytes()
+        data = self._ranks.from_first(data)
+        return _saved(io.BytesIO(data)) if data else None
+
+
+def _saved(source: Path | io.BytesIO) -> Saved:
+    with np.load(source, allow_pickle=False) as file:
+        note = json.loads(file[_NOTE].tobytes())
+        return Saved(note, tuple(file[str(place)] for place in range(len(file.files) - 1)))
+
+
 def checkpoint_key(parts: dict[str, Any]) -> str:
     """Returns the name of a run's checkpoint folder.
 
@@ -125,6 +159,44 @@ def checkpoint_key(parts: dict[str, Any]) -> str:
         parts: Plain data: everything that determines the result.
     """
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def cache_root(cache_dir: str | os.PathLike[str] | None) -> Path:
+    """The folder that the checkpoints are in.
+
+    Args:
+        cache_dir: Folder of the pixel cache; None for the default.
+    """
+    return Path(cache_dir) if cache_dir is not None else default_cache_dir().parent
+
+
+@contextmanager
+def open_rank_checkpoint(
+    key: str, cache_dir: str | os.PathLike[str] | None, fresh: bool, ranks: Ranks
+) -> Iterator[Checkpoint]:
+    """:func:`open_checkpoint` on all ranks: one process of each machine holds the lock.
+
+    Args:
+        key: As for :func:`open_checkpoint`.
+        cache_dir: As for :func:`open_checkpoint`.
+        fresh: As for :func:`open_checkpoint`.
+        ranks: The ranks.
+
+    Raises:
+        UsageError: As for :func:`open_checkpoint`.
+    """
+    if ranks.group.size == 1:
+        with open_checkpoint(key, cache_dir, fresh) as checkpoint:
+            yield checkpoint
+        return
+    with ExitStack() as stack:
+        if ranks.leads:
+            opening = partial(stack.enter_context, open_checkpoint(key, cache_dir, fresh))
+        else:
+            opening = partial(Checkpoint, cache_root(cache_dir) / "checkpoints" / key)
+        yield RankCheckpoint(ranks.leader_first(opening).folder, ranks)
+        # Nobody removes what others still read.
+        ranks.wait()
 
 
 @contextmanager
@@ -139,7 +211,7 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
     Raises:
         UsageError: Another process is training the same run, or the folder cannot be written.
     """
-    root = (Path(cache_dir) if cache_dir is not None else default_cache_dir().parent) / "checkpoints"
+    root = cache_root(cache_dir) / "checkpoints"
     folder = root / key
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from trainer.fit.checkpoint import Saved
 from trainer.fit.session import Session
 from trainer.fit.training_model import accuracy, cross_entropy, loss, training_model
 from trainer.progress import Event
+from trainer.ranks.ranks import Ranks
 from trainer.run.run_json import EpochRow
 
 WARMUP_SHARE = 0.15
@@ -73,20 +74,22 @@ def run_phase(
         session.started = min(session.started, time.monotonic() - saved.note["seconds"])
         if saved.note["finished"]:
             return _finished(session, phase, core, saved)
-    config = session.config
+    config, ranks = session.config, session.ranks
     seeds = _seeds(config.seed, phase.name)
     keras.utils.set_random_seed(seeds[0])
     _reseed(core, seeds[0])
     model = _model_to_fit(session, core, train, seeds)
     batches = fit_batches(
         train, batch_size=config.batch_size, seed=config.seed, shuffle=True,
-        first_epoch=len(saved.note["rows"]) if saved is not None else 0,
+        first_epoch=len(saved.note["rows"]) if saved is not None else 0, share=ranks.share,
     )  # fmt: skip
-    check = fit_batches(val, batch_size=_VAL_BATCH, seed=0, shuffle=False)
+    check = fit_batches(val, batch_size=_VAL_BATCH, seed=0, shuffle=False, share=ranks.share)
     rate = saved.note["rate"] if saved is not None else _rate(session, phase, model, train)
     model.compile(
-        optimizer=_optimizer(session, rate, phase.epochs * len(batches)), loss=loss, metrics=[accuracy, cross_entropy],
-        steps_per_execution=_steps_at_once(train, config.batch_size), **compile_options(keras),
+        optimizer=_optimizer(session, rate, phase.epochs * len(batches)), loss=loss,
+        # Where batches are padded, only weighted metrics leave the padding out.
+        **{"metrics" if ranks.alone else "weighted_metrics": [accuracy, cross_entropy]},
+        steps_per_execution=_steps_at_once(train, config.batch_size) if ranks.alone else 1, **compile_options(keras),
     )  # fmt: skip
     model.optimizer.build(model.trainable_variables)
     plateau = None
@@ -108,10 +111,14 @@ def run_phase(
         callback.restore(saved)
     # After the plateau, whose state it saves; before the averages are swapped out.
     callbacks = [*([plateau] if plateau else []), callback]
+    if not ranks.alone:
+        from trainer.fit.rank_callback import RankCallback
+
+        callbacks.insert(0, RankCallback(ranks, core, batches, check))
     if config.ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     # After the swap: the statistics are those of the weights that are validated.
-    statistics = BatchStatistics(core, train, seeds[3])
+    statistics = BatchStatistics(core, train, seeds[3], ranks)
     callbacks.append(keras.callbacks.LambdaCallback(on_test_begin=lambda logs: statistics.update()))
     if callback.waited < phase.patience:
         model.fit(
@@ -143,7 +150,7 @@ def rate_schedule(kind: str, peak: float, steps: int) -> Any:
     )
 
 
-def find_rate(model: Any, batches: Any) -> float:
+def find_rate(model: Any, batches: Any, ranks: Ranks | None = None) -> float:
     """Finds a learning rate by a range test (Smith 2017, arXiv 1506.01186); restores the weights.
 
     The rate rises with every batch; the result is where the smoothed loss falls fastest, which
@@ -152,6 +159,7 @@ def find_rate(model: Any, batches: Any) -> float:
     Args:
         model: A compiled ``keras.Model`` whose optimizer has a constant learning rate.
         batches: Data for its ``fit``; epochs are repeated as needed.
+        ranks: Those that train the model together; None for one process.
 
     Returns:
         The learning rate.
@@ -174,6 +182,9 @@ def find_rate(model: Any, batches: Any) -> float:
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             # Keras logs the mean of the epoch so far.
             mean = float((logs or {})["loss"])
+            if ranks is not None:
+                # All must stop at the same batch.
+                mean = ranks.mean(mean)
             losses.append(mean * (batch + 1) - self.mean * batch)
             self.mean = mean
             last = losses[-1]
@@ -241,7 +252,7 @@ def _steps_at_once(train: Feed, batch_size: int) -> int:
     """Steps between two calls of the callbacks; the same numbers come of it, whatever it is.
 
     Of a step of a small network the loop in Python takes a tenth. Steps on large inputs are long enough, and
-    progress should be told after each.
+    progress should be told after each. On several devices TensorFlow 2.21 fails with more than one.
     """
     if load_keras().backend.backend() != "tensorflow":
         # PyTorch refuses more than one, and on JAX Keras loops in Python all the same.
@@ -254,20 +265,23 @@ def _optimizer(session: Session, rate: float, steps: int) -> Any:
     keras = load_keras()
     ema = session.config.ema
     averaging = {"use_ema": True, "ema_momentum": ema} if ema else {}
-    return keras.optimizers.Adam(rate_schedule(session.config.schedule, rate, steps), **averaging)
+    kind = session.ranks.group.optimizer(keras.optimizers.Adam)
+    return kind(rate_schedule(session.config.schedule, rate, steps), **averaging)
 
 
 def _rate(session: Session, phase: Phase, model: Any, train: Feed) -> float:
     """The phase's peak learning rate, found by a range test if none is set."""
     if phase.learning_rate is not None:
         return phase.learning_rate
-    keras = load_keras()
+    keras, ranks = load_keras(), session.ranks
     session.progress(Event(phase.name, message=f"{phase.name}: finding the learning rate"))
     model.compile(
-        optimizer=keras.optimizers.Adam(1e-6), loss=loss, metrics=[accuracy], **compile_options(keras)
+        optimizer=ranks.group.optimizer(keras.optimizers.Adam)(1e-6), loss=loss, **compile_options(keras)
     )
-    batches = fit_batches(train, batch_size=session.config.batch_size, seed=session.config.seed, shuffle=True)
-    rate = find_rate(model, batches)
+    batches = fit_batches(
+        train, batch_size=session.config.batch_size, seed=session.config.seed, shuffle=True, share=ranks.share
+    )
+    rate = find_rate(model, batches, ranks)
     session.progress(Event(phase.name, message=f"{phase.name}: learning rate {rate:.2g}"))
     return rate
 

@@ -17,6 +17,7 @@ from trainer.core.backend import training_extra
 from trainer.core.cache import Int64Array, Pixels
 from trainer.fit.checkpoint import Checkpoint
 from trainer.progress import Progress
+from trainer.ranks.ranks import Ranks
 from trainer.run.run_json import HISTORY_FILE, EpochRow, history_csv
 
 _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
@@ -35,6 +36,7 @@ class Session:
         progress: Progress callback, called for every batch, or few batches, and every epoch.
         started: ``time.monotonic()`` when training began; earlier by the time that an
             interrupted run had already spent.
+        ranks: The processes and devices that train.
         rows: Epochs so far, of all phases.
         rates: Peak learning rate of each phase so far, by its name.
     """
@@ -46,6 +48,7 @@ class Session:
     log: EpochLog
     progress: Progress
     started: float
+    ranks: Ranks = field(default_factory=Ranks)
     rows: list[EpochRow] = field(default_factory=list)
     rates: dict[str, float] = field(default_factory=dict)
 

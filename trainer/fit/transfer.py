@@ -26,6 +26,7 @@ from trainer.core.cache import Int64Array
 from trainer.fit.activations import cached_activations
 from trainer.fit.batches import Feed, Rows
 from trainer.fit.forward import forward_pass
+from trainer.fit.own_copy import own_copy
 from trainer.fit.phase import run_phase
 from trainer.fit.session import Session
 from trainer.fit.training_model import as_logits
@@ -182,13 +183,16 @@ class _FrozenPart:
         total = count * len(session.train) + len(session.val)
         what = f"head: running {total} images through the {max(cuts)} frozen layers"
         session.progress(Event("features", 0, 0, what))
-        forward = cache(lambda: forward_pass(front))
+        ranks = session.ranks
+        forward = cache(lambda: forward_pass(front if ranks.alone else own_copy(front)))
 
         def computed(name: str, chosen: Int64Array, view: int) -> list[Any]:
-            return cached_activations(
-                forward, shapes, pixels, chosen, [folder / f"{name}-{cut}.npy" for cut in self._cuts],
-                augment=augment if view else (), seed=session.config.seed + view, progress=session.progress,
-            )  # fmt: skip
+            with ranks.group.apart():
+                return cached_activations(
+                    forward, shapes, pixels, chosen, [folder / f"{name}-{cut}.npy" for cut in self._cuts],
+                    augment=augment if view else (), seed=session.config.seed + view, progress=session.progress,
+                    ranks=ranks,
+                )  # fmt: skip
 
         self._views = [computed(f"train-{view}", session.train, view) for view in range(count)]
         self._val = computed("val", session.val, 0)

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.thread_ranks import on_ranks
 from trainer.config.schedule import Phase
 from trainer.fit import batch_norm
 from trainer.fit.batch_norm import BatchStatistics
 from trainer.fit.batches import Feed
 from trainer.fit.phase import run_phase
+from trainer.ranks.ranks import Ranks
 
 RANDOM = np.random.default_rng(0)
 DATA = (3.0 * RANDOM.normal(size=(300, 4)) + 5.0).astype(np.float32)
@@ -96,4 +98,18 @@ def test_all_of_this_holds_on_another_backend(backend: str, tmp_path: Path) -> N
         env={**own, "KERAS_BACKEND": backend}, cwd=Path(__file__).parents[4], capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "8 passed" in done.stdout
+    assert "9 passed" in done.stdout
+
+
+def test_ranks_measure_what_one_process_does(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    monkeypatch.setattr(batch_norm, "BATCH", 50)
+    models = [keras.models.clone_model(model) for _ in range(2)]
+    BatchStatistics(model, TRAIN, seed=0).update()
+    on_ranks(2, lambda group: BatchStatistics(models[group.rank], TRAIN, 0, Ranks(group)).update())
+    for other in models:
+        for mine, expected in zip(
+            other.get_layer("norm").weights, model.get_layer("norm").weights, strict=True
+        ):
+            np.testing.assert_array_equal(np.asarray(mine), np.asarray(expected))

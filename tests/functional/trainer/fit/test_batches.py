@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from trainer.fit.batches import Feed, Rows, fit_batches, in_one_shape, predict_batches
 from trainer.progress import Event
+from trainer.ranks.group import Share
 
 LABELS = np.arange(50, dtype=np.int64)
 
@@ -112,3 +114,38 @@ def test_smaller_batches_have_the_shape_of_the_largest_and_their_own_outputs() -
 def test_set_smaller_than_a_batch_is_one_batch() -> None:
     batches = fit_batches(Feed((np.zeros((5, 2)),), LABELS[:5]), batch_size=32, seed=0, shuffle=True)
     assert sorted(order(batches)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("shuffle", "count"), [(True, 50), (False, 50), (False, 49), (True, 5)])
+def test_ranks_yield_their_parts_of_one_process_batches(shuffle: bool, count: int) -> None:
+    views = (np.arange(count, dtype=np.float32)[:, None],)
+    options = {"batch_size": 16, "seed": 4, "shuffle": shuffle}
+    whole = fit_batches(Feed(views, LABELS[:count]), **options)
+    ranks = [
+        fit_batches(Feed(views, LABELS[:count]), **options, share=Share(rank, 3, 3)) for rank in range(3)
+    ]
+    weight = 0.0
+    for place in range(len(whole)):
+        parts = [batches[place] for batches in ranks]
+        labels, weights = (np.concatenate([part[index] for part in parts]) for index in (1, 2))
+        images = np.concatenate([part[0]["image"][:, 0] for part in parts])
+        expected = whole[place][1]
+        np.testing.assert_array_equal(images, labels)
+        # All batches have one size; the padding repeats images of the batch, and weighs nothing.
+        assert len(labels) == -(-min(16, count) // 3) * 3 if shuffle else len(labels) == 18
+        np.testing.assert_array_equal(labels[: len(expected)], expected)
+        assert set(labels[len(expected) :]) <= set(expected)
+        assert (weights[: len(expected)] == weights[0]).all()
+        assert (weights[len(expected) :] == 0).all()
+        if len(expected) == min(16, count):
+            # The mean over the padded batch is that over its images.
+            assert np.mean(weights) == pytest.approx(1.0)
+        weight += weights.sum()
+    assert ranks[0].total_weight == pytest.approx(weight)
+
+
+def test_batch_that_the_devices_share_equally_has_weights_of_one() -> None:
+    batches = fit_batches(
+        Feed((np.zeros((8, 2)),), LABELS[:8]), batch_size=4, seed=0, shuffle=True, share=Share(1, 2, 2)
+    )
+    assert batches[0][2].tolist() == [1.0, 1.0]

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from edge_runtime.common.errors import DataError, UsageError
+from tests.thread_ranks import on_ranks
 from trainer.core.cache import Pixels
 from trainer.fit.activations import cached_activations
 from trainer.fit.forward import forward_pass
 from trainer.progress import silent
+from trainer.ranks.ranks import Ranks
 
 ARRAY = np.random.default_rng(0).integers(0, 256, (9, 12, 12, 3), dtype=np.uint8)
 CHOSEN = np.array([0, 2, 3, 8], np.int64)
@@ -123,3 +125,58 @@ def test_one_pass_gives_every_output_and_a_missing_file_makes_it_run_again(
     (tmp_path / "a.npy").unlink()
     computed()
     assert passes == [4, 4]
+
+
+def test_ranks_divide_the_batches_and_read_one_file(
+    session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.fit.activations.BATCH", 2)
+    pixels = session(ARRAY, [0, 1] * 4 + [0], 9).pixels
+    chosen = np.arange(9)
+
+    def work(folder: Path, group: Any, ranks: Ranks) -> tuple[Any, int]:
+        run, passes = forward_pass(front()), []
+
+        def counted(batch: Any) -> list[Any]:
+            passes.append(len(batch))
+            return run(batch)
+
+        (made,) = cached_activations(
+            lambda: counted, [(12, 12, 3)], pixels, chosen, [folder / "a.npy"], augment=("rotation",), seed=3,
+            progress=silent, ranks=ranks,
+        )  # fmt: skip
+        return np.array(made), len(passes)
+
+    expected, passes = work(tmp_path / "alone", None, Ranks())
+    assert passes == 5
+    shared = tmp_path / "shared"
+    found = on_ranks(2, lambda group: work(shared, group, Ranks(group, (0, 1))))
+    # Bit for bit those of one process, the random numbers of the augmentation too.
+    for made, _ in found:
+        np.testing.assert_array_equal(made, expected)
+    assert [passes for _, passes in found] == [3, 2]
+    assert [path.name for path in shared.iterdir()] == ["a.npy"]
+    # Two machines: each computes all.
+    found = on_ranks(2, lambda group: work(tmp_path / str(group.rank), group, Ranks(group, (group.rank,))))
+    assert [passes for _, passes in found] == [5, 5]
+    np.testing.assert_array_equal(found[1][0], expected)
+
+
+def test_overflow_that_one_rank_sees_is_that_of_all(
+    session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.fit.activations.BATCH", 2)
+    array = ARRAY.copy()
+    array[:2] = 0
+    pixels = session(array, [0, 1] * 4 + [0], 9).pixels
+
+    def work(group: Any) -> Any:
+        (made,) = cached_activations(
+            lambda: forward_pass(front(scale=1000.0)), [(12, 12, 3)], pixels, np.arange(4), [tmp_path / "a.npy"],
+            progress=silent, ranks=Ranks(group, (0, 1)),
+        )  # fmt: skip
+        return made
+
+    for made in on_ranks(2, work):
+        assert made.dtype == np.float32
+        np.testing.assert_allclose(made, array[:4] * 1000.0, rtol=1e-6)

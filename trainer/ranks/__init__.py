@@ -1,0 +1,1 @@
+"""Ranks: the processes and devices that train one model together."""

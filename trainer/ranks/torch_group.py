@@ -1,0 +1,99 @@
+"""Ranks on PyTorch: each computes the gradients of its part of the batch, and applies the mean of all.
+
+Not ``DistributedDataParallel``: Keras' ``fit`` does not call the wrapped module, so nothing is averaged, without
+a word.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from trainer.ranks.place import Place
+
+
+class TorchGroup:
+    """A process group of ``torch.distributed``."""
+
+    figures_are_local = True
+
+    def __init__(self, place: Place) -> None:
+        """Joins the ranks.
+
+        Args:
+            place: This rank.
+
+        Raises:
+            Exception: What PyTorch raises when the ranks do not find each other.
+        """
+        import torch
+        import torch.distributed as distributed
+
+        host, _, port = place.address.rpartition(":")
+        local = place.local_rank or 0
+        os.environ.update(
+            RANK=str(place.rank),
+            WORLD_SIZE=str(place.size),
+            LOCAL_RANK=str(local),
+            MASTER_ADDR=host,
+            MASTER_PORT=port,
+        )
+        if host.startswith("127."):
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        gpu = torch.cuda.is_available()
+        if gpu:
+            torch.cuda.set_device(local % torch.cuda.device_count())
+        distributed.init_process_group(
+            "nccl" if gpu else "gloo", init_method="env://", timeout=datetime.timedelta(minutes=30)
+        )
+        self.rank, self.size, self.devices = place.rank, place.size, place.size
+        self._distributed = distributed
+
+    def gather(self, data: bytes) -> list[bytes]:
+        """See :class:`~trainer.ranks.group.Group`."""
+        found: list[Any] = [None] * self.size
+        self._distributed.all_gather_object(found, data)
+        return found
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """See :class:`~trainer.ranks.group.Group`."""
+        return nullcontext()
+
+    def apart(self) -> AbstractContextManager[Any]:
+        """See :class:`~trainer.ranks.group.Group`."""
+        return nullcontext()
+
+    def optimizer(self, kind: Any) -> Any:
+        """See :class:`~trainer.ranks.group.Group`."""
+        group = self
+
+        class Averaging(kind):  # type: ignore[misc]
+            """Applies the mean of all ranks' gradients, each of as many images."""
+
+            def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+                return super().apply(group.mean(grads), trainable_variables)
+
+        return Averaging
+
+    def mean(self, gradients: Any) -> list[Any]:
+        """Averages tensors over the ranks, in one message.
+
+        Args:
+            gradients: Tensors, the same on all ranks; None where a variable has none.
+        """
+        import torch
+
+        there = [gradient for gradient in gradients if gradient is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in there])
+        self._distributed.all_reduce(flat)
+        flat /= self.size
+        parts = iter(torch.split(flat, [gradient.numel() for gradient in there]))
+        return [
+            next(parts).reshape(gradient.shape) if gradient is not None else None for gradient in gradients
+        ]
+
+    def close(self) -> None:
+        """Leaves the ranks."""
+        self._distributed.destroy_process_group()
