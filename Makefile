@@ -48,7 +48,7 @@ test: $(READY) acceptance
 
 # A package that cannot be installed leaves the reason in log.txt; the tests that need it skip with that line.
 acceptance: $(ACCEPTANCE)/mediapipe/.ready $(NPM:%=$(ACCEPTANCE)/%/.ready) $(ENGINES:%=$(ACCEPTANCE)/%/.ready) \
-	$(ACCEPTANCE)/readers/.ready $(ACCEPTANCE)/ray/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
+	$(ACCEPTANCE)/readers/.ready $(ACCEPTANCE)/ray/.ready $(ACCEPTANCE)/torch/.ready $(CLOUD:%=$(ACCEPTANCE)/%/.ready)
 
 $(ACCEPTANCE)/mediapipe/.ready: tests/e2e/exporter/mediapipe-requirements.txt
 	@mkdir -p $(@D) && rm -f $@
@@ -89,6 +89,13 @@ $(ACCEPTANCE)/ray/.ready: tests/e2e/cluster/ray-requirements.txt
 	@{ $(PYTHON) -m venv $(@D) && \
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps -r $<; } >$(@D)/log.txt 2>&1 && touch $@ \
 	|| echo "Ray is not installed; its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
+
+# In a folder and not an environment: it is used beside the packages of .venv.
+$(ACCEPTANCE)/torch/.ready: tests/e2e/trainer/torch-requirements.txt
+	@mkdir -p $(@D) && rm -rf $@ $(@D)/packages
+	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 --no-deps --target $(@D)/packages -r $< && \
+	PYTHONPATH=$(@D)/packages $(BIN)/python -c 'import torch'; } >$(@D)/log.txt 2>&1 && touch $@ \
+	|| echo "PyTorch is not installed; its tests skip: $$(grep -im1 error $(@D)/log.txt || tail -n 1 $(@D)/log.txt)"
 
 # Prints NOT CHECKED if pip-audit is missing or its service unreachable; fails on a known vulnerability.
 $(ACCEPTANCE)/audit/.ready: .ci/audit-requirements.txt

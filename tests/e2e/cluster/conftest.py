@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +37,12 @@ class RayCluster:
     def run(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """Starts a program of this checkout in Ray's environment."""
         return subprocess.Popen(
-            [self.python, *words], env={**self.environment, "PYTHONPATH": str(ROOT), **more},
+            [self.python, *words], env={**self.environment, "PYTHONPATH": self._path(), **more},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    def _path(self) -> str:
+        return os.pathsep.join(filter(None, [str(ROOT), self.environment.get("PYTHONPATH")]))
 
     def remove_node(self) -> None:
         """Kills the second node."""
@@ -61,12 +65,24 @@ def ray_python() -> str:
 
 @pytest.fixture(scope="session")
 def ray_cluster(ray_python: str) -> Iterator[RayCluster]:
+    with started_cluster(ray_python) as cluster:
+        yield cluster
+
+
+@contextmanager
+def started_cluster(ray_python: str, **more: str) -> Iterator[RayCluster]:
+    """Starts a cluster, and ends it.
+
+    Args:
+        ray_python: The interpreter of Ray's environment.
+        more: Variables of its machines, and of the drivers.
+    """
     # Sockets deep below it have a name of at most 107 bytes, so it is not where other tests write.
     place = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PYTHONPATH"))}
     environment = {
         **kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_TMPDIR": str(place),
-        "RAY_USAGE_STATS_ENABLED": "0", "HOME": str(place),
+        "RAY_USAGE_STATS_ENABLED": "0", "HOME": str(place), **more,
     }  # fmt: skip
     log = (place / "log.txt").open("w")
     process = subprocess.Popen(

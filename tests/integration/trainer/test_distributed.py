@@ -8,46 +8,29 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.backends import environment_of
 from tests.integration.trainer.test_training_resume import assert_same_model, losses
 from tests.thread_ranks import alive
 from trainer.evaluation.evaluation import load_model
 
-ROOT = Path(__file__).resolve().parents[3]
 EPOCHS = 3
 
 pytestmark = pytest.mark.slow
 
 
-def needs(backend: str) -> str:
-    """Where the backend is, for PYTHONPATH; empty where it is installed here."""
-    if find_spec(backend) is not None:
-        return ""
-    folder = Path(sys.prefix) / "acceptance" / backend
-    if not (folder / ".ready").is_file():
-        pytest.skip(f"needs {backend} of make acceptance, which is not installed: pip install {backend}")
-    return str(folder / "packages")
-
-
 def command(out: Path, cache: Path, backend: str, *words: str, model: str = "lenet5") -> dict[str, Any]:
     """How to start a training of the digits."""
     given = [
-        sys.executable, "-m", "snapship", "train", "digits", "--model", model, "--epochs", str(EPOCHS), "--augment", "none",
-        "--precision", "float32", "--out", str(out), *words,
+        sys.executable, "-m", "snapship", "train", "digits", "--model", model, "--epochs", str(EPOCHS),
+        "--augment", "none", "--precision", "float32", "--out", str(out), *words,
     ]  # fmt: skip
-    paths = os.pathsep.join(filter(None, [str(ROOT), needs(backend)]))
-    variables = {
-        "XDG_CACHE_HOME": str(cache),
-        "KERAS_BACKEND": backend,
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": paths,
-    }
+    variables = {"XDG_CACHE_HOME": str(cache), "JAX_PLATFORMS": "cpu", **environment_of(backend)}
     return {"args": given, "env": {**os.environ, **variables}, "text": True}
 
 
@@ -88,6 +71,28 @@ def test_two_train_the_model_of_one(backend: str, runs: Callable[..., Path]) -> 
     np.testing.assert_allclose(
         np.array(losses(one), np.float64), np.array(losses(two), np.float64), rtol=0, atol=1e-6
     )
+
+
+def test_transfer_learning_on_two_is_that_of_one(tmp_path: Path, photos: Callable[..., Path]) -> None:
+    """The frozen part is divided, and its activations are bit for bit those of one process."""
+    import keras
+
+    bare = keras.applications.MobileNetV2(
+        input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None
+    )
+    bare.save_weights(tmp_path / "own.weights.h5")
+    data, made = photos(cat=40, dog=40), []
+    for count in (1, 2):
+        given = command(tmp_path / str(count), tmp_path / f"cache-{count}", "jax", model="mobilenet_v2")
+        given["args"][4] = str(data)
+        given["args"] += ["--width", "0.35", "--size", "32", "--weights", str(tmp_path / "own.weights.h5"),
+                          "--fine-tune-epochs", "2", "--unfreeze", "20", "--batch-size", "16"]  # fmt: skip
+        given["args"] += ["--distributed", str(count)] if count > 1 else []
+        done = subprocess.run(**given, capture_output=True, timeout=500, check=False)
+        assert done.returncode == 0, done.stderr
+        made.append(tmp_path / str(count))
+    assert greatest_difference(*made) <= 1e-6
+    assert len(losses(made[0])) == len(losses(made[1])) == EPOCHS + 2
 
 
 def start(place: tuple[int, int], port: int, given: dict[str, Any], **more: str) -> subprocess.Popen[str]:

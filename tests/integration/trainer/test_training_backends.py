@@ -17,10 +17,9 @@ import pytest
 
 from edge_runtime import Classifier
 from exporter import ExportConfig, check, export
+from tests.backends import environment_of, packages_of
 from trainer import read_run
 from trainer.evaluation.evaluation import load_model
-
-ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +65,7 @@ def train_elsewhere(backend: str, folder: Path, **options: Any) -> Elsewhere:
     settings = {**options, "out": str(folder / "run"), "cache_dir": str(folder / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(settings), str(folder / "answers.npz")],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend},
+        env={**os.environ, **environment_of(backend)},
         capture_output=True, text=True, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -78,8 +77,7 @@ def train_elsewhere(backend: str, folder: Path, **options: Any) -> Elsewhere:
 @pytest.fixture(scope="module", params=["jax", "torch"])
 def backend(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
-    if find_spec(name) is None:
-        pytest.skip(f"needs {name}, which is not installed: pip install {name}")
+    packages_of(name)
     return name
 
 

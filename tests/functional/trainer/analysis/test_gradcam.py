@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.backends import environment_of
 from trainer import models
 from trainer.analysis.gradcam import GradCam
 from trainer.analysis.layers import NothingToShowError
@@ -128,13 +128,12 @@ def test_every_architecture_has_a_heat(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_give_the_hand_computed_heat(backend: str) -> None:
-    if find_spec(backend) is None:
-        pytest.skip(f"needs {backend}")
+    there = environment_of(backend)
     # Backends cannot be changed in a process that has loaded Keras.
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", __file__,
          "-k", "hand_computed_one or before_the_softmax or means_over or shortcut or mobilenet_v2"],
-        cwd=ROOT, env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT, env={**os.environ, **there},
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

