@@ -2,7 +2,7 @@
 
 ::
 
-    trainer ─────┐
+    trainer ─────┐                      (trainer also calls cluster, for ranks on Ray)
     exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json)
     serverless ──┤
     phone ───────┘
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edge_runtime": (),
-    "trainer": ("edge_runtime",),
+    "trainer": ("edge_runtime", "cluster"),
     "exporter": ("edge_runtime", "trainer.run.run_json"),
     "serverless": ("edge_runtime",),
     "phone": ("edge_runtime",),

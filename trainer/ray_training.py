@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cluster.connection import joined
 from cluster.ranks import run_ranks
@@ -24,16 +25,22 @@ from trainer.ranks.place import Place
 from trainer.run.run_folder import new_run_folder
 from trainer.run.run_json import RunRecord
 
+TrainRank = Callable[[TrainConfig, Place, Progress, Path], Any]
+"""Trains as a rank and writes the run to a folder; returns a ``Run``."""
+
 Trained = tuple[RunRecord, Evaluation, bytes]
 """The record, the evaluation, and the run folder as a zip."""
 
 
-def train_on_ray(config: TrainConfig, address: str, progress: Progress) -> tuple[RunRecord, Evaluation]:
+def train_on_ray(
+    config: TrainConfig, address: str, train_rank: TrainRank, progress: Progress
+) -> tuple[RunRecord, Evaluation]:
     """Trains on all GPUs of a cluster, or on all of its machines where it has none.
 
     Args:
         config: The configuration; data and weights must be there on every machine, under the same path.
         address: The cluster's, as ``--ray`` of ``snapship score``.
+        train_rank: :func:`trainer.training.train_rank`, which calls this.
         progress: Progress callback.
 
     Returns:
@@ -51,7 +58,9 @@ def train_on_ray(config: TrainConfig, address: str, progress: Progress) -> tuple
     assert data is not None
     config = replace(config, distributed=None, logs=None, data=data, weights=weights, out=out)
     with joined(address, more=("trainer",)) as ray:
-        trained = run_ranks(ray, partial(_rank, config), progress, {"KERAS_BACKEND": chosen_backend()})
+        trained = run_ranks(
+            ray, partial(_rank, config, train_rank), progress, {"KERAS_BACKEND": chosen_backend()}
+        )
     # Rank 0 always has one.
     assert trained is not None
     record, evaluation, archive = trained
@@ -62,11 +71,14 @@ def train_on_ray(config: TrainConfig, address: str, progress: Progress) -> tuple
 
 
 def _rank(
-    config: TrainConfig, rank: int, size: int, address: str, tell: Callable[[Event], None]
+    config: TrainConfig,
+    train_rank: TrainRank,
+    rank: int,
+    size: int,
+    address: str,
+    tell: Callable[[Event], None],
 ) -> Trained | None:
     """What a rank does, on its machine."""
-    from trainer.training import train_rank
-
     out = Path(config.out)
     # On this machine, and the same when the command goes on.
     kept = cache_root(config.cache_dir) / "ray" / hashlib.sha256(str(out).encode()).hexdigest()[:32]

@@ -107,7 +107,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     if (address := ray_address(config.distributed)) is not None:
         from trainer.ray_training import train_on_ray
 
-        return Run(Path(os.path.abspath(config.out)), *train_on_ray(config, address, progress))
+        return Run(Path(os.path.abspath(config.out)), *train_on_ray(config, address, train_rank, progress))
     count = processes(config.distributed)
     if count is None:
         return train_rank(config, None, progress)
