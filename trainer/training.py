@@ -114,7 +114,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> Run:
     try:
         return launch(partial(train_rank, config), count, progress)
     except KeyboardInterrupt:
-        progress(Event("save", message="interrupted: run the same command to resume"))
+        _tell_how_to_resume(config, progress)
         raise
 
 
@@ -147,6 +147,8 @@ def _train(config: TrainConfig, ranks: Ranks, log: EpochLog, progress: Progress,
     out = folder or Path(os.path.abspath(config.out))
     started = time.monotonic()
     progress(Event("data", message=describe_plan(config)))
+    if config.distributed == "auto" and ranks.alone:
+        progress(Event("data", message="training on one device: this machine has no second GPU"))
     ranks.leader_first(lambda: ensure_downloaded(config.data, progress))
     progress(Event("data", 0, 0, f"opening {os.fspath(config.data)}"))
     images = open_dataset(config.data)
@@ -178,9 +180,13 @@ def _train(config: TrainConfig, ranks: Ranks, log: EpochLog, progress: Progress,
             return _run_of_first(session, lambda: _publish(session, model, spec, out, warnings))
         except KeyboardInterrupt:
             if checkpoint.has_state:
-                again = "the same command without --fresh" if config.fresh else "the same command"
-                progress(Event("save", message=f"interrupted: run {again} to resume"))
+                _tell_how_to_resume(config, progress)
             raise
+
+
+def _tell_how_to_resume(config: TrainConfig, progress: Progress) -> None:
+    again = "the same command without --fresh" if config.fresh else "the same command"
+    progress(Event("save", message=f"interrupted: run {again} to resume"))
 
 
 def fit_model(session: Session, spec: InputSpec) -> Any:

@@ -17,6 +17,7 @@ from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
 from edge_runtime.common.native_output import quiet
 from trainer.progress import Event, Progress, silent
 from trainer.ranks.place import Place
+from trainer.ranks.watch import ended
 
 T = TypeVar("T")
 
@@ -116,10 +117,7 @@ def _ended(rank: _Rank) -> EnvironmentMissingError:
     how = f"with exit code {code}"
     if code is not None and code < 0:
         how = f"by {signal.Signals(-code).name}"
-    return EnvironmentMissingError(
-        f"All ranks must run to the end. Received: rank {rank.number} ended {how}. "
-        "Run the same command to go on after the last epoch."
-    )
+    return ended(rank.number, how)
 
 
 def _child(run: Callable[[Place, Progress], Any], place: Place, connection: Connection) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, UsageError, first_line
@@ -14,6 +14,7 @@ from edge_runtime.common.native_output import quiet
 from trainer.core.backend import chosen_backend, load_keras
 from trainer.ranks.group import Alone, Group
 from trainer.ranks.place import Place, place_of_environment
+from trainer.ranks.watch import watched
 
 _COUNT_GPUS = {
     "jax": "import jax; print(jax.local_device_count() if jax.default_backend() != 'cpu' else 1)",
@@ -96,8 +97,16 @@ def opened_group(distributed: str | int | None, place: Place | None) -> Iterator
             f"All ranks must find each other. Received: {first_line(error)} ({where}). "
             "Start all ranks, with one address that all of them reach."
         ) from error
+    alone = group.devices == 1
+    # Where a launcher of ours started the ranks, it watches them.
+    watching = (
+        watched(group, place.address.rpartition(":")[0])
+        if distributed == "env" and place and not alone
+        else nullcontext()
+    )
     try:
-        yield Alone() if group.devices == 1 else group
+        with watching:
+            yield Alone() if alone else group
     finally:
         group.close()
 

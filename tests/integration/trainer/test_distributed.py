@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,6 +96,12 @@ def test_transfer_learning_on_two_is_that_of_one(tmp_path: Path, photos: Callabl
     assert len(losses(made[0])) == len(losses(made[1])) == EPOCHS + 2
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
 def start(place: tuple[int, int], port: int, given: dict[str, Any], **more: str) -> subprocess.Popen[str]:
     """Starts a rank as torchrun does."""
     rank, size = place
@@ -107,10 +114,10 @@ def start(place: tuple[int, int], port: int, given: dict[str, Any], **more: str)
 def test_dropout_and_augmentation_are_those_of_one_process_with_as_many_devices(tmp_path: Path) -> None:
     """On JAX; and the ranks of a launcher: two processes, of which one tells and writes."""
     words = ("--distributed", "env", "--augment", "rotation", "--batch-size", "31")
-    two = tmp_path / "two"
+    two, port = tmp_path / "two", free_port()
     # Each with a cache of its own, as on machines that share no disk.
     ranks = [
-        start((rank, 2), 29700, command(two, tmp_path / f"cache-{rank}", "jax", *words, model="small_cnn"))
+        start((rank, 2), port, command(two, tmp_path / f"cache-{rank}", "jax", *words, model="small_cnn"))
         for rank in range(2)
     ]
     said = [rank.communicate(timeout=500) for rank in ranks]
@@ -119,7 +126,7 @@ def test_dropout_and_augmentation_are_those_of_one_process_with_as_many_devices(
     assert said[1] == ("", "")
     one = tmp_path / "one"
     given = command(one, tmp_path / "cache-0", "jax", *words, model="small_cnn")
-    alone = start((0, 1), 29701, given, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    alone = start((0, 1), free_port(), given, XLA_FLAGS="--xla_force_host_platform_device_count=2")
     assert alone.communicate(timeout=500)[0].startswith("val top-1")
     assert greatest_difference(one, two) <= 1e-6
 
@@ -135,11 +142,11 @@ main()
 
 
 def test_ranks_that_do_not_divide_the_batch_are_found_out(tmp_path: Path) -> None:
-    processes = []
+    processes, port = [], free_port()
     for rank in range(2):
         given = command(tmp_path / "run", tmp_path / "cache", "jax", "--distributed", "env")
         given["args"] = [sys.executable, "-c", UNSLICED, *given["args"][3:]]
-        processes.append(start((rank, 2), 29702, given))
+        processes.append(start((rank, 2), port, given))
     said = [process.communicate(timeout=500)[1] for process in processes]
     assert all(process.returncode != 0 for process in processes)
     assert "images of an epoch weigh 1440, but 2880 were counted" in "".join(said)
@@ -177,6 +184,25 @@ def test_killed_rank_ends_the_run_and_the_same_command_goes_on(
     assert "resuming the interrupted run after epoch" in done.stderr
     assert json.loads(done.stdout)["metrics"]["epochs"] == EPOCHS
     assert_same_model(out, runs("jax", 2))
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_rank_of_a_launcher_ends_with_one_line_when_another_is_killed(backend: str, tmp_path: Path) -> None:
+    words, port = ("--distributed", "env", "--epochs", "500", "--patience", "500"), free_port()
+    first, second = (
+        start((rank, 2), port, command(tmp_path / "run", tmp_path / "cache", backend, *words))
+        for rank in range(2)
+    )
+    assert first.stderr is not None
+    for line in first.stderr:
+        if line.startswith("train: up to"):
+            second.kill()
+            break
+    # JAX itself would take a minute, and dump its stack.
+    assert first.wait(40) == 4
+    said = first.stderr.read().splitlines()
+    assert said[-1].startswith("Error: All ranks must run to the end. Received: rank 1 ended.")
+    assert all(line.startswith("train epoch") for line in said[:-1])
 
 
 @pytest.mark.parametrize(
