@@ -3,7 +3,7 @@
 ::
 
     trainer ─────┐
-    exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json)
+    exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json, and joins a cluster at use)
     serverless ──┤
     phone ───────┘
     snapship ──> each of them, imported only by the command that needs it
@@ -29,7 +29,7 @@ HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapshi
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edge_runtime": (),
     "trainer": ("edge_runtime",),
-    "exporter": ("edge_runtime", "trainer.run.run_json"),
+    "exporter": ("edge_runtime", "trainer.run.run_json", "cluster"),
     "serverless": ("edge_runtime",),
     "phone": ("edge_runtime",),
     "cluster": ("edge_runtime",),

@@ -1,0 +1,47 @@
+"""Room for the scores of all images: large tables are in a file without a name, so that memory does not grow with them.
+
+All scores are kept, and not only who is right: the temperature goes through them 26 times, rules and the page read them
+image by image.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import numpy as np
+
+from edge_runtime.common.errors import UsageError, reason_of
+from edge_runtime.engines.result import Float32Array
+
+MOST_BYTES = 16_000_000
+"""A smaller table is in memory."""
+
+
+def score_table(count: int, width: int) -> Float32Array:
+    """A new table, to be filled.
+
+    Args:
+        count: Images.
+        width: Scores of each.
+
+    Returns:
+        float32 ``[count, width]``. Its file is in the temporary folder and ends with the table, or with the process.
+
+    Raises:
+        UsageError: The temporary folder has no room for it.
+    """
+    size = 4 * count * width
+    if size <= MOST_BYTES:
+        return np.empty((count, width), dtype=np.float32)
+    try:
+        with tempfile.TemporaryFile() as file:
+            if hasattr(os, "posix_fallocate"):
+                # Otherwise a full disk would end the process when a page is written.
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.asarray(np.memmap(file, np.float32, "w+", shape=(count, width)))
+    except OSError as error:
+        raise UsageError(
+            f"Scores need room for temporary files. Received: {size / 1e6:,.0f} MB in {tempfile.gettempdir()} "
+            f"({reason_of(error)}). Free some space, or set TMPDIR to another folder."
+        ) from error
