@@ -6,11 +6,11 @@ image by image.
 
 from __future__ import annotations
 
-import os
 import tempfile
 
 import numpy as np
 
+from edge_runtime.common.disk_space import reserve
 from edge_runtime.common.errors import UsageError, reason_of
 from edge_runtime.engines.result import Float32Array
 
@@ -36,10 +36,8 @@ def score_table(count: int, width: int) -> Float32Array:
         return np.empty((count, width), dtype=np.float32)
     try:
         with tempfile.TemporaryFile() as file:
-            if hasattr(os, "posix_fallocate"):
-                # Otherwise a full disk would end the process when a page is written.
-                os.posix_fallocate(file.fileno(), 0, size)
-            return np.asarray(np.memmap(file, np.float32, "w+", shape=(count, width)))
+            reserve(file.fileno(), size)
+            return np.asarray(np.memmap(file, np.float32, "r+", shape=(count, width)))
     except OSError as error:
         raise UsageError(
             f"Scores need room for temporary files. Received: {size / 1e6:,.0f} MB in {tempfile.gettempdir()} "

@@ -19,7 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ import numpy as np
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import remove_abandoned, temporary_file
 from trainer.core.cache import default_cache_dir, unwritable
+from trainer.core.folder_lock import held
 
 KEPT_DAYS = 30
 """Days after which the checkpoint of an abandoned run is removed."""
@@ -141,13 +142,13 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
     """
     root = (Path(cache_dir) if cache_dir is not None else default_cache_dir().parent) / "checkpoints"
     folder = root / key
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as error:
-        raise unwritable(UsageError, "checkpoint folder", root, error) from error
-    with lock:
-        _hold(lock, folder)
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            rule = "A run must be trained by one process"
+            stack.enter_context(held(folder, rule, "Wait for it, or choose another --out"))
+        except OSError as error:
+            raise unwritable(UsageError, "checkpoint folder", root, error) from error
         _forget_old(root, folder)
         remove_abandoned(folder)
         checkpoint = Checkpoint(folder)
@@ -155,22 +156,6 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
             checkpoint.remove()
         yield checkpoint
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _hold(lock: Any, folder: Path) -> None:
-    """Takes the lock; the system releases it when the process ends, even if killed."""
-    try:
-        import fcntl
-    except ImportError:
-        # Windows: the user must not run the same command twice at once.
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise UsageError(
-            f"A run must be trained by one process. Received: another process holds {folder / 'lock'}. "
-            "Wait for it, or choose another --out."
-        ) from error
 
 
 def _forget_old(root: Path, current: Path) -> None:

@@ -114,9 +114,7 @@ def test_report_page_and_outcomes_are_those_of_one_process(digits_bundle: Path, 
 def test_worker_that_is_killed_is_replaced(digits_bundle: Path, expected: Any, tmp_path: Path) -> None:
     mark = str(tmp_path / "mark-")
     # The first process that gets the third batch, and the first that gets the int8 file.
-    hook = DIES_ONCE.format(
-        when="piece.shard == 2", mark=mark, name="piece.items[0].step.way"
-    )
+    hook = DIES_ONCE.format(when="piece.shard == 2", mark=mark, name="piece.items[0].step.way")
     done = in_process(hook, tmp_path / "hook", *words(digits_bundle, "--workers", 2, "--json"))
     assert done.returncode == 0, done.stderr
     assert without_times(json.loads(done.stdout)) == expected
@@ -153,7 +151,10 @@ def test_error_of_a_model_is_what_one_process_says(digits_bundle: Path, tmp_path
     ("options", "said"),
     [
         (["--workers", "0"], "--workers must be at least 1. Received: 0."),
-        (["--sequential", "--workers", "2"], "Received: --sequential and --workers 2. Leave one of them out."),
+        (
+            ["--sequential", "--workers", "2"],
+            "Received: --sequential and --workers 2. Leave one of them out.",
+        ),
         (["--sequential", "--ray", "auto"], "Received: --sequential and --ray auto. Leave one of them out."),
         (["--ray", ""], "--ray must be an address."),
     ],
