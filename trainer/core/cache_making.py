@@ -205,7 +205,7 @@ class _Partial:
             write_header(file, self._images - len(self.failures), self._spec)
             file.flush()
             os.fsync(file.fileno())
-        files.write_note(self.failures)
+        files.write_note(dict(sorted(self.failures.items())))
         os.replace(self.path, files.array)
 
     def _read(self) -> None:
