@@ -7,14 +7,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from edge_runtime.common.errors import UsageError
+from edge_runtime.workers.crew import Finished, Machine, Opened, Piece
 from exporter.checking import CheckResult, run_check
 from exporter.config.check_config import CheckConfig
+from exporter.source.scoring import FULL_BATCH
+from exporter.workers.team import MOST_IMAGES, Team
+from exporter.workers.worker import Batch, Scored
 from snapship.cli import cli
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -145,6 +150,34 @@ def test_error_of_a_model_is_what_one_process_says(digits_bundle: Path, tmp_path
     assert done.stderr.splitlines()[-1] == (
         "Error: An engine must take the image. Received: a worker. Export it again."
     )
+
+
+class Recording:
+    """A crew of one worker in this process, which keeps what it is given; each score is the row of its image."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.event: Any = Opened(0, Machine("", 0))
+
+    def next_event(self) -> Any:
+        return self.event
+
+    def give(self, worker: int, piece: Piece[Batch]) -> None:
+        (batch,) = piece.items
+        self.batches.append(batch)
+        rows = np.arange(batch.first, batch.first + len(batch.pixels), dtype=np.float32)
+        self.event = Finished(worker, piece, Scored(batch.first, rows[:, np.newaxis]))
+
+
+@pytest.mark.parametrize("images", [1, 7, 8, 9, 100, 1_000])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_batches_begin_where_the_full_models_own_do(images: int, workers: int) -> None:
+    crew = Recording()
+    found = Team(cast(Any, crew), workers).full()(np.zeros((images, 2, 2, 1), dtype=np.uint8))
+    assert found[:, 0].tolist() == list(range(images))
+    assert all(batch.first % FULL_BATCH == 0 for batch in crew.batches)
+    assert all(len(batch.pixels) % FULL_BATCH == 0 for batch in crew.batches[:-1])
+    assert max(len(batch.pixels) for batch in crew.batches) <= MOST_IMAGES
 
 
 @pytest.mark.parametrize(
