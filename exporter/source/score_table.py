@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from edge_runtime.common.disk_space import reserve
+from edge_runtime.common.atomic_file import reserve
 from edge_runtime.common.errors import UsageError, reason_of
 from edge_runtime.engines.result import Float32Array
 

@@ -19,6 +19,7 @@ from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.common.temporary import temporary_folder
+from edge_runtime.common.text import printable
 from edge_runtime.engines import Engine
 from edge_runtime.engines.cascade import CascadeEngine
 from edge_runtime.engines.result import Float32Array
@@ -56,11 +57,7 @@ class Team:
         """
         self._workers = workers
         self._dispatch: Dispatch[Batch, Scored, Any] = Dispatch(crew, _lost, _nobody)
-
-    @property
-    def ended(self) -> int:
-        """Times that a process ended."""
-        return self._dispatch.ended
+        self._told = 0
 
     def full(self) -> Scorer:
         """The full model."""
@@ -93,9 +90,16 @@ class Team:
                 done += len(found.scores)
                 progress(step, done, len(pixels))
             assert table is not None
+            self._tell(progress)
             return table
 
         return score
+
+    def _tell(self, progress: Progress) -> None:
+        """Says which workers take no part, each once."""
+        for machine in self._dispatch.refused[self._told :]:
+            progress(f"left out a worker: {printable(machine.refused)}", 0, 0)
+        self._told = len(self._dispatch.refused)
 
     def _batch_size(self, images: int) -> int:
         """A multiple of the full model's batch, as its sums depend on which images it sees together."""

@@ -23,8 +23,8 @@ from typing import BinaryIO
 
 import msgspec
 
+from edge_runtime.common.atomic_file import reserve
 from edge_runtime.common.cores import cores
-from edge_runtime.common.disk_space import reserve
 from edge_runtime.common.errors import DataError, EnvironmentMissingError, UsageError
 from edge_runtime.common.text import shortened
 from edge_runtime.dataset import ImageSet

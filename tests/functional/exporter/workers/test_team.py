@@ -42,10 +42,21 @@ worker.CheckWorker.work = dies
 """
 
 ANSWERS_OTHERWISE = """
-import multiprocessing
+import multiprocessing, os
 from edge_runtime.engines.litert import TfliteEngine
 run = TfliteEngine.run
-TfliteEngine.run = lambda self, pixels: run(self, pixels)[:: -1 if multiprocessing.parent_process() else 1].copy()
+odd = None
+
+def runs(self, pixels):
+    global odd
+    if odd is None:
+        odd = False
+        if multiprocessing.parent_process() and len(os.listdir({folder!r})) < {count}:
+            os.mkdir(os.path.join({folder!r}, str(os.getpid())))
+            odd = True
+    return run(self, pixels)[:: -1 if odd else 1].copy()
+
+TfliteEngine.run = runs
 """
 
 REFUSES = """
@@ -135,9 +146,18 @@ def test_batch_that_ends_every_process_is_one_line(digits_bundle: Path, tmp_path
     assert "fewer --workers" in error
 
 
-def test_worker_with_other_scores_takes_no_part(digits_bundle: Path, tmp_path: Path) -> None:
-    # The full model runs in another class than the artifact, and agrees.
-    done = in_process(ANSWERS_OTHERWISE, tmp_path / "hook", *words(digits_bundle, "--workers", 1))
+def test_worker_with_other_scores_takes_no_part(digits_bundle: Path, expected: Any, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    hook = ANSWERS_OTHERWISE.format(folder=str(tmp_path / "odd"), count=1)
+    done = in_process(hook, tmp_path / "hook", *words(digits_bundle, "--workers", 2, "--json"))
+    assert done.returncode == 0, done.stderr
+    assert without_times(json.loads(done.stdout)) == expected
+
+
+def test_no_worker_with_the_same_scores_is_one_line(digits_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    hook = ANSWERS_OTHERWISE.format(folder=str(tmp_path / "odd"), count=9)
+    done = in_process(hook, tmp_path / "hook", *words(digits_bundle, "--workers", 1))
     assert done.returncode == 4, done.stderr
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
     assert "very scores of this machine" in error

@@ -21,6 +21,7 @@ from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.dataset import open_dataset
 from edge_runtime.image.input_spec import InputSpec
 from snapship.cli import cli
+from trainer.core import cache_making
 from trainer.core.cache import Pixels, cached_pixels
 from trainer.core.cache_making import SHARD_IMAGES, prepare_cache
 from trainer.progress import Event
@@ -191,19 +192,41 @@ def test_run_that_was_ended_while_rows_moved_starts_over(
     (photos / "cat/00.png").write_text("no picture")
     images = open_dataset(photos)
 
-    def interrupted(source: Path, target: Path) -> None:
-        if str(target).endswith(".npy"):
-            raise KeyboardInterrupt
-        replace(source, target)
+    def interrupted(*given: Any) -> None:
+        close_up(*given)
+        raise KeyboardInterrupt
 
-    replace = os.replace
+    close_up = cache_making._close_up
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.core.cache_making.os.replace", interrupted)
+        patch.setattr(cache_making, "_close_up", interrupted)
         with pytest.raises(KeyboardInterrupt):
             prepare_cache(images, SPEC, tmp_path / "cache", workers=1)
     done = prepare_cache(images, SPEC, tmp_path / "cache", workers=1)
     assert (done.decoded, done.resumed) == (2 * PER_CLASS, 0)
     equal(done.pixels, cached_pixels(images, SPEC, tmp_path / "alone"))
+
+
+def test_what_follows_a_torn_line_of_the_journal_is_kept(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, cache = open_dataset(photos), tmp_path / "cache"
+
+    def interrupted(self: Any, files: Any) -> None:
+        raise KeyboardInterrupt
+
+    def interrupt() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(cache_making._Partial, "publish", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                prepare_cache(images, SPEC, cache, workers=1)
+
+    interrupt()
+    (journal,) = cache.rglob("journal")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    # The last but one was being written when the process was killed.
+    journal.write_bytes(b"".join(lines[:-2]) + lines[-2][:3])
+    interrupt()
+    assert prepare_cache(images, SPEC, cache, workers=1).resumed == 2 * PER_CLASS
 
 
 def test_two_at_once_are_refused(photos: Path, tmp_path: Path, start: Start) -> None:
@@ -236,7 +259,7 @@ def test_full_disk_is_one_line(photos: Path, tmp_path: Path, monkeypatch: pytest
     def full(*_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("edge_runtime.common.disk_space.os.posix_fallocate", full)
+    monkeypatch.setattr("edge_runtime.common.atomic_file.os.posix_fallocate", full)
     with pytest.raises(DataError, match=r"pixel cache must be writable.*No space left") as caught:
         prepare_cache(open_dataset(photos), SPEC, tmp_path / "cache", workers=1)
     assert "\n" not in str(caught.value)
