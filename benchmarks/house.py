@@ -29,11 +29,13 @@ from pathlib import Path
 HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster", "snapship")
 
 LAYERS = {
-    "edge_runtime": "common / image statistics / bundle / dataset engines / rules / . / output updates / score / cli",
+    "edge_runtime": (
+        "common / image statistics workers / bundle / dataset engines / rules / . / output updates / score / cli"
+    ),
     "trainer": "progress / core / augmentation data_checks models ranks / config run / fit / evaluation / analysis / .",
     "exporter": (
         "common formats statistics / source / evidence quantize reference / judge / "
-        "rules unlabelled / bundle config report / sequential / convert / repair / cascade / ."
+        "rules unlabelled workers / bundle config report / sequential / convert / repair / cascade / ."
     ),
     "serverless": (
         ". / app/core / app/events app/http deploy/config / app deploy/template / deploy/stack serving / "

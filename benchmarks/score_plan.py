@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from edge_runtime.common.errors import ImageError
 from edge_runtime.output.records import row
 from edge_runtime.score.parts import Rows
 from edge_runtime.score.photos import Photo
-from edge_runtime.score.processes import Processes
 from edge_runtime.score.scorer import Scorer
 from edge_runtime.score.scoring import ScoreConfig, score
 
@@ -104,7 +102,7 @@ def _run(place: Path) -> dict[str, Any]:
 def _score(place: Path) -> None:
     started = time.perf_counter()
     config = ScoreConfig(BUNDLE, [str(place / "all.txt")], str(place / "out"), workers=1)
-    score(config, start=partial(Processes, opened=Stub.open))
+    score(config, open_scorer=Stub.open)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"seconds": time.perf_counter() - started, "bytes": peak}))
 

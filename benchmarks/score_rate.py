@@ -18,10 +18,9 @@ from typing import Any
 from benchmarks.edge_model import edge_model, edge_parser, facts
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
 from edge_runtime import Classifier
-from edge_runtime.score.dispatch import Failed, Finished, Opened
-from edge_runtime.score.job import Job
-from edge_runtime.score.processes import Processes
 from edge_runtime.score.scoring import ScoreConfig, score
+from edge_runtime.workers.crew import Failed, Finished, Opened, OpenWorker
+from edge_runtime.workers.processes import Processes
 
 MODULE = "benchmarks.score_rate"
 KIND = "tflite-int8"
@@ -37,15 +36,15 @@ and at its end."""
 class Timed(Processes):
     """Hands out no shard before all workers are ready, and notes when that was and when the last shard was done."""
 
-    def __init__(self, job: Job, bundle: Path, workers: int) -> None:
-        super().__init__(job, bundle, workers)
+    def __init__(self, opened: OpenWorker, sent: Path, workers: int, shards: int) -> None:
+        super().__init__(opened, sent, workers)
         self._ready = [event for event in (super(Timed, self).next_event() for _ in range(workers)) if event]
         self._pids = [os.getpid(), *(each.machine.pid for each in self._ready if isinstance(each, Opened))]
-        self._shards, self._tenth = job.plan.shards, max(1, job.plan.shards // 10)
+        self._shards, self._tenth = shards, max(1, shards // 10)
         self._done = self.early_bytes = self.late_bytes = 0
         self.began = self.ended = time.perf_counter()
 
-    def next_event(self) -> Opened | Finished | Failed | None:
+    def next_event(self) -> Opened | Finished[Any, Any] | Failed[Any] | None:
         """See the base class."""
         if self._ready:
             return self._ready.pop()
@@ -97,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> Result:
 def _scored(bundle: Path, photos: list[str], out: Path) -> Timed:
     crews: list[Timed] = []
 
-    def start(job: Job, packed: Path, workers: int) -> Timed:
-        crews.append(Timed(job, packed, workers))
+    def start(opened: OpenWorker, sent: Path, workers: int) -> Timed:
+        crews.append(Timed(opened, sent, workers, -(-len(photos) // SHARD)))
         return crews[0]
 
     score(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 SENT = ("edge_runtime", "cluster")
 """Packages that a worker runs. They are sent along, so that every machine has the driver's version."""
+
+CHECK_SENT = (*SENT, "exporter", "trainer")
+"""The same for a worker of a check."""
 
 _SECONDS = 10.0
 """How long an address may take to answer; Ray itself would try for two minutes."""
@@ -38,13 +41,13 @@ def ray_module() -> Any:
 
 
 @contextmanager
-def joined(address: str, more: tuple[str, ...] = ()) -> Iterator[Any]:
+def joined(address: str, sent: Sequence[str] = SENT) -> Iterator[Any]:
     """Joins a cluster, and leaves it when the block ends.
 
     Args:
         address: ``auto`` for the cluster of this machine or of RAY_ADDRESS, ``HOST:PORT`` of its head from one of
             its machines, or ``ray://HOST:PORT`` from anywhere.
-        more: Packages to send beside :data:`SENT`.
+        sent: Packages of ours that the workers need.
 
     Yields:
         The module ``ray``, joined.
@@ -58,7 +61,7 @@ def joined(address: str, more: tuple[str, ...] = ()) -> Iterator[Any]:
     # A cluster on loopback, of this machine alone: Ray would look for the node at the machine's address in its
     # network. It takes 127.0.0.1 for that one, too, so that such a cluster has another, such as 127.0.0.2.
     own = {"_node_ip_address": host} if host.startswith("127.") and "://" not in address else {}
-    environment = {"py_modules": [str(_ROOT / name) for name in (*SENT, *more)], "excludes": ["__pycache__"]}
+    environment = {"py_modules": [str(_ROOT / name) for name in sent], "excludes": ["__pycache__"]}
     try:
         with quiet():
             ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="ERROR", **own)

@@ -125,7 +125,7 @@ def score(
 
 def _on_ray(config: ScoreConfig, address: str, progress: StepProgress) -> ScoreReport:
     from cluster.connection import joined
-    from cluster.scorers import RayCrew
+    from cluster.ray_crew import RayCrew
 
     with joined(address) as ray:
         return score_photos(

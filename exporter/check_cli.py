@@ -45,6 +45,7 @@ from exporter.unlabelled_check import check_unlabelled
         "Photos without labels": "--ask --answers",
         "Thresholds": "--margin --agreement --worst-class --inconclusive --missing-classes --weak-reference",
         "Stop early": "--sequential --seed",
+        "Where": "--workers --ray",
         "Baseline": "--baseline --accept --growth",
         "Reports": "--report --json --junit --github --quick",
     },
@@ -67,6 +68,7 @@ def check(**given: Any) -> None:
       snapship check --reference full.keras --candidate small.tflite --data photos/
       snapship check --reference a.onnx --candidate b.tflite --data photos/ --input-range 0..1
       snapship check flowers.bundle --data photos/ --sequential
+      snapship check flowers.bundle --data photos/ --ray HEAD:6379
       snapship check flowers.bundle --baseline baseline.json --accept
       snapship check flowers.bundle --baseline baseline.json --junit check.xml --github
     """

@@ -210,6 +210,20 @@ _SEQUENTIAL = (
         "--seed", type=int, metavar="N", help="Seed of the order of --sequential, 0 or more.  [default: 0]"
     ),
 )
+_WORKERS = (
+    click.option(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="Score the images in N worker processes, or on N cores of --ray.  [default: this process, or all cores "
+        "of --ray]",
+    ),
+    click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Score the images on this Ray cluster: auto, HOST:PORT, or ray://HOST:PORT.",
+    ),
+)
 _BASELINE = (
     click.option(
         "--baseline",
@@ -245,6 +259,6 @@ def check_options(command: Command) -> Command:
     Args:
         command: The function to decorate.
     """
-    for option in reversed(_WHAT + _LABELS + _GATE + _SEQUENTIAL + _BASELINE + _OUTPUT):
+    for option in reversed(_WHAT + _LABELS + _GATE + _SEQUENTIAL + _WORKERS + _BASELINE + _OUTPUT):
         command = option(command)
     return command

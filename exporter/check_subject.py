@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_runtime.bundle.bundle import Bundle
-from edge_runtime.bundle.cascade_entry import CascadeEntry
-from edge_runtime.bundle.manifest import Artifact
 from edge_runtime.common.errors import BundleError, UsageError
 from edge_runtime.common.progress import Progress
 from edge_runtime.dataset import ImageSet, open_dataset
-from edge_runtime.engines.opening import engine_maker
 from edge_runtime.image.input_spec import InputSpec
 from exporter.config.check_config import CheckConfig
 from exporter.judge.saved_report import saved_report
@@ -24,7 +21,7 @@ from exporter.reference.usage_check import (
     use_of_file,
     use_of_run,
 )
-from exporter.source.candidate import Candidate, artifact_candidate, cascade_candidate
+from exporter.source.candidate import Candidate, bundle_candidates
 from exporter.source.decoding_ahead import DecodingAhead
 from exporter.source.external import (
     check_file,
@@ -42,6 +39,7 @@ from exporter.source.loaded_model import LoadedModel
 from exporter.source.scoring import Scorer, full_scorer
 from exporter.source.tensorflow_file import is_saved_model
 from exporter.unlabelled.photos import open_unlabelled
+from exporter.workers.sent_models import BundleModels, FileModels, SentFile, SentModels
 from trainer.run.run_json import MODEL_FILE, is_run, model_path, read_run
 
 
@@ -66,6 +64,7 @@ class Subject:
         full: The full model.
         images: The judging images; those without labels have one class that means nothing.
         labels: The class names, in the order of the models' outputs.
+        models: How a worker opens the full model and the artifacts.
         notes: Findings about the models' outputs, in words.
         bundle: The bundle of the candidates; None for a single file.
         ahead: The images, being decoded; None where they are decoded when they are needed.
@@ -76,6 +75,7 @@ class Subject:
     full: ReadyModel
     images: ImageSet
     labels: tuple[str, ...]
+    models: SentModels
     notes: tuple[str, ...] = ()
     bundle: Bundle | None = None
     ahead: DecodingAhead | None = None
@@ -134,7 +134,7 @@ def _bundle_of(config: CheckConfig, progress: Progress, labelled: bool) -> Subje
             f"A check needs labelled images. Received: {os.fspath(config.bundle)}, whose full model {source.file} "
             "is not a run folder, and no --data. Pass --data."
         )
-    candidates = [_of_bundle(opened, entry) for entry in opened.entries]
+    candidates = bundle_candidates(opened)
     source = replace(source, labels=manifest.labels, fit=manifest.input.fit, resize=manifest.input.resize)
     # A run's model takes raw pixels, whatever range the export used.
     taken = "0..255" if source.run else check_range(manifest.provenance.input_range)
@@ -151,7 +151,10 @@ def _bundle_of(config: CheckConfig, progress: Progress, labelled: bool) -> Subje
         if ahead is not None:
             ahead.close()
         raise
-    return Subject(manifest.name, candidates, full, images, manifest.labels, bundle=opened, ahead=ahead)
+    models = BundleModels(Path(opened.location), replace(source, run=None, record=None), taken)
+    return Subject(
+        manifest.name, candidates, full, images, manifest.labels, models, bundle=opened, ahead=ahead
+    )
 
 
 def _images(data: str | os.PathLike[str], config: CheckConfig, labelled: bool) -> ImageSet:
@@ -205,26 +208,13 @@ def _files_of(config: CheckConfig, progress: Progress, labelled: bool) -> Subjec
     if labelled:
         images = images.relabelled(names)
     ready = ReadyModel(scorer_of(sides[0]), spec, full, one.sha256, use)
-    return Subject(small.name, [external_candidate(sides[1])], ready, images, names, notes)
+    models = FileModels(SentFile.of(one), SentFile.of(two), spec)
+    return Subject(small.name, [external_candidate(sides[1])], ready, images, names, models, notes)
 
 
 def _look(path: Path, input_range: InputRange) -> LoadedModel:
     """A model file, or the one in a run folder, whose models take raw pixels."""
     return look_at(model_path(path), "0..255") if is_run(path) else look_at(path, input_range)
-
-
-def _of_bundle(bundle: Bundle, entry: Artifact) -> Candidate:
-    if isinstance(entry, CascadeEntry):
-        # Its files are verified now, like those of the others.
-        first = bundle.model(entry.parts[0])
-        engine_maker(bundle, entry)
-        return cascade_candidate(
-            entry.kind, first, entry.format, entry.bytes,
-            lambda threads: engine_maker(bundle, entry, threads=threads)(),
-        )  # fmt: skip
-    return artifact_candidate(
-        entry.kind, bundle.model(entry), entry.format, entry.bytes, entry.file, bundle.manifest.input
-    )
 
 
 def _reference(bundle: Bundle, named: str | os.PathLike[str] | None) -> Source:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from edge_runtime.common.native_output import quiet
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.rules.known_score import KnownScorer
 from exporter.bundle.golden_files import replay_golden
-from exporter.check_subject import Subject, subject_of
+from exporter.check_subject import ReadyModel, Subject, subject_of
 from exporter.config.check_config import CheckConfig, with_thresholds
 from exporter.evidence.classes import check_classes
 from exporter.evidence.record import DiagnosticOptions
@@ -30,14 +31,16 @@ from exporter.reference.resize_choice import resize_notes
 from exporter.reference.usage_check import settle_reference
 from exporter.report.report import render_report
 from exporter.rules.fitting import try_rules
-from exporter.rules.known import Observed, features_of, how_known
+from exporter.rules.known import Observed, how_known
 from exporter.sequential.one_by_one import judge_one_by_one
 from exporter.sequential.planning import sequential_run
 from exporter.sequential.seeded_order import in_seeded_order
 from exporter.source.images import GrowingTable, PixelTable
+from exporter.source.scoring import HERE, Scoring
 from exporter.statistics.gate import fixed_gate
 from exporter.statistics.sequential_gate import sequential_gate
 from exporter.unlabelled.photos import is_unlabelled
+from exporter.workers.team import team
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,10 @@ def _judged(
     """Judges all images: together, or in their order if it is a sequential check."""
     full, notes = subject.full, subject.notes
     with ExitStack() as stack:
+        scoring = HERE
+        if config.on_workers:
+            # Before the images are there: the workers open their models while this process decodes.
+            scoring, full = stack.enter_context(_on_workers(subject, config, progress))
         table: PixelTable = stack.enter_context(subject.decoded(progress))
         # Cheap checks come before scoring.
         check_classes(table.images, config.missing_classes)
@@ -147,18 +154,38 @@ def _judged(
             missing_classes=config.missing_classes,
             input=full.input,
             gate=fixed_gate if run is None else sequential_gate,
+            scoring=scoring,
             progress=progress,
         )
         report = _finished(found.report, replace(subject, notes=notes), config, run, progress)
         if subject.bundle is not None:
-            report = report.with_trials(_trials(subject, subject.bundle, found, table, progress))
+            report = report.with_trials(_trials(subject, subject.bundle, found, table, scoring, progress))
         found = with_thresholds(replace(found, report=report), table, config)
         text = render_report(subject.name, found, table) if page else None
         return CheckResult(found.report, outcomes_of(found, table), text)
 
 
+@contextmanager
+def _on_workers(
+    subject: Subject, config: CheckConfig, progress: Progress
+) -> Iterator[tuple[Scoring, ReadyModel]]:
+    """Workers that score, and the full model scored by them."""
+    progress("starting workers", 0, 0)
+    full = subject.full
+    with team(
+        subject.models, full.scorer, subject.candidates, full.input.shape,
+        threads=config.threads, workers=config.workers, ray=config.ray,
+    ) as workers:  # fmt: skip
+        yield workers, replace(full, scorer=workers.full())
+
+
 def _trials(
-    subject: Subject, bundle: Bundle, found: Judgement, table: PixelTable, progress: Progress
+    subject: Subject,
+    bundle: Bundle,
+    found: Judgement,
+    table: PixelTable,
+    scoring: Scoring,
+    progress: Progress,
 ) -> dict[str, RulesTrial]:
     """How the rules of the bundle's judged artifacts do."""
     candidates = {one.name: one for one in subject.candidates}
@@ -176,9 +203,8 @@ def _trials(
                     engine = candidates[entry.kind].open(1)
                 with closing(engine):
                     step = f"looking at images with {entry.kind}"
-                    features = features_of(
-                        engine, table.pixels, rules.known.output, progress=progress, step=step
-                    )
+                    scorer_of = scoring.output(candidates[entry.kind], engine, rules.known.output)
+                    features = scorer_of(table.pixels, progress, step)
                 seen = Observed(scores, features)
             scorer = KnownScorer.of(rules.known, bundle.rule_file(entry))
             known = how_known(scorer, seen) >= rules.known.threshold

@@ -27,6 +27,8 @@ _NEED_LABELS = {
     "missing_classes": "error",
     "weak_reference": "error",
     "sequential": False,
+    "workers": None,
+    "ray": None,
 }
 """Settings that are about labels, with the value that asks for nothing."""
 

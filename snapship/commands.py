@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("train", "trainer.cli", "Train a classifier on labelled images."),
         Entry("models", "trainer.cli", "List the available architectures."),
         Entry("evaluate", "trainer.evaluate_cli", "Measure the accuracy of a run or a bundle."),
-        Entry("data", "trainer.data_checks.cli", "Check a data set before training."),
+        Entry("data", "trainer.data_cli", "Check a data set, or decode it, before training."),
     ),
     "Export and check": (
         Entry("export", "exporter.cli", "Convert a run into a bundle of model files."),

@@ -3,7 +3,7 @@
 ::
 
     trainer ─────┐                      (trainer also calls cluster, for ranks on Ray)
-    exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json)
+    exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json, and joins a cluster at use)
     serverless ──┤
     phone ───────┘
     snapship ──> each of them, imported only by the command that needs it
@@ -25,11 +25,11 @@ import pytest
 from benchmarks import house
 
 ROOT = Path(__file__).resolve().parent.parent
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship")
+HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster", "snapship")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edge_runtime": (),
     "trainer": ("edge_runtime", "cluster"),
-    "exporter": ("edge_runtime", "trainer.run.run_json"),
+    "exporter": ("edge_runtime", "trainer.run.run_json", "cluster"),
     "serverless": ("edge_runtime",),
     "phone": ("edge_runtime",),
     "cluster": ("edge_runtime",),
@@ -144,6 +144,12 @@ def test_snapship_imports_houses_only_when_a_command_runs() -> None:
         and not entry.file.startswith(("snapship/demo.py", "snapship/run/"))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_exporter_joins_a_cluster_only_at_use() -> None:
+    entries = [entry for entry in imports_of("exporter") if within(entry.name, {"cluster"})]
+    assert entries
+    assert not [str(entry) for entry in entries if entry.at_import]
 
 
 def test_device_and_cloud_code_never_imports_training_or_aws() -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cluster.connection import joined
+from cluster.connection import SENT, joined
 from cluster.ranks import run_ranks
 from trainer.config.train_config import TrainConfig
 from trainer.core.backend import chosen_backend
@@ -57,7 +57,7 @@ def train_on_ray(
     )
     assert data is not None
     config = replace(config, distributed=None, logs=None, data=data, weights=weights, out=out)
-    with joined(address, more=("trainer",)) as ray:
+    with joined(address, (*SENT, "trainer")) as ray:
         trained = run_ranks(
             ray, partial(_rank, config, train_rank), progress, {"KERAS_BACKEND": chosen_backend()}
         )

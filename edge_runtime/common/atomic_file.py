@@ -5,6 +5,7 @@ While one is written, SIGTERM acts like Ctrl-C, so that its temporary file is re
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -227,3 +228,23 @@ def interrupt_on_terminate() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def reserve(file: int, size: int) -> None:
+    """Gives an empty file its full size. Of a mapped file, a full disk would otherwise end the process.
+
+    Args:
+        file: Its descriptor, open for writing.
+        size: In bytes, at least 1.
+
+    Raises:
+        OSError: The disk has no room for it.
+    """
+    os.truncate(file, size)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            # Some file systems cannot, and some C libraries do not write zeros then.
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise

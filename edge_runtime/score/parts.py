@@ -15,34 +15,12 @@ from edge_runtime.engines.result import Result
 from edge_runtime.output.records import ParquetWriter, Value, row
 from edge_runtime.score.destination import Destination
 from edge_runtime.score.plan import ERRORS_KEY, PLAN_KEY, Plan, part_name
+from edge_runtime.workers.crew import Machine
 
 Rows = list[list[Value]]
 
 _READERS = 16
 """Footers that are read at once: over a network each takes longer than all on a disk."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where a worker runs, and whether it may.
-
-    Attributes:
-        host: Name of the machine.
-        pid: Its process.
-        engine: The interpreter, empty where it did not open.
-        cpu: The processor.
-        flags: Its instructions for multiplying bytes.
-        replayed: Golden examples that gave the recorded answers.
-        refused: Why it takes no part; empty if it does.
-    """
-
-    host: str
-    pid: int
-    engine: str = ""
-    cpu: str = ""
-    flags: tuple[str, ...] = ()
-    replayed: int = 0
-    refused: str = ""
 
 
 @dataclass(frozen=True)

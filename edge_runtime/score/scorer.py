@@ -16,13 +16,13 @@ from edge_runtime.common.errors import ImageError
 from edge_runtime.engines.cpu import cpu
 from edge_runtime.golden import selftest
 from edge_runtime.score.destination import Destination, destination
-from edge_runtime.score.dispatch import Piece
 from edge_runtime.score.job import Job, opened_bundle
-from edge_runtime.score.parts import Machine, Part, Parts, Rows
+from edge_runtime.score.parts import Part, Parts, Rows
 from edge_runtime.score.photos import Photo
 from edge_runtime.score.plan import PLAN_FILE, Plan
 from edge_runtime.score.reader import Reader
 from edge_runtime.score.storage import Storage
+from edge_runtime.workers.crew import Machine, Piece
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Scorer:
             found.append(work.parts.row(photo.name, answer))
         return found
 
-    def score(self, piece: Piece) -> Part | Rows:
+    def work(self, piece: Piece[Photo]) -> Part | Rows:
         """Scores a piece: of a whole shard the part is written, of less the rows are returned.
 
         Args:
@@ -112,7 +112,7 @@ class Scorer:
             EnvironmentMissingError: S3 does not answer.
             UsageError: The destination cannot be written.
         """
-        return self.shard(piece.shard, piece.photos) if piece.whole else self.rows(piece.photos)
+        return self.shard(piece.shard, piece.items) if piece.whole else self.rows(piece.items)
 
     def shard(self, shard: int, photos: Sequence[Photo]) -> Part:
         """Scores a shard and writes its part.

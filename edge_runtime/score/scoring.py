@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -17,7 +18,7 @@ from edge_runtime.bundle.bundle import Bundle
 from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.bundle.strict_json import encode_json
 from edge_runtime.common.cores import cores
-from edge_runtime.common.errors import DataError, ImageError, UsageError
+from edge_runtime.common.errors import DataError, EnvironmentMissingError, ImageError, UsageError
 from edge_runtime.common.progress import Progress, no_progress
 from edge_runtime.common.temporary import temporary_folder
 from edge_runtime.common.text import shortened
@@ -26,27 +27,21 @@ from edge_runtime.image.preprocess import MAX_BYTES, MAX_PIXELS
 from edge_runtime.output.records import Value
 from edge_runtime.score.arrow import parquet
 from edge_runtime.score.destination import Destination, destination
-from edge_runtime.score.dispatch import Crew, Dispatch
 from edge_runtime.score.inputs import photos_of
 from edge_runtime.score.job import Job, bundle_zip
-from edge_runtime.score.parts import Machine, Part, Parts, Rows
+from edge_runtime.score.parts import Part, Parts, Rows
 from edge_runtime.score.photos import Listing, Photo
 from edge_runtime.score.plan import PLAN_FILE, Plan, differences
-from edge_runtime.score.processes import Processes
+from edge_runtime.score.scorer import Scorer
 from edge_runtime.score.storage import S3, Storage
+from edge_runtime.workers.crew import Crew, Machine, StartCrew
+from edge_runtime.workers.dispatch import Cutting, Dispatch
+from edge_runtime.workers.processes import Processes
 
 SUCCESS_FILE = "_SUCCESS"
 
 MAX_SHARD = 100_000
 """Photos of a shard: its rows are in memory, and a worker that ends loses them."""
-
-
-class StartCrew(Protocol):
-    """Starts workers for a job; :class:`~edge_runtime.score.processes.Processes` here."""
-
-    def __call__(self, job: Job, bundle: Path, workers: int) -> Crew:
-        """Starts them, see :class:`~edge_runtime.score.dispatch.Crew`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -134,6 +129,7 @@ def score(
     progress: Progress = no_progress,
     start: StartCrew = Processes,
     available: int | None = None,
+    open_scorer: Callable[[Job, Path], Scorer] = Scorer.open,
 ) -> ScoreReport:
     """Scores photos to Parquet files.
 
@@ -142,6 +138,7 @@ def score(
         progress: Called with finished photos.
         start: Starts the workers.
         available: Cores that there are for them; None for this machine's.
+        open_scorer: Opens the scorer in each of them; can be pickled.
 
     Returns:
         What was done; the rows are in ``part-*.parquet``, in the order of the photos.
@@ -187,7 +184,7 @@ def score(
         if left:
             resumed = sum(map(plan.images_of, done))
             workers = min(config.workers or available or cores(), len(left))
-            with closing(start(job, bundle, workers)) as crew:
+            with closing(start(partial(open_scorer, job), bundle, workers)) as crew:
                 dispatch = _dispatch(crew, parts)
                 shards = ((shard, listing.shard(shard)) for shard in left)
                 for part in dispatch.run(shards):
@@ -201,13 +198,14 @@ def score(
     return ScoreReport(
         out=out.place, images=plan.images, errors=errors, shards=plan.shards, resumed=plan.shards - len(left),
         scored=sum(map(plan.images_of, left)), seconds=round(seconds, 3),
-        given_up=tuple(dispatch.given_up) if dispatch else (), ended=dispatch.ended if dispatch else 0,
+        given_up=tuple(photo.name for photo in dispatch.given_up) if dispatch else (),
+        ended=dispatch.ended if dispatch else 0,
         machines=tuple(dispatch.machines.values()) if dispatch else (),
         refused=tuple(dispatch.refused) if dispatch else (),
     )  # fmt: skip
 
 
-def _dispatch(crew: Crew, parts: Parts) -> Dispatch:
+def _dispatch(crew: Crew[Any, Any], parts: Parts) -> Dispatch[Photo, Part, list[Value]]:
     """A dispatch that writes the parts of shards that were cut."""
 
     def error_row(photo: Photo, reason: str) -> list[Value]:
@@ -217,11 +215,17 @@ def _dispatch(crew: Crew, parts: Parts) -> Dispatch:
         )
         return parts.row(photo.name, error)
 
-    def write(shard: int, rows: Rows) -> Part:
+    def join(shard: int, rows: Rows) -> Part:
         by = next(iter(dispatch.machines.values()))
         return parts.write(shard, rows, by, time.perf_counter())
 
-    dispatch = Dispatch(crew, error_row, write)
+    def nobody(reasons: str) -> EnvironmentMissingError:
+        return EnvironmentMissingError(
+            f"A worker must replay the bundle's golden examples. Received: none that does ({reasons}). "
+            "Run snapship selftest BUNDLE on that machine."
+        )
+
+    dispatch = Dispatch(crew, Cutting(error_row, join), nobody)
     return dispatch
 
 

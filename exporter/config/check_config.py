@@ -55,6 +55,8 @@ class CheckConfig:
         quick: Skip diagnostics that take seconds and do not affect the verdict.
         sequential: Go through the images one by one in a random order, and stop at the first that decides.
         seed: Seed of that order; None is 0.
+        workers: Score in so many worker processes; None scores in this one, or with ``ray`` on all of its cores.
+        ray: Address of a Ray cluster to score on: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.
     """
 
     bundle: str | os.PathLike[str] | None = None
@@ -77,6 +79,8 @@ class CheckConfig:
     quick: bool = False
     sequential: bool = False
     seed: int | None = None
+    workers: int | None = None
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         """Rejects invalid configurations before anything is loaded.
@@ -102,8 +106,28 @@ class CheckConfig:
             raise UsageError(
                 f"A seed must be 0 or more and below 2^63. Received: {self.seed}. Pass --seed 0, or leave it out."
             )
+        self._check_workers()
         self._check_names()
         self._check_subject()
+
+    def _check_workers(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"--workers must be at least 1. Received: {self.workers}. Pass --workers 2.")
+        if self.ray is not None and not self.ray:
+            raise UsageError(
+                "--ray must be an address. Received: an empty text. Pass --ray auto, or leave it out."
+            )
+        if self.sequential and self.on_workers:
+            option = f"--workers {self.workers}" if self.ray is None else f"--ray {self.ray}"
+            raise UsageError(
+                f"--sequential takes the images one by one in this process. Received: --sequential and {option}. "
+                "Leave one of them out."
+            )
+
+    @property
+    def on_workers(self) -> bool:
+        """Whether workers score the images."""
+        return self.workers is not None or self.ray is not None
 
     def _check_names(self) -> None:
         for option, received, known in (

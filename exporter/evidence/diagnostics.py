@@ -43,6 +43,7 @@ from exporter.evidence.record import (
 )
 from exporter.source.candidate import Candidate, float_sibling
 from exporter.source.images import PixelTable
+from exporter.statistics.row_blocks import largest_changes
 
 _SEED = 0
 _T = TypeVar("_T")
@@ -259,13 +260,12 @@ def step(
         note: What is compared.
         share: Number of disagreements it causes.
     """
-    change = np.abs(after.astype(np.float64) - before)
     return AttributionStep(
         name=name,
         n=len(before),
         changed=int(np.sum(before.argmax(axis=1) != after.argmax(axis=1))),
         share=share,
-        dp=float(change.max(axis=1).mean()) if len(before) else 0.0,
+        dp=float(largest_changes(after, before).mean()) if len(before) else 0.0,
         note=note,
     )
 

@@ -14,7 +14,9 @@ import numpy as np
 from edge_runtime.common.arrays import Float64Array, IntArray
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.record import TemperatureReport
+from exporter.source.score_table import score_table
 from exporter.statistics.drift import expected_calibration_error
+from exporter.statistics.row_blocks import row_blocks
 
 FLOOR_MASS = 1.0 / 512.0
 """Total mass of the floors of all classes: half a step of an 8-bit score.
@@ -27,9 +29,6 @@ T_RANGE = (0.05, 20.0)
 """Search range of the temperature; for a model that is always right there is no minimum."""
 
 _HALVINGS = 26
-
-_ROWS = 4096
-"""Images processed at once."""
 
 
 def log_scores(scores: Float32Array) -> Float64Array:
@@ -50,12 +49,15 @@ def softened(scores: Float32Array, temperature: float) -> Float32Array:
         scores: ``[n, classes]``, 0..1.
         temperature: T; above 1 lowers the confidence.
     """
-    soft = np.empty_like(scores)
-    for start in range(0, len(scores), _ROWS):
-        rows = slice(start, start + _ROWS)
+    soft = score_table(*scores.shape)
+    _soften(scores, temperature, soft)
+    return soft
+
+
+def _soften(scores: Float32Array, temperature: float, soft: Float32Array) -> None:
+    for rows in row_blocks(len(scores)):
         logs = log_scores(scores[rows]) / temperature
         soft[rows] = _softmax(logs, 1.0, logs)
-    return soft
 
 
 def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
@@ -68,7 +70,7 @@ def fit_temperature(scores: Float32Array, truth: IntArray) -> float:
         truth: True class indices ``[n]``.
     """
     # In blocks, or 50,000 images of 1,000 classes would take gigabytes.
-    blocks = [slice(start, start + _ROWS) for start in range(0, len(truth), _ROWS)]
+    blocks = list(row_blocks(len(truth)))
     # The logarithms of one block are kept, which is most often all.
     first = log_scores(scores[blocks[0]])
     powers = np.empty_like(first)
@@ -106,10 +108,11 @@ def cross_fitted(scores: Float32Array, truth: IntArray) -> Float32Array:
     """
     if len(truth) < 2:
         return scores
-    after = np.empty_like(scores)
-    even = np.arange(len(truth)) % 2 == 0
-    for half in (even, ~even):
-        after[half] = softened(scores[half], fit_temperature(scores[~half], truth[~half]))
+    after = score_table(*scores.shape)
+    even, odd = slice(0, None, 2), slice(1, None, 2)
+    for half, other in ((even, odd), (odd, even)):
+        # Views, no copies: each half may be gigabytes.
+        _soften(scores[half], fit_temperature(scores[other], truth[other]), after[half])
     return after
 
 

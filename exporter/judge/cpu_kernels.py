@@ -14,7 +14,6 @@ verdict::
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 import numpy as np
@@ -27,9 +26,11 @@ from edge_runtime.image.preprocess import UInt8Array
 from exporter.evidence.record import KernelsReport
 from exporter.formats.onnx_run import kernels_saturate
 from exporter.judge.verdict import ArtifactReport
+from exporter.quantize.onnx_saturation import Products, products
 from exporter.source.candidate import Candidate
-from exporter.source.scoring import engine_scorer
+from exporter.source.scoring import HERE, Scoring
 from exporter.statistics.gate import GateVerdict, overall
+from exporter.statistics.row_blocks import largest_changes
 
 _CURE = "export it again, or store its weights as uint8"
 
@@ -42,6 +43,7 @@ def examine_kernels(
     *,
     threads: int,
     progress: Progress,
+    scoring: Scoring = HERE,
 ) -> KernelsReport | None:
     """Reads which kernels a file needs, and scores images with exact ones if it can overflow.
 
@@ -52,6 +54,7 @@ def examine_kernels(
         compared: The gate's verdict on other scores of the same images, and their top-1 if there are labels.
         threads: Threads of one inference.
         progress: Progress callback.
+        scoring: Who scores.
 
     Returns:
         None for a file without such operations, and for other formats.
@@ -59,27 +62,21 @@ def examine_kernels(
     Raises:
         EnvironmentMissingError: onnx is not installed.
     """
-    from exporter.formats.onnx_run import parsed
-    from exporter.quantize.onnx_saturation import products
-
-    if candidate.format != "onnx" or candidate.exact:
-        return None
-    found = products(parsed(candidate.model))
+    found = _products(candidate)
     risky = [one for one in found if not one.fits]
     if not found:
         return None
     if not risky:
         return KernelsReport(len(found), 0)
     worst = max(risky, key=lambda one: one.pair_sum).name
-    another = partial(candidate.open, threads, exact=True)
     try:
         with quiet():
-            engine = another()
+            engine = candidate.open(threads, exact=True)
     except ModelFileError:
         # For example a file with an operation on int8 activations, which has no exact form.
         return KernelsReport(len(found), len(risky), worst)
     try:
-        scorer = engine_scorer(engine, scores.shape[1], another, candidate.team_size(threads))
+        scorer = scoring.artifact(candidate, engine, scores.shape[1], threads=threads, exact=True)
         exact = scorer(pixels, progress, f"checking {candidate.name} with exact kernels")
     finally:
         engine.close()
@@ -91,8 +88,29 @@ def examine_kernels(
         changed=int(np.sum(exact.argmax(axis=1) != scores.argmax(axis=1))),
         exact_top1=top1,
         exact_verdict=verdict,
-        max_abs_dp=float(np.max(np.abs(exact.astype(np.float64) - scores))),
+        max_abs_dp=float(largest_changes(exact, scores).max()),
     )
+
+
+def can_overflow(candidate: Candidate) -> bool:
+    """Whether :func:`examine_kernels` scores images with exact kernels as well, if there are any for the file.
+
+    Args:
+        candidate: The artifact.
+
+    Raises:
+        EnvironmentMissingError: onnx is not installed.
+    """
+    return any(not one.fits for one in _products(candidate))
+
+
+def _products(candidate: Candidate) -> tuple[Products, ...]:
+    """The operations of a quantized .onnx file on uint8 activations and int8 weights; of others, none."""
+    if candidate.format != "onnx" or candidate.exact:
+        return ()
+    from exporter.formats.onnx_run import parsed
+
+    return products(parsed(candidate.model))
 
 
 def with_kernels(report: ArtifactReport, kernels: KernelsReport | None) -> ArtifactReport:

@@ -23,9 +23,11 @@ from exporter.judge.run_artifacts import check_numbers, running
 from exporter.judge.verdict import ArtifactReport, CheckReport, pareto_of
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable, set_sha256
+from exporter.source.scoring import HERE, Scoring
 from exporter.statistics.comparison import compare
 from exporter.statistics.drift import agreement
 from exporter.statistics.gate import Gate, fixed_gate, overall
+from exporter.statistics.row_blocks import row_blocks
 
 FULL_MODEL = "full model"
 """Its name in tables, beside those of the artifacts."""
@@ -62,6 +64,7 @@ def judge(
     missing_classes: MissingClasses = "error",
     input: InputSpec | None = None,
     gate: Gate = fixed_gate,
+    scoring: Scoring = HERE,
 ) -> Judgement:
     """Judges artifacts.
 
@@ -78,6 +81,7 @@ def judge(
         missing_classes: How to treat a class without images.
         input: The model's input; None skips preprocessing in the attribution.
         gate: Decides on the top-1 difference.
+        scoring: Who scores.
 
     Raises:
         BundleError: The labels do not match the full model's outputs.
@@ -90,7 +94,7 @@ def judge(
     check_count(labels, classes)
     absent = check_classes(table.images, missing_classes)
     check_numbers(reference, "the full model", file, table)
-    with running(candidates, table, classes, threads=threads, progress=progress) as ran:
+    with running(candidates, table, classes, threads=threads, progress=progress, scoring=scoring) as ran:
         judged, engines, scores = ran.judged, ran.engines, ran.scores
         runner = DiagnosticsRunner(
             diagnostics or DiagnosticOptions(), judged, reference, scores, table, input
@@ -110,6 +114,7 @@ def judge(
                 passed_on=ran.passed_on[name],
                 threads=threads,
                 progress=progress,
+                scoring=scoring,
             )
             with quiet():
                 found = runner.run(candidate, engines[name], integers=one.kernels is not None)
@@ -155,9 +160,14 @@ def parity_report(reference: Float32Array, scores: Mapping[str, Float32Array]) -
     for row, one in enumerate(names):
         for column, other in enumerate(names[:row]):
             agreed[row, column] = agreed[column, row] = agreement(tables[one], tables[other])
-            change[row, column] = change[column, row] = np.max(np.abs(tables[one] - tables[other]))
+            change[row, column] = change[column, row] = _largest_change(tables[one], tables[other])
     return ParityReport(
         names=names,
         agreement=tuple(tuple(map(float, row)) for row in agreed),
         max_abs_dp=tuple(tuple(map(float, row)) for row in change),
     )
+
+
+def _largest_change(one: Float32Array, other: Float32Array) -> float:
+    """In 32 bits, as the scores are."""
+    return float(max(np.max(np.abs(one[rows] - other[rows])) for rows in row_blocks(len(one))))

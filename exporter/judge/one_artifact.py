@@ -15,6 +15,7 @@ from exporter.judge.run_artifacts import measured_half
 from exporter.judge.verdict import ArtifactReport, ReferenceReport
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable
+from exporter.source.scoring import HERE, Scoring
 from exporter.statistics.comparison import Comparison
 from exporter.statistics.gate import GateVerdict
 
@@ -30,6 +31,7 @@ def artifact_report(
     passed_on: float | None,
     threads: int,
     progress: Progress,
+    scoring: Scoring = HERE,
 ) -> ArtifactReport:
     """The verdict on one artifact: its scores, its kernels on other CPUs, and half precision.
 
@@ -43,10 +45,17 @@ def artifact_report(
         passed_on: Share of the images that a cascade passed on, 0..1; None for one file.
         threads: Threads per inference.
         progress: Progress callback.
+        scoring: Who scores.
     """
     compared = partial(compared, exact=candidate.exact)
     kernels = examine_kernels(
-        candidate, table.pixels, scores, partial(_gated, compared), threads=threads, progress=progress
+        candidate,
+        table.pixels,
+        scores,
+        partial(_gated, compared),
+        threads=threads,
+        progress=progress,
+        scoring=scoring,
     )
     half, unseen = measured_half(candidate, table)
     one = ArtifactReport(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from exporter.formats.half_precision import Magnitude, half_magnitude
 from exporter.formats.kinds import KINDS
 from exporter.source.candidate import Candidate
 from exporter.source.images import PixelTable
-from exporter.source.scoring import engine_scorer, latencies_ms, share_passed_on
+from exporter.source.scoring import HERE, Scoring, latencies_ms, share_passed_on
+from exporter.statistics.row_blocks import finite_rows
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,13 @@ class Ran:
 
 @contextmanager
 def running(
-    candidates: list[Candidate], table: PixelTable, classes: int, *, threads: int, progress: Progress
+    candidates: list[Candidate],
+    table: PixelTable,
+    classes: int,
+    *,
+    threads: int,
+    progress: Progress,
+    scoring: Scoring = HERE,
 ) -> Iterator[Ran]:
     """Scores images with every artifact that an engine here can run, and closes the engines at the end.
 
@@ -54,6 +60,7 @@ def running(
         classes: Length of the full model's score vector.
         threads: Threads per inference.
         progress: Progress callback.
+        scoring: Who scores; latencies are measured here in any case.
 
     Raises:
         EnvironmentMissingError: No installed engine can run any of them.
@@ -63,9 +70,7 @@ def running(
     with open_engines(judged, threads, table.pixels.shape[1:], classes) as engines:
         scores = {}
         for one in judged:
-            scorer = engine_scorer(
-                engines[one.name], classes, partial(one.open, threads), one.team_size(threads)
-            )
+            scorer = scoring.artifact(one, engines[one.name], classes, threads=threads)
             scores[one.name] = scorer(table.pixels, progress, f"checking {one.name}")
             check_numbers(scores[one.name], "an artifact", one.name, table)
         passed_on = {name: share_passed_on(engine) for name, engine in engines.items()}
@@ -126,7 +131,7 @@ def check_numbers(scores: Float32Array, whose: str, name: str, table: PixelTable
     Raises:
         ModelFileError: One is NaN or infinite.
     """
-    rows = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    rows = np.flatnonzero(~finite_rows(scores))
     if len(rows):
         raise ModelFileError(
             f"The scores of {whose} must be numbers. Received: NaN or infinity from {name} on {len(rows)} of "

@@ -20,7 +20,7 @@ from exporter.evidence.rules_record import KnownReport, RulesReport, RulesTrial
 from exporter.judge.judge_artifacts import Judgement
 from exporter.rules.abstain import fit_abstain
 from exporter.rules.known import FittedKnown, Unknown
-from exporter.rules.sets import fit_sets, members
+from exporter.rules.sets import fit_sets, set_sizes
 from exporter.source.images import PixelTable, set_sha256
 from exporter.statistics.confidence import confidence_of
 
@@ -206,9 +206,8 @@ def try_rules(
     answered = answers(scores, rules, known)
     covered = mean_size = None
     if rules.sets is not None:
-        inside = members(scores, rules.sets.threshold)
-        covered = int(inside[np.arange(len(truth)), truth].sum())
-        mean_size = float(inside.sum(axis=1).mean())
+        sizes, inside = set_sizes(scores, rules.sets.threshold, truth)
+        covered, mean_size = int(inside.sum()), float(sizes.mean())
     wrong = scores.argmax(axis=1) != truth
     return RulesTrial(
         images=len(truth),

@@ -24,6 +24,7 @@ from edge_runtime.engines.base import FEATURES
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from edge_runtime.rules.known_score import ENTROPY, NEAREST, KnownScorer, NearestParameters, file_bytes
+from exporter.source.scoring import output_scorer
 from exporter.statistics.conformal import conformal_threshold, fewest_images
 
 Unknown = Literal["scores", "features", "auto"]
@@ -81,33 +82,6 @@ class FittedKnown:
         return {self.rule.file: self.parameters} if self.rule is not None and self.rule.file else {}
 
 
-def features_of(
-    engine: Engine,
-    pixels: UInt8Array,
-    output: str,
-    *,
-    progress: Progress = no_progress,
-    step: str = "scoring",
-) -> Float32Array:
-    """Reads a further output of a file on images.
-
-    Args:
-        engine: The loaded file.
-        pixels: uint8 ``[n, height, width, channels]``, n at least 1.
-        output: The name of the output.
-        progress: Progress callback.
-        step: What is done, for people.
-
-    Returns:
-        float32 ``[n, size]``.
-    """
-    features = []
-    for index, image in enumerate(pixels):
-        features.append(engine.run_with(np.asarray(image), output)[1])
-        progress(step, index + 1, len(pixels))
-    return np.stack(features)
-
-
 def output_of(engine: Engine, unknown: Unknown) -> str:
     """The further output that a file's rule reads; empty for none.
 
@@ -157,10 +131,11 @@ def fit_known(
         output = ""
     if not output:
         return fit_observed(Observed(scores), None, kind=kind, reason=reason)
+    features_of = output_scorer(engine, output)
     step = f"looking at known images with {kind}"
-    val = Observed(scores, features_of(engine, pixels, output, progress=progress, step=step))
+    val = Observed(scores, features_of(pixels, progress, step))
     step = f"looking at training images with {kind}"
-    seen = features_of(engine, calibration, output, progress=progress, step=step)
+    seen = features_of(calibration, progress, step)
     return fit_observed(val, seen, kind=kind, output=output)
 
 

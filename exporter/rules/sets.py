@@ -22,6 +22,7 @@ from edge_runtime.common.arrays import BoolArray, IntArray
 from edge_runtime.engines.result import Float32Array
 from exporter.evidence.rules_record import SET_SIZES, SetReport
 from exporter.statistics.conformal import conformal_threshold, fewest_images
+from exporter.statistics.row_blocks import row_blocks
 
 
 def fit_sets(scores: Float32Array, truth: IntArray, coverage: float) -> SetReport:
@@ -39,7 +40,7 @@ def fit_sets(scores: Float32Array, truth: IntArray, coverage: float) -> SetRepor
         reason = f"sets that cover {100 * coverage:g} % need {needed} images; here are {n}, {needed - n} are missing"
         return SetReport(coverage, None, needed - n, reason)
     rule = SetRule(coverage, threshold)
-    counts = members(scores, threshold).sum(axis=1)
+    counts, _ = set_sizes(scores, threshold, truth)
     sizes = np.bincount(np.minimum(counts, SET_SIZES), minlength=SET_SIZES + 1)[1:]
     return SetReport(
         coverage,
@@ -48,6 +49,25 @@ def fit_sets(scores: Float32Array, truth: IntArray, coverage: float) -> SetRepor
         largest=int(counts.max()),
         sizes=tuple(int(size) for size in sizes),
     )
+
+
+def set_sizes(scores: Float32Array, threshold: float, truth: IntArray) -> tuple[IntArray, BoolArray]:
+    """How many labels the sets have, and which of them hold the true class.
+
+    Args:
+        scores: float32 ``[n, classes]``.
+        threshold: The least score of a label; the best one is in any case.
+        truth: True class indices ``[n]``.
+
+    Returns:
+        int64 ``[n]`` and bool ``[n]``.
+    """
+    sizes, covered = np.empty(len(truth), dtype=np.int64), np.empty(len(truth), dtype=np.bool_)
+    for rows in row_blocks(len(truth)):
+        inside = members(scores[rows], threshold)
+        sizes[rows] = inside.sum(axis=1)
+        covered[rows] = inside[np.arange(len(inside)), truth[rows]]
+    return sizes, covered
 
 
 def members(scores: Float32Array, threshold: float) -> BoolArray:

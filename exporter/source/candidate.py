@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.bundle.manifest import Format
+from edge_runtime.bundle.bundle import Bundle
+from edge_runtime.bundle.cascade_entry import CascadeEntry
+from edge_runtime.bundle.manifest import Artifact, Format
 from edge_runtime.engines import ENGINES, Engine, open_engine, usable
 from edge_runtime.engines.onnx import OnnxEngine
+from edge_runtime.engines.opening import engine_maker
 from edge_runtime.image.input_spec import InputSpec
 from exporter.formats.half_precision import Feed, raw
 from exporter.formats.kinds import KINDS, resolve
@@ -75,6 +78,32 @@ class Candidate:
             threads: Threads of one inference.
         """
         return team_size(self.bytes, threads) if self.threaded else 1
+
+
+def bundle_candidates(bundle: Bundle) -> list[Candidate]:
+    """The artifacts of a bundle, whose files are verified now.
+
+    Args:
+        bundle: The bundle.
+
+    Raises:
+        BundleError: A file is missing or changed.
+    """
+    return [_of_bundle(bundle, entry) for entry in bundle.entries]
+
+
+def _of_bundle(bundle: Bundle, entry: Artifact) -> Candidate:
+    if isinstance(entry, CascadeEntry):
+        # Its files are verified now, like those of the others.
+        first = bundle.model(entry.parts[0])
+        engine_maker(bundle, entry)
+        return cascade_candidate(
+            entry.kind, first, entry.format, entry.bytes,
+            lambda threads: engine_maker(bundle, entry, threads=threads)(),
+        )  # fmt: skip
+    return artifact_candidate(
+        entry.kind, bundle.model(entry), entry.format, entry.bytes, entry.file, bundle.manifest.input
+    )
 
 
 def artifact_candidate(

@@ -157,14 +157,15 @@ def prepared(model: LoadedModel, spec: InputSpec) -> LoadedModel:
     return replace(model, softmax=softmax)
 
 
-def scorer_of(model: LoadedModel) -> Scorer:
+def scorer_of(model: LoadedModel, *, together: bool = True) -> Scorer:
     """Scores many images, on all cores; on TensorFlow in batches.
 
     Args:
         model: What :func:`prepared` returned.
+        together: Whether further engines may be opened, one per core.
     """
     call = model.call
-    if call is None and model.name == "tensorflow":
+    if call is None and (model.name == "tensorflow" or not together):
         return engine_scorer(model, model.classes)
     if call is None:
         return engine_scorer(model, model.classes, partial(reloaded, model, 1), team_size(model.bytes))

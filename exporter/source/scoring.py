@@ -21,10 +21,12 @@ from edge_runtime.engines.cascade import CascadeEngine
 from edge_runtime.engines.result import Float32Array
 from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.backend import load_tensorflow
+from exporter.source.candidate import Candidate
 from exporter.source.engine_team import score_together, team_size
 from exporter.source.full_model import FullModel, freeze
+from exporter.source.score_table import score_table
 
-_BATCH = 8
+FULL_BATCH = 8
 """Images of the full model at a time. What the layers of 32 compute is larger than the caches of two cores:
 MobileNetV2 at 224 takes 1.4 times the CPU time of batches of 8. The same everywhere, as sums depend on it."""
 
@@ -75,9 +77,9 @@ def _full_scorer(model: FullModel) -> Scorer:
     call, classes = _graph(model), model.classes
 
     def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
-        scores = np.empty((len(pixels), classes), dtype=np.float32)
-        for start in range(0, len(pixels), _BATCH):
-            batch = pixels[start : start + _BATCH].astype(np.float32)
+        scores = score_table(len(pixels), classes)
+        for start in range(0, len(pixels), FULL_BATCH):
+            batch = pixels[start : start + FULL_BATCH].astype(np.float32)
             # The first call plans the graph, and native code prints meanwhile.
             with quiet() if start == 0 else nullcontext():
                 scores[start : start + len(batch)] = call(tensorflow.constant(batch))
@@ -116,7 +118,7 @@ def engine_scorer(
     """
 
     def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
-        scores = np.empty((len(pixels), classes), dtype=np.float32)
+        scores = score_table(len(pixels), classes)
         score_together(
             engine, another or (lambda: engine), size if another else 1, pixels, scores,
             lambda done: progress(step, done, len(pixels)),
@@ -124,6 +126,77 @@ def engine_scorer(
         return scores
 
     return score
+
+
+def output_scorer(engine: Engine, output: str) -> Scorer:
+    """A further output of an artifact, each image by itself.
+
+    Args:
+        engine: The loaded artifact.
+        output: The name of the output.
+
+    Returns:
+        A function of at least one image, to float32 ``[n, size]``.
+    """
+
+    def score(pixels: UInt8Array, progress: Progress = no_progress, step: str = "scoring") -> Float32Array:
+        first = engine.run_with(np.asarray(pixels[0]), output)[1]
+        found = score_table(len(pixels), len(first))
+        found[0] = first
+        progress(step, 1, len(pixels))
+        for index in range(1, len(pixels)):
+            found[index] = engine.run_with(np.asarray(pixels[index]), output)[1]
+            progress(step, index + 1, len(pixels))
+        return found
+
+    return score
+
+
+class Scoring(Protocol):
+    """Who scores images with artifacts: the engines of this process, or workers."""
+
+    def artifact(
+        self, candidate: Candidate, engine: Engine, classes: int, *, threads: int, exact: bool = False
+    ) -> Scorer:
+        """The scorer of an artifact.
+
+        Args:
+            candidate: The artifact.
+            engine: The artifact, loaded; a cascade's counts include, afterwards, all images.
+            classes: Length of its score vector.
+            threads: Threads of one inference.
+            exact: Whether it runs on kernels that add all products in 32 bits.
+        """
+        ...
+
+    def output(self, candidate: Candidate, engine: Engine, output: str) -> Scorer:
+        """The scorer of a further output of an artifact.
+
+        Args:
+            candidate: The artifact.
+            engine: The artifact, loaded.
+            output: The name of the output.
+        """
+        ...
+
+
+class _Here:
+    """This process, see :class:`Scoring`."""
+
+    def artifact(
+        self, candidate: Candidate, engine: Engine, classes: int, *, threads: int, exact: bool = False
+    ) -> Scorer:
+        """See :class:`Scoring`."""
+        another = partial(candidate.open, threads, exact=exact)
+        return engine_scorer(engine, classes, another, candidate.team_size(threads))
+
+    def output(self, candidate: Candidate, engine: Engine, output: str) -> Scorer:
+        """See :class:`Scoring`."""
+        return output_scorer(engine, output)
+
+
+HERE: Scoring = _Here()
+"""This process scores, on all of its cores."""
 
 
 def file_scores(

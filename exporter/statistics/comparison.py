@@ -13,6 +13,7 @@ from edge_runtime.common.errors import DataError
 from edge_runtime.engines.result import Float32Array
 from exporter.statistics.drift import agreement, expected_calibration_error, floored_kl, worst_class
 from exporter.statistics.gate import DEFAULT_MARGIN, Gate, GateVerdict, Stop, fixed_gate
+from exporter.statistics.row_blocks import finite_rows, largest_changes
 
 EXACT_DP = 1e-4
 """Largest score difference of a float export; a larger one is a conversion error."""
@@ -100,11 +101,11 @@ def compare(
     won = int(np.sum(~right & right_now))
     found = gate(right, right_now, margin)
     verdict, reason = found.verdict, found.reason
-    finite = bool(np.isfinite(candidate).all())
+    finite = bool(finite_rows(candidate).all())
     if not finite:
         # Zeros from here on: the record of a failure must still hold numbers.
         candidate = np.nan_to_num(candidate, nan=0.0, posinf=0.0, neginf=0.0)
-    max_abs_dp = float(np.max(np.abs(candidate.astype(np.float64) - reference.astype(np.float64))))
+    max_abs_dp = float(largest_changes(candidate, reference).max())
     if exact and max_abs_dp > EXACT_DP:
         verdict, reason = "fail", exact_reason(max_abs_dp)
     if not finite:

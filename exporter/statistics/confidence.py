@@ -7,6 +7,7 @@ import numpy as np
 from edge_runtime.bundle.rules import Confidence
 from edge_runtime.common.arrays import Float64Array
 from edge_runtime.engines.result import Float32Array
+from exporter.statistics.row_blocks import row_blocks
 
 
 def confidence_of(scores: Float32Array, kind: Confidence = "margin") -> Float64Array:
@@ -22,6 +23,8 @@ def confidence_of(scores: Float32Array, kind: Confidence = "margin") -> Float64A
     if scores.shape[1] == 1:
         best, second = scores[:, 0].astype(np.float64), 1.0 - scores[:, 0].astype(np.float64)
         return best if kind == "top" else second
-    two = np.partition(scores, scores.shape[1] - 2, axis=1)[:, -2:].astype(np.float64)
-    found: Float64Array = two[:, 1] if kind == "top" else two[:, 1] - two[:, 0]
+    found = np.empty(len(scores), dtype=np.float64)
+    for rows in row_blocks(len(scores)):
+        two = np.partition(scores[rows], scores.shape[1] - 2, axis=1)[:, -2:].astype(np.float64)
+        found[rows] = two[:, 1] if kind == "top" else two[:, 1] - two[:, 0]
     return found

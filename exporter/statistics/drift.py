@@ -9,12 +9,10 @@ import numpy as np
 from edge_runtime.bundle.manifest import WorstClass
 from edge_runtime.common.arrays import BoolArray, IntArray
 from edge_runtime.engines.result import Float32Array
+from exporter.statistics.row_blocks import row_blocks
 
 KL_FLOOR = 1.0 / 512.0
 """Half a step of an 8-bit score: without it, the KL is 0.65 on ImageNet at no loss of accuracy."""
-
-_ROWS = 4096
-"""Images processed at once: float64 copies of 50,000 times 1,000 scores would take gigabytes."""
 
 ECE_BINS = 15
 """Bins of equal width, as in Guo et al. 2017, On Calibration of Modern Neural Networks."""
@@ -38,8 +36,7 @@ def floored_kl(reference: Float32Array, candidate: Float32Array) -> float:
         candidate: Scores ``[n, classes]``.
     """
     total = 0.0
-    for start in range(0, len(reference), _ROWS):
-        rows = slice(start, start + _ROWS)
+    for rows in row_blocks(len(reference)):
         full = np.maximum(reference[rows].astype(np.float64), KL_FLOOR)
         small = np.maximum(candidate[rows].astype(np.float64), KL_FLOOR)
         full /= full.sum(axis=1, keepdims=True)

@@ -19,6 +19,7 @@ from exporter.source.images import PixelTable, set_sha256
 from exporter.statistics.comparison import EXACT_DP, exact_reason
 from exporter.statistics.drift import agreement, floored_kl
 from exporter.statistics.gate import GateVerdict, overall
+from exporter.statistics.row_blocks import largest_changes
 from exporter.unlabelled.answers import Given
 from exporter.unlabelled.differing import Answers, Photo, differing_photos
 from exporter.unlabelled.record import LabelCounts, UnlabelledArtifact, UnlabelledReference, UnlabelledReport
@@ -138,7 +139,7 @@ def _judged(
     with quiet():
         half, unseen = measured_half(candidate, table)
     verdict, reason = verdict_on_all_cpus(found.verdict, found.reason(), kernels)
-    largest = float(np.max(np.abs(scores.astype(np.float64) - reference)))
+    largest = float(largest_changes(scores, reference).max())
     settles = verdict == found.verdict
     one = UnlabelledArtifact(
         verdict=verdict,

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,63 @@ class Pixels:
         return np.flatnonzero([item.split == split for item in self.images.items]).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class CacheFiles:
+    """The two files of a data set in the cache.
+
+    Attributes:
+        array: The pixels, ``.npy``; written last.
+        note: Which images do not decode, and why, ``.json``.
+    """
+
+    array: Path
+    note: Path
+
+    @classmethod
+    def of(cls, images: ImageSet, spec: InputSpec, cache_dir: str | os.PathLike[str] | None) -> CacheFiles:
+        """The files of a data set; they may not exist.
+
+        Args:
+            images: The data set.
+            spec: The model's input.
+            cache_dir: The cache folder; None for :func:`default_cache_dir`.
+        """
+        folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+        stem = _key(images, spec)
+        return cls(folder / f"{stem}.npy", folder / f"{stem}.json")
+
+    def load(self, images: ImageSet, spec: InputSpec) -> Pixels | None:
+        """What was stored earlier; None if it is missing or damaged.
+
+        Args:
+            images: The data set.
+            spec: The model's input.
+        """
+        try:
+            failures = msgspec.json.decode(self.note.read_bytes(), type=dict[int, str])
+            # Not np.load, which would try to read a damaged file as a zip or a pickle.
+            array: UInt8Array = np.lib.format.open_memmap(self.array, mode="r")
+        except (OSError, ValueError, EOFError, msgspec.MsgspecError):
+            return None
+        if array.dtype != np.uint8 or array.shape != (len(images) - len(failures), *spec.shape):
+            return None
+        kept = without_failures(images, failures)
+        return Pixels(kept, array, np.array([item.label for item in kept.items], np.int64))
+
+    def write_note(self, failures: Mapping[int, str]) -> None:
+        """Writes the note, whole or not at all.
+
+        Args:
+            failures: Why images do not decode, by their place in the set.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        with temporary_file(self.note.parent) as made:
+            made.file.write(msgspec.json.encode(failures))
+            made.move_to(self.note)
+
+
 def default_cache_dir() -> Path:
     """Returns ``snapship/pixels`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     return user_folder("XDG_CACHE_HOME", ".cache") / "pixels"
@@ -81,22 +139,17 @@ def cached_pixels(
     Raises:
         DataError: Too many images cannot be decoded, or the folder cannot be written.
     """
-    folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    stem = _key(images, spec)
-    array_path, note_path = folder / f"{stem}.npy", folder / f"{stem}.json"
-    stored = _load(array_path, note_path, len(images), spec)
-    if stored is None:
+    files = CacheFiles.of(images, spec, cache_dir)
+    found = files.load(images, spec)
+    if found is None:
         try:
-            _store(images, spec, array_path, note_path, progress)
+            _store(images, spec, files, progress)
         except OSError as error:
-            raise unwritable(DataError, "pixel cache", folder, error) from error
-        stored = _load(array_path, note_path, len(images), spec)
-        if stored is None:
-            raise DataError(f"The pixel cache must be readable. Received: {array_path}. Delete it.")
-    array, failures = stored
-    kept = images.without({images.items[index].ref: reason for index, reason in failures.items()})
-    labels = np.array([item.label for item in kept.items], np.int64)
-    return Pixels(kept, array, labels)
+            raise unwritable(DataError, "pixel cache", files.array.parent, error) from error
+        found = files.load(images, spec)
+        if found is None:
+            raise DataError(f"The pixel cache must be readable. Received: {files.array}. Delete it.")
+    return found
 
 
 def _key(images: ImageSet, spec: InputSpec) -> str:
@@ -109,30 +162,14 @@ def _key(images: ImageSet, spec: InputSpec) -> str:
     return digest.hexdigest()[:32]
 
 
-def _load(
-    array_path: Path, note_path: Path, count: int, spec: InputSpec
-) -> tuple[UInt8Array, dict[int, str]] | None:
-    """Returns what an earlier call stored; None if it is missing or damaged."""
-    try:
-        failures = msgspec.json.decode(note_path.read_bytes(), type=dict[int, str])
-        # Not np.load, which would try to read a damaged file as a zip or a pickle.
-        array: UInt8Array = np.lib.format.open_memmap(array_path, mode="r")
-    except (OSError, ValueError, EOFError, msgspec.MsgspecError):
-        return None
-    if array.dtype != np.uint8 or array.shape != (count - len(failures), *spec.shape):
-        return None
-    return array, failures
-
-
-def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path, progress: Progress) -> None:
+def _store(images: ImageSet, spec: InputSpec, files: CacheFiles, progress: Progress) -> None:
     """Decodes everything into a temporary file and renames it when complete."""
-    array_path.parent.mkdir(parents=True, exist_ok=True)
+    files.array.parent.mkdir(parents=True, exist_ok=True)
     failures: dict[int, str] = {}
     total = len(images)
-    with temporary_file(array_path.parent) as made:
-        # The header leaves room for any count, so it can be corrected at the end.
-        _write_header(made.file, total, spec)
-        progress(Event("pixels", 0, total, f"decoding {total} images to {spec.width}x{spec.height}"))
+    with temporary_file(files.array.parent) as made:
+        write_header(made.file, total, spec)
+        progress(Event("pixels", 0, total, decoding_text(total, spec)))
         for index, (_, result) in enumerate(decode_all(images, spec)):
             if isinstance(result, str):
                 failures[index] = result
@@ -140,16 +177,39 @@ def _store(images: ImageSet, spec: InputSpec, array_path: Path, note_path: Path,
                 made.file.write(result.tobytes())
             progress(Event("pixels", index + 1, total))
         # Raises if too many images failed, before anything is stored.
-        images.without({images.items[index].ref: reason for index, reason in failures.items()})
+        without_failures(images, failures)
         made.file.seek(0)
-        _write_header(made.file, total - len(failures), spec)
-        with temporary_file(array_path.parent) as note:
-            note.file.write(msgspec.json.encode(failures))
-            note.move_to(note_path)
-        made.move_to(array_path)
+        write_header(made.file, total - len(failures), spec)
+        files.write_note(failures)
+        made.move_to(files.array)
 
 
-def _write_header(file: BinaryIO, count: int, spec: InputSpec) -> None:
+def decoding_text(images: int, spec: InputSpec) -> str:
+    """What is done, for people."""
+    return f"decoding {images} images to {spec.width}x{spec.height}"
+
+
+def without_failures(images: ImageSet, failures: Mapping[int, str]) -> ImageSet:
+    """The images that decode.
+
+    Args:
+        images: The data set.
+        failures: Why others do not, by their place in the set.
+
+    Raises:
+        DataError: Too many do not.
+    """
+    return images.without({images.items[index].ref: reason for index, reason in failures.items()})
+
+
+def write_header(file: BinaryIO, count: int, spec: InputSpec) -> None:
+    """Writes the header of the array; it leaves room for any count, so it can be corrected at the end.
+
+    Args:
+        file: The file, at its beginning.
+        count: Images.
+        spec: The model's input.
+    """
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, *spec.shape)}
     np.lib.format.write_array_header_1_0(file, header)
 

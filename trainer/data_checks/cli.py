@@ -1,4 +1,4 @@
-"""``snapship data``: parse, call, print; and its page, with copies side by side, which opens offline."""
+"""``snapship data check``: parse, call, print; and its page, with copies side by side, which opens offline."""
 
 from __future__ import annotations
 
@@ -42,17 +42,7 @@ class Shown:
     second: str
 
 
-@click.group()
-def data() -> None:
-    """Check a data set before training.
-
-    \b
-    Example:
-      snapship data check photos/
-    """
-
-
-@data.command()
+@click.command()
 @click.argument("data")
 @click.option(
     "--size",

@@ -32,6 +32,7 @@ import numpy as np
 from edge_runtime.common.errors import UsageError
 from edge_runtime.common.temporary import remove_abandoned, temporary_file
 from trainer.core.cache import default_cache_dir, unwritable
+from trainer.core.folder_lock import held
 from trainer.ranks.ranks import Ranks
 
 KEPT_DAYS = 30
@@ -213,13 +214,13 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
     """
     root = cache_root(cache_dir) / "checkpoints"
     folder = root / key
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as error:
-        raise unwritable(UsageError, "checkpoint folder", root, error) from error
-    with lock:
-        _hold(lock, folder)
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            rule = "A run must be trained by one process"
+            stack.enter_context(held(folder, rule, "Wait for it, or choose another --out"))
+        except OSError as error:
+            raise unwritable(UsageError, "checkpoint folder", root, error) from error
         _forget_old(root, folder)
         remove_abandoned(folder)
         checkpoint = Checkpoint(folder)
@@ -227,22 +228,6 @@ def open_checkpoint(key: str, cache_dir: str | os.PathLike[str] | None, fresh: b
             checkpoint.remove()
         yield checkpoint
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _hold(lock: Any, folder: Path) -> None:
-    """Takes the lock; the system releases it when the process ends, even if killed."""
-    try:
-        import fcntl
-    except ImportError:
-        # Windows: the user must not run the same command twice at once.
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise UsageError(
-            f"A run must be trained by one process. Received: another process holds {folder / 'lock'}. "
-            "Wait for it, or choose another --out."
-        ) from error
 
 
 def _forget_old(root: Path, current: Path) -> None:

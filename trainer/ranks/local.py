@@ -12,9 +12,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from edge_runtime.child_process import end_with_parent, interrupts_ignored
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
 from edge_runtime.common.native_output import quiet
+from edge_runtime.workers.child_process import end_with_parent, interrupts_ignored
 from trainer.progress import Event, Progress, silent
 from trainer.ranks.place import Place
 from trainer.ranks.watch import ended

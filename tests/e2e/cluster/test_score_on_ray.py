@@ -77,12 +77,12 @@ def wait_for_parts(out: Path, count: int) -> None:
 
 
 def actors() -> list[int]:
-    """Processes of scoring actors, by the names that Ray gives them."""
+    """Processes of actors, by the names that Ray gives them."""
     found = []
     for place in Path("/proc").iterdir():
         if place.name.isdecimal():
             try:
-                if (place / "cmdline").read_bytes().startswith(b"ray::ScoringActor"):
+                if (place / "cmdline").read_bytes().startswith(b"ray::WorkerActor"):
                     found.append(int(place.name))
             except OSError:
                 continue
@@ -145,7 +145,7 @@ def test_photo_that_ends_its_process_is_a_row(start: Start, expected: Any, tmp_p
     report = report_of(start(harm={"033.png": "end"}, shard_size=30))
     assert [Path(name).name for name in report["given_up"]] == ["033.png"]
     found = rows(tmp_path / "out")
-    assert "the process that classified it ended" in found.column("error")[33].as_py()
+    assert "its process ended" in found.column("error")[33].as_py()
     others = [index for index in range(120) if index != 33]
     assert found.take(others).equals(expected.take(others))
 

@@ -27,7 +27,7 @@ def subject(full: InputSpec, labels: tuple[str, ...] = ("a",)) -> Subject:
     items = tuple(Item(str(one), 0, "val", hashlib.sha256(bytes([one])).hexdigest()) for one in range(20))
     images = ImageSet("made", ("a",), items, lambda item: pixels)
     ready = cast(Any, SimpleNamespace(input=full))
-    return Subject("made", [], ready, images, labels, ahead=DecodingAhead(images, SPEC))
+    return Subject("made", [], ready, images, labels, cast(Any, None), ahead=DecodingAhead(images, SPEC))
 
 
 def stopped(one: Subject) -> bool:

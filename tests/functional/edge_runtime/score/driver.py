@@ -28,7 +28,6 @@ from edge_runtime.engines.litert import TfliteEngine
 from edge_runtime.score.job import Job
 from edge_runtime.score.parts import Rows
 from edge_runtime.score.photos import Photo
-from edge_runtime.score.processes import Processes
 from edge_runtime.score.scorer import Scorer
 from edge_runtime.score.scoring import ScoreConfig, score
 
@@ -81,13 +80,13 @@ def main(given: dict[str, Any]) -> None:
     config = ScoreConfig(**{**given, "bundle": Path(given["bundle"])})
     opening = partial(opened, settings)
     if address is None:
-        report = score(config, start=partial(Processes, opened=opening))
+        report = score(config, open_scorer=opening)
     else:
         from cluster.connection import joined
-        from cluster.scorers import RayCrew
+        from cluster.ray_crew import RayCrew
 
         with joined(address) as ray:
-            report = score(config, start=partial(RayCrew, ray, opened=opening), available=2)
+            report = score(config, start=partial(RayCrew, ray), available=2, open_scorer=opening)
     print(json.dumps(report.to_dict()))
 
 

@@ -314,3 +314,13 @@ def test_a_check_on_a_cpu_without_vnni_compares_with_exact_kernels(
     assert found["kernels"]["exact_top1"] > found["top1"]
     assert (found["kernels"]["exact_verdict"], found["verdict"]) == ("pass", "fail")
     assert done.returncode == 1
+
+
+def test_workers_find_the_same_with_exact_kernels(pair: list[str], tmp_path: Path) -> None:
+    found = []
+    for options in ([], ["--workers", "1"]):
+        CliRunner().invoke(check, [*pair, "--quick", *options, "--json", str(tmp_path / "check.json")])
+        record = json.loads((tmp_path / "check.json").read_text("utf-8"))["artifacts"]["small.onnx"]
+        found.append({name: value for name, value in record.items() if name != "latency_ms"})
+    assert found[0] == found[1]
+    assert found[0]["kernels"]["exact_top1"] is not None

@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
-from edge_runtime.child_process import end_with_parent, interrupts_ignored
 from edge_runtime.common.native_output import quiet
-from edge_runtime.score.dispatch import ENDED, Failed, Finished, Opened, Piece, event_of
-from edge_runtime.score.job import Job
-from edge_runtime.score.parts import Machine, Part, Rows
-from edge_runtime.score.scorer import Scorer
+from edge_runtime.workers.child_process import end_with_parent, interrupts_ignored
+from edge_runtime.workers.crew import (
+    ENDED,
+    Failed,
+    Finished,
+    Machine,
+    Opened,
+    OpenWorker,
+    Piece,
+    Worker,
+    event_of,
+)
 
-OpenScorer = Callable[[Job, Path], Scorer]
-
-_scorer: Scorer | None = None
+_worker: Worker[Any, Any] | None = None
 """Of a worker process: opened once, for all of its shards."""
 
 
 class Processes:
     """Worker processes of this machine. One that raises goes on; one that ends is replaced."""
 
-    def __init__(self, job: Job, bundle: Path, workers: int, opened: OpenScorer = Scorer.open) -> None:
+    def __init__(self, opened: OpenWorker, sent: Path, workers: int) -> None:
         """Starts them.
 
         Args:
-            job: The run.
-            bundle: The bundle's zip.
+            opened: Opens the worker in each process; can be pickled.
+            sent: The file that it is opened from.
             workers: How many.
-            opened: Opens the scorer in each process; can be pickled.
         """
-        self._job, self._bundle, self._opened = job, bundle, opened
+        self._opened, self._sent = opened, sent
         # Not forked: the interpreters and pyarrow have threads.
         self._context = multiprocessing.get_context("spawn")
         self._pools: dict[int, ProcessPoolExecutor] = {}
-        self._tasks: dict[Future[Machine | Part | Rows], tuple[int, Piece | None]] = {}
+        self._tasks: dict[Future[Any], tuple[int, Piece[Any] | None]] = {}
         for worker in range(workers):
             self._start(worker)
 
-    def next_event(self) -> Opened | Finished | Failed | None:
-        """See :class:`~edge_runtime.score.dispatch.Crew`."""
+    def next_event(self) -> Opened | Finished[Any, Any] | Failed[Any] | None:
+        """See :class:`~edge_runtime.workers.crew.Crew`."""
         if not self._tasks:
             return None
         task = next(iter(wait(self._tasks, return_when=FIRST_COMPLETED).done))
@@ -57,11 +61,11 @@ class Processes:
             return event_of(worker, piece, error)
         return event_of(worker, piece, answer)
 
-    def give(self, worker: int, piece: Piece) -> None:
-        """See :class:`~edge_runtime.score.dispatch.Crew`."""
-        task: Future[Machine | Part | Rows]
+    def give(self, worker: int, piece: Piece[Any]) -> None:
+        """See :class:`~edge_runtime.workers.crew.Crew`."""
+        task: Future[Any]
         try:
-            task = self._pools[worker].submit(_score, piece)
+            task = self._pools[worker].submit(_work, piece)
         except BrokenProcessPool as error:
             # It ended while it had nothing to do.
             task = Future()
@@ -69,14 +73,14 @@ class Processes:
         self._tasks[task] = worker, piece
 
     def dismiss(self, worker: int) -> None:
-        """See :class:`~edge_runtime.score.dispatch.Crew`."""
+        """See :class:`~edge_runtime.workers.crew.Crew`."""
         self._tasks = {task: seat for task, seat in self._tasks.items() if seat[0] != worker}
         self._pools.pop(worker).shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Ends all of them at once, whatever they do."""
         for pool in self._pools.values():
-            # What a worker has not finished is not wanted: its part is written whole or not at all.
+            # What a worker has not finished is not wanted: it is written whole or not at all.
             for process in list((pool._processes or {}).values()):
                 process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -86,17 +90,17 @@ class Processes:
         pool = self._pools[worker] = ProcessPoolExecutor(1, mp_context=self._context)
         with interrupts_ignored():
             # The first task starts the process.
-            self._tasks[pool.submit(_open, self._opened, self._job, self._bundle)] = worker, None
+            self._tasks[pool.submit(_open, self._opened, self._sent)] = worker, None
 
 
-def _open(opened: OpenScorer, job: Job, bundle: Path) -> Machine:
-    global _scorer
+def _open(opened: OpenWorker, sent: Path) -> Machine:
+    global _worker
     end_with_parent()
     with quiet():
-        _scorer = opened(job, bundle)
-    return _scorer.machine
+        _worker = opened(sent)
+    return _worker.machine
 
 
-def _score(piece: Piece) -> Part | Rows:
-    assert _scorer is not None
-    return _scorer.score(piece)
+def _work(piece: Piece[Any]) -> Any:
+    assert _worker is not None
+    return _worker.work(piece)

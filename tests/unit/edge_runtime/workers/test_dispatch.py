@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
-from edge_runtime.score.dispatch import TRIES, Dispatch, Failed, Finished, Opened, Piece
-from edge_runtime.score.parts import Machine, Part, Rows
+from edge_runtime.score.parts import Part, Rows
 from edge_runtime.score.photos import Photo
+from edge_runtime.workers.crew import Failed, Finished, Machine, Opened
+from edge_runtime.workers.crew import Piece as AnyPiece
+from edge_runtime.workers.dispatch import TRIES, Cutting, Dispatch
+
+Piece = AnyPiece[Photo]
 
 Outcome = Callable[[Piece], str]
 
@@ -37,7 +42,7 @@ class Workers:
     def give(self, worker: int, piece: Piece) -> None:
         self.given.append(piece)
         what = self.outcome(piece)
-        rows: Rows = [[photo.name, None] for photo in piece.photos]
+        rows: Rows = [[photo.name, None] for photo in piece.items]
         if what == "ok":
             if piece.whole:
                 self.written[piece.shard] = rows
@@ -52,19 +57,23 @@ class Workers:
         self.dismissed.append(worker)
 
 
-def run(crew: Workers, shards: list[list[str]]) -> tuple[Dispatch, list[Part]]:
-    def write(shard: int, rows: Rows) -> Part:
+def nobody(reasons: str) -> EnvironmentMissingError:
+    return EnvironmentMissingError(f"none that does ({reasons})")
+
+
+def run(crew: Workers, shards: list[list[str]]) -> tuple[Dispatch[Photo, Part, Any], list[Part]]:
+    def join(shard: int, rows: Rows) -> Part:
         assert shard not in crew.written
         crew.written[shard] = rows
         return Part(shard, len(rows), sum(values[1] is not None for values in rows), 0.0)
 
-    dispatch = Dispatch(crew, lambda photo, reason: [photo.name, reason], write)
+    dispatch = Dispatch(crew, Cutting(lambda photo, reason: [photo.name, reason], join), nobody)
     numbered = ((index, [Photo(name) for name in names]) for index, names in enumerate(shards))
     return dispatch, list(dispatch.run(numbered))
 
 
 def has(piece: Piece, name: str) -> bool:
-    return any(photo.name == name for photo in piece.photos)
+    return any(photo.name == name for photo in piece.items)
 
 
 @settings(max_examples=200, deadline=None)
@@ -81,7 +90,7 @@ def test_every_photo_is_one_row_in_order_whatever_ends_a_process(
     bad = data.draw(st.dictionaries(st.sampled_from(every), st.sampled_from(["ended", "ValueError: x"])))
 
     def outcome(piece: Piece) -> str:
-        return next((bad[photo.name] for photo in piece.photos if photo.name in bad), "ok")
+        return next((bad[photo.name] for photo in piece.items if photo.name in bad), "ok")
 
     crew = Workers(workers, outcome)
     dispatch, parts = run(crew, shards)
@@ -89,7 +98,7 @@ def test_every_photo_is_one_row_in_order_whatever_ends_a_process(
     for shard, names in enumerate(shards):
         assert [values[0] for values in crew.written[shard]] == names
         assert [values[1] for values in crew.written[shard]] == [bad.get(name) for name in names]
-    assert sorted(dispatch.given_up) == sorted(bad)
+    assert sorted(photo.name for photo in dispatch.given_up) == sorted(bad)
     assert sum(part.errors for part in parts) == len(bad)
 
 
@@ -99,11 +108,11 @@ def test_shard_is_tried_three_times_before_it_is_cut() -> None:
     whole = [piece for piece in crew.given if piece.whole]
     assert len(whole) == TRIES
     # Then halves: once each, until the photo is alone, which is tried three times.
-    assert ["".join(photo.name for photo in piece.photos) for piece in crew.given[TRIES:]] == [
+    assert ["".join(photo.name for photo in piece.items) for piece in crew.given[TRIES:]] == [
         "abcd", "efgh", "ab", "cd", "c", "d", "d", "d",
     ]  # fmt: skip
     assert dispatch.ended == TRIES + 2 + TRIES
-    assert dispatch.given_up == ["d"]
+    assert dispatch.given_up == [Photo("d")]
 
 
 def test_failure_by_chance_costs_one_try() -> None:

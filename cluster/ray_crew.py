@@ -7,45 +7,51 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.common.native_output import quiet
-from edge_runtime.score.dispatch import ENDED, TRIES, Failed, Finished, Opened, Piece, event_of
-from edge_runtime.score.job import Job
-from edge_runtime.score.parts import Machine, Part, Rows
-from edge_runtime.score.processes import OpenScorer
-from edge_runtime.score.scorer import Scorer
+from edge_runtime.workers.crew import (
+    ENDED,
+    Failed,
+    Finished,
+    Machine,
+    Opened,
+    OpenWorker,
+    Piece,
+    Worker,
+    event_of,
+)
+from edge_runtime.workers.dispatch import TRIES
 
 
-class ScoringActor:
+class WorkerActor:
     """What runs in a worker of the cluster. Errors are returned: Ray would wrap them in its own."""
 
     def __init__(self) -> None:
-        self._scorer: Scorer | None = None
+        self._worker: Worker[Any, Any] | None = None
 
-    def open(self, opened: OpenScorer, job: Job, bundle: bytes) -> Machine | BaseException:
-        """Opens the bundle, which reached this machine as bytes.
+    def open(self, opened: OpenWorker, sent: bytes) -> Machine | BaseException:
+        """Opens the worker from a file, which reached this machine as bytes.
 
         Args:
-            opened: Opens the scorer.
-            job: The run.
-            bundle: The bundle's zip.
+            opened: Opens the worker.
+            sent: The file's content.
         """
         try:
             with quiet(), tempfile.TemporaryDirectory(prefix="snapship-") as folder:
-                place = Path(folder) / "bundle.zip"
-                place.write_bytes(bundle)
-                self._scorer = opened(job, place)
-            return self._scorer.machine
+                place = Path(folder) / "sent"
+                place.write_bytes(sent)
+                self._worker = opened(place)
+            return self._worker.machine
         except Exception as error:
             return error
 
-    def score(self, piece: Piece) -> Part | Rows | BaseException:
-        """Scores a piece.
+    def work(self, piece: Piece[Any]) -> Any:
+        """Does a piece.
 
         Args:
-            piece: A shard, or photos of one.
+            piece: A shard, or items of one.
         """
-        assert self._scorer is not None
+        assert self._worker is not None
         try:
-            return self._scorer.score(piece)
+            return self._worker.work(piece)
         except Exception as error:
             return error
 
@@ -53,31 +59,28 @@ class ScoringActor:
 class RayCrew:
     """Actors of a cluster. Ray starts one again when its process or its machine ends, where there is room."""
 
-    def __init__(
-        self, ray: Any, job: Job, bundle: Path, workers: int, opened: OpenScorer = Scorer.open
-    ) -> None:
+    def __init__(self, ray: Any, opened: OpenWorker, sent: Path, workers: int) -> None:
         """Starts them.
 
         Args:
             ray: The module, joined to a cluster.
-            job: The run.
-            bundle: The bundle's zip.
+            opened: Opens the worker in each process; can be pickled.
+            sent: The file that it is opened from.
             workers: How many.
-            opened: Opens the scorer in each process; can be pickled.
         """
-        self._ray, self._job, self._opened = ray, job, opened
+        self._ray, self._opened = ray, opened
         # Kept for as long as the crew: an actor that is started again fetches it again.
-        self._bundle = ray.put(bundle.read_bytes())
+        self._sent = ray.put(sent.read_bytes())
         # A call of an actor that is just being started again fails; this one Ray repeats.
-        ray.method(max_task_retries=TRIES)(ScoringActor.open)
-        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)(ScoringActor)
+        ray.method(max_task_retries=TRIES)(WorkerActor.open)
+        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)(WorkerActor)
         self._actors = {worker: actor.remote() for worker in range(workers)}
-        self._tasks: dict[Any, tuple[int, Piece | None]] = {}
+        self._tasks: dict[Any, tuple[int, Piece[Any] | None]] = {}
         for worker in self._actors:
             self._open(worker)
 
-    def next_event(self) -> Opened | Finished | Failed | None:
-        """See :class:`~edge_runtime.score.dispatch.Crew`."""
+    def next_event(self) -> Opened | Finished[Any, Any] | Failed[Any] | None:
+        """See :class:`~edge_runtime.workers.crew.Crew`."""
         if not self._tasks:
             return None
         done, _ = self._ray.wait(list(self._tasks), num_returns=1)
@@ -92,12 +95,12 @@ class RayCrew:
             return Failed(worker, piece, ENDED, ended=True)
         return event_of(worker, piece, answer)
 
-    def give(self, worker: int, piece: Piece) -> None:
-        """See :class:`~edge_runtime.score.dispatch.Crew`."""
-        self._tasks[self._actors[worker].score.remote(piece)] = worker, piece
+    def give(self, worker: int, piece: Piece[Any]) -> None:
+        """See :class:`~edge_runtime.workers.crew.Crew`."""
+        self._tasks[self._actors[worker].work.remote(piece)] = worker, piece
 
     def dismiss(self, worker: int) -> None:
-        """See :class:`~edge_runtime.score.dispatch.Crew`."""
+        """See :class:`~edge_runtime.workers.crew.Crew`."""
         self._tasks = {task: seat for task, seat in self._tasks.items() if seat[0] != worker}
         self._ray.kill(self._actors.pop(worker))
 
@@ -108,4 +111,4 @@ class RayCrew:
         self._actors.clear()
 
     def _open(self, worker: int) -> None:
-        self._tasks[self._actors[worker].open.remote(self._opened, self._job, self._bundle)] = worker, None
+        self._tasks[self._actors[worker].open.remote(self._opened, self._sent)] = worker, None

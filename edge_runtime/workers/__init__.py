@@ -1,0 +1,1 @@
+"""Hands shards of work to worker processes, here or on a cluster, and replaces those that end."""

@@ -1,0 +1,93 @@
+"""``snapship check --ray`` on two nodes: the report of one process, also when an actor is killed.
+
+Two .tflite files, as Ray's environment has no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise in ten classes."""
+    folder, rng = tmp_path_factory.mktemp("labelled"), np.random.default_rng(0)
+    for label in range(10):
+        (folder / "val" / str(label)).mkdir(parents=True)
+        for index in range(12):
+            pixels = rng.integers(0, 256, (18, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "val" / str(label) / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def words(ray_python: str, digits_bundle: Path, photos: Path) -> list[str]:
+    if subprocess.run([ray_python, "-c", "import scipy"], capture_output=True, check=False).returncode:
+        pytest.skip("needs scipy in Ray's environment: make acceptance")
+    return [
+        "-m", "snapship", "check", "--reference", f"{digits_bundle}/digits_fp32.tflite", "--candidate",
+        f"{digits_bundle}/digits_int8.tflite", "--data", str(photos), "--weak-reference", "allow", "--quick",
+        "--inconclusive", "pass", "--json",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def expected(ray_cluster: Any, words: list[str]) -> Any:
+    """The report of one process, in Ray's environment."""
+    return report_of(ray_cluster.run(*words))
+
+
+def report_of(process: subprocess.Popen[str]) -> Any:
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    for found in (*report["artifacts"].values(), *report["pareto"]["points"]):
+        del found["latency_ms"]
+    return report
+
+
+def actors() -> list[int]:
+    """Processes of actors, by the names that Ray gives them."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdecimal():
+            try:
+                if (place / "cmdline").read_bytes().startswith(b"ray::WorkerActor"):
+                    found.append(int(place.name))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_report_is_that_of_one_process(
+    ray_cluster: Any, words: list[str], expected: Any, killed: bool
+) -> None:
+    assert expected["n"] == 120
+    process = ray_cluster.run(*words, "--ray", ray_cluster.address)
+    if killed:
+        end = time.monotonic() + 120
+        while not (found := actors()):
+            assert time.monotonic() < end, "no actors"
+            time.sleep(0.01)
+        os.kill(found[0], signal.SIGKILL)
+    assert report_of(process) == expected
+
+
+def test_address_where_no_cluster_is(ray_cluster: Any, words: list[str]) -> None:
+    process = ray_cluster.run(*words, "--ray", "127.0.0.1:9")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert err.splitlines()[-1].startswith("Error: --ray must be the address of a running cluster.")
