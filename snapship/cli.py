@@ -94,6 +94,8 @@ class LazyGroup(click.Group):
                 # Off since the process began, see __main__.py; what is loaded now stays.
                 gc.freeze()
                 gc.enable()
+                # Here, where the command's own import has loaded the package.
+                import_module("edge_runtime.common.importing").command_runs_alone()
             return start(words, prog_name or "snapship", *others, standalone_mode=False, **options)
 
         if not standalone_mode:
