@@ -30,6 +30,7 @@ from trainer.core.backend import load_keras
 MODULE = "benchmarks.batch_norm"
 MODELS = ("bn_cnn", "resnet18")
 SIDES = {"digits": 28, "cifar10-subset": 32}
+QUICK_SIDE = 12
 WAYS = ("moving averages", "measured")
 
 METHOD = """*moving averages*: val images are judged by Keras' moving averages at a momentum of 0.99, with
@@ -107,7 +108,8 @@ def _measured(name: str, models: list[str], options: Any, command: str) -> Resul
         for index in range(options.repeats):
             for way in WAYS[:: -1 if index % 2 else 1]:
                 epochs = options.epochs if way == WAYS[0] else half
-                found[way].append(_process(way, data, model, name, epochs, options.seed + index))
+                size = QUICK_SIDE if options.quick else SIDES[name]
+                found[way].append(_process(way, data, model, size, epochs, options.seed + index))
                 print(f"{name} {model} round {index + 1} {way}: {found[way][-1]}", file=sys.stderr)
         targets = [max(epoch.accuracy for epoch in epochs) for epochs in found[WAYS[0]]]
         times = {
@@ -145,7 +147,7 @@ def _measured(name: str, models: list[str], options: Any, command: str) -> Resul
     )  # fmt: skip
 
 
-def _process(way: str, data: str, model: str, name: str, epochs: int, seed: int) -> list[Epoch]:
+def _process(way: str, data: str, model: str, size: int, epochs: int, seed: int) -> list[Epoch]:
     """Trains in a new process."""
     chosen = dict(ENVIRONMENT)
     if way == WAYS[0]:
@@ -154,7 +156,7 @@ def _process(way: str, data: str, model: str, name: str, epochs: int, seed: int)
         chosen.setdefault("TF_ENABLE_ONEDNN_OPTS", "1" if own else "0")
     with tempfile.TemporaryDirectory() as folder:
         options = {
-            "data": data, "out": f"{folder}/run", "model": model, "size": SIDES[name], "epochs": epochs,
+            "data": data, "out": f"{folder}/run", "model": model, "size": size, "epochs": epochs,
             "patience": epochs, "seed": seed, "cache_dir": f"{folder}/cache", "precision": "float32",
         }  # fmt: skip
         words = [sys.executable, "-m", MODULE, "--alone", way, msgspec.json.encode(options).decode()]

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.export_speed import ARTIFACTS, regrouped
+from benchmarks.export_speed import ARTIFACTS, head_alone, regrouped
 from benchmarks.machine import machine
 from benchmarks.options import ENVIRONMENT, add_before, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
-from benchmarks.tiny import TINY_WIDTH, tiny_photos, tiny_weights
+from benchmarks.tiny import tiny_photos
 from edge_runtime import Bundle
 from edge_runtime.common.cores import cores
 from edge_runtime.dataset import open_dataset
@@ -34,7 +34,6 @@ from exporter import ExportConfig, export
 from exporter.common.backend import load_keras
 from exporter.source.full_model import find_source, load_source
 from exporter.source.images import decode_table
-from trainer import TrainConfig, train
 
 MODULE = "benchmarks.check_speed"
 BATCH = 8
@@ -82,30 +81,24 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     keras = load_keras()
     facts = machine(keras)
     with tempfile.TemporaryDirectory() as name:
-        folder, width = Path(name), 1.0
+        folder = Path(name)
         if options.quick:
-            options.data, options.weights = tiny_photos(folder / "tiny"), tiny_weights(keras, folder)
-            options.size, options.images, options.repeats, width = 32, 30, 1, TINY_WIDTH
+            options.data, options.weights = tiny_photos(folder / "tiny"), None
+            options.size, options.images, options.repeats = 32, 30, 1
         photos = regrouped(options.data, folder / "photos", options.images)
-        bundle = options.bundle or _bundle(options, photos, folder, width)
+        bundle = options.bundle or _bundle(options, photos, folder)
         times, invokes = _rounds(options, bundle, photos)
     result = _result(options, facts, command_line(MODULE, arguments), times, invokes)
     print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
     return result
 
 
-def _bundle(options: Any, photos: Path, folder: Path, width: float) -> Path:
-    run = train(
-        TrainConfig(
-            data=options.data, out=folder / "run", model="mobilenet_v2", size=options.size, width=width,
-            weights=options.weights, epochs=1 if options.quick else 3, fine_tune_epochs=0, views=1,
-            seed=options.seed, cache_dir=folder / "cache",
-        )
-    )  # fmt: skip
+def _bundle(options: Any, photos: Path, folder: Path) -> Path:
+    run = head_alone(options, folder, 1 if options.quick else 3)
     return Path(
         export(
             ExportConfig(
-                source=run.path, out=folder / "made.bundle", data=photos, artifacts=ARTIFACTS, evidence="quick",
+                source=run, out=folder / "made.bundle", data=photos, artifacts=ARTIFACTS, evidence="quick",
                 weak_reference="allow" if options.quick else "error",
             )
         ).location

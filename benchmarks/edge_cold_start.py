@@ -56,14 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder, photos = edge_model(made, options, Path(name))
         machine = facts()
-        found = measure(folder / "model.bundle", photos[0], options.rounds, options.before)
+        found = measure(
+            folder / "model.bundle", photos[0], options.rounds, options.before, warm=not options.quick
+        )
     result = _result(options, machine, command_line(MODULE, arguments), found)
     print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
     return result
 
 
 def measure(
-    bundle: Path, photo: Path, rounds: int, before: Path | None = None
+    bundle: Path, photo: Path, rounds: int, before: Path | None = None, *, warm: bool = True
 ) -> dict[str, list[tuple[float, int]]]:
     """Seconds to the first answer and bytes of memory, of each start of each way.
 
@@ -72,6 +74,7 @@ def measure(
         photo: A JPEG.
         rounds: Starts of each.
         before: Another checkout, whose `snapship predict` starts too.
+        warm: Whether a round that does not count comes first.
 
     Raises:
         ValueError: The ways do not answer alike.
@@ -93,8 +96,9 @@ def measure(
     answers: dict[str, str] = {}
     # The first round reads the files into the page cache and leaves the bytecode that an install has.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(bundle.parent / "bytecode")
-    for turn in range(-1, rounds):
+    if warm:
+        environment["PYTHONPYCACHEPREFIX"] = str(bundle.parent / "bytecode")
+    for turn in range(-1 if warm else 0, rounds):
         for way, words in ways.items():
             program, folder = places[way]
             began = time.perf_counter()

@@ -94,6 +94,11 @@ class LazyGroup(click.Group):
                 # Off since the process began, see __main__.py; what is loaded now stays.
                 gc.freeze()
                 gc.enable()
+                # Only if loaded, which it is wherever a command may load Keras: --help must not pay for it.
+                if "edge_runtime" in sys.modules:
+                    from edge_runtime.common.importing import command_runs_alone
+
+                    command_runs_alone()
             return start(words, prog_name or "snapship", *others, standalone_mode=False, **options)
 
         if not standalone_mode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
 import os
 import pickle
@@ -79,6 +80,11 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # The order in which processes take files; within one it stays.
     items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    # What is loaded now stays. Each collection, and an export asks for some, would look at all of it.
+    gc.freeze()
 
 
 def _rank(nodeid: str) -> int:

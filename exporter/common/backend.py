@@ -9,8 +9,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.common.collecting import without_collecting
 from edge_runtime.common.errors import EnvironmentMissingError, ModelFileError, UsageError, first_line
+from edge_runtime.common.importing import large_import
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.tensorflow_settings import prepare_tensorflow
 from exporter.common.keras2 import for_keras3
@@ -36,9 +36,12 @@ def load_tensorflow() -> Any:
     Raises:
         EnvironmentMissingError: It is not installed.
     """
+    loaded = sys.modules.get("tensorflow")
+    if loaded is not None:
+        return loaded
     prepare_tensorflow()
     try:
-        with quiet(), without_collecting():
+        with quiet(), large_import():
             import tensorflow
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Exporting a model", "tensorflow", "export") from error

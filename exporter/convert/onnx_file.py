@@ -17,7 +17,7 @@ from exporter.common.backend import load_tensorflow
 from exporter.common.wording import conversion_error, unknown_to
 from exporter.formats.flatbuffer import INPUT_NAME, OUTPUT_NAME
 from exporter.formats.onnx_cleanup import fold_zero_pads, without_stale_shapes
-from exporter.source.full_model import FullModel, freeze
+from exporter.source.full_model import FullModel, frozen_for_any_batch
 
 OPSET = 17
 """ONNX operator set; read by ONNX Runtime 1.12 and later, and by its web build."""
@@ -57,7 +57,7 @@ def convert_onnx(model: FullModel) -> bytes:
     except ImportError as error:
         raise EnvironmentMissingError.of_extra("Writing an .onnx file", "tf2onnx", "export") from error
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
-    frozen = freeze(model, batch=None)
+    frozen = frozen_for_any_batch(model)
     # Earlier steps leave copies of all weights in reference cycles.
     gc.collect()
     try:

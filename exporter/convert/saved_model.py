@@ -12,7 +12,7 @@ from edge_runtime.engines import Engine
 from edge_runtime.image.input_spec import InputSpec
 from exporter.common.backend import load_tensorflow
 from exporter.formats.flatbuffer import INPUT_NAME, OUTPUT_NAME, SIGNATURE
-from exporter.source.full_model import FullModel, freeze
+from exporter.source.full_model import FullModel, frozen_for_any_batch
 from exporter.source.tensorflow_file import SAVED_MODEL_FILES, load_tensorflow_file
 
 _PREDICT = "tensorflow/serving/predict"
@@ -35,7 +35,7 @@ def convert_saved_model(model: FullModel) -> bytes:
     from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
     tensorflow = load_tensorflow()
-    frozen = freeze(model, batch=None)
+    frozen = frozen_for_any_batch(model)
     saved = saved_model_pb2.SavedModel(saved_model_schema_version=1)
     meta = saved.meta_graphs.add()
     meta.graph_def.CopyFrom(frozen.graph.as_graph_def())

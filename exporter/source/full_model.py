@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -260,6 +261,41 @@ def _check_scores(call: Callable[[Any], Any], spec: InputSpec, end: End, file: P
             f"A classifier's scores must sum to 1. Received: {wrong:.4g} on a plain image from {file}. "
             "End the model with a softmax layer."
         )
+
+
+_MOST_CONSTANT_BYTES = 128_000_000
+"""Most bytes of weights of a model whose constants are kept."""
+
+_frozen: WeakKeyDictionary[FullModel, Any] = WeakKeyDictionary()
+
+
+def frozen_for_any_batch(model: FullModel) -> Any:
+    """:func:`freeze` for any number of images, once for scores and conversions of a model that is not large.
+
+    Args:
+        model: The full model; its weights do not change any more.
+
+    Returns:
+        As :func:`freeze`.
+
+    Raises:
+        ModelFileError: As :func:`freeze`.
+    """
+    if not small_enough_to_keep(model):
+        return freeze(model, None)
+    if model not in _frozen:
+        # It holds nothing of the model, which may go with it.
+        _frozen[model] = freeze(model, None)
+    return _frozen[model]
+
+
+def small_enough_to_keep(model: FullModel) -> bool:
+    """Whether a second copy of the weights, as constants, may stay in memory.
+
+    Args:
+        model: The full model.
+    """
+    return model.keras is not None and bool(4 * model.keras.count_params() <= _MOST_CONSTANT_BYTES)
 
 
 def freeze(model: FullModel, batch: int | None = 1) -> Any:

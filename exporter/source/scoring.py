@@ -23,15 +23,12 @@ from edge_runtime.image.preprocess import UInt8Array
 from exporter.common.backend import load_tensorflow
 from exporter.source.candidate import Candidate
 from exporter.source.engine_team import score_together, team_size
-from exporter.source.full_model import FullModel, freeze
+from exporter.source.full_model import FullModel, frozen_for_any_batch, small_enough_to_keep
 from exporter.source.score_table import score_table
 
 FULL_BATCH = 8
 """Images of the full model at a time. What the layers of 32 compute is larger than the caches of two cores:
 MobileNetV2 at 224 takes 1.4 times the CPU time of batches of 8. The same everywhere, as sums depend on it."""
-
-_MOST_CONSTANT_BYTES = 128_000_000
-"""Most bytes of weights that become constants for the full model's scores."""
 
 _LATENCY_ROUNDS = 40
 _LATENCY_SECONDS = 3.0
@@ -95,9 +92,14 @@ def _graph(model: FullModel) -> Callable[[Any], Any]:
     With its weights as constants TensorFlow folds batch normalisation into the convolutions, a quarter of the
     time of MobileNetV2 on a CPU. They are copied, so large models keep their variables.
     """
-    if model.keras is not None and 4 * model.keras.count_params() <= _MOST_CONSTANT_BYTES:
+    if small_enough_to_keep(model):
         with suppress(ModelFileError):
-            frozen = freeze(model, None)
+            frozen = frozen_for_any_batch(model)
+            # Called as a function it would first look for named arguments, and describe the whole batch in an
+            # error that it then drops: a millisecond each time.
+            call_flat = getattr(frozen, "_call_with_flat_signature", None)
+            if call_flat is not None:
+                return lambda batch: call_flat([batch], {})[0].numpy()
             return lambda batch: frozen(batch)[0].numpy()
     tensorflow = load_tensorflow()
     signature = tensorflow.TensorSpec((None, *model.input.shape), tensorflow.float32)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_runtime.common.importing import command_runs_alone
 from edge_runtime.engines import open_engine
 from exporter.convert.builder import Builder
 from exporter.convert.onnx_file import convert_onnx
@@ -220,6 +221,9 @@ def available_gb() -> float:
 
 if __name__ == "__main__":
     started = time.monotonic()
+    # As the command does.
+    gc.freeze()
+    command_runs_alone()
     with tempfile.TemporaryDirectory() as work:
         result = trained_and_exported(sys.argv[1], Path(work))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -8,8 +8,8 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-from edge_runtime.common.collecting import without_collecting
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError, first_line
+from edge_runtime.common.importing import large_import
 from edge_runtime.common.native_output import quiet
 from edge_runtime.common.tensorflow_settings import prepare_tensorflow
 from edge_runtime.common.versions import BACKENDS, keras_backend
@@ -54,7 +54,7 @@ def load_keras() -> Any:
     prepare_tensorflow()
     try:
         # TensorFlow prints at import, before it reads its log level.
-        with quiet(), without_collecting():
+        with quiet(), large_import(chosen):
             import keras
     except ImportError as error:
         raise _missing(chosen, error) from error

@@ -36,6 +36,9 @@ FINDER_STEPS = 100
 MOST_STEPS, MOST_BYTES = 8, 1 << 20
 """Limits of what TensorFlow trains on before it returns to Python: steps, and bytes of their inputs."""
 
+FEW_STEPS = 100
+"""A phase of fewer returns after each: tracing the loop around them takes a second, and saves less."""
+
 _SMOOTHING = 0.9
 _DIVERGED = 4.0
 _VAL_BATCH = 128
@@ -85,11 +88,13 @@ def run_phase(
     )  # fmt: skip
     check = fit_batches(val, batch_size=_VAL_BATCH, seed=0, shuffle=False, share=ranks.share)
     rate = saved.note["rate"] if saved is not None else _rate(session, phase, model, train)
+    steps = phase.epochs * len(batches)
     model.compile(
-        optimizer=_optimizer(session, rate, phase.epochs * len(batches)), loss=loss,
+        optimizer=_optimizer(session, rate, steps), loss=loss,
         # Where batches are padded, only weighted metrics leave the padding out.
         **{"metrics" if ranks.alone else "weighted_metrics": [accuracy, cross_entropy]},
-        steps_per_execution=_steps_at_once(train, config.batch_size) if ranks.alone else 1, **compile_options(keras),
+        steps_per_execution=_steps_at_once(train, config.batch_size, steps) if ranks.alone else 1,
+        **compile_options(keras),
     )  # fmt: skip
     model.optimizer.build(model.trainable_variables)
     plateau = None
@@ -248,12 +253,14 @@ def _model_to_fit(session: Session, core: Any, train: Feed, seeds: list[int]) ->
     return training_model(core, tuple(view.shape[1:]), str(train.kind), augment, targets)
 
 
-def _steps_at_once(train: Feed, batch_size: int) -> int:
+def _steps_at_once(train: Feed, batch_size: int, steps: int) -> int:
     """Steps between two calls of the callbacks; the same numbers come of it, whatever it is.
 
     Of a step of a small network the loop in Python takes a tenth. Steps on large inputs are long enough, and
     progress should be told after each. On several devices TensorFlow 2.21 fails with more than one.
     """
+    if steps < FEW_STEPS:
+        return 1
     if load_keras().backend.backend() != "tensorflow":
         # PyTorch refuses more than one, and on JAX Keras loops in Python all the same.
         return 1

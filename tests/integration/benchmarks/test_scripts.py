@@ -12,15 +12,25 @@ from typing import Any
 
 import pytest
 
-from benchmarks import accuracy, page, quantization
+from benchmarks import accuracy, options, page, quantization
 from benchmarks.result import read_results
 from trainer.cli import train
 
 ROOT = Path(__file__).resolve().parents[3]
 EDGE = ("edge_answers", "edge_cold_start", "edge_latency", "edge_peers", "edge_throughput", "score_rate")
 PHONE = ("phone_routes", "phone_speed")
-HERE = ("accuracy", "cached_training", "feeding", "resizing")
-"""Scripts that train in their own process: their quick forms run in this one, which has loaded TensorFlow."""
+HERE = (
+    "accuracy",
+    "batch_norm",
+    "cached_training",
+    "check_speed",
+    "export_speed",
+    "feeding",
+    "resizing",
+    "training_memory",
+)
+"""Scripts that load TensorFlow: their quick forms run in this process, which has; what they time may still be
+processes of their own."""
 SCRIPTS = (
     "accuracy",
     "asked_labels",
@@ -55,6 +65,8 @@ def process(script: str, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Start:
     """Runs a script as ``python -m`` does, in this process, which has loaded TensorFlow."""
+    # The processes of a script get the variables of when the tests began.
+    monkeypatch.setitem(options.ENVIRONMENT, "XDG_CACHE_HOME", os.environ["XDG_CACHE_HOME"])
 
     def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", [script, *words])

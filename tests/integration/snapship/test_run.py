@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,14 @@ def test_wrong_call_is_one_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def every_fourth(photos: Path, place: Path) -> Path:
+    """A zip of a quarter of the photos of a zip, of each class: 12,000 show no more than 3,000."""
+    with zipfile.ZipFile(photos) as archive, zipfile.ZipFile(place, "w") as made:
+        for name in sorted(name for name in archive.namelist() if not name.endswith("/"))[::4]:
+            made.writestr(name, archive.read(name))
+    return place
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data", "lowest_top1"),
@@ -247,8 +256,11 @@ def test_wrong_call_is_one_line_and_exit_code_2(
 def test_builtin_recipe_runs_offline(
     name: str, data: str, lowest_top1: float, shared: Path, tmp_path: Path
 ) -> None:
+    given = shared / "data" / data
+    if given.suffix == ".zip":
+        given = every_fourth(given, tmp_path / data)
     result = run_recipe(
-        name, data=shared / "data" / data, out=tmp_path / name,
+        name, data=given, out=tmp_path / name,
         settings={
             "train.epochs": 1, "train.cache_dir": tmp_path, "export.artifacts": ["tflite-fp32"],
             "export.weak_reference": "allow", "check.weak_reference": "allow",

@@ -60,20 +60,22 @@ def test_steps_between_two_events_change_no_bit(
     session: Any, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start, found = model.get_weights(), []
-    for most in (1, 8):
+    for few, most in ((0, 1), (0, 8), (21, 8)):
+        monkeypatch.setattr(phase, "FEW_STEPS", few)
         monkeypatch.setattr(phase, "MOST_STEPS", most)
         model.set_weights(start)
         events: list[Event] = []
         # Ten steps an epoch, which eight do not divide.
-        fit(session, model, 0.05, epochs=2, batch_size=4, progress=events.append, key=str(most))
+        fit(session, model, 0.05, epochs=2, batch_size=4, progress=events.append, key=f"{few} {most}")
         found.append(
             (model.get_weights(), [event.done for event in events if event.done and not event.metrics])
         )
-    (alone, each), (together, some) = found
-    assert each == list(range(1, 21))
+    (alone, each), (together, some), (short, each_of_few) = found
+    assert each == each_of_few == list(range(1, 21))
     assert keras_backend().name != "tensorflow" or some == [8, 10, 18, 20]
-    for one, other in zip(alone, together, strict=True):
+    for one, other, third in zip(alone, together, short, strict=True):
         np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, third)
 
 
 def test_weights_of_the_best_epoch_stay(session: Any, model: Any) -> None:

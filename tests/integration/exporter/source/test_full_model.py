@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from edge_runtime.engines import open_engine
 from exporter.common.backend import load_keras, load_tensorflow
 from exporter.convert.onnx_file import convert_onnx
 from exporter.convert.tflite import convert_fp32
-from exporter.source.full_model import find_source, freeze, load_source
+from exporter.source import full_model as module
+from exporter.source.full_model import find_source, freeze, frozen_for_any_batch, load_source
 from exporter.source.scoring import engine_scorer, full_scorer
 
 
@@ -39,13 +43,13 @@ def test_source_gives_the_answers_of_its_model(
         keras_model.export(place, verbose=False)
     else:
         tensorflow = load_tensorflow()
-        module = tensorflow.Module()
-        module.model = keras_model
+        holder = tensorflow.Module()
+        holder.model = keras_model
         spec = tensorflow.TensorSpec((None, 12, 10, 3), tensorflow.float32)
-        module.serve = tensorflow.function(
+        holder.serve = tensorflow.function(
             lambda photo: {"p": keras_model(photo, training=False)}, input_signature=[spec]
         )
-        tensorflow.saved_model.save(module, str(place), signatures=module.serve)
+        tensorflow.saved_model.save(holder, str(place), signatures=holder.serve)
     full = load_source(find_source(place))
     assert (full.keras is None) == (form != "h5")
     assert (full.input.shape, full.classes) == ((12, 10, 3), 4)
@@ -54,6 +58,35 @@ def test_source_gives_the_answers_of_its_model(
     for data, kind in ((convert_fp32(freeze(full)), "tflite"), (convert_onnx(full), "onnx")):
         engine = open_engine(data, kind, kind)  # type: ignore[arg-type]
         assert np.abs(engine_scorer(engine, 4)(noise) - reference).max() <= 1e-5
+
+
+def test_constants_are_made_once_for_scores_and_conversions_and_go_with_the_model(
+    saved: Callable[..., Path], noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int | None] = []
+
+    def counted(model: Any, batch: int | None = 1) -> Any:
+        made.append(batch)
+        return freeze(model, batch)
+
+    monkeypatch.setattr(module, "freeze", counted)
+    full = load_source(find_source(saved(plain)))
+    scores = full_scorer(full)(noise)
+    convert_onnx(full)
+    assert made == [None]
+    # What is not called by its name gives what the function gives.
+    batch = load_tensorflow().constant(noise[:8].astype(np.float32))
+    np.testing.assert_array_equal(scores[:8], frozen_for_any_batch(full)(batch)[0].numpy())
+    # Another model of the same kind has constants of its own, and those of a large one are not kept.
+    other = replace(full, keras=load_keras().models.clone_model(full.keras))
+    frozen_for_any_batch(other)
+    assert made == [None, None]
+    monkeypatch.setattr(module, "_MOST_CONSTANT_BYTES", 8)
+    assert frozen_for_any_batch(full) is not frozen_for_any_batch(full)
+    gone = weakref.ref(full)
+    del full, other
+    gc.collect()
+    assert gone() is None
 
 
 def test_saved_model_with_augmentation_left_in(saved: Callable[..., Path], tmp_path: Path) -> None:
