@@ -17,11 +17,13 @@ class JaxGroup:
 
     figures_are_local = False
 
-    def __init__(self, place: Place | None) -> None:
+    def __init__(self, place: Place | None, watched: bool = False) -> None:
         """Joins the ranks.
 
         Args:
             place: This rank; None for one process with all of its devices.
+            watched: Whether the ranks watch each other. JAX then lets one leave without the others; otherwise it
+                waits for them, for a minute if they have ended, and aborts.
 
         Raises:
             Exception: What JAX raises when the ranks do not find each other.
@@ -31,6 +33,7 @@ class JaxGroup:
         self.rank, self.size = (place.rank, place.size) if place is not None else (0, 1)
         self._joined = place is not None and place.size > 1
         if place is not None and self._joined:
+            jax.config.update("jax_enable_recoverability", watched)
             jax.distributed.initialize(
                 place.address, place.size, place.rank, local_device_ids=_own_device(place), initialization_timeout=120,
                 coordinator_bind_address=place.address if place.address.startswith("127.") else None,

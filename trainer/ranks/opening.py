@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, UsageError, first_line
@@ -79,12 +79,14 @@ def opened_group(distributed: str | int | None, place: Place | None) -> Iterator
     """
     if place is None and distributed == "env":
         place = place_of_environment()
+    # Where a launcher of ours started the ranks, it watches them.
+    watching = distributed == "env" and place is not None and place.size > 1
     if place is None and distributed in (None, 1):
         yield Alone()
         return
     try:
         with quiet(), _stdout_discarded():
-            group = _group(distributed, place)
+            group = _group(distributed, place, watching)
             # Gloo, which connects the ranks of CPUs, prints to stdout at the first message.
             group.gather(b"")
     except SnapshipError:
@@ -97,16 +99,12 @@ def opened_group(distributed: str | int | None, place: Place | None) -> Iterator
             f"All ranks must find each other. Received: {first_line(error)} ({where}). "
             "Start all ranks, with one address that all of them reach."
         ) from error
-    alone = group.devices == 1
-    # Where a launcher of ours started the ranks, it watches them.
-    watching = (
-        watched(group, place.address.rpartition(":")[0])
-        if distributed == "env" and place and not alone
-        else nullcontext()
-    )
+    if watching and place is not None:
+        with watched(group, place.address.rpartition(":")[0]):
+            yield group
+        return
     try:
-        with watching:
-            yield Alone() if alone else group
+        yield Alone() if group.devices == 1 else group
     finally:
         group.close()
 
@@ -130,7 +128,7 @@ def _stdout_discarded() -> Iterator[None]:
         os.close(kept)
 
 
-def _group(distributed: str | int | None, place: Place | None) -> Any:
+def _group(distributed: str | int | None, place: Place | None, watching: bool) -> Any:
     backend = chosen_backend()
     if backend == "tensorflow":
         check_backend(place.size if place is not None else 1)
@@ -141,7 +139,7 @@ def _group(distributed: str | int | None, place: Place | None) -> Any:
     if backend == "jax":
         from trainer.ranks.jax_group import JaxGroup
 
-        return JaxGroup(place)
+        return JaxGroup(place, watching)
     from trainer.ranks.torch_group import TorchGroup
 
     if place is None or place.size == 1:

@@ -12,10 +12,10 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
-from edge_runtime.common.native_output import restore
+from edge_runtime.common.native_output import quiet, restore
 from trainer.ranks.group import Group
 
 _GRACE_S = 5.0
@@ -44,6 +44,8 @@ def ended(rank: int, how: str = "") -> EnvironmentMissingError:
 def watched(group: Group, host: str) -> Iterator[None]:
     """Ends this process, with one line on stderr and exit code 4, when another rank ends before it.
 
+    Closes the group: rank 0, which the others depend on, last.
+
     Args:
         group: The ranks.
         host: Rank 0's machine.
@@ -59,37 +61,45 @@ def watched(group: Group, host: str) -> Iterator[None]:
             "Open the network between the machines."
         ) from error
     watch = _Watch(peers)
-    try:
-        yield
-    except SnapshipError:
-        watch.leave(_FAILED)
-        raise
-    except Exception as error:
-        lost = watch.lost()
-        watch.leave(_FAILED)
-        if lost is not None:
-            raise ended(lost) from error
-        raise
-    watch.leave(_FINISHED)
+    # The other ranks say nothing but an error of ours; JAX would dump its stack when it misses rank 0.
+    with quiet() if group.rank else nullcontext():
+        try:
+            yield
+        except SnapshipError:
+            watch.leave(group, _FAILED)
+            raise
+        except Exception as error:
+            lost = watch.lost()
+            watch.leave(group, _FAILED)
+            if lost is not None:
+                raise ended(lost) from error
+            raise
+        watch.leave(group, _FINISHED)
 
 
 class _Watch:
-    """A thread that reads from all connections."""
+    """A thread that reads from all connections, until the rank at the other end has left."""
 
     def __init__(self, peers: dict[socket.socket, int]) -> None:
         self._peers = peers
         self._left = threading.Event()
-        self._lost: int | None = None
         self._noticed = threading.Event()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._lost: int | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
-    def leave(self, word: bytes) -> None:
-        """Tells the others that this rank leaves."""
+    def leave(self, group: Group, word: bytes) -> None:
+        """Leaves the group and tells the others; rank 0 tells them first, and leaves when they have."""
         self._left.set()
+        if group.rank:
+            group.close()
         for peer in self._peers:
             with suppress(OSError):
                 peer.sendall(word)
                 peer.shutdown(socket.SHUT_WR)
+        if not group.rank:
+            self._thread.join(_CONNECTING_S if word == _FINISHED else 2 * _GRACE_S)
+            group.close()
 
     def lost(self) -> int | None:
         """The rank that has ended, waiting for a moment for the news."""
@@ -108,12 +118,14 @@ class _Watch:
                     with suppress(OSError):
                         word = peer.recv(1)
                     if word != _FINISHED:
-                        self._end(self._peers[peer])
+                        self._end(self._peers[peer], word)
 
-    def _end(self, rank: int) -> None:
-        self._lost = self._lost if self._lost is not None else rank
+    def _end(self, rank: int, word: bytes) -> None:
+        if self._lost is None:
+            self._lost = rank
         self._noticed.set()
-        if self._left.wait(_GRACE_S):
+        # JAX aborts at once where rank 0 is gone.
+        if self._left.wait(_GRACE_S if rank or word else 0.0):
             return
         restore()
         os.write(2, f"Error: {ended(self._lost)}\n".encode())
