@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import socket
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -46,7 +47,7 @@ class TorchGroup:
         if gpu:
             torch.cuda.set_device(local % torch.cuda.device_count())
         distributed.init_process_group(
-            "nccl" if gpu else "gloo", init_method="env://", timeout=datetime.timedelta(minutes=30)
+            "nccl" if gpu else "gloo", timeout=datetime.timedelta(minutes=30), **_meeting(distributed, place)
         )
         self.rank, self.size, self.devices = place.rank, place.size, place.size
         self._distributed = distributed
@@ -97,3 +98,22 @@ class TorchGroup:
     def close(self) -> None:
         """Leaves the ranks."""
         self._distributed.destroy_process_group()
+
+
+def _meeting(distributed: Any, place: Place) -> dict[str, Any]:
+    """Where the ranks find each other, as options of ``init_process_group``."""
+    host, _, port = place.address.rpartition(":")
+    if not host.startswith("127.") or "TORCHELASTIC_RUN_ID" in os.environ:
+        # Not a store of our own: torchrun has one at this address.
+        os.environ.update(
+            RANK=str(place.rank), WORLD_SIZE=str(place.size), MASTER_ADDR=host, MASTER_PORT=port
+        )
+        return {"init_method": "env://"}
+    # By itself the store would listen to the whole network, and Gloo would look for an interface there.
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    listening = {}
+    if place.rank == 0:
+        # The store closes it.
+        listening["master_listen_fd"] = socket.create_server((host, int(port)), backlog=place.size).detach()
+    store = distributed.TCPStore(host, int(port), place.size, place.rank == 0, **listening)
+    return {"store": store, "rank": place.rank, "world_size": place.size}

@@ -74,6 +74,16 @@ def test_two_train_the_model_of_one(backend: str, runs: Callable[..., Path]) -> 
     )
 
 
+def test_ranks_of_torchrun_train_the_model_of_one(runs: Callable[..., Path], tmp_path: Path) -> None:
+    given = command(tmp_path / "run", tmp_path / "cache", "torch", "--distributed", "env")
+    python, *words = given["args"]
+    given["args"] = [python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words]
+    done = subprocess.run(**given, capture_output=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("val top-1") == 1
+    assert greatest_difference(runs("torch", 1), tmp_path / "run") <= 1e-6
+
+
 def test_transfer_learning_on_two_is_that_of_one(tmp_path: Path, photos: Callable[..., Path]) -> None:
     """The frozen part is divided, and its activations are bit for bit those of one process."""
     import keras
