@@ -18,10 +18,9 @@ def environment_of(backend: str) -> dict[str, str]:
     Args:
         backend: ``jax``, ``tensorflow`` or ``torch``.
     """
-    return {
-        "KERAS_BACKEND": backend,
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), packages_of(backend)])),
-    }
+    paths = os.pathsep.join(filter(None, [str(ROOT), packages_of(backend)]))
+    # Tests run side by side, and PyTorch's threads would wait by working.
+    return {"KERAS_BACKEND": backend, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
 
 
 def packages_of(backend: str) -> str:

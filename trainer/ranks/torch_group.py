@@ -12,6 +12,7 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from edge_runtime.common.cores import cores
 from trainer.ranks.place import Place
 
 
@@ -46,6 +47,9 @@ class TorchGroup:
         gpu = torch.cuda.is_available()
         if gpu:
             torch.cuda.set_device(local % torch.cuda.device_count())
+        elif place.address.startswith("127.") and "OMP_NUM_THREADS" not in os.environ:
+            # Ranks that each take all cores wait for each other, and OpenMP's threads wait by working.
+            torch.set_num_threads(max(1, cores() // place.size))
         distributed.init_process_group(
             "nccl" if gpu else "gloo", timeout=datetime.timedelta(minutes=30), **_meeting(distributed, place)
         )
