@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 import trainer.training as training
+import trainer.training_checks as checks
 from edge_runtime.dataset import ImageSet, Item
 from trainer import TrainConfig
 from trainer.core.backend import load_keras
@@ -51,7 +52,7 @@ def train(count, hold=False):
     training.build = build
     # All photos are blank, which takes long to say; test_bounded_memory has the checks.
     training.data_warnings = lambda *given: ()
-    training.check_weights = lambda *given: None
+    checks.check_weights = lambda *given: None
     run = training.train(TrainConfig(
         data=folder, out=folder / "run", weights=weights, size=SIDE, epochs=1, fine_tune_epochs=1, unfreeze=2,
         views=2, batch_size=64, overwrite=True, cache_dir=folder / "cache",
