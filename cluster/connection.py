@@ -36,7 +36,7 @@ def ray_module() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise EnvironmentMissingError.of_extra("--ray", "ray", "ray") from error
+        raise EnvironmentMissingError.of_extra("A Ray cluster", "ray", "ray") from error
     return ray
 
 
@@ -115,6 +115,6 @@ def _refused(address: str, error: Exception) -> EnvironmentMissingError:
 
 def _no_cluster(address: str, reason: str) -> EnvironmentMissingError:
     return EnvironmentMissingError(
-        f"--ray must be the address of a running cluster. Received: {address} ({reason}). "
+        f"The address must be that of a running Ray cluster. Received: {address} ({reason}). "
         "Start one with: ray start --head"
     )

@@ -90,4 +90,4 @@ def test_address_where_no_cluster_is(ray_cluster: Any, words: list[str]) -> None
     process = ray_cluster.run(*words, "--ray", "127.0.0.1:9")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4
-    assert err.splitlines()[-1].startswith("Error: --ray must be the address of a running cluster.")
+    assert err.splitlines()[-1].startswith("Error: The address must be that of a running Ray cluster.")

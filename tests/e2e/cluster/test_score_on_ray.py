@@ -191,7 +191,7 @@ def test_address_where_no_cluster_is(
     process = ray_cluster.run("-m", "snapship", "score", *map(str, words))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4
-    assert err.startswith("Error: --ray must be the address of a running cluster.")
+    assert err.startswith("Error: The address must be that of a running Ray cluster.")
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

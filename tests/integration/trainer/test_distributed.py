@@ -243,7 +243,7 @@ def test_error_of_one_rank_ends_the_others(tmp_path: Path) -> None:
         (("--distributed", "env"), {}, 2, "needs the variables of a launcher"),
         (("--distributed", "some"), {}, 2, "distributed must be auto, env"),
         (("--distributed", "64", "--batch-size", "32"), {}, 2, "batch_size must be at least the number of processes"),
-        (("--distributed", "ray:127.0.0.1:9"), {}, 4, ""),
+        (("--distributed", "ray:127.0.0.1:9"), {}, 4, "Ray cluster"),
         (("--distributed", "env"), {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "h", "MASTER_PORT": "1",
                                     "KERAS_BACKEND": "tensorflow"}, 2, "must train on JAX or PyTorch"),
     ],
