@@ -117,7 +117,7 @@ the data to the end of the last epoch; nothing is saved. The two ways have diffe
 to a saved run and its accuracy. *On the device*: val accuracy on the pixels that the device runtime makes of the same
 photos; snapship trained on those pixels. *img/s*: training images times epochs, divided by all seconds. Each training
 is a process of its own, the two alternate, and round *i* has the seed plus *i*: accuracies are means over the rounds,
-*spread* is their standard deviation, seconds are medians; {rounds}."""
+*spread* is their standard deviation, seconds are medians. The commands below say how many rounds, by default one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Result]:
@@ -225,7 +225,7 @@ def _result(
     pixels: Pixels,
     outcomes: dict[str, list[Outcome]],
 ) -> Result:
-    count, rounds = len(pixels.only("train")), len(outcomes["snapship"])
+    count = len(pixels.only("train"))
     size = pixels.array.shape[1]
     what = f"{name}: {task.train['model']} at {size}, {count:,} images"
     rows: list[tuple[Cell, ...]] = []
@@ -254,7 +254,7 @@ def _result(
         name=f"accuracy-{name}",
         group="accuracy",
         title="Accuracy and time of training",
-        method=METHOD.format(rounds="one round" if rounds == 1 else f"{rounds} rounds"),
+        method=METHOD,
         command=command,
         created=now(),
         quick=options.quick,
