@@ -100,6 +100,8 @@ def _port_of(address: str) -> int:
 def _refused(address: str, error: Exception) -> EnvironmentMissingError:
     text = first_line(error, 300)
     if "ersion" in text and "mismatch" in str(error).lower():
+        # Ray names the versions in further lines.
+        text = " ".join(str(error).split())[:300]
         return EnvironmentMissingError(
             f"The cluster and this machine must have one version of Ray and of Python. Received: {text}. "
             "Install the cluster's version here."

@@ -208,6 +208,25 @@ def test_wrong_token_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_cluster_of_another_version_is_refused(
+    ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook/sitecustomize.py").write_text("import ray\nray.__version__ = '2.59.1'\n")
+    words = [digits_bundle, hundred_photos, "--out", tmp_path / "out", "--ray", ray_cluster.address]
+    root = Path(__file__).resolve().parents[3]
+    process = ray_cluster.run(
+        "-m", "snapship", "score", *map(str, words), PYTHONPATH=f"{tmp_path / 'hook'}{os.pathsep}{root}"
+    )
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 4, err
+    assert err.startswith("Error: The cluster and this machine must have one version of Ray and of Python.")
+    assert "2.59.1" in err
+    assert "2.60.0" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_node_that_is_lost(ray_cluster: Any, start: Start, expected: Any, tmp_path: Path) -> None:
     """The last test: the cluster has one node after it."""
     process = start(pause_s=0.05, meet=str(tmp_path / "meet"))
