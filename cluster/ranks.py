@@ -6,17 +6,20 @@ adds otherwise, checkpoints and restarts, the run has.
 
 from __future__ import annotations
 
-import socket
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, first_line
+from edge_runtime.workers.free_address import free_address
 
 T = TypeVar("T")
 
 Run = Callable[[int, int, str, Callable[[Any], None]], T]
 """Does the work of a rank: its number, how many there are, ``HOST:PORT`` of rank 0, and what takes its events."""
+
+Ended = Callable[[int, str], EnvironmentMissingError]
+"""Makes the error of a rank that ended, of its number and how."""
 
 _PLACING_S = 60.0
 """Seconds to wait for free machines."""
@@ -32,10 +35,7 @@ class RankActor(Generic[T]):
         """Where this rank can listen."""
         import ray
 
-        host = ray.util.get_node_ip_address()
-        with socket.socket() as found:
-            found.bind((host, 0))
-            return f"{host}:{found.getsockname()[1]}"
+        return free_address(ray.util.get_node_ip_address())
 
     def run(self, run: Run[T], rank: int, size: int, address: str, mailbox: Any) -> T | BaseException | str:
         """Runs a rank.
@@ -74,7 +74,9 @@ class Mailbox:
         return events
 
 
-def run_ranks(ray: Any, run: Run[T], progress: Callable[[Any], None], variables: Mapping[str, str]) -> T:
+def run_ranks(
+    ray: Any, run: Run[T], progress: Callable[[Any], None], variables: Mapping[str, str], ended: Ended
+) -> T:
     """Runs a function on one rank per GPU of a cluster, or per machine where it has none.
 
     Args:
@@ -82,6 +84,7 @@ def run_ranks(ray: Any, run: Run[T], progress: Callable[[Any], None], variables:
         run: The work; can be pickled. Its results, too.
         progress: Called with the events.
         variables: Environment variables of the ranks.
+        ended: The error of a rank that ended.
 
     Returns:
         What rank 0 returned.
@@ -104,23 +107,19 @@ def run_ranks(ray: Any, run: Run[T], progress: Callable[[Any], None], variables:
                 f"The cluster must have room for all ranks. Received: no {size} times {each} free within "
                 f"{_PLACING_S:.0f} s. Wait for other work to end, or add machines."
             ) from error
-        options = {
-            "num_cpus": each["CPU"],
-            "num_gpus": each.get("GPU", 0.0),
-            "runtime_env": {"env_vars": dict(variables)},
-        }
-        kind = ray.remote(**options)(RankActor)
+        environment = {"env_vars": dict(variables)}
+        kind = ray.remote(num_cpus=1.0, num_gpus=each.get("GPU", 0.0), runtime_env=environment)(RankActor)
         strategy = ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
         actors = [
             kind.options(scheduling_strategy=strategy(group, placement_group_bundle_index=rank)).remote()
             for rank in range(size)
         ]
         mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
-        address = _answer(ray, actors[0].address.remote(), 0)
+        address = _answer(ray, actors[0].address.remote(), 0, ended)
         tasks = {
             actor.run.remote(run, rank, size, address, mailbox): rank for rank, actor in enumerate(actors)
         }
-        result: T = _result_of_first(ray, tasks, mailbox, progress)
+        result: T = _result_of_first(ray, tasks, mailbox, progress, ended)
         return result
     finally:
         for actor in actors:
@@ -128,7 +127,9 @@ def run_ranks(ray: Any, run: Run[T], progress: Callable[[Any], None], variables:
         ray.util.remove_placement_group(group)
 
 
-def _result_of_first(ray: Any, tasks: dict[Any, int], mailbox: Any, progress: Callable[[Any], None]) -> Any:
+def _result_of_first(
+    ray: Any, tasks: dict[Any, int], mailbox: Any, progress: Callable[[Any], None], ended: Ended
+) -> Any:
     """Waits for all, and hands on the events."""
     first: Any = None
     while tasks:
@@ -137,35 +138,28 @@ def _result_of_first(ray: Any, tasks: dict[Any, int], mailbox: Any, progress: Ca
             progress(event)
         for task in done:
             rank = tasks.pop(task)
-            answer = _answer(ray, task, rank)
+            answer = _answer(ray, task, rank, ended)
             if isinstance(answer, SnapshipError):
                 raise answer
             if isinstance(answer, str):
-                raise _cause(ray, tasks, answer)
+                raise _cause(ray, tasks, answer, ended)
             first = answer if rank == 0 else first
     return first
 
 
-def _answer(ray: Any, task: Any, rank: int) -> Any:
+def _answer(ray: Any, task: Any, rank: int, ended: Ended) -> Any:
     try:
         return ray.get(task)
     except ray.exceptions.RayError as error:
-        raise _ended(rank, error) from error
+        raise ended(rank, f"({first_line(error)})") from error
 
 
-def _cause(ray: Any, tasks: dict[Any, int], trace: str) -> Exception:
+def _cause(ray: Any, tasks: dict[Any, int], trace: str, ended: Ended) -> Exception:
     """Why a rank raised what is no error of ours: often because another one has ended."""
     done, _ = ray.wait(list(tasks), num_returns=1, timeout=_GRACE_S) if tasks else ([], [])
     for task in done:
         try:
-            _answer(ray, task, tasks[task])
+            _answer(ray, task, tasks[task], ended)
         except EnvironmentMissingError as error:
             return error
     return RuntimeError(trace)
-
-
-def _ended(rank: int, error: Exception) -> EnvironmentMissingError:
-    return EnvironmentMissingError(
-        f"All ranks must run to the end. Received: rank {rank} ended ({first_line(error)}). "
-        "Run the same command to go on after the last epoch."
-    )

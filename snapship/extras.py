@@ -29,7 +29,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "sign": ("sign", "pull"),
     "s3": ("pull",),
     "phone": ("phone",),
-    "ray": ("score", "check"),
+    "ray": ("score", "check", "train"),
 }
 """Extras, and the commands that need each; the empty name is the base install."""
 

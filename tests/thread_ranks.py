@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from trainer.ranks.group import Alone
@@ -39,12 +38,3 @@ def on_ranks(size: int, work: Callable[[ThreadRank], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(size) as pool:
         return list(pool.map(one, range(size)))
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs, and is not only waited for."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return state.rpartition(")")[2].split()[0] != "Z"

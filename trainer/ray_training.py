@@ -22,6 +22,7 @@ from trainer.fit.checkpoint import cache_root
 from trainer.progress import Event, Progress
 from trainer.ranks.opening import check_backend
 from trainer.ranks.place import Place
+from trainer.ranks.watch import ended
 from trainer.run.run_folder import new_run_folder
 from trainer.run.run_json import RunRecord
 
@@ -59,7 +60,7 @@ def train_on_ray(
     config = replace(config, distributed=None, logs=None, data=data, weights=weights, out=out)
     with joined(address, (*SENT, "trainer")) as ray:
         trained = run_ranks(
-            ray, partial(_rank, config, train_rank), progress, {"KERAS_BACKEND": chosen_backend()}
+            ray, partial(_rank, config, train_rank), progress, {"KERAS_BACKEND": chosen_backend()}, ended
         )
     # Rank 0 always has one.
     assert trained is not None

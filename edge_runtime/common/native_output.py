@@ -1,4 +1,4 @@
-"""Silences native code that writes to stderr; the interpreters and converters have no switch for it."""
+"""Silences native code that writes to stderr or stdout; the interpreters and converters have no switch for it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,27 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         _leave()
+
+
+@contextmanager
+def stdout_discarded() -> Iterator[None]:
+    """Discards what native code, and Python's own, writes to stdout; for blocks that do not overlap in threads."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:
+        # A daemon without stdout has nothing to hide.
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    os.close(sink)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def restore() -> None:

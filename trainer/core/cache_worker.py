@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.common.errors import DataError, ImageError, UsageError, reason_of
+from edge_runtime.common.errors import DataError, ImageError, UsageError
 from edge_runtime.dataset.imageset import Content
 from edge_runtime.image.input_spec import InputSpec
 from edge_runtime.image.preprocess import pixels
 from edge_runtime.workers.crew import Machine, Piece
+from trainer.core.cache import unwritable
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class CacheWorker:
         machine: What it says of itself.
     """
 
-    def __init__(self, file: int, spec: InputSpec, start: int) -> None:
+    def __init__(self, file: int, spec: InputSpec, start: int, folder: Path) -> None:
         """See :meth:`open`."""
-        self._file, self._spec, self._start = file, spec, start
+        self._file, self._spec, self._start, self._folder = file, spec, start, folder
         self.machine = Machine(platform.node(), os.getpid())
 
     @classmethod
@@ -68,9 +69,9 @@ class CacheWorker:
             UsageError: It cannot be opened.
         """
         try:
-            return cls(os.open(sent, os.O_RDWR | getattr(os, "O_BINARY", 0)), spec, start)
+            return cls(os.open(sent, os.O_RDWR | getattr(os, "O_BINARY", 0)), spec, start, sent.parent)
         except OSError as error:
-            raise _unwritable(error) from error
+            raise unwritable(UsageError, "pixel cache", sent.parent, error) from error
 
     def work(self, piece: Piece[Encoded]) -> ShardDecoded | Sequence[tuple[int, str]]:
         """Decodes images into their rows; they are on the disk when it returns.
@@ -89,7 +90,7 @@ class CacheWorker:
         try:
             os.fsync(self._file)
         except OSError as error:
-            raise _unwritable(error) from error
+            raise unwritable(UsageError, "pixel cache", self._folder, error) from error
         return joined(piece.shard, rows) if piece.whole else rows
 
     def _decoded(self, image: Encoded) -> str:
@@ -108,7 +109,7 @@ class CacheWorker:
                 while written < len(left):
                     written += os.write(self._file, left[written:])
         except OSError as error:
-            raise _unwritable(error) from error
+            raise unwritable(UsageError, "pixel cache", self._folder, error) from error
         return ""
 
 
@@ -120,10 +121,3 @@ def joined(shard: int, rows: Sequence[tuple[int, str]]) -> ShardDecoded:
         rows: The place of each image in the set, and why it does not decode; empty where it does.
     """
     return ShardDecoded(shard, {index: reason for index, reason in rows if reason})
-
-
-def _unwritable(error: OSError) -> UsageError:
-    return UsageError(
-        f"The pixel cache must be writable. Received: {reason_of(error)}. Free some space, or set XDG_CACHE_HOME to "
-        "another folder."
-    )

@@ -20,7 +20,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,10 +100,7 @@ class Checkpoint:
         Args:
             phase: Its name.
         """
-        try:
-            return _saved(self._path(phase))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            return None
+        return _saved(self._path(phase))
 
     @property
     def has_state(self) -> bool:
@@ -141,16 +138,20 @@ class RankCheckpoint(Checkpoint):
     def load(self, phase: str) -> Saved | None:
         """See :meth:`Checkpoint.load`; called on all ranks."""
         data = b""
-        if self._ranks.first and super().load(phase) is not None:
-            data = self._path(phase).read_bytes()
-        data = self._ranks.from_first(data)
-        return _saved(io.BytesIO(data)) if data else None
+        if self._ranks.first:
+            with suppress(OSError):
+                data = self._path(phase).read_bytes()
+        return _saved(io.BytesIO(self._ranks.from_first(data)))
 
 
-def _saved(source: Path | io.BytesIO) -> Saved:
-    with np.load(source, allow_pickle=False) as file:
-        note = json.loads(file[_NOTE].tobytes())
-        return Saved(note, tuple(file[str(place)] for place in range(len(file.files) - 1)))
+def _saved(source: Path | io.BytesIO) -> Saved | None:
+    """What a file holds; None if it is missing or damaged."""
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            note = json.loads(file[_NOTE].tobytes())
+            return Saved(note, tuple(file[str(place)] for place in range(len(file.files) - 1)))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
 
 
 def checkpoint_key(parts: dict[str, Any]) -> str:

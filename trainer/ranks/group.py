@@ -44,7 +44,7 @@ class Group(Protocol):
 
 
 class Alone:
-    """One process with one device."""
+    """One process with one device; and what the other groups have in common with it."""
 
     rank, size, devices = 0, 1, 1
     figures_are_local = False

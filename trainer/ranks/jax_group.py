@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from trainer.core.backend import load_keras
+from trainer.ranks.group import Alone
 from trainer.ranks.place import Place
 
 
-class JaxGroup:
-    """``keras.distribution.DataParallel`` over all devices of all processes."""
-
-    figures_are_local = False
+class JaxGroup(Alone):
+    """``keras.distribution.DataParallel`` over all devices of all processes; JAX itself adds the gradients."""
 
     def __init__(self, place: Place | None, watched: bool = False) -> None:
         """Joins the ranks.
@@ -44,7 +43,7 @@ class JaxGroup:
     def gather(self, data: bytes) -> list[bytes]:
         """See :class:`~trainer.ranks.group.Group`."""
         if self.size == 1:
-            return [data]
+            return super().gather(data)
         from jax.experimental import multihost_utils
 
         lengths = multihost_utils.process_allgather(np.array([len(data)], np.int32)).reshape(-1)
@@ -68,10 +67,6 @@ class JaxGroup:
             yield
         finally:
             distribution.set_distribution(kept)
-
-    def optimizer(self, kind: Any) -> Any:
-        """See :class:`~trainer.ranks.group.Group`: JAX adds the gradients where it computes them."""
-        return kind
 
     def close(self) -> None:
         """Leaves the ranks."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -13,8 +11,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
-from edge_runtime.common.native_output import quiet
+from edge_runtime.common.native_output import quiet, stdout_discarded
 from edge_runtime.workers.child_process import end_with_parent, interrupts_ignored
+from edge_runtime.workers.free_address import free_address
 from trainer.progress import Event, Progress, silent
 from trainer.ranks.place import Place
 from trainer.ranks.watch import ended
@@ -42,7 +41,7 @@ def launch(run: Callable[[Place, Progress], T], count: int, progress: Progress =
     """
     # Not forked: TensorFlow and JAX have threads.
     context = multiprocessing.get_context("spawn")
-    address = f"127.0.0.1:{_free_port()}"
+    address = free_address("127.0.0.1")
     ranks: list[_Rank] = []
     try:
         with interrupts_ignored():
@@ -123,25 +122,15 @@ def _ended(rank: _Rank) -> EnvironmentMissingError:
 def _child(run: Callable[[Place, Progress], Any], place: Place, connection: Connection) -> None:
     """What a rank's process does. Nothing is printed here: the parent tells."""
     end_with_parent()
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.close(sink)
 
     def told(event: Event) -> None:
         connection.send(("event", event))
 
     try:
-        with quiet():
+        with quiet(), stdout_discarded():
             result = run(place, told if place.rank == 0 else silent)
         connection.send(("result", result))
     except SnapshipError as error:
         connection.send(("error", error))
     except Exception:
         connection.send(("error", traceback.format_exc()))
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, UsageError, first_line
-from edge_runtime.common.native_output import quiet
+from edge_runtime.common.native_output import quiet, stdout_discarded
 from trainer.core.backend import chosen_backend, load_keras
 from trainer.ranks.group import Alone, Group
 from trainer.ranks.place import Place, place_of_environment
@@ -85,7 +84,7 @@ def opened_group(distributed: str | int | None, place: Place | None) -> Iterator
         yield Alone()
         return
     try:
-        with quiet(), _stdout_discarded():
+        with quiet(), stdout_discarded():
             group = _group(distributed, place, watching)
             # Gloo, which connects the ranks of CPUs, prints to stdout at the first message.
             group.gather(b"")
@@ -107,25 +106,6 @@ def opened_group(distributed: str | int | None, place: Place | None) -> Iterator
         yield Alone() if group.devices == 1 else group
     finally:
         group.close()
-
-
-@contextmanager
-def _stdout_discarded() -> Iterator[None]:
-    """Discards what native code writes to stdout."""
-    sys.stdout.flush()
-    try:
-        kept = os.dup(1)
-    except OSError:
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.close(sink)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def _group(distributed: str | int | None, place: Place | None, watching: bool) -> Any:

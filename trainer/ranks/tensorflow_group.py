@@ -6,17 +6,15 @@ TensorFlow 2.21 with Keras 3.15.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 from edge_runtime.common.errors import EnvironmentMissingError, first_line
+from trainer.ranks.group import Alone
 
 
-class MirroredGroup:
-    """One process that mirrors the weights on several devices."""
-
-    rank, size = 0, 1
-    figures_are_local = False
+class MirroredGroup(Alone):
+    """One process that mirrors the weights on several devices; the strategy adds the gradients."""
 
     def __init__(self, count: int | None) -> None:
         """Takes the devices.
@@ -42,25 +40,10 @@ class MirroredGroup:
         self.devices = len(names)
         self._strategy = tensorflow.distribute.MirroredStrategy(names)
 
-    def gather(self, data: bytes) -> list[bytes]:
-        """See :class:`~trainer.ranks.group.Group`."""
-        return [data]
-
     def scope(self) -> AbstractContextManager[Any]:
         """See :class:`~trainer.ranks.group.Group`."""
         scope: AbstractContextManager[Any] = self._strategy.scope()
         return scope
-
-    def apart(self) -> AbstractContextManager[Any]:
-        """See :class:`~trainer.ranks.group.Group`."""
-        return nullcontext()
-
-    def optimizer(self, kind: Any) -> Any:
-        """See :class:`~trainer.ranks.group.Group`: the strategy adds the gradients."""
-        return kind
-
-    def close(self) -> None:
-        """Does nothing."""
 
 
 def _divide_cpu(tensorflow: Any, count: int) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import datetime
 import os
 import socket
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from edge_runtime.common.cores import cores
+from trainer.ranks.group import Alone
 from trainer.ranks.place import Place
 
 
-class TorchGroup:
+class TorchGroup(Alone):
     """A process group of ``torch.distributed``."""
 
     figures_are_local = True
@@ -33,17 +33,7 @@ class TorchGroup:
         import torch
         import torch.distributed as distributed
 
-        host, _, port = place.address.rpartition(":")
         local = place.local_rank or 0
-        os.environ.update(
-            RANK=str(place.rank),
-            WORLD_SIZE=str(place.size),
-            LOCAL_RANK=str(local),
-            MASTER_ADDR=host,
-            MASTER_PORT=port,
-        )
-        if host.startswith("127."):
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         gpu = torch.cuda.is_available()
         if gpu:
             torch.cuda.set_device(local % torch.cuda.device_count())
@@ -61,14 +51,6 @@ class TorchGroup:
         found: list[Any] = [None] * self.size
         self._distributed.all_gather_object(found, data)
         return found
-
-    def scope(self) -> AbstractContextManager[Any]:
-        """See :class:`~trainer.ranks.group.Group`."""
-        return nullcontext()
-
-    def apart(self) -> AbstractContextManager[Any]:
-        """See :class:`~trainer.ranks.group.Group`."""
-        return nullcontext()
 
     def optimizer(self, kind: Any) -> Any:
         """See :class:`~trainer.ranks.group.Group`."""

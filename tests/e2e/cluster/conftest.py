@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+ACTOR = "ray::WorkerActor"
+"""What Ray calls the processes of workers."""
 
 
 @dataclass

@@ -9,13 +9,15 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.e2e.cluster.conftest import ACTOR
+from tests.processes import named, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -58,19 +60,6 @@ def report_of(process: subprocess.Popen[str]) -> Any:
     return report
 
 
-def actors() -> list[int]:
-    """Processes of actors, by the names that Ray gives them."""
-    found = []
-    for place in Path("/proc").iterdir():
-        if place.name.isdecimal():
-            try:
-                if (place / "cmdline").read_bytes().startswith(b"ray::WorkerActor"):
-                    found.append(int(place.name))
-            except OSError:
-                continue
-    return found
-
-
 @pytest.mark.parametrize("killed", [False, True])
 def test_report_is_that_of_one_process(
     ray_cluster: Any, words: list[str], expected: Any, killed: bool
@@ -78,10 +67,7 @@ def test_report_is_that_of_one_process(
     assert expected["n"] == 120
     process = ray_cluster.run(*words, "--ray", ray_cluster.address)
     if killed:
-        end = time.monotonic() + 120
-        while not (found := actors()):
-            assert time.monotonic() < end, "no actors"
-            time.sleep(0.01)
+        found = wait_until(lambda: named(ACTOR), "no actors", 120.0)
         os.kill(found[0], signal.SIGKILL)
     assert report_of(process) == expected
 

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,9 @@ from typing import Any
 import pyarrow.dataset
 import pyarrow.parquet as parquet
 import pytest
+
+from tests.e2e.cluster.conftest import ACTOR
+from tests.processes import named, wait_for_parts, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -69,26 +71,6 @@ def scored_again(log: Path) -> int:
     return sum(count - 1 for count in counts.values())
 
 
-def wait_for_parts(out: Path, count: int) -> None:
-    end = time.monotonic() + 120
-    while len(list(out.glob("part-*"))) < count:
-        assert time.monotonic() < end, "no parts"
-        time.sleep(0.05)
-
-
-def actors() -> list[int]:
-    """Processes of actors, by the names that Ray gives them."""
-    found = []
-    for place in Path("/proc").iterdir():
-        if place.name.isdecimal():
-            try:
-                if (place / "cmdline").read_bytes().startswith(b"ray::WorkerActor"):
-                    found.append(int(place.name))
-            except OSError:
-                continue
-    return found
-
-
 def test_command_writes_the_rows_of_one_process(
     ray_cluster: Any, digits_bundle: Path, hundred_photos: Path, expected: Any, tmp_path: Path
 ) -> None:
@@ -118,8 +100,8 @@ def test_command_writes_the_rows_of_one_process(
 
 def test_killed_actor(start: Start, expected: Any, tmp_path: Path) -> None:
     process = start(pause_s=0.05, meet=str(tmp_path / "meet"))
-    wait_for_parts(tmp_path / "out", 2)
-    os.kill(actors()[0], signal.SIGKILL)
+    wait_for_parts(tmp_path / "out", 2, 120.0)
+    os.kill(named(ACTOR)[0], signal.SIGKILL)
     report = report_of(process)
     assert (report["ended"], len(report["machines"])) == (1, 2)
     assert rows(tmp_path / "out").equals(expected)
@@ -128,14 +110,11 @@ def test_killed_actor(start: Start, expected: Any, tmp_path: Path) -> None:
 
 def test_killed_driver_goes_on_where_it_was(start: Start, expected: Any, tmp_path: Path) -> None:
     process = start(pause_s=0.05)
-    wait_for_parts(tmp_path / "out", 3)
+    wait_for_parts(tmp_path / "out", 3, 120.0)
     process.kill()
     process.wait()
     # Ray ends the actors of a driver that is gone.
-    end = time.monotonic() + 60
-    while actors():
-        assert time.monotonic() < end, "actors outlive their driver"
-        time.sleep(0.1)
+    wait_until(lambda: not named(ACTOR), "actors outlive their driver", 60.0)
     assert report_of(start())["resumed"] >= 3
     assert rows(tmp_path / "out").equals(expected)
     assert scored_again(tmp_path / "log") <= 2 * SHARD
@@ -230,7 +209,7 @@ def test_cluster_of_another_version_is_refused(
 def test_node_that_is_lost(ray_cluster: Any, start: Start, expected: Any, tmp_path: Path) -> None:
     """The last test: the cluster has one node after it."""
     process = start(pause_s=0.05, meet=str(tmp_path / "meet"))
-    wait_for_parts(tmp_path / "out", 2)
+    wait_for_parts(tmp_path / "out", 2, 120.0)
     ray_cluster.remove_node()
     assert report_of(process)["ended"] >= 1
     assert rows(tmp_path / "out").equals(expected)

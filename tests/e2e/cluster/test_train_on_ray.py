@@ -6,17 +6,18 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.e2e.cluster.conftest import RayCluster, started_cluster
-from trainer.evaluation.evaluation import load_model
+from tests.processes import named, wait_until
+from tests.weights import greatest_difference
+
+RANK = "ray::RankActor"
+"""What Ray calls the processes of ranks."""
 
 pytestmark = pytest.mark.slow
 
@@ -61,13 +62,13 @@ def test_lost_rank_ends_the_run_and_the_same_command_goes_on(cluster: RayCluster
     for line in process.stderr:
         said.append(line)
         if line.startswith("train epoch 1"):
-            os.kill(ranks()[-1], signal.SIGKILL)
+            os.kill(named(RANK)[-1], signal.SIGKILL)
             break
     said += process.stderr.readlines()
     assert process.wait(60) == 4, said
     assert said[-1].startswith("Error: All ranks must run to the end. Received: rank ")
     assert not out.exists()
-    wait_until_gone()
+    wait_until(lambda: not named(RANK), "ranks outlive their driver", 60.0)
     process = start(cluster, out, address)
     told, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -90,28 +91,3 @@ def test_tensorflow_is_refused_before_anything_starts(cluster: RayCluster, tmp_p
     assert told == ""
     assert err.startswith("Error: Several processes must train on JAX or PyTorch")
     assert err.count("\n") == 1
-
-
-def greatest_difference(first: Path, second: Path) -> float:
-    pairs: Any = zip(load_model(first).get_weights(), load_model(second).get_weights(), strict=True)
-    return max(float(np.abs(mine - theirs).max()) for mine, theirs in pairs if mine.size)
-
-
-def ranks() -> list[int]:
-    """Processes of ranks, by the names that Ray gives them."""
-    found = []
-    for place in Path("/proc").iterdir():
-        if place.name.isdecimal():
-            try:
-                if (place / "cmdline").read_bytes().startswith(b"ray::RankActor"):
-                    found.append(int(place.name))
-            except OSError:
-                continue
-    return found
-
-
-def wait_until_gone() -> None:
-    end = time.monotonic() + 60
-    while ranks():
-        assert time.monotonic() < end, "ranks outlive their driver"
-        time.sleep(0.1)

@@ -17,8 +17,8 @@ import pytest
 
 from tests.backends import environment_of
 from tests.integration.trainer.test_training_resume import assert_same_model, losses
-from tests.thread_ranks import alive
-from trainer.evaluation.evaluation import load_model
+from tests.processes import alive
+from tests.weights import greatest_difference
 
 EPOCHS = 3
 
@@ -42,11 +42,6 @@ def trained(*given: Any, **more: Any) -> Path:
     # Nothing but the summary: Gloo would say to stdout that it has connected.
     assert done.stdout.startswith("val top-1")
     return Path(given[0])
-
-
-def greatest_difference(first: Path, second: Path) -> float:
-    pairs = zip(load_model(first).get_weights(), load_model(second).get_weights(), strict=True)
-    return max(float(np.abs(mine - theirs).max()) for mine, theirs in pairs if mine.size)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from click.testing import CliRunner
 
 from cluster.score_cli import score
 from edge_runtime.cli.predict_cli import predict
+from tests.processes import alive, wait_for_parts, wait_until
 
 DRIVER = Path(__file__).parent / "driver.py"
 ROOT = Path(__file__).resolve().parents[4]
@@ -80,21 +80,6 @@ def report_of(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def scored(log: Path) -> Counter[str]:
     return Counter(Path(line).name for line in log.read_text().splitlines())
-
-
-def wait_for_parts(out: Path, count: int) -> None:
-    end = time.monotonic() + 60
-    while len(list(out.glob("part-*"))) < count:
-        assert time.monotonic() < end, "no parts"
-        time.sleep(0.05)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return state.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_rows_are_those_of_predict_bit_for_bit(
@@ -192,7 +177,7 @@ def test_killed_worker_loses_at_most_its_shard(
 ) -> None:
     log, out = tmp_path / "log", tmp_path / "out"
     process = start(digits_bundle, photos, out, log=str(log), pause_s=0.02)
-    wait_for_parts(out, 2)
+    wait_for_parts(out, 2, 60.0)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
     os.kill(int(workers[0]), signal.SIGKILL)
@@ -207,14 +192,11 @@ def test_killed_driver_goes_on_where_it_was(
 ) -> None:
     log, out = tmp_path / "log", tmp_path / "out"
     process = start(digits_bundle, photos, out, log=str(log), pause_s=0.02)
-    wait_for_parts(out, 3)
+    wait_for_parts(out, 3, 60.0)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.kill()
     process.wait()
-    end = time.monotonic() + 20
-    while any(alive(int(pid)) for pid in children):
-        assert time.monotonic() < end, "workers outlive their driver"
-        time.sleep(0.05)
+    wait_until(lambda: not any(alive(int(pid)) for pid in children), "workers outlive their driver", 20.0)
     assert not (out / "_SUCCESS").exists()
     report = report_of(start(digits_bundle, photos, out, log=str(log)))
     assert report["resumed"] >= 3
@@ -230,7 +212,7 @@ def test_ctrl_c_ends_all_without_a_traceback(photos: Path, digits_bundle: Path, 
         [*map(str, command), "--shard-size", "1"], env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    wait_for_parts(tmp_path / "out", 1)
+    wait_for_parts(tmp_path / "out", 1, 60.0)
     # To all, as a terminal does.
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)

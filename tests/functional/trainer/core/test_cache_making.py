@@ -21,6 +21,7 @@ from edge_runtime.common.errors import DataError, UsageError
 from edge_runtime.dataset import open_dataset
 from edge_runtime.image.input_spec import InputSpec
 from snapship.cli import cli
+from tests.processes import wait_until
 from trainer.core import cache_making
 from trainer.core.cache import Pixels, cached_pixels
 from trainer.core.cache_making import SHARD_IMAGES, prepare_cache
@@ -88,10 +89,10 @@ def told(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def wait_for_shards(place: Path, count: int) -> None:
-    end = time.monotonic() + 60
-    while sum(len(path.read_text().splitlines()) for path in place.rglob("journal")) < count:
-        assert time.monotonic() < end, "no shard"
-        time.sleep(0.02)
+    def reached() -> bool:
+        return sum(len(path.read_text().splitlines()) for path in place.rglob("journal")) >= count
+
+    wait_until(reached, "no shard", 60.0)
 
 
 def equal(one: Pixels, other: Pixels) -> None:

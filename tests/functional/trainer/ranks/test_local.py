@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.common.errors import DataError, EnvironmentMissingError
-from tests.thread_ranks import alive
+from tests.processes import alive
 from trainer.progress import Event, Progress
 from trainer.ranks.local import launch
 from trainer.ranks.place import Place
