@@ -95,7 +95,14 @@ TASKS: dict[str, Task] = {
     ),
     "cifar10-subset": Task(
         "cifar10-subset.zip",
-        {"model": "cifar_cnn", "size": 32, "epochs": 8, "patience": 8, "augment": "flip"},
+        {
+            "model": "cifar_cnn",
+            "size": 32,
+            "half_size_epochs": 8,
+            "epochs": 4,
+            "patience": 8,
+            "augment": "flip",
+        },  # fmt: skip
         Plain(epochs=12, augment=("flip", "shift")),
     ),
     "digits": Task(

@@ -1,14 +1,19 @@
-"""Starts ranks on the machines of a Ray cluster, and ends them together.
+"""Runs ranks on the machines of a Ray cluster with Ray Train, which places them and ends them together.
 
-Ray's placement groups and actors, not Ray Train: its trainer for JAX leaves CPU workers unconnected, and what it
-adds otherwise, checkpoints and restarts, the run has.
+Its ``DataParallelTrainer`` and not its trainer for JAX, which leaves workers on CPUs unconnected (Ray 2.60): ranks
+connect as everywhere else. Its checkpoints and restarts are not used: a run has its own, which other launchers share.
 """
 
 from __future__ import annotations
 
-import traceback
+import queue
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError, first_line
 from edge_runtime.workers.free_address import free_address
@@ -21,57 +26,8 @@ Run = Callable[[int, int, str, Callable[[Any], None]], T]
 Ended = Callable[[int, str], EnvironmentMissingError]
 """Makes the error of a rank that ended, of its number and how."""
 
-_PLACING_S = 60.0
-"""Seconds to wait for free machines."""
-
 _GRACE_S = 5.0
-"""Seconds to wait for a cause after a first failure: a rank fails when another has ended."""
-
-
-class RankActor(Generic[T]):
-    """What runs in a worker of the cluster. Errors are returned: Ray would wrap them in its own."""
-
-    def address(self) -> str:
-        """Where this rank can listen."""
-        import ray
-
-        return free_address(ray.util.get_node_ip_address())
-
-    def run(self, run: Run[T], rank: int, size: int, address: str, mailbox: Any) -> T | BaseException | str:
-        """Runs a rank.
-
-        Args:
-            run: The work.
-            rank: This rank.
-            size: Number of ranks.
-            address: Rank 0's.
-            mailbox: Takes the events.
-
-        Returns:
-            The result, an error of ours, or the traceback of any other.
-        """
-        try:
-            return run(rank, size, address, mailbox.put.remote)
-        except SnapshipError as error:
-            return error
-        except Exception:
-            return traceback.format_exc()
-
-
-class Mailbox:
-    """An actor that keeps events until they are fetched."""
-
-    def __init__(self) -> None:
-        self._events: list[Any] = []
-
-    def put(self, event: Any) -> None:
-        """Takes an event."""
-        self._events.append(event)
-
-    def take(self) -> list[Any]:
-        """Hands out the events since the last time."""
-        events, self._events = self._events, []
-        return events
+"""Seconds a rank waits before it fails: it often fails because another has ended, which Ray is to see first."""
 
 
 def run_ranks(
@@ -91,75 +47,108 @@ def run_ranks(
 
     Raises:
         SnapshipError: What a rank raised.
-        EnvironmentMissingError: A rank ended, or there is no room for all.
+        EnvironmentMissingError: A rank or the cluster ended, there is no room for all ranks, or Ray Train is not
+            installed.
     """
+    try:
+        from ray import train
+        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+        from ray.util.queue import Queue
+    except ImportError as error:
+        raise EnvironmentMissingError.of_extra("Training on a Ray cluster", "ray[train]", "ray") from error
     gpus = int(ray.cluster_resources().get("GPU", 0))
     machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    each = {"CPU": 1.0, "GPU": 1.0} if gpus else {"CPU": 1.0}
-    size = gpus or len(machines)
-    group = ray.util.placement_group([each] * size, strategy="SPREAD")
-    actors: list[Any] = []
-    try:
+    events = Queue(actor_options={"num_cpus": 0})
+    # A folder that Ray Train must have. Nothing is stored there, so the other machines need not see it.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        trainer = DataParallelTrainer(
+            partial(_run_rank, run, events),
+            scaling_config=train.ScalingConfig(
+                num_workers=gpus or len(machines), use_gpu=gpus > 0, placement_strategy="SPREAD",
+                resources_per_worker={"CPU": 1, "GPU": 1} if gpus else {"CPU": 1},
+            ),
+            run_config=train.RunConfig(
+                storage_path=folder,
+                failure_config=train.FailureConfig(controller_failure_limit=0, max_preemption_failures=0),
+                worker_runtime_env={"env_vars": dict(variables)},
+                logging_config=train.LoggingConfig("ERROR"),
+            ),
+        )  # fmt: skip
+        outcome = _started(trainer.fit)
         try:
-            ray.get(group.ready(), timeout=_PLACING_S)
-        except ray.exceptions.GetTimeoutError as error:
+            while not outcome.done():
+                _hand_on(events, progress)
+            _hand_on(events, progress)
+            result: T = outcome.result().return_value
+        except train.TrainingFailedError as error:
+            raise _cause(train, error, ended) from error
+        except ray.exceptions.RayError as error:
             raise EnvironmentMissingError(
-                f"The cluster must have room for all ranks. Received: no {size} times {each} free within "
-                f"{_PLACING_S:.0f} s. Wait for other work to end, or add machines."
+                f"The cluster must run to the end. Received: {first_line(error)}. "
+                "Run the same command to go on after the last epoch."
             ) from error
-        environment = {"env_vars": dict(variables)}
-        kind = ray.remote(num_cpus=1.0, num_gpus=each.get("GPU", 0.0), runtime_env=environment)(RankActor)
-        strategy = ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
-        actors = [
-            kind.options(scheduling_strategy=strategy(group, placement_group_bundle_index=rank)).remote()
-            for rank in range(size)
-        ]
-        mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
-        address = _answer(ray, actors[0].address.remote(), 0, ended)
-        tasks = {
-            actor.run.remote(run, rank, size, address, mailbox): rank for rank, actor in enumerate(actors)
-        }
-        result: T = _result_of_first(ray, tasks, mailbox, progress, ended)
         return result
-    finally:
-        for actor in actors:
-            ray.kill(actor)
-        ray.util.remove_placement_group(group)
 
 
-def _result_of_first(
-    ray: Any, tasks: dict[Any, int], mailbox: Any, progress: Callable[[Any], None], ended: Ended
-) -> Any:
-    """Waits for all, and hands on the events."""
-    first: Any = None
-    while tasks:
-        done, _ = ray.wait(list(tasks), num_returns=1, timeout=0.5)
-        for event in ray.get(mailbox.take.remote()):
-            progress(event)
-        for task in done:
-            rank = tasks.pop(task)
-            answer = _answer(ray, task, rank, ended)
-            if isinstance(answer, SnapshipError):
-                raise answer
-            if isinstance(answer, str):
-                raise _cause(ray, tasks, answer, ended)
-            first = answer if rank == 0 else first
-    return first
+def _run_rank(run: Run[T], events: Any) -> T:
+    """What a worker of Ray Train does."""
+    import ray
+    from ray import train
+    from ray.train.collective import broadcast_from_rank_zero
 
-
-def _answer(ray: Any, task: Any, rank: int, ended: Ended) -> Any:
+    context = train.get_context()
+    rank = context.get_world_rank()
+    own = free_address(ray.util.get_node_ip_address()) if rank == 0 else None
+    address = broadcast_from_rank_zero(own)
     try:
-        return ray.get(task)
-    except ray.exceptions.RayError as error:
-        raise ended(rank, f"({first_line(error)})") from error
+        return run(rank, context.get_world_size(), address, events.put)
+    except SnapshipError:
+        raise
+    except Exception:
+        time.sleep(_GRACE_S)
+        raise
 
 
-def _cause(ray: Any, tasks: dict[Any, int], trace: str, ended: Ended) -> Exception:
-    """Why a rank raised what is no error of ours: often because another one has ended."""
-    done, _ = ray.wait(list(tasks), num_returns=1, timeout=_GRACE_S) if tasks else ([], [])
-    for task in done:
+def _started(work: Callable[[], T]) -> Future[T]:
+    """Runs a function in a thread: in the main one, Ray Train takes Ctrl-C for itself."""
+    outcome: Future[T] = Future()
+
+    def target() -> None:
         try:
-            _answer(ray, task, tasks[task], ended)
-        except EnvironmentMissingError as error:
-            return error
-    return RuntimeError(trace)
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    # Of no thread pool, whose end would wait for it after Ctrl-C.
+    threading.Thread(target=target, daemon=True).start()
+    return outcome
+
+
+def _hand_on(events: Any, progress: Callable[[Any], None]) -> None:
+    """Hands on the events that are there, or those of the next half second."""
+    try:
+        progress(events.get(timeout=0.5))
+        for _ in range(events.qsize()):
+            progress(events.get())
+    except queue.Empty:
+        pass
+
+
+def _cause(train: Any, error: Exception, ended: Ended) -> Exception:
+    """The error to tell of all that ranks failed with."""
+    if not isinstance(error, train.WorkerGroupError):
+        cause = getattr(error, "controller_failure", error)
+        return EnvironmentMissingError(
+            f"The cluster must have room for all ranks. Received: {first_line(cause)}. "
+            "Wait for other work to end, or add machines."
+        )
+    failures = sorted(error.worker_failures.items())
+    for _, failure in failures:
+        if isinstance(failure, SnapshipError):
+            return failure
+    for rank, failure in failures:
+        # A process that is gone, behind the check of its health that found it.
+        lost = getattr(failure, "health_check_failure", None)
+        if lost is not None:
+            return ended(rank, f"({first_line(lost)})")
+    return RuntimeError(str(error))

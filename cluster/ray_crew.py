@@ -71,8 +71,6 @@ class RayCrew:
         self._ray, self._opened = ray, opened
         # Kept for as long as the crew: an actor that is started again fetches it again.
         self._sent = ray.put(sent.read_bytes())
-        # A call of an actor that is just being started again fails; this one Ray repeats.
-        ray.method(max_task_retries=TRIES)(WorkerActor.open)
         actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)(WorkerActor)
         self._actors = {worker: actor.remote() for worker in range(workers)}
         self._tasks: dict[Any, tuple[int, Piece[Any] | None]] = {}
@@ -111,4 +109,7 @@ class RayCrew:
         self._actors.clear()
 
     def _open(self, worker: int) -> None:
-        self._tasks[self._actors[worker].open.remote(self._opened, self._sent)] = worker, None
+        # A call of an actor that is just being started again fails; this one Ray repeats. Ray Client takes the
+        # number with a call only.
+        call = self._actors[worker].open.options(max_task_retries=TRIES)
+        self._tasks[call.remote(self._opened, self._sent)] = worker, None

@@ -57,10 +57,20 @@ def train_on_ray(
         for value in (config.data, config.weights)
     )
     assert data is not None
-    config = replace(config, distributed=None, logs=None, data=data, weights=weights, out=out)
+    # Ray Train changes the working folder.
+    cache = None if config.cache_dir is None else os.path.abspath(config.cache_dir)
+    config = replace(
+        config, distributed=None, logs=None, data=data, weights=weights, out=out, cache_dir=cache
+    )
+
+    def tell(event: Event) -> None:
+        # A rank says where it saved on its machine.
+        if event.stage != "save":
+            progress(event)
+
     with joined(address, (*SENT, "trainer")) as ray:
         trained = run_ranks(
-            ray, partial(_rank, config, train_rank), progress, {"KERAS_BACKEND": chosen_backend()}, ended
+            ray, partial(_rank, config, train_rank), tell, {"KERAS_BACKEND": chosen_backend()}, ended
         )
     # Rank 0 always has one.
     assert trained is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edge_runtime.image.input_spec import InputSpec
@@ -16,7 +16,7 @@ class Phase:
     """One phase of training.
 
     Attributes:
-        name: ``train``, ``head`` or ``fine-tune``; its name in the history.
+        name: ``half-size``, ``train``, ``head`` or ``fine-tune``; its name in the history.
         epochs: Maximum number of epochs.
         patience: Epochs without a better val result after which it stops early.
         learning_rate: Peak learning rate; None to find it by a range test.
@@ -31,6 +31,9 @@ class Phase:
 PLAIN = Phase("train", epochs=20, patience=8, learning_rate=2e-3)
 """Defaults of training from random weights."""
 
+HALF_SIZE = "half-size"
+"""Name of the phase on images of half the size, which comes first."""
+
 HEAD = Phase("head", epochs=40, patience=8, learning_rate=3e-3)
 """Defaults of the head of a pretrained model; its learning rate is fixed."""
 
@@ -39,13 +42,16 @@ FINE_TUNE = Phase("fine-tune", epochs=8, patience=4, learning_rate=1e-4)
 
 
 def phases(config: TrainConfig) -> tuple[Phase, ...]:
-    """Returns the phases in the order in which they run: one, or head and fine-tuning.
+    """Returns the phases in the order in which they run: head and fine-tuning, or one, after one at half size.
 
     Args:
         config: The configuration.
     """
     if not config.pretrained:
-        return (_filled(PLAIN, config, config.epochs, config.learning_rate),)
+        whole = _filled(PLAIN, config, config.epochs, config.learning_rate)
+        if not config.half_size_epochs:
+            return (whole,)
+        return replace(whole, name=HALF_SIZE, epochs=config.half_size_epochs), whole
     epochs, further = config.epochs, config.fine_tune_epochs
     if further is None and epochs is not None and not info(config.model).frozen:
         # A single number means the total, and epochs of fine-tuning take the longest.
@@ -67,7 +73,7 @@ def describe_plan(config: TrainConfig) -> str:
     total = head.epochs + sum(phase.epochs for phase in further)
     text = f"training for up to {total} epoch{'s' if total > 1 else ''}"
     if not config.pretrained:
-        return text
+        return f"{text}: {head.epochs} at half size, then {further[0].epochs}" if further else text
     if not further:
         return f"{text}, head only"
     layers = "all layers" if config.unfreeze == "all" else f"the last {config.unfreeze} layers"
@@ -89,8 +95,8 @@ def resolved_config(config: TrainConfig, spec: InputSpec, arrays: bool) -> dict[
     record = config.record()
     record |= {
         "channels": spec.channels,
-        "epochs": planned[0].epochs,
-        "fine_tune_epochs": planned[1].epochs if len(planned) > 1 else 0,
+        "epochs": planned[0 if config.pretrained else -1].epochs,
+        "fine_tune_epochs": planned[1].epochs if config.pretrained and len(planned) > 1 else 0,
         "learning_rate": planned[-1].learning_rate or "auto",
         "augment": list(resolve_augmentations(config.augment, arrays)),
         "phases": [asdict(phase) for phase in planned],

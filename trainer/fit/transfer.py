@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.errors import UsageError
 from trainer.augmentation.choices import MIXING
 from trainer.config.schedule import Phase, phases
 from trainer.config.train_config import TrainConfig
@@ -29,8 +30,9 @@ from trainer.fit.forward import forward_pass
 from trainer.fit.own_copy import own_copy
 from trainer.fit.phase import run_phase
 from trainer.fit.session import Session
-from trainer.fit.training_model import as_logits
+from trainer.fit.training_model import SCORES, as_logits
 from trainer.models.pretrained import FEATURES
+from trainer.models.registry import build_scratch
 from trainer.progress import Event
 
 
@@ -42,9 +44,29 @@ def train_plain(model: Any, session: Session) -> None:
         session: The run.
     """
     train, val = pixel_feeds(session)
-    (phase,) = phases(session.config)
+    *halved, whole = phases(session.config)
+    for phase in halved:
+        _at_half_size(model, phase, session, train, val)
     with as_logits(model):
-        run_phase(session, phase, model, train, val)
+        run_phase(session, whole, model, train, val)
+
+
+def _at_half_size(model: Any, phase: Phase, session: Session, train: Feed, val: Feed) -> None:
+    """Trains the same network on smaller images first, of which an epoch takes about a quarter of the time."""
+    small = build_scratch(
+        load_keras(), session.config.model, model.input_shape[1:], session.classes, halved=True
+    )
+    if [tuple(values.shape) for values in small.weights] != [tuple(values.shape) for values in model.weights]:
+        raise UsageError(
+            f"half_size_epochs must be 0 where {session.config.model} has other layers at half the size. "
+            f"Received: {session.config.half_size_epochs} at {model.input_shape[1]} pixels. "
+            "Change the size, or leave the option out."
+        )
+    small.get_layer(SCORES).dtype_policy = model.get_layer(SCORES).dtype_policy
+    small.set_weights(model.get_weights())
+    with as_logits(small):
+        run_phase(session, phase, small, train, val)
+    model.set_weights(small.get_weights())
 
 
 def train_transfer(model: Any, session: Session) -> None:

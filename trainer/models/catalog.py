@@ -55,6 +55,8 @@ class ModelInfo:
         imagenet_top1: Published ImageNet top-1 accuracy, 0..1; None without one.
         widths: Width multipliers with published weights; empty when the width is fixed.
         frozen: Whether only the head can be trained.
+        any_size: Whether the same weights fit images of any size, as with global average pooling; told of those
+            that are trained from scratch.
         application: How ``keras.applications`` builds it; None for the others.
     """
 
@@ -69,6 +71,7 @@ class ModelInfo:
     imagenet_top1: float | None = None
     widths: tuple[float, ...] = ()
     frozen: bool = False
+    any_size: bool = False
     application: Application | None = None
 
     @property
@@ -94,7 +97,7 @@ _MODELS = {
         ),
         ModelInfo(
             name="cifar_cnn", summary="Six convolutions, global average pooling", parameters=304_810,
-            reference=_SMALL_COLOUR, default_size=64, min_size=8,
+            reference=_SMALL_COLOUR, default_size=64, min_size=8, any_size=True,
         ),
         # Below 18 pixels nothing would be left for the third convolution.
         ModelInfo(
@@ -107,7 +110,7 @@ _MODELS = {
         ),
         ModelInfo(
             name="resnet18", summary="Residual blocks with projection shortcuts", parameters=11_699_112,
-            reference=_IMAGENET, default_size=160, min_size=8,
+            reference=_IMAGENET, default_size=160, min_size=8, any_size=True,
         ),
         # Below 10 pixels nothing would be left for the second pooling.
         ModelInfo(

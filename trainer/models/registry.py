@@ -80,7 +80,9 @@ def build(
     return build_scratch(keras, name, input_shape, classes)
 
 
-def build_scratch(keras: Any, name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
+def build_scratch(
+    keras: Any, name: str, input_shape: tuple[int, int, int], classes: int, *, halved: bool = False
+) -> Any:
     """Builds an architecture with random weights.
 
     Args:
@@ -88,9 +90,12 @@ def build_scratch(keras: Any, name: str, input_shape: tuple[int, int, int], clas
         name: One of :data:`BODIES`.
         input_shape: Height, width and channels.
         classes: Number of outputs.
+        halved: Whether it halves the image first, by the mean of each 2x2 pixels.
     """
     image = keras.Input(input_shape, name="image")
     x = keras.layers.Rescaling(1.0 / 255.0, name="rescale")(image)
+    if halved:
+        x = keras.layers.AveragePooling2D(2, name="halve")(x)
     x = BODIES[name](keras.layers, x)
     scores = keras.layers.Dense(classes, activation="softmax", name="scores")(x)
     return keras.Model(image, scores, name=name)

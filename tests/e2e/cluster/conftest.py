@@ -26,12 +26,14 @@ class RayCluster:
 
     Attributes:
         address: Its head.
+        client: The same for Ray Client.
         python: The interpreter of Ray's environment.
         process: Runs it.
         environment: Variables with its token.
     """
 
     address: str
+    client: str
     python: str
     process: subprocess.Popen[str]
     environment: dict[str, str]
@@ -93,9 +95,9 @@ def started_cluster(ray_python: str, **more: str) -> Iterator[RayCluster]:
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdin is not None
-    address = process.stdout.readline().strip()
-    assert address, (place / "log.txt").read_text()
-    yield RayCluster(address, ray_python, process, environment)
+    address, _, client = process.stdout.readline().strip().partition(" ")
+    assert client, (place / "log.txt").read_text()
+    yield RayCluster(address, client, ray_python, process, environment)
     process.stdin.close()
     process.wait(60)
     shutil.rmtree(place, ignore_errors=True)

@@ -65,7 +65,7 @@ def test_report_is_that_of_one_process(
     ray_cluster: Any, words: list[str], expected: Any, killed: bool
 ) -> None:
     assert expected["n"] == 120
-    process = ray_cluster.run(*words, "--ray", ray_cluster.address)
+    process = ray_cluster.run(*words, "--ray", ray_cluster.address if killed else ray_cluster.client)
     if killed:
         found = wait_until(lambda: named(ACTOR), "no actors", 120.0)
         os.kill(found[0], signal.SIGKILL)

@@ -83,7 +83,7 @@ def test_command_writes_the_rows_of_one_process(
         "--shard-size",
         SHARD,
         "--ray",
-        ray_cluster.address,
+        ray_cluster.client,
         "--json",
     ]
     process = ray_cluster.run("-m", "snapship", "score", *map(str, words))

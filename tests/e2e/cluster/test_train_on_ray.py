@@ -16,8 +16,8 @@ from tests.e2e.cluster.conftest import RayCluster, started_cluster
 from tests.processes import named, wait_until
 from tests.weights import greatest_difference
 
-RANK = "ray::RankActor"
-"""What Ray calls the processes of ranks."""
+RANK = "ray::RayTrainWorker"
+"""What Ray Train calls the processes of ranks."""
 
 pytestmark = pytest.mark.slow
 
@@ -69,13 +69,15 @@ def test_lost_rank_ends_the_run_and_the_same_command_goes_on(cluster: RayCluster
     assert said[-1].startswith("Error: All ranks must run to the end. Received: rank ")
     assert not out.exists()
     wait_until(lambda: not named(RANK), "ranks outlive their driver", 60.0)
-    process = start(cluster, out, address)
+    # From outside the cluster.
+    process = start(cluster, out, cluster.client)
     told, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "resuming the interrupted run after epoch" in err
     report = json.loads(told)
     assert report["metrics"]["epochs"] == 3
     assert Path(report["run"]) == out
+    assert [line for line in err.splitlines() if "saved" in line] == [f"saved {out}"]
     # As two processes of one machine.
     local = tmp_path / "local"
     done = start(cluster, local, "2")

@@ -33,6 +33,26 @@ def test_mixed_precision_saves_a_float32_model(tmp_path: Path, precision: str) -
     assert run.record.config["precision"] == precision
 
 
+def test_half_size_epochs_hand_their_weights_on(tmp_path: Path) -> None:
+    known = {"model": "cifar_cnn", "size": 16, "precision": "float32", "epochs": 1}
+    small = digits(tmp_path, half_size_epochs=3, **known)
+    rows = (small.path / "history.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["half-size"] * 3 + ["train"]
+    assert [phase["name"] for phase in small.record.config["phases"]] == ["half-size", "train"]
+    assert load_model(small.path).input_shape == (None, 16, 16, 1)
+    alone = digits(tmp_path / "alone", **known)
+    assert small.evaluation.loss < 0.7 * alone.evaluation.loss
+
+
+def test_half_size_is_refused_where_the_network_would_be_another(tmp_path: Path, photos: Photos) -> None:
+    with pytest.raises(UsageError, match=r"resnet18 has other layers at half the size.*at 64 pixels"):
+        train(
+            TrainConfig(
+                data=photos(a=10, b=10), model="resnet18", size=64, out=tmp_path / "run", half_size_epochs=1
+            )
+        )
+
+
 def test_logs_grow_an_epoch_at_a_time(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     seen: list[int] = []

@@ -13,6 +13,7 @@ import pytest
 
 from edge_runtime.common.errors import UsageError
 from trainer import models
+from trainer.models.registry import BODIES, build_scratch
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -29,6 +30,25 @@ def test_small_cnn_has_the_parameters_that_the_catalog_says() -> None:
 def test_mobilenet_v2_has_the_parameters_that_the_catalog_says() -> None:
     model = models.build("mobilenet_v2", input_shape=(224, 224, 3), classes=1000)
     assert model.count_params() == models.info("mobilenet_v2").parameters == 3_538_984
+
+
+@pytest.mark.parametrize("name", sorted(BODIES))
+def test_same_weights_fit_half_the_size_where_the_catalog_says_so(name: str) -> None:
+    import keras
+
+    whole, small, halved = (
+        build_scratch(keras, name, (side, side, 3), 4, halved=halved)
+        for side, halved in ((40, False), (20, False), (40, True))
+    )
+    if not models.info(name).any_size:
+        assert whole.count_params() != small.count_params()
+        return
+    halved.set_weights(whole.get_weights())
+    small.set_weights(whole.get_weights())
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3)).astype(np.float32)
+    means = pixels.reshape(2, 20, 2, 20, 2, 3).mean(axis=(2, 4))
+    expected = np.asarray(small.predict_on_batch(means))
+    np.testing.assert_allclose(np.asarray(halved.predict_on_batch(pixels)), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

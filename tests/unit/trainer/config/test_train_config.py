@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.image.input_spec import InputSpec
-from trainer.config.schedule import describe_plan, phases, resolved_config
+from trainer.config.schedule import Phase, describe_plan, phases, resolved_config
 from trainer.config.train_config import TrainConfig
 
 
@@ -34,6 +34,9 @@ def config(**options: Any) -> TrainConfig:
         ({"weights": "some.h5"}, "none for small_cnn"),
         ({"epochs": 0}, "epochs must be 1 to 10000"),
         ({"fine_tune_epochs": -1}, "fine_tune_epochs must be 0 to 10000"),
+        ({"half_size_epochs": -1}, "half_size_epochs must be 0 to 10000"),
+        ({"model": "small_cnn", "half_size_epochs": 1}, "0 for small_cnn; use cifar_cnn or resnet18"),
+        ({"model": "mobilenet_v2", "half_size_epochs": 1}, "0 for mobilenet_v2; use cifar_cnn or resnet18"),
         ({"batch_size": 0}, "batch_size must be 1 to 4096"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be above 0"),
@@ -156,6 +159,14 @@ def test_what_will_be_trained_is_said_in_one_line() -> None:
     both = describe_plan(config(model="mobilenet_v2", epochs=3, fine_tune_epochs=10, unfreeze=20))
     assert "up to 13 epochs: 3 for the head, then 10 fine-tuning the last 20 layers" in both
     assert "8 fine-tuning all layers" in describe_plan(config(model="mobilenet_v2"))
+
+
+def test_half_size_is_a_phase_of_its_own_before_the_other() -> None:
+    asked = config(model="cifar_cnn", half_size_epochs=8, epochs=4, learning_rate=1e-3)
+    assert phases(asked) == (Phase("half-size", 8, 8, 1e-3), Phase("train", 4, 8, 1e-3))
+    assert describe_plan(asked) == "training for up to 12 epochs: 8 at half size, then 4"
+    record = resolved_config(asked, InputSpec(32, 32, 3), arrays=True)
+    assert (record["epochs"], record["half_size_epochs"], record["fine_tune_epochs"]) == (4, 8, 0)
 
 
 def test_mixing_is_refused_where_a_single_epoch_trains_the_head() -> None:
