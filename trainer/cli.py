@@ -68,7 +68,7 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
 )  # fmt: skip
 @click.option(
     "--half-size-epochs", type=int, default=0,
-    help="Epochs on images of half the size before the others, at about a quarter of the time each; for cifar_cnn "
+    help="Epochs on images of half the size before the others, in a half to a quarter of their time; for cifar_cnn "
     "and resnet18.",
 )  # fmt: skip
 @click.option(

@@ -54,7 +54,7 @@ class TrainConfig:
         fine_tune_epochs: Maximum number of epochs that fine-tune the backbone of a pretrained
             model, after its head was trained.
         half_size_epochs: Maximum number of epochs on images of half the size, before the others. An epoch of them
-            takes about a quarter of the time. For networks from random weights that end in global average pooling.
+            takes a half to a quarter of the time. For networks from random weights that end in global average pooling.
         unfreeze: Number of layers at the end of the backbone to fine-tune, or ``all``.
         views: Views per image that are cached for training on a frozen backbone; the first is
             the unchanged image, the others are augmented.

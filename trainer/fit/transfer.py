@@ -52,7 +52,7 @@ def train_plain(model: Any, session: Session) -> None:
 
 
 def _at_half_size(model: Any, phase: Phase, session: Session, train: Feed, val: Feed) -> None:
-    """Trains the same network on smaller images first, of which an epoch takes about a quarter of the time."""
+    """Trains the same network on smaller images first: an epoch of them takes a half to a quarter of the time."""
     small = build_scratch(
         load_keras(), session.config.model, model.input_shape[1:], session.classes, halved=True
     )
