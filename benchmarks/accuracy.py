@@ -289,6 +289,8 @@ def _shrunk(keras: Any, task: Task, place: Path) -> tuple[Task, Path, float]:
     pretrained = task.pretrained
     plain = task.plain and replace(task.plain, epochs=1, fine_tune_epochs=int(pretrained))
     options = {**task.train, "epochs": 1, "patience": 1}
+    if "half_size_epochs" in options:
+        options["half_size_epochs"] = 1
     if task.data in EMBEDDED:
         return replace(task, train=options, plain=plain, least=None), Path(), 1.0
     options["size"] = 32
