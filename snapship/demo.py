@@ -16,6 +16,9 @@ from edge_runtime.common.temporary import temporary_files_together
 DATA = "digits"
 """1,797 handwritten digits of 8x8 pixels, included in scikit-learn."""
 
+_EPOCHS = 12
+"""Enough for 99 % of the digits; the default takes half as long again for one more in two hundred."""
+
 _SHOWN = 3
 
 
@@ -51,7 +54,8 @@ def demo(out: str, as_json: bool) -> None:
     say(f"1. Training a small CNN on {DATA} ...")
     with ConsoleProgress(quiet=as_json) as progress:
         run = train(
-            TrainConfig(data=DATA, model="small_cnn", out=folder / DATA, overwrite=True), progress=progress
+            TrainConfig(data=DATA, model="small_cnn", epochs=_EPOCHS, out=folder / DATA, overwrite=True),
+            progress=progress,
         )
     top1 = run.record.metrics.val_top1
     say(f"   top-1 {100 * top1:.2f} % on {run.record.metrics.val_images} held-out digits")
