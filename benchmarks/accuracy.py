@@ -263,7 +263,7 @@ def _result(
         settings={"train": task.train, "plain": asdict(task.plain) if task.plain else None, "seed": options.seed},
         columns=(
             Column("task"), Column("way"), Column("epochs", "count"), Column("val top-1", "percent"),
-            Column("spread", "points"), Column("on the device", "percent"), Column("s", "seconds"),
+            Column("spread", "spread"), Column("on the device", "percent"), Column("s", "seconds"),
             Column("img/s", "rate"),
         ),
         rows=tuple(rows),

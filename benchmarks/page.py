@@ -134,7 +134,7 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_PLACES: dict[Kind, str] = {"points": "+.1f", "ratio": ".2f", "nats": ".4f"}
+_PLACES: dict[Kind, str] = {"points": "+.1f", "spread": ".2f", "ratio": ".2f", "nats": ".4f"}
 
 
 def _cell(cell: Cell, kind: Kind) -> str:

@@ -16,7 +16,7 @@ import msgspec
 RESULTS = Path(__file__).resolve().parent / "results"
 
 Cell = str | float | int | None
-Kind = Literal["text", "percent", "seconds", "rate", "count", "points", "ratio", "nats"]
+Kind = Literal["text", "percent", "seconds", "rate", "count", "points", "spread", "ratio", "nats"]
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,8 +24,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: Its heading.
-        kind: How its cells are shown; ``percent`` takes 0..1, ``points`` hundredths of top-1, all
-            others plain numbers.
+        kind: How its cells are shown; ``percent`` takes 0..1, ``points`` and ``spread`` hundredths of top-1, the
+            first with a sign, all others plain numbers.
     """
 
     name: str
