@@ -47,7 +47,7 @@ def run_ranks(
 
     Raises:
         SnapshipError: What a rank raised.
-        EnvironmentMissingError: A rank or the cluster ended, there is no room for all ranks, or Ray Train is not
+        EnvironmentMissingError: A rank or the cluster ended, the ranks cannot start, or Ray Train is not
             installed.
     """
     try:
@@ -139,8 +139,8 @@ def _cause(train: Any, error: Exception, ended: Ended) -> Exception:
     if not isinstance(error, train.WorkerGroupError):
         cause = getattr(error, "controller_failure", error)
         return EnvironmentMissingError(
-            f"The cluster must have room for all ranks. Received: {first_line(cause)}. "
-            "Wait for other work to end, or add machines."
+            f"The cluster must start all ranks. Received: {first_line(cause)}. "
+            "Wait for other work to end, add machines, or read Ray's logs."
         )
     failures = sorted(error.worker_failures.items())
     for _, failure in failures:
