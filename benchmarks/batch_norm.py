@@ -134,6 +134,8 @@ def _result(
                 statistics.fmean(max(epoch.accuracy for epoch in epochs) for epochs in found[way]),
                 _median(times[way]),
             ))  # fmt: skip
+        first = statistics.fmean(epochs[0].accuracy for epochs in found[WAYS[1]])
+        figures.append(Figure(f"{model} on {name}: val top-1 after an epoch, measured", first))
         before, after = (_median(times[way]) for way in WAYS)
         if before and after:
             figures.append(
