@@ -77,10 +77,13 @@ def _full_scorer(model: FullModel) -> Scorer:
         scores = score_table(len(pixels), classes)
         for start in range(0, len(pixels), FULL_BATCH):
             batch = pixels[start : start + FULL_BATCH].astype(np.float32)
+            count = len(batch)
+            # Filled up: for another batch size TensorFlow may add in another order, and not in every process alike.
+            batch = np.pad(batch, ((0, FULL_BATCH - count), (0, 0), (0, 0), (0, 0)), mode="edge")
             # The first call plans the graph, and native code prints meanwhile.
             with quiet() if start == 0 else nullcontext():
-                scores[start : start + len(batch)] = call(tensorflow.constant(batch))
-            progress(step, start + len(batch), len(pixels))
+                scores[start : start + count] = call(tensorflow.constant(batch))[:count]
+            progress(step, start + count, len(pixels))
         return scores
 
     return score

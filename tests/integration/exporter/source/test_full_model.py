@@ -18,8 +18,9 @@ from exporter.common.backend import load_keras, load_tensorflow
 from exporter.convert.onnx_file import convert_onnx
 from exporter.convert.tflite import convert_fp32
 from exporter.source import full_model as module
+from exporter.source import scoring
 from exporter.source.full_model import find_source, freeze, frozen_for_any_batch, load_source
-from exporter.source.scoring import engine_scorer, full_scorer
+from exporter.source.scoring import FULL_BATCH, engine_scorer, full_scorer
 
 
 @pytest.fixture
@@ -87,6 +88,27 @@ def test_constants_are_made_once_for_scores_and_conversions_and_go_with_the_mode
     del full, other
     gc.collect()
     assert gone() is None
+
+
+def test_full_model_sees_batches_of_one_size(
+    saved: Callable[..., Path], noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, sizes, graph = load_source(find_source(saved(plain))), [], scoring._graph
+
+    def watched(model: Any) -> Callable[[Any], Any]:
+        call = graph(model)
+
+        def counted(batch: Any) -> Any:
+            sizes.append(len(batch))
+            return call(batch)
+
+        return counted
+
+    monkeypatch.setattr(scoring, "_graph", watched)
+    scorer, pixels = full_scorer(full), np.resize(noise, (FULL_BATCH + 1, *noise.shape[1:]))
+    scores = scorer(pixels)
+    assert sizes == [FULL_BATCH] * 2
+    np.testing.assert_array_equal(scores[-1:], scorer(pixels[-1:]))
 
 
 def test_saved_model_with_augmentation_left_in(saved: Callable[..., Path], tmp_path: Path) -> None:
