@@ -38,10 +38,15 @@ for name, address, own in (
     ("ray://", f"ray://{host}:{port}", []),
 ):
     for way in ("ray.method", "options"):
-        done = subprocess.run(
-            [sys.executable, sys.argv[1], address, way, *own], stdout=subprocess.PIPE, text=True, check=False
-        )
-        found.append(done.stdout.split()[-1] if done.stdout.split() else "no answer")
+        words = []
+        # The server's first process imports a new installation, for which a client does not always wait.
+        for _ in range(3):
+            done = subprocess.run(
+                [sys.executable, sys.argv[1], address, way, *own], stdout=subprocess.PIPE, text=True, check=False
+            )
+            if words := done.stdout.split():
+                break
+        found.append(words[-1] if words else "no answer")
         print(f"{name}, {way}: {found[-1]}", flush=True)
 cluster.shutdown()
 raise SystemExit(found != ["1", "1", "AssertionError", "1"])
