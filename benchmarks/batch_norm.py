@@ -102,13 +102,12 @@ def train_alone(way: str, options: dict[str, Any]) -> None:
 
 def _measured(name: str, models: list[str], options: Any, command: str) -> Result:
     facts = machine(load_keras())
-    half = max(1, options.epochs // 2)
     data = name if options.data is None or name == "digits" else str(options.data / f"{name}.zip")
     found: dict[str, dict[str, list[list[Epoch]]]] = {model: {way: [] for way in WAYS} for model in models}
     for model in models:
         for index in range(options.repeats):
             for way in WAYS[:: -1 if index % 2 else 1]:
-                epochs = options.epochs if way == WAYS[0] else half
+                epochs = options.epochs if way == WAYS[0] else _half(options.epochs)
                 size = QUICK_SIDE if options.quick else SIDES[name]
                 found[model][way].append(_process(way, data, model, size, epochs, options.seed + index))
                 print(f"{name} {model} round {index + 1} {way}: {found[model][way][-1]}", file=sys.stderr)
@@ -146,7 +145,7 @@ def _result(
         group="batch-norm",
         title="Batch normalisation from random weights",
         method=METHOD.format(
-            epochs=options.epochs, half=max(1, options.epochs // 2), target=TARGETS[name],
+            epochs=options.epochs, half=_half(options.epochs), target=TARGETS[name],
             rounds=rounds_in_words(options.repeats),
         ),
         command=command,
@@ -178,6 +177,10 @@ def _process(way: str, data: str, model: str, size: int, epochs: int, seed: int)
         words = [sys.executable, "-m", MODULE, "--alone", way, msgspec.json.encode(options).decode()]
         done = subprocess.run(words, env=chosen, stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Epoch])
+
+
+def _half(epochs: int) -> int:
+    return max(1, epochs // 2)
 
 
 def _reached(epochs: list[Epoch], target: float) -> float | None:
