@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from edge_runtime.engines.cpu import cpu
 from snapship.doctor import checkup
-from trainer.core.precision import CPU_FLAGS
 
 LOAD = "load at the start"
 """Name of the fact that differs from run to run."""
@@ -62,11 +60,7 @@ def device(keras: Any) -> str:
 
 def flags() -> str:
     """The CPU's instructions for vectors, int8 (VNNI, AMX) and bfloat16, on which ratios depend."""
-    try:
-        words = set(Path("/proc/cpuinfo").read_text("utf-8").split())
-    except OSError:
-        words = set()
-    return ", ".join((*cpu().flags, *sorted(CPU_FLAGS & words))) or "unknown"
+    return ", ".join((*cpu().flags, *cpu().bfloat16_flags)) or "unknown"
 
 
 def load() -> str:

@@ -5,17 +5,14 @@ Decided by what the hardware can do and never by a measurement, so that a machin
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from edge_runtime.common.tensorflow_settings import onednn_is_off
+from edge_runtime.engines.cpu import cpu
 from trainer.core.backend import load_keras
 
 AUTO = "auto"
 FLOAT, HALF = "float32", "mixed_bfloat16"
-
-CPU_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
-"""Flags of ``/proc/cpuinfo`` for instructions that multiply bfloat16."""
 
 _LEAST_CAPABILITY = 8.0
 """CUDA compute capability of Ampere, the first with bfloat16."""
@@ -36,18 +33,6 @@ def resolved_precision(asked: str) -> str:
     return HALF if capable() else FLOAT
 
 
-def cpu_multiplies_bfloat16(cpuinfo: str) -> bool:
-    """Whether a CPU has an instruction for it.
-
-    Args:
-        cpuinfo: Text of Linux' ``/proc/cpuinfo``; empty on other systems.
-    """
-    lines = (line.partition(":") for line in cpuinfo.splitlines())
-    # The processors of one machine have the same flags.
-    flags: str = next((value for key, _, value in lines if key.strip() == "flags"), "")
-    return bool(CPU_FLAGS & set(flags.split()))
-
-
 def gpu_multiplies_bfloat16(capability: Any) -> bool:
     """Whether a GPU has an instruction for it; what does not name itself does not.
 
@@ -61,13 +46,6 @@ def gpu_multiplies_bfloat16(capability: Any) -> bool:
         return False
 
 
-def _cpu() -> bool:
-    try:
-        return cpu_multiplies_bfloat16(Path("/proc/cpuinfo").read_text("utf-8", "replace"))
-    except OSError:
-        return False
-
-
 def _tensorflow() -> bool:
     import tensorflow
 
@@ -76,7 +54,7 @@ def _tensorflow() -> bool:
     if gpus:
         return all(gpu_multiplies_bfloat16(details(gpu).get("compute_capability")) for gpu in gpus)
     # Without oneDNN TensorFlow converts every number to float32 and back.
-    return not onednn_is_off() and _cpu()
+    return not onednn_is_off() and bool(cpu().bfloat16_flags)
 
 
 def _jax() -> bool:
@@ -84,7 +62,7 @@ def _jax() -> bool:
 
     devices = jax.devices()
     if devices[0].platform == "cpu":
-        return _cpu()
+        return bool(cpu().bfloat16_flags)
     # All TPUs multiply bfloat16.
     return all(
         device.platform == "tpu" or gpu_multiplies_bfloat16(getattr(device, "compute_capability", None))

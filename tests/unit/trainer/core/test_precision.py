@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from edge_runtime.engines.cpu import Cpu
 from trainer.core import precision
-
-PLAIN = "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu sse4_2 avx2 fma f16c\nbugs\t\t: amx_bf16\n"
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "expected"),
-    [
-        (PLAIN, False),
-        (PLAIN.replace("f16c", "f16c amx_bf16 amx_tile amx_int8"), True),
-        (PLAIN.replace("f16c", "f16c avx512_bf16"), True),
-        (PLAIN.replace("f16c", "f16c avx512_vnni avx512_fp16"), False),
-        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", False),
-        ("", False),
-    ],
-)
-def test_cpu_is_judged_by_its_flags(cpuinfo: str, expected: bool) -> None:
-    assert precision.cpu_multiplies_bfloat16(cpuinfo) is expected
 
 
 @pytest.mark.parametrize(
@@ -45,13 +28,14 @@ def test_gpu_is_judged_by_its_compute_capability(capability: Any, expected: bool
 
 
 @pytest.fixture
-def amx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def amx(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose CPU has AMX."""
-    path = tmp_path / "cpuinfo"
-    path.write_text(PLAIN.replace("f16c", "amx_bf16"))
-    monkeypatch.setattr(precision, "Path", lambda _: path)
+    has(monkeypatch, "amx_bf16")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    return path
+
+
+def has(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:
+    monkeypatch.setattr(precision, "cpu", lambda: Cpu("made", bfloat16_flags=flags))
 
 
 def on(monkeypatch: pytest.MonkeyPatch, backend: str, **modules: Any) -> None:
@@ -68,19 +52,17 @@ def tensorflow(*capabilities: Any) -> Any:
     )
 
 
-def test_tensorflow_takes_the_cpu_s_instructions(monkeypatch: pytest.MonkeyPatch, amx: Path) -> None:
+def test_tensorflow_takes_the_cpu_s_instructions(monkeypatch: pytest.MonkeyPatch, amx: None) -> None:
     on(monkeypatch, "tensorflow", tensorflow=tensorflow())
     assert precision.resolved_precision("auto") == "mixed_bfloat16"
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     assert precision.resolved_precision("auto") == "float32"
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
-    amx.write_text(PLAIN)
-    assert precision.resolved_precision("auto") == "float32"
-    amx.unlink()
+    has(monkeypatch)
     assert precision.resolved_precision("auto") == "float32"
 
 
-def test_every_gpu_must_have_bfloat16(monkeypatch: pytest.MonkeyPatch, amx: Path) -> None:
+def test_every_gpu_must_have_bfloat16(monkeypatch: pytest.MonkeyPatch, amx: None) -> None:
     on(monkeypatch, "tensorflow", tensorflow=tensorflow((8, 6), (9, 0)))
     assert precision.resolved_precision("auto") == "mixed_bfloat16"
     on(monkeypatch, "tensorflow", tensorflow=tensorflow((8, 6), (7, 5)))
@@ -98,13 +80,13 @@ def test_every_gpu_must_have_bfloat16(monkeypatch: pytest.MonkeyPatch, amx: Path
     ],
 )
 def test_jax_takes_its_devices(
-    device: Any, expected: str, monkeypatch: pytest.MonkeyPatch, amx: Path
+    device: Any, expected: str, monkeypatch: pytest.MonkeyPatch, amx: None
 ) -> None:
     on(monkeypatch, "jax", jax=SimpleNamespace(devices=lambda: [device]))
     assert precision.resolved_precision("auto") == expected
 
 
-def test_pytorch_takes_gpus_only(monkeypatch: pytest.MonkeyPatch, amx: Path) -> None:
+def test_pytorch_takes_gpus_only(monkeypatch: pytest.MonkeyPatch, amx: None) -> None:
     cuda = SimpleNamespace(
         is_available=lambda: False, device_count=lambda: 1, get_device_capability=lambda _: (8, 0)
     )
