@@ -77,7 +77,7 @@ def joined(address: str, sent: Sequence[str] = SENT) -> Iterator[Any]:
 
 def _answering(address: str) -> str:
     """The host of an address at which something answers; empty for ``auto``."""
-    host, port = _host_of(address), _port_of(address)
+    host, port = _host_and_port(address)
     if not port:
         return ""
     try:
@@ -87,18 +87,14 @@ def _answering(address: str) -> str:
     return host
 
 
-def _host_of(address: str) -> str:
-    return address.removeprefix("ray://").rpartition(":")[0]
-
-
-def _port_of(address: str) -> int:
-    """The port of an address; 0 where it names none, as ``auto``."""
+def _host_and_port(address: str) -> tuple[str, int]:
+    """What an address names; port 0 where it names none, as ``auto``."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    return int(port) if host and port.isdecimal() else 0
+    return host, int(port) if host and port.isdecimal() else 0
 
 
 def _refused(address: str, error: Exception) -> EnvironmentMissingError:
-    text = first_line(error, 300)
+    text = _reason(error)
     if "ersion" in text and "mismatch" in str(error).lower():
         # Ray names the versions in further lines.
         text = " ".join(str(error).split())[:300]
@@ -106,13 +102,22 @@ def _refused(address: str, error: Exception) -> EnvironmentMissingError:
             f"The cluster and this machine must have one version of Ray and of Python. Received: {text}. "
             "Install the cluster's version here."
         )
-    if isinstance(error, ConnectionError) and _port_of(address):
+    if isinstance(error, ConnectionError) and _host_and_port(address)[1]:
         # Ray does not say it when a token is refused.
         return EnvironmentMissingError(
             f"A cluster must accept this machine. Received: {address}, where something answers, then: {text}. "
             "Check that it is a Ray cluster, and that its token is here, in ~/.ray/auth_token or RAY_AUTH_TOKEN."
         )
     return _no_cluster(address, text)
+
+
+def _reason(error: Exception) -> str:
+    """What an error says in one line; Ray Client puts a server's traceback below a headline."""
+    text = first_line(error, 300)
+    if text.endswith(":"):
+        last = next(line.strip() for line in reversed(str(error).splitlines()) if line.strip())
+        text = f"{text} {last}"[:300]
+    return text
 
 
 def _no_cluster(address: str, reason: str) -> EnvironmentMissingError:

@@ -15,6 +15,7 @@ from edge_runtime.common.terminal import Column, GroupedCommand, print_table
 from trainer import models as zoo
 from trainer.augmentation.choices import AUGMENTATIONS
 from trainer.config.train_config import TrainConfig
+from trainer.models.catalog import names_of_any_size
 from trainer.progress.console import ConsoleProgress
 from trainer.run.run_json import REPORT_FILE
 from trainer.training import train as run_training
@@ -68,8 +69,8 @@ _JSON_HELP = "Print one JSON document to stdout and nothing else."
 )  # fmt: skip
 @click.option(
     "--half-size-epochs", type=int, default=0,
-    help="Epochs on images of half the size before the others, in a half to a quarter of their time; for cifar_cnn "
-    "and resnet18.",
+    help="Epochs on images of half the size before the others, in a half to a quarter of their time; for "
+    f"{' and '.join(names_of_any_size())}.",
 )  # fmt: skip
 @click.option(
     "--unfreeze", default="all", metavar="N|all",

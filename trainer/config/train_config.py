@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.image.input_spec import Fit, InputSpec
 from trainer.augmentation.choices import MIXING, parse_augmentations
-from trainer.models.catalog import info, names
+from trainer.models.catalog import info, names_of_any_size
 from trainer.models.pretrained import check_pixel_range
 from trainer.ranks.place import parsed
 
@@ -140,7 +140,7 @@ class TrainConfig:
             if not model.frozen:
                 raise _wrong("pixel_range", f"omitted for {self.model}", self.pixel_range)
         if self.half_size_epochs and not model.any_size:
-            fitting = " or ".join(name for name in names() if info(name).any_size)
+            fitting = " or ".join(names_of_any_size())
             raise _wrong("half_size_epochs", f"0 for {self.model}; use {fitting}", self.half_size_epochs)
         published = self.pretrained and self.weights == "imagenet"
         if published and model.widths and self.width not in model.widths:

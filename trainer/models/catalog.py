@@ -195,6 +195,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_MODELS))
 
 
+def names_of_any_size() -> tuple[str, ...]:
+    """Names of the architectures of :attr:`ModelInfo.any_size`, sorted."""
+    return tuple(name for name in names() if info(name).any_size)
+
+
 def info(name: str) -> ModelInfo:
     """Returns the facts about an architecture.
 
