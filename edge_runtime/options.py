@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 import numpy as np
+from msgspec.structs import force_setattr
 
 from edge_runtime.common.errors import UnknownNameError, UsageError
 from edge_runtime.common.text import MAX_QUOTED, cut, quoted
@@ -31,8 +32,7 @@ _ALL = -1
 """MediaPipe's value for every class."""
 
 
-@dataclass(frozen=True)
-class ResultOptions:
+class ResultOptions(msgspec.Struct, frozen=True):
     """How :meth:`~edge_runtime.classifier.Classifier.classify` turns scores into a result.
 
     Applied in this order: temperature, lists, threshold, number. Scores are not
@@ -84,7 +84,7 @@ class ResultOptions:
                         f"{name} must be a list of labels, which are text. Received: {quoted(label)}, "
                         f"{type(label).__name__}. Pass the label's name."
                     )
-            object.__setattr__(self, name, labels)
+            force_setattr(self, name, labels)
         if self.category_allowlist and self.category_denylist:
             raise UsageError(
                 "An allowlist excludes a denylist. Received: category_allowlist and category_denylist. "
@@ -130,8 +130,7 @@ class ResultOptions:
         return kept
 
 
-@dataclass(frozen=True, eq=False)
-class BoundOptions:
+class BoundOptions(msgspec.Struct, frozen=True, eq=False):
     """Options resolved for one model; made by :meth:`ResultOptions.bound_to`.
 
     Attributes:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+import msgspec
 
 OWN_NAME = "snapship"
 
@@ -43,8 +44,7 @@ def own_version() -> str:
     return version_of(OWN_NAME) or "0+unknown"
 
 
-@dataclass(frozen=True)
-class KerasBackend:
+class KerasBackend(msgspec.Struct, frozen=True):
     """A backend and why it was chosen.
 
     Attributes:

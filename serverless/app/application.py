@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.common.errors import EnvironmentMissingError, UsageError
@@ -126,7 +127,8 @@ def _service(config: AppConfig) -> Service:
     bundle, owns_model = config.bundle, False
     if isinstance(bundle, Classifier | Service):
         extra = ("workers", "inline") if isinstance(bundle, Service) else ("max_pixels",)
-        given = [name for name in (*_OPENING, *extra) if getattr(config, name) != getattr(AppConfig, name)]
+        default = AppConfig(bundle)
+        given = [name for name in (*_OPENING, *extra) if getattr(config, name) != getattr(default, name)]
         if given:
             raise UsageError(
                 "An open classifier or a service cannot take options for opening one. Received: "

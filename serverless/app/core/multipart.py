@@ -13,9 +13,9 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncIterable
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
@@ -60,8 +60,7 @@ _MAGIC = {
 }
 
 
-@dataclass
-class Part:
+class Part(msgspec.Struct):
     """One part of a form.
 
     Attributes:
@@ -71,8 +70,8 @@ class Part:
         filename: None if the part has none.
     """
 
-    content: bytearray = field(default_factory=bytearray)
-    headers: dict[bytes, bytes] = field(default_factory=dict)
+    content: bytearray = msgspec.field(default_factory=bytearray)
+    headers: dict[bytes, bytes] = msgspec.field(default_factory=dict)
     name: str = ""
     filename: str | None = None
 
@@ -117,8 +116,7 @@ class Part:
         return kind.startswith((b"image/", b"application/octet-stream"))
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """A parsed form.
 
     Attributes:

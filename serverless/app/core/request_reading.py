@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -32,8 +31,7 @@ _BINARY = ("", "application/octet-stream", "binary/octet-stream")
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class ClassifyRequest:
+class ClassifyRequest(msgspec.Struct, frozen=True):
     """A parsed request.
 
     Attributes:
@@ -83,7 +81,7 @@ async def read_classify_request(request: Request, max_images: int) -> ClassifyRe
         parsed = _default_of_curl(await request.body())
     else:
         raise _no_image_type(quoted(kind))
-    return replace(parsed, **options)
+    return msgspec.structs.replace(parsed, **options)
 
 
 def from_json(body: bytes, max_images: int) -> ClassifyRequest:

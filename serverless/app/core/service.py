@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -64,8 +63,7 @@ class Model(Protocol):
         """Releases the model."""
 
 
-@dataclass(frozen=True)
-class TimedResult:
+class TimedResult(msgspec.Struct, frozen=True):
     """One image's result, with what the log records about it.
 
     Attributes:
@@ -85,8 +83,7 @@ class TimedResult:
     classify_ms: float
 
 
-@dataclass(frozen=True)
-class ServedModel:
+class ServedModel(msgspec.Struct, frozen=True):
     """A model and its description.
 
     Attributes:
@@ -99,7 +96,7 @@ class ServedModel:
     model: Model
     served: Served
     info: ModelInfo | None = None
-    readiness: Readiness = field(default_factory=lambda: Readiness(None))
+    readiness: Readiness = msgspec.field(default_factory=lambda: Readiness(None))
 
 
 class Service:

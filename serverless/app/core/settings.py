@@ -32,9 +32,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from edge_runtime.bundle.manifest import MANIFEST_FILE
 from edge_runtime.common.errors import UnknownNameError, UsageError
@@ -85,8 +86,7 @@ _PARAMETER = re.compile(r"[A-Za-z0-9_.:/-]{1,1000}")
 _NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9_./#:-]{1,255}")
 
 
-@dataclass(frozen=True)
-class AppConfig:
+class AppConfig(msgspec.Struct, frozen=True):
     """How an app serves, from the environment or :func:`~serverless.app.create_app` to the routes.
 
     Attributes:

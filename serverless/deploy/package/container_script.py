@@ -6,7 +6,8 @@ image only; ``snapship serve`` does the same on a laptop.
 
 import os
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 
 def main() -> None:
