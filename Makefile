@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
 	2>/dev/null && echo $$name && break; done)
+# Containers often set it, and then every program that a test starts would compile all of our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Test processes; each may take a few GB.
 WORKERS ?= 2
 VENV ?= .venv

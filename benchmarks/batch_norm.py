@@ -23,7 +23,7 @@ import msgspec
 from benchmarks.machine import machine
 from benchmarks.options import ENVIRONMENT, parser, rounds_in_words
 from benchmarks.result import Cell, Column, Figure, Result, command_line, now, write_result
-from exporter.formats.onnx_run import cpu_report
+from edge_runtime.engines.cpu import cpu
 from trainer import TrainConfig, train
 from trainer.core.backend import load_keras
 
@@ -38,9 +38,9 @@ WAYS = ("moving averages", "measured")
 
 METHOD = """*moving averages*: val images are judged by Keras' moving averages at a momentum of 0.99, with
 TensorFlow's own choice of kernels, for {epochs} epochs. *measured*: `snapship train`, which measures the statistics
-before every validation, for {half} epochs. *s to accuracy*: median of the seconds from the start of the training to
-the first epoch whose val accuracy is at least {target:.0%}; a dash where one round never reaches it.
-{rounds}."""
+before every validation, for {half} epochs. Both in {precision}. *s to accuracy*: median of the seconds from the start
+of the training to the first epoch whose val accuracy is at least {target:.0%}; a dash where one round never reaches
+it. {rounds}."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Epoch:
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Result]:
-    """Measures and writes a result of each data set.
+    """Measures and writes a result of each data set and model.
 
     Args:
         arguments: Words of the command line; None for those of this process.
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
     made.add_argument("--only", default="digits", help=f"some of {', '.join(SIDES)}, separated by commas")
     made.add_argument("--models", default=",".join(MODELS), help=f"some of {', '.join(MODELS)}")
     made.add_argument("--epochs", type=int, default=6, help="epochs with moving averages (default 6)")
+    made.add_argument("--precision", default="float32", help="of both ways, as of train (default float32)")
     options = made.parse_args(arguments)
     names, models = options.only.split(","), options.models.split(",")
     if unknown := [name for name in names if name not in SIDES]:
@@ -79,9 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
         models, options.epochs, options.repeats = ["bn_cnn"], 2, 1
     results = []
     for name in names:
-        result = _measured(name, models, options, command_line(MODULE, arguments))
-        print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
-        results.append(result)
+        for model in models:
+            result = _measured(name, model, options, command_line(MODULE, arguments))
+            print(f"wrote {write_result(result, options.results)}: {result.rows}", file=sys.stderr)
+            results.append(result)
     return results
 
 
@@ -100,59 +102,61 @@ def train_alone(way: str, options: dict[str, Any]) -> None:
     print(msgspec.json.encode(epochs).decode())
 
 
-def _measured(name: str, models: list[str], options: Any, command: str) -> Result:
+def _measured(name: str, model: str, options: Any, command: str) -> Result:
     facts = machine(load_keras())
     data = name if options.data is None or name == "digits" else str(options.data / f"{name}.zip")
-    found: dict[str, dict[str, list[list[Epoch]]]] = {model: {way: [] for way in WAYS} for model in models}
-    for model in models:
-        for index in range(options.repeats):
-            for way in WAYS[:: -1 if index % 2 else 1]:
-                epochs = options.epochs if way == WAYS[0] else _half(options.epochs)
-                size = QUICK_SIDE if options.quick else SIDES[name]
-                found[model][way].append(_process(way, data, model, size, epochs, options.seed + index))
-                print(f"{name} {model} round {index + 1} {way}: {found[model][way][-1]}", file=sys.stderr)
-    return _result(name, found, options, facts, command)
+    found: dict[str, list[list[Epoch]]] = {way: [] for way in WAYS}
+    for index in range(options.repeats):
+        for way in WAYS[:: -1 if index % 2 else 1]:
+            chosen = {
+                "data": data, "model": model, "size": QUICK_SIDE if options.quick else SIDES[name],
+                "epochs": options.epochs if way == WAYS[0] else _half(options.epochs),
+                "seed": options.seed + index, "precision": options.precision,
+            }  # fmt: skip
+            found[way].append(_process(way, chosen))
+            print(f"{name} {model} round {index + 1} {way}: {found[way][-1]}", file=sys.stderr)
+    return _result(name, model, found, options, facts, command)
 
 
 def _result(
     name: str,
-    all_found: dict[str, dict[str, list[list[Epoch]]]],
+    model: str,
+    found: dict[str, list[list[Epoch]]],
     options: Any,
     facts: dict[str, str],
     command: str,
 ) -> Result:
-    """The table of all trainings, by model and way."""
-    rows: list[tuple[Cell, ...]] = []
-    figures = []
-    for model, found in all_found.items():
-        times = {way: [_reached(epochs, TARGETS[name]) for epochs in found[way]] for way in WAYS}
-        for way in WAYS:
-            rows.append((
-                f"{model} on {name}", way, len(found[way][0]),
-                statistics.fmean(epochs[0].accuracy for epochs in found[way]),
-                statistics.fmean(max(epoch.accuracy for epoch in epochs) for epochs in found[way]),
-                _median(times[way]),
-            ))  # fmt: skip
-        first = statistics.fmean(epochs[0].accuracy for epochs in found[WAYS[1]])
-        figures.append(Figure(f"{model} on {name}: val top-1 after an epoch, measured", first))
-        before, after = (_median(times[way]) for way in WAYS)
-        if before and after:
-            figures.append(
-                Figure(f"{model} on {name}: seconds to accuracy, measured / moving averages", after / before)
-            )
+    """The table of all trainings, by way."""
+    times = {way: [_reached(epochs, TARGETS[name]) for epochs in found[way]] for way in WAYS}
+    rows: list[tuple[Cell, ...]] = [
+        (
+            f"{model} on {name}", way, len(found[way][0]),
+            statistics.fmean(epochs[0].accuracy for epochs in found[way]),
+            statistics.fmean(max(epoch.accuracy for epoch in epochs) for epochs in found[way]),
+            _median(times[way]),
+        )
+        for way in WAYS
+    ]  # fmt: skip
+    first = statistics.fmean(epochs[0].accuracy for epochs in found[WAYS[1]])
+    figures = [Figure(f"{model} on {name}: val top-1 after an epoch, measured", first)]
+    before, after = (_median(times[way]) for way in WAYS)
+    if before and after:
+        figures.append(
+            Figure(f"{model} on {name}: seconds to accuracy, measured / moving averages", after / before)
+        )
     return Result(
-        name=f"batch-norm-{name}",
+        name=f"batch-norm-{name}-{model}",
         group="batch-norm",
         title="Batch normalisation from random weights",
         method=METHOD.format(
             epochs=options.epochs, half=_half(options.epochs), target=TARGETS[name],
-            rounds=rounds_in_words(options.repeats),
+            precision=options.precision, rounds=rounds_in_words(options.repeats),
         ),
         command=command,
         created=now(),
         quick=options.quick,
         machine=facts,
-        settings={"epochs": options.epochs, "seed": options.seed},
+        settings={"epochs": options.epochs, "seed": options.seed, "precision": options.precision},
         columns=(
             Column("task"), Column("way"), Column("epochs", "count"), Column("val top-1, first epoch", "percent"),
             Column("val top-1, best", "percent"), Column("s to accuracy", "seconds"),
@@ -162,20 +166,19 @@ def _result(
     )  # fmt: skip
 
 
-def _process(way: str, data: str, model: str, size: int, epochs: int, seed: int) -> list[Epoch]:
+def _process(way: str, chosen: dict[str, Any]) -> list[Epoch]:
     """Trains in a new process."""
-    chosen = dict(ENVIRONMENT)
+    environment = dict(ENVIRONMENT)
     if way == WAYS[0]:
         # TensorFlow's own choice: oneDNN where the CPU multiplies bytes.
-        own = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(cpu_report().flags)
-        chosen.setdefault("TF_ENABLE_ONEDNN_OPTS", "1" if own else "0")
+        own = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(cpu().flags)
+        environment.setdefault("TF_ENABLE_ONEDNN_OPTS", "1" if own else "0")
     with tempfile.TemporaryDirectory() as folder:
         options = {
-            "data": data, "out": f"{folder}/run", "model": model, "size": size, "epochs": epochs,
-            "patience": epochs, "seed": seed, "cache_dir": f"{folder}/cache", "precision": "float32",
+            **chosen, "out": f"{folder}/run", "patience": chosen["epochs"], "cache_dir": f"{folder}/cache",
         }  # fmt: skip
         words = [sys.executable, "-m", MODULE, "--alone", way, msgspec.json.encode(options).decode()]
-        done = subprocess.run(words, env=chosen, stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Epoch])
 
 
