@@ -6,13 +6,13 @@ is `snapship train` today, for half the epochs. Every training is a process of i
 
 from __future__ import annotations
 
-import csv
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from benchmarks.result import Cell, Column, Figure, Result, command_line, now, w
 from edge_runtime.engines.cpu import cpu
 from trainer import TrainConfig, train
 from trainer.core.backend import load_keras
+from trainer.progress import Event
 
 MODULE = "benchmarks.batch_norm"
 MODELS = ("bn_cnn", "resnet18")
@@ -40,7 +41,7 @@ METHOD = """*moving averages*: val images are judged by Keras' moving averages a
 TensorFlow's own choice of kernels, for {epochs} epochs. *measured*: `snapship train`, which measures the statistics
 before every validation, for {half} epochs. Both in {precision}. *s to accuracy*: median of the seconds from the start
 of the training to the first epoch whose val accuracy is at least {target:.0%}; a dash where one round never reaches
-it. {rounds}."""
+it.{ends} {rounds}."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
     made.add_argument("--only", default="digits", help=f"some of {', '.join(SIDES)}, separated by commas")
     made.add_argument("--models", default=",".join(MODELS), help=f"some of {', '.join(MODELS)}")
     made.add_argument("--epochs", type=int, default=6, help="epochs with moving averages (default 6)")
+    made.add_argument("--end-when-reached", action="store_true", help="end each training at the accuracy")
     made.add_argument("--precision", default="float32", help="of both ways, as of train (default float32)")
     options = made.parse_args(arguments)
     names, models = options.only.split(","), options.models.split(",")
@@ -87,18 +89,30 @@ def main(arguments: Sequence[str] | None = None) -> list[Result]:
     return results
 
 
-def train_alone(way: str, options: dict[str, Any]) -> None:
+class _ReachedError(Exception):
+    """Ends a training that has reached the accuracy."""
+
+
+def train_alone(way: str, options: dict[str, Any], end_at: float | None) -> None:
     """Trains in this process in one way, and writes its epochs to stdout as JSON.
 
     Args:
         way: One of :data:`WAYS`.
         options: Of ``TrainConfig``.
+        end_at: Val accuracy, 0..1, after which to end; None to train all epochs.
     """
+    epochs: list[Epoch] = []
+    began = time.monotonic()
+
+    def keep(event: Event) -> None:
+        if "val_accuracy" in event.metrics:
+            epochs.append(Epoch(event.metrics["val_accuracy"], time.monotonic() - began))
+            if end_at is not None and epochs[-1].accuracy >= end_at:
+                raise _ReachedError
+
     behind = patch("trainer.fit.batch_norm.BatchStatistics.update", lambda _: None)
-    with behind if way == WAYS[0] else nullcontext():
-        run = train(TrainConfig(**options))
-    with (run.path / "history.csv").open(encoding="utf-8") as file:
-        epochs = [Epoch(float(row["val_accuracy"]), float(row["seconds"])) for row in csv.DictReader(file)]
+    with behind if way == WAYS[0] else nullcontext(), suppress(_ReachedError):
+        train(TrainConfig(**options), keep)
     print(msgspec.json.encode(epochs).decode())
 
 
@@ -113,7 +127,7 @@ def _measured(name: str, model: str, options: Any, command: str) -> Result:
                 "epochs": options.epochs if way == WAYS[0] else _half(options.epochs),
                 "seed": options.seed + index, "precision": options.precision,
             }  # fmt: skip
-            found[way].append(_process(way, chosen))
+            found[way].append(_process(way, chosen, TARGETS[name] if options.end_when_reached else None))
             print(f"{name} {model} round {index + 1} {way}: {found[way][-1]}", file=sys.stderr)
     return _result(name, model, found, options, facts, command)
 
@@ -150,7 +164,8 @@ def _result(
         title="Batch normalisation from random weights",
         method=METHOD.format(
             epochs=options.epochs, half=_half(options.epochs), target=TARGETS[name],
-            precision=options.precision, rounds=rounds_in_words(options.repeats),
+            precision=options.precision, ends=" Each training ends there." if options.end_when_reached else "",
+            rounds=rounds_in_words(options.repeats),
         ),
         command=command,
         created=now(),
@@ -166,7 +181,7 @@ def _result(
     )  # fmt: skip
 
 
-def _process(way: str, chosen: dict[str, Any]) -> list[Epoch]:
+def _process(way: str, chosen: dict[str, Any], end_at: float | None) -> list[Epoch]:
     """Trains in a new process."""
     environment = dict(ENVIRONMENT)
     if way == WAYS[0]:
@@ -177,7 +192,8 @@ def _process(way: str, chosen: dict[str, Any]) -> list[Epoch]:
         options = {
             **chosen, "out": f"{folder}/run", "patience": chosen["epochs"], "cache_dir": f"{folder}/cache",
         }  # fmt: skip
-        words = [sys.executable, "-m", MODULE, "--alone", way, msgspec.json.encode(options).decode()]
+        task = msgspec.json.encode((way, options, end_at)).decode()
+        words = [sys.executable, "-m", MODULE, "--alone", task]
         done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Epoch])
 
@@ -198,6 +214,6 @@ def _median(values: list[float | None]) -> float | None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--alone"]:
-        train_alone(sys.argv[2], msgspec.json.decode(sys.argv[3]))
+        train_alone(*msgspec.json.decode(sys.argv[2]))
     else:
         main()
