@@ -138,7 +138,7 @@ def test_settings_of_every_task_are_options_of_the_command() -> None:
     [
         ("accuracy", ("--only", "digits"), ["accuracy-digits"], {"snapship", "plain Keras"}),
         ("accuracy", ("--only", "flowers-96"), ["accuracy-flowers-96"], {"snapship", "plain Keras"}),
-        ("batch_norm", (), ["batch-norm-digits"], {"moving averages", "measured"}),
+        ("batch_norm", (), ["batch-norm-digits-bn_cnn"], {"moving averages", "measured"}),
         ("cached_training", (), ["cached-training"], {"cached", "model.fit"}),
         ("feeding", (), ["feeding-tensorflow-cpu"], {"mapped pixels", "device"}),
         ("training_memory", (), ["training-memory"], {200, 400}),
