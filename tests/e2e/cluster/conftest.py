@@ -45,6 +45,18 @@ class RayCluster:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
+    def ended(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Runs a program to its end.
+
+        Ray gives its server for a client half a minute to start, and busy machines take longer: then it runs again.
+        """
+        for _ in range(3):
+            process = self.run(*words, **more)
+            out, err = process.communicate(timeout=300)
+            if "Initialization failure" not in err:
+                break
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
     def _path(self) -> str:
         return os.pathsep.join(filter(None, [str(ROOT), self.environment.get("PYTHONPATH")]))
 

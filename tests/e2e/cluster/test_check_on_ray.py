@@ -48,12 +48,12 @@ def words(ray_python: str, digits_bundle: Path, photos: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def expected(ray_cluster: Any, words: list[str]) -> Any:
     """The report of one process, in Ray's environment."""
-    return report_of(ray_cluster.run(*words))
+    return report_of(ray_cluster.ended(*words))
 
 
-def report_of(process: subprocess.Popen[str]) -> Any:
-    out, err = process.communicate(timeout=180)
-    assert process.returncode == 0, err
+def report_of(done: subprocess.CompletedProcess[str]) -> Any:
+    out, err = done.stdout, done.stderr
+    assert done.returncode == 0, err
     report = json.loads(out)
     for found in (*report["artifacts"].values(), *report["pareto"]["points"]):
         del found["latency_ms"]
@@ -65,11 +65,14 @@ def test_report_is_that_of_one_process(
     ray_cluster: Any, words: list[str], expected: Any, killed: bool
 ) -> None:
     assert expected["n"] == 120
-    process = ray_cluster.run(*words, "--ray", ray_cluster.address if killed else ray_cluster.client)
-    if killed:
-        found = wait_until(lambda: named(ACTOR), "no actors", 120.0)
-        os.kill(found[0], signal.SIGKILL)
-    assert report_of(process) == expected
+    if not killed:
+        assert report_of(ray_cluster.ended(*words, "--ray", ray_cluster.client)) == expected
+        return
+    process = ray_cluster.run(*words, "--ray", ray_cluster.address)
+    found = wait_until(lambda: named(ACTOR), "no actors", 120.0)
+    os.kill(found[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=180)
+    assert report_of(subprocess.CompletedProcess(words, process.returncode, out, err)) == expected
 
 
 def test_address_where_no_cluster_is(ray_cluster: Any, words: list[str]) -> None:

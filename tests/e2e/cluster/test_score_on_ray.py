@@ -86,10 +86,9 @@ def test_command_writes_the_rows_of_one_process(
         ray_cluster.client,
         "--json",
     ]
-    process = ray_cluster.run("-m", "snapship", "score", *map(str, words))
-    told, err = process.communicate(timeout=180)
-    assert process.returncode == 2, err
-    report = json.loads(told)
+    done = ray_cluster.ended("-m", "snapship", "score", *map(str, words))
+    assert done.returncode == 2, done.stderr
+    report = json.loads(done.stdout)
     # The first worker may be done before the second has opened the bundle.
     assert (report["errors"], report["ended"]) == (4, 0)
     assert 1 <= len(report["machines"]) <= 2
