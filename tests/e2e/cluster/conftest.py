@@ -45,17 +45,16 @@ class RayCluster:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def ended(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def ended(self, *words: str, seconds: float = 180.0) -> subprocess.CompletedProcess[str]:
         """Runs a program to its end.
 
         Ray gives its server for a client half a minute to start, and busy machines take longer: then it runs again.
         """
         for _ in range(3):
-            process = self.run(*words, **more)
-            out, err = process.communicate(timeout=300)
-            if "Initialization failure" not in err:
+            done = result_of(self.run(*words), seconds)
+            if "Initialization failure" not in done.stderr:
                 break
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
+        return done
 
     def _path(self) -> str:
         return os.pathsep.join(filter(None, [str(ROOT), self.environment.get("PYTHONPATH")]))
@@ -67,6 +66,12 @@ class RayCluster:
         self.process.stdin.write("remove\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "removed\n"
+
+
+def result_of(process: subprocess.Popen[str], seconds: float = 180.0) -> subprocess.CompletedProcess[str]:
+    """Waits for the end of a program."""
+    out, err = process.communicate(timeout=seconds)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.e2e.cluster.conftest import ACTOR
+from tests.e2e.cluster.conftest import ACTOR, result_of
 from tests.processes import named, wait_until
 
 pytestmark = pytest.mark.slow
@@ -52,27 +52,25 @@ def expected(ray_cluster: Any, words: list[str]) -> Any:
 
 
 def report_of(done: subprocess.CompletedProcess[str]) -> Any:
-    out, err = done.stdout, done.stderr
-    assert done.returncode == 0, err
-    report = json.loads(out)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
     for found in (*report["artifacts"].values(), *report["pareto"]["points"]):
         del found["latency_ms"]
     return report
 
 
-@pytest.mark.parametrize("killed", [False, True])
-def test_report_is_that_of_one_process(
-    ray_cluster: Any, words: list[str], expected: Any, killed: bool
-) -> None:
+def test_report_is_that_of_one_process(ray_cluster: Any, words: list[str], expected: Any) -> None:
     assert expected["n"] == 120
-    if not killed:
-        assert report_of(ray_cluster.ended(*words, "--ray", ray_cluster.client)) == expected
-        return
+    assert report_of(ray_cluster.ended(*words, "--ray", ray_cluster.client)) == expected
+
+
+def test_report_is_the_same_when_an_actor_is_killed(
+    ray_cluster: Any, words: list[str], expected: Any
+) -> None:
     process = ray_cluster.run(*words, "--ray", ray_cluster.address)
     found = wait_until(lambda: named(ACTOR), "no actors", 120.0)
     os.kill(found[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=180)
-    assert report_of(subprocess.CompletedProcess(words, process.returncode, out, err)) == expected
+    assert report_of(result_of(process)) == expected
 
 
 def test_address_where_no_cluster_is(ray_cluster: Any, words: list[str]) -> None:

@@ -63,7 +63,7 @@ def test_lost_rank_ends_the_run_and_the_same_command_goes_on(cluster: RayCluster
     assert not out.exists()
     wait_until(lambda: not named(RANK), "ranks outlive their driver", 60.0)
     # From outside the cluster.
-    done = cluster.ended(*words(out, cluster.client))
+    done = cluster.ended(*words(out, cluster.client), seconds=300)
     told, err = done.stdout, done.stderr
     assert done.returncode == 0, err
     assert "resuming the interrupted run after epoch" in err
