@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from cluster.addresses import host_and_port
 from edge_runtime.common.errors import EnvironmentMissingError, first_line
 from edge_runtime.common.native_output import quiet
 
@@ -76,21 +77,15 @@ def joined(address: str, sent: Sequence[str] = SENT) -> Iterator[Any]:
 
 
 def _answering(address: str) -> str:
-    """The host of an address at which something answers; empty for ``auto``."""
-    host, port = _host_and_port(address)
-    if not port:
-        return ""
+    """The host of an address at which something answers; empty where it names none, as ``auto``."""
     try:
-        socket.create_connection((host, port), _SECONDS).close()
-    except (OSError, OverflowError) as error:
+        found = host_and_port(address.removeprefix("ray://"))
+        if found is None:
+            return ""
+        socket.create_connection(found, _SECONDS).close()
+    except (OSError, ValueError) as error:
         raise _no_cluster(address, first_line(error)) from error
-    return host
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    """What an address names; port 0 where it names none, as ``auto``."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    return host, int(port) if host and port.isdecimal() else 0
+    return found[0]
 
 
 def _refused(address: str, error: Exception) -> EnvironmentMissingError:
@@ -102,7 +97,7 @@ def _refused(address: str, error: Exception) -> EnvironmentMissingError:
             f"The cluster and this machine must have one version of Ray and of Python. Received: {text}. "
             "Install the cluster's version here."
         )
-    if isinstance(error, ConnectionError) and _host_and_port(address)[1]:
+    if isinstance(error, ConnectionError) and host_and_port(address.removeprefix("ray://")):
         # Ray does not say it when a token is refused.
         return EnvironmentMissingError(
             f"A cluster must accept this machine. Received: {address}, where something answers, then: {text}. "

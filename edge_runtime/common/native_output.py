@@ -63,6 +63,17 @@ def restore() -> None:
         _leave()
 
 
+def write_past(text: str) -> None:
+    """Writes to what stderr was before any block, which stays in force.
+
+    For a process that ends at once: after :func:`restore`, native threads could add lines of their own.
+
+    Args:
+        text: What to write.
+    """
+    os.write(_kept if _kept >= 0 else 2, text.encode())
+
+
 def _enter() -> None:
     global _depth, _kept
     with _lock:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from cluster.addresses import host_and_port
 from edge_runtime.common.errors import UsageError
 
 FORMS = "auto, env, a number of processes, ray:auto, ray:HOST:PORT or ray://HOST:PORT"
@@ -107,12 +109,22 @@ def place_of_environment(variables: Mapping[str, str] | None = None) -> Place:
 def _address(variables: Mapping[str, str]) -> str:
     """Where rank 0 listens."""
     if found := variables.get("JAX_COORDINATOR_ADDRESS"):
-        return found
-    if "MASTER_ADDR" in variables and "MASTER_PORT" in variables:
-        return f"{variables['MASTER_ADDR']}:{_number(variables, 'MASTER_PORT')}"
+        names = f"JAX_COORDINATOR_ADDRESS={found}"
+    elif "MASTER_ADDR" in variables and "MASTER_PORT" in variables:
+        found = f"{variables['MASTER_ADDR']}:{variables['MASTER_PORT']}"
+        names = f"MASTER_ADDR={variables['MASTER_ADDR']}, MASTER_PORT={variables['MASTER_PORT']}"
+    else:
+        raise UsageError(
+            "--distributed env needs the address of rank 0. Received: neither JAX_COORDINATOR_ADDRESS nor "
+            "MASTER_ADDR with MASTER_PORT. Set MASTER_ADDR to its host name and MASTER_PORT to a free port, on all "
+            "ranks."
+        )
+    with suppress(ValueError):
+        if host_and_port(found) is not None:
+            return found
     raise UsageError(
-        "--distributed env needs the address of rank 0. Received: neither JAX_COORDINATOR_ADDRESS nor MASTER_ADDR "
-        "with MASTER_PORT. Set MASTER_ADDR to its host name and MASTER_PORT to a free port, on all ranks."
+        "The address of rank 0 must be a host and a port of 1 to 65535. "
+        f"Received: {names}. Set them alike on all ranks."
     )
 
 

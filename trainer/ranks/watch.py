@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 from edge_runtime.common.errors import EnvironmentMissingError, SnapshipError
-from edge_runtime.common.native_output import quiet, restore
+from edge_runtime.common.native_output import quiet, write_past
 from trainer.ranks.group import Group
 
 _GRACE_S = 5.0
@@ -70,6 +70,8 @@ def watched(group: Group, host: str) -> Iterator[None]:
             raise
         except Exception as error:
             lost = watch.lost()
+            if lost is not None and group.rank:
+                watch.end(lost)
             watch.leave(group, _FAILED)
             if lost is not None:
                 raise ended(lost) from error
@@ -82,6 +84,8 @@ class _Watch:
 
     def __init__(self, peers: dict[socket.socket, int]) -> None:
         self._peers = peers
+        # Whoever holds it tells what happened: this thread, or the one that trains.
+        self._telling = threading.Lock()
         self._left = threading.Event()
         self._noticed = threading.Event()
         self._lost: int | None = None
@@ -90,7 +94,8 @@ class _Watch:
 
     def leave(self, group: Group, word: bytes) -> None:
         """Leaves the group and tells the others; rank 0 tells them first, and leaves when they have."""
-        self._left.set()
+        with self._telling:
+            self._left.set()
         if group.rank:
             group.close()
         for peer in self._peers:
@@ -106,6 +111,19 @@ class _Watch:
         self._noticed.wait(_GRACE_S)
         return self._lost
 
+    def end(self, rank: int) -> None:
+        """Ends this process with one line, and returns only where it has left.
+
+        Args:
+            rank: The rank that ended.
+        """
+        with self._telling:
+            if self._left.is_set():
+                return
+            with suppress(OSError):
+                write_past(f"Error: {ended(rank)}\n")
+            os._exit(EnvironmentMissingError.exit_code)
+
     def _read(self) -> None:
         with selectors.DefaultSelector() as selector:
             for connected in self._peers:
@@ -118,18 +136,15 @@ class _Watch:
                     with suppress(OSError):
                         word = peer.recv(1)
                     if word != _FINISHED:
-                        self._end(self._peers[peer], word)
+                        self._notice(self._peers[peer], word)
 
-    def _end(self, rank: int, word: bytes) -> None:
+    def _notice(self, rank: int, word: bytes) -> None:
         if self._lost is None:
             self._lost = rank
         self._noticed.set()
         # JAX aborts at once where rank 0 is gone.
-        if self._left.wait(_GRACE_S if rank or word else 0.0):
-            return
-        restore()
-        os.write(2, f"Error: {ended(self._lost)}\n".encode())
-        os._exit(EnvironmentMissingError.exit_code)
+        if not self._left.wait(_GRACE_S if rank or word else 0.0):
+            self.end(self._lost)
 
 
 def _connected(group: Group, host: str) -> dict[socket.socket, int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from cluster.connection import _refused
+from cluster.connection import _answering, _refused
+from edge_runtime.common.errors import EnvironmentMissingError
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,15 @@ def test_the_reason_is_in_one_line(error: Exception, said: str) -> None:
     text = str(_refused("ray://here:10001", error))
     assert said in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_port_is_not_cut_to_16_bits(form: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert _answering(form.format(port)) == "127.0.0.1"
+        server.accept()[0].close()
+        with pytest.raises(
+            EnvironmentMissingError, match=rf"{port + 65536} is no port: they are 1 to 65535\)"
+        ):
+            _answering(form.format(port + 65536))

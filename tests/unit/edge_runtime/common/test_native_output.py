@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from edge_runtime.common.native_output import quiet, restore
+from edge_runtime.common.native_output import quiet, restore, write_past
 
 
 def test_native_lines_are_dropped_and_stderr_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
@@ -71,3 +71,11 @@ def test_restore_gives_stderr_back_after_an_interrupted_entry(capfd: pytest.Capt
     with quiet():
         os.write(2, b"chatter\n")
     assert capfd.readouterr().err == ""
+
+
+def test_last_words_go_past_a_redirection_that_stays(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet():
+        write_past("said\n")
+        os.write(2, b"chatter\n")
+    write_past("said too\n")
+    assert capfd.readouterr().err == "said\nsaid too\n"

@@ -10,6 +10,7 @@ from edge_runtime.common.errors import UsageError
 from trainer.config.train_config import TrainConfig
 from trainer.ranks.place import Place, parsed, place_of_environment, ray_address
 
+TWO = {"RANK": "0", "WORLD_SIZE": "2"}
 AT = {"MASTER_ADDR": "head", "MASTER_PORT": "29500"}
 
 
@@ -41,10 +42,13 @@ def test_rank_is_the_launchers(variables: dict[str, str], place: Place) -> None:
     ("variables", "said"),
     [
         ({}, "needs the variables of a launcher"),
-        ({"RANK": "0", "WORLD_SIZE": "2"}, "needs the address of rank 0"),
+        (TWO, "needs the address of rank 0"),
         ({"RANK": "2", "WORLD_SIZE": "2", **AT}, "RANK must be below WORLD_SIZE"),
         ({"RANK": "one", "WORLD_SIZE": "2", **AT}, "RANK must be a number"),
-        ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "head", "MASTER_PORT": "x"}, "MASTER_PORT must be a number"),
+        ({**TWO, "MASTER_ADDR": "head", "MASTER_PORT": "x"}, "1 to 65535. Received: MASTER_ADDR=head, MASTER_PORT=x"),
+        ({**TWO, "MASTER_ADDR": "head", "MASTER_PORT": "99999"}, "MASTER_PORT=99999. Set them"),
+        ({**TWO, "MASTER_ADDR": "", "MASTER_PORT": "29500"}, "Received: MASTER_ADDR=, MASTER_PORT=29500"),
+        ({**TWO, "JAX_COORDINATOR_ADDRESS": "10.0.0.1"}, "Received: JAX_COORDINATOR_ADDRESS=10.0.0.1. Set"),
     ],
 )  # fmt: skip
 def test_variables_that_name_no_rank_are_refused(variables: dict[str, str], said: str) -> None:
