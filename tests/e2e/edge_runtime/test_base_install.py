@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship")
+HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster", "snapship")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 NOT_WANTED = ("tensorflow", "keras", "onnxruntime", "onnx", "tf2onnx", "sklearn", "boto3", "starlette")
 
@@ -125,7 +125,18 @@ def test_every_command_shows_its_help(environment: Path) -> None:
     snapship = environment / "snapship"
     listed = call(snapship, "--help")
     assert listed.returncode == 0, listed.stderr
-    for name in ("train", "models", "evaluate", "export", "check", "predict", "serve", "demo", "doctor"):
+    for name in (
+        "train",
+        "models",
+        "evaluate",
+        "export",
+        "check",
+        "predict",
+        "score",
+        "serve",
+        "demo",
+        "doctor",
+    ):
         shown = call(snapship, name, "--help")
         assert shown.returncode == 0, f"{name}: {shown.stderr}"
         assert "Usage: snapship" in shown.stdout
