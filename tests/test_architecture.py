@@ -2,7 +2,7 @@
 
 ::
 
-    trainer ─────┐                      (trainer also calls cluster, for ranks on Ray)
+    trainer ─────┐                      (trainer also calls cluster, for addresses and ranks on Ray)
     exporter ────┼──> edge_runtime      (exporter also reads trainer.run.run_json, and joins a cluster at use)
     serverless ──┤
     phone ───────┘
@@ -25,7 +25,6 @@ import pytest
 from benchmarks import house
 
 ROOT = Path(__file__).resolve().parent.parent
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster", "snapship")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edge_runtime": (),
     "trainer": ("edge_runtime", "cluster"),
@@ -83,9 +82,9 @@ def within(name: str, packages: tuple[str, ...] | set[str]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-@pytest.mark.parametrize("name", HOUSES)
+@pytest.mark.parametrize("name", house.HOUSES)
 def test_arrows(name: str) -> None:
-    siblings = tuple(other for other in HOUSES if other != name)
+    siblings = tuple(other for other in house.HOUSES if other != name)
     wrong = [
         str(entry)
         for entry in imports_of(name)
@@ -139,7 +138,7 @@ def test_snapship_imports_houses_only_when_a_command_runs() -> None:
         str(entry)
         for entry in imports_of("snapship")
         if entry.at_import
-        and within(entry.name, set(HOUSES) - {"snapship"})
+        and within(entry.name, set(house.HOUSES) - {"snapship"})
         # What a command's own module imports is that command's.
         and not entry.file.startswith(("snapship/demo.py", "snapship/run/"))
     ]
@@ -165,7 +164,7 @@ def test_device_and_cloud_code_never_imports_training_or_aws() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", HOUSES)
+@pytest.mark.parametrize("name", house.HOUSES)
 def test_boto3_lives_in_one_file_of_a_house(name: str) -> None:
     files = {entry.file for entry in imports_of(name) if within(entry.name, {"boto3", "botocore"})}
     assert len(files) <= 1, sorted(files)
@@ -200,7 +199,7 @@ def telemetry_left_on(tree: ast.AST) -> Iterator[int]:
 
 def test_onnxruntime_is_imported_only_after_its_telemetry_is_off() -> None:
     wrong, seen = [], 0
-    for folder in (*HOUSES, "benchmarks", "fuzz"):
+    for folder in (*house.HOUSES, "benchmarks", "fuzz"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
             seen += "import onnxruntime" in text or "from onnxruntime" in text
@@ -248,7 +247,7 @@ except SystemExit as left:
 INTERPRETERS = {"onnxruntime", "ai_edge_litert"}
 CLOUD = {"starlette", "mangum", "uvicorn", "boto3", "botocore"}
 TRAINING = {"tensorflow", "keras", "sklearn", "matplotlib", "tf2onnx", "onnx", "jax", "torch"}
-OTHER_HOUSES = {"trainer", "exporter", "serverless", "phone"}
+OTHER_HOUSES = {*house.HOUSES} - {"edge_runtime", "snapship"}
 
 
 def test_importing_the_runtime_loads_no_interpreter_and_no_terminal() -> None:

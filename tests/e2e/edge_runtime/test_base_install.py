@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.house import HOUSES
+
 ROOT = Path(__file__).resolve().parents[3]
-HOUSES = ("edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster", "snapship")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 NOT_WANTED = ("tensorflow", "keras", "onnxruntime", "onnx", "tf2onnx", "sklearn", "boto3", "starlette")
 
@@ -126,17 +127,8 @@ def test_every_command_shows_its_help(environment: Path) -> None:
     listed = call(snapship, "--help")
     assert listed.returncode == 0, listed.stderr
     for name in (
-        "train",
-        "models",
-        "evaluate",
-        "export",
-        "check",
-        "predict",
-        "score",
-        "serve",
-        "demo",
-        "doctor",
-    ):
+        "train", "models", "evaluate", "export", "check", "predict", "score", "serve", "demo", "doctor",
+    ):  # fmt: skip
         shown = call(snapship, name, "--help")
         assert shown.returncode == 0, f"{name}: {shown.stderr}"
         assert "Usage: snapship" in shown.stdout

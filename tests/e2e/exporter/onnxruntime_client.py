@@ -22,6 +22,8 @@ for path in sys.argv[2:]:
     scores = session.run(["scores"], {"image": pixels[np.newaxis]})[0][0]
     answers.append([(labels[index], float(scores[index])) for index in np.argsort(-scores)])
 
-ours = {"edge_runtime", "trainer", "exporter", "serverless", "phone", "snapship"} & set(sys.modules)
+ours = {"edge_runtime", "trainer", "exporter", "serverless", "phone", "cluster", "snapship"} & set(
+    sys.modules
+)
 names = ast.literal_eval(about["names"])
 json.dump({"about": about, "names": names, "answers": answers, "ours": sorted(ours)}, sys.stdout)
